@@ -1,0 +1,45 @@
+"""Reference-based deepfake detection for scikit-learn.
+
+Deepfakes are detected as anomalies in the natural change between two face images of one
+person: embed both images, take the difference, and ask a one-class model fitted on genuine
+pairs whether that difference is natural.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = (
+    "base",
+    "datasets",
+    "embedding",
+    "faces",
+    "generation",
+    "inspection",
+    "metrics",
+    "model_selection",
+    "novelty",
+    "pairs",
+    "persistence",
+    "pipeline",
+)
+_FUNCTIONS = {
+    "load_default": "pipeline",
+    "make_difffake_pipeline": "pipeline",
+    "show_versions": "_versions",
+}
+
+__all__ = ["__version__", *_FUNCTIONS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_SUBPACKAGES])

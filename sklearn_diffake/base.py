@@ -1,0 +1,301 @@
+"""What every one-class detector shares: genuine rows only, an offset, a verdict."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d, validate_data
+
+__all__ = ["BaseDetector", "check_finite", "genuine_mask", "genuine_rows", "take_rows"]
+
+
+def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
+    """Mark the rows that may be learned from: all but those labelled -1.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+        +1 for genuine (bona fide), -1 for deepfake. None means all genuine.
+    n_samples : int
+        Number of rows that `y` should describe.
+
+    Returns
+    -------
+    mask : ndarray of shape (n_samples,), bool
+        False exactly where ``y == -1``.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not numeric, has another length, or leaves no genuine row.
+
+    Warns
+    -----
+    UserWarning
+        If `y` holds labels other than +1 and -1; such rows count as genuine.
+    """
+    if y is None:
+        return np.ones(n_samples, dtype=bool)
+    labels = _numeric_labels(y)
+    if len(labels) != n_samples:
+        raise ValueError(f"X and y differ in length: {n_samples} rows in X, {len(labels)} in y.")
+    mask = labels != -1
+    if not mask.any():
+        raise ValueError(
+            f"No genuine row to learn from: all {n_samples} rows are labelled -1 (deepfake). "
+            "A one-class detector is fitted on rows labelled +1 (genuine)."
+        )
+    other = np.flatnonzero(mask & (labels != 1))
+    if other.size:
+        warnings.warn(
+            f"{other.size} labels in y are neither +1 (genuine) nor -1 (deepfake), the first being "
+            f"{labels[other[0]]:g} in row {other[0]}. Every row not labelled -1 is taken as "
+            "genuine and learned from.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return mask
+
+
+def _numeric_labels(y: ArrayLike) -> NDArray[np.float64]:
+    labels = column_or_1d(y)
+    try:
+        return np.asarray(labels, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y must hold +1 (genuine) or -1 (deepfake): {error}.") from error
+
+
+def take_rows(X: Any, mask: NDArray[np.bool_]) -> Any:
+    """Return the rows of `X` where `mask` is True; `X` itself if that is all of them.
+
+    Parameters
+    ----------
+    X : list, DataFrame or array with rows along its first axis
+    mask : ndarray of shape (n_samples,), bool
+
+    Returns
+    -------
+    X_taken : same type as X
+    """
+    return X if mask.all() else _safe_indexing(X, mask)
+
+
+def genuine_rows(X: Any, y: ArrayLike | None) -> Any:
+    """Return the rows of `X` that are not labelled -1 (deepfake).
+
+    Parameters
+    ----------
+    X : list, DataFrame or array with rows along its first axis
+        Anything that slices: differences, pairs of paths, images.
+    y : array-like of shape (n_samples,) or None
+        +1 for genuine, -1 for deepfake. None means all genuine.
+
+    Returns
+    -------
+    X_genuine : same type as X
+
+    Raises
+    ------
+    ValueError
+        If `y` is not numeric, has another length, or leaves no genuine row.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.base import genuine_rows
+    >>> genuine_rows(["a.png", "b.png", "c.png"], [1, -1, 1])
+    ['a.png', 'c.png']
+    """
+    return take_rows(X, genuine_mask(y, _num_samples(X)))
+
+
+def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
+    """Raise an error that names the first row of `X` with NaN or infinity.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...), float
+    name : str, default="X"
+        What to call the array in the message.
+
+    Raises
+    ------
+    ValueError
+        If any value is NaN or infinite.
+    """
+    finite = np.isfinite(X)
+    if finite.all():
+        return
+    rows = np.flatnonzero(~finite.reshape(len(X), -1).all(axis=1))
+    what = "NaN" if np.isnan(X[rows[0]]).any() else "infinity"
+    more = f" (and in {len(rows) - 1} later rows)" if len(rows) > 1 else ""
+    raise ValueError(
+        f"Input {name} contains {what} in row {rows[0]}{more}. "
+        "Remove or repair these rows: every value must be finite."
+    )
+
+
+class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base class of one-class detectors that are fitted on genuine rows only.
+
+    A subclass stores its parameters, merges :attr:`_parameter_constraints`, and writes
+    ``_fit(X)`` and ``_score(X)``; both receive what ``_validate`` returned. The rest is here:
+    rows labelled -1 are dropped before ``_fit`` sees them, ``offset_`` is set from the scores of
+    the genuine training rows, and scores become decisions and verdicts in one way for all.
+
+    Three hooks may be replaced: ``_validate`` (input that is not 2-D, such as images),
+    ``_offset`` (a threshold found otherwise), and ``fit`` itself, when more than `y` belongs to
+    each row::
+
+        @_fit_context(prefer_skip_nested_validation=True)
+        def fit(self, X, y=None, *, groups=None):
+            return self._fit_genuine(X, y, groups=groups)   # -> self._fit(X, groups=groups)
+
+    Parameters
+    ----------
+    contamination : float in (0, 0.5], default=0.05
+        Share of the genuine training rows that the threshold gives up, that is, which
+        ``predict`` calls -1.
+
+    Attributes
+    ----------
+    offset_ : float
+        The `contamination` quantile of ``score_samples`` over the genuine training rows;
+        ``decision_function = score_samples - offset_``.
+    n_features_in_ : int
+        Number of features seen during fit.
+    """
+
+    _parameter_constraints: dict = {"contamination": [Interval(Real, 0, 0.5, closed="right")]}
+
+    contamination: float
+    offset_: float
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> BaseDetector:
+        """Learn what genuine rows look like.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair, finite numbers.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake. Rows labelled -1 are never learned from, nor do they
+            move the threshold. None means that all rows are genuine.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not 2-D and finite, `y` has another length, or no row is genuine.
+        """
+        return self._fit_genuine(X, y)
+
+    def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> BaseDetector:
+        """Fit on the genuine rows; `per_row` arrays (None allowed) are cut as `X` is."""
+        X = self._validate(X, reset=True)
+        genuine = genuine_mask(y, _num_samples(X))
+        X = take_rows(X, genuine)
+        aligned = {
+            name: rows if rows is None else take_rows(rows, genuine)
+            for name, rows in per_row.items()
+        }
+        self._fit(X, **aligned)
+        self.offset_ = self._offset(X)
+        return self
+
+    def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> NDArray:
+        """Fit on the genuine rows of `X`, then give a verdict on every row of it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake; rows labelled -1 are not learned from.
+        **params : dict
+            Further arguments of ``fit``.
+
+        Returns
+        -------
+        verdict : ndarray of shape (n_samples,), int
+            +1 for genuine, -1 for deepfake.
+        """
+        return self.fit(X, y, **params).predict(X)
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Score every row: higher means more genuine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,), float64
+            Does not depend on which other rows are scored with it.
+        """
+        check_is_fitted(self)
+        return np.asarray(self._score(self._validate(X, reset=False)), dtype=np.float64)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Score every row relative to the threshold: ``score_samples(X) - offset_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,), float64
+            Zero or more for genuine, negative for deepfake.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int_]:
+        """Call every row genuine or deepfake.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+
+        Returns
+        -------
+        verdict : ndarray of shape (n_samples,), int
+            +1 where ``decision_function(X) >= 0`` (genuine), else -1 (deepfake).
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def _validate(self, X: Any, *, reset: bool) -> Any:
+        """Return `X` as a finite float64 array of shape (n_samples, n_features)."""
+        X = validate_data(
+            self, X, reset=reset, dtype=np.float64, order="C", ensure_all_finite=False
+        )
+        check_finite(X)
+        return X
+
+    def _offset(self, X: Any) -> float:
+        """Return the threshold on ``score_samples``, given the genuine training rows."""
+        return float(np.quantile(self._score(X), self.contamination))
+
+    @abstractmethod
+    def _fit(self, X: Any, **per_row: Any) -> None:
+        """Learn from `X`: validated, genuine rows only."""
+
+    @abstractmethod
+    def _score(self, X: Any) -> NDArray[np.float64]:
+        """Return one score per row of the validated `X`; higher means more genuine."""

@@ -1,0 +1,6 @@
+"""Two vectors become one difference; and which images to pair in the first place."""
+
+from sklearn_diffake.pairs._difference import PairDifference
+from sklearn_diffake.pairs._pairing import make_reference_pairs, make_same_video_pairs
+
+__all__ = ["PairDifference", "make_reference_pairs", "make_same_video_pairs"]

@@ -1,0 +1,287 @@
+"""The difference of two embeddings, as input of a one-class detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from sklearn_diffake.base import check_finite
+
+# Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
+# `first`, possibly `first` itself, into which the result may be written.
+
+
+def _subtract(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    return np.subtract(first, second, out=out)
+
+
+def _absolute(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    difference = np.subtract(first, second, out=out)
+    return np.abs(difference, out=difference)
+
+
+def _squared(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    difference = np.subtract(first, second, out=out)
+    return np.square(difference, out=difference)
+
+
+def _cubed(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    difference = np.subtract(first, second, out=out)
+    return np.multiply(difference, np.square(difference), out=difference)
+
+
+def _concat(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    return np.concatenate([first, second], axis=1)
+
+
+def _hadamard(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    return np.multiply(first, second, out=out)
+
+
+def _cosine(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    inner = np.einsum("nd,nd->n", first, second, dtype=np.float64)
+    similarity = inner * _reciprocal(_lengths(first)) * _reciprocal(_lengths(second))
+    return (1.0 - np.clip(similarity, -1.0, 1.0)).astype(first.dtype)[:, np.newaxis]
+
+
+_OPERATORS: dict[str, Callable[[NDArray, NDArray, NDArray | None], NDArray]] = {
+    "absolute": _absolute,
+    "subtract": _subtract,
+    "squared": _squared,
+    "cubed": _cubed,
+    "concat": _concat,
+    "hadamard": _hadamard,
+    "cosine": _cosine,
+}
+
+
+def _lengths(rows: NDArray) -> NDArray[np.float64]:
+    """L2 norm of every row, summed in float64 so that float32 neither overflows nor drifts."""
+    return np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+
+
+def _reciprocal(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / length, and 1 for zero vectors, which therefore stay zero."""
+    return 1.0 / np.where(lengths == 0.0, 1.0, lengths)
+
+
+def _unit(rows: NDArray) -> NDArray:
+    """Scale every row to L2 norm 1, as a new array of the same dtype."""
+    return np.multiply(
+        rows, _reciprocal(_lengths(rows))[:, np.newaxis], dtype=rows.dtype, casting="same_kind"
+    )
+
+
+class PairDifference(TransformerMixin, BaseEstimator):
+    """Turn the two embeddings of every pair into one difference vector.
+
+    Embeddings of shape ``(n, 2, d)`` become differences of shape ``(n, k)``. What the two columns
+    are is for the caller to decide: a trusted reference and a probe (Ibsen et al. [1]_), or two
+    frames of the video under suspicion (DiffFake [2]_). Input of shape ``(n, k)`` is taken as
+    differences already made and returned as it is.
+
+    Parameters
+    ----------
+    operator : {"absolute", "subtract", "squared", "cubed", "concat", "hadamard", "cosine"}, \
+            default="squared"
+        How the embeddings `a` (column 0) and `b` (column 1) are combined, element by element:
+
+        - ``"absolute"``: ``|a - b|``;
+        - ``"subtract"``: ``a - b``, the sign telling the columns apart;
+        - ``"squared"``: ``(a - b) ** 2``;
+        - ``"cubed"``: ``(a - b) ** 3``, which keeps the sign;
+        - ``"concat"``: ``[a, b]``, so ``k = 2 d``;
+        - ``"hadamard"``: ``a * b``;
+        - ``"cosine"``: one minus the cosine similarity, in [0, 2], so ``k = 1``; 1 if `a` or `b`
+          is the zero vector.
+    normalize : {"embeddings", "difference", "both"} or None, default="embeddings"
+        What is scaled to L2 norm 1: each embedding before they are combined, each row of the
+        result, both, or neither. Zero vectors stay zero. It changes nothing for ``"cosine"``,
+        which does not depend on length and whose single number has no direction to keep.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Width of the input seen in fit: `d` for pairs, `k` for differences already made.
+    input_ndim_ : int
+        3 if fit saw pairs, 2 if it saw differences already made. `transform` expects the same.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen in fit, if it saw a table whose columns are all named by strings.
+
+    See Also
+    --------
+    make_reference_pairs : Pair probes with trusted images of the same person.
+    make_same_video_pairs : Pair frames of one video.
+
+    Notes
+    -----
+    float32 gives float32 and float64 stays float64; all else becomes float64. The input is never
+    changed. At most two arrays of shape ``(n, d)`` are held besides input and result.
+
+    References
+    ----------
+    .. [1] M. Ibsen, L. J. Gonzalez-Soler, C. Rathgeb, P. Drozdowski, M. Gomez-Barrero, C. Busch,
+       "Differential Anomaly Detection for Facial Images", WIFS 2021, arXiv:2110.03464.
+    .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.pairs import PairDifference
+    >>> pairs = np.array([[[3.0, 4.0], [0.0, 2.0]]])     # one pair of 2-d embeddings
+    >>> PairDifference("subtract").fit_transform(pairs)
+    array([[ 0.6, -0.2]])
+    >>> PairDifference("cosine").fit_transform(pairs)
+    array([[0.2]])
+    """
+
+    _parameter_constraints: dict = {
+        "operator": [StrOptions(set(_OPERATORS))],
+        "normalize": [StrOptions({"embeddings", "difference", "both"}), None],
+    }
+
+    def __init__(self, operator: str = "squared", *, normalize: str | None = "embeddings"):
+        self.operator = operator
+        self.normalize = normalize
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PairDifference:
+        """Check the input and note its form; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 2, d) or (n_samples, k)
+            Pairs of embeddings, or differences already made.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If a row does not hold two embeddings, or holds NaN or infinity.
+        """
+        self._validate(X, reset=True)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Turn pairs of embeddings into differences.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 2, d) or (n_samples, k)
+            Of the form seen in fit.
+
+        Returns
+        -------
+        differences : ndarray of shape (n_samples, k)
+            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``. 2-D input is returned as it is.
+
+        Raises
+        ------
+        ValueError
+            If the form or width differs from that seen in fit, a row does not hold two
+            embeddings, or holds NaN or infinity.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        if X.ndim == 2:
+            return X
+        normalize = None if self.operator == "cosine" else self.normalize
+        first, second, out = X[:, 0], X[:, 1], None
+        if normalize in ("embeddings", "both"):
+            first, second = _unit(first), _unit(second)
+            out = first  # ours, so free to be overwritten
+        differences = _OPERATORS[self.operator](first, second, out)
+        if normalize in ("difference", "both"):
+            scale = _reciprocal(_lengths(differences))[:, np.newaxis]
+            np.multiply(differences, scale, out=differences, casting="same_kind")
+        return differences
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """Name the columns of the output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns; they are those of the output too if differences came in
+            already made, and not used for pairs, whose columns are ``squared_0, squared_1, ...``
+            by the operator.
+
+        Returns
+        -------
+        names : ndarray of str, object dtype
+            One name per column.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        if self.input_ndim_ == 2:
+            return names
+        if self.operator == "cosine":
+            return np.array(["cosine"], dtype=object)
+        width = self.n_features_in_ * (2 if self.operator == "concat" else 1)
+        return np.array([f"{self.operator}_{i}" for i in range(width)], dtype=object)
+
+    def _validate(self, X: Any, *, reset: bool) -> NDArray:
+        """Return `X` as a finite float array of shape (n, 2, d) or (n, k)."""
+        is_pairs = (X if hasattr(X, "ndim") else np.asarray(X)).ndim > 2
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            order="C" if is_pairs else None,  # sums in one order, whatever the layout
+            ensure_2d=not is_pairs,
+            allow_nd=is_pairs,
+            ensure_all_finite=False,
+        )
+        if is_pairs:
+            _check_pairs(X)
+        check_finite(X)
+        if reset:
+            self.input_ndim_, self.n_features_in_ = X.ndim, X.shape[-1]
+        elif X.ndim != self.input_ndim_:
+            forms = {2: "differences already made (n, k)", 3: "pairs of embeddings (n, 2, d)"}
+            raise ValueError(
+                f"X has shape {X.shape}, but PairDifference was fitted on "
+                f"{forms[self.input_ndim_]}: give it the same form again."
+            )
+        elif X.shape[-1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[-1]} features, but PairDifference is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return X
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _check_pairs(X: NDArray) -> None:
+    """Raise an error unless `X` has shape (n, 2, d) with d >= 1."""
+    expected = "Expected shape (n, 2, d): the two embeddings of a pair in every row"
+    if X.ndim != 3:
+        raise ValueError(
+            f"X has {X.ndim} dimensions, shape {X.shape}; row 0 is an array of shape "
+            f"{X.shape[1:]}. {expected}."
+        )
+    if X.shape[1] != 2 or X.shape[2] == 0:
+        raise ValueError(
+            f"X has shape {X.shape}: row 0 holds {X.shape[1]} embeddings of {X.shape[2]} "
+            f"numbers. {expected}."
+        )

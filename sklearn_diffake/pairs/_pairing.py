@@ -1,0 +1,406 @@
+"""Which images to pair: probes with trusted references, or frames of one video."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+_NEVER = np.iinfo(np.int64).max  # a position that no row has
+_K = [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})]
+
+
+@validate_params(
+    {
+        "path": [str],
+        "identity": [str],
+        "label": [str, None],
+        "k": _K,
+        "exclude": [str, None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_reference_pairs(
+    table: Any,
+    *,
+    path: str = "path",
+    identity: str = "identity",
+    label: str | None = "label",
+    k: int | Literal["all"] = 1,
+    exclude: str | None = None,
+    random_state: int | RandomState | None = None,
+) -> Bunch:
+    """Pair every image, as probe, with `k` genuine references of the same identity.
+
+    Every row of the table is a probe once; the references are drawn without replacement from the
+    genuine rows of its identity, never from rows that name the probe's own file.
+
+    Parameters
+    ----------
+    table : DataFrame, dict of columns, or structured array
+        One row per image.
+    path : str, default="path"
+        Column of image paths.
+    identity : str, default="identity"
+        Column that says who is, or is claimed to be, in the image.
+    label : str or None, default="label"
+        Column of labels, +1 genuine and -1 deepfake. With None, or if a table has no column
+        ``"label"``, all rows are genuine.
+    k : int or "all", default=1
+        References per probe; ``"all"`` takes every one.
+    exclude : str, default=None
+        Column that names, for each probe, a file that must not be its reference: the photograph
+        or video which a fake was made from. Matched on the file name without folder, with or
+        without extension; empty or missing values exclude nothing.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the draw. Pass an int for the same pairs on every call.
+
+    Returns
+    -------
+    pairs : :class:`~sklearn.utils.Bunch`
+        With the fields
+
+        data : ndarray of shape (n, 2), object
+            Paths: the reference in column 0, the probe in column 1; ordered by probe.
+        target : ndarray of shape (n,), int
+            Label of the probe.
+        groups : ndarray of shape (n,)
+            Identity of the pair.
+        index : ndarray of shape (n, 2), int
+            Row numbers of both images in `table`.
+        n_skipped : int
+            Number of rows not used as a probe, for want of `k` references.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, columns differ in length, a label is neither +1 nor -1, an
+        identity is missing, or no pair can be formed.
+
+    Warns
+    -----
+    UserWarning
+        If rows are skipped because their identity has too few genuine images.
+
+    See Also
+    --------
+    make_same_video_pairs : Pairs without a trusted image.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.pairs import make_reference_pairs
+    >>> table = {"path": ["a1.png", "a2.png", "fake.png"], "identity": ["a", "a", "a"],
+    ...          "label": [1, 1, -1], "source": ["", "", "a2.mp4"]}
+    >>> pairs = make_reference_pairs(table, exclude="source", random_state=0)
+    >>> pairs.data.tolist()
+    [['a2.png', 'a1.png'], ['a1.png', 'a2.png'], ['a1.png', 'fake.png']]
+    >>> pairs.target
+    array([ 1,  1, -1])
+    """
+    paths, labels, identities = _read(table, path, label, identity)
+    group = _codes(identities)
+    files = _codes(paths)
+    pool = _Pool.of(group, labels == 1)
+    blocked = [pool.positions(group, files, files)]
+    if exclude is not None:
+        excluded = ["" if _is_missing(value) else str(value) for value in _column(table, exclude)]
+        stems = [_stem(str(value)) for value in paths]
+        for spelled in ([_stem(value) for value in excluded], [_name(value) for value in excluded]):
+            codes = _codes([*stems, *spelled])
+            blocked.append(pool.positions(group, codes[: len(stems)], codes[len(stems) :]))
+    index, skipped = _partners(pool, group, np.hstack(blocked), k, random_state)
+    _report(skipped, paths, k, "genuine references of their identity")
+    return _bunch(paths, labels[index[:, 1]], identities, index, len(skipped))
+
+
+@validate_params(
+    {
+        "path": [str],
+        "video": [str],
+        "label": [str, None],
+        "k": _K,
+        "frame": [str, None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_same_video_pairs(
+    table: Any,
+    *,
+    path: str = "path",
+    video: str = "video",
+    label: str | None = "label",
+    k: int | Literal["all"] = 1,
+    frame: str | None = None,
+    random_state: int | RandomState | None = None,
+) -> Bunch:
+    """Pair frames of one video with each other.
+
+    Parameters
+    ----------
+    table : DataFrame, dict of columns, or structured array
+        One row per frame.
+    path : str, default="path"
+        Column of image paths.
+    video : str, default="video"
+        Column that says which video a frame comes from.
+    label : str or None, default="label"
+        Column of labels, +1 genuine and -1 deepfake. With None, or if a table has no column
+        ``"label"``, all rows are genuine.
+    k : int or "all", default=1
+        Every frame draws `k` other frames of its video at random; ``"all"`` makes every pair.
+        Pairs have no order: two frames that draw each other make one pair.
+    frame : str, default=None
+        Column to sort by, such as the frame number: the earlier frame becomes column 0. None
+        keeps the order of the table.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the draw. Pass an int for the same pairs on every call.
+
+    Returns
+    -------
+    pairs : :class:`~sklearn.utils.Bunch`
+        With the fields
+
+        data : ndarray of shape (n, 2), object
+            Paths of the earlier and the later frame. At most `k` pairs per frame of the table.
+        target : ndarray of shape (n,), int
+            -1 if either frame is a deepfake, else +1.
+        groups : ndarray of shape (n,)
+            Video of the pair.
+        index : ndarray of shape (n, 2), int
+            Row numbers of both frames in `table`.
+        n_skipped : int
+            Number of frames that drew no partner, for want of `k` other frames in their video.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, columns differ in length, a label is neither +1 nor -1, a video
+        is missing, or no pair can be formed.
+
+    Warns
+    -----
+    UserWarning
+        If frames are skipped because their video has too few frames.
+
+    See Also
+    --------
+    make_reference_pairs : Pairs with a trusted image.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.pairs import make_same_video_pairs
+    >>> table = {"path": ["v/0.png", "v/1.png", "v/2.png"], "video": ["v", "v", "v"]}
+    >>> make_same_video_pairs(table, k="all").index.tolist()
+    [[0, 1], [0, 2], [1, 2]]
+    """
+    paths, labels, videos = _read(table, path, label, video)
+    group = _codes(videos)
+    files = _codes(paths)
+    pool = _Pool.of(group, np.ones(len(group), dtype=bool))
+    index, skipped = _partners(pool, group, pool.positions(group, files, files), k, random_state)
+    _report(skipped, paths, k, "other frames in their video")
+    index = _unordered(index, np.arange(len(group)) if frame is None else _column(table, frame))
+    return _bunch(paths, labels[index].min(axis=1), videos, index, len(skipped))
+
+
+class _Pool(NamedTuple):
+    """Rows that may be partners, sorted by group; a position counts from a group's first."""
+
+    rows: NDArray[np.int64]
+    group: NDArray[np.int64]  # of each of these rows
+    start: NDArray[np.int64]  # where each group begins in `rows`
+    size: NDArray[np.int64]  # how many rows each group has
+
+    @classmethod
+    def of(cls, group: NDArray[np.int64], usable: NDArray[np.bool_]) -> _Pool:
+        rows = np.flatnonzero(usable)
+        rows = rows[np.argsort(group[rows], kind="stable")]
+        size = np.bincount(group[rows], minlength=group.max() + 1)
+        return cls(rows, group[rows], np.cumsum(size) - size, size)
+
+    def positions(
+        self, group: NDArray[np.int64], have: NDArray[np.int64], wanted: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Find, for every row, the pool's positions in its group with ``have == wanted[row]``.
+
+        Returns an array of shape (n_rows, most hits of a row), filled up with `_NEVER`.
+        """
+        base = max(have.max(), wanted.max()) + 1
+        keys = self.group * base + have[self.rows]
+        order = np.argsort(keys, kind="stable")
+        first = np.searchsorted(keys[order], group * base + wanted, side="left")
+        last = np.searchsorted(keys[order], group * base + wanted, side="right")
+        hits = first[:, np.newaxis] + np.arange((last - first).max())
+        found = hits < last[:, np.newaxis]
+        hits[~found] = 0
+        position = (order - self.start[self.group[order]])[hits]
+        return np.where(found, position, _NEVER)
+
+
+def _partners(
+    pool: _Pool,
+    group: NDArray[np.int64],
+    blocked: NDArray[np.int64],
+    k: int | Literal["all"],
+    random_state: int | RandomState | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (partner, row) for every row, and the rows that have too few partners."""
+    taken = np.sort(blocked, axis=1)
+    taken[:, 1:][taken[:, 1:] == taken[:, :-1]] = _NEVER
+    taken.sort(axis=1)
+    free = pool.size[group] - (taken != _NEVER).sum(axis=1)
+    enough = free >= (1 if k == "all" else k)
+    rows = np.flatnonzero(enough)
+    if k == "all":
+        who, position = _enumerate(pool.size[group[rows]], taken[rows])
+    else:
+        who, position = _draw(free[rows], taken[rows], k, check_random_state(random_state))
+    probe = rows[who]
+    partner = pool.rows[pool.start[group[probe]] + position]
+    return np.column_stack([partner, probe]), np.flatnonzero(~enough)
+
+
+def _enumerate(
+    size: NDArray[np.int64], taken: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """List all positions below `size` that are not `taken`, as (row, position)."""
+    who = np.repeat(np.arange(len(size)), size)
+    position = np.arange(len(who)) - np.repeat(np.cumsum(size) - size, size)
+    free = np.ones(len(who), dtype=bool)
+    for column in taken.T:
+        free &= column[who] != position
+    return who[free], position[free]
+
+
+def _draw(
+    free: NDArray[np.int64], taken: NDArray[np.int64], k: int, rng: RandomState
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw `k` different positions per row that are not `taken`, as (row, position).
+
+    A number below the count of free positions becomes a position by stepping over the taken ones
+    in ascending order; each draw is then taken too.
+    """
+    drawn = np.empty((len(free), k), dtype=np.int64)
+    for j in range(k):
+        position = rng.randint(free - j, dtype=np.int64) if len(free) else free
+        for column in taken.T:
+            position += column <= position
+        drawn[:, j] = position
+        taken = np.sort(np.column_stack([taken, position]), axis=1)
+    return np.repeat(np.arange(len(free)), k), drawn.ravel()
+
+
+def _unordered(index: NDArray[np.int64], order_by: ArrayLike) -> NDArray[np.int64]:
+    """Put the earlier row of each pair first, and keep each pair once, sorted by row."""
+    order = np.argsort(np.asarray(order_by), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    first, second = index.T
+    swap = rank[first] > rank[second]
+    keys = np.where(swap, second, first) * len(order) + np.where(swap, first, second)
+    return np.column_stack(np.divmod(np.unique(keys), len(order)))
+
+
+def _bunch(
+    paths: list[Any],
+    target: NDArray[np.int64],
+    groups: list[Any],
+    index: NDArray[np.int64],
+    n_skipped: int,
+) -> Bunch:
+    objects = np.empty(len(paths), dtype=object)
+    objects[:] = paths
+    return Bunch(
+        data=objects[index],
+        target=target,
+        groups=np.asarray(groups)[index[:, 1]],
+        index=index,
+        n_skipped=n_skipped,
+    )
+
+
+def _report(skipped: NDArray[np.int64], paths: list[Any], k: int | str, partners: str) -> None:
+    needed = 1 if k == "all" else k
+    if len(skipped) == len(paths):
+        raise ValueError(f"Nothing to pair: none of the {len(paths)} rows has {needed} {partners}.")
+    if len(skipped):
+        warnings.warn(
+            f"{len(skipped)} of {len(paths)} rows are skipped: they have fewer than {needed} "
+            f"{partners}; the first is row {skipped[0]} ({paths[skipped[0]]}).",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _read(
+    table: Any, path: str, label: str | None, group: str
+) -> tuple[list[Any], NDArray[np.int64], list[Any]]:
+    """Return paths, labels and groups of a table, checked."""
+    paths, groups = _column(table, path), _column(table, group)
+    if not paths:
+        raise ValueError("Nothing to pair: the table has no rows.")
+    if label is None or (label == "label" and label not in _column_names(table)):
+        labels = [1] * len(paths)
+    else:
+        labels = _column(table, label)
+    for name, values in ((group, groups), (label, labels)):
+        if len(values) != len(paths):
+            raise ValueError(
+                f"Columns differ in length: {len(paths)} in {path!r}, {len(values)} in {name!r}."
+            )
+    for row, value in enumerate(groups):
+        if _is_missing(value):
+            raise ValueError(f"Row {row} ({paths[row]}) has no value in column {group!r}.")
+    for row, value in enumerate(labels):
+        if value not in (1, -1):
+            raise ValueError(
+                f"Row {row} ({paths[row]}) has label {value!r}; expected +1 (genuine) or -1 "
+                "(deepfake)."
+            )
+    return paths, np.asarray(labels, dtype=np.int64), groups
+
+
+def _column_names(table: Any) -> list[str]:
+    if isinstance(table, np.ndarray):
+        return list(table.dtype.names or ())
+    return list(getattr(table, "columns", table))
+
+
+def _column(table: Any, name: str) -> list[Any]:
+    """Return one column as a list of Python objects."""
+    names = _column_names(table)
+    if name not in names:
+        raise ValueError(f"The table has no column {name!r}; it has {names}.")
+    values = table[name]
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def _codes(values: Sequence[Any]) -> NDArray[np.int64]:
+    """Give equal values equal numbers, from 0 in order of appearance."""
+    seen: dict[Any, int] = {}
+    return np.array([seen.setdefault(value, len(seen)) for value in values], dtype=np.int64)
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value
+    return value is None or str(value) in ("nan", "NaT", "<NA>")
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _stem(path: str) -> str:
+    name = _name(path)
+    stem, dot, _ = name.rpartition(".")
+    return stem if dot else name

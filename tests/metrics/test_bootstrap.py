@@ -1,0 +1,150 @@
+"""Confidence intervals over whole groups."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
+
+
+def share_of_genuine(y, score):
+    return np.mean(y == 1)
+
+
+def grouped(n_groups, rows_per_group, seed=0):
+    """Labels, scores that share a strong effect within a group, groups."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n_groups), rows_per_group)
+    y = np.tile([1, -1], len(groups) // 2)
+    score = 0.5 * y + rng.normal(size=n_groups)[groups] * y + 0.1 * rng.normal(size=len(groups))
+    return y, score, groups
+
+
+def test_estimate_is_the_metric_itself():
+    y, score, groups = grouped(20, 4)
+    interval = bootstrap_interval(roc_auc_score, y, score, groups=groups, random_state=0)
+    assert interval.estimate == roc_auc_score(y, score)
+    estimate, low, high = interval
+    assert 0 <= low < estimate < high <= 1
+
+
+def test_by_hand():
+    # Two groups, drawn twice: AA, AB, BA, BB. The metric is 3/4, 1/2, 1/2, 1/4.
+    y = [1, 1, 1, -1, 1, -1, -1, -1]
+    groups = ["a"] * 4 + ["b"] * 4
+    kwargs = {"groups": groups, "n_resamples": 4000, "random_state": 0}
+    for level, low, high in [(0.95, 0.25, 0.75), (0.3, 0.5, 0.5)]:
+        found = bootstrap_interval(
+            share_of_genuine, y, np.arange(8), confidence_level=level, **kwargs
+        )
+        assert found == (0.5, low, high)
+
+
+def test_groups_are_drawn_whole():
+    y, score, groups = grouped(12, 6)
+    seen = []
+
+    def look(labels, values):
+        # the scores tell rows apart, so a group is in as often as each of its rows
+        seen.append([np.sum(values == value) for value in score])
+        return 0.0
+
+    shuffled = np.random.default_rng(1).permutation(len(y))
+    bootstrap_interval(
+        look, y[shuffled], score[shuffled], groups=groups[shuffled], n_resamples=50, random_state=0
+    )
+    counts = np.array(seen[1:]).reshape(50, 12, 6)
+    assert (counts == counts[:, :, :1]).all()
+    assert (counts[:, :, 0].sum(axis=1) == 12).all()
+    assert counts.max() > 1
+    assert len(seen) == 51
+
+
+def test_rows_that_belong_together_make_the_interval_wider():
+    y, score, groups = grouped(15, 20)
+    by_row = bootstrap_interval(roc_auc_score, y, score, n_resamples=300, random_state=0)
+    by_group = bootstrap_interval(
+        roc_auc_score, y, score, groups=groups, n_resamples=300, random_state=0
+    )
+    assert by_group.high - by_group.low > 2 * (by_row.high - by_row.low)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    def distance(y, score):
+        return score[y == 1].mean() - score[y == -1].mean()
+
+    rng = np.random.default_rng(0)
+    y = np.repeat([1, -1], 60)
+    hits = 0
+    for seed in range(200):
+        score = rng.normal(size=120) + (y == 1)  # true distance: 1
+        _, low, high = bootstrap_interval(
+            distance, y, score, n_resamples=200, confidence_level=0.8, random_state=seed
+        )
+        hits += low <= 1.0 <= high
+    assert 140 <= hits <= 178  # 160 expected, standard error 5.7
+
+
+@pytest.mark.parametrize("metric", [roc_auc_score, equal_error_rate])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_only_the_order_of_scores_matters(metric, seed):
+    y, score, groups = grouped(10, 4, seed=seed)
+    kwargs = {"groups": groups, "n_resamples": 20, "random_state": seed}
+    assert bootstrap_interval(metric, y, score, **kwargs) == bootstrap_interval(
+        metric, y, np.exp(3 * score), **kwargs
+    )
+
+
+def test_seeds():
+    y, score, _ = grouped(20, 4)
+
+    def run(seed):
+        return bootstrap_interval(roc_auc_score, y, score, n_resamples=50, random_state=seed)
+
+    assert run(0) == run(0)
+    assert run(0) != run(1)
+
+
+def test_draws_of_one_class_are_repeated_and_counted():
+    y, groups = [1, 1, -1, -1], ["a", "a", "b", "b"]
+    calls = []
+
+    def metric(labels, values):
+        calls.append(labels)
+        return roc_auc_score(labels, values)
+
+    with pytest.warns(UserWarning, match=r"\d+ draws besides the 200 that count held one class"):
+        found = bootstrap_interval(
+            metric, y, [4, 3, 2, 1], groups=groups, n_resamples=200, random_state=0
+        )
+    assert found == (1.0, 1.0, 1.0)
+    assert len(calls) == 201
+    assert all(set(labels) == {1, -1} for labels in calls)
+
+
+def test_no_warning_without_reason():
+    y, score, groups = grouped(10, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bootstrap_interval(roc_auc_score, y, score, groups=groups, n_resamples=20)
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "message"),
+    [
+        ([1, 1, 1], {}, "both classes"),
+        ([1, 0, -1], {}, "row 1 holds"),
+        ([1, -1, 1], {"groups": [7, 7, 7]}, "at least two different values.*all 3 rows.*7"),
+        ([1, -1, 1], {"groups": [7, 8]}, "inconsistent numbers of samples"),
+        ([1, -1, 1], {"n_resamples": 0}, "'n_resamples' parameter"),
+        ([1, -1, 1], {"confidence_level": 1.0}, "'confidence_level' parameter"),
+    ],
+)
+def test_bad_input(y, options, message):
+    with pytest.raises(ValueError, match=message):
+        bootstrap_interval(roc_auc_score, y, [0.1, 0.2, 0.3], **options)

@@ -1,0 +1,245 @@
+"""Which images are paired."""
+
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+
+FACES = {
+    "path": ["r/a1.jpg", "r/a2.jpg", "r/a3.jpg", "f/a4.jpg", "r/b1.jpg", "r/b2.jpg", "f/c1.jpg"],
+    "identity": ["a", "a", "a", "a", "b", "b", "c"],
+    "label": [1, 1, 1, -1, 1, 1, -1],
+    "original": ["", "", "", "a2.mp4", "", "", ""],
+}
+FRAMES = {
+    "path": [f"v{video}/{frame}.png" for video in (0, 1) for frame in (2, 0, 1)],
+    "video": ["v0"] * 3 + ["v1"] * 3,
+    "label": [1, 1, 1, 1, 1, -1],
+    "number": [2, 0, 1] * 2,
+}
+
+
+def structured(columns):
+    return pd.DataFrame(columns).to_records(index=False).view(np.ndarray)
+
+
+def forms(columns):
+    return [columns, pd.DataFrame(columns, index=range(50, 50 + len(columns["path"]))),
+            structured(columns)]  # fmt: skip
+
+
+def big_table(n, n_groups, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "path": [f"{i}.jpg" for i in range(n)],
+        "identity": rng.integers(0, n_groups, n),
+        "label": rng.choice([1, -1], n),
+        "original": [f"x/{i}.mp4" for i in rng.integers(0, n, n)],
+    }
+
+
+def by_brute_force(table, exclude):
+    """All (reference, probe) rows that are allowed."""
+    n = len(table["path"])
+    stem = [Path(path).stem for path in table["path"]]
+    return {
+        (i, j)
+        for j in range(n)
+        for i in range(n)
+        if table["label"][i] == 1
+        and table["identity"][i] == table["identity"][j]
+        and table["path"][i] != table["path"][j]
+        and not (exclude and stem[i] == Path(table["original"][j]).stem)
+    }
+
+
+@pytest.mark.parametrize("table", forms(FACES), ids=["dict", "frame", "structured"])
+def test_reference_pairs(table):
+    with pytest.warns(UserWarning, match=r"1 of 7 rows are skipped.*1 genuine.*row 6 \(f/c1.jpg\)"):
+        pairs = make_reference_pairs(table, random_state=0)
+    assert pairs.data.shape == (6, 2)
+    assert pairs.data.dtype == object
+    assert pairs.n_skipped == 1  # identity c has no genuine image
+    assert pairs.index[:, 1].tolist() == [0, 1, 2, 3, 4, 5]
+    assert pairs.target.tolist() == [1, 1, 1, -1, 1, 1]
+    assert pairs.groups.tolist() == list("aaaabb")
+    np.testing.assert_array_equal(pairs.data, np.array(FACES["path"], dtype=object)[pairs.index])
+    assert {tuple(row) for row in pairs.index} <= by_brute_force(FACES, exclude=False)
+
+
+@pytest.mark.parametrize("exclude", [None, "original"])
+def test_all_references_are_exactly_those_allowed(exclude):
+    table = big_table(300, 20)
+    table["path"][7] = table["path"][200] = "same.jpg"
+    table["identity"][7] = table["identity"][200]
+    table["original"] = [f"x/{i}.mp4" for i in np.random.default_rng(1).permutation(60)] * 5
+    pairs = make_reference_pairs(table, k="all", exclude=exclude)
+    found = [tuple(row) for row in pairs.index]
+    assert len(found) == len(set(found))
+    assert set(found) == by_brute_force(table, exclude)
+    assert by_brute_force(table, None) > by_brute_force(table, "original")
+
+
+@pytest.mark.filterwarnings("ignore:.*rows are skipped:UserWarning")
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("exclude", [None, "original"])
+def test_k_references_are_drawn_from_those_allowed(k, exclude):
+    table = big_table(300, 20)
+    pairs = make_reference_pairs(table, k=k, exclude=exclude, random_state=3)
+    found = [tuple(row) for row in pairs.index]
+    assert len(found) == len(set(found))
+    assert set(found) <= by_brute_force(table, exclude)
+    assert set(Counter(probe for _, probe in found).values()) == {k}
+    assert len(found) == k * (300 - pairs.n_skipped)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_every_allowed_reference_is_equally_likely(k):
+    n = 6
+    table = {"path": [f"{i}.jpg" for i in range(n)], "identity": ["a"] * n,
+             "original": ["3.jpg"] + [""] * (n - 1)}  # fmt: skip
+    draws = 3000
+    counts = np.zeros((n, n))
+    rng = np.random.RandomState(0)
+    for _ in range(draws):
+        index = make_reference_pairs(table, k=k, exclude="original", random_state=rng).index
+        np.add.at(counts, (index[:, 1], index[:, 0]), 1)
+    allowed = ~np.eye(n, dtype=bool)
+    allowed[0, 3] = False
+    expected = draws * k * allowed / allowed.sum(axis=1, keepdims=True)
+    assert counts[~allowed].sum() == 0
+    np.testing.assert_allclose(counts[allowed], expected[allowed], atol=5 * np.sqrt(draws / 4))
+
+
+@pytest.mark.parametrize(
+    "original",
+    ["a2.mp4", "a2", "some/folder/a2.png", r"some\folder\a2.png", Path("x/a2.jpg")],
+)
+def test_exclude_matches_file_names(original):
+    table = FACES | {"original": [None, np.nan, pd.NA, original, "", "", ""]}
+    table = pd.DataFrame(table)
+    for rows, k, n_pairs in [(6, "all", 6 + 2 + 2), (4, "all", 6 + 2), (4, 2, 6 + 2)]:
+        pairs = make_reference_pairs(table[:rows], k=k, exclude="original", random_state=0)
+        references = pairs.data[pairs.data[:, 1] == "f/a4.jpg", 0]
+        assert sorted(references) == ["r/a1.jpg", "r/a3.jpg"]
+        assert len(pairs.data) == n_pairs
+
+
+def test_exclude_of_a_name_with_dots():
+    table = {"path": ["x/a.b.jpg", "x/c.jpg", "f.jpg"], "identity": [1, 1, 1],
+             "label": [1, 1, -1], "source": ["", "", "a.b"]}  # fmt: skip
+    pairs = make_reference_pairs(table, k="all", exclude="source")
+    assert pairs.data[pairs.data[:, 1] == "f.jpg", 0].tolist() == ["x/c.jpg"]
+
+
+def test_an_image_is_never_its_own_reference_even_if_listed_twice():
+    table = {"path": ["a.jpg", "a.jpg", "b.jpg"], "identity": [1, 1, 1]}
+    pairs = make_reference_pairs(table, k="all")
+    assert pairs.data.tolist() == [
+        ["b.jpg", "a.jpg"], ["b.jpg", "a.jpg"], ["a.jpg", "b.jpg"], ["a.jpg", "b.jpg"],
+    ]  # fmt: skip
+    with pytest.warns(UserWarning, match="2 of 3 rows"):
+        assert make_reference_pairs(table, k=2).index[:, 1].tolist() == [2, 2]
+
+
+def test_paths_and_other_column_names():
+    table = {"file": [Path("a.jpg"), Path("b.jpg")], "who": [3, 3], "truth": [1.0, -1.0]}
+    with pytest.warns(UserWarning, match="1 of 2 rows"):
+        pairs = make_reference_pairs(table, path="file", identity="who", label="truth")
+    assert pairs.data.tolist() == [[Path("a.jpg"), Path("b.jpg")]]
+    assert pairs.groups.tolist() == [3]
+    assert pairs.target.tolist() == [-1]
+    everything = make_reference_pairs(table, path="file", identity="who", label=None)
+    assert everything.target.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("make", [make_reference_pairs, make_same_video_pairs])
+def test_seeds(make):
+    table = big_table(200, 10) | {"video": [0] * 100 + [1] * 100}
+    first, again = make(table, random_state=1), make(table, random_state=1)
+    other = make(table, random_state=2)
+    np.testing.assert_array_equal(first.index, again.index)
+    assert first.index.tolist() != other.index.tolist()
+    state = np.random.get_state()[1].tolist()
+    make(table, random_state=1)
+    assert np.random.get_state()[1].tolist() == state
+
+
+@pytest.mark.parametrize("table", forms(FRAMES), ids=["dict", "frame", "structured"])
+def test_every_pair_of_a_video(table):
+    pairs = make_same_video_pairs(table, k="all")
+    assert pairs.index.tolist() == [[0, 1], [0, 2], [1, 2], [3, 4], [3, 5], [4, 5]]
+    assert pairs.target.tolist() == [1, 1, 1, 1, -1, -1]
+    assert pairs.groups.tolist() == ["v0"] * 3 + ["v1"] * 3
+    assert pairs.n_skipped == 0
+
+
+def test_frames_are_put_in_order():
+    pairs = make_same_video_pairs(FRAMES, k="all", frame="number")
+    number = np.array(FRAMES["number"])[pairs.index]
+    assert (number[:, 0] < number[:, 1]).all()
+    assert {frozenset(row) for row in pairs.index.tolist()} == {
+        frozenset(row) for row in make_same_video_pairs(FRAMES, k="all").index.tolist()
+    }
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_k_partners_of_every_frame(k):
+    table = {"path": [f"{i}.png" for i in range(120)], "video": np.arange(120) // 12}
+    pairs = make_same_video_pairs(table, k=k, random_state=0)
+    first, second = pairs.index.T
+    assert (first < second).all()
+    assert (table["video"][first] == table["video"][second]).all()
+    assert len(np.unique(pairs.index, axis=0)) == len(pairs.index) <= k * 120
+    assert np.bincount(pairs.index.ravel(), minlength=120).min() >= k
+
+
+def test_forty_frames_make_780_pairs():
+    table = {"path": [f"{i}.png" for i in range(40)], "video": ["v"] * 40}
+    assert len(make_same_video_pairs(table, k="all").data) == 780
+
+
+def test_videos_with_too_few_frames():
+    table = {"path": list("abcd"), "video": [0, 0, 0, 1]}
+    with pytest.warns(UserWarning, match="1 of 4 rows are skipped.*1 other frames in their video"):
+        assert make_same_video_pairs(table, k="all").n_skipped == 1
+    with pytest.raises(ValueError, match="none of the 4 rows has 3 other frames"):
+        make_same_video_pairs(table, k=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"identity": list("abcdefg")}, {}, "Nothing to pair: none of the 7 rows has 1 genuine"),
+        ({"label": [-1] * 7}, {"k": "all"}, "Nothing to pair"),
+        ({"path": [], "identity": [], "label": []}, {}, "the table has no rows"),
+        ({"label": [1, 1, 0, 1, 1, 1, 1]}, {}, r"Row 2 \(r/a3.jpg\) has label 0; expected \+1"),
+        ({"identity": list("aaa") + [None] * 4}, {}, r"Row 3 \(f/a4.jpg\) has no value.*identity"),
+        ({"identity": ["a"] * 6}, {}, "differ in length: 7 in 'path', 6 in 'identity'"),
+        ({}, {"identity": "person"}, "no column 'person'; it has .*'identity'"),
+        ({}, {"label": "truth"}, "no column 'truth'"),
+        ({}, {"exclude": "source"}, "no column 'source'"),
+        ({}, {"k": 0}, "'k' parameter of make_reference_pairs must be"),
+        ({}, {"k": "every"}, "'k' parameter of make_reference_pairs must be"),
+    ],
+)
+def test_bad_tables(change, options, message):
+    with pytest.raises(ValueError, match=message):
+        make_reference_pairs(FACES | change, **options)
+
+
+@pytest.mark.parametrize("n_groups", [20, 2000, 40_000])
+def test_large_tables_are_quick(n_groups):
+    table = big_table(100_000, n_groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        start = time.process_time()
+        make_reference_pairs(table, k=3, exclude="original", random_state=0)
+        make_same_video_pairs(table, video="identity", k=3, random_state=0)
+        assert time.process_time() - start < 10  # measured: about one second
