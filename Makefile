@@ -1,0 +1,72 @@
+# Every target starts from a bare machine with make and Python 3.11 or newer: what it needs is
+# installed into .venv first, in the versions of constraints/dev.txt. To start over: make clean.
+
+PYTHON ?= python3
+DEMO_ARGS ?=
+PYTEST_ARGS ?= -n 2
+
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+RUNTIME = .venv/.installed-runtime
+DEV = .venv/.installed-dev
+OLDEST = .venv-oldest/.installed
+PINS = pyproject.toml constraints/dev.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-oldest lint format docs bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Fit and judge a public-domain portrait: a table and a picture, no network
+	.venv/bin/sklearn-diffake demo $(DEMO_ARGS)
+
+test: $(DEV) ## Run the tests (PYTEST_ARGS="-n 2")
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST) ## Run the tests with the oldest supported dependencies
+	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV) ## Check style, types and the direction of imports
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+format: $(DEV) ## Format the code and sort its imports
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+docs: $(DEV) ## Build the documentation into docs/_build/html
+	.venv/bin/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html is ready"
+
+bench: $(DEV) ## Run the benchmarks
+	@for script in benchmarks/bench_*.py; do \
+		echo "$$script"; .venv/bin/python "$$script" || exit 1; done
+
+clean: ## Remove the environments and everything built
+	rm -rf .venv .venv-oldest build dist docs/_build docs/generated .*_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11: run make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Creating .venv"
+	@$(PYTHON) -m venv .venv
+
+$(RUNTIME): .venv/bin/python $(PINS)
+	@echo "Installing the package into .venv (a few minutes the first time)"
+	@$(PIP) -c constraints/dev.txt -e '.[demo]'
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	@echo "Installing the development tools into .venv"
+	@$(PIP) -c constraints/dev.txt -e '.[dev]'
+	@touch $@
+
+$(OLDEST): pyproject.toml constraints/oldest.txt
+	@echo "Installing the oldest supported dependencies into .venv-oldest"
+	@$(PYTHON) -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints/oldest.txt -e '.[test]'
+	@touch $@

@@ -1,0 +1,41 @@
+"""Configuration of the documentation; it builds without a network."""
+
+import sklearn_diffake
+
+project = "sklearn-diffake"
+author = "the sklearn-diffake developers"
+copyright = f"2026, {author}"
+version = release = sklearn_diffake.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+autosummary_generate = True
+autodoc_typehints = "none"  # types and shapes stand in the docstrings
+numpydoc_show_class_members = False  # docs/_templates/class.rst lists them
+numpydoc_xref_param_type = False
+# Names of other projects are not links: their inventories would need a network.
+nitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torch|tqdm)\..*")]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn-diffake"
+html_show_sourcelink = False
+html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
+html_sidebars = {"index": [], "changelog": []}
+
+
+def is_from_sklearn(app, what, name, obj, skip, options):
+    """Leave out the members that every scikit-learn estimator has."""
+    return str(getattr(obj, "__module__", "")).startswith("sklearn.") or None
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("autodoc-skip-member", is_from_sklearn)
