@@ -1,0 +1,39 @@
+"""Choose the device and number format that torch computes with."""
+
+
+def resolve_device(device: str = "auto") -> str:
+    """Name the device to compute on.
+
+    Parameters
+    ----------
+    device : str, default="auto"
+        ``"auto"`` takes the first of cuda, mps and cpu that is there; any other string is a
+        torch device such as ``"cpu"`` or ``"cuda:1"``.
+
+    Returns
+    -------
+    str
+        A device that exists on this machine.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown to torch or is not there.
+    """
+    import torch
+
+    there = {"cpu": 1, "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
+    there["mps"] = int(torch.backends.mps.is_available())
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    try:
+        wanted = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device={device!r} is not a device torch knows: {error}") from error
+    if (wanted.index or 0) >= there.get(wanted.type, 0):
+        present = [f"{name} ({count})" for name, count in there.items() if count]
+        raise ValueError(
+            f"device={device!r} is not there: torch sees {', '.join(present)}. "
+            'Use device="auto" to take the best one present.'
+        )
+    return str(wanted)

@@ -1,0 +1,267 @@
+"""The SQLite file behind :class:`~sklearn_diffake.utils._store.EmbeddingStore`.
+
+Everything about the file itself lives here: finding, creating, opening, sharing and, when it is
+damaged, replacing it. What stands in it lives in ``_store_tables.py``.
+
+A process has one :class:`Database` for each folder, whatever the number of stores and threads that
+use it; it is found again by path, so that a store carries no connection of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from sklearn_diffake.utils._store_tables import APPLICATION_ID, NAMES, SCHEMA, VERSION
+
+_T = TypeVar("_T")
+
+_BUSY_SECONDS = 60.0
+_PREFIX = "embeddings-"
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
+
+
+class Database:
+    """One folder's SQLite file as this process sees it.
+
+    Parameters
+    ----------
+    folder : str
+        Real path of the folder. The file in it is named by the time of its making,
+        ``embeddings-<time>.sqlite``: a name is never used twice, so that a process which still
+        holds a file that was set aside cannot touch the journal of its successor.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.lock = threading.RLock()
+        self.connection: sqlite3.Connection | None = None
+        self.file: Path | None = None
+        self.read_only = False
+        self.warned = False
+
+    def run(self, action: Callable[[sqlite3.Connection], _T], default: _T, *, writes: bool) -> _T:
+        """Give what `action` makes of the connection, or `default` where the store cannot serve.
+
+        A damaged file is replaced by an empty one and `action` tried again. Any other failure
+        (full disk, no permission, ...) is told once a process, and never raised.
+        """
+        with self.lock:
+            for _ in range(3):
+                try:
+                    connection = self._connect()
+                    if writes and self.read_only:
+                        reason = "it can be read but not written"
+                        break
+                    return action(connection)
+                except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+                    raise
+                except (sqlite3.Error, OSError) as error:
+                    reason = str(error)
+                    if not self._recover(error):
+                        break
+            self._warn_once(reason)
+            return default
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        with self.lock:
+            if self.connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self.connection.close()
+            self.connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.connection is not None and not self._is_there():
+            self.close()  # deleted, or set aside by another process
+        if self.connection is None:
+            os.makedirs(self.folder, exist_ok=True)
+            self.file = self._current_file()
+            if self.file is None:
+                with self._folder_lock():
+                    self.file = self._current_file() or self._create()
+            self.connection, self.read_only = _open(self.file)
+        return self.connection
+
+    def _is_there(self) -> bool:
+        return self.file is not None and os.path.exists(self.file)
+
+    def _current_file(self) -> Path | None:
+        return max(Path(self.folder).glob(f"{_PREFIX}*.sqlite"), default=None)
+
+    def _create(self) -> Path:
+        """Make an empty store under another name, then give it its own: whole, or not there."""
+        for leftover in Path(self.folder).glob(f"{_PREFIX}*.new*"):
+            leftover.unlink(missing_ok=True)
+        file = Path(self.folder, f"{_PREFIX}{time.time_ns():020d}.sqlite")
+        draft = file.with_suffix(".new")
+        with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            connection.executescript(SCHEMA)
+        os.replace(draft, file)
+        return file
+
+    @contextlib.contextmanager
+    def _folder_lock(self) -> Iterator[None]:
+        """Keep other processes from creating or replacing the file meanwhile.
+
+        The lock is SQLite's own, on a file that stays empty: it works wherever the store does,
+        and ends with the process that holds it.
+        """
+        file = Path(self.folder, "lock")
+        with contextlib.ExitStack() as stack:
+            for last in (False, True):
+                lock = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
+                stack.enter_context(contextlib.closing(lock))
+                try:
+                    lock.execute("BEGIN EXCLUSIVE")
+                    break
+                except sqlite3.DatabaseError as error:
+                    if last or _code(error) not in _DAMAGE:
+                        raise
+                    file.unlink(missing_ok=True)  # something has been written into it
+            yield
+
+    def _recover(self, error: Exception) -> bool:
+        """Say whether another try is worth while after `error`."""
+        if _code(error) not in _PASSING:
+            self.close()
+        if self.file is None:
+            return False
+        if not self._is_there():
+            return True  # set aside by another process just now
+        if _code(error) not in _DAMAGE:
+            return False
+        try:
+            moved = self._set_aside(self.file)
+        except (sqlite3.Error, OSError):
+            return False
+        if moved is not None:
+            warnings.warn(
+                f"The embedding store in {self.folder!r} was damaged ({error}). It begins anew, "
+                f"empty; the damaged file is kept as {moved.name!r}.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+        return True
+
+    def _set_aside(self, damaged: Path) -> Path | None:
+        """Move the damaged file away, unless another process has done so already."""
+        with self._folder_lock():
+            if self._current_file() != damaged:
+                return None
+            kept = Path(self.folder, "embeddings.sqlite.damaged")
+            os.replace(damaged, kept)
+            for suffix in ("-wal", "-shm"):
+                Path(f"{damaged}{suffix}").unlink(missing_ok=True)
+            return kept
+
+    def _warn_once(self, reason: str) -> None:
+        if not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"The embedding store in {self.folder!r} does not keep new results: {reason}. The "
+                "computation goes on without it; look at the folder's permissions and free space.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def _code(error: Exception) -> int:
+    """Give the primary SQLite result code of `error`, 0 if it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
+    """Open an existing store as far as it lets us: give the connection, and if it is read-only."""
+    refusal: Exception = FileNotFoundError(str(file))
+    for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
+        try:
+            connection = sqlite3.connect(
+                f"{file.as_uri()}?{mode}",
+                uri=True,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.OperationalError as error:
+            refusal = error
+            continue
+        try:
+            _prepare(connection, writes=mode == "mode=rw")
+            return connection, mode != "mode=rw"
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if _code(error) == sqlite3.SQLITE_BUSY:
+                raise
+            refusal = error
+        except BaseException:
+            connection.close()
+            raise
+    raise refusal
+
+
+def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
+    """Set the connection up, after a look at whether the file is one of ours."""
+    connection.text_factory = bytes  # a damaged row must not fail on its encoding
+    connection.execute("PRAGMA cell_size_check = ON")
+    made_by = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    names = {row[0].decode() for row in connection.execute("SELECT name FROM sqlite_master")}
+    if (made_by, version) != (APPLICATION_ID, VERSION) or not names >= NAMES:
+        error = sqlite3.DatabaseError("not an embedding store of this version")
+        error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+        raise error
+    if writes:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: a log of 4 MB
+        connection.execute(f"PRAGMA journal_size_limit = {2**24}")
+        connection.execute("BEGIN IMMEDIATE")  # refused if the file or its folder is read-only
+        connection.execute("ROLLBACK")
+
+
+_DATABASES: dict[str, Database] = {}
+_DATABASES_LOCK = threading.Lock()
+
+
+def get_database(path: str | os.PathLike[str]) -> Database:
+    """Give this process's database for the folder `path`; nothing is opened or made yet."""
+    folder = os.path.realpath(os.path.expanduser(path))
+    with _DATABASES_LOCK:
+        if folder not in _DATABASES:
+            _DATABASES[folder] = Database(folder)
+        return _DATABASES[folder]
+
+
+def _close_all() -> None:
+    for database in _DATABASES.values():
+        database.close()
+
+
+def _before_fork() -> None:
+    """Close everything, as SQLite asks: no connection may be carried into a forked child."""
+    _DATABASES_LOCK.acquire()
+    for database in _DATABASES.values():
+        database.lock.acquire()
+    _close_all()
+
+
+def _after_fork() -> None:
+    for database in _DATABASES.values():
+        database.lock.release()
+    _DATABASES_LOCK.release()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )

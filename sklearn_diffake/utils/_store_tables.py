@@ -1,0 +1,195 @@
+"""The tables of the store, and the statements that several of its methods share.
+
+Everything here works on an open connection; transactions are the caller's where not said
+otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+
+APPLICATION_ID = 0x44464B45
+VERSION = 1
+_PAGE = 16384  # bytes; in smaller ones a value of 2 or 5 kB would leave much of a page empty
+_OVERHEAD = 256  # bytes of bookkeeping an entry
+_CHUNK = 500  # digests a statement
+
+# Values stand apart from their bookkeeping, so that marking one as used does not rewrite it.
+SCHEMA = f"""
+PRAGMA page_size = {_PAGE};
+PRAGMA auto_vacuum = INCREMENTAL;
+BEGIN;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, digest BLOB NOT NULL,
+    size INTEGER NOT NULL, charge INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, used REAL NOT NULL,
+    UNIQUE (namespace, digest)
+);
+CREATE INDEX entries_by_use ON entries (used);
+CREATE TABLE blobs (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE claims (
+    namespace TEXT NOT NULL, digest BLOB NOT NULL, owner TEXT NOT NULL, expires REAL NOT NULL,
+    PRIMARY KEY (namespace, digest)
+) WITHOUT ROWID;
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, digest BLOB NOT NULL
+);
+CREATE TABLE counters (
+    entries INTEGER, bytes INTEGER, charged INTEGER, writes INTEGER, evictions INTEGER
+);
+INSERT INTO counters VALUES (0, 0, 0, 0, 0);
+CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+    UPDATE counters
+    SET entries = entries + 1, bytes = bytes + NEW.size, charged = charged + NEW.charge;
+END;
+CREATE TRIGGER entry_dropped AFTER DELETE ON entries BEGIN
+    DELETE FROM blobs WHERE id = OLD.id;
+    UPDATE counters
+    SET entries = entries - 1, bytes = bytes - OLD.size, charged = charged - OLD.charge;
+END;
+COMMIT;
+PRAGMA journal_mode = WAL;
+"""
+NAMES = {"entries", "entries_by_use", "blobs", "claims", "files", "counters"}
+NAMES |= {"entry_added", "entry_dropped"}
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the write lock for a block of statements; all of them happen, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def chunks(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut a list of digests to what one statement takes."""
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+def marks(items: Sequence[bytes]) -> str:
+    """Give a placeholder for each item."""
+    return ",".join("?" * len(items))
+
+
+def checksum_of(digest: bytes, value: bytes) -> int:
+    """Give the checksum of a value, which also tells if it stands under another digest."""
+    return zlib.crc32(value, zlib.crc32(digest))
+
+
+def stored(
+    connection: sqlite3.Connection, namespace: str, digests: Sequence[bytes]
+) -> dict[bytes, int]:
+    """Give the row number of each digest that is stored."""
+    found: dict[bytes, int] = {}
+    for chunk in chunks(digests):
+        found.update(
+            connection.execute(
+                "SELECT digest, id FROM entries "
+                f"WHERE namespace = ? AND digest IN ({marks(chunk)})",
+                (namespace, *chunk),
+            )
+        )
+    return found
+
+
+def insert(
+    connection: sqlite3.Connection,
+    namespace: str,
+    new: dict[bytes, bytes],
+    now: float,
+    max_bytes: int,
+) -> int:
+    """Insert values that are not stored yet, after making room; give how many had to leave."""
+    room, rows = max_bytes, []
+    for digest, value in reversed(new.items()):  # if they do not all fit, the last ones do
+        charge = _charge(len(value))
+        if charge <= room:
+            room -= charge
+            rows.append((digest, value, charge))
+    evicted = _evict(connection, incoming=max_bytes - room, max_bytes=max_bytes)
+    first = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM entries").fetchone()[0]
+    numbered = list(enumerate(reversed(rows), start=first))
+    connection.executemany(
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(i, namespace, d, len(v), c, checksum_of(d, v), now) for i, (d, v, c) in numbered],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO blobs VALUES (?, ?)", [(i, v) for i, (_, v, _) in numbered]
+    )
+    return evicted
+
+
+def _charge(size: int) -> int:
+    """Give the bytes that a value takes up on disk: its share of a page, and its bookkeeping."""
+    if size < _PAGE:
+        size = _PAGE // max(1, _PAGE // (size + 32))  # so many whole values share a page
+    return size + _OVERHEAD
+
+
+def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> int:
+    """Drop the least recently used entries until `incoming` more bytes have room; count them."""
+    charged = connection.execute("SELECT charged FROM counters").fetchone()[0]
+    excess = charged + incoming - max_bytes
+    victims = []
+    if excess > 0:
+        rows = connection.execute("SELECT id, charge FROM entries ORDER BY used, id")
+        for number, charge in rows:
+            victims.append((number,))
+            excess -= charge
+            if excess <= 0:
+                break
+        rows.close()
+        connection.executemany("DELETE FROM entries WHERE id = ?", victims)
+        connection.execute("UPDATE counters SET evictions = evictions + ?", (len(victims),))
+    return len(victims)
+
+
+def look_after(connection: sqlite3.Connection, stale: Sequence[int], broken: Sequence[int]) -> None:
+    """Mark rows as just used and drop broken ones, unless somebody else is writing: no waiting."""
+    timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        with contextlib.suppress(sqlite3.OperationalError), transaction(connection):
+            connection.executemany("DELETE FROM entries WHERE id = ?", [(i,) for i in broken])
+            now = time.time()
+            connection.executemany(
+                "UPDATE entries SET used = ? WHERE id = ?", [(now, i) for i in stale]
+            )
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {timeout}")
+
+
+def drop_claims(
+    connection: sqlite3.Connection,
+    namespace: str,
+    digests: Sequence[bytes],
+    *,
+    owner: str | None = None,
+) -> None:
+    """Drop the claims of `owner`, or anybody's."""
+    connection.executemany(
+        "DELETE FROM claims WHERE namespace = ? AND digest = ? AND owner = ifnull(?, owner)",
+        [(namespace, digest, owner) for digest in digests],
+    )
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give unused pages back to the disk when they are many."""
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    if free > pages // 4:
+        connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -1,0 +1,333 @@
+"""The embedding store among many processes, of which some are killed, and on a damaged file."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sklearn_diffake.utils import _store, _store_sqlite
+from sklearn_diffake.utils._store import EmbeddingStore
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+ROOT = Path(_store.__file__).parents[2]
+POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and permissions")
+ITEMS = {bytes([i]) * 20: bytes([i]) * 6000 for i in range(100)}
+
+
+def start(script, *args):
+    """Run a script in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script, *map(str, args)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def database_file(folder):
+    (file,) = Path(folder).glob("*.sqlite")
+    return file
+
+
+def assert_sound(folder):
+    """Check the file with SQLite itself, and the counts against the rows."""
+    with contextlib.closing(sqlite3.connect(database_file(folder))) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        counted = connection.execute("SELECT entries, bytes, charged FROM counters").fetchone()
+        rows = connection.execute("SELECT count(*), sum(size), sum(charge) FROM entries")
+        assert counted == rows.fetchone()
+        orphans = "SELECT count(*) FROM blobs WHERE id NOT IN (SELECT id FROM entries)"
+        assert connection.execute(orphans).fetchone() == (0,)
+
+
+# -- many processes, and kill -9 --------------------------------------------------------------
+
+WRITER = """
+import sys
+from sklearn_diffake.utils._store import EmbeddingStore
+store = EmbeddingStore(sys.argv[1], max_bytes=3_000_000)
+for batch in range(10**6):
+    names = [f"{sys.argv[2]}-{batch}-{i}".encode() for i in range(20)]
+    store.put_many("model", {name: name * 300 for name in names})
+    print(batch, flush=True)
+"""
+
+
+@POSIX
+def test_survives_kill_in_mid_write(tmp_path):
+    store = EmbeddingStore(tmp_path, max_bytes=3_000_000)
+    for life in range(6):
+        process = start(WRITER, tmp_path, life)
+        process.stdout.readline()
+        time.sleep(0.03 * life)
+        process.kill()
+        reported = [int(line) for line in process.stdout] or [0]
+        process.wait()
+        process.stdout.close()
+        for batch in range(max(0, reported[-1] - 3), reported[-1] + 2):
+            names = [f"{life}-{batch}-{i}".encode() for i in range(20)]
+            found = store.get_many("model", names)
+            whole = {name: name * 300 for name in names}
+            assert found == whole or (batch > reported[-1] and not found)
+        store.put_many("model", {b"life": b"goes on"})
+        store.close()
+        assert_sound(tmp_path)
+    assert not list(tmp_path.glob("*.damaged"))
+
+
+WORKER = """
+import sys, time
+from sklearn_diffake.utils._store import EmbeddingStore
+store = EmbeddingStore(sys.argv[1])
+wanted = [f"digest {i}".encode() for i in range(int(sys.argv[2]))]
+missing = set(wanted)
+while missing:
+    missing -= set(store.get_many("model", missing))
+    mine = sorted(store.claim("model", missing))[:7]
+    store.release("model", missing - set(mine))
+    if mine:
+        print(*(digest.decode().split()[1] for digest in mine), flush=True)
+        store.put_many("model", {digest: digest * 100 for digest in mine})
+    else:
+        time.sleep(0.005)
+assert store.get_many("model", wanted) == {digest: digest * 100 for digest in wanted}
+"""
+
+
+def test_many_processes_compute_each_digest_once(tmp_path):
+    n = 400
+    workers = [start(WORKER, tmp_path / "new", n) for _ in range(4)]
+    outputs = [worker.communicate(timeout=120)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 4
+    computed = [int(number) for output in outputs for number in output.split()]
+    assert sorted(computed) == list(range(n))
+    assert EmbeddingStore(tmp_path / "new").info()["writes"] == n
+
+
+CLAIMANT = """
+import sys, time
+from sklearn_diffake.utils._store import EmbeddingStore
+print(len(EmbeddingStore(sys.argv[1]).claim("model", [b"a", b"b"])), flush=True)
+time.sleep(600)
+"""
+
+
+@POSIX
+def test_claims_of_a_killed_process_are_taken_over(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    process = start(CLAIMANT, tmp_path)
+    assert process.stdout.readline() == "2\n"
+    assert store.claim("model", [b"a", b"b", b"c"]) == {b"c"}
+    process.send_signal(signal.SIGKILL)
+    if Path("/proc/self/stat").exists():  # there even a process not yet waited for counts as dead
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        process.wait()
+    assert store.claim("model", [b"a", b"b", b"c"]) == {b"a", b"b", b"c"}
+    process.wait()
+    process.stdout.close()
+
+
+# -- damage -----------------------------------------------------------------------------------
+
+
+def overwrite(file):
+    file.write_bytes(b"garbage " * 5000)
+
+
+def overwrite_text(file):
+    file.write_text("not a database")
+
+
+def truncate(file):
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file):
+    os.truncate(file, 0)
+
+
+def overwrite_middle(file):
+    with file.open("r+b") as stream:
+        stream.seek(16384)
+        stream.write(b"\xa5" * (file.stat().st_size - 16384))
+
+
+def another_schema(file):
+    file.unlink()
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript("CREATE TABLE photos (id); INSERT INTO photos VALUES (1);")
+
+
+def statement(sql):
+    def change(file):
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.executescript(sql)
+
+    return change
+
+
+DAMAGES = {
+    "garbage": overwrite,
+    "text": overwrite_text,
+    "truncated": truncate,
+    "empty": empty,
+    "middle": overwrite_middle,
+    "foreign": another_schema,
+    "newer": statement("PRAGMA user_version = 999"),
+    "no table": statement("DROP TABLE blobs"),
+    "no trigger": statement("DROP TRIGGER entry_dropped"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        (name, first)
+        for name in DAMAGES
+        for first in ("get", "put", "claim", "info")
+        if (name, first) != ("middle", "info")  # the counts are not where this damage is
+    ],
+)
+def test_a_damaged_file_is_set_aside(tmp_path, name, first):
+    store = EmbeddingStore(tmp_path)
+    uses = {
+        "get": (lambda: store.get_many("model", ITEMS), {}),
+        "put": (lambda: store.put_many("model", {b"new": b"value"}), None),
+        "claim": (lambda: store.claim("model", ITEMS), set(ITEMS)),
+        "info": (lambda: store.info()["entries"], 0),
+    }
+    for _ in range(2):
+        store.put_many("model", ITEMS)
+        store.close()
+        DAMAGES[name](database_file(tmp_path))
+        use, expected = uses[first]
+        with pytest.warns(RuntimeWarning, match="was damaged") as caught:
+            assert use() == expected
+        assert len(caught) == 1
+        assert repr(str(tmp_path)) in str(caught[0].message)
+        assert [file.name for file in tmp_path.glob("*.damaged*")] == ["embeddings.sqlite.damaged"]
+        store.release("model", ITEMS)
+        store.put_many("model", ITEMS)
+        assert store.get_many("model", ITEMS) == ITEMS
+        store.close()
+        assert_sound(tmp_path)
+
+
+def test_damage_is_noticed_while_the_store_is_in_use(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    file = database_file(tmp_path)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite_middle(file)
+    with pytest.warns(RuntimeWarning, match="was damaged"):
+        assert store.get_many("model", ITEMS) != ITEMS
+    store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS
+
+
+def test_garbage_in_every_file_of_the_folder(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    for file in tmp_path.iterdir():
+        overwrite(file)
+    with pytest.warns(RuntimeWarning, match="was damaged"):
+        store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS
+
+
+def test_a_folder_deleted_in_use_is_made_anew(tmp_path):
+    store = EmbeddingStore(tmp_path / "store")
+    store.put_many("model", ITEMS)
+    shutil.rmtree(tmp_path / "store")
+    assert store.get_many("model", ITEMS) == {}
+    store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS
+    store.close()
+    assert_sound(tmp_path / "store")
+
+
+READER = """
+import sys
+from sklearn_diffake.utils._store import EmbeddingStore
+store = EmbeddingStore(sys.argv[1])
+for line in sys.stdin:
+    store.put_many("model", {line.encode(): b"value"})
+    print(store.info()["entries"], flush=True)
+"""
+
+
+def test_a_process_that_holds_the_damaged_file_goes_over_to_the_new_one(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    other = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", READER, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    other.stdin.write("a\n")
+    assert other.stdout.readline() == "101\n"
+    error = sqlite3.DatabaseError("damage seen by this process only")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    database = _store_sqlite.get_database(tmp_path)
+    with pytest.warns(RuntimeWarning, match="damage seen by this process only"):
+        assert database._recover(error)
+    store.put_many("model", {b"new": b"value"})
+    other.stdin.write("b\n")
+    assert other.stdout.readline() == "2\n"
+    other.communicate()
+    assert other.returncode == 0
+    assert store.get_many("model", [b"new", b"b\n"]) == dict.fromkeys([b"new", b"b\n"], b"value")
+    store.close()
+    assert_sound(tmp_path)
+
+
+def test_one_flipped_byte_costs_one_row(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    file = database_file(tmp_path)
+    content = bytearray(file.read_bytes())
+    place = content.index(bytes([7]) * 5000) + 2500
+    content[place] ^= 0x10
+    file.write_bytes(content)
+    sound = {digest: value for digest, value in ITEMS.items() if value[0] != 7}
+    assert store.get_many("model", ITEMS) == sound
+    assert store.info()["entries"] == 99
+    assert store.claim("model", ITEMS) == ITEMS.keys() - sound.keys()
+    store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE blobs SET value = 5 WHERE id = 8",
+        "UPDATE blobs SET value = 'text' WHERE id = 8",
+        "UPDATE blobs SET value = (SELECT value FROM blobs WHERE id = 9) WHERE id = 8",
+        "UPDATE entries SET checksum = 'x' WHERE id = 8",
+        "DELETE FROM blobs WHERE id = 8",
+    ],
+)
+def test_a_row_that_is_not_what_was_stored_is_a_miss(tmp_path, sql):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    statement(sql)(database_file(tmp_path))
+    lost = list(ITEMS)[7]
+    assert ITEMS.keys() - store.get_many("model", ITEMS).keys() == {lost}
+    store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS

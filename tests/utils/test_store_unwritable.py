@@ -1,0 +1,227 @@
+"""The embedding store where it cannot write: full disks, missing permission, long locks."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+
+from sklearn_diffake.utils import _store, _store_sqlite
+from sklearn_diffake.utils._store import EmbeddingStore
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+ITEMS = {bytes([i]) * 20: bytes([i]) * 6000 for i in range(100)}
+
+
+@contextlib.contextmanager
+def warns_once(folder):
+    """Expect one RuntimeWarning that names the folder, however much is tried."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    assert [warning.category for warning in caught] == [RuntimeWarning]
+    assert repr(str(folder)) in str(caught[0].message)
+
+
+def assert_serves_only(store, known):
+    """Check a store that cannot be written: reads go on, nothing is kept, nothing raised."""
+    for _ in range(3):
+        store.put_many("model", {b"large": bytes(4_000_000), **ITEMS})
+        store.put_file_digests({("/a" * 2_000_000, 1, 2, 3): b"digest"})
+        assert store.get_many("model", [*known, b"large"]) == known
+        assert store.get_many("model", ITEMS.keys() - known) == {}
+
+
+def test_full_disk(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    known = dict(list(ITEMS.items())[:50])
+    store.put_many("model", known)
+    connection = _store_sqlite.get_database(tmp_path).connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with warns_once(tmp_path):
+        assert_serves_only(store, known)
+    connection.execute("PRAGMA max_page_count = 100000")
+    store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs permission to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_really_full_disk(small_disk):
+    store = EmbeddingStore(small_disk)
+    known = dict(list(ITEMS.items())[:10])
+    store.put_many("model", known)
+    with warns_once(small_disk):
+        assert_serves_only(store, known)
+        store.close()
+        (small_disk / "filler").write_bytes(b"")
+        with contextlib.suppress(OSError), (small_disk / "filler").open("wb", 0) as stream:
+            while True:
+                stream.write(bytes(1000))
+        assert_serves_only(store, known)
+        assert store.claim("model", [b"new"]) == {b"new"}
+    store.close()
+    (small_disk / "filler").unlink()
+    store.put_many("model", {b"new": b"value"})
+    assert store.get_many("model", [b"new"]) == {b"new": b"value"}
+    store.close()
+
+
+def test_disk_full_from_the_start(small_disk):
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", 0) as stream:
+        while True:
+            stream.write(bytes(1000))
+    store = EmbeddingStore(small_disk / "store")
+    with warns_once(small_disk / "store"):
+        assert_serves_only(store, {})
+        assert store.claim("model", ITEMS) == set(ITEMS)
+        assert store.info() == {"entries": 0, "bytes": 0, "writes": 0, "evictions": 0}
+
+
+def test_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        store = EmbeddingStore(folder)
+        with warns_once(folder):
+            assert store.claim("model", ITEMS) == set(ITEMS)
+            store.release("model", ITEMS)
+            store.clear()
+            assert store.get_file_digests([("/a", 1, 2, 3)]) == {}
+            assert_serves_only(store, {})
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@contextlib.contextmanager
+def unprivileged():
+    """Be a user to whom permissions apply."""
+    if os.geteuid() != 0:
+        yield
+        return
+    try:
+        os.seteuid(65534)
+    except OSError:
+        pytest.skip("permissions do not apply to this user, who cannot become another")
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder():
+    """Give a folder that any user can reach, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp()).resolve()
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+READER = """
+import sys, time
+from sklearn_diffake.utils._store import EmbeddingStore
+print(EmbeddingStore(sys.argv[1]).info(), flush=True)
+time.sleep(600)
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("in_use", [False, True], ids=["closed", "in use"])
+def test_read_only_store_is_still_read(open_folder, in_use):
+    writer = EmbeddingStore(open_folder)
+    writer.put_many("model", ITEMS)
+    if in_use:  # by another process, which holds the log open
+        process = subprocess.Popen(
+            [sys.executable, "-c", READER, str(open_folder)],
+            env={**os.environ, "PYTHONPATH": str(Path(_store.__file__).parents[2])},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        process.stdout.readline()
+    writer.close()
+    for file in open_folder.iterdir():
+        file.chmod(0o444)
+    open_folder.chmod(0o555)
+    with unprivileged(), warns_once(open_folder):
+        store = EmbeddingStore(open_folder)
+        assert store.get_many("model", ITEMS) == ITEMS
+        assert store.info()["entries"] == 100
+        assert store.claim("model", ITEMS) == set(ITEMS)
+        store.put_many("model", {b"new": b"value"})
+        store.put_many("model", {b"newer": b"value"})
+        assert store.get_many("model", [b"new", *ITEMS]) == ITEMS
+        store.close()
+    if in_use:
+        process.kill()
+        process.communicate()
+
+
+@POSIX
+def test_damaged_store_in_a_read_only_folder(open_folder):
+    store = EmbeddingStore(open_folder)
+    store.put_many("model", ITEMS)
+    store.close()
+    next(open_folder.glob("*.sqlite")).write_bytes(b"garbage " * 5000)
+    open_folder.chmod(0o555)
+    with unprivileged(), warns_once(open_folder):
+        assert_serves_only(store, {})
+        assert store.claim("model", ITEMS) == set(ITEMS)
+        store.close()
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_folder_without_permission(open_folder, mode):
+    open_folder.chmod(mode)
+    for folder in (open_folder, open_folder / "store"):
+        with unprivileged(), warns_once(folder):
+            assert_serves_only(EmbeddingStore(folder), {})
+
+
+@POSIX
+def test_permission_lost_while_in_use(open_folder):
+    store = EmbeddingStore(open_folder / "store")
+    store.put_many("model", ITEMS)
+    open_folder.chmod(0o000)
+    with unprivileged(), warns_once(open_folder / "store"):
+        assert_serves_only(store, {})
+    open_folder.chmod(0o755)
+    store.put_many("model", {b"new": b"value"})
+    assert store.get_many("model", [b"new", *ITEMS]) == {b"new": b"value", **ITEMS}
+    store.close()
+
+
+def test_a_writer_that_does_not_let_go_is_not_waited_for_forever(tmp_path, monkeypatch):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    monkeypatch.setattr(_store_sqlite, "_BUSY_SECONDS", 0.2)
+    (file,) = tmp_path.glob("*.sqlite")
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        assert store.get_many("model", ITEMS) == ITEMS
+        other.execute("BEGIN IMMEDIATE")
+        with warns_once(tmp_path):
+            store.put_many("model", {b"new": b"value"})
+            assert store.get_many("model", ITEMS) == ITEMS
+            assert store.claim("model", [b"new"]) == {b"new"}
+        other.execute("ROLLBACK")
+    store.put_many("model", {b"new": b"value"})
+    assert store.get_many("model", [b"new"]) == {b"new": b"value"}
