@@ -1,0 +1,45 @@
+"""Images per second of FaceEmbedder.transform against a bare torch loop.
+
+Same network (EfficientNet-Lite0, 224 pixels), batch and threads; every crop is different, so that
+nothing is saved. The yardstick runs in both memory layouts, the faster one counts. Goal: the ratio
+is at least 0.95.
+"""
+
+from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
+
+import_torchvision()
+import timm
+import torch
+from _yardstick import by_turns, report
+
+from sklearn_diffake.embedding import FaceEmbedder
+
+N, SIZE, BATCH = 256, 224, 32
+
+
+def bare_loop(model, crops, device, contiguous):
+    """Embed crops as one would by hand."""
+    with torch.inference_mode():
+        for start in range(0, len(crops), BATCH):
+            x = torch.from_numpy(crops[start : start + BATCH]).to(device).permute(0, 3, 1, 2)
+            x = (x.contiguous() if contiguous else x).float().sub(127).div(128)
+            model(x).cpu()
+
+
+def main():
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    crops = torch.randint(0, 256, (N, SIZE, SIZE, 3), dtype=torch.uint8).numpy()
+    embedder = FaceEmbedder(batch_size=BATCH, n_jobs=2).fit(crops)
+    model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval().to(device)
+    figures = {}
+    for layout, contiguous in (("channels last", False), ("channels first", True)):
+        figures[layout] = by_turns(
+            lambda: embedder.transform(crops),
+            lambda contiguous=contiguous: bare_loop(model, crops, device, contiguous),
+        )
+        figures[layout]["images_per_s"] = round(N / figures[layout]["ours_s"], 1)
+    report("transform", {"goal": ">= 0.95", **figures})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Detection quality on real photographs: fitted on LFW, scored on crops of the DFDC.
+
+Genuine pairs of people in Labeled Faces in the Wild fit the pipeline; every genuine and fake image
+of the DFDC crops is then scored against one genuine reference of its claimed identity. Nothing is
+tuned on the latter. Intervals are 95 % bootstrap intervals over groups of identities.
+
+    python benchmarks/real_pairs.py DATA --backbone mobilefacenet.onnx --backbone efficientnet-lite0
+
+DATA holds ``lfw/<person>/*.jpg`` and ``dfdc_crops/manifest.csv`` (columns identity, group, path,
+label, original).
+"""
+
+import argparse
+import functools
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.pipeline import make_pipeline
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
+from sklearn_diffake.novelty import GaussianMixtureDetector
+from sklearn_diffake.pairs import PairDifference, make_reference_pairs
+
+APCER = 0.05
+
+
+def bpcer_at_apcer(y_true, score):
+    """Return the share of genuine pairs rejected where 5 % of the fakes pass."""
+    fakes_passed, genuine_passed, _ = roc_curve(y_true, score)
+    return 1 - np.interp(APCER, fakes_passed, genuine_passed)
+
+
+METRICS = {"AUC": roc_auc_score, "EER": equal_error_rate, "BPCER@APCER5": bpcer_at_apcer}
+
+
+def lfw_pairs(folder):
+    """Pair every image of the people with two or more images with another one of theirs."""
+    files = sorted(folder.glob("*/*.jpg"))
+    people = pd.Series([file.parent.name for file in files])
+    table = pd.DataFrame({"path": [str(file) for file in files], "identity": people})
+    return make_reference_pairs(table[people.duplicated(keep=False)], random_state=0)
+
+
+def dfdc_pairs(folder):
+    """Pair every crop with a genuine reference of its identity; groups are those to split by."""
+    table = pd.read_csv(folder / "manifest.csv")
+    table["path"] = [str(folder / path) for path in table["path"]]
+    pairs = make_reference_pairs(table, exclude="original", random_state=0)
+    pairs.groups = table["group"].to_numpy()[pairs.index[:, 1]]
+    return pairs
+
+
+class Cosine:
+    """The yardstick: cosine similarity of the two embeddings, nothing learned."""
+
+    def fit(self, X):
+        return self
+
+    def score_samples(self, X):
+        return -PairDifference("cosine").fit_transform(X)[:, 0]
+
+
+def gaussian_mixture(operator="squared", **parameters):
+    detector = GaussianMixtureDetector(random_state=0, **parameters)
+    return make_pipeline(PairDifference(operator), detector)
+
+
+HEADS = {
+    "cosine": Cosine(),
+    "squared + GMM (default)": gaussian_mixture(),
+    "absolute + GMM": gaussian_mixture("absolute"),
+    "subtract + GMM": gaussian_mixture("subtract"),
+}
+
+
+def evaluate(backbone, fit_on, score_on, *, align_probes, cache):
+    """Return one row of figures for every head on one backbone."""
+    start = time.perf_counter()
+    pipeline = make_difffake_pipeline(backbone, on_missing="crop", cache=cache, n_jobs=2, verbose=1)
+    embed = pipeline[:2].fit(fit_on.data)
+    genuine = embed.transform(fit_on.data)
+    missing = {"LFW": embed["align"].counts_}
+    if align_probes:
+        probes = embed.transform(score_on.data)
+        missing["DFDC"] = embed["align"].counts_
+    else:
+        probes = embed["embed"].transform(score_on.data)
+    rows = []
+    for name, head in HEADS.items():
+        head = head.fit(genuine) if isinstance(head, Cosine) else clone(head).fit(genuine)
+        score = head.score_samples(probes)
+        row = {"backbone": Path(backbone).name, "aligned": align_probes, "head": name}
+        for metric, function in METRICS.items():
+            estimate, low, high = bootstrap_interval(
+                function, score_on.target, score, groups=score_on.groups, random_state=0
+            )
+            row[metric] = [round(float(value), 4) for value in (estimate, low, high)]
+        if hasattr(head, "predict"):
+            rejected = head.predict(probes) == -1
+            row["BPCER at the fitted threshold"] = float(rejected[score_on.target == 1].mean())
+            row["APCER at the fitted threshold"] = float((~rejected)[score_on.target == -1].mean())
+        rows.append(row)
+        print(row, flush=True)
+    print(missing, f"{time.perf_counter() - start:.0f} s", flush=True)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--backbone", action="append")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    fit_on, score_on = lfw_pairs(options.data / "lfw"), dfdc_pairs(options.data / "dfdc_crops")
+    found = {
+        "fitted on": f"{len(fit_on.target)} genuine LFW pairs of {len(set(fit_on.groups))} people",
+        "scored on": f"{(score_on.target == 1).sum()} genuine and {(score_on.target == -1).sum()} "
+        f"fake DFDC pairs in {len(set(score_on.groups))} groups",
+        "rows": [],
+    }
+    run = functools.partial(evaluate, fit_on=fit_on, score_on=score_on, cache=options.cache)
+    for backbone in options.backbone or ["efficientnet-lite0"]:
+        for align_probes in (True, False):
+            found["rows"] += run(backbone, align_probes=align_probes)
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

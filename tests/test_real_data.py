@@ -1,0 +1,81 @@
+"""The main job on real photographs and real deepfakes, where they are at hand."""
+
+import csv
+import itertools
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from sklearn_diffake import cli
+from sklearn_diffake.metrics import equal_error_rate
+from sklearn_diffake.pairs import PairDifference, make_reference_pairs
+
+N_PEOPLE, N_IDENTITIES = 40, 12
+
+
+@pytest.fixture(scope="module")
+def backbone(shared_data):
+    file = shared_data / "weights" / "mobilefacenet.onnx"
+    if not file.exists():
+        pytest.skip(f"{file.name} is not beside the real data")
+    return str(file)
+
+
+def write_pairs(file, data, target):
+    rows = [(*pair, label) for pair, label in zip(data, target, strict=True)]
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows([("reference", "probe", "label"), *rows])
+    return str(file)
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_fit_on_lfw_and_score_real_deepfakes(shared_data, backbone, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    people = sorted((shared_data / "data" / "lfw").iterdir())
+    people = [p for p in people if len(list(p.iterdir())) > 1]
+    table = [(str(file), p.name) for p in people[:N_PEOPLE] for file in sorted(p.iterdir())]
+    paths, names = (list(column) for column in zip(*table, strict=True))
+    genuine = make_reference_pairs({"path": paths, "identity": names}, random_state=0)
+    with (shared_data / "data" / "dfdc_crops" / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    kept = sorted({row["identity"] for row in rows})[:N_IDENTITIES]
+    rows = [row for row in rows if row["identity"] in kept]
+    probes = {key: [row[key] for row in rows] for key in ("identity", "original")}
+    probes["path"] = [str(shared_data / "data" / "dfdc_crops" / row["path"]) for row in rows]
+    probes["label"] = [int(row["label"]) for row in rows]
+    judged = make_reference_pairs(probes, exclude="original", random_state=0)
+
+    pairs = write_pairs(tmp_path / "lfw.csv", genuine.data, genuine.target)
+    model = str(tmp_path / "model.diffake")
+    options = ["--backbone", backbone, "--seed", "0", "--on-missing", "crop", "--quiet"]
+    assert cli.main(["fit", pairs, "-o", model, *options]) == 0
+    capsys.readouterr()
+    csv_file = write_pairs(tmp_path / "dfdc.csv", judged.data, judged.target)
+    assert cli.main(["score", model, "--csv", csv_file, "--json"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    score = np.array([line["score"] for line in lines])
+    assert len(score) == len(judged.target)
+    assert [line["label"] for line in lines] == judged.target.tolist()
+    assert roc_auc_score(judged.target, score) > 0.75
+    assert equal_error_rate(judged.target, score) < 0.35
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_identity_embedding_tells_people_apart(shared_data, backbone):
+    pytest.importorskip("onnxruntime")
+    from sklearn_diffake.embedding import FaceEmbedder
+    from sklearn_diffake.faces import FaceAligner
+
+    faces = sorted((shared_data / "data" / "london").iterdir())[:24]
+    same = [(f"{p}/neutral.jpg", f"{p}/smiling.jpg") for p in faces]
+    others = itertools.pairwise(faces)
+    pairs = same + [(f"{p}/neutral.jpg", f"{q}/smiling.jpg") for p, q in others]
+    crops = FaceAligner(size=112, batch_size=8).fit_transform(pairs)
+    distance = PairDifference("cosine").fit_transform(FaceEmbedder(backbone).fit_transform(crops))
+    y = np.r_[np.ones(len(same)), -np.ones(len(pairs) - len(same))]
+    assert roc_auc_score(y, -distance[:, 0]) > 0.99
