@@ -259,7 +259,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     def _namespace(self) -> str:
         names = ("size", "margin", "select", "min_face_size", "min_probability", "max_size")
         settings = tuple(getattr(self, name) for name in names)
-        return f"aligned:2:mtcnn-{version('facenet-pytorch')}:{settings}"
+        return f"aligned:1:mtcnn-{version('facenet-pytorch')}:{settings}"
 
     def _align(self, images: list[np.ndarray]) -> np.ndarray:
         found = detect_faces(

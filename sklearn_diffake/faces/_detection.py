@@ -11,6 +11,7 @@ _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
 _FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own
 _BATCH_PIXELS = 2**23  # images detected together have no more pixels than this
 _CRAMPED = 0.6  # a face of a larger share of the image is detected again with a border around it
+_LARGE = 0.25  # then only faces are looked for that are large enough to have been hidden so
 _BORDER = 0.4  # width of that border, as a share of the shorter side
 _SMALLEST = 20  # pixels; MTCNN's own smallest face
 
@@ -84,7 +85,7 @@ def detect_faces(
         np.pad(small[i], ((border, border), (border, border), (0, 0)))
         for i, border in zip(cramped, borders, strict=True)
     ]
-    share = min_face_size / (1 + 2 * _BORDER)
+    share = max(min_face_size, _LARGE) / (1 + 2 * _BORDER)
     again = _detect_all(padded, share, min_probability, device)
     for i, border, faces in zip(cramped, borders, again, strict=True):
         if len(faces.boxes):

@@ -285,6 +285,8 @@ def test_a_process_that_holds_the_damaged_file_goes_over_to_the_new_one(tmp_path
     database = _store_sqlite.get_database(tmp_path)
     with pytest.warns(RuntimeWarning, match="damage seen by this process only"):
         assert database._recover(error)
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"lock", "embeddings.sqlite.damaged"}, "its log goes with the damaged file"
     store.put_many("model", {b"new": b"value"})
     other.stdin.write("b\n")
     assert other.stdout.readline() == "2\n"
@@ -293,6 +295,28 @@ def test_a_process_that_holds_the_damaged_file_goes_over_to_the_new_one(tmp_path
     assert store.get_many("model", [b"new", b"b\n"]) == dict.fromkeys([b"new", b"b\n"], b"value")
     store.close()
     assert_sound(tmp_path)
+
+
+def test_a_file_is_set_aside_by_one_process_only(tmp_path, monkeypatch):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    older = tmp_path / "embeddings-0.sqlite"
+    older.touch()
+    assert _store_sqlite.get_database(tmp_path)._set_aside(older) is None
+    assert older.exists()
+    older.unlink()
+    store.close()
+
+    really_open = _store_sqlite._open
+
+    def too_late(file):
+        monkeypatch.setattr(_store_sqlite, "_open", really_open)
+        file.unlink()  # by another process, after it was looked up and before it was opened
+        return really_open(file)
+
+    monkeypatch.setattr(_store_sqlite, "_open", too_late)
+    store.put_many("model", {b"new": b"value"})
+    assert store.get_many("model", [b"new", *ITEMS]) == {b"new": b"value"}
 
 
 def test_one_flipped_byte_costs_one_row(tmp_path):

@@ -222,6 +222,25 @@ def test_a_writer_that_does_not_let_go_is_not_waited_for_forever(tmp_path, monke
             store.put_many("model", {b"new": b"value"})
             assert store.get_many("model", ITEMS) == ITEMS
             assert store.claim("model", [b"new"]) == {b"new"}
+            store.close()
+            store.put_many("model", {b"new": b"value"})
         other.execute("ROLLBACK")
     store.put_many("model", {b"new": b"value"})
     assert store.get_many("model", [b"new"]) == {b"new": b"value"}
+
+
+def test_a_connection_that_fails_is_replaced(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    database = _store_sqlite.get_database(tmp_path)
+    failed = database.connection
+
+    def fail(connection):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    with warns_once(tmp_path):
+        assert database.run(fail, "default", writes=True) == "default"
+    assert store.get_many("model", ITEMS) == ITEMS
+    assert database.connection is not failed
