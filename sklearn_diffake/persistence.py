@@ -7,6 +7,7 @@ No pickle is ever written or read.
 
 import contextlib
 import copy
+import functools
 import importlib
 import json
 import os
@@ -20,7 +21,9 @@ from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
+from sklearn import metrics, model_selection
 from sklearn.base import BaseEstimator
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
 from . import __version__
 from .embedding import FaceEmbedder
@@ -186,7 +189,8 @@ def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     from skops import io as skops_io
 
     unknown = skops_io.get_untrusted_types(data=state)
-    foreign = [name for name in unknown if name not in trusted and not _is_own_estimator(name)]
+    known = trusted | _search_parts()
+    foreign = [name for name in unknown if name not in known and not _is_own_class(name)]
     if foreign:
         return None, foreign
     model = skops_io.loads(state, trusted=unknown)
@@ -194,8 +198,19 @@ def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     return model, sorted(imported - trusted)
 
 
-def _is_own_estimator(name: str) -> bool:
-    """Tell whether a name in a file is that of an estimator defined in this package.
+@functools.cache
+def _search_parts() -> frozenset[str]:
+    """Name what a fitted search may hold: scikit-learn's splitters and scorers, all harmless."""
+    scorers = [metrics.get_scorer(name) for name in metrics.get_scorer_names()]
+    parts = {item for scorer in scorers for item in (type(scorer), scorer._score_func)}
+    for item in vars(model_selection).values():
+        if isinstance(item, type) and issubclass(item, (BaseCrossValidator, BaseShuffleSplit)):
+            parts.add(item)
+    return frozenset(f"{part.__module__}.{part.__qualname__}" for part in parts)
+
+
+def _is_own_class(name: str) -> bool:
+    """Tell whether a name in a file is that of an estimator or a splitter of this package.
 
     Functions and methods are not trusted for being ours, nor is what our modules import: a file
     may ask for any of them to be called.
@@ -208,7 +223,9 @@ def _is_own_estimator(name: str) -> bool:
     except ImportError:
         return False
     return (
-        isinstance(found, type) and issubclass(found, BaseEstimator) and found.__module__ == module
+        isinstance(found, type)
+        and issubclass(found, (BaseEstimator, BaseCrossValidator, BaseShuffleSplit))
+        and found.__module__ == module
     )
 
 

@@ -3,7 +3,14 @@
 import inspect
 
 import pytest
+from pyod.models.ecod import ECOD
+from pyod.models.iforest import IForest
+from pyod.models.knn import KNN
 from sklearn.base import BaseEstimator
+from sklearn.covariance import EllipticEnvelope
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_diffake import novelty, pairs
@@ -22,11 +29,26 @@ VARIANTS = [
     novelty.GaussianMixtureDetector(covariance_type="spherical"),
     novelty.GaussianMixtureDetector(n_pca=0.9),
     novelty.GaussianMixtureDetector(shrinkage="auto"),
+    novelty.MahalanobisDetector("oas"),
+    novelty.MahalanobisDetector(0.1),
+    novelty.ConformalDetector(novelty.GaussianMixtureDetector(1)),
+    novelty.ConformalDetector(method="cv+", cv=3),
+    novelty.ConformalDetector(novelty.GaussianMixtureDetector(1), method="cv+"),
+    novelty.DeepSVDD("soft-boundary", max_epochs=12),
+    novelty.DeepSVDD(pretrain_epochs=5, max_epochs=5, early_stopping=True),
+    novelty.GenuineOnly(OneClassSVM()),
+    novelty.GenuineOnly(IsolationForest(n_estimators=20)),
+    novelty.GenuineOnly(LocalOutlierFactor(novelty=True)),
+    novelty.GenuineOnly(EllipticEnvelope()),
+    novelty.PyODDetector(KNN()),
+    novelty.PyODDetector(ECOD()),
+    novelty.PyODDetector(IForest(n_estimators=20)),
 ]
 
 
 # The checks pass labels of all kinds, and few distinct rows.
 @pytest.mark.filterwarnings("ignore:.*neither .1 .genuine. nor -1:UserWarning")
+@pytest.mark.filterwarnings("ignore:target_bpcer=0.01 needs:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks([estimator() for estimator in TABULAR] + VARIANTS)
 def test_scikit_learn_checks(estimator, check):

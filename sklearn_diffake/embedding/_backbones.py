@@ -3,11 +3,14 @@
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from ..faces._images import file_key
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -130,11 +133,11 @@ def _absolute(path: Any) -> str:
     return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def _stamp(path: str) -> Any:
+    """Return what tells that a file is unchanged; if it was changed just now, nothing can."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"weights file {path!r}: no such file")
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
+    return file_key(path) or time.time_ns()
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,5 +1,20 @@
 """One-class detectors: whether a difference is one that genuine pairs show."""
 
+from sklearn_diffake.novelty._conformal import ConformalDetector
+from sklearn_diffake.novelty._deep_svdd import DeepSVDD
 from sklearn_diffake.novelty._gaussian_mixture import GaussianMixtureDetector
+from sklearn_diffake.novelty._genuine_only import GenuineOnly
+from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
+from sklearn_diffake.novelty._nearest_reference import NearestReferenceDetector, stack_references
+from sklearn_diffake.novelty._pyod import PyODDetector
 
-__all__ = ["GaussianMixtureDetector"]
+__all__ = [
+    "ConformalDetector",
+    "DeepSVDD",
+    "GaussianMixtureDetector",
+    "GenuineOnly",
+    "MahalanobisDetector",
+    "NearestReferenceDetector",
+    "PyODDetector",
+    "stack_references",
+]

@@ -66,9 +66,9 @@ class GaussianMixtureDetector(BaseDetector):
     device : str, default="cpu"
         Where the mixture is fitted. ``"cpu"`` is scikit-learn's own fit. ``"cuda"`` (or
         ``"cuda:1"`` and so on) takes the same steps in float64 on a GPU if `covariance_type` is
-        ``"full"`` or ``"tied"``, with likelihoods that agree to rounding; it pays from some
-        hundred features on. ``"auto"`` takes a CUDA GPU if there is one, else scikit-learn.
-        The fitted state is the same either way, and scores are always computed on the CPU.
+        ``"full"`` or ``"tied"``, with likelihoods that agree to rounding; it pays where features
+        are many. ``"auto"`` takes a CUDA GPU if there is one, else scikit-learn. The fitted state
+        is of one kind either way, and ``score_samples`` always runs on the CPU.
     random_state : int, RandomState instance or None, default=None
         Seeds the k-means that starts the fit. Pass an int for the same result on every fit.
 
@@ -197,9 +197,7 @@ class GaussianMixtureDetector(BaseDetector):
         self.n_iter_ = self.mixture_.n_iter_
         self.converged_ = self.mixture_.converged_
 
-    def _score(
-        self, X: NDArray[np.float64], device: str | None = None
-    ) -> NDArray[np.float64]:
+    def _score(self, X: NDArray[np.float64], device: str | None = None) -> NDArray[np.float64]:
         Z = X - self.location_
         Z = Z if self.pca_ is None else self.pca_.transform(Z)
         if device is None:

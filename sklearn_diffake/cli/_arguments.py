@@ -1,0 +1,199 @@
+"""What the command line understands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from .. import __version__
+from ._commands import demo_command, fit_command, score_command
+
+PROGRAM = "sklearn-diffake"
+
+_DESCRIPTION = """\
+Detect deepfakes as unnatural differences between two photographs of one person: a reference
+that is trusted, and a probe that is not."""
+
+_EXAMPLES = """\
+examples:
+  sklearn-diffake demo
+  sklearn-diffake compare passport.jpg selfie.jpg
+  sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2
+  sklearn-diffake score model.diffake passport.jpg frame1.png frame2.png
+  sklearn-diffake score model.diffake --csv pairs.csv --json > scores.jsonl
+"""
+
+_EXIT_CODES = """\
+exit codes:
+  0    every probe is genuine; for fit and demo: done
+  1    at least one probe is a deepfake
+  2    bad usage or bad input, also when single probes could not be judged
+  130  interrupted
+  141  the reader of the output went away
+"""
+
+_CSV_FORM = """\
+PAIRS.csv has a header and one pair a line: the columns reference and probe or, if none has
+these names, the first two; and, if there is one, label: 1 genuine, -1 deepfake. Relative paths
+start at the folder of PAIRS.csv. Commas, semicolons or tabs may separate the columns.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Say what is wrong in one line."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{PROGRAM}: error: {message} (see {self.prog} --help)\n")
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; an option may stand between photographs."""
+    parser = make_parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and (not hasattr(args, "photos") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.photos = [*args.photos, *rest]
+    return args
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(
+        prog=PROGRAM,
+        description=_DESCRIPTION,
+        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
+        formatter_class=raw,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    shared = _shared_options()
+
+    def command(name: str, run: Any, summary: str, epilog: str, **kwargs: Any) -> Any:
+        made = commands.add_parser(
+            name, help=summary, description=summary, epilog=epilog, formatter_class=raw, **kwargs
+        )
+        made.set_defaults(run=run)
+        return made
+
+    _add_fit_arguments(
+        command(
+            "fit", fit_command, "Learn what genuine pairs look like.", _CSV_FORM, parents=shared
+        )
+    )
+    score = command(
+        "score",
+        score_command,
+        "Judge pairs with a model that fit has saved.",
+        f"{_CSV_FORM}\n{_EXIT_CODES}",
+        parents=shared,
+        usage=f"{PROGRAM} score [options] MODEL (REFERENCE PROBE [PROBE ...] | --csv PAIRS.csv)",
+    )
+    score.add_argument("model", metavar="MODEL", help="file that fit has saved")
+    score.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a type, or a backbone module:function, that MODEL may use although it is none of "
+        "the package's own: it is run (can be given again)",
+    )
+    _add_score_arguments(score)
+    compare = command(
+        "compare",
+        score_command,
+        "Judge pairs with the model that comes with the package.",
+        f"{_CSV_FORM}\n{_EXIT_CODES}",
+        parents=shared,
+        usage=f"{PROGRAM} compare [options] (REFERENCE PROBE [PROBE ...] | --csv PAIRS.csv)",
+    )
+    compare.set_defaults(model=None)
+    _add_score_arguments(compare)
+    demo = command(
+        "demo",
+        demo_command,
+        "Fit and judge a public-domain portrait: a table and a picture, no network.",
+        "Needs the extra demo: pip install 'sklearn-diffake[demo]'",
+        parents=shared[:1],
+    )
+    demo.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        default="sklearn-diffake-demo",
+        help="where pictures, tables and model go (default: %(default)s)",
+    )
+    return parser
+
+
+def _shared_options() -> list[argparse.ArgumentParser]:
+    """Options of every command, and those of commands that read photographs."""
+    every = argparse.ArgumentParser(add_help=False)
+    either = every.add_mutually_exclusive_group()
+    either.add_argument("-v", "--verbose", action="store_true", help="show progress")
+    either.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
+    every.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    photos = argparse.ArgumentParser(add_help=False)
+    compute = photos.add_argument_group("computing")
+    compute.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:1, mps, or the best of them (default: %(default)s)",
+    )
+    compute.add_argument("--jobs", type=int, metavar="N", help="threads that decode photographs")
+    compute.add_argument("--cache", metavar="DIR", help="keep faces and embeddings in this folder")
+    return [every, photos]
+
+
+def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labelled -1 are left out")
+    add("-o", "--output", metavar="MODEL", required=True, help="file to write, replaced whole")
+    add(
+        "--backbone",
+        default="efficientnet-lite0",
+        help="facenet-vggface2, facenet-casia-webface, efficientnet-lite0, timm:MODEL, an .onnx "
+        "file or module:function (default: %(default)s)",
+    )
+    add(
+        "--operator",
+        default="squared",
+        help="absolute, subtract, squared, cubed, concat, hadamard or cosine "
+        "(default: %(default)s)",
+    )
+    add(
+        "--components",
+        type=int,
+        default=3,
+        metavar="N",
+        help="Gaussians of the mixture (default: %(default)s)",
+    )
+    add(
+        "--contamination",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="share of the training pairs that the threshold gives up (default: %(default)s)",
+    )
+    add("--no-align", action="store_true", help="the photographs are aligned face crops already")
+    add(
+        "--on-missing",
+        choices=("raise", "warn", "crop"),
+        default="raise",
+        help="a photograph without a face is an error, or its centre is taken with or without "
+        "a warning (default: %(default)s)",
+    )
+    add("--seed", type=int, default=0, help="seed of the mixture (default: %(default)s)")
+    add(
+        "--include-weights",
+        action="store_true",
+        help="put the backbone's weights into MODEL, so that it needs no others",
+    )
+
+
+def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...]")
+    parser.add_argument("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
+    parser.add_argument("--json", action="store_true", help="write one JSON object a line")

@@ -1,0 +1,5 @@
+"""The main job on one photograph that comes with scikit-image: a table and a picture."""
+
+from ._run import DemoResult, run_demo
+
+__all__ = ["DemoResult", "run_demo"]

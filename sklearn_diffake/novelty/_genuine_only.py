@@ -1,0 +1,179 @@
+"""The genuine-only rule for detectors that ignore labels, scikit-learn's own above all."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import MetaEstimatorMixin, _fit_context, clone, is_outlier_detector
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.utils import Tags, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_diffake.base import BaseDetector
+
+
+class GenuineOnly(MetaEstimatorMixin, BaseDetector):
+    """Fit a detector that ignores labels on the rows that are not labelled -1.
+
+    scikit-learn's OneClassSVM, IsolationForest, LocalOutlierFactor and EllipticEnvelope learn from
+    every row of ``fit(X, y)``. Inside this one they never see a deepfake, neither in the folds of a
+    search nor when it refits the best candidate. Scores and threshold are theirs.
+
+    Parameters
+    ----------
+    estimator : estimator or None, default=None
+        Has ``score_samples`` or ``decision_function``, higher for more normal rows; a clone of it
+        is fitted. None takes ``LocalOutlierFactor(novelty=True)``. Rows may be whatever it takes.
+    contamination : float in (0, 0.5] or None, default=None
+        Share of the genuine training rows that the threshold gives up. None keeps the threshold
+        of `estimator`; one that has none, such as KernelDensity, needs a number here.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone of `estimator`.
+    offset_ : float
+        The threshold: ``decision_function = score_samples - offset_``. It is that of `estimator_`,
+        or the `contamination` quantile of ``score_samples`` over the genuine training rows.
+    n_features_in_ : int
+        Number of features that `estimator_` saw during fit, if it tells.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features that `estimator_` saw during fit, if it tells.
+
+    See Also
+    --------
+    PyODDetector : The same for the detectors of PyOD.
+
+    Notes
+    -----
+    With `contamination`, training rows are scored as new rows are. LocalOutlierFactor then finds
+    each of them among its own neighbours, and so rejects slightly more unseen genuine rows than
+    asked for. Its own parameter, ``estimator__contamination``, leaves them out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.svm import OneClassSVM
+    >>> from sklearn_diffake.novelty import GenuineOnly
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.vstack([rng.normal(size=(200, 4)), rng.normal(5.0, size=(3, 4))])
+    >>> y = np.repeat([1, -1], [200, 3])
+    >>> detector = GenuineOnly(OneClassSVM(nu=0.05)).fit(X, y)
+    >>> detector.predict(X[y == -1])
+    array([-1, -1, -1])
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit"]), None],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
+    }
+
+    contamination: float | None  # type: ignore[assignment]
+
+    def __init__(self, estimator: Any = None, *, contamination: float | None = None):
+        self.estimator = estimator
+        self.contamination = contamination
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any) -> GenuineOnly:
+        """Fit the estimator on the genuine rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Or whatever rows the estimator takes.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake. Rows labelled -1 are not passed on, nor is `y`.
+        **fit_params : dict of array-like of shape (n_samples,)
+            Arguments for the estimator's ``fit`` with one value per row, such as `sample_weight`.
+            Those of rows labelled -1 are not passed on.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If no row is genuine, lengths differ, the estimator cannot score new rows, or has no
+            threshold and `contamination` is None.
+        """
+        if _routing_enabled():
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        check_consistent_length(X, *fit_params.values())
+        self._fit_genuine(X, y, **fit_params)
+        return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Tell how metadata are routed to the estimator.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Sends arguments of ``fit`` to the estimator's ``fit``.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self._estimator(), method_mapping=mapping)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features that the fitted estimator saw."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """Names of features that the fitted estimator saw."""
+        return self.estimator_.feature_names_in_
+
+    def _estimator(self) -> Any:
+        return LocalOutlierFactor(novelty=True) if self.estimator is None else self.estimator
+
+    def _validate(self, X: Any, *, reset: bool) -> Any:
+        return X  # the estimator does
+
+    def _fit(self, X: Any, **per_row: Any) -> None:
+        estimator = self._estimator()
+        if not (hasattr(estimator, "score_samples") or hasattr(estimator, "decision_function")):
+            advice = "Set novelty=True." if hasattr(estimator, "novelty") else ""
+            raise ValueError(
+                f"{estimator!r} cannot score rows that it was not fitted on: it has neither "
+                f"score_samples nor decision_function. {advice}".rstrip()
+            )
+        if self.contamination is None and not is_outlier_detector(estimator):
+            raise ValueError(
+                f"{estimator!r} has no threshold of its own. Give contamination, the share of "
+                "genuine training rows to give up."
+            )
+        given = {name: values for name, values in per_row.items() if values is not None}
+        self.estimator_ = clone(estimator).fit(X, **given)
+
+    def _score(self, X: Any) -> NDArray[np.float64]:
+        score = getattr(self.estimator_, "score_samples", None)
+        return (self.estimator_.decision_function if score is None else score)(X)
+
+    def _offset(self, X: Any) -> float:
+        if self.contamination is not None:
+            return float(np.quantile(self._score(X), self.contamination))
+        if not hasattr(self.estimator_, "score_samples"):
+            return 0.0  # scores are decisions then
+        if hasattr(self.estimator_, "offset_"):
+            return float(np.ravel(self.estimator_.offset_)[0])
+        first = X[:1] if hasattr(X, "__getitem__") else X
+        return float(self._score(first)[0] - self.estimator_.decision_function(first)[0])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self._estimator())
+        tags.input_tags, tags.non_deterministic = inner.input_tags, inner.non_deterministic
+        return tags

@@ -1,0 +1,181 @@
+"""What PyOD's detectors with a network need: scores that repeat, and a state without torch."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+# The detectors with a network that are known here, and the attribute that holds it.
+NETWORKS = {
+    "pyod.models.auto_encoder.AutoEncoder": "model",
+    "pyod.models.deep_svdd.DeepSVDD": "model_",
+    "pyod.models.lunar.LUNAR": "network",
+    "pyod.models.vae.VAE": "model",
+}
+_SHARED_GENERATORS = threading.RLock()
+
+
+def name_of(detector: Any) -> str:
+    """Give the full name of a detector's type."""
+    return f"{type(detector).__module__}.{type(detector).__qualname__}"
+
+
+@contextlib.contextmanager
+def own_randomness(seed: int | None = None) -> Iterator[None]:
+    """Lend the process's generators to one detector at a time, and put them back as they were.
+
+    Parameters
+    ----------
+    seed : int or None, default=None
+        Seeds numpy's, Python's and (if it is loaded) torch's generator for the time being. None
+        leaves them as they are.
+
+    Notes
+    -----
+    Within the block OpenMP and torch use one thread, so that sums add up in one order.
+    """
+    torch: Any = sys.modules.get("torch")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_SHARED_GENERATORS)
+        stack.enter_context(threadpool_limits(limits=1, user_api="openmp"))
+        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
+        stack.callback(random.setstate, random.getstate())
+        stack.callback(_restore_hash_seed, os.environ.get("PYTHONHASHSEED"))
+        if torch is not None:
+            devices = range(torch.cuda.device_count())
+            stack.enter_context(torch.random.fork_rng(devices=devices))
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        if seed is not None:
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            if torch is not None:
+                torch.manual_seed(seed)
+        yield
+
+
+def _restore_hash_seed(value: str | None) -> None:
+    """Undo what constructors of PyOD do to the environment."""
+    os.environ.pop("PYTHONHASHSEED", None)
+    if value is not None:
+        os.environ["PYTHONHASHSEED"] = value
+
+
+def settle(detector: Any, X: NDArray[np.float64]) -> None:
+    """Make a fitted detector score each row alone and always alike, its training rows `X` too."""
+    attribute = NETWORKS[name_of(detector)]
+    network = getattr(detector, attribute)
+    network = getattr(network, "_orig_mod", network)  # torch.compile wraps what it is given
+    setattr(detector, attribute, network)
+    _score_in_float64(network)
+    is_lunar = hasattr(detector, "neigh")
+    score = _lunar_scores_of_training_rows if is_lunar else type(detector).decision_function
+    detector.decision_scores_ = score(detector, X)
+    detector._process_decision_scores()
+
+
+def _score_in_float64(network: Any) -> None:
+    """Let a trained network compute in float64: in float32 rows depend on their batch."""
+    if next(network.parameters()).device.type != "mps":  # which has no float64
+        network.double()
+        network.register_forward_pre_hook(_to_float64)
+    if hasattr(network, "reparameterize"):  # a variational one scores by a random draw
+        network.reparameterize = _mean_of_latent
+
+
+def _to_float64(network: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(tensor.double() for tensor in inputs)
+
+
+def _mean_of_latent(mean: Any, logvar: Any) -> Any:
+    return mean
+
+
+def _lunar_scores_of_training_rows(detector: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Score each training row by its neighbours other than itself."""
+    import torch
+
+    Z = X.astype(np.float32)
+    Z = Z if detector.scaler_ is None else detector.scaler_.transform(Z)
+    distances, nearest = detector.neigh.kneighbors(Z, detector.n_neighbours + 1)
+    itself = (detector.neigh._fit_X[nearest[:, 0]] == Z).all(axis=1)  # not so if held out
+    distances = np.where(itself[:, None], distances[:, 1:], distances[:, :-1])
+    with torch.no_grad():
+        scores = detector.network(torch.tensor(distances, dtype=torch.float32).to(detector.device))
+    return scores.cpu().numpy().ravel()
+
+
+def pack(detector: Any) -> dict[str, Any]:
+    """Describe a detector with a network, fitted or not, without any object of torch or PyOD."""
+    import torch
+
+    params = detector.get_params(deep=False)
+    chosen = {  # PyOD replaces None by the device it finds
+        key: None if isinstance(value, torch.device) else value for key, value in params.items()
+    }
+    packed: dict[str, Any] = {"pyod": name_of(detector), "params": chosen}
+    if not hasattr(detector, "decision_scores_"):
+        return packed
+    packed.update(state={}, tensors={})
+    network = getattr(detector, NETWORKS[name_of(detector)])
+    packed["weights"] = {key: t.cpu().numpy() for key, t in network.state_dict().items()}
+    for key, value in vars(detector).items():
+        if isinstance(value, torch.Tensor):
+            packed["tensors"][key] = value.cpu().numpy()
+        elif key not in params and key != "best_model_dict" and not _is_torch(value):
+            packed["state"][key] = value
+    return packed
+
+
+def _is_torch(value: Any) -> bool:
+    """Tell what only training needs: networks, optimisers, criteria, functions of loss."""
+    return type(value).__module__.partition(".")[0] == "torch" or callable(value)
+
+
+def unpack(packed: dict[str, Any]) -> Any:
+    """Make the detector that `pack` described.
+
+    Raises
+    ------
+    ValueError
+        If it is none of those known here: nothing else is imported.
+    """
+    if packed["pyod"] not in NETWORKS:
+        raise ValueError(f"{packed['pyod']!r} is not one of {sorted(NETWORKS)}.")
+    module, _, name = packed["pyod"].rpartition(".")
+    detector_type = getattr(importlib.import_module(module), name)
+    with own_randomness():  # constructors seed the generators, networks draw their first weights
+        detector = detector_type(**packed["params"])
+        if "weights" in packed:
+            _restore(detector, packed)
+    return detector
+
+
+def _restore(detector: Any, packed: dict[str, Any]) -> None:
+    """Give a new detector the fitted state of the packed one."""
+    import torch
+
+    vars(detector).update(packed["state"])
+    vars(detector).update({key: torch.from_numpy(a) for key, a in packed["tensors"].items()})
+    if name_of(detector).endswith(".DeepSVDD"):
+        from pyod.models.deep_svdd import InnerDeepSVDD
+
+        options = {name: getattr(detector, name) for name in signature(InnerDeepSVDD).parameters}
+        detector.model_ = InnerDeepSVDD(**options)
+    elif hasattr(detector, "build_model"):
+        detector.build_model()
+    network = getattr(detector, NETWORKS[name_of(detector)])
+    network.to(getattr(detector, "device", "cpu"))
+    _score_in_float64(network)
+    network.load_state_dict({k: torch.from_numpy(a) for k, a in packed["weights"].items()})

@@ -1,0 +1,228 @@
+"""The network of Deep SVDD: how it is built, kept as arrays, and evaluated. Loads torch."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sklearn_diffake.novelty._standardise import blocks, standardise
+
+_SLOPE = 0.1  # of the leaky ReLU: unbounded on both sides, so that no unit saturates
+_PROBE_STD = 3.0  # of the noise, where genuine rows have 1
+_COLLAPSE = 0.01  # share of the spread before training at which a network has collapsed
+
+State = dict[str, NDArray[Any]]
+
+_threads_lock, _threads_users, _threads_before = threading.Lock(), 0, 0
+_global_rng = threading.Lock()
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch compute with `n_threads` in this thread of Python; not to be nested.
+
+    The setting is each thread's own, but new threads inherit the latest one: whoever leaves
+    restores what the first to enter found.
+    """
+    global _threads_users, _threads_before
+    with _threads_lock:
+        before = torch.get_num_threads()  # asked in any case: a new thread takes its setting now
+        if not _threads_users:
+            _threads_before = before
+        _threads_users += 1
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        with _threads_lock:
+            _threads_users -= 1
+            torch.set_num_threads(_threads_before)
+
+
+@contextmanager
+def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Seed torch's global generators, one thread at a time, and restore them afterwards."""
+    cuda = [torch.device(device)] if device.startswith("cuda") else []
+    with _global_rng, torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(seed)
+        for one in cuda:
+            with torch.cuda.device(one):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
+    """Stack layers without biases, with leaky ReLUs (and non-affine norms) between them.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths, from the input to the output.
+    batch_norm : bool
+        Whether to normalise before each leaky ReLU.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Not initialised yet: no random number is drawn.
+    """
+    layers: list[nn.Module] = []
+    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
+        if i and batch_norm:
+            layers.append(nn.BatchNorm1d(n_in, eps=1e-4, affine=False))
+        if i:
+            layers.append(nn.LeakyReLU(_SLOPE))
+        layers.append(nn.utils.skip_init(nn.Linear, n_in, n_out, bias=False))
+    return nn.Sequential(*layers)
+
+
+def initialise(mlp: nn.Sequential, generator: torch.Generator) -> nn.Sequential:
+    """Draw orthogonal weights for every layer: at first, distances are nearly kept."""
+    gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
+    for layer in mlp:
+        if isinstance(layer, nn.Linear):
+            nn.init.orthogonal_(layer.weight, gain=gain, generator=generator)
+    return mlp
+
+
+def make_encoder(encoder: str | Callable[..., Any], shape: tuple[int, ...]) -> nn.Module:
+    """Call a user's factory: ``"module:function"`` or a callable, with `shape` if it needs it."""
+    factory: Any = encoder
+    if isinstance(encoder, str):
+        module, colon, name = encoder.partition(":")
+        if not (module and colon and name):
+            raise ValueError(f"encoder={encoder!r} is not of the form 'module:function'.")
+        try:
+            factory = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"encoder={encoder!r} cannot be imported: {error}.") from error
+    if isinstance(factory, nn.Module):
+        raise TypeError(
+            "encoder must be a function that returns a new torch module, or the class of one; "
+            f"got the module {type(factory).__name__} itself."
+        )
+    built = factory(shape) if _wants_argument(factory) else factory()
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"encoder returned {type(built).__name__}, expected a torch.nn.Module.")
+    return copy.deepcopy(built).float()  # should the factory hand out the same one again
+
+
+def _wants_argument(factory: Callable[..., Any]) -> bool:
+    return any(
+        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        for p in inspect.signature(factory).parameters.values()
+    )
+
+
+def state_of(module: nn.Module) -> State:
+    """Copy parameters and buffers into numpy arrays."""
+    return {name: value.cpu().numpy().copy() for name, value in module.state_dict().items()}
+
+
+def restore(
+    encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: State
+) -> nn.Module:
+    """Build a network again and put into it what `state_of` returned, in float64.
+
+    Parameters
+    ----------
+    encoder : str, callable or None
+        A user's factory; None for the network of `make_mlp`, whose widths are in `state`.
+    shape : tuple of int
+        Shape of one row.
+    state : dict of str to ndarray
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    if encoder is None:
+        sizes = [weight.shape[0] for weight in state.values() if weight.ndim == 2]
+        normed = any(name.endswith("running_mean") for name in state)
+        module: nn.Module = make_mlp([*shape, *sizes], batch_norm=normed)
+    else:
+        with seeded(0):
+            module = make_encoder(encoder, shape)
+    module.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
+    return module.double().eval()
+
+
+def represent(
+    module: nn.Module, X: NDArray[Any], location: NDArray[Any], scale: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Map rows to their representations by a float64 module, in float64 on the CPU.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, representation_size)
+    """
+    parts = []
+    for rows in blocks(X):
+        inputs = torch.from_numpy(standardise(X[rows], location, scale))
+        parts.append(_forward64(module, inputs).numpy())
+    return np.concatenate(parts)
+
+
+def _forward64(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        try:
+            outputs = module(inputs)
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"the encoder failed on {len(inputs)} rows of shape {tuple(inputs.shape[1:])} in "
+                "float64, in which scores are computed (it must keep the number format of its "
+                f"input, without .float() or the like): {error}"
+            ) from error
+    if not isinstance(outputs, torch.Tensor) or outputs.shape[:-1] != inputs.shape[:1]:
+        shape = tuple(getattr(outputs, "shape", ())) or type(outputs).__name__
+        raise ValueError(
+            f"the encoder returned {shape} for {len(inputs)} rows, expected one vector per row, "
+            f"({len(inputs)}, representation_size)."
+        )
+    return outputs
+
+
+class CollapseProbe:
+    """Notices when a network answers every input alike.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...), float64
+        A few standardised genuine rows. As many rows of noise, much wider than they are, join
+        them: that genuine rows come close to each other is what training is for; that the noise
+        comes to them as well is not.
+    seed : int
+        Draws the noise.
+    """
+
+    def __init__(self, X: NDArray[np.float64], seed: int):
+        noise = np.random.default_rng(seed).normal(scale=_PROBE_STD, size=X.shape)
+        self.rows = torch.from_numpy(np.concatenate([X, noise]))
+
+    def answers(self, module: nn.Module) -> torch.Tensor:
+        """Map the rows by a copy of `module` in float64; raises an error where it cannot."""
+        return _forward64(copy.deepcopy(module).cpu().double().eval(), self.rows)
+
+    @staticmethod
+    def compare(before: torch.Tensor, after: torch.Tensor, loss: float) -> None:
+        """Raise an error if the answers `after` training lie within next to nothing."""
+        was, now = (float(z.var(dim=0, correction=0).sum().sqrt()) for z in (before, after))
+        if not now > _COLLAPSE * was:
+            raise RuntimeError(
+                "Deep SVDD has collapsed: the network maps every input, noise included, to nearly "
+                f"the same point (the spread of its outputs went from {was:.3g} to {now:.3g}; "
+                f"final loss {loss:.3g}), so that scores would mean nothing. Use an encoder "
+                "without biases and with unbounded activations, reduce weight_decay, lr or "
+                "max_epochs, or set early_stopping=True."
+            )

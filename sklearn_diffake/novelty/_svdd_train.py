@@ -1,0 +1,338 @@
+"""How Deep SVDD's network is trained, by skorch. Loads torch and skorch."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.helper import predefined_split
+from torch import nn
+from torch.utils.data import Dataset
+
+from sklearn_diffake.novelty._standardise import blocks, standardise
+from sklearn_diffake.novelty._svdd_net import (
+    CollapseProbe,
+    initialise,
+    make_encoder,
+    make_mlp,
+    state_of,
+)
+from sklearn_diffake.utils._progress import progress_bar
+
+if TYPE_CHECKING:
+    from sklearn_diffake.novelty._deep_svdd import DeepSVDD
+
+_CENTER_EPS = 0.1  # no coordinate of the centre is closer to zero
+_N_PROBES = 64  # genuine rows, and as many of noise, that show whether the network has collapsed
+_UNREPEATABLE = {"dur", "train_batch_count", "valid_batch_count"}
+
+
+class Learned(NamedTuple):
+    """What is left of a training."""
+
+    weights: dict[str, NDArray[Any]]
+    center: NDArray[np.float64]
+    history: list[dict[str, Any]]
+    pretrain_history: list[dict[str, Any]]
+
+
+def learn(
+    detector: DeepSVDD, X: NDArray[Any], X_valid: NDArray[Any] | None, device: str, seed: int
+) -> Learned:
+    """Train a new network with the settings of a detector.
+
+    Parameters
+    ----------
+    detector : DeepSVDD
+        Its parameters are read, and of its fitted state `location_` and `scale_`.
+    X, X_valid : ndarray of shape (n_samples, ...)
+        Genuine rows to train on, and held-out ones if any.
+    device : str
+        Where to train.
+    seed : int
+        Of the weights, the order of rows, and the noise that a collapse is looked for with.
+
+    Returns
+    -------
+    Learned
+    """
+    scaling = detector.location_, detector.scale_
+    generator = torch.Generator().manual_seed(seed)
+    shuffle = torch.Generator(device).manual_seed(seed)
+    module = _new_encoder(detector, X.shape[1:], generator)
+    probe = CollapseProbe(standardise(X[:_N_PROBES], *scaling), seed)
+    size = probe.answers(module).shape[1]
+    module.to(device)
+    rows = Rows(X, *scaling, device)
+    rows_valid = None if X_valid is None else Rows(X_valid, *scaling, device)
+    pretrain_history = []
+    epochs = detector.pretrain_epochs + detector.max_epochs
+    with progress_bar(total=epochs, desc="DeepSVDD", unit="epoch", verbose=detector.verbose) as bar:
+        if detector.pretrain_epochs:
+            decoder = _new_decoder(detector, size, X.shape[1:], generator).to(device)
+            pretrain_history = train(
+                detector,
+                nn.Sequential(module, decoder),
+                ReconstructionLoss(),
+                rows,
+                max_epochs=detector.pretrain_epochs,
+                shuffle=shuffle,
+                callbacks=[("watch", Watch(bar, "pretraining"))],
+            )
+        before = probe.answers(module)
+        loss = SVDDLoss(
+            first_center(module, rows),
+            detector.nu if detector.objective == "soft-boundary" else None,
+        )
+        history = train(
+            detector,
+            module,
+            loss,
+            rows,
+            rows_valid,
+            max_epochs=detector.max_epochs,
+            shuffle=shuffle,
+            callbacks=_callbacks(detector, bar),
+        )
+    probe.compare(before, probe.answers(module), history[-1]["train_loss"])
+    first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these, in this order
+    history = [first | epoch for epoch in history]
+    center = loss.center.cpu().numpy().astype(np.float64)
+    return Learned(state_of(module), center, history, pretrain_history)
+
+
+def _new_encoder(
+    detector: DeepSVDD, shape: tuple[int, ...], generator: torch.Generator
+) -> nn.Module:
+    if detector.encoder is not None:
+        return make_encoder(detector.encoder, shape)
+    sizes = [*shape, *detector.hidden_layer_sizes, detector.representation_size]
+    return initialise(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
+
+
+def _new_decoder(
+    detector: DeepSVDD, size: int, shape: tuple[int, ...], generator: torch.Generator
+) -> nn.Module:
+    sizes = [size, *reversed(detector.hidden_layer_sizes), math.prod(shape)]
+    return initialise(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
+
+
+def _callbacks(detector: DeepSVDD, bar: Any) -> list[Any]:
+    """Line up our own callbacks and copies of the user's; the one that may stop comes last."""
+    watch = Watch(bar, "training", detector.warm_up_epochs)
+    callbacks = [("watch", watch), *copy.deepcopy(detector.callbacks or [])]
+    if detector.early_stopping:
+        stop = EarlyStopping(patience=detector.n_iter_no_change, load_best=True)
+        callbacks.append(("early_stopping", stop))
+    return callbacks
+
+
+class Rows(Dataset):
+    """Standardised rows on the device where they are needed; uint8 is standardised when sliced.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+    location, scale : ndarray
+    device : str
+    """
+
+    def __init__(
+        self, X: NDArray[Any], location: NDArray[Any], scale: NDArray[Any], device: str
+    ) -> None:
+        self.scaling = None
+        if X.dtype == np.uint8:
+            self.X = torch.tensor(X, device=device)
+            self.scaling = [
+                torch.tensor(value, dtype=torch.float32, device=device)
+                for value in (location, scale)
+            ]
+        else:
+            self.X = torch.from_numpy(standardise(X, location, scale, np.float32)).to(device)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        batch = self.X[rows]
+        if self.scaling is not None:
+            batch = (batch - self.scaling[0]) / self.scaling[1]
+        return batch, batch  # input and target
+
+
+class Batches:
+    """Iterate over slices of `Rows`: nothing is taken row by row and collated.
+
+    Parameters
+    ----------
+    dataset : Rows
+    batch_size : int
+        Rows in a batch. A last batch of one row is given the one before as well, since batch
+        normalisation cannot do with one.
+    generator : torch.Generator, optional
+        Draws a new order of the rows on every pass.
+    """
+
+    def __init__(
+        self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None
+    ) -> None:
+        self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        n, order = len(self.dataset), None
+        if self.generator is not None:
+            order = torch.randperm(n, generator=self.generator, device=self.generator.device)
+        for start in range(0, n, self.batch_size):
+            alone = start == n - 1 and min(n, self.batch_size) > 1
+            rows = slice(start - alone, start + self.batch_size)
+            yield self.dataset[rows if order is None else order[rows]]
+
+
+class SVDDLoss(nn.Module):
+    """Deep SVDD's objectives (Ruff et al., equations 3 and 4) without their weight decay.
+
+    Parameters
+    ----------
+    center : tensor of shape (representation_size,)
+    nu : float or None
+        For the soft boundary, the share of rows that may lie outside; None for one-class.
+    """
+
+    center: torch.Tensor
+
+    def __init__(self, center: torch.Tensor, nu: float | None) -> None:
+        super().__init__()
+        self.register_buffer("center", center)
+        self.nu = nu
+        self.radius2 = 0.0
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, representation: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        """Return the mean over a batch."""
+        distance2 = (representation - self.center).square().sum(dim=1)
+        if self.nu is None:
+            return distance2.mean()
+        if self.training:
+            self.seen.append(distance2.detach())
+        return self.radius2 + torch.relu(distance2 - self.radius2).mean() / self.nu
+
+    def end_epoch(self, *, set_radius: bool) -> None:
+        """Set the radius that leaves a share `nu` of the epoch's rows outside, if asked to."""
+        if set_radius and self.nu is not None:
+            seen = torch.cat(self.seen).cpu().numpy().astype(np.float64)
+            self.radius2 = float(np.quantile(seen, 1 - self.nu))
+        self.seen.clear()
+
+
+class ReconstructionLoss(nn.Module):
+    """Mean squared error of an autoencoder whose output is flat."""
+
+    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the mean over a batch."""
+        return (output - target.flatten(1)).square().mean()
+
+
+class Watch(Callback):
+    """Stop at a loss that is no number, keep the radius up to date, move the progress bar.
+
+    Parameters
+    ----------
+    bar : tqdm.tqdm
+    stage : str
+        What is watched, for the message.
+    warm_up_epochs : int, default=0
+        Epochs before the radius is set for the first time.
+    """
+
+    def __init__(self, bar: Any, stage: str, warm_up_epochs: int = 0) -> None:
+        self.bar, self.stage, self.warm_up_epochs = bar, stage, warm_up_epochs
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Look at the epoch that has ended."""
+        epoch, loss = net.history[-1, "epoch"], net.history[-1, "train_loss"]
+        if not math.isfinite(loss):
+            raise RuntimeError(
+                f"The loss became {loss} in epoch {epoch} of {self.stage}. Reduce lr={net.lr:g}, "
+                "or look for extreme values in X."
+            )
+        if isinstance(net.criterion_, SVDDLoss):
+            net.history.record("radius", math.sqrt(net.criterion_.radius2))
+            net.criterion_.end_epoch(set_radius=epoch >= self.warm_up_epochs)
+        self.bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
+        self.bar.update()
+
+
+def first_center(module: nn.Module, rows: Rows) -> torch.Tensor:
+    """Average the representations before training, and move the mean off zero.
+
+    A coordinate closer to zero than 0.1, exactly zero included, is moved to 0.1 on its side of
+    zero: zero itself is what a network without biases reaches by giving all its weights up.
+    """
+    module.eval()
+    with torch.no_grad():
+        sums = [module(rows[block][0]).sum(dim=0).cpu().double() for block in blocks(rows.X)]
+    center = torch.stack(sums).sum(dim=0) / len(rows)
+    moved = torch.where(center < 0, -_CENTER_EPS, _CENTER_EPS)
+    return torch.where(center.abs() < _CENTER_EPS, moved, center).float().to(rows.X.device)
+
+
+def train(
+    detector: DeepSVDD,
+    module: nn.Module,
+    criterion: nn.Module,
+    rows: Rows,
+    rows_valid: Rows | None = None,
+    *,
+    max_epochs: int,
+    shuffle: torch.Generator,
+    callbacks: Sequence[Any],
+) -> list[dict[str, Any]]:
+    """Train a module in place with Adam, on the device of the rows.
+
+    Returns
+    -------
+    list of dict
+        For every epoch, the numbers that were recorded; its time is left out, which would make
+        every fit another.
+    """
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ValueError("the encoder has no parameter that could be trained.")
+    device = rows.X.device
+    net = NeuralNet(
+        module,
+        criterion,
+        optimizer=torch.optim.Adam,
+        optimizer__weight_decay=detector.weight_decay,
+        optimizer__fused=device.type in ("cpu", "cuda"),
+        lr=detector.lr,
+        max_epochs=max_epochs,
+        batch_size=detector.batch_size,
+        iterator_train=Batches,
+        iterator_train__generator=shuffle,
+        iterator_valid=Batches,
+        train_split=None if rows_valid is None else predefined_split(rows_valid),
+        callbacks=list(callbacks),
+        callbacks__print_log=None,
+        device=str(device),
+        verbose=0,
+    )
+    net.fit(rows)
+    if not net.history or "train_loss" not in net.history[-1]:
+        raise KeyboardInterrupt  # skorch took it for an early stop, but it came in mid-epoch
+    return [_figures(epoch) for epoch in net.history]
+
+
+def _figures(epoch: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: int(value) if isinstance(value, (int, np.integer)) else float(value)
+        for name, value in epoch.items()
+        if isinstance(value, Real) and not isinstance(value, bool) and name not in _UNREPEATABLE
+    }

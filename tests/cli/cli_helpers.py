@@ -1,0 +1,38 @@
+"""What the tests of the command line share."""
+
+import numpy as np
+
+from sklearn_diffake.faces import ImageError
+
+TINY = "tiny_backbones:colours"
+FIT = ["--no-align", "--backbone", TINY, "--components", "1", "--device", "cpu"]
+N = 24  # photographs in the folder of the tests
+
+
+def write_table(path, rows, header=("reference", "probe"), separator=","):
+    lines = [separator.join(map(str, row)) for row in [header, *rows]]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def error_of(capsys):
+    """Return what was said on standard error, which must be one line and no traceback."""
+    error = capsys.readouterr().err
+    assert error.startswith("sklearn-diffake: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+class Recorder:
+    """A model that notes the calls; a photograph named bad cannot be read."""
+
+    offset_ = 0.5
+
+    def __init__(self):
+        self.calls = []
+
+    def score_samples(self, pairs):
+        self.calls.append(len(pairs))
+        if any("bad" in probe for _, probe in pairs):
+            raise ImageError("row 0, column 1: it is bad")
+        return np.array([float("good" in probe) for _, probe in pairs])

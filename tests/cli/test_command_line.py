@@ -1,0 +1,164 @@
+"""The manners of the command line: errors, warnings, colour, help, pipes."""
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from cli_helpers import error_of
+
+import sklearn_diffake
+from sklearn_diffake import persistence
+from sklearn_diffake.cli import main
+from sklearn_diffake.pairs import PairDifference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["score", "no-such-model", "a", "b"], "no such file"),
+        (["score", "MODEL", "a"], "at least one PROBE"),
+        (["score", "MODEL", "a", "b", "--csv", "c"], "not both"),
+        (["score", "MODEL", "a", "b"], "not trusted"),
+        (["score", "PHOTO", "a", "b"], "damaged or was not written by"),
+        (["compare", "--csv", "no-such.csv"], "no-such.csv"),
+        (["fit", "no-such.csv", "-o", "m"], "no-such.csv"),
+    ],
+)
+def test_errors_are_one_line(folder, capsys, words, expected):
+    places = {"MODEL": str(folder / "model"), "PHOTO": str(folder / "000.png")}
+    assert main([places.get(word, word) for word in words]) == 2
+    assert expected in error_of(capsys)
+
+
+def test_a_model_that_gives_no_verdicts_is_refused(tmp_path, capsys):
+    persistence.save(PairDifference(), tmp_path / "m")
+    assert main(["score", str(tmp_path / "m"), "a", "b"]) == 2
+    assert "holds a PairDifference, which gives no verdicts" in error_of(capsys)
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(FileNotFoundError):
+        main(["score", "no-such-model", "a", "b", "--debug"])
+
+
+@pytest.mark.parametrize("words", [[], ["judge"], ["fit", "p.csv"], ["score", "m", "--no-such"]])
+def test_wrong_usage_is_one_line_and_two(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    assert "--help" in error_of(capsys)
+
+
+def fails_with(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+def test_unexpected_errors_say_their_kind_and_extras_are_named(monkeypatch, capsys):
+    monkeypatch.setattr(sklearn_diffake, "load_default", fails_with(KeyError("x")), raising=False)
+    assert main(["compare", "a", "b"]) == 2
+    assert "KeyError: 'x'" in error_of(capsys)
+    missing = ImportError("timm is not installed: pip install\n'sklearn-diffake[timm]'")
+    monkeypatch.setattr(sklearn_diffake, "load_default", fails_with(missing), raising=False)
+    assert main(["compare", "a", "b"]) == 2
+    assert "pip install 'sklearn-diffake[timm]'\n" in error_of(capsys)
+
+
+def test_interrupted(monkeypatch, capsys):
+    stop = fails_with(KeyboardInterrupt())
+    monkeypatch.setattr(sklearn_diffake, "load_default", stop, raising=False)
+    assert main(["compare", "a", "b"]) == 130
+    assert error_of(capsys).endswith("interrupted\n")
+
+
+def test_warnings_are_one_line_and_quiet_silences_them(recorder, capsys, monkeypatch):
+    plain = recorder.score_samples
+
+    def warn(pairs):
+        warnings.warn("this and\nthat", RuntimeWarning, stacklevel=1)
+        return plain(pairs)
+
+    monkeypatch.setattr(recorder, "score_samples", warn)
+    assert main(["compare", "a", "good"]) == 0
+    assert capsys.readouterr().err == "sklearn-diffake: warning: this and that\n"
+    assert main(["compare", "a", "good", "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("terminal", "no_color"), [(True, ""), (True, "1"), (False, "")])
+def test_colour_only_on_a_terminal_that_wants_it(recorder, capsys, monkeypatch, terminal, no_color):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    main(["compare", "a", "good", "fake"])
+    out = capsys.readouterr().out
+    assert ("\033[32mgenuine\033[0m" in out) == (terminal and not no_color)
+    assert ("\033[" in out) == (terminal and not no_color)
+
+
+def test_options_may_stand_between_photographs(recorder, capsys):
+    assert main(["compare", "a", "--json", "good", "b"]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["reference"], row["probe"]) for row in rows] == [("a", "good"), ("a", "b")]
+
+
+@pytest.mark.parametrize("command", [[], ["score"], ["compare"]])
+def test_help_documents_exit_codes(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "exit codes:" in out
+    assert "130  interrupted" in out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"sklearn-diffake {sklearn_diffake.__version__}\n"
+
+
+def python(code, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.PIPE, **kwargs
+    )
+
+
+def test_import_and_help_load_nothing_heavy():
+    code = """
+import sys
+from sklearn_diffake.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+heavy = {"torch", "sklearn", "numpy", "scipy", "PIL", "matplotlib"}
+sys.exit(", ".join(heavy & set(sys.modules)))
+"""
+    process = python(code, stdout=subprocess.DEVNULL)
+    assert process.communicate()[1].strip() == ""
+
+
+def test_reader_that_goes_away_is_no_error():
+    code = """
+import sys, numpy, sklearn_diffake
+from sklearn_diffake.cli import main
+class Model:
+    offset_ = 0.0
+    def score_samples(self, pairs):
+        return numpy.zeros(len(pairs))
+sklearn_diffake.load_default = Model
+sys.exit(main(["compare", "a", *["b"] * 20_000]))
+"""
+    process = python(code, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141

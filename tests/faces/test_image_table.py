@@ -1,0 +1,114 @@
+"""Telling pairs from single images."""
+
+from collections import deque
+
+import numpy as np
+import pandas as pd
+import pytest
+from image_helpers import PAIR_FORMS, SINGLE_FORMS, as_pairs, as_singles, noise, objects, save_all
+from PIL import Image
+
+from sklearn_diffake.faces import ImageError
+from sklearn_diffake.faces._table import image_table
+
+
+@pytest.mark.parametrize("form", PAIR_FORMS)
+def test_pairs(form, tmp_path):
+    images = noise(6)
+    table = image_table(as_pairs(form, images, save_all(images, tmp_path)))
+    assert table.is_pairs
+    assert len(table.sources) == 6
+    np.testing.assert_array_equal(table.index, [[0, 1], [2, 3], [4, 5]])
+
+
+@pytest.mark.parametrize("form", SINGLE_FORMS)
+def test_singles(form, tmp_path):
+    images = noise(3)
+    table = image_table(as_singles(form, images, save_all(images, tmp_path)))
+    assert not table.is_pairs
+    assert len(table.sources) == 3
+    np.testing.assert_array_equal(table.index, [0, 1, 2])
+
+
+def test_nothing_is_read():
+    assert image_table([("no-such-file.png", None)]).sources == ["no-such-file.png", None]
+
+
+def test_paths_and_objects_that_recur_are_listed_once():
+    a, b = noise(2)
+    table = image_table([("x.png", a), ("x.png", b), (b, a)])
+    assert len(table.sources) == 3
+    np.testing.assert_array_equal(table.index, [[0, 1], [0, 2], [2, 1]])
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [np.zeros((2, 5, 5, 3), np.uint8), np.ones((2, 7, 5, 3), np.uint8)],
+        [["a.png", "b.png"], ["c.png", "d.png"]],
+        (("a.png", "b.png"), ("c.png", "d.png")),
+        deque([("a.png", "b.png"), ("c.png", "d.png")]),
+        np.array([["a.png", "b.png"], ["c.png", "d.png"]], dtype=object),
+        pd.DataFrame({"a": ["a.png", "c.png"], "b": ["b.png", "d.png"]}, index=[5, 5], dtype="str"),
+        [("a.png", Image.new("L", (3, 3))), (np.zeros((4, 4), np.uint8), "d.png")],
+    ],
+    ids=["arrays", "lists", "tuples", "deque", "objects", "frame", "mixed"],
+)
+def test_other_pairs(X):
+    assert image_table(X).index.tolist() == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    "X", [pd.Index(["a.png", "b.png"]), ("a.png", "b.png"), noise(2), [Image.new("L", (3, 3))] * 2]
+)
+def test_other_singles(X):
+    assert image_table(X).index.ndim == 1
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "X has 0 rows, expected pairs"),
+        (np.empty((0, 2, 8, 8, 3), np.uint8), "X has 0 rows"),
+        (pd.DataFrame({"reference": [], "probe": []}), "X has 0 rows"),
+        ("photo.png", "X is a single str, expected pairs"),
+        (b"photo.png", "X is a single bytes, expected pairs"),
+        (None, "X is a single NoneType"),
+        (3, "X is a single int"),
+        (np.float64(3), "X is a single float64"),
+        (np.array("photo.png"), "X is a single ndarray"),
+        ({"reference": ["a.png"]}, "X is a single dict"),
+        ({"a.png", "b.png"}, "X is a single set"),
+        (Image.new("RGB", (3, 3)), "X is a single Image"),
+        ((path for path in ["a.png"]), "X is a single generator"),
+        (noise(1)[0], r"X is an array of shape \(20, 20, 3\), expected pairs"),
+        (np.zeros((4, 3, 20, 20), np.uint8), r"X is an array of shape \(4, 3, 20, 20\)"),
+        (np.zeros((4, 3, 20, 20, 3), np.uint8), "X is an array of shape"),
+        (np.zeros((4, 2)), "X is an array of shape"),
+        ([("a.png", "b.png"), ("c.png",)], r"row 1 has 1 image\(s\), a pair has two"),
+        ([("a.png", "b.png"), "c.png"], r"row 1 has 1 image\(s\), row 0 has 2"),
+        (["c.png", ("a.png", "b.png")], r"row 1 has 2 image\(s\), row 0 has 1"),
+        ([("a.png", "b.png", "c.png")], r"row 0 has 3 image\(s\), a pair has two"),
+        (pd.DataFrame(np.full((2, 3), "a.png")), r"row 0 has 3 image\(s\), a pair has two"),
+        (pd.DataFrame({"probe": ["a.png"]}), r"row 0 has 1 image\(s\), a pair has two"),
+        (np.full((2, 3), "a.png"), r"row 0 has 3 image\(s\)"),
+        ([()], r"row 0 has 0 image\(s\)"),
+    ],
+)
+def test_no_tables(X, message):
+    with pytest.raises(ImageError, match=message):
+        image_table(X)
+
+
+def test_places_are_named_by_their_first_row():
+    image = noise(1)[0]
+    pairs = image_table([("a.png", "b.png"), ("c.png", image), ("c.png", image)])
+    assert pairs.place(1) == "row 0, column 1, file 'b.png'"
+    assert pairs.place(2) == "row 1, column 0, file 'c.png'"
+    assert pairs.place(3) == "row 1, column 1"
+    assert image_table(["a.png", "b.png"]).place(1) == "row 1, file 'b.png'"
+
+
+def test_objects_of_one_shape_are_not_taken_for_a_dense_array():
+    table = image_table(objects(list(zip(noise(2), noise(2, seed=1), strict=True))))
+    assert table.index.tolist() == [[0, 1], [2, 3]]

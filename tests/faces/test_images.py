@@ -1,0 +1,281 @@
+"""Reading one image, from whatever it comes as."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_helpers import BAD_FILES, astronaut, bad_file, png
+from PIL import Image
+
+from sklearn_diffake.faces import ImageError, _images, read_image
+
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "ppm", "gif"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_lossless_files(tmp_path, suffix, kind):
+    image = np.zeros((5, 7, 3), np.uint8)
+    image[:2], image[:, 3:] = RED, (0, 0, 255)
+    path = tmp_path / f"photo.{suffix}"
+    Image.fromarray(image).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    np.testing.assert_array_equal(read_image(kind(path)), image)
+
+
+def test_jpeg(tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(astronaut()).save(path, quality=95)
+    read = read_image(path)
+    assert read.shape == (512, 512, 3)
+    assert read.dtype == np.uint8
+    assert np.abs(read.astype(int) - astronaut()).mean() < 3
+
+
+def test_the_type_of_a_file_is_in_its_content_not_its_name(tmp_path, photo):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(photo).save(path, format="PNG")
+    np.testing.assert_array_equal(read_image(path), photo)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path, orientation, photo):
+    turned = {
+        1: photo,
+        2: photo[:, ::-1],
+        3: photo[::-1, ::-1],
+        4: photo[::-1],
+        5: photo.transpose(1, 0, 2),
+        6: np.rot90(photo, -1),
+        7: photo[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(photo),
+    }[orientation]
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo).save(path, exif=exif)
+    np.testing.assert_array_equal(read_image(path), turned)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(read_image(image), turned)
+        assert image.size == (8, 6)  # the user's object is as it was
+
+
+def test_sixteen_bit_png_is_scaled(tmp_path):
+    deep = np.array([[0, 257, 65535], [128, 129, 32768]], dtype=np.uint16)
+    path = tmp_path / "deep.png"
+    Image.fromarray(deep).save(path)
+    expected = np.array([[0, 1, 255], [0, 1, 128]], dtype=np.uint8)
+    np.testing.assert_array_equal(read_image(path), np.repeat(expected[..., None], 3, axis=2))
+
+
+def test_sixteen_bit_rgb_png_is_scaled(tmp_path):
+    path = tmp_path / "deep.png"
+    path.write_bytes(rgb16_png(np.array([[[65535, 0, 32896]]], dtype=np.uint16)))
+    np.testing.assert_array_equal(read_image(path), [[[255, 0, 128]]])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tiff"])
+def test_cmyk(tmp_path, suffix):
+    path = tmp_path / f"print.{suffix}"
+    Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK").save(path)
+    assert np.abs(read_image(path).astype(int) - (200, 40, 90)).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "expected"),
+    [
+        ("1", 1, WHITE),
+        ("L", 77, (77, 77, 77)),
+        ("LA", (77, 255), (77, 77, 77)),
+        ("LA", (77, 0), WHITE),
+        ("RGBA", (255, 0, 0, 255), RED),
+        ("RGBA", (255, 0, 0, 0), WHITE),
+        ("RGBA", (255, 0, 0, 128), (255, 127, 127)),
+        ("RGBa", (0, 0, 0, 0), WHITE),
+        ("CMYK", (0, 255, 255, 0), RED),
+        ("HSV", (0, 255, 255), RED),
+        ("I;16", 65535, WHITE),
+        ("I", 65535, WHITE),
+        ("F", 1.0, WHITE),
+    ],
+)
+def test_modes_of_pil(mode, value, expected):
+    read = read_image(Image.new(mode, (3, 2), value))
+    assert (read.shape, read.dtype) == ((2, 3, 3), np.uint8)
+    np.testing.assert_array_equal(read, np.broadcast_to(expected, read.shape))
+
+
+@pytest.mark.parametrize("colour", [0, 1])
+def test_palette_with_transparency(tmp_path, colour):
+    image = Image.new("P", (2, 2), colour)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    path = tmp_path / "icon.gif"
+    image.save(path, transparency=0)
+    np.testing.assert_array_equal(read_image(path)[0, 0], [WHITE, (0, 0, 255)][colour])
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda a: a,
+        lambda a: a.astype(np.int64),
+        lambda a: a.astype(np.float32) / 255,
+        lambda a: a / 255,
+        lambda a: np.dstack([a, np.full(a.shape[:2], 255, np.uint8)]),
+        lambda a: np.asfortranarray(a),
+        lambda a: Image.fromarray(a),
+    ],
+    ids=["uint8", "int64", "float32", "float64", "rgba", "fortran", "pil"],
+)
+def test_the_same_image_in_other_types(photo, convert):
+    np.testing.assert_array_equal(read_image(convert(photo)), photo)
+    assert _images.image_digest(read_image(convert(photo))) == _images.image_digest(photo)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1)])
+def test_gray_arrays(shape):
+    gray = np.arange(20, dtype=np.uint8).reshape(shape)
+    expected = np.repeat(gray.reshape(4, 5, 1), 3, axis=2)
+    np.testing.assert_array_equal(read_image(gray), expected)
+
+
+def test_transparent_arrays_are_shown_on_white():
+    image = np.array([[[255, 0, 0, 0], [255, 0, 0, 128], [255, 0, 0, 255]]], dtype=np.uint8)
+    np.testing.assert_array_equal(read_image(image), [[WHITE, (255, 127, 127), RED]])
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.full((2, 2, 3), 1.01), r"float64 values range from 0 to 1.01, expected 0 to 1"),
+        (np.full((2, 2, 3), -0.1), r"range from -0.1 to 0"),
+        (np.full((2, 2, 3), 200.0), r"range from 0 to 200, .*uint8 in 0..255, or floats in"),
+        (np.full((2, 2, 3), np.nan), "contains NaN or infinity"),
+        (np.full((2, 2, 3), np.inf), "contains NaN or infinity"),
+        (np.full((2, 2, 3), 256), "int64 values range from 0 to 256, expected 0 to 255"),
+        (np.full((2, 2, 3), -1), "range from -1"),
+        (np.full((2, 2, 3), True), "dtype bool"),
+        (np.full((2, 2, 3), 1j), "dtype complex128"),
+        (np.zeros((3, 20, 30), np.uint8), "channels seem to come first, they belong last"),
+        (np.zeros((20, 30, 2), np.uint8), r"shape \(20, 30, 2\) is not an image, expected \(H, W"),
+        (np.zeros((0, 5, 3), np.uint8), "has no pixels"),
+        (np.zeros((1, 2, 3, 3, 3), np.uint8), "is not an image"),
+        (np.zeros(3, np.uint8), "expected a path, a PIL image or an array"),
+        (None, "expected a path, .*, got NoneType 'None'"),
+        (float("nan"), "got float 'nan'"),
+        (np.float64("nan"), "got float64 'nan'"),
+        (7, "got int '7'"),
+        (b"photo.png", "got bytes"),
+        (["photo.png"], "got list"),
+    ],
+)
+def test_no_images(array, message):
+    with pytest.raises(ImageError, match=message):
+        read_image(array)
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_no_image_files(tmp_path, kind):
+    path, message = bad_file(kind, tmp_path / "photo.jpg")
+    with pytest.raises(ImageError, match=message):
+        read_image(path)
+
+
+def test_pixels_are_limited_also_where_pil_is_told_not_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    path = tmp_path / "bomb.png"
+    bad_file("bomb", path)
+    with pytest.raises(ImageError, match="60000 x 60000 pixels are too many"):
+        read_image(path)
+    with Image.open(path) as image, pytest.raises(ImageError, match="too many"):
+        read_image(image)
+
+
+def test_path_with_a_null_character():
+    with pytest.raises(ImageError, match="no such file"):
+        read_image("photo\0.png")
+    assert _images.file_key("photo\0.png") is None
+
+
+def test_pil_images_that_break_when_they_are_loaded(tmp_path):
+    path = tmp_path / "photo.jpg"
+    bad_file("truncated jpeg", path)
+    with Image.open(path) as image, pytest.raises(ImageError, match="truncated"):
+        read_image(image)
+    closed = Image.open(path)
+    closed.close()
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        read_image(closed)
+
+
+def test_damaged_exif_does_not_matter(tmp_path, recwarn):
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (8, 8), "red").save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert read_image(path).shape == (8, 8, 3)
+
+
+def test_memory_errors_are_not_hidden(tmp_path, monkeypatch, photo):
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo).save(path)
+
+    def fail(image):
+        raise MemoryError
+
+    monkeypatch.setattr(_images, "_from_pil", fail)
+    with pytest.raises(MemoryError):
+        read_image(path)
+
+
+def test_input_is_not_changed(photo):
+    for image in (photo.copy(), photo / 255, np.dstack([photo, photo[..., :1]])):
+        before = image.copy()
+        image.setflags(write=False)
+        read_image(image)
+        np.testing.assert_array_equal(image, before)
+
+
+def test_digest_depends_on_shape_and_pixels():
+    one = np.zeros((2, 6, 3), np.uint8)
+    digests = {_images.image_digest(i) for i in (one, one.reshape(6, 2, 3), one + 1)}
+    assert len(digests) == 3
+    assert {len(digest) for digest in digests} == {20}
+
+
+def test_file_key(tmp_path, monkeypatch):
+    path = tmp_path / "photo.png"
+    assert _images.file_key(path) is None  # no such file
+    path.write_bytes(b"one")
+    assert _images.file_key(path) is None  # a change within the clock's tick would go unseen
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 10**10)
+    key = _images.file_key(str(path))
+    assert key is not None
+    assert (key[0], key[1]) == (str(path), 3)
+    monkeypatch.chdir(tmp_path)
+    assert _images.file_key("photo.png") == key
+    assert _images.file_key(np.zeros((2, 2, 3), np.uint8)) is None
+
+
+def test_file_key_sees_a_change_that_keeps_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(_images, "_RACY_NS", 0)
+    path = tmp_path / "photo.bmp"
+    path.write_bytes(b"one")
+    before, status = _images.file_key(path), path.stat()
+    time.sleep(0.02)
+    path.write_bytes(b"two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    assert _images.file_key(path) != before
+
+
+def rgb16_png(array):
+    """Write what Pillow can read but not write: a PNG of 16 bits a channel."""
+    height, width = array.shape[:2]
+    lines = b"".join(b"\0" + line.tobytes() for line in array.astype(">u2"))
+    return png((width, height, 16, 2, 0, 0, 0), lines)

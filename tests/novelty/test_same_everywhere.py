@@ -1,0 +1,117 @@
+"""One seed gives one answer: in any process, under any backend, before and after saving."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
+from sklearn_diffake import persistence
+from sklearn_diffake.novelty import GaussianMixtureDetector
+from sklearn_diffake.novelty._conformal import ConformalDetector
+from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
+from sklearn_diffake.novelty._nearest_reference import NearestReferenceDetector
+from sklearn_diffake.pairs import PairDifference
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = np.random.default_rng(0).normal(size=(120, 6))
+PAIRS = np.random.default_rng(1).normal(size=(120, 2, 6)).astype(np.float32)
+GROUPS = np.arange(120) // 3
+
+# name: detector, its input, and what else it is fitted with
+CASES = {
+    "gaussian_mixture": (GaussianMixtureDetector(2, random_state=0), TABLE, {}),
+    "mahalanobis": (MahalanobisDetector(), TABLE, {}),
+    "oas": (MahalanobisDetector("oas"), TABLE, {}),
+    "nearest_of_pairs": (NearestReferenceDetector(), PAIRS, {}),
+    "nearest_of_distances": (NearestReferenceDetector(), np.abs(TABLE), {}),
+    "split": (
+        ConformalDetector(GaussianMixtureDetector(2, random_state=0), random_state=0),
+        TABLE,
+        {},
+    ),
+    "split_groups": (ConformalDetector(random_state=0), TABLE, {"groups": GROUPS}),
+    "cv+": (ConformalDetector(method="cv+", random_state=0), TABLE, {"groups": GROUPS}),
+    "split_pipeline": (
+        ConformalDetector(
+            make_pipeline(PairDifference(), MahalanobisDetector()),
+            target_bpcer=0.05,
+            random_state=0,
+        ),
+        PAIRS,
+        {},
+    ),
+}
+METHODS = ["score_samples", "decision_function", "predict"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:target_bpcer=0.01 needs:UserWarning")
+
+
+def fit(name):
+    detector, X, options = CASES[name]
+    return clone(detector).fit(X, **options)
+
+
+def answers(detector, X):
+    """All that a fitted detector says of `X`, as bytes."""
+    methods = METHODS + (["p_values"] if hasattr(detector, "p_values") else [])
+    return [getattr(detector, method)(X).tobytes() for method in methods]
+
+
+def fit_and_answer(detector, X, options):
+    return answers(clone(detector).fit(X, **options), X)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return {name: answers(fit(name), CASES[name][1]) for name in CASES}
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_backends(backend, expected):
+    done = Parallel(n_jobs=2, backend=backend)(
+        delayed(fit_and_answer)(*CASES[name]) for name in CASES for _ in range(2)
+    )
+    assert done == [expected[name] for name in CASES for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def reloaded(tmp_path_factory):
+    """Answers of every model after it was saved here and loaded in another process."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, (_, X, _) in CASES.items():
+        persistence.save(fit(name), folder / f"{name}.diffake")
+        np.save(folder / f"{name}.npy", X)
+    code = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from sklearn_diffake import persistence\n"
+        "for file in Path(sys.argv[1]).glob('*.diffake'):\n"
+        "    model, X = persistence.load(file), np.load(file.with_suffix('.npy'))\n"
+        "    names = ['score_samples', 'decision_function', 'predict', 'p_values']\n"
+        "    said = {n: getattr(model, n)(X) for n in names if hasattr(model, n)}\n"
+        "    np.savez(file.with_suffix('.npz'), **said)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True)
+    said = {}
+    for name in CASES:
+        with np.load(folder / f"{name}.npz") as file:
+            said[name] = [file[method].tobytes() for method in file.files]
+    return said
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_saved_and_loaded_in_another_process(name, reloaded, expected):
+    assert reloaded[name] == expected[name]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_input_is_left_as_it_was(name):
+    X = CASES[name][1]
+    before = X.copy()
+    fit(name).predict(X)
+    np.testing.assert_array_equal(X, before)

@@ -1,0 +1,165 @@
+"""The demo: its pictures are what they are called, and its numbers are those of its files."""
+
+import csv
+import io
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from sklearn_diffake import persistence
+from sklearn_diffake.demo import run_demo
+from sklearn_diffake.demo._figure import ACCEPTED, REJECTED, draw
+from sklearn_diffake.demo._photos import TECHNIQUES, Portrait, retake
+
+pytest.importorskip("skimage", reason="needs the extra demo")
+to_rgba = pytest.importorskip("matplotlib.colors", reason="needs the extra demo").to_rgba
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    from skimage.data import astronaut
+
+    landmarks = np.array([[204, 102], [247, 104], [226, 128], [202, 140], [246, 142]], dtype=float)
+    return Portrait(astronaut() / 255.0, landmarks).cut()
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
+    return run_demo(folder, n_train=40, n_genuine=12, n_per_technique=2)
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_manipulation_changes_the_face_and_nothing_else(portrait, name):
+    changed = TECHNIQUES[name](portrait, np.random.default_rng(0))
+    y, x = np.indices(changed.shape[:2])
+    distance = np.hypot(x - portrait.centre[0], y - portrait.centre[1]) / portrait.unit
+    difference = np.abs(changed - portrait.pixels).max(axis=2)
+    assert changed.shape == portrait.pixels.shape
+    assert difference[distance < 1].max() > 0.1
+    assert difference[distance > 1.6].max() < 1e-6
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_manipulation_varies_with_the_generator_alone(portrait, name):
+    if name != "inner face mirrored":  # which has nothing to draw
+        first, second = (TECHNIQUES[name](portrait, np.random.default_rng(i)) for i in (1, 2))
+        assert not np.array_equal(first, second)
+    again = [TECHNIQUES[name](portrait, np.random.default_rng(1)) for _ in range(2)]
+    np.testing.assert_array_equal(*again)
+
+
+def test_mirrored_face_is_mirrored(portrait):
+    upright = replace(
+        portrait, landmarks=np.array([[80, 90], [120, 90], [0, 0], [85, 130], [115, 130.0]])
+    )
+    changed = TECHNIQUES["inner face mirrored"](upright, np.random.default_rng(0))
+    inside = slice(100, 120), slice(90, 111)
+    np.testing.assert_allclose(changed[inside], upright.pixels[inside][:, ::-1], atol=1e-6)
+
+
+def test_retakes_are_small_jpeg_files_that_differ(portrait):
+    rng = np.random.default_rng(0)
+    files = [retake(portrait, rng) for _ in range(8)]
+    assert len(set(files)) == 8
+    assert retake(portrait, np.random.default_rng(0)) == files[0]
+    for file in files:
+        picture = Image.open(io.BytesIO(file))
+        assert picture.format == "JPEG"
+        assert picture.width == picture.height
+        assert 224 <= picture.width <= 288
+
+
+def test_retake_moves_the_face_little(portrait):
+    """A dot between the eyes stays near the middle, where the figure looks for the face."""
+    dot = portrait.pixels * 0
+    x, y = np.round(portrait.centre).astype(int)
+    dot[y - 4 : y + 5, x - 4 : x + 5] = 1
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        picture = Image.open(io.BytesIO(retake(replace(portrait, pixels=dot), rng))).convert("L")
+        place = np.argwhere(np.asarray(picture) > 100).mean(axis=0) / picture.width
+        assert np.all(np.abs(place - 0.5) < 0.08)
+
+
+def test_result_is_that_of_the_saved_model_on_the_saved_files(result):
+    with (result.folder / "probes.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["technique"] for row in rows] == result.groups.tolist()
+    assert [int(row["label"]) for row in rows] == result.labels.tolist()
+    pairs = [(str(result.folder / r["reference"]), str(result.folder / r["probe"])) for r in rows]
+    model = persistence.load(result.folder / "model.diffake")
+    np.testing.assert_allclose(model.decision_function(pairs), result.decision, atol=1e-3)
+
+
+def test_training_table_is_genuine_and_apart_from_the_probes(result):
+    with (result.folder / "train.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == result.n_train == 40
+    assert {row["label"] for row in rows} == {"1"}
+    used = {(result.folder / row["probe"]).read_bytes() for row in rows}
+    assert used.isdisjoint(probe.read_bytes() for probe in result.probes)
+
+
+def test_it_tells_genuine_from_manipulated(result):
+    assert result.groups.tolist().count("genuine re-take") == 12
+    assert result.n_missing == 0
+    assert result.auc > 0.75
+    assert (result.decision[result.labels == 1] >= 0).mean() > 0.6
+    assert (result.decision[result.labels == -1] < 0).mean() > 0.4
+    assert result.auc == roc_auc_score(result.labels, result.decision)
+    assert result.auc_interval[0] < result.auc < result.auc_interval[1]
+
+
+def test_table_gives_the_rates_of_every_group(result):
+    table = result.table()
+    assert table in (result.folder / "demo.txt").read_text(encoding="utf-8")
+    for name in ("genuine re-take", *TECHNIQUES):
+        accepted = (result.decision[result.groups == name] >= 0).mean()
+        line = next(line for line in table.splitlines() if line.startswith(name))
+        assert line.split(name)[1].split()[1:3] == [f"{accepted:.0%}", f"{1 - accepted:.0%}"]
+    assert f"AUC {result.auc:.3f}" in table
+
+
+def test_missing_faces_are_told(result):
+    assert "No face was found in 3 probes" in replace(result, n_missing=3).table()
+    assert "No face" not in result.table()
+
+
+def test_picture_shows_each_verdict_in_its_colour(result):
+    axes = {axes.get_xlabel(): axes for axes in draw(result).axes}
+    for name in dict.fromkeys(result.groups.tolist()):
+        for i in np.flatnonzero(result.groups == name)[:2]:
+            accepted = result.decision[i] >= 0
+            words = f"{'genuine' if accepted else 'deepfake'} {result.decision[i]:+.0f}"
+            right = accepted == (name == "genuine re-take")
+            mark = "\u2713" if right else "\u2717"
+            shown = axes[f"{mark} {words}".replace("-", "\u2212")]
+            assert shown.xaxis.label.get_color() == (ACCEPTED if accepted else REJECTED)
+            frame = shown.spines["left"].get_edgecolor()
+            assert frame == to_rgba(ACCEPTED if accepted else REJECTED)
+
+
+def test_picture_can_be_opened_and_describes_itself(result):
+    with Image.open(result.folder / "demo.png") as picture:
+        picture.load()
+        assert picture.width > 1200
+        words = picture.info["Description"]
+    colours = {tuple(pixel) for pixel in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours  # both verdicts are there
+    assert "genuine re-takes accepted" in words
+    assert all(name in words for name in TECHNIQUES)
+
+
+@pytest.mark.parametrize("module", ["skimage", "matplotlib", "timm"])
+def test_missing_extra_is_named_before_anything_is_written(tmp_path, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"sklearn-diffake\[demo\]"):
+        run_demo(tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()

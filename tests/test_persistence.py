@@ -1,0 +1,569 @@
+"""Saving and loading: bit for bit, nothing lost, nothing run that the file brings."""
+
+import io
+import itertools
+import json
+import os
+import pickle
+import pickletools
+import subprocess
+import sys
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from image_helpers import noise
+from safetensors.torch import load_file, save_file
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from tiny_backbones import colours
+
+from sklearn_diffake import __version__
+from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.novelty import GaussianMixtureDetector
+from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.persistence import load, save
+
+BACKBONE = "tiny_backbones:colours"
+trusting = partial(load, trusted=[BACKBONE])
+
+
+class Foreign(BaseEstimator):
+    """An estimator that the package does not know."""
+
+    def __init__(self, part=None):
+        self.part = part
+
+    def fit(self, X, y=None):
+        self.mean_ = np.mean(X)
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def pipeline(backbone=BACKBONE, **embedder):
+    return Pipeline(
+        [
+            ("align", FaceAligner(24, on_missing="crop", device="cpu")),
+            ("embed", FaceEmbedder(backbone, device="cpu", **embedder)),
+            ("diff", PairDifference()),
+            ("detect", GaussianMixtureDetector(1, random_state=0)),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return np.stack(noise(24)).reshape(12, 2, 20, 20, 3)
+
+
+@pytest.fixture(scope="module")
+def model(pairs):
+    return pipeline().fit(pairs)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.diffake"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A folder of its own for weights that come with models."""
+    monkeypatch.setenv("SKLEARN_DIFFAKE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+SCORE = f"""
+import numpy as np
+from sklearn_diffake import persistence
+model = persistence.load("model.diffake", trusted=["{BACKBONE}"])
+np.save("scores.npy", model.score_samples(np.load("pairs.npy")))
+"""
+
+
+def test_round_trip_bit_for_bit_in_another_process(model, pairs, path):
+    save(model, path)
+    np.save(path.with_name("pairs.npy"), pairs)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", SCORE], cwd=path.parent, env=environment, check=True)
+    scores = np.load(path.with_name("scores.npy"))
+    np.testing.assert_array_equal(scores, model.score_samples(pairs))
+    assert scores.dtype == np.float64
+
+
+def test_everything_comes_back(model, pairs, path):
+    save(model, str(path))
+    loaded = trusting(str(path))
+    assert [type(step) for _, step in loaded.steps] == [type(step) for _, step in model.steps]
+    for (_, mine), (_, theirs) in zip(loaded.steps, model.steps, strict=True):
+        assert mine.get_params() == theirs.get_params()
+    assert loaded["detect"].offset_ == model["detect"].offset_
+    assert loaded["embed"].backbone_info_ == model["embed"].backbone_info_
+    np.testing.assert_array_equal(loaded.predict(pairs), model.predict(pairs))
+    clone(loaded).fit(pairs)
+
+
+def test_the_model_is_left_as_it_was(model, path, tmp_path):
+    pipe = clone(model).set_params(align__cache=tmp_path, embed__cache=EmbeddingStore(tmp_path))
+    before = joblib.hash(pipe)
+    save(pipe, path)
+    assert joblib.hash(pipe) == before
+    save(model, path, include_weights=True)
+    assert model["embed"].weights is None
+
+
+def members(path):
+    """Give every file in a model, also those in the archive within."""
+    with zipfile.ZipFile(path) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(io.BytesIO(found.pop("model.skops"))) as inner:
+        found |= {f"model.skops/{name}": inner.read(name) for name in inner.namelist()}
+    return found
+
+
+def is_pickle(content):
+    try:
+        return "STOP" in [operation.name for operation, _, _ in pickletools.genops(content)]
+    except ValueError:
+        return False
+
+
+def test_no_member_is_a_pickle(model, path):
+    save(model, path, include_weights=True)
+    found = members(path)
+    assert {Path(name).suffix for name in found} == {".json", ".npy", ".safetensors"}
+    assert is_pickle(pickle.dumps(1))
+    assert not [name for name, content in found.items() if is_pickle(content)]
+    for name, content in found.items():
+        if name.endswith(".npy"):
+            np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def test_manifest(model, path):
+    save(model, path)
+    manifest = json.loads(members(path)["manifest.json"])
+    assert manifest["format"] == 1
+    assert manifest["sklearn_diffake"] == __version__
+    assert {"numpy", "scikit-learn", "skops"} < set(manifest)
+    assert manifest["backbones"] == [model["embed"].backbone_info_]
+
+
+# --- what is not saved -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [str, Path, EmbeddingStore])
+def test_caches_are_not_saved(model, pairs, path, tmp_path, kind):
+    cache = kind(tmp_path / "my private folder")
+    pipe = clone(model).set_params(align__cache=cache, embed__cache=cache).fit(pairs)
+    save(pipe, path)
+    assert not any(b"my private folder" in content for content in members(path).values())
+    loaded = trusting(path)
+    assert loaded["align"].cache is loaded["embed"].cache is None
+    np.testing.assert_allclose(loaded.score_samples(pairs), pipe.score_samples(pairs), rtol=1e-6)
+
+
+def test_paths_become_strings(pairs, path, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    save_file(colours().state_dict(), weights)
+    save(FaceEmbedder(BACKBONE, weights=weights, device="cpu").fit(pairs), path)
+    assert trusting(path).weights == str(weights)
+
+
+# --- searches, nests, other people's estimators ------------------------------------------------
+
+
+def test_search(model, pairs, path, tmp_path):
+    grid = {
+        "embed": [
+            FaceEmbedder(BACKBONE, device="cpu", cache=EmbeddingStore(tmp_path / "private")),
+            FaceEmbedder("tiny_backbones:means", device="cpu"),
+        ],
+        "diff__operator": ["squared", "absolute"],
+    }
+    y = np.tile([1, 1, -1], 4)
+    search = GridSearchCV(model, grid, cv=2, scoring="roc_auc").fit(pairs, y)
+    save(search, path)
+    assert not any(b"private" in content for content in members(path).values())
+    loaded = load(path, trusted=[BACKBONE, "tiny_backbones:means"])
+    assert loaded.best_params_["diff__operator"] == search.best_params_["diff__operator"]
+    np.testing.assert_array_equal(loaded.score_samples(pairs), search.score_samples(pairs))
+    np.testing.assert_array_equal(
+        loaded.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"]
+    )
+    with pytest.raises(ValueError, match=r"contains \['tiny_backbones:means'\], which is not"):
+        trusting(path)
+
+
+def test_parts_and_plain_estimators(pairs, path):
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    detector = GaussianMixtureDetector(1).fit(X)
+    save(detector, path)
+    np.testing.assert_array_equal(load(path).score_samples(X), detector.score_samples(X))
+    save(LogisticRegression().fit(X, X[:, 0] > 0), path)
+    assert load(path).predict(X).shape == (30,)
+    save(FaceAligner(32), path)
+    assert load(path).size == 32
+
+
+def test_foreign_types_must_be_trusted(path):
+    save(make_pipeline(Foreign().fit([1, 2])), path)
+    with pytest.raises(ValueError, match=r"contains \['test_persistence.Foreign'\], which is not"):
+        load(path)
+    assert load(path, trusted=["test_persistence.Foreign"])[0].mean_ == 1.5
+
+
+def test_functions_must_be_trusted(path):
+    save(make_pipeline(FunctionTransformer(os.getcwd)), path)
+    with pytest.raises(ValueError, match=r"getcwd'\], which is not trusted"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda e: e,
+        lambda e: make_pipeline(make_pipeline(e)),
+        lambda e: FunctionTransformer(kw_args={"deep": [({"in": e},)]}),
+        lambda e: FunctionTransformer(kw_args={"array": np.array([None, e], dtype=object)}),
+        lambda e: GridSearchCV(LogisticRegression(), {"x": [e]}),
+    ],
+    ids=["alone", "nested", "containers", "array", "grid"],
+)
+def test_factories_must_be_trusted_wherever_they_hide(hide, path):
+    embedder = FaceEmbedder("antigravity:fly")
+    save(hide(embedder), path)
+    sys.modules.pop("antigravity", None)
+    with pytest.raises(ValueError, match=r"contains \['antigravity:fly'\], which is not trusted"):
+        load(path)
+    assert "antigravity" not in sys.modules
+    load(path, trusted=["antigravity:fly"])
+
+
+def forge(path, schema):
+    """Write a model file around a hand-made skops schema."""
+    from skops.io._protocol import PROTOCOL
+
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        schema = {**schema, "protocol": PROTOCOL, "_skops_version": "0.16.0"}
+        archive.writestr("schema.json", json.dumps(schema))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({"format": 1}))
+        archive.writestr("model.skops", inner.getvalue())
+
+
+IDS = itertools.count(1)
+
+
+def node(module, kind, loader, **fields):
+    fields |= {"__module__": module, "__class__": kind, "__loader__": loader}
+    return {**fields, "__id__": next(IDS)}
+
+
+def json_node(value):
+    return node("builtins", "str", "JsonNode", content=json.dumps(value), is_json=True)
+
+
+def call(module, function, *arguments):
+    """Ask for a function to be called: skops calls what its caller trusts."""
+    content = node("builtins", "tuple", "TupleNode", content=[json_node(a) for a in arguments])
+    return node(module, function, "ConstructorFromReduceNode", content=content)
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "arguments"),
+    [
+        ("sklearn_diffake.embedding._backbones", "find_backbone", ["antigravity:fly"]),
+        ("sklearn_diffake.embedding._torch", "factory_backbone", ["antigravity:fly", None]),
+        ("sklearn_diffake.persistence", "load", ["other.diffake"]),
+        ("sklearn_diffake.persistence", "Path", ["x"]),
+        ("sklearn_diffake.pipeline", "Pipeline", [[]]),
+        ("sklearn_diffake.utils._store", "EmbeddingStore", ["x"]),
+        ("sklearn_diffake.faces._map", "ThreadPoolExecutor", [1]),
+        ("sklearn_diffake.cli", "main", [[]]),
+        ("sklearn_diffake.__main__", "main", []),
+        ("sklearn_diffake.no_such_module", "main", []),
+        ("sklearn_diffake..faces", "main", []),
+        ("os", "getcwd", []),
+    ],
+)
+def test_our_own_functions_are_not_called_for_a_file(path, module, function, arguments):
+    forge(path, call(module, function, *arguments))
+    sys.modules.pop("antigravity", None)
+    with pytest.raises(ValueError, match=f"{function}.*which is not trusted"):
+        load(path)
+    assert "antigravity" not in sys.modules
+
+
+def test_forged_file_with_our_own_estimator_only(path):
+    forge(path, call("sklearn_diffake.faces._aligner", "FaceAligner", 32))
+    assert load(path).size == 32
+
+
+def test_methods_are_not_trusted_for_being_ours(path):
+    embedder = FaceEmbedder("antigravity:fly")
+    save(FunctionTransformer(embedder.fit), path)
+    with pytest.raises(ValueError, match=r"FaceEmbedder\.fit.*which is not trusted"):
+        load(path)
+
+
+# --- weights -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(3)
+    file = tmp_path / "mine.safetensors"
+    save_file(colours().state_dict(), file)
+    return file
+
+
+def onnx_file(path):
+    from onnx import TensorProto, helper, save
+
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["vector"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 8, 8])],
+        [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", 3])],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_included_weights_outlive_their_file(kind, pairs, path, tmp_path, weights, home):
+    if kind == "onnx":
+        weights = onnx_file(tmp_path / "net.onnx")
+        pipe = pipeline(weights)
+    else:
+        pipe = pipeline(weights=weights)
+    expected = pipe.fit(pairs).score_samples(pairs)
+    save(pipe, path, include_weights=True)
+    weights.unlink()
+    _backbones._find.cache_clear()
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        pipe.score_samples(pairs)
+    loaded = trusting(path)
+    (kept,) = (home / "weights").iterdir()
+    assert kept.name == f"{pipe['embed'].fingerprint_}.{kind}"
+    np.testing.assert_array_equal(loaded.score_samples(pairs), expected)
+    np.testing.assert_array_equal(trusting(path).score_samples(pairs), expected)
+    save(loaded, path)  # and on from there
+
+
+def test_included_weights_that_were_damaged_in_the_cache_are_replaced(pairs, path, weights, home):
+    pipe = pipeline(weights=weights).fit(pairs)
+    save(pipe, path, include_weights=True)
+    trusting(path)
+    (kept,) = (home / "weights").iterdir()
+    kept.write_bytes(kept.read_bytes()[:50])
+    np.testing.assert_array_equal(trusting(path).score_samples(pairs), pipe.score_samples(pairs))
+
+
+def test_included_weights_need_a_place(pairs, path, weights, monkeypatch, tmp_path):
+    save(pipeline(weights=weights).fit(pairs), path, include_weights=True)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SKLEARN_DIFFAKE_HOME", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"cannot be kept as .*Set SKLEARN_DIFFAKE_HOME"):
+        trusting(path)
+
+
+def test_weights_in_a_file_cannot_be_put_elsewhere(pairs, path, weights, home, tmp_path):
+    pipe = pipeline(weights=weights).fit(pairs)
+    save(pipe, path, include_weights=True)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("weights/../../evil.safetensors", b"1")
+        archive.writestr(f"weights/{pipe['embed'].fingerprint_}.py", b"1")
+        archive.writestr(f"weights/{pipe['embed'].fingerprint_}.evil.safetensors", b"1")
+    trusting(path)
+    assert not list(tmp_path.rglob("*evil*"))
+    assert [file.suffix for file in (home / "weights").iterdir()] == [".safetensors"]
+
+
+def test_other_weights_at_the_same_place(pairs, path, weights):
+    save(pipeline(weights=weights).fit(pairs), path)
+    state = load_file(weights)
+    save_file({**state, "mix.bias": state["mix.bias"] + 1}, weights)
+    loaded = trusting(path)
+    with pytest.raises(ValueError, match=r"has the fingerprint \w+, but .* other weights"):
+        loaded.score_samples(pairs)
+
+
+def test_without_weights_the_file_is_small_and_needs_none_to_be_saved(pairs, path, weights):
+    pipe = pipeline(weights=weights).fit(pairs)
+    weights.unlink()
+    save(pipe, path)
+    assert not any("weights" in name for name in members(path))
+    with pytest.raises(FileNotFoundError):
+        save(pipe, path, include_weights=True)
+
+
+# --- files that are none -----------------------------------------------------------------------
+
+
+def damaged(path, model):
+    save(model, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def truncated(path, model):
+    save(model, path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def archive_with(path, manifest, state=b"nonsense"):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", manifest)
+        if state is not None:
+            archive.writestr("model.skops", state)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p, m: p.write_bytes(pickle.dumps(m)), "pickle and joblib files are never read"),
+        (lambda p, m: joblib.dump(m, p), "pickle and joblib files are never read"),
+        (lambda p, m: joblib.dump(m, p, compress=3), "is damaged or was not written by"),
+        (lambda p, m: p.write_bytes(os.urandom(2000)), "is damaged or was not written by"),
+        (lambda p, m: p.write_bytes(b""), "is damaged or was not written by"),
+        (damaged, "is damaged"),
+        (truncated, "is damaged or was not written by"),
+        (lambda p, m: torch.save({}, p), "is damaged or was not written by"),
+        (lambda p, m: archive_with(p, "[1, 2]"), "is damaged or was not written by"),
+        (lambda p, m: archive_with(p, "{"), "is damaged or was not written by"),
+        (lambda p, m: archive_with(p, '{"format": 1}', None), "no item named 'model.skops'"),
+        (lambda p, m: archive_with(p, '{"format": 1, "numpy": "1"}'), "written with .*numpy': '1'"),
+        (
+            lambda p, m: archive_with(p, '{"format": 2, "sklearn_diffake": "9.9"}'),
+            r"has format 2, this version \(.*\) reads format 1; it was written by version 9.9",
+        ),
+        (lambda p, m: archive_with(p, "{}"), "has format None"),
+    ],
+    ids=[
+        "pickle", "joblib", "joblib compressed", "random", "empty", "damaged", "truncated", "torch",
+        "list", "no json", "no state", "no skops", "later format", "no format",
+    ],
+)  # fmt: skip
+def test_files_that_are_no_models(make, message, model, path):
+    make(path, model)
+    with pytest.raises(ValueError, match=message) as caught:
+        trusting(path)
+    assert f"model file {str(path)!r}" in str(caught.value)
+
+
+def test_pickles_are_not_run(path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(path.with_name("sprung")), "w"))
+
+    for write in (
+        lambda: path.write_bytes(pickle.dumps(Trap())),
+        lambda: joblib.dump(Trap(), path),
+    ):
+        write()
+        with pytest.raises(ValueError, match="never read"):
+            load(path)
+    archive_with(path, '{"format": 1}', pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="is damaged"):
+        load(path)
+    assert not path.with_name("sprung").exists()
+
+
+def test_every_truncation_is_noticed(model, path):
+    save(model, path)
+    content = path.read_bytes()
+    for length in range(0, len(content), len(content) // 25):
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match="is damaged or was not written by"):
+            trusting(path)
+
+
+@pytest.mark.parametrize("name", ["missing.diffake", "."])
+def test_missing_file(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=r"model file .*: no such file"):
+        load(tmp_path / name)
+
+
+def test_types_that_are_gone(path):
+    save(make_pipeline(Foreign()), path)
+    content = members(path)
+    schema = json.loads(content["model.skops/schema.json"])
+    text = json.dumps(schema).replace("Foreign", "Forgotten")
+    forge(path, json.loads(text))
+    with pytest.raises(ValueError, match=r"does not fit the installed versions.*Forgotten"):
+        load(path, trusted=["test_persistence.Forgotten"])
+
+
+# --- saving that fails -------------------------------------------------------------------------
+
+
+def test_what_cannot_be_saved_is_said_when_saving(path):
+    parts = FunctionTransformer(lambda X: X), Foreign(torch.nn.Linear(1, 1)), Foreign(sys.stdout)
+    for part in parts:
+        with pytest.raises(TypeError, match="this model cannot be saved safely"):
+            save(make_pipeline(part), path)
+    assert not list(path.parent.iterdir())
+
+
+def test_a_save_that_fails_leaves_the_old_file(model, path, monkeypatch):
+    save(model, path)
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    def write(archive, name, content, writestr=zipfile.ZipFile.writestr):
+        full() if name == "model.skops" else writestr(archive, name, content)
+
+    for place, name, fail in ((zipfile.ZipFile, "writestr", write), (os, "replace", full)):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, fail)
+            with pytest.raises(OSError, match="No space left"):
+                save(FaceAligner(), path)
+    with pytest.raises(TypeError, match="cannot be saved safely"):
+        save(FunctionTransformer(lambda X: X), path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        save(FaceAligner(), tmp_path / "nowhere" / "model.diffake")
+
+
+def test_folder_in_place_of_the_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        save(FaceAligner(), tmp_path / "folder")
+    assert [item.name for item in tmp_path.iterdir()] == ["folder"]
+
+
+def test_others_may_read_the_file(path):
+    save(FaceAligner(), path)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.gpu
+def test_fitted_on_cuda_loads_on_the_cpu(pairs, path):
+    pipe = pipeline().set_params(align__device="cuda", embed__device="cuda").fit(pairs)
+    save(pipe, path)
+    loaded = trusting(path).set_params(align__device="cpu", embed__device="cpu")
+    np.testing.assert_allclose(loaded.score_samples(pairs), pipe.score_samples(pairs), rtol=0.1)

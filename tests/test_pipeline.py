@@ -1,0 +1,175 @@
+"""The four steps in one."""
+
+import numpy as np
+import pytest
+import sklearn
+from image_helpers import faces, noise
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+import sklearn_diffake
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
+from sklearn_diffake.faces import FaceAligner, ImageError
+from sklearn_diffake.novelty import GaussianMixtureDetector
+from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.pipeline import load_default
+
+TINY = "tiny_backbones:colours"
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    photos = faces(16)
+    return list(zip(photos[::2], photos[1::2], strict=True))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def build(**settings):
+    pipe = make_difffake_pipeline(TINY, **{"device": "cpu", "random_state": 0, **settings})
+    if pipe["align"] != "passthrough":
+        pipe.set_params(align__min_face_size=0.4, align__size=48)
+    return pipe.set_params(detect__n_components=1)
+
+
+def test_steps_and_defaults():
+    pipe = make_difffake_pipeline()
+    assert [name for name, _ in pipe.steps] == ["align", "embed", "diff", "detect"]
+    classes = [FaceAligner, FaceEmbedder, PairDifference, GaussianMixtureDetector]
+    assert [type(step) for _, step in pipe.steps] == classes
+    assert pipe["embed"].backbone == "efficientnet-lite0"
+    assert pipe["align"].shared
+    assert pipe["diff"].get_params() == {
+        **PairDifference().get_params(),
+        "operator": "squared",
+        "normalize": "embeddings",
+    }
+    assert pipe["detect"].n_components == 3
+
+
+def test_parameters_reach_their_steps(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    pipe = make_difffake_pipeline(
+        TINY,
+        operator="cubed",
+        normalize="both",
+        on_missing="crop",
+        device="cpu",
+        batch_size=5,
+        cache=store,
+        n_jobs=2,
+        random_state=7,
+        verbose=2,
+    )
+    for step in ("align", "embed"):
+        shared = pipe[step].get_params()
+        assert shared["cache"] is store
+        names = ("device", "batch_size", "n_jobs", "verbose")
+        assert [shared[name] for name in names] == ["cpu", 5, 2, 2]
+    assert pipe["align"].on_missing == "crop"
+    assert (pipe["diff"].operator, pipe["diff"].normalize) == ("cubed", "both")
+    assert pipe["detect"].random_state == 7
+    assert {"align__margin", "embed__backbone", "diff__operator", "detect__n_pca"} <= set(
+        pipe.get_params()
+    )
+    clone(pipe).set_params(align__margin=0.1, embed__dtype="float16", detect__n_pca=2)
+
+
+def test_own_parts():
+    aligner, embedder, detector = FaceAligner(32), FaceEmbedder(TINY), GaussianMixtureDetector(2)
+    pipe = make_difffake_pipeline(embedder, aligner=aligner, detector=detector)
+    assert pipe["align"] is aligner
+    assert pipe["embed"] is embedder
+    assert pipe["detect"] is detector
+
+
+@pytest.mark.parametrize("aligner", [False, None])
+def test_crops_that_are_aligned_already(aligner):
+    crops = np.stack(noise(16)).reshape(8, 2, 20, 20, 3)
+    pipe = build(aligner=aligner)
+    assert pipe["align"] == "passthrough"
+    assert pipe.fit(crops).score_samples(crops).shape == (8,)
+
+
+def test_fit_and_score(pairs, cache):
+    pipe = build(cache=cache).fit(pairs)
+    scores = pipe.score_samples(pairs)
+    np.testing.assert_allclose(
+        pipe.decision_function(pairs), scores - pipe["detect"].offset_, rtol=1e-12
+    )
+    assert set(pipe.predict(pairs)) <= {1, -1}
+    swapped = [(reference, np.ascontiguousarray(probe[..., ::-1])) for reference, probe in pairs]
+    assert pipe.score_samples(swapped).mean() < scores.min()
+    again = build(cache=cache).fit(pairs)
+    np.testing.assert_array_equal(again.score_samples(pairs), scores)
+
+
+def test_deepfakes_are_not_learned_from(pairs, cache):
+    fakes = [(reference, 255 - probe) for reference, probe in pairs]
+    y = np.repeat([1, -1], len(pairs))
+    with_fakes = build(cache=cache, on_missing="crop").fit(pairs + fakes, y)
+    without = build(cache=cache, on_missing="crop").fit(pairs)
+    np.testing.assert_array_equal(
+        with_fakes.score_samples(pairs + fakes), without.score_samples(pairs + fakes)
+    )
+
+
+def test_missing_face_names_the_row(pairs, cache):
+    pipe = build(cache=cache).fit(pairs)
+    with pytest.raises(ImageError, match=r"no face was found .*: row 1, column 1"):
+        pipe.predict([pairs[0], (pairs[1][0], noise(1)[0])])
+
+
+def test_same_photo_in_many_pairs_is_embedded_once(pairs, cache):
+    (first, second), (third, _) = pairs[:2]
+    pipe = build(cache=cache).fit(pairs).set_params(align__cache=None, embed__cache=None)
+    pipe.score_samples([(first, second), (first, third), (second, third), (third, first)])
+    assert pipe["align"].counts_["images"] == 3
+    assert pipe["embed"].n_embedded_ == 3
+
+
+def test_set_output_of_the_whole_pipeline(pairs, cache):
+    pipe = build(cache=cache).set_output(transform="pandas").fit(pairs)
+    assert list(pipe[:-1].transform(pairs[:2]).columns) == [f"squared_{i}" for i in range(8)]
+    with sklearn.config_context(transform_output="pandas"):
+        scores = build(cache=cache).fit(pairs).score_samples(pairs)
+    np.testing.assert_allclose(scores, pipe.score_samples(pairs), rtol=1e-5)
+
+
+def test_representation():
+    pipe = build()
+    assert "FaceEmbedder(backbone='tiny_backbones:colours'" in repr(pipe)
+    assert "FaceAligner" in pipe._repr_html_()
+
+
+def test_default_backbone_end_to_end(pairs, cache):
+    """The pipeline as it is built without a word, with its real network."""
+    pipe = make_difffake_pipeline(device="cpu", random_state=0, cache=cache)
+    pipe.set_params(align__min_face_size=0.4, align__size=48).fit(pairs)
+    assert pipe["embed"].backbone_info_["width"] == 1280
+    swapped = [(reference, np.ascontiguousarray(probe[..., ::-1])) for reference, probe in pairs]
+    assert pipe.score_samples(swapped).mean() < pipe.score_samples(pairs).mean()
+
+
+def test_default_model_is_loaded_from_the_package(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr("sklearn_diffake.persistence.load", seen.append)
+    load_default()
+    assert seen[0].parts[-3:] == ("sklearn_diffake", "data", "default.diffake")
+    assert sklearn_diffake.load_default is load_default
+
+
+@pytest.mark.gpu
+def test_cuda_gives_nearly_the_same_verdicts(pairs):
+    on_cpu = build().fit(pairs)
+    on_gpu = clone(on_cpu).set_params(align__device="cuda", embed__device="cuda").fit(pairs)
+    differences = [pipe[:-1].transform(pairs) for pipe in (on_cpu, on_gpu)]
+    np.testing.assert_allclose(differences[0], differences[1], atol=1e-3)
+
+
+def test_pipeline_type():
+    assert type(make_difffake_pipeline()) is Pipeline

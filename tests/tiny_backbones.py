@@ -1,0 +1,145 @@
+"""Small networks for tests: backbones are named as "tiny_backbones:<function>"."""
+
+import time
+
+import torch
+from torch import nn
+
+
+class Colours(nn.Module):
+    """Mean colours of a 4 x 4 grid, mixed: an embedding of 8 numbers."""
+
+    input_size = 16
+    licence = "public domain"
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.mix = nn.Linear(48, 8)
+
+    def forward(self, x):
+        return self.mix(self.pool(x).flatten(1))
+
+
+class Declared(Colours):
+    """Declares everything, in the types that come naturally in torch."""
+
+    input_size = (12, 20)
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.5, 0.25, 0.125]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.full((1, 3, 1, 1), 0.25))
+
+    def forward(self, x):
+        assert x.shape[1:] == (3, 12, 20)
+        return super().forward(x)
+
+
+class Means(nn.Module):
+    """The mean of each channel, as the network gets it."""
+
+    input_size = 8
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+    def forward(self, x):
+        return x.mean(dim=(2, 3))
+
+
+class NanOnWhite(Means):
+    """Breaks down on white images."""
+
+    def forward(self, x):
+        y = super().forward(x)
+        return torch.where(y > 0.99, torch.nan, y)
+
+
+class FeatureMap(Means):
+    """Returns a map, not a vector."""
+
+    def forward(self, x):
+        return x
+
+
+class OneShort(Means):
+    """Forgets the last image of a batch of several."""
+
+    def forward(self, x):
+        y = super().forward(x)
+        return y[:-1] if len(y) > 1 else y
+
+
+class Tied(Colours):
+    """Two layers that share their weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.second = nn.Linear(8, 8)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(self.first(super().forward(x)))
+
+
+def colours():
+    return Colours()
+
+
+def slow():
+    time.sleep(0.3)
+    return Colours()
+
+
+def declared():
+    return Declared()
+
+
+def means():
+    return Means()
+
+
+def nan_on_white():
+    return NanOnWhite()
+
+
+def feature_map():
+    return FeatureMap()
+
+
+def one_short():
+    return OneShort()
+
+
+def tied():
+    return Tied()
+
+
+def half():
+    return Colours().half()
+
+
+def training():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.5)).train()
+
+
+def no_module():
+    return {"weights": 1}
+
+
+def bad_mean():
+    module = Means()
+    module.mean = (0.5, 0.5)
+    return module
+
+
+def bad_std():
+    module = Means()
+    module.std = (0.5, 0.0, 0.5)
+    return module
+
+
+def bad_size():
+    module = Means()
+    module.input_size = (8, 8, 3)
+    return module
