@@ -21,7 +21,9 @@ import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline, persistence
 
 TARGET_BPCER = 0.05
-N_PCA = 128  # keeps the file small: 1 MB, where every affordable component would take 17
+# Of three operators and 32 to 256 components, these told held-out people of LFW from one another
+# best: AUC 0.81, against 0.78 for the cosine. No deepfake took part in the choice.
+OPERATOR, N_PCA = "subtract", 32
 FILE = Path(sklearn_diffake.__file__).parent / "data" / "default.diffake"
 
 
@@ -35,6 +37,7 @@ def main():
     fit_on, held_out = next(split.split(pairs.data, groups=pairs.groups))
     pipeline = make_difffake_pipeline(
         "efficientnet-lite0",
+        operator=OPERATOR,
         on_missing="crop",
         cache=options.cache,
         n_jobs=2,

@@ -1,11 +1,7 @@
-"""Saving and loading: bit for bit, nothing lost, nothing run that the file brings."""
+"""Saving and loading: bit for bit, nothing lost, weights by fingerprint or by value."""
 
-import io
-import itertools
 import json
 import os
-import pickle
-import pickletools
 import subprocess
 import sys
 import zipfile
@@ -17,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from image_helpers import noise
+from model_helpers import BACKBONE, Foreign, members, pipeline
 from safetensors.torch import load_file, save_file
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tiny_backbones import colours
 
@@ -29,36 +26,9 @@ from sklearn_diffake import __version__
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.novelty import GaussianMixtureDetector
-from sklearn_diffake.pairs import PairDifference
 from sklearn_diffake.persistence import load, save
 
-BACKBONE = "tiny_backbones:colours"
 trusting = partial(load, trusted=[BACKBONE])
-
-
-class Foreign(BaseEstimator):
-    """An estimator that the package does not know."""
-
-    def __init__(self, part=None):
-        self.part = part
-
-    def fit(self, X, y=None):
-        self.mean_ = np.mean(X)
-        return self
-
-    def transform(self, X):
-        return X
-
-
-def pipeline(backbone=BACKBONE, **embedder):
-    return Pipeline(
-        [
-            ("align", FaceAligner(24, on_missing="crop", device="cpu")),
-            ("embed", FaceEmbedder(backbone, device="cpu", **embedder)),
-            ("diff", PairDifference()),
-            ("detect", GaussianMixtureDetector(1, random_state=0)),
-        ]
-    )
 
 
 @pytest.fixture(scope="module")
@@ -120,33 +90,6 @@ def test_the_model_is_left_as_it_was(model, path, tmp_path):
     assert joblib.hash(pipe) == before
     save(model, path, include_weights=True)
     assert model["embed"].weights is None
-
-
-def members(path):
-    """Give every file in a model, also those in the archive within."""
-    with zipfile.ZipFile(path) as archive:
-        found = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(io.BytesIO(found.pop("model.skops"))) as inner:
-        found |= {f"model.skops/{name}": inner.read(name) for name in inner.namelist()}
-    return found
-
-
-def is_pickle(content):
-    try:
-        return "STOP" in [operation.name for operation, _, _ in pickletools.genops(content)]
-    except ValueError:
-        return False
-
-
-def test_no_member_is_a_pickle(model, path):
-    save(model, path, include_weights=True)
-    found = members(path)
-    assert {Path(name).suffix for name in found} == {".json", ".npy", ".safetensors"}
-    assert is_pickle(pickle.dumps(1))
-    assert not [name for name, content in found.items() if is_pickle(content)]
-    for name, content in found.items():
-        if name.endswith(".npy"):
-            np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def test_manifest(model, path):
@@ -213,108 +156,6 @@ def test_parts_and_plain_estimators(pairs, path):
     assert load(path).predict(X).shape == (30,)
     save(FaceAligner(32), path)
     assert load(path).size == 32
-
-
-def test_foreign_types_must_be_trusted(path):
-    save(make_pipeline(Foreign().fit([1, 2])), path)
-    with pytest.raises(ValueError, match=r"contains \['test_persistence.Foreign'\], which is not"):
-        load(path)
-    assert load(path, trusted=["test_persistence.Foreign"])[0].mean_ == 1.5
-
-
-def test_functions_must_be_trusted(path):
-    save(make_pipeline(FunctionTransformer(os.getcwd)), path)
-    with pytest.raises(ValueError, match=r"getcwd'\], which is not trusted"):
-        load(path)
-
-
-@pytest.mark.parametrize(
-    "hide",
-    [
-        lambda e: e,
-        lambda e: make_pipeline(make_pipeline(e)),
-        lambda e: FunctionTransformer(kw_args={"deep": [({"in": e},)]}),
-        lambda e: FunctionTransformer(kw_args={"array": np.array([None, e], dtype=object)}),
-        lambda e: GridSearchCV(LogisticRegression(), {"x": [e]}),
-    ],
-    ids=["alone", "nested", "containers", "array", "grid"],
-)
-def test_factories_must_be_trusted_wherever_they_hide(hide, path):
-    embedder = FaceEmbedder("antigravity:fly")
-    save(hide(embedder), path)
-    sys.modules.pop("antigravity", None)
-    with pytest.raises(ValueError, match=r"contains \['antigravity:fly'\], which is not trusted"):
-        load(path)
-    assert "antigravity" not in sys.modules
-    load(path, trusted=["antigravity:fly"])
-
-
-def forge(path, schema):
-    """Write a model file around a hand-made skops schema."""
-    from skops.io._protocol import PROTOCOL
-
-    inner = io.BytesIO()
-    with zipfile.ZipFile(inner, "w") as archive:
-        schema = {**schema, "protocol": PROTOCOL, "_skops_version": "0.16.0"}
-        archive.writestr("schema.json", json.dumps(schema))
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("manifest.json", json.dumps({"format": 1}))
-        archive.writestr("model.skops", inner.getvalue())
-
-
-IDS = itertools.count(1)
-
-
-def node(module, kind, loader, **fields):
-    fields |= {"__module__": module, "__class__": kind, "__loader__": loader}
-    return {**fields, "__id__": next(IDS)}
-
-
-def json_node(value):
-    return node("builtins", "str", "JsonNode", content=json.dumps(value), is_json=True)
-
-
-def call(module, function, *arguments):
-    """Ask for a function to be called: skops calls what its caller trusts."""
-    content = node("builtins", "tuple", "TupleNode", content=[json_node(a) for a in arguments])
-    return node(module, function, "ConstructorFromReduceNode", content=content)
-
-
-@pytest.mark.parametrize(
-    ("module", "function", "arguments"),
-    [
-        ("sklearn_diffake.embedding._backbones", "find_backbone", ["antigravity:fly"]),
-        ("sklearn_diffake.embedding._torch", "factory_backbone", ["antigravity:fly", None]),
-        ("sklearn_diffake.persistence", "load", ["other.diffake"]),
-        ("sklearn_diffake.persistence", "Path", ["x"]),
-        ("sklearn_diffake.pipeline", "Pipeline", [[]]),
-        ("sklearn_diffake.utils._store", "EmbeddingStore", ["x"]),
-        ("sklearn_diffake.faces._map", "ThreadPoolExecutor", [1]),
-        ("sklearn_diffake.cli", "main", [[]]),
-        ("sklearn_diffake.__main__", "main", []),
-        ("sklearn_diffake.no_such_module", "main", []),
-        ("sklearn_diffake..faces", "main", []),
-        ("os", "getcwd", []),
-    ],
-)
-def test_our_own_functions_are_not_called_for_a_file(path, module, function, arguments):
-    forge(path, call(module, function, *arguments))
-    sys.modules.pop("antigravity", None)
-    with pytest.raises(ValueError, match=f"{function}.*which is not trusted"):
-        load(path)
-    assert "antigravity" not in sys.modules
-
-
-def test_forged_file_with_our_own_estimator_only(path):
-    forge(path, call("sklearn_diffake.faces._aligner", "FaceAligner", 32))
-    assert load(path).size == 32
-
-
-def test_methods_are_not_trusted_for_being_ours(path):
-    embedder = FaceEmbedder("antigravity:fly")
-    save(FunctionTransformer(embedder.fit), path)
-    with pytest.raises(ValueError, match=r"FaceEmbedder\.fit.*which is not trusted"):
-        load(path)
 
 
 # --- weights -----------------------------------------------------------------------------------
@@ -412,104 +253,6 @@ def test_without_weights_the_file_is_small_and_needs_none_to_be_saved(pairs, pat
     assert not any("weights" in name for name in members(path))
     with pytest.raises(FileNotFoundError):
         save(pipe, path, include_weights=True)
-
-
-# --- files that are none -----------------------------------------------------------------------
-
-
-def damaged(path, model):
-    save(model, path)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-def truncated(path, model):
-    save(model, path)
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def archive_with(path, manifest, state=b"nonsense"):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("manifest.json", manifest)
-        if state is not None:
-            archive.writestr("model.skops", state)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda p, m: p.write_bytes(pickle.dumps(m)), "pickle and joblib files are never read"),
-        (lambda p, m: joblib.dump(m, p), "pickle and joblib files are never read"),
-        (lambda p, m: joblib.dump(m, p, compress=3), "is damaged or was not written by"),
-        (lambda p, m: p.write_bytes(os.urandom(2000)), "is damaged or was not written by"),
-        (lambda p, m: p.write_bytes(b""), "is damaged or was not written by"),
-        (damaged, "is damaged"),
-        (truncated, "is damaged or was not written by"),
-        (lambda p, m: torch.save({}, p), "is damaged or was not written by"),
-        (lambda p, m: archive_with(p, "[1, 2]"), "is damaged or was not written by"),
-        (lambda p, m: archive_with(p, "{"), "is damaged or was not written by"),
-        (lambda p, m: archive_with(p, '{"format": 1}', None), "no item named 'model.skops'"),
-        (lambda p, m: archive_with(p, '{"format": 1, "numpy": "1"}'), "written with .*numpy': '1'"),
-        (
-            lambda p, m: archive_with(p, '{"format": 2, "sklearn_diffake": "9.9"}'),
-            r"has format 2, this version \(.*\) reads format 1; it was written by version 9.9",
-        ),
-        (lambda p, m: archive_with(p, "{}"), "has format None"),
-    ],
-    ids=[
-        "pickle", "joblib", "joblib compressed", "random", "empty", "damaged", "truncated", "torch",
-        "list", "no json", "no state", "no skops", "later format", "no format",
-    ],
-)  # fmt: skip
-def test_files_that_are_no_models(make, message, model, path):
-    make(path, model)
-    with pytest.raises(ValueError, match=message) as caught:
-        trusting(path)
-    assert f"model file {str(path)!r}" in str(caught.value)
-
-
-def test_pickles_are_not_run(path):
-    class Trap:
-        def __reduce__(self):
-            return (open, (str(path.with_name("sprung")), "w"))
-
-    for write in (
-        lambda: path.write_bytes(pickle.dumps(Trap())),
-        lambda: joblib.dump(Trap(), path),
-    ):
-        write()
-        with pytest.raises(ValueError, match="never read"):
-            load(path)
-    archive_with(path, '{"format": 1}', pickle.dumps(Trap()))
-    with pytest.raises(ValueError, match="is damaged"):
-        load(path)
-    assert not path.with_name("sprung").exists()
-
-
-def test_every_truncation_is_noticed(model, path):
-    save(model, path)
-    content = path.read_bytes()
-    for length in range(0, len(content), len(content) // 25):
-        path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match="is damaged or was not written by"):
-            trusting(path)
-
-
-@pytest.mark.parametrize("name", ["missing.diffake", "."])
-def test_missing_file(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match=r"model file .*: no such file"):
-        load(tmp_path / name)
-
-
-def test_types_that_are_gone(path):
-    save(make_pipeline(Foreign()), path)
-    content = members(path)
-    schema = json.loads(content["model.skops/schema.json"])
-    text = json.dumps(schema).replace("Foreign", "Forgotten")
-    forge(path, json.loads(text))
-    with pytest.raises(ValueError, match=r"does not fit the installed versions.*Forgotten"):
-        load(path, trusted=["test_persistence.Forgotten"])
 
 
 # --- saving that fails -------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -13,23 +12,25 @@ from numpy.typing import NDArray
 from sklearn.base import _clone_parametrized, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
+from threadpoolctl import threadpool_limits
 
 from sklearn_diffake.base import BaseDetector
 from sklearn_diffake.novelty._pyod_networks import (
     NETWORKS,
+    fit_network,
     name_of,
     own_randomness,
     pack,
-    settle,
     unpack,
 )
 
 # Detectors that draw from their own `random_state` only and score each row alone, or are made to
 # by `_tail_scores`. The value tells whether a training row's score in `fit` leaves that row out,
 # so that `decision_function` gives it another one.
-_PLAIN = {
+_KNOWN = {
     "pyod.models.copod.COPOD": True,
     "pyod.models.ecod.ECOD": True,
+    "pyod.models.gmm.GMM": False,
     "pyod.models.hbos.HBOS": False,
     "pyod.models.iforest.IForest": False,
     "pyod.models.inne.INNE": False,
@@ -40,8 +41,9 @@ _PLAIN = {
     "pyod.models.pca.PCA": False,
 }
 # What skops finds in a saved PyODDetector beside numpy, scikit-learn and this package: data only.
-PYOD_TYPES = frozenset({*_PLAIN, "pyod.models.gmm.GMM"})
+PYOD_TYPES = frozenset(_KNOWN)
 
+_MIXERS = np.array([0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93], dtype=np.uint64)  # odd, no pattern
 _PROBE_ROWS = 8
 _PROBE_TOLERANCE = 1e-5  # of the spread of scores: more than rounding of float32
 
@@ -155,12 +157,13 @@ class PyODDetector(BaseDetector):
                 f"Too few genuine rows for {name}: got n_samples={len(X)}, need at least 2."
             )
         settings, seed = self._settings(template, *X.shape)
-        with contextlib.nullcontext() if name in _PLAIN else own_randomness(seed):
+        with _surroundings(name, seed):
             # Once more cloned, as some build in their constructor what they use in fit.
             self.detector_ = clone(clone(template).set_params(**settings))
-            self.detector_.fit(X)
             if name in NETWORKS:
-                settle(self.detector_, X)
+                fit_network(self.detector_, X)
+            else:
+                self.detector_.fit(X)
         self._tails_ = _make_tails(self.detector_, X)
         self._prepare_scoring(X, name)
 
@@ -201,8 +204,8 @@ class PyODDetector(BaseDetector):
             row = np.flatnonzero(~np.isfinite(scores))[0]
             raise ValueError(f"{name} gives genuine row {row} the score {scores[row]}.")
         self.batch_dependent_ = False
-        leaves_out = _PLAIN.get(name, name.endswith(".LUNAR"))
-        if name not in _PLAIN and name not in NETWORKS:
+        leaves_out = _KNOWN.get(name, name.endswith(".LUNAR"))
+        if name not in _KNOWN and name not in NETWORKS:
             self.batch_dependent_, leaves_out = self._probe(X[:_PROBE_ROWS], scores)
         if self.batch_dependent_:
             warnings.warn(
@@ -238,7 +241,7 @@ class PyODDetector(BaseDetector):
     def _score(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._tails_ is not None:
             new = _tail_scores(self._tails_, X)
-        elif name_of(self.detector_) in PYOD_TYPES:
+        elif name_of(self.detector_) in _KNOWN:
             new = self.detector_.decision_function(X)
         else:
             with own_randomness(0):  # loading batches draws a number, and so may scoring
@@ -268,32 +271,54 @@ class PyODDetector(BaseDetector):
         super().__setstate__({k: unpack(v) if k in packed else v for k, v in state.items()})
 
 
+def _surroundings(name: str, seed: int) -> contextlib.AbstractContextManager[Any]:
+    """Choose what a detector of this name is to be fitted within."""
+    if name.endswith(".GMM"):  # several threads of k-means add up in an order of chance
+        return threadpool_limits(limits=1, user_api="openmp")
+    return contextlib.nullcontext() if name in _KNOWN else own_randomness(seed)
+
+
 def _row_keys(X: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Give each row a number by its values, the same in any process."""
-    digests = (blake2b(row, digest_size=8).digest() for row in X + 0.0)  # -0.0 becomes 0.0
-    return np.fromiter((int.from_bytes(d, "little") for d in digests), np.uint64, len(X))
+    """Give each row a number by its values, the same in any process and any batch.
+
+    Multilinear hashing of mixed bits: two rows that differ share a number once in about 2**64.
+    """
+    weights = _mix(np.arange(1, X.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    return _mix((X + 0.0).view(np.uint64)) @ weights  # of integers, exact; -0.0 becomes 0.0
+
+
+def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread every bit over the whole number, one to one."""
+    for factor in _MIXERS:
+        bits = (bits ^ (bits >> np.uint64(32))) * factor
+    return bits ^ (bits >> np.uint64(32))
 
 
 def _make_tails(detector: Any, X: NDArray[np.float64]) -> dict[str, Any] | None:
     """Make the tables that `_tail_scores` needs, if this is ECOD or COPOD."""
     name = type(detector).__name__
-    if name_of(detector) not in _PLAIN or name not in ("ECOD", "COPOD"):
+    if name_of(detector) not in _KNOWN or name not in ("ECOD", "COPOD"):
         return None
     mean = X.mean(axis=0)
-    square, cube = (((X - mean) ** power).sum(axis=0) for power in (2, 3))
+    apart = X - mean
+    square, cube = (apart * apart).sum(axis=0), (apart * apart * apart).sum(axis=0)
     # Features are seen one by one, so each may be sorted; PyOD can do with these rows as well.
-    detector.X_train = np.asfortranarray(np.sort(X, axis=0))
-    return {"name": name, "X": detector.X_train, "mean": mean, "square": square, "cube": cube}
+    values = np.ascontiguousarray(X.T)
+    values.sort(axis=1)
+    detector.X_train = values.T
+    tails = -np.log(np.arange(1, len(X) + 2) / (len(X) + 1))  # of 0, 1 ... n rows and itself
+    tables = {"values": values, "tails": tails, "mean": mean, "square": square, "cube": cube}
+    return {"name": name, **tables}
 
 
-def _tail_scores(tails: dict[str, Any], X: NDArray[np.float64]) -> NDArray[np.float64]:
+def _tail_scores(tables: dict[str, Any], X: NDArray[np.float64]) -> NDArray[np.float64]:
     """Score each row by its tail probabilities in the training sample and itself.
 
     Parameters
     ----------
-    tails : dict
-        The sorted features of the training sample, their means, and the sums of the second and
-        third powers of what they differ from their means.
+    tables : dict
+        Of the training sample: each feature sorted, its mean, and the sums of the second and third
+        powers of what it differs from its mean; and the score of each possible tail.
     X : ndarray of shape (n_samples, n_features)
 
     Returns
@@ -302,15 +327,22 @@ def _tail_scores(tails: dict[str, Any], X: NDArray[np.float64]) -> NDArray[np.fl
         What PyOD's ECOD or COPOD gives to each row alone; higher means less genuine.
     """
     scores = np.zeros(len(X))
-    n = len(tails["X"])
-    for j, x in enumerate(X.T):
-        values = tails["X"][:, j]
-        left = -np.log((np.searchsorted(values, x, side="right") + 1) / (n + 1))
-        right = -np.log((n - np.searchsorted(values, x, side="left") + 1) / (n + 1))
+    n = tables["values"].shape[1]
+    for j, values in enumerate(tables["values"]):
+        x = np.ascontiguousarray(X[:, j])
+        below = np.searchsorted(values, x)
+        upto = below.copy()
+        tied = values[np.minimum(below, n - 1)] == x
+        upto[tied] = np.searchsorted(values, x[tied], side="right")
+        left, right = tables["tails"][upto], tables["tails"][n - below]
         # By how much the row moves the mean, and the sum of cubes about the mean with it.
-        shift = (x - tails["mean"][j]) / (n + 1)
-        skew = tails["cube"][j] - 3 * shift * tails["square"][j] + n * (n**2 - 1.0) * shift**3
+        shift = (x - tables["mean"][j]) / (n + 1)
+        skew = (
+            tables["cube"][j]
+            - 3 * shift * tables["square"][j]
+            + n * (n**2 - 1.0) * shift * shift * shift
+        )
         skewed = np.where(skew > 0, right, np.where(skew < 0, left, left + right))
-        either = np.maximum(left, right) if tails["name"] == "ECOD" else (left + right) / 2
+        either = np.maximum(left, right) if tables["name"] == "ECOD" else (left + right) / 2
         scores += np.maximum(skewed, either)
     return scores

@@ -72,21 +72,30 @@ def _restore_hash_seed(value: str | None) -> None:
         os.environ["PYTHONHASHSEED"] = value
 
 
-def settle(detector: Any, X: NDArray[np.float64]) -> None:
-    """Make a fitted detector score each row alone and always alike, its training rows `X` too."""
+def fit_network(detector: Any, X: NDArray[np.float64]) -> None:
+    """Fit a detector with a network so that it scores each row alone and always alike."""
+
+    def first_scores(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        del detector.decision_function  # from here on it is that of the class again
+        _score_in_float64(detector)
+        return detector.decision_function(rows)
+
+    if name_of(detector).endswith(".LUNAR"):
+        detector.fit(X)
+        _score_in_float64(detector)
+        detector.decision_scores_ = _lunar_scores_of_training_rows(detector, X)
+        detector._process_decision_scores()
+    else:
+        detector.decision_function = first_scores  # with which fit ends
+        detector.fit(X)
+
+
+def _score_in_float64(detector: Any) -> None:
+    """Let a trained network compute in float64: in float32 rows depend on their batch."""
     attribute = NETWORKS[name_of(detector)]
     network = getattr(detector, attribute)
     network = getattr(network, "_orig_mod", network)  # torch.compile wraps what it is given
     setattr(detector, attribute, network)
-    _score_in_float64(network)
-    is_lunar = hasattr(detector, "neigh")
-    score = _lunar_scores_of_training_rows if is_lunar else type(detector).decision_function
-    detector.decision_scores_ = score(detector, X)
-    detector._process_decision_scores()
-
-
-def _score_in_float64(network: Any) -> None:
-    """Let a trained network compute in float64: in float32 rows depend on their batch."""
     if next(network.parameters()).device.type != "mps":  # which has no float64
         network.double()
         network.register_forward_pre_hook(_to_float64)
@@ -177,5 +186,5 @@ def _restore(detector: Any, packed: dict[str, Any]) -> None:
         detector.build_model()
     network = getattr(detector, NETWORKS[name_of(detector)])
     network.to(getattr(detector, "device", "cpu"))
-    _score_in_float64(network)
+    _score_in_float64(detector)
     network.load_state_dict({k: torch.from_numpy(a) for k, a in packed["weights"].items()})

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 2**21  # values at a time
+_IN_CACHE = 2**14  # values at a time where each is seen once
 
 
-def blocks(X: Any) -> Iterator[slice]:
-    """Cut the rows of an array or tensor into slices of about two million values.
+def blocks(X: Any, n_values: int = 2**18) -> Iterator[slice]:
+    """Cut the rows of an array or tensor into slices.
 
     Parameters
     ----------
     X : array or tensor of shape (n_samples, ...)
+    n_values : int, default=2**18
+        Most values in a slice that has more than one row.
 
     Yields
     ------
     slice
     """
-    size = max(1, _BLOCK // max(1, math.prod(X.shape[1:])))
+    size = max(1, n_values // max(1, math.prod(X.shape[1:])))
     return (slice(start, start + size) for start in range(0, len(X), size))
 
 
@@ -45,9 +47,13 @@ def standardisation(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.fl
         If nothing varies.
     """
     flat = X if X.ndim == 2 else X.reshape(-1, 1)
-    location = sum(flat[b].sum(axis=0, dtype=np.float64) for b in blocks(flat)) / len(flat)
-    squares = sum(np.square(flat[b] - location).sum(axis=0) for b in blocks(flat))
-    scale = np.sqrt(squares / len(flat))
+
+    def mean(function: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.float64]:
+        sums = (function(flat[b]).sum(axis=0, dtype=np.float64) for b in blocks(flat, _IN_CACHE))
+        return sum(sums) / len(flat)
+
+    location = mean(lambda x: x)
+    scale = np.sqrt(mean(lambda x: np.square(x - location)))
     rounding = 16 * np.finfo(np.float64).eps * np.abs(location)
     varies = scale > rounding
     if not varies.any():
@@ -78,6 +84,6 @@ def standardise(
     ndarray of the shape of X
     """
     out: NDArray[Any] = np.empty(X.shape, dtype)
-    for rows in blocks(X):
+    for rows in blocks(X, _IN_CACHE):
         out[rows] = (X[rows] - location) / scale
     return out

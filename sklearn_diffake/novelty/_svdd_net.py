@@ -82,7 +82,7 @@ def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
         if i and batch_norm:
             layers.append(nn.BatchNorm1d(n_in, eps=1e-4, affine=False))
         if i:
-            layers.append(nn.LeakyReLU(_SLOPE))
+            layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
         layers.append(nn.utils.skip_init(nn.Linear, n_in, n_out, bias=False))
     return nn.Sequential(*layers)
 

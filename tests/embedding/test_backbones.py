@@ -279,20 +279,20 @@ def offline(monkeypatch, tmp_path):
 def test_timm_model_with_given_weights(tmp_path, offline, timm, num_classes):
     path = tmp_path / "net.safetensors"
     torch.manual_seed(0)
-    model = timm.create_model("test_resnet", num_classes=num_classes)
+    model = timm.create_model("test_byobnet", num_classes=num_classes)
     save_file(model.state_dict(), path)
-    info = find_backbone("timm:test_resnet", path).describe()
+    info = find_backbone("timm:test_byobnet", path).describe()
     config = timm.data.resolve_model_data_config(model)
     assert tuple(info["input_size"]) == config["input_size"][1:]
     assert info["mean"] == list(config["mean"])
     assert info["width"] == model.num_features
-    embeddings = embed("timm:test_resnet", weights=path)
+    embeddings = embed("timm:test_byobnet", weights=path)
     assert embeddings.shape == (3, model.num_features)
 
 
 def test_timm_model_without_network(offline, timm):
     with pytest.raises(FileNotFoundError, match=r"could not be downloaded .*Give weights="):
-        embed("timm:test_resnet")
+        embed("timm:test_byobnet")
 
 
 def test_timm_not_installed(monkeypatch, fresh):
