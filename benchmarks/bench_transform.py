@@ -1,8 +1,8 @@
 """Images per second of FaceEmbedder.transform against a bare torch loop.
 
 Same network (EfficientNet-Lite0, 224 pixels), batch and threads; every crop is different, so that
-nothing is saved. The yardstick runs in both memory layouts, the faster one counts. Goal: the ratio
-is at least 0.95.
+nothing is saved. Both run with the channels last in memory, the faster layout by far. Goal: the
+ratio is at least 0.95.
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
@@ -17,13 +17,12 @@ from sklearn_diffake.embedding import FaceEmbedder
 N, SIZE, BATCH = 128, 224, 32
 
 
-def bare_loop(model, crops, device, contiguous):
+def bare_loop(model, crops, device):
     """Embed crops as one would by hand."""
     with torch.inference_mode():
         for start in range(0, len(crops), BATCH):
             x = torch.from_numpy(crops[start : start + BATCH]).to(device).permute(0, 3, 1, 2)
-            x = (x.contiguous() if contiguous else x).float().sub(127).div(128)
-            model(x).cpu()
+            model(x.float().sub(127).div(128)).cpu()
 
 
 def main():
@@ -31,14 +30,10 @@ def main():
     crops = torch.randint(0, 256, (N, SIZE, SIZE, 3), dtype=torch.uint8).numpy()
     embedder = FaceEmbedder(batch_size=BATCH, n_jobs=2).fit(crops)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval().to(device)
-    figures = {}
-    for layout, contiguous in (("channels last", False), ("channels first", True)):
-        figures[layout] = by_turns(
-            lambda: embedder.transform(crops),
-            lambda contiguous=contiguous: bare_loop(model, crops, device, contiguous),
-            repeats=3,
-        )
-        figures[layout]["images_per_s"] = round(N / figures[layout]["ours_s"], 1)
+    figures = by_turns(
+        lambda: embedder.transform(crops), lambda: bare_loop(model, crops, device), repeats=7
+    )
+    figures["images_per_s"] = round(N / figures["ours_s"], 1)
     report("transform", {"goal": ">= 0.95", **figures})
 
 

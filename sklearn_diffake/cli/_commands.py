@@ -15,6 +15,10 @@ from typing import Any
 from ._table import Pair, read_pairs
 
 GENUINE, DEEPFAKE, ERROR = "genuine", "deepfake", "error"
+_DEFAULT_NOTE = (
+    "note: the model that comes with the package works offline on general image features and lets "
+    "most face swaps pass; fit one on an identity embedding for real work"
+)
 _COLOURS = {GENUINE: "32", DEEPFAKE: "31", ERROR: "33"}
 
 
@@ -66,6 +70,8 @@ def score_command(args: argparse.Namespace) -> int:
         from .. import load_default
 
         model = load_default()
+        if not args.quiet:
+            print(_DEFAULT_NOTE, file=sys.stderr)
     else:
         from ..persistence import load
 

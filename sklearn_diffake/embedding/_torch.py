@@ -230,7 +230,7 @@ def _torch_forward(module: Any, norm: tuple[Any, Any], device: str, dtype: str) 
     def forward(crops: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2)
-            y = module(((x.float() - mean) / std).to(kind))
+            y = module(x.float().sub_(mean).div_(std).to(kind))  # in place: batches are large
         if not isinstance(y, torch.Tensor) or y.ndim != 2 or len(y) != len(crops):
             shape = getattr(y, "shape", type(y).__name__)
             raise ValueError(f"the backbone returned {shape}, expected one vector per image")

@@ -43,6 +43,11 @@ _KNOWN = {
 # What skops finds in a saved PyODDetector beside numpy, scikit-learn and this package: data only.
 PYOD_TYPES = frozenset(_KNOWN)
 
+# What ECOD and COPOD take of a feature's two tails if it is not skewed.
+_TAILS: dict[str, Any] = {
+    "pyod.models.copod.COPOD": lambda left, right: (left + right) / 2,
+    "pyod.models.ecod.ECOD": np.maximum,
+}
 _MIXERS = np.array([0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93], dtype=np.uint64)  # odd, no pattern
 _PROBE_ROWS = 8
 _PROBE_TOLERANCE = 1e-5  # of the spread of scores: more than rounding of float32
@@ -240,7 +245,7 @@ class PyODDetector(BaseDetector):
 
     def _score(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._tails_ is not None:
-            new = _tail_scores(self._tails_, X)
+            new = _tail_scores(self.detector_, self._tails_, X)
         elif name_of(self.detector_) in _KNOWN:
             new = self.detector_.decision_function(X)
         else:
@@ -294,41 +299,41 @@ def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(32))
 
 
-def _make_tails(detector: Any, X: NDArray[np.float64]) -> dict[str, Any] | None:
-    """Make the tables that `_tail_scores` needs, if this is ECOD or COPOD."""
-    name = type(detector).__name__
-    if name_of(detector) not in _KNOWN or name not in ("ECOD", "COPOD"):
+def _make_tails(detector: Any, X: NDArray[np.float64]) -> dict[str, NDArray[np.float64]] | None:
+    """Make the tables that `_tail_scores` needs, if this is ECOD or COPOD.
+
+    Returns
+    -------
+    tables : dict or None
+        Of each feature of the training sample its mean, and the sums of the second and third
+        powers of what it differs from its mean; and the score of each possible tail.
+    """
+    if name_of(detector) not in _TAILS:
         return None
-    mean = X.mean(axis=0)
-    apart = X - mean
-    square, cube = (apart * apart).sum(axis=0), (apart * apart * apart).sum(axis=0)
     # Features are seen one by one, so each may be sorted; PyOD can do with these rows as well.
     values = np.ascontiguousarray(X.T)
     values.sort(axis=1)
     detector.X_train = values.T
+    for leftover in ("U_l", "U_r", "U_skew"):  # of scoring, as large as the training sample
+        vars(detector).pop(leftover, None)
+    mean = X.mean(axis=0)
+    apart = X - mean
+    square, cube = (apart * apart).sum(axis=0), (apart * apart * apart).sum(axis=0)
     tails = -np.log(np.arange(1, len(X) + 2) / (len(X) + 1))  # of 0, 1 ... n rows and itself
-    tables = {"values": values, "tails": tails, "mean": mean, "square": square, "cube": cube}
-    return {"name": name, **tables}
+    return {"mean": mean, "square": square, "cube": cube, "tails": tails}
 
 
-def _tail_scores(tables: dict[str, Any], X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Score each row by its tail probabilities in the training sample and itself.
+def _tail_scores(
+    detector: Any, tables: dict[str, NDArray[np.float64]], X: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Score each row as ECOD or COPOD of PyOD would if it was alone.
 
-    Parameters
-    ----------
-    tables : dict
-        Of the training sample: each feature sorted, its mean, and the sums of the second and third
-        powers of what it differs from its mean; and the score of each possible tail.
-    X : ndarray of shape (n_samples, n_features)
-
-    Returns
-    -------
-    scores : ndarray of shape (n_samples,)
-        What PyOD's ECOD or COPOD gives to each row alone; higher means less genuine.
+    That is, by its tail probabilities in the training sample and itself; higher means less genuine.
     """
+    either = _TAILS[name_of(detector)]
+    n = len(detector.X_train)
     scores = np.zeros(len(X))
-    n = tables["values"].shape[1]
-    for j, values in enumerate(tables["values"]):
+    for j, values in enumerate(detector.X_train.T):
         x = np.ascontiguousarray(X[:, j])
         below = np.searchsorted(values, x)
         upto = below.copy()
@@ -337,12 +342,8 @@ def _tail_scores(tables: dict[str, Any], X: NDArray[np.float64]) -> NDArray[np.f
         left, right = tables["tails"][upto], tables["tails"][n - below]
         # By how much the row moves the mean, and the sum of cubes about the mean with it.
         shift = (x - tables["mean"][j]) / (n + 1)
-        skew = (
-            tables["cube"][j]
-            - 3 * shift * tables["square"][j]
-            + n * (n**2 - 1.0) * shift * shift * shift
-        )
-        skewed = np.where(skew > 0, right, np.where(skew < 0, left, left + right))
-        either = np.maximum(left, right) if tables["name"] == "ECOD" else (left + right) / 2
-        scores += np.maximum(skewed, either)
+        cube = tables["cube"][j] - 3 * shift * tables["square"][j]
+        cube += n * (n**2 - 1.0) * shift * shift * shift
+        skewed = np.where(cube > 0, right, np.where(cube < 0, left, left + right))
+        scores += np.maximum(skewed, either(left, right))
     return scores

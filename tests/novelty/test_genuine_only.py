@@ -221,7 +221,7 @@ def test_saved_without_pickle_and_loaded_elsewhere(rows, tmp_path, monkeypatch):
     for name, detector in detectors.items():
         skops_io.dump(detector, tmp_path / name)
         found |= set(skops_io.get_untrusted_types(file=tmp_path / name))
-    assert found == {
+    assert found <= {
         "sklearn_diffake.novelty._genuine_only.GenuineOnly",
         "sklearn.tree._tree.Tree",
         "sklearn.neighbors._kd_tree.KDTree",

@@ -109,9 +109,7 @@ def test_estimated_shrinkage_never_leaves_a_singular_covariance(shrinkage):
 def test_singular_covariance_is_an_error_that_says_what_to_do():
     X = correlated(60, 6)
     X[:, 5] = X[:, 4]
-    with pytest.raises(
-        ValueError, match="60 genuine rows of 6 features cannot be inverted"
-    ):
+    with pytest.raises(ValueError, match="60 genuine rows of 6 features cannot be inverted"):
         MahalanobisDetector(0.0).fit(X)
 
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_diffake.novelty._pyod import PyODDetector
+from sklearn_diffake.novelty._pyod import PyODDetector, _row_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +94,17 @@ def test_training_rows_are_known_whatever_their_form():
     for same in (np.where(row == 0, -0.0, row), row.astype(np.float32), row.tolist()):
         assert detector.score_samples(same) == expected
     assert detector.score_samples(np.asfortranarray(X))[0] == expected
+
+
+def test_rows_that_differ_have_different_keys():
+    few = np.array(np.meshgrid(*[[0.0, 1.0, 2.0, -1.0, 0.5, 3.0]] * 6)).reshape(6, -1).T
+    close = 1.0 + np.spacing(1.0) * np.arange(20_000)[:, None]
+    for X in (few, close, few.astype(np.float32) / 3):
+        keys = _row_keys(np.asarray(X, dtype=np.float64))
+        assert len(np.unique(keys)) == len(X)
+    assert (
+        _row_keys(np.array([[1.0, -2.5]])) == 3214665063451771702
+    )  # in any process and version: files keep them
 
 
 @pytest.mark.parametrize("name", ALL)
