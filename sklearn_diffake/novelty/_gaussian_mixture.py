@@ -174,7 +174,8 @@ class GaussianMixtureDetector(BaseDetector):
         Z = X - self.location_
         n_pca = self._n_pca(*X.shape)
         # The full decomposition: exact, and the same for every seed.
-        self.pca_ = None if n_pca is None else PCA(n_pca, svd_solver="full").fit(Z)
+        pca = PCA(n_pca, svd_solver="full").set_output(transform="default")
+        self.pca_ = None if n_pca is None else pca.fit(Z)
         Z = Z if self.pca_ is None else self.pca_.transform(Z)
         self.shrinkage_ = self._shrinkage(Z)
         ridge = self.reg_covar + self.shrinkage_ / (1 - self.shrinkage_)
