@@ -1,8 +1,8 @@
 """DeepSVDD against a bare torch loop, and against PyOD's: time, and ROC-AUC on digits.
 
 The same network, rows, batch and threads each time; by default one thread, as DeepSVDD takes by
-default (``--threads N`` for more). The bare loop has every advantage that ours has: fused Adam,
-rows taken by index_select, no wait for the loss of each step. Goals: an epoch takes at most 1.10
+default (``--threads N`` for more). The bare loop is a good one: fused Adam, rows taken by
+index_select, no wait for the loss of each step. Goals: an epoch takes at most 1.10
 times as long as one of the bare loop (ratio >= 0.909), a fit is at least 3 times as fast as
 PyOD's, and the mean ROC-AUC over digits one-vs-rest is higher. On a GPU, also an epoch of a million
 rows.

@@ -145,7 +145,7 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
 class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of one-class detectors that are fitted on genuine rows only.
 
-    A subclass stores its parameters, merges :attr:`_parameter_constraints`, and writes
+    A subclass stores its parameters, merges ``_parameter_constraints``, and writes
     ``_fit(X)`` and ``_score(X)``; both receive what ``_validate`` returned. The rest is here:
     rows labelled -1 are dropped before ``_fit`` sees them, ``offset_`` is set from the scores of
     the genuine training rows, and scores become decisions and verdicts in one way for all.

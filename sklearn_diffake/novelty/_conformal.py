@@ -76,7 +76,7 @@ class ConformalDetector(BaseDetector):
         Threshold on ``score_samples``; 0 for ``"cv+"``.
     n_features_in_ : int
         Number of features seen during fit, if the detector has it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if the detector has them.
 
     Notes

@@ -76,7 +76,8 @@ class DeepSVDD(BaseDetector):
         ``predict`` calls -1.
     callbacks : list, default=None
         Callbacks of skorch for the training proper. As they stand they are not touched: each fit
-        takes a copy. Numbers that they record in the net's history are in ``history_``.
+        takes a copy. Numbers that they record in the net's history are in ``history_``. Batches
+        that they are shown are overwritten by later ones.
     device : str, default="auto"
         Where to train; "auto" takes cuda, then mps, then cpu. The rows are moved there at once.
         Scores are computed on the CPU.
@@ -116,7 +117,7 @@ class DeepSVDD(BaseDetector):
         ``decision_function = score_samples - offset_``.
     n_features_in_ : int
         Number of features seen during fit (of images, the size of the first axis of one).
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if all of them are strings.
 
     Raises

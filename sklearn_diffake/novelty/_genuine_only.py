@@ -47,7 +47,7 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
         or the `contamination` quantile of ``score_samples`` over the genuine training rows.
     n_features_in_ : int
         Number of features that `estimator_` saw during fit, if it tells.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features that `estimator_` saw during fit, if it tells.
 
     See Also

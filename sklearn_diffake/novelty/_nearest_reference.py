@@ -40,7 +40,7 @@ class NearestReferenceDetector(BaseDetector):
         3 if fit saw embeddings, 2 if it saw distances. Scoring expects the same.
     n_features_in_ : int
         Width of the input seen in fit: `d` for embeddings, `k` for distances.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in fit, if it saw a table whose columns are all named by strings.
 
     See Also

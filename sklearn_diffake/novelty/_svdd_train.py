@@ -65,11 +65,11 @@ def learn(
     Learned
     """
     scaling = detector.location_, detector.scale_
-    generator = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(seed)
     shuffle = torch.Generator(device).manual_seed(seed)
-    module = _new_encoder(detector, X.shape[1:], generator)
+    module = _new_encoder(detector, X.shape[1:], draw)
     probe = CollapseProbe(standardise(X[:_N_PROBES], *scaling), seed)
-    size = probe.answers(module).shape[1]
+    before = probe.answers(module)  # an encoder that cannot work is noticed here
     module.to(device)
     rows = Rows(X, *scaling, device)
     rows_valid = None if X_valid is None else Rows(X_valid, *scaling, device)
@@ -77,7 +77,7 @@ def learn(
     epochs = detector.pretrain_epochs + detector.max_epochs
     with progress_bar(total=epochs, desc="DeepSVDD", unit="epoch", verbose=detector.verbose) as bar:
         if detector.pretrain_epochs:
-            decoder = _new_decoder(detector, size, X.shape[1:], generator).to(device)
+            decoder = _new_decoder(detector, before.shape[1], X.shape[1:], draw).to(device)
             pretrain_history = train(
                 detector,
                 nn.Sequential(module, decoder),
@@ -87,11 +87,9 @@ def learn(
                 shuffle=shuffle,
                 callbacks=[("watch", Watch(bar, "pretraining"))],
             )
-        before = probe.answers(module)
-        loss = SVDDLoss(
-            first_center(module, rows),
-            detector.nu if detector.objective == "soft-boundary" else None,
-        )
+            before = probe.answers(module)
+        nu = detector.nu if detector.objective == "soft-boundary" else None
+        loss = SVDDLoss(first_center(module, rows), nu)
         history = train(
             detector,
             module,
@@ -162,15 +160,20 @@ class Rows(Dataset):
         return len(self.X)
 
     def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        taken = isinstance(rows, torch.Tensor)
-        batch = self.X.index_select(0, rows) if taken else self.X[rows]  # the first is faster
+        return self.pair(self.X[rows])
+
+    def pair(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return rows of `X`, standardised, as input and as target."""
         if self.scaling is not None:
             batch = (batch - self.scaling[0]) / self.scaling[1]
-        return batch, batch  # input and target
+        return batch, batch
 
 
 class Batches:
     """Iterate over slices of `Rows`: nothing is taken row by row and collated.
+
+    Shuffled rows are copied into one buffer for the whole pass, so that no memory is asked for
+    again and again. Who keeps a batch beyond its turn has to copy it.
 
     Parameters
     ----------
@@ -188,13 +191,22 @@ class Batches:
         self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        n, order = len(self.dataset), None
-        if self.generator is not None:
-            order = torch.randperm(n, generator=self.generator, device=self.generator.device)
+        if self.generator is None:
+            yield from (self.dataset[rows] for rows in self._slices())
+            return
+        X = self.dataset.X
+        order = torch.randperm(len(X), generator=self.generator, device=self.generator.device)
+        buffer = X.new_empty(min(len(X), self.batch_size), *X.shape[1:])
+        for rows in self._slices():
+            taken = order[rows]
+            batch = torch.index_select(X, 0, taken, out=buffer[: len(taken)])
+            yield self.dataset.pair(batch)
+
+    def _slices(self) -> Iterator[slice]:
+        n = len(self.dataset)
         for start in range(0, n, self.batch_size):
             alone = start == n - 1 and min(n, self.batch_size) > 1
-            rows = slice(start - alone, start + self.batch_size)
-            yield self.dataset[rows if order is None else order[rows]]
+            yield slice(start - alone, start + self.batch_size)
 
 
 class SVDDLoss(nn.Module):

@@ -112,7 +112,7 @@ class PairDifference(TransformerMixin, BaseEstimator):
         Width of the input seen in fit: `d` for pairs, `k` for differences already made.
     input_ndim_ : int
         3 if fit saw pairs, 2 if it saw differences already made. `transform` expects the same.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in fit, if it saw a table whose columns are all named by strings.
 
     See Also

@@ -176,7 +176,7 @@ def test_every_pass_takes_all_rows_in_another_order():
 
     def orders(seed):
         batches = Batches(rows, 20, torch.Generator().manual_seed(seed))
-        return [np.concatenate([x.ravel() for x, _ in batches]) for _ in range(2)]
+        return [torch.cat([x.flatten().clone() for x, _ in batches]).numpy() for _ in range(2)]
 
     first, second = orders(0)
     assert sorted(first) == sorted(second) == list(range(50))
