@@ -259,8 +259,8 @@ class ConformalDetector(BaseDetector):
             Whatever the detector takes.
         fdr : float in (0, 1), default=0.1
             The expected share of genuine rows among those picked, the false discovery rate. It is
-            controlled [2]_ for ``"split"`` without groups, if the genuine rows of the batch are
-            independent; for ``"cv+"`` or groups there is no proof.
+            controlled (Bates et al., 2023) for ``"split"`` without groups, if the genuine rows of
+            the batch are independent; for ``"cv+"`` or groups there is no proof.
 
         Returns
         -------
