@@ -8,9 +8,12 @@ ratio is at least 0.95.
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
+import tempfile
+
 import timm
 import torch
 from _yardstick import by_turns, report
+from safetensors.torch import load_file
 
 from sklearn_diffake.embedding import FaceEmbedder
 
@@ -30,6 +33,9 @@ def main():
     crops = torch.randint(0, 256, (N, SIZE, SIZE, 3), dtype=torch.uint8).numpy()
     embedder = FaceEmbedder(batch_size=BATCH, n_jobs=2).fit(crops)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval().to(device)
+    with tempfile.TemporaryDirectory() as folder:  # the same weights: tiny ones cost more time
+        embedder.find_backbone().export(f"{folder}/lite0.safetensors")
+        model.load_state_dict(load_file(f"{folder}/lite0.safetensors"))
     figures = by_turns(
         lambda: embedder.transform(crops), lambda: bare_loop(model, crops, device), repeats=7
     )

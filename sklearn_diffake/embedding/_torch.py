@@ -225,12 +225,14 @@ def _torch_forward(module: Any, norm: tuple[Any, Any], device: str, dtype: str) 
     if (device, dtype) != ("cpu", "float32"):
         module = copy.deepcopy(module).to(device=device, dtype=kind)
     module = module.to(memory_format=torch.channels_last)
-    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) * 255 for v in norm)
+    mean, std = (torch.tensor(v, device=device) * 255 for v in norm)
 
     def forward(crops: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            x = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2)
-            y = module(x.float().sub_(mean).div_(std).to(kind))  # in place: batches are large
+            x = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
+            rows = x.flatten(2).float()  # whole rows in place: channel by channel is slow
+            rows = rows.sub_(mean.repeat(x.shape[2])).div_(std.repeat(x.shape[2]))
+            y = module(rows.view(x.shape).permute(0, 3, 1, 2).to(kind))
         if not isinstance(y, torch.Tensor) or y.ndim != 2 or len(y) != len(crops):
             shape = getattr(y, "shape", type(y).__name__)
             raise ValueError(f"the backbone returned {shape}, expected one vector per image")
