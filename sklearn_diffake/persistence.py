@@ -27,11 +27,23 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
 from . import __version__
 from .embedding import FaceEmbedder
+from .novelty._pyod import PYOD_TYPES
 
 _FORMAT = 1
 _OWN = "sklearn_diffake."
 _BUILT_WITH = ("numpy", "scikit-learn", "skops")
 _WEIGHTS = (".onnx", ".safetensors")
+# Compiled parts of scikit-learn that fitted detectors hold: they take arrays and run nothing else.
+_COMPILED = {
+    "sklearn.tree._tree.Tree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neighbors._ball_tree.BallTree",
+    *(
+        f"sklearn.metrics._dist_metrics.{metric}Distance{bits}"
+        for metric in ("Chebyshev", "Euclidean", "Manhattan", "Minkowski")
+        for bits in (32, 64)
+    ),
+}
 
 
 def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = False) -> None:
@@ -189,7 +201,7 @@ def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     from skops import io as skops_io
 
     unknown = skops_io.get_untrusted_types(data=state)
-    known = trusted | _search_parts()
+    known = trusted | _search_parts() | PYOD_TYPES | _COMPILED
     foreign = [name for name in unknown if name not in known and not _is_own_class(name)]
     if foreign:
         return None, foreign

@@ -35,6 +35,7 @@ VARIANTS = [
     novelty.ConformalDetector(method="cv+", cv=3),
     novelty.ConformalDetector(novelty.GaussianMixtureDetector(1), method="cv+"),
     novelty.DeepSVDD("soft-boundary", max_epochs=12),
+    novelty.DeepSVDD(batch_norm=True, max_epochs=5),
     novelty.DeepSVDD(pretrain_epochs=5, max_epochs=5, early_stopping=True),
     novelty.GenuineOnly(OneClassSVM()),
     novelty.GenuineOnly(IsolationForest(n_estimators=20, random_state=0)),

@@ -126,6 +126,11 @@ class DeepSVDD(BaseDetector):
         If the loss becomes NaN or infinite, or if the network has collapsed: all its outputs,
         those for noise included, have come a hundred times closer to one another in training.
 
+    Warns
+    -----
+    UserWarning
+        If the one-class loss has fallen below a hundredth of that of the first epoch.
+
     See Also
     --------
     GaussianMixtureDetector : Deterministic, and fast where there are few features.
@@ -137,6 +142,10 @@ class DeepSVDD(BaseDetector):
     standardised feature by feature, a feature that does not vary being divided by the mean
     standard deviation of the others; other input by one mean and one standard deviation
     for all its values.
+
+    The one-class objective has no lower end but a constant network, so that longer training is not
+    better training: what counts is the number of steps. If the loss falls to a few hundredths of
+    what it was, reduce `max_epochs`, above all where there are thousands of rows.
 
     With an `encoder` of your own, `X` may be an array of shape (n_samples, ...) such as images or
     pairs of them; integers of type uint8 are standardised a batch at a time. Its random layers draw

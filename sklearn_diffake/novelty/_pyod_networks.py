@@ -13,6 +13,7 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+from joblib import parallel_config
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -43,12 +44,15 @@ def own_randomness(seed: int | None = None) -> Iterator[None]:
 
     Notes
     -----
-    Within the block OpenMP and torch use one thread, so that sums add up in one order.
+    Within the block OpenMP and torch use one thread, so that sums add up in one order, and joblib
+    starts nothing: a worker of dask's that waited for parts of its task would meanwhile take up
+    another task, which would wait for this block to end.
     """
     torch: Any = sys.modules.get("torch")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_SHARED_GENERATORS)
         stack.enter_context(threadpool_limits(limits=1, user_api="openmp"))
+        stack.enter_context(parallel_config("sequential"))
         stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
         stack.callback(random.setstate, random.getstate())
         stack.callback(_restore_hash_seed, os.environ.get("PYTHONHASHSEED"))

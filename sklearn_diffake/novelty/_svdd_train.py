@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _CENTER_EPS = 0.1  # no coordinate of the centre is closer to zero
 _N_PROBES = 64  # genuine rows, and as many of noise, that show whether the network has collapsed
+_SHRUNK = 0.01  # share of the loss of the first epoch at which a warning is due
 _UNREPEATABLE = {"dur", "train_batch_count", "valid_batch_count"}
 
 
@@ -101,10 +103,23 @@ def learn(
             callbacks=_callbacks(detector, bar),
         )
     probe.compare(before, probe.answers(module), history[-1]["train_loss"])
+    if nu is None:
+        _warn_of_shrinking(history[0]["train_loss"], history[-1]["train_loss"])
     first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these, in this order
     history = [first | epoch for epoch in history]
     center = loss.center.cpu().numpy().astype(np.float64)
     return Learned(state_of(module), center, history, pretrain_history)
+
+
+def _warn_of_shrinking(first: float, last: float) -> None:
+    if last < _SHRUNK * first:
+        warnings.warn(
+            f"Deep SVDD's loss fell from {first:.3g} to {last:.3g}: the network is on its way to "
+            "mapping genuine rows to one point whatever they hold, and then separates little. "
+            "Reduce max_epochs or lr.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _new_encoder(

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import joblib
@@ -276,3 +277,12 @@ def test_fitted_on_a_gpu_scored_without_one():
         assert np.isfinite(detector.offset_)
     images = gratings(60, 0, axis=1)
     DeepSVDD(encoder=Conv, device="cuda", max_epochs=2).fit(images).predict(images)
+
+
+def test_a_loss_that_falls_to_next_to_nothing_is_told():
+    X = np.random.default_rng(0).normal(size=(400, 64)) ** 2
+    with pytest.warns(UserWarning, match="Reduce max_epochs or lr"):
+        DeepSVDD(max_epochs=40, batch_size=16, lr=3e-3, device="cpu", random_state=0).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DeepSVDD(max_epochs=3, device="cpu", random_state=0).fit(X)

@@ -6,21 +6,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
+from pyod_cases import ALL as PYOD
+from pyod_cases import pyod
 from sklearn.base import clone
+from sklearn.covariance import EllipticEnvelope
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import OneClassSVM
 
-from sklearn_diffake import persistence
-from sklearn_diffake.novelty import GaussianMixtureDetector
-from sklearn_diffake.novelty._conformal import ConformalDetector
-from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
-from sklearn_diffake.novelty._nearest_reference import NearestReferenceDetector
+from sklearn_diffake import novelty, persistence
+from sklearn_diffake.novelty import (
+    ConformalDetector,
+    DeepSVDD,
+    GaussianMixtureDetector,
+    GenuineOnly,
+    MahalanobisDetector,
+    NearestReferenceDetector,
+    PyODDetector,
+)
 from sklearn_diffake.pairs import PairDifference
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = np.random.default_rng(0).normal(size=(120, 6))
 PAIRS = np.random.default_rng(1).normal(size=(120, 2, 6)).astype(np.float32)
 GROUPS = np.arange(120) // 3
+DEEP = {"max_epochs": 3, "device": "cpu", "random_state": 0}
 
 # name: detector, its input, and what else it is fitted with
 CASES = {
@@ -45,6 +57,15 @@ CASES = {
         PAIRS,
         {},
     ),
+    "deep_svdd": (DeepSVDD(**DEEP), TABLE, {}),
+    "soft_boundary": (DeepSVDD("soft-boundary", warm_up_epochs=1, **DEEP), TABLE, {}),
+    "pretrained": (DeepSVDD(pretrain_epochs=2, early_stopping=True, **DEEP), TABLE, {}),
+    "batch_norm": (DeepSVDD(batch_norm=True, **DEEP), TABLE, {}),
+    "one_class_svm": (GenuineOnly(OneClassSVM()), TABLE, {}),
+    "isolation_forest": (GenuineOnly(IsolationForest(n_estimators=20, random_state=0)), TABLE, {}),
+    "local_outlier_factor": (GenuineOnly(LocalOutlierFactor(novelty=True)), TABLE, {}),
+    "elliptic_envelope": (GenuineOnly(EllipticEnvelope(random_state=0)), TABLE, {}),
+    **{f"pyod_{name}": (PyODDetector(pyod(name), random_state=0), TABLE, {}) for name in PYOD},
 }
 METHODS = ["score_samples", "decision_function", "predict"]
 
@@ -77,6 +98,22 @@ def test_backends(backend, expected):
         delayed(fit_and_answer)(*CASES[name]) for name in CASES for _ in range(2)
     )
     assert done == [expected[name] for name in CASES for _ in range(2)]
+
+
+@pytest.mark.slow
+def test_dask(expected):
+    client = pytest.importorskip("distributed").Client(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    )
+    with client, parallel_config("dask"):
+        done = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in CASES)
+    assert done == list(expected.values())
+
+
+def test_no_head_is_left_out():
+    heads = {type(detector).__name__ for detector, _, _ in CASES.values()}
+    named = {name for name in novelty.__all__ if name.endswith(("Detector", "SVDD", "Only"))}
+    assert heads == named
 
 
 @pytest.fixture(scope="module")
