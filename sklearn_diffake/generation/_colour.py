@@ -1,0 +1,102 @@
+"""Shifts of colour: one affine map of RGB for all of them, and the transfer of a face's colours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Record = dict[str, Any]
+
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
+
+
+def draw_colour(rng: np.random.Generator) -> Record:
+    """Draw a shift of colour.
+
+    RGB is moved by up to 20 levels with probability .3; hue, saturation and value by up to .3 with
+    probability .3; brightness and contrast by up to .1 always.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict
+        `rgb` (levels), `hsv` (hue in radians, from red towards yellow; relative gains of
+        saturation and value), `brightness` (share of 255) and `contrast` (relative gain).
+    """
+    rgb = rng.uniform(-20, 20, 3).tolist() if rng.random() < 0.3 else [0.0, 0.0, 0.0]
+    hsv = rng.uniform(-0.3, 0.3, 3).tolist() if rng.random() < 0.3 else [0.0, 0.0, 0.0]
+    brightness, contrast = rng.uniform(-0.1, 0.1, 2).tolist()
+    return {"rgb": rgb, "hsv": hsv, "brightness": brightness, "contrast": contrast}
+
+
+def colour_matrix(shift: Record) -> NDArray[np.float32]:
+    """Write a shift of colour as an affine map of RGB.
+
+    Hue is turned and saturation scaled in the plane of equal luma (YIQ), so that all shifts
+    together are one matrix and are rounded once.
+
+    Parameters
+    ----------
+    shift : dict
+        As drawn by `draw_colour`.
+
+    Returns
+    -------
+    ndarray of shape (3, 4), float32
+        Maps (R, G, B, 1) in levels to (R, G, B) in levels.
+    """
+    hue, saturation, value = shift["hsv"]
+    cos, sin = (1 + saturation) * np.cos(hue), (1 + saturation) * np.sin(hue)
+    turned = _FROM_YIQ @ np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]]) @ _TO_YIQ
+    linear = (1 + shift["contrast"]) * (1 + value) * turned
+    constant = linear @ np.asarray(shift["rgb"]) + 255 * shift["brightness"]
+    return np.column_stack([linear, constant]).astype(np.float32)
+
+
+def shift_colour(cv2: Any, image: NDArray[np.uint8], shift: Record) -> NDArray[np.uint8]:
+    """Shift the colours of an RGB image (H, W, 3), clipping at 0 and 255."""
+    return cv2.transform(image, colour_matrix(shift))
+
+
+def match_colours(
+    cv2: Any,
+    image: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    strength: float,
+) -> NDArray[np.uint8]:
+    """Give the masked part of an image the mean and spread of a target's in CIELAB.
+
+    After Reinhard et al., "Color Transfer between Images", IEEE CG&A 2001.
+
+    Parameters
+    ----------
+    cv2 : module
+    image, target : ndarray of shape (H, W, 3), uint8
+        RGB.
+    mask : ndarray of shape (H, W), uint8
+        Statistics are taken where it is not zero.
+    strength : float in [0, 1]
+        0 leaves the colours as they are, 1 matches them wholly.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB.
+    """
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    mean, spread = cv2.meanStdDev(lab, mask=mask)
+    goal = cv2.meanStdDev(cv2.cvtColor(target, cv2.COLOR_RGB2LAB), mask=mask)
+    gain = np.clip(goal[1] / np.maximum(spread, 1.0), 0.5, 2.0)
+    levels = np.arange(256)
+    table = (1 - strength) * levels + strength * ((levels - mean) * gain + goal[0])
+    table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
+    return cv2.cvtColor(
+        cv2.LUT(lab, np.ascontiguousarray(table.T).reshape(1, 256, 3)), cv2.COLOR_LAB2RGB
+    )

@@ -1,0 +1,59 @@
+"""OpenCV, loaded on first use and kept to one thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_lock = threading.Lock()
+_inside = 0
+_threads_before = 0
+
+
+def load_cv2() -> Any:
+    """Return the module ``cv2``.
+
+    Raises
+    ------
+    ImportError
+        If OpenCV is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            "Pseudo-deepfakes are made with OpenCV, which is not installed: "
+            "pip install sklearn-diffake[generation]"
+        ) from error
+    return cv2
+
+
+@contextmanager
+def one_thread() -> Iterator[Any]:
+    """Give ``cv2`` with its own threads off, and restore their number afterwards.
+
+    The number of threads is global to the process. Crops are small and many, so the work is split
+    by crop and not inside one. Several Python threads may be inside at once: the first to come in
+    notes the number, the last to leave restores it.
+
+    Yields
+    ------
+    module
+        ``cv2``.
+    """
+    global _inside, _threads_before
+    cv2 = load_cv2()
+    with _lock:
+        if _inside == 0:
+            _threads_before = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _inside += 1
+    try:
+        yield cv2
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                cv2.setNumThreads(_threads_before)

@@ -1,0 +1,128 @@
+"""PseudoDeepfakeDataset: genuine crops and fakes of them, made on the fly for a DataLoader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._cv2 import load_cv2
+from ._rows import PseudoDeepfakeRows
+
+
+class PseudoDeepfakeDataset:
+    """Genuine crops, each with a pseudo-deepfake made from it when it is asked for.
+
+    A map-style dataset for ``torch.utils.data.DataLoader``; torch itself is not needed. What an
+    item looks like depends on `seed`, the epoch and its index, and not on the loader's workers,
+    order or batches.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
+        Aligned RGB crops of genuine faces, such as `FaceAligner` returns; a memory-mapped array
+        stays one.
+
+    techniques : None, "difffake", str, list of str or dict of str to float, default=None
+        What to draw from; see `technique_weights`.
+
+    identity : array-like of shape (n,), default=None
+        Who is seen in each row: the donor of a blend between identities is somebody else. None
+        takes every row for another person.
+
+    landmarks : {"mean-shape", "dlib"}, default="mean-shape"
+        Where the 68 landmarks come from.
+
+    margin : float, default=0.0
+        `margin` of the `FaceAligner` that made the crops.
+
+    augment : bool, default=False
+        Flip, colour shift and JPEG, applied alike to the genuine image and its fake.
+
+    seed : int, default=0
+        Together with the epoch and the index it decides on everything.
+
+    points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
+        Known landmarks in the crops, as ``FaceAligner.crop_landmarks_``.
+
+    Raises
+    ------
+    ImportError
+        If OpenCV is not installed, or dlib where it is asked for.
+    ValueError
+        If crops or landmarks are not as described, or no technique is left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.generation import PseudoDeepfakeDataset
+    >>> crops = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    >>> dataset = PseudoDeepfakeDataset(crops, techniques="difffake")
+    >>> dataset.set_epoch(1)
+    >>> real, fake = dataset[2]
+    >>> real.shape, fake.shape
+    ((64, 64, 3), (64, 64, 3))
+    """
+
+    def __init__(
+        self,
+        crops: Any,
+        *,
+        techniques: Any = None,
+        identity: ArrayLike | None = None,
+        landmarks: str = "mean-shape",
+        margin: float = 0.0,
+        augment: bool = False,
+        seed: int = 0,
+        points: ArrayLike | None = None,
+    ) -> None:
+        load_cv2()
+        if landmarks not in ("mean-shape", "dlib"):
+            raise ValueError(f'landmarks must be "mean-shape" or "dlib", got {landmarks!r}.')
+        self._rows = PseudoDeepfakeRows(
+            crops,
+            techniques=techniques,
+            identity=identity,
+            landmarks=landmarks,
+            margin=margin,
+            augment=augment,
+            points=points,
+        )
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw anew: every epoch has its own fakes.
+
+        Workers that are already running (``persistent_workers=True``) keep the epoch they started
+        with; leave that off.
+
+        Parameters
+        ----------
+        epoch : int, >= 0
+        """
+        self.epoch = int(epoch)
+
+    def __len__(self) -> int:
+        return len(self._rows.crops)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the genuine image and its fake, each (S, S, 3) uint8 RGB."""
+        row = range(len(self))[index]
+        real, fake, _ = self._rows.render(row, self.record(row))
+        return real, fake
+
+    def record(self, index: int) -> dict[str, Any]:
+        """Return the parameters of an item's fake in this epoch; see `draw`.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        dict
+        """
+        row = range(len(self))[index]
+        return self._rows.draw(row, self.seed, self.epoch, row)

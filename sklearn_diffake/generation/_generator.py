@@ -1,0 +1,268 @@
+"""PseudoDeepfakeGenerator: aligned crops become pseudo-deepfakes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import Bunch, Tags, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._cv2 import load_cv2
+from ._rows import PseudoDeepfakeRows, check_crops
+from ._techniques import TECHNIQUES, technique_weights
+
+
+class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
+    """Make pseudo-deepfakes out of aligned crops of genuine faces.
+
+    A face is blended with a changed copy of itself [1]_, over the whole face or a part of it [2]_,
+    or with the face of somebody else; or its inside gets the traces that up-sampling networks,
+    spectra, textures, light and poor seams leave. Parameters are drawn first and applied second,
+    so that each fake can be made again from its record, bit for bit.
+
+    Parameters
+    ----------
+    techniques : None, "difffake", str, list of str or dict of str to float, default=None
+        What to draw from: all techniques, the four of the paper, one, several, or several with
+        weights; see `technique_weights`.
+
+    landmarks : {"mean-shape", "dlib"}, default="mean-shape"
+        Where the 68 landmarks come from: a mean shape at the canonical place, or dlib (extra
+        ``dlib``).
+
+    margin : float, default=0.0
+        `margin` of the `FaceAligner` that made the crops.
+
+    augment : bool, default=False
+        Flip, colour shift and JPEG after blending, applied alike to the genuine image and its
+        fake.
+
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same fakes in every call. The fake of a row depends on this and on the
+        row's number, and on other rows only as far as one of them is its donor.
+
+    n_jobs : int, default=None
+        Threads, as joblib counts them. The result does not depend on it.
+
+    Attributes
+    ----------
+    technique_weights_ : dict of str to float
+        Probability of every technique.
+
+    See Also
+    --------
+    PseudoDeepfakeDataset : The same, one item at a time, for training.
+
+    References
+    ----------
+    .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
+    .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.generation import PseudoDeepfakeGenerator
+    >>> crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    >>> generator = PseudoDeepfakeGenerator("difffake", random_state=0)
+    >>> made = generator.fit(crops).generate(crops)
+    >>> made.images.shape, made.masks.shape
+    ((3, 64, 64, 3), (3, 64, 64))
+    >>> bool((generator.replay(crops, made.records).images == made.images).all())
+    True
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        "techniques": [None, str, dict, list, tuple],
+        "landmarks": [StrOptions({"mean-shape", "dlib"})],
+        "margin": [Interval(Real, -0.45, 5, closed="both")],
+        "augment": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
+    }
+
+    def __init__(
+        self,
+        techniques: Any = None,
+        *,
+        landmarks: str = "mean-shape",
+        margin: float = 0.0,
+        augment: bool = False,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.techniques = techniques
+        self.landmarks = landmarks
+        self.margin = margin
+        self.augment = augment
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> PseudoDeepfakeGenerator:
+        """Check the parameters and the crops; nothing is learned.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
+            Aligned RGB crops.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        PseudoDeepfakeGenerator
+            The generator itself.
+        """
+        load_cv2()
+        check_crops(X)
+        self.technique_weights_ = technique_weights(self.techniques)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.uint8]:
+        """Make one fake of every crop.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
+            Aligned RGB crops; every row is taken for another person. See `generate` for more.
+
+        Returns
+        -------
+        ndarray of shape (n, S, S, 3), uint8
+            Pseudo-deepfakes.
+        """
+        return self.generate(X).images
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.uint8]:
+        """Make one fake of every crop; as `transform`."""
+        return self.fit(X, y).transform(X)
+
+    def generate(
+        self, X: Any, identity: ArrayLike | None = None, *, points: ArrayLike | None = None
+    ) -> Bunch:
+        """Make one fake of every crop, and tell how.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
+            Aligned RGB crops.
+        identity : array-like of shape (n,), default=None
+            Who is seen in each row; donors come from other identities. None takes every row for
+            another person.
+        points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
+            Known landmarks in the crops, as ``FaceAligner.crop_landmarks_``; None for the
+            canonical ones.
+
+        Returns
+        -------
+        Bunch
+            images : ndarray of shape (n, S, S, 3), uint8
+                The fakes.
+            reals : ndarray of shape (n, S, S, 3), uint8
+                The genuine image beside each fake, equal to it wherever the mask is zero: the
+                crop, after the augmentation, and after the change of colour and detail where the
+                target was changed.
+            masks : ndarray of shape (n, S, S), uint8
+                Weight of the source in the fake, 255 for all of it.
+            records : list of dict
+                Parameters, which JSON can hold; `donor` is the row of the other face.
+
+        Raises
+        ------
+        ValueError
+            If the crops are not as described, or no technique is left.
+
+        Warns
+        -----
+        RuntimeWarning
+            If techniques fall out because there is one identity only.
+        """
+        rows = self._rows(X, identity, points)
+        seed = self._seed()
+        return self._render(rows, [rows.draw(row, seed, row) for row in range(len(rows.crops))])
+
+    def replay(
+        self, X: Any, records: Sequence[dict[str, Any]], *, points: ArrayLike | None = None
+    ) -> Bunch:
+        """Make fakes again from their records.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
+            The crops that `generate` was given.
+        records : list of n dict
+            What it told.
+        points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
+            The landmarks that it was given.
+
+        Returns
+        -------
+        Bunch
+            As from `generate`, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            If there is not one record for each crop, or one of them cannot be applied.
+        """
+        check_crops(X)
+        if len(records) != len(X):
+            raise ValueError(f"There are {len(records)} records for {len(X)} crops.")
+        for row, record in enumerate(records):
+            if not isinstance(record, dict) or record.get("technique") not in TECHNIQUES:
+                raise ValueError(f"Record {row} names no known technique.")
+        return self._render(self._rows(X, None, points, replayed=True), records)
+
+    def _rows(
+        self,
+        X: Any,
+        identity: ArrayLike | None,
+        points: ArrayLike | None,
+        *,
+        replayed: bool = False,
+    ) -> PseudoDeepfakeRows:
+        load_cv2()
+        self._validate_params()
+        return PseudoDeepfakeRows(
+            X,
+            techniques="difffake" if replayed else self.techniques,  # not drawn from in a replay
+            identity=identity,
+            landmarks=self.landmarks,
+            margin=self.margin,
+            augment=self.augment,
+            points=points,
+        )
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _render(self, rows: PseudoDeepfakeRows, records: Sequence[dict[str, Any]]) -> Bunch:
+        made = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(rows.render)(row, record) for row, record in enumerate(records)
+        )
+        reals, fakes, masks = (np.stack(images) for images in zip(*made, strict=True))
+        return Bunch(images=fakes, reals=reals, masks=masks, records=list(records))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def set_output(self, *, transform: Any = None) -> PseudoDeepfakeGenerator:
+        """Do nothing: crops are images, they stay numpy arrays in every configuration."""
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.no_validation = True
+        return tags

@@ -1,0 +1,182 @@
+"""68 landmarks of an aligned crop: a mean shape, moved to the face by linear regression."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..faces._geometry import fit_similarity, template
+from ._cv2 import one_thread
+from ._dlib import dlib_landmarks
+
+_SIDE = 24  # pixels of the coarse view of a face
+_OVERSAMPLED = 4
+
+
+@cache
+def _model() -> dict[str, NDArray[np.float64]]:
+    """Read the measured numbers; `benchmarks/mean_shape.py` made them."""
+    with as_file(files(__package__).joinpath("mean_shape.npz")) as path, np.load(path) as numbers:
+        return {name: numbers[name].astype(np.float64) for name in numbers}
+
+
+def mean_shape(size: int, *, margin: float = 0.0) -> NDArray[np.float32]:
+    """Return the mean of 68 landmarks over faces aligned by `FaceAligner`.
+
+    Parameters
+    ----------
+    size : int
+        Side of the crop in pixels.
+    margin : float, default=0.0
+        `margin` of the `FaceAligner` that made the crop.
+
+    Returns
+    -------
+    ndarray of shape (68, 2), float32
+        (x, y) in pixels: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.generation import mean_shape
+    >>> mean_shape(224).shape
+    (68, 2)
+    """
+    return _place(_model()["mean"], _frame(size, margin))
+
+
+def fitted_shape(
+    crop: NDArray[np.uint8], *, margin: float = 0.0, points: ArrayLike | None = None
+) -> NDArray[np.float32]:
+    """Return 68 landmarks of an aligned crop: the mean shape, fitted to the face.
+
+    The shape is brought to the five landmarks of the face, where they are known, by the similarity
+    that fits them best. A linear regression then moves it by what is left of the five (a long
+    nose, a turned head) and by a coarse view of the face, 24 x 24 gray levels of mean 0 and
+    variance 1. It is no detector: the crop must be aligned, or the five points given.
+
+    Parameters
+    ----------
+    crop : ndarray of shape (S, S, 3), uint8
+        RGB.
+    margin : float, default=0.0
+        `margin` of the `FaceAligner` that made the crop; not used with `points`.
+    points : array-like of shape (5, 2), default=None
+        Left eye, right eye, nose, left and right corner of the mouth in the crop, as in
+        ``FaceAligner.crop_landmarks_``.
+
+    Returns
+    -------
+    ndarray of shape (68, 2), float32
+        (x, y) in pixels; points may lie outside the crop.
+
+    Raises
+    ------
+    ValueError
+        If `points` are not five finite points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.generation import fitted_shape
+    >>> fitted_shape(np.full((64, 64, 3), 127, dtype=np.uint8)).shape
+    (68, 2)
+    """
+    model = _model()
+    features, frame = regression_input(crop, margin=margin, points=points)
+    name = "pixels" if points is None else "points"
+    moved = (features - model[f"{name}_usual"]) @ model[f"{name}_in"] @ model[f"{name}_out"]
+    return _place(model["mean"] + moved.reshape(68, 2), frame)
+
+
+def regression_input(
+    crop: NDArray[np.uint8], *, margin: float, points: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the regression of `fitted_shape` looks at.
+
+    Returns
+    -------
+    features : ndarray of shape (576,) or (586,), float64
+        Gray levels; then, with `points`, what is left of them, in per cent of the ArcFace crop.
+    frame : ndarray of shape (2, 3), float64
+        Similarity from shares of the ArcFace crop to pixels.
+    """
+    if points is None:
+        frame = _frame(len(crop), margin)
+        return _coarse_view(crop, frame), frame
+    five = np.asarray(points, dtype=np.float64)
+    if five.shape != (5, 2) or not np.isfinite(five).all():
+        raise ValueError(f"points must be five finite points (x, y), got shape {five.shape}.")
+    canonical = template(1, 0.0)
+    frame = fit_similarity(canonical, five)
+    left_over = (five - frame[:, 2]) @ np.linalg.inv(frame[:, :2]).T - canonical
+    return np.concatenate([_coarse_view(crop, frame), 100 * left_over.ravel()]), frame
+
+
+def _frame(size: int, margin: float) -> NDArray[np.float64]:
+    scale = size / (1 + 2 * margin)
+    return np.array([[scale, 0, scale * margin], [0, scale, scale * margin]])
+
+
+def _place(shape: NDArray, frame: NDArray) -> NDArray[np.float32]:
+    return (shape @ frame[:, :2].T + frame[:, 2]).astype(np.float32)
+
+
+def _coarse_view(crop: NDArray[np.uint8], frame: NDArray) -> NDArray[np.float64]:
+    """Return the ArcFace crop within a crop as a few gray levels of mean 0 and variance 1."""
+    side = _OVERSAMPLED * _SIDE
+    matrix = np.column_stack([frame[:, :2] / side, frame[:, 2]])
+    with one_thread() as cv2:
+        gray = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        face = cv2.warpAffine(
+            gray, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        view = cv2.resize(face, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).ravel()
+    view = view.astype(np.float64) - view.mean()
+    return view / max(view.std(), 1.0)
+
+
+def place_landmarks(
+    crops: Any, *, landmarks: str, margin: float, points: ArrayLike | None = None
+) -> NDArray[np.float32]:
+    """Return the 68 landmarks of every crop.
+
+    Parameters
+    ----------
+    crops : array or sequence of n crops of shape (S, S, 3), uint8
+    landmarks : {"mean-shape", "dlib"}
+    margin : float
+    points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
+        Known landmarks; 68 are taken as they are, whatever `landmarks` says.
+
+    Returns
+    -------
+    ndarray of shape (n, 68, 2), float32
+    """
+    n = len(crops)
+    if points is not None:
+        points = np.asarray(points, dtype=np.float32)
+        if points.shape not in ((n, 5, 2), (n, 68, 2)):
+            raise ValueError(
+                f"points must have shape ({n}, 5, 2) or ({n}, 68, 2), got {points.shape}."
+            )
+        bad = np.flatnonzero(~np.isfinite(points).all((1, 2)))
+        if bad.size:
+            raise ValueError(
+                f"points of row {bad[0]} are not finite (and those of {bad.size - 1} more rows): "
+                "no face was found there. Leave these rows out."
+            )
+        if points.shape[1] == 68:
+            return points
+    if landmarks == "dlib":
+        return np.stack([dlib_landmarks(crops[i], margin=margin) for i in range(n)])
+    return np.stack(
+        [
+            fitted_shape(crops[i], margin=margin, points=None if points is None else points[i])
+            for i in range(n)
+        ]
+    )

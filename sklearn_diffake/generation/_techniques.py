@@ -1,0 +1,267 @@
+"""The named techniques: what each draws, and how often it is taken."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _artefacts as artefacts
+from ._colour import draw_colour
+from ._masks import GLOBAL_FAMILIES, LOCAL_FAMILIES, draw_mask
+
+Record = dict[str, Any]
+_Draw = Callable[[np.random.Generator], Record]
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One way of making a pseudo-deepfake.
+
+    Attributes
+    ----------
+    weight : float
+        How often it is taken by default, relative to the others.
+    draw : callable
+        Takes a generator, returns the part of the record that is its own.
+    apply : callable or None
+        Changes the patch under the mask: (cv2, patch, parameters, mask) -> patch.
+    needs_donor : bool
+        Whether the source is the face of another identity.
+    """
+
+    weight: float
+    draw: _Draw
+    apply: Callable[..., artefacts.Patch] | None = None
+    needs_donor: bool = False
+
+
+def _draw_any_mask(rng: np.random.Generator) -> Record:
+    """Draw a global mask in half of the draws, each local one in a sixth."""
+    region = rng.integers(6)
+    return draw_mask(rng, GLOBAL_FAMILIES if region < 3 else (LOCAL_FAMILIES[region - 3],))
+
+
+def _draw_shift(rng: np.random.Generator) -> Record:
+    """Draw which of source and target is changed, in colour and then in detail."""
+    side = "source" if rng.random() < 0.5 else "target"
+    return {"side": side, "colour": draw_colour(rng), "detail": artefacts.draw_detail(rng)}
+
+
+def _draw_geometry(rng: np.random.Generator) -> Record:
+    """Draw a translation of source and mask in shares of the crop, and their scale."""
+    shift = [float(rng.uniform(-0.03, 0.03)), float(rng.uniform(-0.015, 0.015))]
+    return {"shift": shift, "scale": float(rng.uniform(0.95, 1 / 0.95))}
+
+
+def _self_blend(*families: str) -> _Draw:
+    def draw(rng: np.random.Generator) -> Record:
+        shift, geometry = _draw_shift(rng), _draw_geometry(rng)
+        return {"mask": draw_mask(rng, families), "shift": shift, "geometry": geometry}
+
+    return draw
+
+
+def _artefact(draw_artefact: _Draw) -> _Draw:
+    def draw(rng: np.random.Generator) -> Record:
+        mask = {**_draw_any_mask(rng), "ratio": float(rng.uniform(0.6, 1.0))}
+        return {"mask": mask, "artefact": draw_artefact(rng)}
+
+    return draw
+
+
+def _draw_seam(rng: np.random.Generator) -> Record:
+    """Draw a seam left by poor blending: a hard edge, a halo, or a ghost."""
+    kind = str(rng.choice(["hard", "halo", "ghost"]))
+    mask = {**_draw_any_mask(rng), "ratio": 1.0}
+    geometry = _draw_geometry(rng)
+    rim = {"gain": 0.0}
+    shift = None
+    if kind == "halo":
+        rim = artefacts.draw_halo(rng)
+    else:
+        mask["kernels"] = [1, int(rng.choice([1, 3]))]
+        rgb, (brightness, contrast) = rng.uniform(-10, 10, 3).tolist(), rng.uniform(-0.1, 0.1, 2)
+        colour = {"rgb": rgb, "hsv": [0.0] * 3, "brightness": float(brightness)}
+        colour["contrast"] = float(contrast)
+        shift = {"side": "source", "colour": colour, "detail": None}
+    if kind == "ghost":
+        sides = rng.choice([-1, 1], 2) * rng.uniform(0.01, 0.03, 2)
+        geometry, shift = {"shift": sides.tolist(), "scale": 1.0}, None
+    return {"mask": mask, "shift": shift, "geometry": geometry, "artefact": {"kind": kind, **rim}}
+
+
+def _identity(families: tuple[str, ...] | None, bands: int) -> _Draw:
+    def draw(rng: np.random.Generator) -> Record:
+        mask = _draw_any_mask(rng) if families is None else draw_mask(rng, families)
+        mask["ratio"] = float(rng.uniform(0.75, 1.0)) if bands == 0 else 1.0
+        detail = artefacts.draw_detail(rng) if rng.random() < 0.5 else None
+        shift = {"side": "source", "colour": None, "detail": detail}
+        transfer = float(rng.uniform(0.7, 1.0))
+        return {"mask": mask, "shift": shift, "colour_transfer": transfer, "bands": bands}
+
+    return draw
+
+
+#: The techniques by name. The first four, with their weights, are those of DiffFake.
+TECHNIQUES: dict[str, Technique] = {
+    "self_blend_global": Technique(3.0, _self_blend(*GLOBAL_FAMILIES)),
+    "self_blend_eyes": Technique(1.0, _self_blend("eyes")),
+    "self_blend_mouth": Technique(1.0, _self_blend("mouth")),
+    "self_blend_lower_head": Technique(1.0, _self_blend("lower_head")),
+    "upsampling_grid": Technique(
+        1.0, _artefact(artefacts.draw_upsampling_grid), artefacts.upsampling_grid
+    ),
+    "spectral_notch": Technique(
+        1.0, _artefact(artefacts.draw_spectral_notch), artefacts.spectral_notch
+    ),
+    "texture_mismatch": Technique(
+        1.0, _artefact(artefacts.draw_texture_mismatch), artefacts.texture_mismatch
+    ),
+    "lighting_mismatch": Technique(
+        1.0, _artefact(artefacts.draw_lighting_mismatch), artefacts.lighting_mismatch
+    ),
+    "poor_blend_seam": Technique(1.0, _draw_seam, artefacts.halo),
+    "identity_blend": Technique(1.5, _identity(None, 0), needs_donor=True),
+    "identity_swap": Technique(1.5, _identity(GLOBAL_FAMILIES, 4), needs_donor=True),
+}
+
+#: Weights of the published procedure: half of the draws global, a sixth for each local part.
+DIFFAKE = {name: TECHNIQUES[name].weight for name in list(TECHNIQUES)[:4]}
+
+
+def technique_weights(
+    techniques: str | Iterable[str] | Mapping[str, float] | None = None, *, donors: bool = True
+) -> dict[str, float]:
+    """Return the probability of every technique.
+
+    Parameters
+    ----------
+    techniques : None, "difffake", str, list of str or dict of str to float, default=None
+        None for all with their default weights, "difffake" for the four of the paper, one name,
+        several names (default weights), or names with weights of your own.
+    donors : bool, default=True
+        Whether faces of other identities are at hand. Without, the techniques that need them fall
+        out.
+
+    Returns
+    -------
+    dict of str to float
+        Probabilities that sum to 1, in the order of the registry; only positive ones.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a weight is negative or not finite, or nothing is left.
+
+    Warns
+    -----
+    RuntimeWarning
+        If techniques that were asked for fall out.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.generation import technique_weights
+    >>> technique_weights(["self_blend_eyes", "self_blend_mouth"])
+    {'self_blend_eyes': 0.5, 'self_blend_mouth': 0.5}
+    """
+    weights = _as_weights(techniques)
+    unknown = sorted(set(weights) - set(TECHNIQUES))
+    if unknown:
+        raise ValueError(f"Unknown techniques {unknown}; there are {list(TECHNIQUES)}.")
+    bad = {name: w for name, w in weights.items() if not (np.isfinite(w) and w >= 0)}
+    if bad:
+        raise ValueError(f"Weights of techniques must be finite and not negative, got {bad}.")
+    weights = {name: float(weights[name]) for name in TECHNIQUES if weights.get(name, 0) > 0}
+    without = [name for name in weights if TECHNIQUES[name].needs_donor and not donors]
+    for name in without:
+        del weights[name]
+    if not weights:
+        needs = f": {without} need faces of two identities or more" if without else ""
+        raise ValueError(f"No technique is left to draw from{needs}.")
+    if without:
+        warnings.warn(
+            f"{', '.join(without)} left out: they need faces of two identities or more.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _as_weights(techniques: Any) -> dict[str, float]:
+    if techniques is None:
+        return {name: technique.weight for name, technique in TECHNIQUES.items()}
+    if isinstance(techniques, str):
+        if techniques == "difffake":
+            return dict(DIFFAKE)
+        techniques = [techniques]
+    if isinstance(techniques, Mapping):
+        return dict(techniques)
+    return {name: TECHNIQUES[name].weight if name in TECHNIQUES else 1.0 for name in techniques}
+
+
+def _draw_augmentation(rng: np.random.Generator) -> Record:
+    """Draw what is done to real and fake alike: a flip, a colour shift, JPEG 40 to 100."""
+    return {
+        "flip": bool(rng.random() < 0.5),
+        "colour": draw_colour(rng) if rng.random() < 0.3 else None,
+        "jpeg": int(rng.integers(40, 101)) if rng.random() < 0.5 else None,
+    }
+
+
+def draw(
+    rng: np.random.Generator,
+    techniques: str | Iterable[str] | Mapping[str, float] | None = None,
+    *,
+    augment: bool = False,
+    donors: bool = True,
+) -> Record:
+    """Draw the parameters of one pseudo-deepfake.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        All randomness comes from here.
+    techniques : None, "difffake", str, list of str or dict of str to float, default=None
+        What to draw from; see `technique_weights`.
+    augment : bool, default=False
+        Draw a flip, a colour shift and a JPEG quality for real and fake alike as well.
+    donors : bool, default=True
+        Whether a face of another identity is at hand.
+
+    Returns
+    -------
+    dict
+        Strings, numbers, lists and dicts of these, so that it goes through JSON unchanged:
+        `technique`; `mask`; `shift` (which side changes in colour and detail), `geometry` and
+        `artefact`, each None where the technique has none; `colour_transfer` and `bands` of the
+        techniques with a donor; `augment`.
+
+    References
+    ----------
+    .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
+    .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.generation import draw
+    >>> draw(np.random.default_rng(0), "difffake")["technique"]
+    'self_blend_eyes'
+    """
+    return draw_from(rng, technique_weights(techniques, donors=donors), augment=augment)
+
+
+def draw_from(rng: np.random.Generator, weights: dict[str, float], *, augment: bool) -> Record:
+    """Draw from probabilities that `technique_weights` made; as `draw`."""
+    place = np.searchsorted(np.cumsum(list(weights.values())), rng.random(), side="right")
+    name = list(weights)[min(int(place), len(weights) - 1)]
+    empty = {"shift": None, "geometry": None, "artefact": None, "colour_transfer": None, "bands": 0}
+    record = {"technique": name, **empty, **TECHNIQUES[name].draw(rng)}
+    record["augment"] = _draw_augmentation(rng) if augment else None
+    return record
