@@ -47,11 +47,11 @@ def lfw_pairs(folder):
     return make_reference_pairs(table[people.duplicated(keep=False)], random_state=0)
 
 
-def dfdc_pairs(folder):
-    """Pair every crop with a genuine reference of its identity; groups are those to split by."""
+def dfdc_pairs(folder, k=1):
+    """Pair every crop with `k` genuine references of its identity; groups: those to split by."""
     table = pd.read_csv(folder / "manifest.csv")
     table["path"] = [str(folder / path) for path in table["path"]]
-    pairs = make_reference_pairs(table, exclude="original", random_state=0)
+    pairs = make_reference_pairs(table, k=k, exclude="original", random_state=0)
     pairs.groups = table["group"].to_numpy()[pairs.index[:, 1]]
     return pairs
 

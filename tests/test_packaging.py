@@ -47,7 +47,8 @@ def test_every_core_dependency_has_a_floor():
 
 
 def test_show_versions_lists_the_dependencies():
-    runtime = [r for extra in ("onnx", "timm", "video", "plots", "demo") for r in EXTRAS[extra]]
+    names = ("onnx", "timm", "generation", "dlib", "video", "plots", "demo")
+    runtime = [r for name in names for r in EXTRAS[name]]
     assert set(_versions._DEPENDENCIES) == {name_of(r) for r in PROJECT["dependencies"]}
     assert set(_versions._EXTRAS) == {name_of(r) for r in runtime} - {OWN_NAME}
 
@@ -57,7 +58,9 @@ def test_citation_names_this_version():
     assert f"\nversion: {sklearn_diffake.__version__}\n" in citation
 
 
-@pytest.mark.parametrize("subpackage", ["embedding", "faces", "metrics", "novelty", "pairs"])
+@pytest.mark.parametrize(
+    "subpackage", ["embedding", "faces", "generation", "metrics", "novelty", "pairs"]
+)
 def test_every_public_name_is_on_the_api_page(subpackage):
     listed = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").split()
     public = getattr(sklearn_diffake, subpackage).__all__

@@ -6,10 +6,21 @@ import json
 
 import numpy as np
 import pytest
+from pyod.models.knn import KNN
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 
-from sklearn_diffake import cli
+from sklearn_diffake import cli, make_difffake_pipeline
 from sklearn_diffake.metrics import equal_error_rate
+from sklearn_diffake.novelty import (
+    ConformalDetector,
+    DeepSVDD,
+    GaussianMixtureDetector,
+    GenuineOnly,
+    MahalanobisDetector,
+    PyODDetector,
+)
 from sklearn_diffake.pairs import PairDifference, make_reference_pairs
 
 N_PEOPLE, N_IDENTITIES = 40, 12
@@ -79,3 +90,40 @@ def test_identity_embedding_tells_people_apart(shared_data, backbone):
     distance = PairDifference("cosine").fit_transform(FaceEmbedder(backbone).fit_transform(crops))
     y = np.r_[np.ones(len(same)), -np.ones(len(pairs) - len(same))]
     assert roc_auc_score(y, -distance[:, 0]) > 0.99
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_search_swaps_heads_inside_one_pipeline(shared_data, backbone, tmp_path):
+    pytest.importorskip("onnxruntime")
+    folder = shared_data / "data" / "dfdc_crops"
+    with (folder / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    kept = sorted({row["identity"] for row in rows})[:10]
+    rows = [row for row in rows if row["identity"] in kept]
+    table = {key: [row[key] for row in rows] for key in ("identity", "original", "group")}
+    table["path"] = [str(folder / row["path"]) for row in rows]
+    table["label"] = [int(row["label"]) for row in rows]
+    pairs = make_reference_pairs(table, exclude="original", random_state=0)
+    groups = np.array(table["group"])[pairs.index[:, 1]]
+    heads = [
+        DeepSVDD(max_epochs=5, device="cpu", random_state=0),
+        PyODDetector(KNN()),
+        GenuineOnly(IsolationForest(random_state=0)),
+        MahalanobisDetector(),
+        ConformalDetector(GaussianMixtureDetector(1, random_state=0), target_bpcer=0.1),
+    ]
+    pipeline = make_difffake_pipeline(backbone, on_missing="crop", cache=tmp_path)
+    search = GridSearchCV(
+        pipeline,
+        {"diff__operator": ["squared", "absolute"], "detect": heads},
+        cv=StratifiedGroupKFold(3),
+        scoring="roc_auc",
+        error_score="raise",
+    ).fit(pairs.data, pairs.target, groups=groups)
+    scores = search.cv_results_["mean_test_score"]
+    assert len(scores) == 10
+    assert (scores > 0.7).all()
+    assert len(np.unique(scores)) > 5  # the heads were really swapped
+    assert search.predict(pairs.data).shape == pairs.target.shape

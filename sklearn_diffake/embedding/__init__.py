@@ -2,5 +2,6 @@
 
 from ..utils._store import EmbeddingStore
 from ._face_embedder import FaceEmbedder
+from ._forgery_embedder import ForgeryEmbedder
 
-__all__ = ["EmbeddingStore", "FaceEmbedder"]
+__all__ = ["EmbeddingStore", "FaceEmbedder", "ForgeryEmbedder"]

@@ -44,6 +44,8 @@ class Backbone:
         Writes the weights to the file it is given; `suffix` is that file's type.
     suffix : str
         ``".safetensors"`` or ``".onnx"``.
+    module : torch.nn.Module or None
+        The network itself, on the CPU, to be copied before it is trained; None for ``"onnx"``.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Backbone:
     build: Callable[[str, str], Forward] = field(repr=False, compare=False)
     export: Callable[[str], None] = field(repr=False, compare=False)
     suffix: str = ".safetensors"
+    module: Any = field(default=None, repr=False, compare=False)
 
     def describe(self) -> dict[str, Any]:
         """Return the declarations as plain values."""
@@ -105,6 +108,34 @@ def find_backbone(backbone: str | os.PathLike[str], weights: Any = None) -> Back
         return _find(name, file, _stamp(watched) if watched else None)
 
 
+@dataclass(frozen=True)
+class TrainedWeights:
+    """Weights that an estimator learned and keeps: what its backbone is built from.
+
+    Attributes
+    ----------
+    name : str
+        Of the backbone, as `find_backbone` takes it.
+    input_size : int
+        Height and width of the images that it was trained on.
+    fingerprint : str
+        As `Backbone.fingerprint`; empty if it is not known yet.
+    arrays : dict of str to ndarray
+        The weights.
+    """
+
+    name: str
+    input_size: int
+    fingerprint: str
+    arrays: dict[str, np.ndarray] = field(repr=False, compare=False)
+
+
+def trained_backbone(weights: TrainedWeights) -> Backbone:
+    """Build a torch backbone from weights in memory; the last few are kept by fingerprint."""
+    with _LOCK:
+        return _trained(weights) if weights.fingerprint else _trained.__wrapped__(weights)
+
+
 def is_factory(name: str) -> bool:
     """Tell whether a backbone is given as ``"module:function"``."""
     return (
@@ -148,6 +179,10 @@ def _find(name: str, weights: str | None, stamp: Any) -> Backbone:
         if weights is not None:
             raise ValueError("an .onnx backbone holds its own weights: leave weights=None")
         return onnx_backbone(name)
+    return _find_torch(name, weights)
+
+
+def _find_torch(name: str, weights: str | dict[str, Any] | None) -> Backbone:
     from . import _torch
 
     if name in _torch.FACENET_FILES:
@@ -163,6 +198,16 @@ def _find(name: str, weights: str | None, stamp: Any) -> Backbone:
         f"backbone={name!r} is unknown: expected {known}, 'timm:<model>', a path to an .onnx "
         "file, or 'module:function' naming a function that returns a torch module"
     )
+
+
+@functools.lru_cache(maxsize=4)
+def _trained(weights: TrainedWeights) -> Backbone:
+    import torch
+
+    from ._torch import at_size
+
+    tensors = {key: torch.from_numpy(np.array(array)) for key, array in weights.arrays.items()}
+    return at_size(_find_torch(weights.name, tensors), weights.input_size)
 
 
 @functools.lru_cache(maxsize=4)

@@ -184,7 +184,7 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             compute,
             dtype=(np.float32, (found.width,)),
             namespace=f"embedding:1:{found.fingerprint}:{self.dtype}",
-            prepare=lambda image: _resize(image, found.input_size),
+            prepare=lambda image: resize(image, found.input_size),
             store=as_store(self.cache),
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
@@ -208,7 +208,8 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             ``"faceembedder0"`` and so on.
         """
         check_is_fitted(self)
-        return np.array([f"faceembedder{i}" for i in range(self._n_features_out)], dtype=object)
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
     def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
         """Do nothing: embeddings of pairs have three axes, they stay numpy arrays."""
@@ -251,7 +252,8 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return tags
 
 
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image to (height, width) pixels, bilinearly."""
     from PIL import Image
 
     if image.shape[:2] == size:

@@ -13,22 +13,26 @@ import numpy as np
 from ..utils._torchvision import import_torchvision
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
 
+#: A .safetensors file, the tensors themselves, or None for a network's usual ones.
+Weights = str | dict[str, Any] | None
 #: Checkpoints of facenet-pytorch, by the name of the backbone.
 FACENET_FILES = {
     "facenet-vggface2": "20180402-114759-vggface2.pt",
     "facenet-casia-webface": "20180408-102900-casia-webface.pt",
 }
 _FACENET_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+#: Tensors of a forgery classifier, which may accompany a backbone in one file.
+HEAD = "forgery_head."
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
-def facenet_backbone(name: str, weights: str | None) -> Backbone:
+def facenet_backbone(name: str, weights: Weights) -> Backbone:
     """Build InceptionResnetV1 (FaceNet; Schroff et al., CVPR 2015) of facenet-pytorch."""
     import_torchvision()
     from facenet_pytorch import InceptionResnetV1
 
     module = InceptionResnetV1()
-    state = _read_safetensors(weights) if weights else _facenet_checkpoint(name)
+    state = _read_weights(weights) if weights else _facenet_checkpoint(name)
     state = {key: value for key, value in state.items() if not key.startswith("logits.")}
     _load_state(module, state, name, weights or FACENET_FILES[name])
     trained_on = name.removeprefix("facenet-")
@@ -69,7 +73,7 @@ def _facenet_checkpoint(name: str) -> dict[str, Any]:
         raise ValueError(f"weights file {path!r} is damaged, remove it: {error}") from error
 
 
-def lite0_backbone(weights: str | None) -> Backbone:
+def lite0_backbone(weights: Weights) -> Backbone:
     """Build EfficientNet-Lite0 with ImageNet weights from the package that carries them.
 
     The package's tensors follow those of timm's ``tf_efficientnet_lite0`` in order; its last
@@ -77,7 +81,7 @@ def lite0_backbone(weights: str | None) -> Backbone:
     """
     module = _import_timm().create_model("tf_efficientnet_lite0", num_classes=0)
     if weights:
-        state, source = _read_safetensors(weights), weights
+        state, source = _read_weights(weights), weights
     else:
         tensors, source = _lite0_package()
         state = dict(zip(module.state_dict(), tensors, strict=False))
@@ -110,7 +114,7 @@ def _lite0_package() -> tuple[list[Any], str]:
     return list(torch.load(path, map_location="cpu", weights_only=True).values()), path
 
 
-def timm_backbone(name: str, weights: str | None) -> Backbone:
+def timm_backbone(name: str, weights: Weights) -> Backbone:
     """Build any image model of timm, without its classifier."""
     timm = _import_timm()
     model = name.removeprefix("timm:")
@@ -127,7 +131,7 @@ def timm_backbone(name: str, weights: str | None) -> Backbone:
     if weights:
         head = module.pretrained_cfg.get("classifier") or ()
         heads = tuple(f"{h}." for h in ((head,) if isinstance(head, str) else head))
-        state = _read_safetensors(weights)
+        state = _read_weights(weights)
         state = {key: t for key, t in state.items() if not key.startswith(heads)}
         _load_state(module, state, name, weights)
     config = timm.data.resolve_model_data_config(module)
@@ -141,7 +145,7 @@ def timm_backbone(name: str, weights: str | None) -> Backbone:
     )
 
 
-def factory_backbone(name: str, weights: str | None) -> Backbone:
+def factory_backbone(name: str, weights: Weights) -> Backbone:
     """Build a user's own module; it may declare input_size, mean, std and licence."""
     import torch
 
@@ -156,7 +160,7 @@ def factory_backbone(name: str, weights: str | None) -> Backbone:
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"backbone={name!r} returned {type(module).__name__}, not a torch module")
     if weights:
-        _load_state(module, _read_safetensors(weights), name, weights)
+        _load_state(module, _read_weights(weights), name, weights)
     mean, std = check_normalisation(
         getattr(module, "mean", IMAGENET_MEAN),
         getattr(module, "std", IMAGENET_STD),
@@ -215,7 +219,28 @@ def _torch_backbone(
         _fingerprint(module, (name, input_size, mean, std)),
         build,
         lambda path: _write_safetensors(module, path),
+        module=module,
     )
+
+
+def at_size(backbone: Backbone, size: int) -> Backbone:
+    """Return a torch backbone that takes square images of another size."""
+    if backbone.input_size == (size, size):
+        return backbone
+    try:
+        return _torch_backbone(
+            backbone.name,
+            backbone.module,
+            input_size=(size, size),
+            mean=backbone.mean,
+            std=backbone.std,
+            licence=backbone.licence,
+        )
+    except Exception as error:  # networks say in their own ways that they are made for one size
+        raise ValueError(
+            f"backbone={backbone.name!r} cannot take images of {size} x {size} pixels, the "
+            f"input_size that was asked for: {error}"
+        ) from error
 
 
 def _torch_forward(module: Any, norm: tuple[Any, Any], device: str, dtype: str) -> Forward:
@@ -230,15 +255,23 @@ def _torch_forward(module: Any, norm: tuple[Any, Any], device: str, dtype: str) 
     def forward(crops: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
-            rows = x.flatten(2).float()  # whole rows in place: channel by channel is slow
-            rows = rows.sub_(mean.repeat(x.shape[2])).div_(std.repeat(x.shape[2]))
-            y = module(rows.view(x.shape).permute(0, 3, 1, 2).to(kind))
+            y = module(normalised(x, mean, std).to(kind))
         if not isinstance(y, torch.Tensor) or y.ndim != 2 or len(y) != len(crops):
             shape = getattr(y, "shape", type(y).__name__)
             raise ValueError(f"the backbone returned {shape}, expected one vector per image")
         return y.float().cpu().numpy()
 
     return forward
+
+
+def normalised(crops: Any, mean: Any, std: Any) -> Any:
+    """Turn uint8 crops (b, H, W, 3) into a float tensor (b, 3, H, W) whose channels are last.
+
+    `mean` and `std` are tensors of three values between 0 and 255.
+    """
+    rows = crops.flatten(2).float()  # whole rows in place: channel by channel is slow
+    rows = rows.sub_(mean.repeat(crops.shape[2])).div_(std.repeat(crops.shape[2]))
+    return rows.view(crops.shape).permute(0, 3, 1, 2)
 
 
 def _fingerprint(module: Any, declared: tuple[Any, ...]) -> str:
@@ -251,7 +284,7 @@ def _fingerprint(module: Any, declared: tuple[Any, ...]) -> str:
     return digest.hexdigest()
 
 
-def _load_state(module: Any, state: dict[str, Any], name: str, source: str) -> None:
+def _load_state(module: Any, state: dict[str, Any], name: str, source: Any) -> None:
     own = module.state_dict()
     wrong = [f"{k!r} is missing" for k in own if k not in state and "num_batches" not in k]
     wrong += [f"{k!r} is not expected" for k in state if k not in own]
@@ -261,11 +294,43 @@ def _load_state(module: Any, state: dict[str, Any], name: str, source: str) -> N
         if k in state and state[k].shape != own[k].shape
     ]
     if wrong:
+        what = f"weights file {source!r} does" if isinstance(source, str) else "the tensors do"
         raise ValueError(
-            f"weights file {source!r} does not hold the weights of {name!r}: "
+            f"{what} not hold the weights of {name!r}: "
             f"{'; '.join(wrong[:3])} ({len(wrong)} such tensors)"
         )
     module.load_state_dict(state, strict=False)
+
+
+def _read_weights(weights: str | dict[str, Any]) -> dict[str, Any]:
+    state = weights if isinstance(weights, dict) else _read_safetensors(weights)
+    return {key: tensor for key, tensor in state.items() if not key.startswith(HEAD)}
+
+
+def read_head(path: Any) -> tuple[dict[str, np.ndarray], int | None]:
+    """Read the forgery classifier that comes with the weights in a file, if any does.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        A readable .safetensors file; None holds nothing.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Its tensors in float32, under their names in the file.
+    int or None
+        The size of the images that it was trained on, if the file says so.
+    """
+    from safetensors import safe_open
+
+    if path is None:
+        return {}, None
+    with safe_open(os.path.expanduser(os.fspath(path)), "pt") as file:
+        size = (file.metadata() or {}).get("input_size", "")
+        names = [name for name in file.keys() if name.startswith(HEAD)]  # noqa: SIM118
+        head = {name: file.get_tensor(name).float().numpy() for name in names}
+    return head, int(size) if size.isdecimal() else None
 
 
 def _read_safetensors(path: str) -> dict[str, Any]:
@@ -281,6 +346,11 @@ def _read_safetensors(path: str) -> dict[str, Any]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"weights file {path!r} is damaged: {error}") from error
+
+
+def module_arrays(module: Any) -> dict[str, np.ndarray]:
+    """Copy the parameters and buffers of a network into arrays."""
+    return {key: tensor.cpu().numpy().copy() for key, tensor in module.state_dict().items()}
 
 
 def _write_safetensors(module: Any, path: str) -> None:

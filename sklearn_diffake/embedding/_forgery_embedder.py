@@ -1,0 +1,443 @@
+"""ForgeryEmbedder: a face network that has learned what forgery looks like."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ..faces._table import image_table
+from ..utils._device import resolve_device
+from ._backbones import Backbone, TrainedWeights, find_backbone, is_factory, trained_backbone
+from ._face_embedder import FaceEmbedder
+
+
+class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    r"""Embed faces with a network trained to tell them from pseudo-deepfakes of themselves.
+
+    ``fit`` needs genuine faces only: fakes are made from them on the fly, anew in every epoch, and
+    the network learns to tell each from its original, which is in the same batch [1]_ [2]_.
+    ``transform`` gives the network's pooled features, as `FaceEmbedder` does; `score_images` what
+    its classifier thinks of single images.
+
+    Parameters
+    ----------
+    backbone : str or Path, default="efficientnet-lite0"
+        The network to train, as in `FaceEmbedder` (``"timm:efficientnet_b4"`` is the paper's);
+        an ``.onnx`` file cannot be trained.
+
+    weights : str or Path, default=None
+        A ``.safetensors`` file with other weights to start from. A file of `save_weights` holds a
+        classifier as well; with ``max_epochs=0`` it is used as it is.
+
+    techniques : None, str, list of str or dict of str to float, default=None
+        Which pseudo-deepfakes to train on, see
+        :class:`~sklearn_diffake.generation.PseudoDeepfakeDataset`; None for all.
+
+    landmarks : {"mean-shape", "dlib"}, default="mean-shape"
+        Where the landmarks come from that the masks follow.
+
+    margin : float, default=0.0
+        `margin` of the `FaceAligner` that made the crops.
+
+    augment : bool, default=True
+        Flip, change the colours and compress as JPEG, real crops and fakes alike.
+
+    input_size : int, default=None
+        Height and width, in pixels, to which crops are resized for training and `transform`; None
+        is what the file in `weights` was trained with, else the backbone's own. Smaller is faster:
+        128 takes about a third of the time of 224.
+
+    max_epochs : int, default=20
+        Times that each real crop is seen. 0 trains nothing, and `weights` must hold a classifier.
+
+    batch_size : int, default=32
+        Real crops in one step, each with its fake: twice as many images. In `transform`, images in
+        one forward pass.
+
+    lr : float, default=1e-3
+        Learning rate, which falls linearly to 0 over the last quarter of the steps.
+
+    momentum : float in [0, 1), default=0.9
+        Momentum of stochastic gradient descent.
+
+    rho : float, default=0.05
+        Radius of sharpness-aware minimisation [3]_; 0 is plain gradient descent, at half the
+        cost.
+
+    weight_decay : float, default=0.0
+        L2 penalty.
+
+    validation_fraction : float in [0, 1), default=0.1
+        Share of the images held out for validation, chosen by identity: whoever is in `groups`
+        together, or in one row, or linked by rows that share an image, is on one side. 0 trains
+        on everything, and the last epoch is taken.
+
+    early_stopping : bool, default=True
+        Stop when the validation AUC has not risen for `n_iter_no_change` epochs.
+
+    n_iter_no_change : int, default=10
+        Patience of `early_stopping`, in epochs.
+
+    n_best : int, default=3
+        The weights of this many epochs, those of highest validation AUC, are averaged; if the
+        average does not validate at least as well as the best of them, that one is taken alone.
+
+    checkpoint_dir : str or Path, default=None
+        Folder for the state after every epoch. A training that was interrupted, even killed, goes
+        on from there when ``fit`` is called with the same data and settings, and on a CPU ends
+        with the same weights as if it had never stopped; a finished one is not repeated. A folder
+        with another training is refused.
+
+    device : str, default="auto"
+        Where to compute; "auto" takes cuda, then mps, then cpu.
+
+    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+        Number format of the network in `transform`. Both half formats also train in mixed
+        precision, for which bfloat16 is taken: on a GPU it is faster, on a CPU only where that has
+        instructions for it.
+
+    n_jobs : int, default=None
+        Processes that make fakes beside the training, as joblib counts them; None makes them
+        between the steps. Threads that decode images elsewhere. The result does not depend on it.
+
+    cache : str, Path or EmbeddingStore, default=None
+        Folder that keeps embeddings, by image content and trained weights.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws who is held out, the order of images, and the fakes. Pass an int for the same result
+        on every fit.
+
+    verbose : int, default=0
+        Show a progress bar, with the share of the time spent waiting for fakes.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray
+        Weights of the trained backbone, under torch's names; they are part of the model, and are
+        saved with it.
+    coef_ : ndarray of shape (d,), float32
+        The classifier: ``score_images`` is the embedding times `coef_` plus `intercept_`.
+    intercept_ : float
+        See `coef_`.
+    history_ : list of dict
+        Per epoch: `epoch`, `train_loss`, `valid_loss` and `valid_auc` (None without validation),
+        and `lr` of the last step.
+    n_iter_ : int
+        Number of epochs.
+    best_epochs_ : list of int
+        The epochs whose weights were averaged, the best first.
+    validation_auc_ : float or None
+        ROC-AUC of the resulting network, held-out real crops against their fakes.
+    validation_rows_ : ndarray of int
+        Rows of `X` that were held out.
+    backbone_info_ : dict
+        What the backbone declares, as in `FaceEmbedder`, with the fingerprint of the trained
+        weights.
+    fingerprint_ : str
+        Identifies the trained weights.
+    n_embedded_ : int
+        Images that went through the network in the last call of `transform`.
+
+    Raises
+    ------
+    RuntimeError
+        If the loss or the weights become NaN or infinite; the message names the epoch and the
+        step, and where in `checkpoint_dir` the last good weights are.
+
+    Notes
+    -----
+    All crops are held in memory at `input_size`: 10,000 of 128 pixels take 0.5 GB. Results are the
+    same bit for bit for the same `random_state`, versions, hardware and number of torch's threads.
+    Random layers draw from torch's global generators, which are seeded for them and restored
+    afterwards; fits in threads of one process take turns.
+
+    References
+    ----------
+    .. [1] Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
+    .. [2] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv 2502.16247.
+    .. [3] Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generalization",
+       ICLR 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.embedding import ForgeryEmbedder
+    >>> crops = np.random.default_rng(0).integers(0, 256, (4, 2, 32, 32, 3), dtype=np.uint8)
+    >>> embedder = ForgeryEmbedder(max_epochs=1, input_size=32, device="cpu", random_state=0)
+    >>> embedder.fit_transform(crops).shape
+    (4, 2, 1280)
+    >>> embedder.score_images(crops[:, 0]).shape
+    (4,)
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        **FaceEmbedder._parameter_constraints,
+        "techniques": [None, str, list, tuple, dict],
+        "landmarks": [StrOptions({"mean-shape", "dlib"})],
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "augment": ["boolean"],
+        "input_size": [None, Interval(Integral, 16, None, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "rho": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_best": [Interval(Integral, 1, None, closed="left")],
+        "checkpoint_dir": [None, str, os.PathLike],
+        "random_state": ["random_state"],
+    }
+
+    history_: list[dict[str, Any]]
+    best_epochs_: list[int]
+    validation_auc_: float | None
+
+    def __init__(
+        self,
+        backbone: str | os.PathLike[str] = "efficientnet-lite0",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        techniques: Any = None,
+        landmarks: str = "mean-shape",
+        margin: float = 0.0,
+        augment: bool = True,
+        input_size: int | None = None,
+        max_epochs: int = 20,
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        momentum: float = 0.9,
+        rho: float = 0.05,
+        weight_decay: float = 0.0,
+        validation_fraction: float = 0.1,
+        early_stopping: bool = True,
+        n_iter_no_change: int = 10,
+        n_best: int = 3,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        n_jobs: int | None = None,
+        cache: Any = None,
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            weights=weights,
+            device=device,
+            batch_size=batch_size,
+            dtype=dtype,
+            cache=cache,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.techniques = techniques
+        self.landmarks = landmarks
+        self.margin = margin
+        self.augment = augment
+        self.input_size = input_size
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.momentum = momentum
+        self.rho = rho
+        self.weight_decay = weight_decay
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.n_best = n_best
+        self.checkpoint_dir = checkpoint_dir
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> ForgeryEmbedder:
+        """Train the network on the genuine faces and fakes made of them.
+
+        Parameters
+        ----------
+        X : table of n pairs or of n single images
+            Aligned crops, in every form that `transform` takes. Each distinct image counts once.
+        y : array-like of shape (n,), default=None
+            +1 for genuine, -1 for deepfake. Rows labelled -1 are never learned from, and not even
+            read. None means that all rows are genuine.
+        groups : array-like of shape (n,), default=None
+            Who is seen in each row, so that nobody is both trained and validated on, and a blend
+            of two identities is one. None takes rows that share an image for one person.
+
+        Returns
+        -------
+        ForgeryEmbedder
+            The embedder itself.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read; the message names row, column and file.
+        ValueError
+            If no row is genuine, there is one distinct image only, nobody can be held out, or
+            `checkpoint_dir` holds another training.
+        """
+        from ._torch import module_arrays
+
+        device = resolve_device(self.device)
+        image_table(X)
+        backbone, head = self._starting_point()
+        if self.max_epochs:
+            return self._train(X, y, groups, backbone, head, device)
+        if not head:
+            raise ValueError(
+                f"max_epochs=0 trains nothing, but weights={self.weights!r} holds no classifier: "
+                "give a file that save_weights wrote, or use FaceEmbedder for the features alone"
+            )
+        self._keep(backbone, {**module_arrays(backbone.module), **head})
+        self.history_, self.n_iter_, self.best_epochs_ = [], 0, []
+        self.validation_auc_, self.validation_rows_ = None, np.arange(0)
+        return self
+
+    def score_images(self, X: Any) -> NDArray[np.float64]:
+        """Score single images with the classifier: higher means more genuine.
+
+        Parameters
+        ----------
+        X : table of n pairs or of n single images
+            Aligned crops, in every form that `transform` takes.
+
+        Returns
+        -------
+        ndarray of shape (n, 2) or (n,), float64
+            The logit of being a real face rather than a pseudo-deepfake: 0 where the classifier
+            is undecided, ``1 / (1 + exp(-score))`` is its probability of being real.
+        """
+        embeddings = self.transform(X).astype(np.float64)
+        return (embeddings * self.coef_.astype(np.float64)).sum(axis=-1) + self.intercept_
+
+    def save_weights(self, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
+        """Write the trained network, its classifier included, for use as `weights`.
+
+        Parameters
+        ----------
+        path : str or Path
+            A ``.safetensors`` file; it is replaced whole.
+        dtype : {"float32", "float16"}, default="float32"
+            Number format; float16 takes half the space.
+        """
+        from ._forgery_checkpoint import write_network
+        from ._forgery_train import describe
+        from ._torch import HEAD
+
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f'dtype={dtype!r}, expected "float32" or "float16"')
+        backbone = self.find_backbone()
+        bias = np.array([self.intercept_])
+        arrays = {**self.weights_, f"{HEAD}weight": self.coef_[None], f"{HEAD}bias": bias}
+        arrays = {k: a.astype(dtype) if a.dtype.kind == "f" else a for k, a in arrays.items()}
+        write_network(Path(path), arrays, describe(backbone))
+
+    def find_backbone(self) -> Backbone:
+        """Build the trained backbone.
+
+        Returns
+        -------
+        Backbone
+            With the weights in `weights_`.
+
+        Raises
+        ------
+        ValueError
+            If the installed libraries now make another network of them.
+        """
+        check_is_fitted(self)
+        name, size = self.backbone_info_["name"], self.backbone_info_["input_size"][0]
+        found = trained_backbone(TrainedWeights(name, size, self.fingerprint_, self.weights_))
+        if found.fingerprint != self.fingerprint_:
+            raise ValueError(
+                f"the trained weights of {name!r} now make a network with the fingerprint "
+                f"{found.fingerprint}, but fit made one with {self.fingerprint_}: the network is "
+                "defined otherwise here. Install the version it was trained with, or fit again."
+            )
+        return found
+
+    def _starting_point(self) -> tuple[Backbone, dict[str, NDArray[Any]]]:
+        """Return the backbone to train, at its input size, and a classifier if there is one."""
+        found = find_backbone(self.backbone, self.weights)
+        if found.module is None:
+            raise ValueError(
+                f"backbone={self.backbone!r} cannot be trained: expected a torch network, such as "
+                "'efficientnet-lite0' or 'timm:<model>'"
+            )
+        from ._torch import at_size, read_head
+
+        head, size = read_head(self.weights)
+        size = self.input_size or size
+        if size is None and found.input_size[0] != found.input_size[1]:
+            raise ValueError(
+                f"backbone={self.backbone!r} takes images of {found.input_size}, but aligned crops "
+                "are square: give input_size"
+            )
+        return at_size(found, size or found.input_size[0]), head
+
+    def _train(
+        self,
+        X: Any,
+        y: ArrayLike | None,
+        groups: ArrayLike | None,
+        backbone: Backbone,
+        head: dict[str, NDArray[Any]],
+        device: str,
+    ) -> ForgeryEmbedder:
+        from ._forgery_checkpoint import stored_seed
+        from ._forgery_data import genuine_crops, hold_out
+        from ._forgery_train import learn
+
+        seed = stored_seed(self.checkpoint_dir) if self.random_state is None else None
+        if seed is None:
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        crops = genuine_crops(
+            X, y, groups, backbone.input_size[0], n_jobs=self.n_jobs, verbose=self.verbose
+        )
+        split = hold_out(crops, self.validation_fraction, np.random.default_rng(seed))
+        learned = learn(self, backbone, head, crops, split, device, seed)
+        self._keep(backbone, learned.network)
+        self.history_, self.n_iter_ = learned.history, len(learned.history)
+        self.best_epochs_, self.validation_auc_ = learned.best_epochs, learned.validation_auc
+        self.validation_rows_ = np.flatnonzero(np.isin(crops.rows, crops.people[split[1]]))
+        return self
+
+    def _keep(self, backbone: Backbone, network: dict[str, NDArray[Any]]) -> None:
+        from ._torch import HEAD
+
+        weights = {k: _compact(a) for k, a in network.items() if not k.startswith(HEAD)}
+        found = trained_backbone(TrainedWeights(backbone.name, backbone.input_size[0], "", weights))
+        self.weights_ = weights
+        self.coef_ = network[f"{HEAD}weight"].astype(np.float32).ravel()
+        self.intercept_ = float(network[f"{HEAD}bias"].item())
+        self.backbone_info_ = found.describe()
+        self.fingerprint_ = found.fingerprint
+        self._n_features_out = found.width
+
+    def _imports(self) -> list[str]:
+        """Name the functions that the embedder imports, before and after ``fit``."""
+        trained = getattr(self, "backbone_info_", {}).get("name", "")
+        return sorted({*super()._imports(), *([trained] if is_factory(trained) else [])})
+
+
+def _compact(array: NDArray[Any]) -> NDArray[Any]:
+    """Halve the size of float32 weights that came from a float16 file; no value is changed."""
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return half if np.array_equal(half, array) else array
