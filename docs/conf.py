@@ -1,6 +1,11 @@
 """Configuration of the documentation; it builds without a network."""
 
+import sys
+from pathlib import Path
+
 import sklearn_diffake
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "sklearn-diffake"
 author = "the sklearn-diffake developers"
@@ -8,12 +13,13 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
+    "heads_tables",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "generated/heads_*.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
