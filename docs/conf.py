@@ -33,8 +33,10 @@ nitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torc
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-diffake"
 html_show_sourcelink = False
-html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
-html_sidebars = {"index": [], "changelog": []}
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_theme_options = {"secondary_sidebar_items": {"**": ["page-toc"], "heads": []}}
+html_sidebars = {"index": [], "changelog": [], "heads": []}
 
 
 def is_from_sklearn(app, what, name, obj, skip, options):

@@ -70,11 +70,11 @@ def describe(name, head, summary):
     seeded = "by ``random_state``" if "random_state" in parameters else "always"
     return [
         f":class:`~sklearn_diffake.novelty.{name}`",
-        ", ".join(f"``{parameter}``" for parameter in parameters),
-        cost,
         WHEN[name],
+        cost,
         "fit" if "device" in parameters else "no",
         DETERMINISTIC.get(name, seeded),
+        ", ".join(f"``{parameter}``" for parameter in parameters),
     ]
 
 
@@ -93,9 +93,9 @@ def write_tables(app):
     """Write all tables."""
     learned = json.loads((RESULTS / "novelty.json").read_text())
     real = json.loads((RESULTS / "real_heads.json").read_text())
-    header = ["Head", "Parameters", "Cost", "When to use", "GPU", "Deterministic"]
+    header = ["Head", "When to use", "Cost", "GPU", "Deterministic", "Parameters"]
     rows = [describe(name, head, learned["summary"]) for name, head in heads().items()]
-    tables = {"all": list_table(header, rows, "14 26 14 28 6 12")}
+    tables = {"all": list_table(header, rows, "16 26 16 5 11 26")}
     rows = [
         [
             f"``{row['head']}``",
