@@ -1,15 +1,19 @@
 """The four steps in one: from two photographs to a verdict."""
 
 import os
+import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from .embedding import FaceEmbedder
+from .embedding._backbones import MARGIN, SHIPPED, SIZE
 from .faces import FaceAligner
 from .novelty import GaussianMixtureDetector
-from .pairs import PairDifference
+from .pairs import DifferenceScaler, PairDifference
 
 
 def make_difffake_pipeline(
@@ -31,14 +35,19 @@ def make_difffake_pipeline(
 
     Its steps are ``align`` (`FaceAligner`), ``embed`` (`FaceEmbedder`), ``diff``
     (`PairDifference`) and ``detect`` (a one-class detector); every parameter of theirs can be
-    set and searched, for example as ``detect__n_components``.
+    set and searched, for example as ``detect__n_components``. With several embedders, ``embed``
+    and ``diff`` give way to ``features``, a :class:`~sklearn.pipeline.FeatureUnion` in which each
+    embedder has its own difference and a `DifferenceScaler`, so that none drowns another.
 
     Parameters
     ----------
-    embedder : str, Path or estimator, default="efficientnet-lite0"
-        Backbone for a `FaceEmbedder`, or an embedder of your own.
+    embedder : str, Path, estimator or list of these, default="efficientnet-lite0"
+        Backbone for a `FaceEmbedder`, or an embedder of your own; a list joins the features of
+        several, such as one for identity and one for forgery.
     aligner : bool or estimator, default=True
         True detects and aligns faces; False takes the images as crops that are aligned already.
+        Where a backbone of the package is among the embedders (``"difffake-lite0"``,
+        ``"difffake-lite0-identity"``), crops are cut as it was trained with them.
     operator : str, default="squared"
         How two embeddings become a difference, see `PairDifference`.
     normalize : str or None, default="embeddings"
@@ -79,6 +88,9 @@ def make_difffake_pipeline(
     ['align', 'embed', 'diff', 'detect']
     >>> pipe.set_params(detect__n_components=2)["detect"].n_components
     2
+    >>> pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
+    >>> [name for name, _ in pipe["features"].transformer_list]
+    ['facenet_vggface2', 'difffake_lite0']
     """
     shared = {
         "device": device,
@@ -87,20 +99,47 @@ def make_difffake_pipeline(
         "n_jobs": n_jobs,
         "verbose": verbose,
     }
+    embedders = embedder if isinstance(embedder, (list, tuple)) else [embedder]
+    if not embedders:
+        raise ValueError("embedder=[] is empty: give at least one backbone or embedder")
     if aligner is True:
-        aligner = FaceAligner(on_missing=on_missing, shared=True, **shared)
-    if isinstance(embedder, (str, os.PathLike)):
-        embedder = FaceEmbedder(embedder, **shared)
+        cut = {"size": SIZE, "margin": MARGIN} if any(map(_is_shipped, embedders)) else {}
+        aligner = FaceAligner(on_missing=on_missing, shared=True, **cut, **shared)
     if detector is None:
         detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
+    difference = PairDifference(operator, normalize=normalize)
+    built = [
+        FaceEmbedder(e, **shared) if isinstance(e, (str, os.PathLike)) else e for e in embedders
+    ]
+    if len(built) == 1:
+        middle = [("embed", built[0]), ("diff", difference)]
+    else:
+        middle = [("features", _join(embedders, built, difference))]
     return Pipeline(
         [
             ("align", "passthrough" if aligner in (None, False) else aligner),
-            ("embed", embedder),
-            ("diff", PairDifference(operator, normalize=normalize)),
+            *middle,
             ("detect", detector),
         ]
     )
+
+
+def _is_shipped(embedder: Any) -> bool:
+    return getattr(embedder, "backbone", embedder) in tuple(SHIPPED)
+
+
+def _join(embedders: Sequence[Any], built: list[Any], difference: PairDifference) -> FeatureUnion:
+    """Give each embedder a difference and a scaler of its own, and a name to set them by."""
+    branches: dict[str, Pipeline] = {}
+    for given, embedder in zip(embedders, built, strict=True):
+        backbone = str(getattr(given, "backbone", given))
+        stem = os.path.splitext(os.path.basename(backbone))[0]
+        name = re.sub(r"[\W_]+", "_", stem).strip("_") or "embedder"
+        if name in branches:
+            name += f"_{len(branches)}"
+        steps = [("embed", embedder), ("diff", clone(difference)), ("scale", DifferenceScaler())]
+        branches[name] = Pipeline(steps)
+    return FeatureUnion(list(branches.items()))
 
 
 def load_default() -> Pipeline:

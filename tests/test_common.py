@@ -24,6 +24,7 @@ TABULAR = [
 
 # Settings that take another way through the code.
 VARIANTS = [
+    pairs.DifferenceScaler(1),
     novelty.GaussianMixtureDetector(covariance_type="tied"),
     novelty.GaussianMixtureDetector(covariance_type="diag"),
     novelty.GaussianMixtureDetector(covariance_type="spherical"),

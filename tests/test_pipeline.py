@@ -173,3 +173,37 @@ def test_cuda_gives_nearly_the_same_verdicts(pairs):
 
 def test_pipeline_type():
     assert type(make_difffake_pipeline()) is Pipeline
+
+
+def test_several_embedders_are_joined_at_one_scale(pairs, cache):
+    pipe = make_difffake_pipeline(
+        [TINY, FaceEmbedder(TINY, device="cpu")], device="cpu", cache=cache
+    )
+    pipe.set_params(align__min_face_size=0.4, align__size=48, detect__n_components=1)
+    assert [name for name, _ in pipe.steps] == ["align", "features", "detect"]
+    names = [name for name, _ in pipe["features"].transformer_list]
+    assert names == ["tiny_backbones_colours", "tiny_backbones_colours_1"]
+    pipe.set_params(features__tiny_backbones_colours_1__diff__operator="absolute")
+    assert pipe["features"].transformer_list[0][1]["diff"].operator == "squared"
+    pipe.fit(pairs)
+    joined = pipe[:-1].transform(pairs)
+    first, second = np.split(joined, 2, axis=1)
+    for half in (first, second):
+        assert np.square(half).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
+    assert not np.allclose(first, second)
+    assert (
+        clone(pipe).fit(pairs).score_samples(pairs).tobytes() == pipe.score_samples(pairs).tobytes()
+    )
+
+
+def test_no_embedder():
+    with pytest.raises(ValueError, match="at least one backbone"):
+        make_difffake_pipeline([])
+
+
+@pytest.mark.parametrize("name", ["difffake-lite0", "difffake-lite0-identity"])
+def test_crops_are_cut_as_the_package_s_own_networks_expect(name):
+    for embedder in (name, ["facenet-vggface2", name], FaceEmbedder(name)):
+        aligner = make_difffake_pipeline(embedder)["align"]
+        assert (aligner.size, aligner.margin) == (160, 0.2)
+    assert make_difffake_pipeline("efficientnet-lite0")["align"].margin == 0

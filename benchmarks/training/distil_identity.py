@@ -211,7 +211,8 @@ def train(options):
         state = {"student": now, "average": average, "optimizer": optimizer.state_dict()}
         torch.save({**state, "history": json.dumps(history)}, checkpoint.with_suffix(".new"))
         os.replace(checkpoint.with_suffix(".new"), checkpoint)
-        save_file(average, options.output / "student.safetensors")
+        whole = {name: value.contiguous() for name, value in average.items()}
+        save_file(whole, options.output / "student.safetensors")
 
 
 def follow(average, state, decay):

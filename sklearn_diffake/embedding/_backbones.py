@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ from ..faces._images import file_key
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Backbones that come with the package, and the files of their weights.
+SHIPPED = {
+    "difffake-lite0": "forgery.safetensors",
+    "difffake-lite0-identity": "identity.safetensors",
+}
+#: Size of the crops that they were trained on, and margin around the ArcFace crop in them.
+SIZE, MARGIN = 160, 0.2
 _LOCK = threading.RLock()
 
 #: Takes crops of shape (b, H, W, 3), uint8, returns embeddings of shape (b, width), float32.
@@ -79,9 +87,10 @@ def find_backbone(backbone: str | os.PathLike[str], weights: Any = None) -> Back
     Parameters
     ----------
     backbone : str or Path
-        ``"facenet-vggface2"``, ``"facenet-casia-webface"``, ``"efficientnet-lite0"``,
-        ``"timm:<model>"``, a path to an ``.onnx`` file, or ``"module:function"`` naming a
-        function without arguments that returns a torch module.
+        ``"difffake-lite0-identity"``, ``"difffake-lite0"``, ``"facenet-vggface2"``,
+        ``"facenet-casia-webface"``, ``"efficientnet-lite0"``, ``"timm:<model>"``, a path to an
+        ``.onnx`` file, or ``"module:function"`` naming a function without arguments that returns a
+        torch module.
     weights : str or Path, optional
         A ``.safetensors`` file with the weights of a torch backbone.
 
@@ -128,6 +137,11 @@ class TrainedWeights:
     input_size: int
     fingerprint: str
     arrays: dict[str, np.ndarray] = field(repr=False, compare=False)
+
+
+def shipped_file(name: str) -> str:
+    """Return the path of the weights of a backbone that comes with the package."""
+    return str(resources.files("sklearn_diffake") / "data" / SHIPPED[name])
 
 
 def trained_backbone(weights: TrainedWeights) -> Backbone:
@@ -193,7 +207,11 @@ def _find_torch(name: str, weights: str | dict[str, Any] | None) -> Backbone:
         return _torch.timm_backbone(name, weights)
     if is_factory(name):
         return _torch.factory_backbone(name, weights)
-    known = ", ".join(repr(known) for known in (*_torch.FACENET_FILES, "efficientnet-lite0"))
+    if name in SHIPPED:
+        from ._shipped import shipped_backbone
+
+        return shipped_backbone(name, weights)
+    known = ", ".join(map(repr, (*SHIPPED, *_torch.FACENET_FILES, "efficientnet-lite0")))
     raise ValueError(
         f"backbone={name!r} is unknown: expected {known}, 'timm:<model>', a path to an .onnx "
         "file, or 'module:function' naming a function that returns a torch module"

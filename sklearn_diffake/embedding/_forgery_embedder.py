@@ -17,7 +17,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..faces._table import image_table
 from ..utils._device import resolve_device
-from ._backbones import Backbone, TrainedWeights, find_backbone, is_factory, trained_backbone
+from ._backbones import (
+    SHIPPED,
+    Backbone,
+    TrainedWeights,
+    find_backbone,
+    is_factory,
+    shipped_file,
+    trained_backbone,
+)
 from ._face_embedder import FaceEmbedder
 
 
@@ -380,7 +388,10 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
             )
         from ._torch import at_size, read_head
 
-        head, size = read_head(self.weights)
+        weights = self.weights
+        if weights is None and self.backbone in SHIPPED:
+            weights = shipped_file(str(self.backbone))
+        head, size = read_head(weights)
         size = self.input_size or size
         if size is None and found.input_size[0] != found.input_size[1]:
             raise ValueError(

@@ -23,6 +23,7 @@ FACENET_FILES = {
 _FACENET_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
 #: Tensors of a forgery classifier, which may accompany a backbone in one file.
 HEAD = "forgery_head."
+LITE0_NORMALISATION: dict[str, Any] = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -32,11 +33,11 @@ def facenet_backbone(name: str, weights: Weights) -> Backbone:
     from facenet_pytorch import InceptionResnetV1
 
     module = InceptionResnetV1()
-    state = _read_weights(weights) if weights else _facenet_checkpoint(name)
+    state = read_weights(weights) if weights else _facenet_checkpoint(name)
     state = {key: value for key, value in state.items() if not key.startswith("logits.")}
-    _load_state(module, state, name, weights or FACENET_FILES[name])
+    load_state(module, state, name, weights or FACENET_FILES[name])
     trained_on = name.removeprefix("facenet-")
-    return _torch_backbone(
+    return torch_backbone(
         name,
         module,
         input_size=(160, 160),
@@ -79,21 +80,25 @@ def lite0_backbone(weights: Weights) -> Backbone:
     The package's tensors follow those of timm's ``tf_efficientnet_lite0`` in order; its last
     two belong to the classifier, which is dropped.
     """
-    module = _import_timm().create_model("tf_efficientnet_lite0", num_classes=0)
+    module = lite0_module()
     if weights:
-        state, source = _read_weights(weights), weights
+        state, source = read_weights(weights), weights
     else:
         tensors, source = _lite0_package()
         state = dict(zip(module.state_dict(), tensors, strict=False))
-    _load_state(module, state, "efficientnet-lite0", source)
-    return _torch_backbone(
+    load_state(module, state, "efficientnet-lite0", source)
+    return torch_backbone(
         "efficientnet-lite0",
         module,
         input_size=(224, 224),
-        mean=(127 / 255,) * 3,
-        std=(128 / 255,) * 3,
         licence="Apache-2.0",
+        **LITE0_NORMALISATION,
     )
+
+
+def lite0_module() -> Any:
+    """Make EfficientNet-Lite0 without classifier; its weights are still random."""
+    return import_timm().create_model("tf_efficientnet_lite0", num_classes=0)
 
 
 def _lite0_package() -> tuple[list[Any], str]:
@@ -116,7 +121,7 @@ def _lite0_package() -> tuple[list[Any], str]:
 
 def timm_backbone(name: str, weights: Weights) -> Backbone:
     """Build any image model of timm, without its classifier."""
-    timm = _import_timm()
+    timm = import_timm()
     model = name.removeprefix("timm:")
     if not timm.is_model(model):
         near = difflib.get_close_matches(model, timm.list_models(), n=5, cutoff=0.4)
@@ -131,11 +136,11 @@ def timm_backbone(name: str, weights: Weights) -> Backbone:
     if weights:
         head = module.pretrained_cfg.get("classifier") or ()
         heads = tuple(f"{h}." for h in ((head,) if isinstance(head, str) else head))
-        state = _read_weights(weights)
+        state = read_weights(weights)
         state = {key: t for key, t in state.items() if not key.startswith(heads)}
-        _load_state(module, state, name, weights)
+        load_state(module, state, name, weights)
     config = timm.data.resolve_model_data_config(module)
-    return _torch_backbone(
+    return torch_backbone(
         name,
         module,
         input_size=tuple(config["input_size"][1:]),
@@ -160,13 +165,13 @@ def factory_backbone(name: str, weights: Weights) -> Backbone:
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"backbone={name!r} returned {type(module).__name__}, not a torch module")
     if weights:
-        _load_state(module, _read_weights(weights), name, weights)
+        load_state(module, read_weights(weights), name, weights)
     mean, std = check_normalisation(
         getattr(module, "mean", IMAGENET_MEAN),
         getattr(module, "std", IMAGENET_STD),
         f"backbone={name!r}",
     )
-    return _torch_backbone(
+    return torch_backbone(
         name,
         module,
         input_size=_input_size(getattr(module, "input_size", 224), name),
@@ -190,7 +195,7 @@ def _input_size(declared: Any, name: str) -> tuple[int, int]:
     return height, width
 
 
-def _torch_backbone(
+def torch_backbone(
     name: str,
     module: Any,
     *,
@@ -199,6 +204,7 @@ def _torch_backbone(
     std: tuple[float, ...],
     licence: str,
 ) -> Backbone:
+    """Make a backbone of a torch module that turns (b, 3, H, W) into (b, width)."""
     import torch
 
     module.to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
@@ -228,7 +234,7 @@ def at_size(backbone: Backbone, size: int) -> Backbone:
     if backbone.input_size == (size, size):
         return backbone
     try:
-        return _torch_backbone(
+        return torch_backbone(
             backbone.name,
             backbone.module,
             input_size=(size, size),
@@ -284,7 +290,8 @@ def _fingerprint(module: Any, declared: tuple[Any, ...]) -> str:
     return digest.hexdigest()
 
 
-def _load_state(module: Any, state: dict[str, Any], name: str, source: Any) -> None:
+def load_state(module: Any, state: dict[str, Any], name: str, source: Any) -> None:
+    """Put weights into a module; an error names the first that do not fit."""
     own = module.state_dict()
     wrong = [f"{k!r} is missing" for k in own if k not in state and "num_batches" not in k]
     wrong += [f"{k!r} is not expected" for k in state if k not in own]
@@ -302,7 +309,8 @@ def _load_state(module: Any, state: dict[str, Any], name: str, source: Any) -> N
     module.load_state_dict(state, strict=False)
 
 
-def _read_weights(weights: str | dict[str, Any]) -> dict[str, Any]:
+def read_weights(weights: str | dict[str, Any]) -> dict[str, Any]:
+    """Read the weights of a backbone, leaving out those of a forgery classifier."""
     state = weights if isinstance(weights, dict) else _read_safetensors(weights)
     return {key: tensor for key, tensor in state.items() if not key.startswith(HEAD)}
 
@@ -361,7 +369,8 @@ def _write_safetensors(module: Any, path: str) -> None:
     save_file(tensors, path)
 
 
-def _import_timm() -> Any:
+def import_timm() -> Any:
+    """Import timm, with an error that names the extra if it is missing."""
     import_torchvision()
     try:
         return importlib.import_module("timm")

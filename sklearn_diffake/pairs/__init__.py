@@ -2,5 +2,6 @@
 
 from sklearn_diffake.pairs._difference import PairDifference
 from sklearn_diffake.pairs._pairing import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.pairs._scaler import DifferenceScaler
 
-__all__ = ["PairDifference", "make_reference_pairs", "make_same_video_pairs"]
+__all__ = ["DifferenceScaler", "PairDifference", "make_reference_pairs", "make_same_video_pairs"]

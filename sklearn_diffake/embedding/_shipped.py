@@ -1,0 +1,63 @@
+"""Backbones that come with the package, trained by its own scripts. Loads torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ._backbones import SIZE, Backbone, shipped_file
+from ._torch import (
+    LITE0_NORMALISATION,
+    Weights,
+    lite0_module,
+    load_state,
+    read_weights,
+    torch_backbone,
+)
+
+_FORGERY_SIZE = 128
+_ARCFACE_SIDE, _IDENTITY_WIDTH = 112, 128
+_LICENCE = "BSD-3-Clause; trained on Labeled Faces in the Wild, whose own terms apply"
+
+
+def shipped_backbone(name: str, weights: Weights) -> Backbone:
+    """Build a backbone that comes with the package, with its own weights or with others."""
+    module: Any = lite0_module()
+    size = _FORGERY_SIZE
+    if name == "difffake-lite0-identity":
+        module, size = identity_module(_IDENTITY_WIDTH), SIZE
+    source = weights or shipped_file(name)
+    load_state(module, read_weights(source), name, source)
+    return torch_backbone(
+        name, module, input_size=(size, size), licence=_LICENCE, **LITE0_NORMALISATION
+    )
+
+
+def identity_module(width: int) -> nn.Sequential:
+    """Make the network of the identity backbone: the ArcFace crop, lite0, a linear layer."""
+    module = nn.Sequential()
+    module.add_module("crop", CentreCrop(_ARCFACE_SIDE))
+    module.add_module("features", lite0_module())
+    module.add_module("project", nn.Linear(1280, width, bias=False))
+    return module
+
+
+class CentreCrop(nn.Module):
+    """Cut a square out of the middle of images.
+
+    Parameters
+    ----------
+    side : int
+        Its side in pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the middle of images of shape (b, 3, H, W)."""
+        top, left = ((extent - self.side) // 2 for extent in images.shape[2:])
+        return images[..., top : top + self.side, left : left + self.side]

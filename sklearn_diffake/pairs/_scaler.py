@@ -1,0 +1,149 @@
+"""Differences of several embeddings, brought to one scale before they are put side by side."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.decomposition import PCA
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_diffake.base import check_finite, genuine_rows
+
+
+class DifferenceScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Centre differences, and scale them as a whole: genuine ones have length one on average.
+
+    Where differences of several embeddings are joined, by a
+    :class:`~sklearn.pipeline.FeatureUnion`, each then has the same say, however wide it is and
+    whatever its unit. Within one embedding, proportions stay as they are. Rows labelled -1 are
+    not learned from, which scikit-learn's own scalers would do.
+
+    Parameters
+    ----------
+    n_components : int, float in (0, 1) or None, default=None
+        Keep this many principal components of the genuine differences, or so many that they
+        explain this share of the variance. None keeps all features as they are.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (n_features,)
+        Mean of the genuine rows.
+    components_ : ndarray of shape (n_components, n_features) or None
+        Principal directions, if `n_components` asks for them.
+    scale_ : float
+        Root of the mean squared length of the genuine rows after centring (and projection); 1 if
+        they do not vary.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit, if all of them are strings.
+
+    See Also
+    --------
+    PairDifference : Makes the differences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.pairs import DifferenceScaler
+    >>> differences = np.random.default_rng(0).normal(scale=100.0, size=(50, 8))
+    >>> scaled = DifferenceScaler().fit_transform(differences)
+    >>> float(np.square(scaled).sum(axis=1).mean().round(6))
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+            None,
+        ]
+    }
+
+    def __init__(self, n_components: int | float | None = None):
+        self.n_components = n_components
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
+        """Learn centre and scale of genuine differences.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake; rows labelled -1 are not learned from. None means
+            that all rows are genuine.
+
+        Returns
+        -------
+        self : object
+            The fitted scaler.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not 2-D and finite, `y` has another length, no row is genuine, or there are
+            fewer genuine rows or features than `n_components`.
+        """
+        rows = genuine_rows(self._validate(X, reset=True), y).astype(np.float64)
+        self.mean_, self.components_ = rows.mean(axis=0), None
+        if self.n_components is not None:
+            if self.n_components > min(rows.shape):
+                raise ValueError(
+                    f"n_components={self.n_components} is more than there are genuine rows or "
+                    f"features: n_samples={len(rows)}, n_features={rows.shape[1]}."
+                )
+            self.components_ = PCA(self.n_components, svd_solver="full").fit(rows).components_
+        self._n_features_out = len(self.mean_ if self.components_ is None else self.components_)
+        self.scale_ = 1.0
+        length = np.sqrt(np.square(self._project(rows)).sum(axis=1).mean())
+        if length > 0:
+            self.scale_ = float(length)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Centre and scale differences.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+
+        Returns
+        -------
+        scaled : ndarray of shape (n_samples, n_components) or (n_samples, n_features)
+            In the number format of `X`.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        return self._project(X.astype(np.float64)).astype(X.dtype)
+
+    def _project(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = rows - self.mean_
+        if self.components_ is not None:
+            # row by row in one order, so that no row depends on the others of its batch
+            rows = np.einsum("ij,kj->ik", rows, self.components_)
+        return rows / self.scale_
+
+    def _validate(self, X: ArrayLike, *, reset: bool) -> NDArray:
+        X = validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
+        )
+        check_finite(X)
+        return X
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
