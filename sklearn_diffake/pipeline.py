@@ -92,7 +92,7 @@ def make_difffake_pipeline(
     >>> [name for name, _ in pipe["features"].transformer_list]
     ['facenet_vggface2', 'difffake_lite0']
     """
-    shared = {
+    shared: dict[str, Any] = {
         "device": device,
         "batch_size": batch_size,
         "cache": cache,
@@ -103,8 +103,9 @@ def make_difffake_pipeline(
     if not embedders:
         raise ValueError("embedder=[] is empty: give at least one backbone or embedder")
     if aligner is True:
-        cut = {"size": SIZE, "margin": MARGIN} if any(map(_is_shipped, embedders)) else {}
-        aligner = FaceAligner(on_missing=on_missing, shared=True, **cut, **shared)
+        aligner = FaceAligner(on_missing=on_missing, shared=True, **shared)
+        if any(map(_is_shipped, embedders)):
+            aligner.set_params(size=SIZE, margin=MARGIN)
     if detector is None:
         detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
     difference = PairDifference(operator, normalize=normalize)
@@ -112,7 +113,7 @@ def make_difffake_pipeline(
         FaceEmbedder(e, **shared) if isinstance(e, (str, os.PathLike)) else e for e in embedders
     ]
     if len(built) == 1:
-        middle = [("embed", built[0]), ("diff", difference)]
+        middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", difference)]
     else:
         middle = [("features", _join(embedders, built, difference))]
     return Pipeline(

@@ -15,6 +15,7 @@ script is started again with the same output folder.
 
 import argparse
 import json
+import math
 import os
 import time
 import zlib
@@ -183,7 +184,12 @@ def train(options):
         start, total = time.perf_counter(), 0.0
         for step in tqdm(range(n_steps), desc=f"epoch {epoch}", mininterval=10):
             done = (epoch * n_steps + step) / (options.epochs * n_steps)
-            lr = options.lr * min(1, done * options.epochs * 2) * 0.5 * (1 + np.cos(np.pi * done))
+            lr = (
+                options.lr
+                * min(1, done * options.epochs * 2)
+                * 0.5
+                * (1 + math.cos(math.pi * done))
+            )
             optimizer.param_groups[0]["lr"] = lr
             rows = rng.integers(len(faces), size=options.batch_size)
             crops = torch.from_numpy(np.stack([degrade(faces[row], rng) for row in rows]))

@@ -18,8 +18,8 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
-from ..novelty._svdd_net import seeded
 from ..utils._progress import progress_bar
+from ..utils._seeded import seeded
 from ._backbones import Backbone
 from ._forgery_checkpoint import SEED, Checkpoint, State
 from ._forgery_data import GenuineCrops

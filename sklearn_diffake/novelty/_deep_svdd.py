@@ -266,8 +266,9 @@ class DeepSVDD(BaseDetector):
         return X
 
     def _fit(self, X: NDArray[Any], **per_row: Any) -> None:
-        from sklearn_diffake.novelty._svdd_net import seeded, torch_threads
+        from sklearn_diffake.novelty._svdd_net import torch_threads
         from sklearn_diffake.novelty._svdd_train import learn
+        from sklearn_diffake.utils._seeded import seeded
 
         if not all(isinstance(n, Integral) and n > 0 for n in self.hidden_layer_sizes):
             raise ValueError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_diffake.novelty._standardise import blocks, standardise
+from sklearn_diffake.utils._seeded import seeded
 
 _SLOPE = 0.1  # of the leaky ReLU: unbounded on both sides, so that no unit saturates
 _PROBE_STD = 3.0  # of the noise, where genuine rows have 1
@@ -25,7 +26,6 @@ _COLLAPSE = 0.01  # share of the spread before training at which a network has c
 State = dict[str, NDArray[Any]]
 
 _threads_lock, _threads_users, _threads_before = threading.Lock(), 0, 0
-_global_rng = threading.Lock()
 
 
 @contextmanager
@@ -48,18 +48,6 @@ def torch_threads(n_threads: int) -> Iterator[None]:
         with _threads_lock:
             _threads_users -= 1
             torch.set_num_threads(_threads_before)
-
-
-@contextmanager
-def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Seed torch's global generators, one thread at a time, and restore them afterwards."""
-    cuda = [torch.device(device)] if device.startswith("cuda") else []
-    with _global_rng, torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(seed)
-        for one in cuda:
-            with torch.cuda.device(one):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:

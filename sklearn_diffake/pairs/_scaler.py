@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -136,7 +137,7 @@ class DifferenceScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             rows = np.einsum("ij,kj->ik", rows, self.components_)
         return rows / self.scale_
 
-    def _validate(self, X: ArrayLike, *, reset: bool) -> NDArray:
+    def _validate(self, X: Any, *, reset: bool) -> NDArray:
         X = validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
         )

@@ -1,0 +1,149 @@
+"""How well the shipped networks tell real deepfakes, beside what anyone could use instead.
+
+Crops of the DFDC are judged against genuine references of their claimed identity, by groups of
+identities in two halves: what there is to choose is chosen on the first, the second is for the
+report. Heads are fitted on genuine LFW pairs of people whom no shipped network has seen. The hard
+quarter are the fakes that keep the identity best, by the cosine of the teacher.
+
+    python benchmarks/quality.py FACES DATA/dfdc_crops TEACHER.onnx -o results/quality.json
+
+FACES holds the folders lfw and dfdc_crops that training/prepare_faces.py wrote.
+"""
+
+import argparse
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from real_pairs import METRICS
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from training.distil_identity import centre, held_out, unit
+
+from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.metrics import bootstrap_interval
+from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
+from sklearn_diffake.pairs import PairDifference, make_reference_pairs
+
+WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+class Faces:
+    """Aligned faces of one data set, and what networks make of them."""
+
+    def __init__(self, folder, teacher, cache):
+        self.crops = np.load(folder / "faces.npy", mmap_mode="r")
+        self.table = pd.read_csv(folder / "faces.csv")
+        own = np.ascontiguousarray(centre(self.crops))
+        settings = {"cache": cache, "verbose": 1}
+        self.vectors = {
+            "teacher": unit(FaceEmbedder(teacher, **settings).fit_transform(own)),
+            "ImageNet": unit(FaceEmbedder("efficientnet-lite0", **settings).fit_transform(own)),
+        }
+        identity = FaceEmbedder("difffake-lite0-identity", **settings).fit(self.crops[:1])
+        mirrored = np.ascontiguousarray(self.crops[:, :, ::-1])
+        self.vectors["identity"] = unit(
+            unit(identity.transform(self.crops)) + unit(identity.transform(mirrored))
+        )
+        forgery = ForgeryEmbedder("difffake-lite0", max_epochs=0, **settings).fit(self.crops[:1])
+        self.vectors["forgery"] = unit(forgery.transform(self.crops))
+        self.logits = (forgery.score_images(self.crops) + forgery.score_images(mirrored)) / 2
+
+
+def cosine(vectors, index):
+    return (vectors[index[:, 0]] * vectors[index[:, 1]]).sum(axis=1)
+
+
+def on_differences(head, fit_vectors, fit_index, vectors, index):
+    """Fit a head on squared differences of genuine pairs; score others."""
+    head = make_pipeline(PairDifference(), clone(head)).fit(fit_vectors[fit_index])
+    return head.score_samples(vectors[index])
+
+
+def standard(score, of):
+    return (score - of.mean()) / of.std()
+
+
+def scores_of(fit, fit_index, faces, index, several):
+    """Return the scores of all systems, higher for more genuine, for every probe."""
+    found = {"cosine of the teacher": cosine(faces.vectors["teacher"], index)}
+    for name in ("teacher", "identity"):
+        nearest = cosine(faces.vectors[name], several).reshape(len(index), -1).max(axis=1)
+        found[f"nearest of three references, {name}"] = nearest
+    mixture = GaussianMixtureDetector(random_state=0, shrinkage="auto")
+    for name in ("ImageNet", "forgery", "identity"):
+        found[f"{name}, squared + GMM"] = on_differences(
+            mixture, fit.vectors[name], fit_index, faces.vectors[name], index
+        )
+    found["identity, squared + Mahalanobis"] = on_differences(
+        MahalanobisDetector(), fit.vectors["identity"], fit_index, faces.vectors["identity"], index
+    )
+    found["cosine of the identity head"] = cosine(faces.vectors["identity"], index)
+    found["forgery head, probe alone"] = faces.logits[index[:, 1]]
+    found["forgery head, probe less reference"] = (
+        faces.logits[index[:, 1]] - faces.logits[index[:, 0]]
+    )
+    genuine = cosine(fit.vectors["identity"], fit_index)
+    alone = standard(found["cosine of the identity head"], genuine)
+    for forgery in ("forgery head, probe alone", "forgery head, probe less reference"):
+        seen = fit.logits[fit_index[:, 1]]
+        seen = seen - fit.logits[fit_index[:, 0]] if "less" in forgery else seen
+        second = standard(found[forgery], seen)
+        for weight in WEIGHTS:
+            found[f"identity cosine + {weight} x {forgery}"] = alone + weight * second
+    return found
+
+
+def judge(score, y, groups, kept):
+    row = {}
+    for metric, function in METRICS.items():
+        values = bootstrap_interval(
+            function, y[kept], score[kept], groups=groups[kept], random_state=0
+        )
+        row[metric] = [round(float(value), 4) for value in values]
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("faces", type=Path)
+    parser.add_argument("dfdc", type=Path)
+    parser.add_argument("teacher")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    fit = Faces(options.faces / "lfw", options.teacher, options.cache)
+    faces = Faces(options.faces / "dfdc_crops", options.teacher, options.cache)
+    table = fit.table[held_out(fit.table["identity"])].reset_index(names="row")
+    several_each = table[table["identity"].duplicated(keep=False)].reset_index(drop=True)
+    fit_pairs = make_reference_pairs(several_each, random_state=0)
+    fit_index = several_each["row"].to_numpy()[fit_pairs.index]
+    manifest = pd.read_csv(options.dfdc / "manifest.csv")
+    rows = pd.Series(np.arange(len(faces.table)), faces.table["path"])
+    rows = rows.loc[manifest["path"]].to_numpy()
+    three = make_reference_pairs(manifest, k=3, exclude="original", random_state=0)
+    several, pairs = rows[three.index], three.index[::3]
+    index, y = rows[pairs], three.target[::3]
+    groups = manifest["group"].to_numpy()[pairs[:, 1]]
+    chosen_on = np.array([zlib.crc32(str(group).encode()) % 2 == 0 for group in groups])
+    keeps = cosine(faces.vectors["teacher"], index)
+    found = {"heads fitted on": len(fit_index), "rows": []}
+    scores = scores_of(fit, fit_index, faces, index, several)
+    for part, half in (("choose", chosen_on), ("report", ~chosen_on)):
+        fakes = np.flatnonzero(half & (y == -1))
+        hard = half & (y == 1)
+        hard[fakes[np.argsort(-keeps[fakes])[: len(fakes) // 4]]] = True
+        found[part] = {"pairs": int(half.sum()), "groups": len(set(groups[half]))}
+        for name, score in scores.items():
+            row = {"part": part, "system": name, **judge(score, y, groups, half)}
+            row["AUC, hard quarter"] = judge(score, y, groups, hard)["AUC"]
+            found["rows"].append(row)
+            print(part.ljust(7), name.ljust(55), row["AUC"], row["EER"], row["AUC, hard quarter"])
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
