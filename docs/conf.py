@@ -36,7 +36,7 @@ html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_theme_options = {"secondary_sidebar_items": {"**": ["page-toc"], "heads": []}}
-html_sidebars = {"index": [], "changelog": [], "heads": []}
+html_sidebars = {page: [] for page in ("index", "changelog", "heads", "pseudo_deepfakes")}
 
 
 def is_from_sklearn(app, what, name, obj, skip, options):

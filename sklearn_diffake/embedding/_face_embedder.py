@@ -29,6 +29,9 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     backbone : str or Path, default="efficientnet-lite0"
         Which network:
 
+        - ``"difffake-lite0-identity"``, ``"difffake-lite0"``: the networks that come with this
+          package, 128-d for identity and 1280-d for forgery; they need crops of
+          ``FaceAligner(160, margin=0.2)`` and the extra ``timm``, but no download;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
           facenet-pytorch, 512-d identity embeddings; the weights are downloaded on first use;
         - ``"efficientnet-lite0"``: 1280-d ImageNet features; the weights come with the extra
