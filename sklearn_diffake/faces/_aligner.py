@@ -20,6 +20,7 @@ from ._map import ImageMap
 from ._table import ImageTable, image_table
 
 _SHOWN = 5  # rows named in a message
+_DECIMALS = 2  # of landmarks, in pixels
 
 
 class FaceAligner(TransformerMixin, BaseEstimator):
@@ -259,7 +260,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     def _namespace(self) -> str:
         names = ("size", "margin", "select", "min_face_size", "min_probability", "max_size")
         settings = tuple(getattr(self, name) for name in names)
-        return f"aligned:1:mtcnn-{version('facenet-pytorch')}:{settings}"
+        return f"aligned:2:mtcnn-{version('facenet-pytorch')}:{settings}"
 
     def _align(self, images: list[np.ndarray]) -> np.ndarray:
         found = detect_faces(
@@ -277,8 +278,9 @@ class FaceAligner(TransformerMixin, BaseEstimator):
                 best = faces.choose(self.select, image.shape)
                 record["box"] = faces.boxes[best]
                 record["probability"] = faces.probabilities[best]
-                record["landmarks"] = faces.landmarks[best]
-                record["matrix"] = fit_similarity(faces.landmarks[best], target)
+                # coarser than what the number of threads and the size of a batch change
+                record["landmarks"] = np.round(faces.landmarks[best], _DECIMALS)
+                record["matrix"] = fit_similarity(record["landmarks"], target)
             else:
                 record["box"] = record["probability"] = record["landmarks"] = np.nan
                 record["matrix"] = centre_square(image.shape, self.size)

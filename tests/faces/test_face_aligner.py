@@ -251,3 +251,20 @@ def test_cuda_gives_nearly_the_same_crops():
     on_cpu = aligner().fit_transform(images)
     on_gpu = aligner(device="cuda").fit_transform(images)
     assert np.abs(on_gpu.astype(int) - on_cpu).mean() < 1
+
+
+def test_crops_do_not_depend_on_threads_or_batch():
+    import torch
+
+    images, before = faces(5), torch.get_num_threads()
+    crops = []
+    try:
+        for threads, batch_size in ((1, 1), (2, 5), (1, 3)):
+            torch.set_num_threads(threads)
+            model = aligner(size=112, batch_size=batch_size, keep_landmarks=True)
+            crops.append(model.fit_transform(images))
+            np.testing.assert_array_equal(model.landmarks_, np.round(model.landmarks_, 2))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(crops[0], crops[1])
+    np.testing.assert_array_equal(crops[0], crops[2])
