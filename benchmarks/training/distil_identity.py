@@ -32,6 +32,7 @@ from tqdm import tqdm
 
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.embedding._backbones import find_backbone
+from sklearn_diffake.embedding._shipped import identity_module
 
 SIDE = 112  # of the ArcFace crop, at the centre of the aligned faces
 SHIFT = 5
@@ -105,18 +106,22 @@ def degrade(face, rng):
     return image
 
 
-class Student(nn.Module):
-    """EfficientNet-Lite0 with a linear layer to the teacher's width."""
+def new_student(width, start=None):
+    """Make the network with ImageNet weights, or with those of an earlier training."""
+    student = identity_module(width).requires_grad_(True)
+    known = find_backbone("efficientnet-lite0").module.state_dict()
+    if start:
+        known = {name.removeprefix("features."): value for name, value in load_file(start).items()}
+    own = student.state_dict()
+    usable = {k: v for k, v in known.items() if k in own and own[k].shape == v.shape}
+    student.load_state_dict(usable, strict=False)
+    return student
 
-    def __init__(self, width):
-        super().__init__()
-        backbone = find_backbone("efficientnet-lite0", None)
-        self.features = backbone.module.requires_grad_(True)
-        self.project = nn.Linear(backbone.width, width, bias=False)
 
-    def forward(self, crops):
-        x = (crops.permute(0, 3, 1, 2).float() - 127) / 128
-        return nn.functional.normalize(self.project(self.features(x)), dim=1)
+def forward(student, crops):
+    """Return unit embeddings of crops of shape (b, H, W, 3), uint8."""
+    x = (crops.permute(0, 3, 1, 2).float() - 127) / 128
+    return nn.functional.normalize(student(x), dim=1)
 
 
 def embed(student, crops, batch=64):
@@ -126,7 +131,7 @@ def embed(student, crops, batch=64):
     with torch.inference_mode():
         for start in range(0, len(crops), batch):
             x = torch.from_numpy(np.ascontiguousarray(crops[start : start + batch]))
-            parts.append((student(x) + student(x.flip(2))).numpy())
+            parts.append((forward(student, x) + forward(student, x.flip(2))).numpy())
     student.train()
     return unit(np.concatenate(parts))
 
@@ -167,7 +172,8 @@ def train(options):
     judged = held_out(table["identity"])
     judged_crops, judged_names = centre(every[judged]), table["identity"][judged]
     torch.manual_seed(options.seed)
-    student = Student(targets.shape[1]).to(memory_format=torch.channels_last).train()
+    student = new_student(targets.shape[1], options.start)
+    student = student.to(memory_format=torch.channels_last).train()
     average = {name: value.clone() for name, value in student.state_dict().items()}
     optimizer = torch.optim.AdamW(student.parameters(), weight_decay=0.02, fused=True)
     n_steps = options.epoch_size // options.batch_size
@@ -194,7 +200,7 @@ def train(options):
             rows = rng.integers(len(faces), size=options.batch_size)
             crops = torch.from_numpy(np.stack([degrade(faces[row], rng) for row in rows]))
             goal = torch.from_numpy(targets[rows].astype(np.float32))
-            loss = 1 - (student(crops) * goal).sum(dim=1).mean()
+            loss = 1 - (forward(student, crops) * goal).sum(dim=1).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -233,7 +239,7 @@ def follow(average, state, decay):
 def measure(options):
     """Compare student and teacher on pairs of one person and of two."""
     state = load_file(options.output / "student.safetensors")
-    student = Student(state["project.weight"].shape[0])
+    student = new_student(state["project.weight"].shape[0])
     student.load_state_dict(state)
     for folder in [options.faces, *options.measure]:
         faces, table = load_faces(folder)
@@ -258,6 +264,7 @@ def main():
     parser.add_argument("teacher")
     parser.add_argument("output", type=Path)
     parser.add_argument("--measure", type=Path, nargs="+")
+    parser.add_argument("--start", help="weights of an earlier training, a .safetensors file")
     parser.add_argument("--averages", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--epoch-size", type=int, default=20_000)

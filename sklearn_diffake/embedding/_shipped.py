@@ -36,11 +36,20 @@ def shipped_backbone(name: str, weights: Weights) -> Backbone:
 
 
 def identity_module(width: int) -> nn.Sequential:
-    """Make the network of the identity backbone: the ArcFace crop, lite0, a linear layer."""
+    """Make the network of the identity backbone: lite0 on the ArcFace crop, and a linear layer.
+
+    The last feature map is not averaged but laid flat: where something is in a face tells who it
+    is. The layers between it and lite0's classifier are left out.
+    """
+    lite0 = lite0_module()
     module = nn.Sequential()
     module.add_module("crop", CentreCrop(_ARCFACE_SIDE))
-    module.add_module("features", lite0_module())
-    module.add_module("project", nn.Linear(1280, width, bias=False))
+    for name in ("conv_stem", "bn1", "blocks"):
+        module.add_module(name, getattr(lite0, name))
+    channels, side = lite0.conv_head.in_channels, -(-_ARCFACE_SIDE // 32)
+    module.add_module("norm", nn.BatchNorm2d(channels))
+    module.add_module("flat", nn.Flatten())
+    module.add_module("project", nn.Linear(channels * side * side, width, bias=False))
     return module
 
 
