@@ -34,6 +34,7 @@ from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.embedding._backbones import find_backbone
 from sklearn_diffake.embedding._shipped import identity_module
 
+NAME = "difffake-lite0-identity"
 SIDE = 112  # of the ArcFace crop, at the centre of the aligned faces
 SHIFT = 5
 HELD_OUT = 0.1  # share of the people
@@ -236,6 +237,16 @@ def follow(average, state, decay):
             average[name].copy_(value)
 
 
+def export(options):
+    """Write the weights as the package carries them: halved, but for the statistics of norms."""
+    state = load_file(options.output / "student.safetensors")
+    halved = {
+        name: value.half() if value.is_floating_point() and "running" not in name else value
+        for name, value in state.items()
+    }
+    save_file(halved, options.output / "identity.safetensors", {"backbone": NAME})
+
+
 def measure(options):
     """Compare student and teacher on pairs of one person and of two."""
     state = load_file(options.output / "student.safetensors")
@@ -278,6 +289,7 @@ def main():
         measure(options)
     else:
         train(options)
+        export(options)
 
 
 if __name__ == "__main__":
