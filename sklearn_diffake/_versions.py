@@ -29,6 +29,7 @@ _EXTRAS = (
     "matplotlib",
     "onnxruntime",
     "opencv-python-headless",
+    "pandas",
     "scikit-image",
     "timm",
 )

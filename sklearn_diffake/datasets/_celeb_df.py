@@ -1,0 +1,98 @@
+"""Celeb-DF, versions 1 and 2."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Literal, Unpack
+
+from sklearn_diffake.datasets._tree import Source, Tree, Video
+from sklearn_diffake.datasets._videos import PairOptions, pair_videos
+
+_REFERENCE = (
+    'Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020'
+)
+_GET = "Fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics."
+_SOURCES = {version: Source(f"Celeb-DF-v{version}", _REFERENCE, _GET) for version in (1, 2)}
+_FOLDERS = {"Celeb-real": 1, "YouTube-real": 1, "Celeb-synthesis": -1}
+_LIST = "List_of_testing_videos.txt"
+_NAME = re.compile(r"(id\d+)(?:_(id\d+))?_(\d+)")
+
+
+def load_celeb_df(
+    root: str | os.PathLike[str], *, version: Literal[1, 2] = 2, **options: Unpack[PairOptions]
+) -> Any:
+    """Load Celeb-DF: deepfakes of celebrities, made with care.
+
+    Read are ``Celeb-real/id0_0000.mp4``, ``YouTube-real/00000.mp4``,
+    ``Celeb-synthesis/id0_id1_0000.mp4``, and the official test split
+    ``List_of_testing_videos.txt``, which lists 518 videos in version 2 and 100 in version 1; all
+    others are for training.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder that holds these three folders and the list.
+    version : {1, 2}, default=2
+        The version that lies there. Both look alike; this only names the dataset.
+    **options
+        What all loaders share, see :func:`.load_video_table`.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As :func:`.load_video_table` returns. Of a video ``id0_id1_0000``, ``original`` is
+        ``id0_0000``, and ``identity`` is ``id1``, whose face was put in. The people of
+        YouTube-real are not named: each video there counts as a person of its own.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder or the list is not there.
+    ValueError
+        If a video is not named as above, or the list contradicts the folders.
+    """
+    if version not in _SOURCES:
+        raise ValueError(f"version={version!r} is not known; expected 1 or 2.")
+    tree = Tree(root, _SOURCES[version])
+    test = _read_list(tree)
+    videos = {}
+    for folder in _FOLDERS:
+        for path in tree.videos(folder):
+            videos[tree.name(path)] = _video(tree, folder, path.stem, path.name, test)
+    for name in sorted(test - set(videos)):  # a half-copied tree
+        folder, _, file = name.partition("/")
+        videos[name] = _video(tree, folder, os.path.splitext(file)[0], file, test)
+    return pair_videos(list(videos.values()), tree.source, **options)
+
+
+def _read_list(tree: Tree) -> set[str]:
+    """Read lines such as ``1 YouTube-real/00170.mp4``, 1 for genuine and 0 for deepfake."""
+    path = tree.file(_LIST)
+    names = set()
+    for number, words in tree.lines(path):
+        folder = words[-1].partition("/")[0]
+        if len(words) != 2 or folder not in _FOLDERS:
+            raise tree.wrong(path, f"line {number}: '1 YouTube-real/00170.mp4' or such is expected")
+        if words[0] != ("1" if _FOLDERS[folder] == 1 else "0"):
+            raise tree.wrong(path, f"line {number}: label {words[0]} contradicts {folder}")
+        names.add(words[1])
+    return names
+
+
+def _video(tree: Tree, folder: str, stem: str, file: str, test: set[str]) -> Video:
+    """Describe one video by its folder and name."""
+    name = f"{folder}/{file}"
+    path = tree.root / folder / file
+    split = "test" if name in test else "train"
+    if folder == "YouTube-real":
+        return Video(str(path), 1, split=split, identity=name, video=name)
+    match = _NAME.fullmatch(stem)
+    if match is None or (match[2] is None) != (folder == "Celeb-real"):
+        expected = "id0_0000.mp4" if folder == "Celeb-real" else "id0_id1_0000.mp4"
+        raise tree.wrong(path, f"a name such as {expected} is expected")
+    target, donor, number = match.groups()
+    if donor is None:
+        return Video(str(path), 1, split=split, identity=target, video=name)
+    return Video(str(path), -1, "Celeb-synthesis", split=split, identity=donor,
+                 original=f"{target}_{number}", video=name)  # fmt: skip

@@ -1,0 +1,127 @@
+"""DeeperForensics-1.0."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from sklearn_diffake.datasets._faceforensics import FACEFORENSICS
+from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
+from sklearn_diffake.datasets._videos import PairOptions, pair_videos
+
+DEEPERFORENSICS = Source(
+    "DeeperForensics-1.0",
+    'Jiang et al., "DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery '
+    'Detection", CVPR 2020',
+    "Fill in the form linked at https://github.com/EndlessSora/DeeperForensics-1.0, and unpack "
+    "everything by the script unzip.sh that comes with it.",
+)
+_VARIANTS = (
+    "end_to_end",
+    "reenact_postprocess",
+    *(f"end_to_end_level_{level}" for level in range(1, 6)),
+    "end_to_end_random_level",
+    *(f"end_to_end_mix_{count}_distortions" for count in (2, 3, 4)),
+)
+
+
+def load_deeperforensics(
+    root: str | os.PathLike[str],
+    *,
+    faceforensics: str | os.PathLike[str] | None = None,
+    variants: str | Sequence[str] = "end_to_end",
+    actors: str | None = None,
+    **options: Unpack[PairOptions],
+) -> Any:
+    """Load DeeperForensics-1.0: the faces of 100 actors in the videos of FaceForensics++.
+
+    Read are ``manipulated_videos/<variant>/<target>_<actor>.mp4``, the official splits
+    ``lists/splits/{train,val,test}.txt``, and where asked for, ``source_videos/<actor>/...``.
+    Its genuine videos are those of FaceForensics++ in compression c23, which is a dataset of its
+    own.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder that holds ``manipulated_videos`` and ``lists``.
+    faceforensics : str or Path, default=None
+        Folder of FaceForensics++, see :func:`.load_faceforensics`. None gives deepfakes only.
+    variants : str or sequence of str, default="end_to_end"
+        Folders of ``manipulated_videos``: ``"end_to_end"``, ``"reenact_postprocess"``,
+        ``"end_to_end_level_1"`` to ``"..._5"``, ``"end_to_end_random_level"``,
+        ``"end_to_end_mix_2_distortions"`` to ``"..._4_..."``, or ``"all"``.
+    actors : str, default=None
+        Which of the 48,475 videos of the actors themselves to take as well, as genuine ones of
+        their split: a pattern of file names such as
+        ``"*_light_uniform_neutral_camera_front.mp4"``. They are the references of reference
+        mode; the owners advise not to train on them as genuine videos.
+    **options
+        What all loaders share, see :func:`.load_video_table`.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As :func:`.load_video_table` returns. The technique is the variant, the identity is the
+        actor, of genuine videos the target.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder or list is not there, or no video fits the pattern.
+    ValueError
+        If a variant is not known, or a list is damaged.
+    """
+    tree = Tree(root, DEEPERFORENSICS)
+    swaps = _read_splits(tree)
+    videos = []
+    for variant in some_of("variants", variants, _VARIANTS):
+        folder = tree.folder("manipulated_videos", variant)
+        for (target, actor), split in swaps.items():
+            path = folder / f"{target}_{actor}.mp4"
+            videos.append(Video(str(path), -1, variant, "", split, actor, target, tree.name(path)))
+    if faceforensics is not None:
+        videos += _targets(faceforensics, {target: split for (target, _), split in swaps.items()})
+    if actors is not None:
+        videos += _actors(tree, actors, {actor: split for (_, actor), split in swaps.items()})
+    return pair_videos(videos, tree.source, **options)
+
+
+def _read_splits(tree: Tree) -> dict[tuple[str, str], str]:
+    """Read the split of every (target, actor)."""
+    swaps = {}
+    for split in ("train", "val", "test"):
+        path = tree.file(f"lists/splits/{split}.txt")
+        for number, words in tree.lines(path):
+            stem = os.path.splitext(os.path.basename(words[0]))[0]
+            target, _, actor = stem.partition("_")
+            if not (target and actor):
+                raise tree.wrong(path, f"line {number}: a name such as 000_M101.mp4 is expected")
+            swaps[target, actor] = split
+    return swaps
+
+
+def _targets(root: str | os.PathLike[str], splits: dict[str, str]) -> list[Video]:
+    """List the genuine videos, from FaceForensics++, in the splits of their deepfakes."""
+    tree = Tree(root, FACEFORENSICS)
+    folder = tree.folder("original_sequences", "youtube", "c23", "videos")
+    rows = []
+    for target in sorted(splits):
+        path = folder / f"{target}.mp4"
+        rows.append(
+            Video(str(path), 1, split=splits[target], identity=target, video=tree.name(path))
+        )
+    return rows
+
+
+def _actors(tree: Tree, pattern: str, splits: dict[str, str]) -> list[Video]:
+    """List videos of the actors themselves, in the splits of the deepfakes they appear in."""
+    rows = []
+    for actor in sorted(splits):
+        for path in tree.folder("source_videos", actor).rglob(pattern):
+            rows.append(
+                Video(str(path), 1, split=splits[actor], identity=actor, video=tree.name(path))
+            )
+    if not rows:
+        raise tree.missing("any video of the actors", tree.root / "source_videos" / pattern)
+    return sorted(rows)

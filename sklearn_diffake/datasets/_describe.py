@@ -1,0 +1,65 @@
+"""Count what a dataset holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.utils import Bunch
+
+from sklearn_diffake.datasets._tree import GENUINE
+
+
+def describe(dataset: Bunch, *, as_dict: bool = False) -> dict[str, Any] | None:
+    """Print how many videos, people, techniques, frames and pairs a dataset has.
+
+    Parameters
+    ----------
+    dataset : Bunch
+        What a loader of this package returns.
+    as_dict : bool, default=False
+        Return the counts instead of printing them.
+
+    Returns
+    -------
+    dict or None
+        With `as_dict`: ``dataset``, ``videos``, ``genuine videos``, ``deepfake videos``,
+        ``broken videos``, ``identities``, ``frames``, ``pairs``, ``genuine pairs``,
+        ``deepfake pairs``, and in ``techniques``, ``compressions`` and ``splits``, the number of
+        videos of each.
+
+    Raises
+    ------
+    TypeError
+        If the dataset does not come from such a loader.
+    """
+    if not isinstance(dataset, Bunch) or not {"frame", "images"} <= set(dataset):
+        raise TypeError(
+            f"describe counts what a loader of sklearn_diffake.datasets returns, got "
+            f"{type(dataset).__name__}."
+        )
+    images, frame = dataset.images, dataset.frame
+    videos = images.drop_duplicates(["dataset", "video"])
+    fake = videos["technique"] != GENUINE
+    counts: dict[str, Any] = {
+        "dataset": ", ".join(sorted(set(images["dataset"]))),
+        "videos": len(videos),
+        "genuine videos": int((~fake).sum()),
+        "deepfake videos": int(fake.sum()),
+        "broken videos": dataset.n_broken,
+        "identities": len(set(images["identity"]) - {""}),
+        "frames": len(images),
+        "pairs": len(frame),
+        "genuine pairs": int((frame["label"] == 1).sum()),
+        "deepfake pairs": int((frame["label"] == -1).sum()),
+    }
+    for column in ("technique", "compression", "split"):
+        sizes = videos.loc[videos[column] != "", column].value_counts().sort_index()
+        counts[f"{column}s"] = {str(name): int(size) for name, size in sizes.items()}
+    if as_dict:
+        return counts
+    for name, value in counts.items():
+        if not isinstance(value, dict):
+            print(f"{name:>16}  {value}")
+        elif value:
+            print(f"{name:>16}  " + ", ".join(f"{key} {size}" for key, size in value.items()))
+    return None

@@ -1,0 +1,95 @@
+"""The Deepfake Detection Challenge dataset."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Unpack
+
+from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._videos import PairOptions, pair_videos
+
+DFDC = Source(
+    "DFDC",
+    'Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset", arXiv 2006.07397',
+    "Accept the terms at https://ai.meta.com/datasets/dfdc or at "
+    "https://www.kaggle.com/c/deepfake-detection-challenge/data, and unpack the parts.",
+)
+LABELS = {"REAL": 1, "FAKE": -1, "0": 1, "1": -1}  # in labels.csv, 1 is a deepfake
+_SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
+
+
+def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> Any:
+    """Load the DFDC dataset: 100,000 deepfakes and the videos of actors they were made from.
+
+    Read is every ``metadata.json`` and ``labels.csv`` in `root` and below, and the videos that
+    lie beside each: the parts ``dfdc_train_part_0`` to ``dfdc_train_part_49``, whose metadata
+    tell the original of each deepfake, and the folders ``validation`` and ``test`` with
+    ``labels.csv``. Kaggle's ``train_sample_videos`` will do as well.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the parts, or one part.
+    **options
+        What all loaders share, see :func:`.load_video_table`. The dataset names no people:
+        reference mode is not possible.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As :func:`.load_video_table` returns, with the splits ``"train"``, ``"val"`` and ``"test"``,
+        as the metadata or else the folders tell. The technique is not published: ``"DFDC"``
+        stands for all.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no metadata.json and no labels.csv.
+    ValueError
+        If one of them is damaged.
+    """
+    tree = Tree(root, DFDC)
+    tables = sorted([*tree.root.rglob("metadata.json"), *tree.root.rglob("labels.csv")])
+    if not tables:
+        raise tree.missing("a metadata.json or labels.csv", tree.root / "dfdc_train_part_0")
+    videos: dict[str, Video] = {}
+    for path in tables:
+        for file, label, split, original in _read_labels(tree, path):
+            video = _beside(path, file)
+            technique = GENUINE if label == 1 else "DFDC"
+            source = tree.name(_beside(path, original)) if original else ""
+            row = Video(str(video), label, technique, split=split, original=source,
+                        video=tree.name(video))  # fmt: skip
+            known = videos.setdefault(row.video, row)
+            if known.label != label:
+                raise tree.wrong(path, f"the label of {file} contradicts that in another file")
+    return pair_videos(list(videos.values()), tree.source, **options)
+
+
+def _read_labels(tree: Tree, path: Path) -> Iterator[tuple[str, int, str, str]]:
+    """Read file name, label, split and original from either kind of table."""
+    rows: list[tuple[str, Any]]
+    if path.suffix == ".json":
+        rows = list(tree.json(path, dict).items())
+    else:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [(row.get("filename") or "", row) for row in csv.DictReader(file)]
+    folders = [part.lower() for part in path.parent.parts[len(tree.root.parts) - 1 :]]
+    found = [_SPLITS[part] for part in reversed(folders) if part in _SPLITS]
+    for name, row in rows:
+        entry = row if isinstance(row, dict) else {}
+        label = LABELS.get(str(entry.get("label", entry.get("is_fake"))).upper())
+        if label is None or not name:
+            raise tree.wrong(path, f"no label REAL or FAKE, 0 or 1, in the entry {name!r}: {row!r}")
+        split = _SPLITS.get(str(entry.get("split", "")), found[0] if found else "train")
+        yield name, label, split, str(entry.get("original") or "")
+
+
+def _beside(table: Path, name: str) -> Path:
+    """Find a video beside its table, or in the folder ``videos`` there."""
+    path = table.parent / name
+    other = table.parent / "videos" / name
+    return other if other.is_file() and not path.is_file() else path

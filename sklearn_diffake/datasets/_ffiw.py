@@ -1,0 +1,62 @@
+"""FFIW-10K, "Face Forensics in the Wild"."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Unpack
+
+from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._videos import PairOptions, pair_videos
+
+FFIW = Source(
+    "FFIW-10K",
+    'Zhou et al., "Face Forensics in the Wild", CVPR 2021',
+    "Fill in the form linked at https://github.com/tfzhou/FFIW.",
+)
+
+
+def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> Any:
+    """Load FFIW-10K: videos of several people, of whom some are manipulated.
+
+    Read are the genuine videos of ``source/{train,val,test}`` and the manipulated ones of
+    ``target/{train,val,test}``. These folders are the official splits; a split whose folders are
+    not there is left out, since that for testing is not given to everybody.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder that holds ``source`` and ``target``.
+    **options
+        What all loaders share, see :func:`.load_video_table`. The dataset names no people:
+        reference mode is not possible. With ``crop="face"``, the person who is followed need not
+        be the one who was manipulated.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As :func:`.load_video_table` returns.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder is not there, has no videos, or only one of ``source`` and ``target`` has a
+        split.
+    """
+    tree = Tree(root, FFIW)
+    for kind in ("source", "target"):
+        tree.folder(kind)
+    splits = [
+        split
+        for split in ("train", "val", "test")
+        if any((tree.root / kind / split).is_dir() for kind in ("source", "target"))
+    ]
+    if not splits:
+        raise tree.missing("the folder source/train", tree.root / "source" / "train")
+    videos = []
+    for split in splits:
+        for kind, label, technique in (("source", 1, GENUINE), ("target", -1, "FFIW")):
+            videos += [
+                Video(str(path), label, technique, split=split, video=tree.name(path))
+                for path in tree.videos(kind, split)
+            ]
+    return pair_videos(videos, tree.source, **options)

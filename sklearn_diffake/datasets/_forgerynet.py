@@ -1,0 +1,86 @@
+"""ForgeryNet, its videos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Unpack
+
+from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._videos import PairOptions, pair_videos
+
+FORGERYNET = Source(
+    "ForgeryNet",
+    'He et al., "ForgeryNet: A Versatile Benchmark for Comprehensive Forgery Analysis", CVPR 2021',
+    "Follow the links at https://yinanhe.github.io/projects/forgerynet.html, and unpack the "
+    "archives of the data and of the lists.",
+)
+_SPLITS = {"Training": "train", "Validation": "val", "Test": "test"}
+
+
+def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> Any:
+    """Load the 221,247 videos of ForgeryNet, which are manipulated in parts only.
+
+    Read are ``Training/video_list.txt`` and ``Training/video/...``, and the same of ``Validation``
+    and ``Test``, as far as they are there. A line of a list has the number of segments, the
+    video, for each segment its first frame, number of frames and whether it is manipulated, and
+    three labels: two, three and sixteen classes, of which 0 is genuine.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder that holds ``Training``, ``Validation`` or ``Test``.
+    **options
+        What all loaders share, see :func:`.load_video_table`. The dataset names no people:
+        reference mode is not possible.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As :func:`.load_video_table` returns. Frames outside of the manipulated segments are
+        genuine; a pair is a deepfake if one of its frames is. Techniques are ``"class_1"`` to
+        ``"class_15"``, as in the lists.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no list.
+    ValueError
+        If a line of a list is not as described.
+    """
+    tree = Tree(root, FORGERYNET)
+    lists = {split: tree.root / folder / "video_list.txt" for folder, split in _SPLITS.items()}
+    if not any(path.is_file() for path in lists.values()):
+        raise tree.missing("a list of videos", *lists.values())
+    videos = []
+    for split, path in lists.items():
+        if path.is_file():
+            for number, words in tree.lines(path):
+                try:
+                    videos.append(_read_line(tree, path.parent, split, words))
+                except (ValueError, IndexError) as error:
+                    raise tree.wrong(path, f"line {number}: {error}") from error
+    return pair_videos(videos, tree.source, **options)
+
+
+def _read_line(tree: Tree, folder: Path, split: str, words: list[str]) -> Video:
+    """Read ``<n> <video> n x (<first frame> <frames> <fake>) <2 classes> <3> <16>``."""
+    count = int(words[0])
+    if len(words) != 2 + 3 * count + 3:
+        raise ValueError(f"{count} segments and 3 labels are expected, got {len(words)} words")
+    two, _, sixteen = (int(word) for word in words[-3:])
+    if (two == 0) != (sixteen == 0):
+        raise ValueError(f"labels {two} and {sixteen} contradict each other")
+    segments = [words[i : i + 3] for i in range(2, 2 + 3 * count, 3)]
+    forged = [
+        f"{int(first)}:{int(first) + int(length)}"
+        for first, length, fake in segments
+        if fake in ("1", "fake")
+    ]
+    name = Path(words[1])
+    places = [folder / "video" / name, folder / "videos" / name, folder / name]
+    path = next((place for place in places if place.is_file()), places[0])
+    if sixteen == 0:
+        return Video(str(path), 1, GENUINE, split=split, video=tree.name(path))
+    return Video(str(path), -1, f"class_{sixteen}", split=split, video=tree.name(path),
+                 fake_frames=";".join(forged))  # fmt: skip

@@ -1,0 +1,228 @@
+"""Frames of a video as picture files, extracted once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from sklearn_diffake.datasets._tracks import follow_face
+from sklearn_diffake.faces._video import VideoError, sample_frames
+
+_FORMAT = 1  # raised whenever other pictures would come out of the same video
+_MARGIN = 0.65  # what is kept around a face on every side, in face widths
+_INDEX = "frames.json"
+
+Crop = Literal["face"] | Callable[[np.ndarray], Any] | None
+
+
+class Frames(NamedTuple):
+    """Frames of one video.
+
+    Attributes
+    ----------
+    paths : list of str
+        PNG files, one per frame.
+    numbers : list of int
+        Number of each frame in the video, from 0.
+    times : list of float
+        Seconds from the first frame of the video to each.
+    n_without_face : int
+        Frames that were left out because the face was not found.
+    """
+
+    paths: list[str]
+    numbers: list[int]
+    times: list[float]
+    n_without_face: int
+
+
+def extract_frames(
+    video: str | os.PathLike[str],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    n_frames: int = 16,
+    crop: Crop = None,
+) -> Frames:
+    """Store frames of a video as PNG files, or find those stored before.
+
+    Parameters
+    ----------
+    video : str or Path
+        A video file. It counts as another one when its path, size or time of change differ.
+    cache : str or Path, default=None
+        Folder of the pictures. None stands for ``sklearn_diffake_frames`` in scikit-learn's data
+        home, see :func:`sklearn.datasets.get_data_home`. It only grows: delete it when the
+        frames are no longer needed.
+    n_frames : int, default=16
+        Number of frames, evenly spaced in time over the whole video; all if it has fewer.
+    crop : "face", callable or None, default=None
+        With ``"face"``, MTCNN looks for faces, one person is followed by :func:`.follow_face`,
+        and only the square around that person's face is stored; frames without it are left out.
+        A callable takes an RGB image of shape (H, W, 3) and returns the boxes of its faces,
+        array-like of shape (k, 4). None stores whole frames.
+
+    Returns
+    -------
+    Frames
+        Paths, numbers and times of the frames. A folder of pictures appears whole or not at all,
+        and several processes may work on one `cache`.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be read, or with `crop`, if no frame shows a face.
+
+    See Also
+    --------
+    load_video_table : Pairs of frames of many videos.
+    """
+    folder = _folder(video, cache, n_frames, crop)
+    stored = _find(folder)
+    if stored is not None:
+        return stored
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as part:
+        work = Path(part, "frames")
+        work.mkdir()
+        _write(work, video, n_frames, crop)
+        _publish(work, folder)
+    stored = _find(folder)
+    if stored is None:
+        raise OSError(f"{folder} was changed by another program while frames were written to it.")
+    return stored
+
+
+def default_cache() -> str:
+    """Return the folder of frames in scikit-learn's data home."""
+    from sklearn.datasets import get_data_home
+
+    return os.path.join(get_data_home(), "sklearn_diffake_frames")
+
+
+def _folder(
+    video: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None,
+    n_frames: int,
+    crop: Crop,
+) -> Path:
+    """Name the folder of a video's frames by all that they depend on."""
+    path = os.path.abspath(os.fspath(video))
+    try:
+        status = os.stat(path)
+    except OSError:
+        raise VideoError("no such file") from None
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
+    name = f"{crop.__module__}.{crop.__qualname__}" if callable(crop) else crop
+    key = [_FORMAT, path, status.st_size, changed, n_frames, name, _MARGIN if crop else None]
+    digest = hashlib.blake2b(json.dumps(key).encode(), digest_size=10).hexdigest()
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)[:60]
+    return Path(default_cache() if cache is None else cache).absolute() / f"{stem}-{digest}"
+
+
+def _find(folder: Path) -> Frames | None:
+    """Return the frames of a folder if they are all there."""
+    try:
+        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        paths = [str(folder / name) for name in index["names"]]
+        sizes = [os.path.getsize(path) for path in paths]
+        if paths and sizes == index["sizes"]:
+            return Frames(paths, index["numbers"], index["times"], index["n_without_face"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _write(work: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop) -> None:
+    """Write pictures and their index into a folder."""
+    from PIL import Image
+
+    numbers, times, boxes = [], [], []
+    detect = _mtcnn if crop == "face" else crop
+    for frame in sample_frames(video, n_frames):
+        _save(Image.fromarray(frame.image), work, frame.number)
+        numbers.append(frame.number)
+        times.append(frame.time)
+        if callable(detect):
+            boxes.append(np.asarray(detect(frame.image), dtype=np.float64).reshape(-1, 4))
+    kept = list(range(len(numbers)))
+    if crop is not None:
+        kept = _crop(work, numbers, boxes)
+    names = [_name(numbers[i]) for i in kept]
+    index = {
+        "names": names,
+        "sizes": [os.path.getsize(work / name) for name in names],
+        "numbers": [numbers[i] for i in kept],
+        "times": [times[i] for i in kept],
+        "n_without_face": len(numbers) - len(kept),
+    }
+    (work / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+
+
+def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
+    """Cut the face of one person out of every picture; tell which pictures have it."""
+    from PIL import Image
+
+    kept = []
+    for i, face in enumerate(follow_face(boxes)):
+        path = work / _name(numbers[i])
+        if face is None:
+            path.unlink()
+            continue
+        left, top, right, bottom = boxes[i][face]
+        half = max(right - left, bottom - top) * (0.5 + _MARGIN)
+        x, y = (left + right) / 2, (top + bottom) / 2
+        with Image.open(path) as image:
+            corners = (max(x - half, 0), max(y - half, 0),
+                       min(x + half, image.width), min(y + half, image.height))  # fmt: skip
+            part = image.crop(tuple(round(value) for value in corners))
+        if min(part.size) == 0:
+            raise VideoError(f"the face found in frame {numbers[i]} lies outside of it")
+        _save(part, work, numbers[i])
+        kept.append(i)
+    if not kept:
+        raise VideoError(f"no face was found in any of {len(numbers)} frames")
+    return kept
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}.png"
+
+
+def _save(image: Any, work: Path, number: int) -> None:
+    image.save(work / _name(number), compress_level=1)  # lossless, and three times as fast as 6
+
+
+def _publish(work: Path, folder: Path) -> None:
+    """Move a finished folder to its place, unless another process was faster."""
+    for _ in range(3):
+        try:
+            os.rename(work, folder)
+            return
+        except OSError:
+            if _find(folder) is not None:
+                return
+            shutil.rmtree(folder, ignore_errors=True)  # a damaged one is in the way
+    os.rename(work, folder)
+
+
+def _mtcnn(image: np.ndarray) -> np.ndarray:
+    """Find the faces of one frame, as FaceAligner does by default."""
+    from sklearn_diffake.faces._detection import detect_faces
+    from sklearn_diffake.utils._device import resolve_device
+
+    found = detect_faces(
+        [image],
+        min_face_size=0.08,
+        min_probability=0.9,
+        max_size=1024,
+        device=resolve_device("auto"),
+    )
+    return found[0].boxes

@@ -1,0 +1,128 @@
+"""Pairs from a table of videos or pictures of your own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Unpack
+
+from sklearn_diffake.datasets._tree import Source
+from sklearn_diffake.datasets._videos import PairOptions, import_pandas, pair_videos, read_rows
+
+
+def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[PairOptions]) -> Any:
+    """Make pairs of frames from a table of videos.
+
+    Frames are stored as PNG files, so the pairs are pairs of paths, and a second call decodes
+    nothing. All other loaders make such a table and take the same options.
+
+    Parameters
+    ----------
+    table : DataFrame, str or Path
+        One row per video or picture, or a CSV file in UTF-8 with a header; in a file, relative
+        paths begin at its folder. The columns are
+
+        - ``path``: a video or a picture, which is a frame as it is;
+        - ``label``: +1 genuine, -1 deepfake;
+        - ``technique``, ``compression``, ``split``, ``identity``: what they say, optional;
+        - ``original``: name of the genuine video that a deepfake was made from, optional;
+        - ``video``: name of the video, optional; pictures with one name are frames of one video;
+        - ``fake_frames``: where only parts of a video are manipulated, the frame numbers of these
+          parts, as in ``"0:12;40:80"`` (without the last), optional.
+    dataset : str, default="videos"
+        Name of the whole.
+    **options
+        What all loaders share:
+
+        subset : str, default="all"
+            Only the videos of this split, such as ``"train"``, ``"val"`` or ``"test"``.
+        mode : {"same_video", "reference"}, default="same_video"
+            Pair frames of one video (:func:`.make_same_video_pairs`), or
+            genuine frames of a person, in column 0, with frames of what claims to be the same
+            person (:func:`.make_reference_pairs`). Pairs never go across
+            splits or compressions.
+        references : {"other_videos", "all_videos"}, default="other_videos"
+            In reference mode, whether references come only from other videos than the probe's,
+            and than the one it was made from.
+        k : int or "all", default=1
+            Pairs per frame.
+        n_frames : int, default=16
+            Frames per video, evenly spaced in time over the whole of it.
+        crop : "face", callable or None, default=None
+            Store only the face of one person, see :func:`.extract_frames`.
+        cache : str or Path, default=None
+            Folder of the frames, see :func:`.extract_frames`.
+        on_broken : {"raise", "warn", "skip"}, default="warn"
+            What to do about videos that are missing, damaged, or without a face where there is
+            `crop`. The last two skip them, and count them.
+        n_jobs : int, default=None
+            Number of processes that extract frames, as in joblib.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draw of pairs.
+        return_X_y : bool, default=False
+            Return ``(data, target)`` instead of a Bunch.
+        as_frame : bool, default=False
+            Give `data` and `target` as DataFrame and Series.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        With the fields
+
+        data : ndarray or DataFrame of shape (n, 2), object
+            Paths of the pairs' pictures.
+        target : ndarray or Series of shape (n,), int
+            +1 genuine, -1 deepfake.
+        frame : DataFrame of shape (n, 11)
+            For each pair, ``dataset``, ``technique``, ``compression``, ``split``, ``identity``,
+            ``video`` and ``original`` of the probe (of the later frame), ``reference_video``,
+            the frame numbers ``reference_frame`` and ``probe_frame``, and ``label``.
+        groups : ndarray of shape (n,), object
+            The person of each pair; the video where no person is named.
+        images : DataFrame
+            One row per frame.
+        broken : DataFrame with columns ``path`` and ``reason``
+            Videos that could not be used.
+        n_broken, n_skipped : int
+            Number of these, and of frames left out for want of partners.
+        feature_names : list of str
+            Names of the two columns.
+        DESCR : str
+            What this is and where it comes from.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a table or folder is not there.
+    ValueError
+        If the table is not as described, there is no such subset, no pair can be made, or no
+        video can be used; with ``on_broken="raise"``, if one cannot.
+    ImportError
+        If pandas, or with videos PyAV, is not installed.
+
+    See Also
+    --------
+    load_video_folder : Where folders tell what is genuine.
+    describe : Count what a dataset holds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_diffake.datasets import load_video_table
+    >>> table = pd.read_csv("videos.csv")  # doctest: +SKIP
+    >>> X, y = load_video_table(table, n_frames=8, return_X_y=True)  # doctest: +SKIP
+    """
+    root = Path.cwd()
+    get = "The videos are those that the table names."
+    if isinstance(table, (str, os.PathLike)):
+        path = Path(table).absolute()
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no table {path}.")
+        pandas = import_pandas()
+        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        root, get = path.parent, f"The videos are those that {path} names."
+    elif not hasattr(table, "columns"):
+        raise TypeError(
+            f"table must be a DataFrame or the path of a CSV file, got {type(table).__name__}."
+        )
+    return pair_videos(read_rows(table, root), Source(dataset, "", get), **options)

@@ -1,0 +1,96 @@
+"""Follow one person through the frames of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import linear_sum_assignment
+
+_FARTHEST = 2.0  # how far a face may move and grow between two frames, see `_unlikeness`
+
+
+def follow_face(boxes: Sequence[ArrayLike]) -> list[int | None]:
+    """Choose the face of one person in every frame of a video.
+
+    Faces of successive frames are linked so that, all together, they move and grow the least
+    (the assignment problem); a person who is out of sight for some frames is waited for. Of the
+    people found, the one who takes up the largest area in all frames together is kept.
+
+    Parameters
+    ----------
+    boxes : sequence of array-like of shape (k, 4)
+        Left, top, right and bottom, in pixels, of the faces found in each frame, in order; an
+        empty sequence where none was found.
+
+    Returns
+    -------
+    list of int or None
+        For each frame the position of this person's face, None where it was not found.
+
+    Raises
+    ------
+    ValueError
+        If the boxes of a frame do not have four numbers each.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import follow_face
+    >>> left, right = [10, 10, 60, 60], [200, 10, 240, 50]
+    >>> follow_face([[left, right], [right], [right, left], [left]])
+    [0, None, 1, 0]
+    """
+    tracks: list[dict[int, int]] = []  # of each person: in which frame, which face
+    latest: list[np.ndarray] = []  # of each person: the face seen last
+    areas: list[float] = []
+    for frame, found in enumerate(_check(item, i) for i, item in enumerate(boxes)):
+        matches = _match(latest, found)
+        for face, box in enumerate(found):
+            person = matches.get(face)
+            if person is None:
+                person = len(tracks)
+                tracks.append({})
+                latest.append(box)
+                areas.append(0.0)
+            tracks[person][frame] = face
+            latest[person] = box
+            areas[person] += float((box[2] - box[0]) * (box[3] - box[1]))
+    if not tracks:
+        return [None] * len(boxes)
+    kept = tracks[int(np.argmax(areas))]
+    return [kept.get(frame) for frame in range(len(boxes))]
+
+
+def _check(boxes: ArrayLike, frame: int) -> np.ndarray:
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size == 0:
+        return np.empty((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(
+            f"The boxes of frame {frame} have shape {array.shape}; expected (k, 4): left, top, "
+            "right, bottom."
+        )
+    return array
+
+
+def _match(people: list[np.ndarray], found: np.ndarray) -> dict[int, int]:
+    """Tell which of the known people each face belongs to, where it belongs to any."""
+    if not people or not len(found):
+        return {}
+    cost = _unlikeness(np.stack(people), found)
+    who, face = linear_sum_assignment(np.minimum(cost, _FARTHEST))
+    near = cost[who, face] < _FARTHEST
+    return dict(zip(face[near].tolist(), who[near].tolist(), strict=True))
+
+
+def _unlikeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the distance of the centres, in face widths, plus the doublings of the width."""
+    a, b = first[:, np.newaxis], second[np.newaxis]
+    distance = np.hypot(
+        (a[..., 0] + a[..., 2] - b[..., 0] - b[..., 2]) / 2,
+        (a[..., 1] + a[..., 3] - b[..., 1] - b[..., 3]) / 2,
+    )
+    width_a = np.maximum(a[..., 2] - a[..., 0], 1)
+    width_b = np.maximum(b[..., 2] - b[..., 0], 1)
+    return distance / np.sqrt(width_a * width_b) + np.abs(np.log2(width_a / width_b))

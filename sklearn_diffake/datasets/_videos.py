@@ -1,0 +1,303 @@
+"""Pairs of frames from a table of videos; every loader ends here."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import joblib
+from numpy.random import RandomState
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
+from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Video
+from sklearn_diffake.faces._video import VideoError
+from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEXTS = [name for name in Video._fields if name != "label"]
+
+
+class PairOptions(TypedDict, total=False):
+    """The options that all loaders share; they are described in :func:`.load_video_table`."""
+
+    subset: str
+    mode: Literal["same_video", "reference"]
+    references: Literal["other_videos", "all_videos"]
+    k: int | Literal["all"]
+    n_frames: int
+    crop: Crop
+    cache: str | os.PathLike[str] | None
+    on_broken: Literal["raise", "warn", "skip"]
+    n_jobs: int | None
+    random_state: int | RandomState | None
+    return_X_y: bool
+    as_frame: bool
+
+
+@validate_params(
+    {
+        "subset": [str],
+        "mode": [StrOptions({"same_video", "reference"})],
+        "references": [StrOptions({"other_videos", "all_videos"})],
+        "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})],
+        "n_frames": [Interval(Integral, 1, None, closed="left")],
+        "crop": [StrOptions({"face"}), callable, None],
+        "cache": [str, os.PathLike, None],
+        "on_broken": [StrOptions({"raise", "warn", "skip"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "return_X_y": ["boolean"],
+        "as_frame": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def pair_videos(
+    videos: Sequence[Video],
+    source: Source,
+    *,
+    subset: str = "all",
+    mode: Literal["same_video", "reference"] = "same_video",
+    references: Literal["other_videos", "all_videos"] = "other_videos",
+    k: int | Literal["all"] = 1,
+    n_frames: int = 16,
+    crop: Crop = None,
+    cache: str | os.PathLike[str] | None = None,
+    on_broken: Literal["raise", "warn", "skip"] = "warn",
+    n_jobs: int | None = None,
+    random_state: int | RandomState | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Any:
+    """Extract the frames of some videos and pair them, see :func:`.load_video_table`."""
+    chosen = _select(videos, subset, source.name)
+    if mode == "reference":
+        _check_identities(chosen, source.name)
+    images, broken = _extract(chosen, source, on_broken, n_jobs, n_frames, crop, cache)
+    pairs = _pair(images, mode, references, k, random_state)
+    dataset = bundle(images, pairs, broken, source, mode, as_frame)
+    return (dataset.data, dataset.target) if return_X_y else dataset
+
+
+def bundle(
+    images: pd.DataFrame,
+    pairs: Bunch,
+    broken: pd.DataFrame | None,
+    source: Source,
+    mode: str,
+    as_frame: bool,
+) -> Bunch:
+    """Put together what every loader returns."""
+    pd = import_pandas()
+    frame = _describe_pairs(images, pairs)
+    columns = ["reference", "probe"] if mode == "reference" else ["earlier", "later"]
+    data, target = pairs.data, pairs.target
+    if as_frame:
+        data, target = pd.DataFrame(data, columns=columns), pd.Series(target, name="label")
+    if broken is None:
+        broken = pd.DataFrame(columns=["path", "reason"])
+    return Bunch(
+        data=data,
+        target=target,
+        frame=frame,
+        groups=(frame["dataset"] + ":" + _person(frame)).to_numpy(dtype=object),
+        images=images,
+        broken=broken,
+        n_broken=len(broken),
+        n_skipped=pairs.n_skipped,
+        feature_names=columns,
+        DESCR=f"{source.name}\n\n{source.reference}\n\n{source.get}",
+    )
+
+
+def import_pandas() -> Any:
+    """Import pandas, or say how to get it."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "The tables of datasets are pandas DataFrames: pip install pandas"
+        ) from error
+    return pandas
+
+
+def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
+    """Keep the videos of one split."""
+    if subset == "all":
+        chosen = list(videos)
+    else:
+        splits = sorted({video.split for video in videos} - {""})
+        if subset not in splits:
+            known = f"its splits are {splits}" if splits else "it has no official splits"
+            raise ValueError(f'{name} has no subset {subset!r}: {known}; "all" takes everything.')
+        chosen = [video for video in videos if video.split == subset]
+    if not chosen:
+        raise ValueError(f"{name}: there are no videos to take frames from.")
+    return chosen
+
+
+def _check_identities(videos: list[Video], name: str) -> None:
+    unnamed = [video for video in videos if not video.identity]
+    if unnamed:
+        raise ValueError(
+            f"mode='reference' pairs images of one person, and {name} does not say who is seen in "
+            f"{len(unnamed)} of {len(videos)} videos, {unnamed[0].path} for one. Use "
+            "mode='same_video'."
+        )
+
+
+def _extract(
+    videos: list[Video],
+    source: Source,
+    on_broken: str,
+    n_jobs: int | None,
+    n_frames: int,
+    crop: Crop,
+    cache: str | os.PathLike[str] | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a table with one row per frame, and one of the videos that gave none."""
+    pd = import_pandas()
+    rows: list[tuple[Any, ...]] = []
+    broken: list[tuple[str, str]] = []
+    shown: Counter[str] = Counter()  # of the pictures that are frames of one video, how many
+    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(_frames_or_reason)(video.path, cache, n_frames, crop) for video in videos
+    )
+    for i, (video, result) in enumerate(zip(videos, results, strict=True)):
+        if isinstance(result, str):
+            if on_broken == "raise":
+                raise VideoError(f"{source.name}, video {i} ({video.path}): {result}. {source.get}")
+            broken.append((video.path, result))
+            continue
+        forged = _read_ranges(video)
+        if result.paths == [video.path]:
+            result = result._replace(numbers=[shown[video.video]])
+            shown[video.video] += 1
+        for path, number, time in zip(result.paths, result.numbers, result.times, strict=True):
+            label = 1 if forged and not any(number in part for part in forged) else video.label
+            described = video._replace(label=label, video=video.video or video.path)
+            rows.append((source.name, *described, path, number, time))
+    _report(broken, len(videos), source, on_broken)
+    columns = ["dataset", "file", *Video._fields[1:], "path", "number", "time"]
+    return pd.DataFrame(rows, columns=columns), pd.DataFrame(broken, columns=["path", "reason"])
+
+
+def _frames_or_reason(
+    path: str, cache: str | os.PathLike[str] | None, n_frames: int, crop: Crop
+) -> Frames | str:
+    """Return the frames of a video or a picture, or what is wrong with it."""
+    if not os.path.isfile(path):
+        return "no such file; is the copy of the dataset complete?"
+    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+        return Frames([path], [0], [0.0], 0)
+    try:
+        return extract_frames(path, cache=cache, n_frames=n_frames, crop=crop)
+    except VideoError as error:
+        return str(error)
+
+
+def _read_ranges(video: Video) -> list[range]:
+    """Read ``"0:12;40:80"``."""
+    try:
+        parts = [part.split(":") for part in video.fake_frames.split(";") if part.strip()]
+        return [range(int(first), int(stop)) for first, stop in parts]
+    except ValueError:
+        raise ValueError(
+            f"{video.path}: fake_frames is {video.fake_frames!r}; expected ranges of frame numbers "
+            "such as '0:12;40:80'."
+        ) from None
+
+
+def _report(broken: list[tuple[str, str]], total: int, source: Source, on_broken: str) -> None:
+    if not broken:
+        return
+    path, reason = broken[0]
+    words = (
+        f"{source.name}: {len(broken)} of {total} videos cannot be used. The first is {path}: "
+        f"{reason}. "
+    )
+    if len(broken) == total:
+        raise VideoError(words + source.get)
+    if on_broken == "warn":
+        warnings.warn(
+            f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=5
+        )
+
+
+def _pair(
+    images: pd.DataFrame,
+    mode: str,
+    references: str,
+    k: int | Literal["all"],
+    random_state: int | RandomState | None,
+) -> Bunch:
+    """Pair the frames; `index` holds the rows of both in `images`."""
+    paths = images["path"].to_numpy(dtype=object)
+    if mode == "same_video":
+        table = {"path": paths, "video": images["video"], "label": images["label"]}
+        table["number"] = images["number"]
+        return make_same_video_pairs(table, k=k, frame="number", random_state=random_state)
+    other = references == "other_videos"
+    people = images["identity"] + "|" + images["split"] + "|" + images["compression"]
+    table = {
+        "path": images["video"] if other else paths,
+        "identity": people,
+        "label": images["label"],
+        "original": images["original"],
+    }
+    pairs = make_reference_pairs(
+        table, k=k, exclude="original" if other else None, random_state=random_state
+    )
+    pairs.data = paths[pairs.index]
+    return pairs
+
+
+def _describe_pairs(images: pd.DataFrame, pairs: Bunch) -> pd.DataFrame:
+    """Return one row per pair: the probe's video, and the numbers of both frames."""
+    first, second = (images.iloc[column].reset_index(drop=True) for column in pairs.index.T)
+    names = ["dataset", "technique", "compression", "split", "identity", "video", "original"]
+    frame = second[names].copy()
+    frame["technique"] = frame["technique"].where(pairs.target == -1, GENUINE)
+    frame["reference_video"] = first["video"]
+    frame["reference_frame"] = first["number"]
+    frame["probe_frame"] = second["number"]
+    frame["label"] = pairs.target
+    return frame
+
+
+def _person(frame: pd.DataFrame) -> pd.Series:
+    """Name who is seen, or where that is not known, the genuine video behind it."""
+    scene = frame["original"].where(frame["original"] != "", frame["video"])
+    return frame["identity"].where(frame["identity"] != "", scene)
+
+
+def read_rows(table: Any, root: Path) -> list[Video]:
+    """Read a DataFrame whose columns are those of `Video`; relative paths begin at `root`."""
+    for name in ("path", "label"):
+        if name not in table.columns:
+            raise ValueError(f"The table has no column {name!r}; it has {list(table.columns)}.")
+    known = [name for name in _TEXTS if name in table.columns]
+    texts = table[known].astype(object).where(table[known].notna(), "").astype(str)
+    videos = []
+    for i, (row, label) in enumerate(zip(texts.to_dict("records"), table["label"], strict=True)):
+        if str(label).strip() not in ("1", "+1", "1.0", "-1", "-1.0"):
+            raise ValueError(
+                f"Row {i} ({row['path']}) has label {label!r}; expected +1 (genuine) or -1 "
+                "(deepfake)."
+            )
+        if not row["path"]:
+            raise ValueError(f"Row {i} has no path.")
+        value = int(float(label))
+        row.setdefault("technique", GENUINE if value == 1 else "deepfake")
+        row["video"] = row.get("video") or row["path"]
+        row["path"] = str(root / row["path"])
+        videos.append(Video(label=value, **row))
+    return videos

@@ -1,0 +1,173 @@
+"""Frames as files, extracted once."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+
+from video_files import number_of, picture, write_video
+
+from sklearn_diffake.datasets import Frames, VideoError, _frames, extract_frames
+from sklearn_diffake.faces import read_image
+from sklearn_diffake.faces._video import sample_frames
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / "videos" / "a b.mp4", 30)
+
+
+@pytest.fixture
+def no_decoding(monkeypatch):
+    def refuse(*args):
+        raise AssertionError("a video was decoded")
+
+    return lambda: monkeypatch.setattr(_frames, "sample_frames", refuse)
+
+
+def left_over(cache):
+    """Unfinished folders."""
+    return [path.name for path in Path(cache).glob(".*")]
+
+
+def test_pictures_are_the_frames(video, tmp_path):
+    frames = extract_frames(video, cache=tmp_path / "cache", n_frames=4)
+    assert isinstance(frames, Frames)
+    assert frames.numbers == [3, 11, 18, 26]
+    np.testing.assert_allclose(frames.times, [0.12, 0.44, 0.72, 1.04])
+    assert frames.n_without_face == 0
+    for path, frame in zip(frames.paths, sample_frames(video, 4), strict=True):
+        np.testing.assert_array_equal(read_image(path), frame.image)
+    assert left_over(tmp_path / "cache") == []
+
+
+def test_a_second_run_decodes_nothing(video, tmp_path, no_decoding):
+    first = extract_frames(video, cache=tmp_path / "cache")
+    no_decoding()
+    assert extract_frames(str(video), cache=str(tmp_path / "cache")) == first
+    with pytest.raises(AssertionError, match="decoded"):
+        extract_frames(video, cache=tmp_path / "cache", n_frames=5)
+    with pytest.raises(AssertionError, match="decoded"):
+        extract_frames(video, cache=tmp_path / "other")
+
+
+def test_another_video_of_the_same_name_is_seen(video, tmp_path):
+    first = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
+    write_video(video, 10)
+    second = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
+    assert (first.numbers, second.numbers) == ([7, 22], [2, 7])
+    size, times = video.stat().st_size, video.stat()
+    content = bytearray(video.read_bytes())
+    content[-1] ^= 1
+    video.write_bytes(content)
+    os.utime(video, ns=(times.st_atime_ns, times.st_mtime_ns))  # as copying tools do
+    assert video.stat().st_size == size
+    assert extract_frames(video, cache=tmp_path / "cache", n_frames=2).paths != second.paths
+
+
+@pytest.mark.parametrize("damage", ["picture gone", "picture cut", "no index", "index cut", "list"])
+def test_a_damaged_folder_is_made_anew(video, tmp_path, damage):
+    first = extract_frames(video, cache=tmp_path, n_frames=3)
+    pictures = [Path(path).read_bytes() for path in first.paths]
+    index = Path(first.paths[0]).parent / "frames.json"
+    if damage == "picture gone":
+        os.unlink(first.paths[1])
+    elif damage == "picture cut":
+        Path(first.paths[1]).write_bytes(pictures[1][:20])
+    elif damage == "no index":
+        index.unlink()
+    else:
+        index.write_text("[]" if damage == "list" else index.read_text()[:30])
+    again = extract_frames(video, cache=tmp_path, n_frames=3)
+    assert again == first
+    assert [Path(path).read_bytes() for path in again.paths] == pictures
+    assert json.loads(index.read_text())["numbers"] == first.numbers
+    assert left_over(tmp_path) == []
+
+
+def test_an_interrupted_run_leaves_nothing_behind(video, tmp_path):
+    seen = []
+
+    def stop(image):
+        seen.append(image.shape)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return [[0, 0, 9, 9]]
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_frames(video, cache=tmp_path / "cache", crop=stop)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_broken_video_leaves_nothing_behind(video, tmp_path):
+    video.write_bytes(video.read_bytes()[:300])
+    with pytest.raises(VideoError):
+        extract_frames(video, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    with pytest.raises(VideoError, match="no such file"):
+        extract_frames(tmp_path / "absent.mp4", cache=tmp_path / "cache")
+
+
+def test_many_at_once(video, tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        results = list(
+            pool.map(lambda _: extract_frames(video, cache=tmp_path, n_frames=6), range(8))
+        )
+    assert all(result == results[0] for result in results)
+    assert all(os.path.getsize(path) for path in results[0].paths)
+    assert left_over(tmp_path) == []
+
+
+def two_people(image):
+    """Bright squares, left to right: a detector for the videos below."""
+    columns = np.flatnonzero((image.mean(axis=2) > 128).any(axis=0))
+    if not len(columns):
+        return np.empty((0, 4))
+    parts = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    boxes = []
+    for part in parts:
+        rows = np.flatnonzero((image[:, part].mean(axis=2) > 128).any(axis=1))
+        boxes.append([part[0], rows[0], part[-1] + 1, rows[-1] + 1])
+    return boxes
+
+
+def test_one_person_is_cut_out_of_all_frames(tmp_path):
+    images = [np.zeros((120, 240, 3), dtype=np.uint8) for _ in range(6)]
+    for i, image in enumerate(images):
+        image[20:50, 20:50] = 250  # the smaller one, who stands first and leaves
+        if i in (2, 3):
+            image[20:50, 20:50] = 0
+        if i != 4:
+            image[60 - i : 100 - i, 140 + 4 * i : 180 + 4 * i] = 180
+    video = write_video(tmp_path / "a.mp4", 6, size=(240, 120), images=images)
+    frames = extract_frames(video, cache=tmp_path / "cache", n_frames=6, crop=two_people)
+    assert frames.numbers == [0, 1, 2, 3, 5]
+    assert frames.n_without_face == 1
+    for path in frames.paths:
+        face = read_image(path)
+        assert 80 <= face.shape[1] <= 96
+        middle = face[face.shape[0] // 2, face.shape[1] // 2]
+        np.testing.assert_allclose(middle.astype(int), 180, atol=12)
+        assert face.max() < 220  # the other one is not in the picture
+    folder = Path(frames.paths[0]).parent
+    assert len(list(folder.glob("*.png"))) == 5
+
+
+def test_no_face_at_all(tmp_path):
+    video = write_video(tmp_path / "a.mp4", 4, images=[picture(1, corner=False)] * 4)
+    with pytest.raises(VideoError, match="no face was found in any of 3 frames"):
+        extract_frames(video, cache=tmp_path / "cache", n_frames=3, crop=two_people)
+
+
+def test_mtcnn_looks_for_faces_by_default(tmp_path, monkeypatch):
+    video = write_video(tmp_path / "a.mp4", 4)
+    monkeypatch.setattr(_frames, "_mtcnn", lambda image: [[8, 8, 28, 30]])
+    frames = extract_frames(video, cache=tmp_path / "cache", n_frames=2, crop="face")
+    whole = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
+    assert read_image(frames.paths[0]).shape[0] < read_image(whole.paths[0]).shape[0]
+    assert number_of(read_image(whole.paths[0])) == whole.numbers[0]

@@ -1,0 +1,211 @@
+"""Frames of real, tiny videos."""
+
+import builtins
+import contextlib
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+
+from video_files import (
+    MIRRORED,
+    TURNS,
+    bright_corner,
+    number_of,
+    picture,
+    write_sound,
+    write_video,
+)
+
+from sklearn_diffake.faces import _video
+from sklearn_diffake.faces._video import VideoError, choose_frames, sample_frames, turn
+
+
+def numbers(path, n_frames):
+    """Numbers that the frames claim, after a look at what is seen in them."""
+    frames = list(sample_frames(path, n_frames))
+    assert [number_of(frame.image) for frame in frames] == [frame.number for frame in frames]
+    return [frame.number for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.mp4", "mpeg4"), ("a.avi", "mpeg4"), ("a.mkv", "libx264")],
+)
+@pytest.mark.parametrize(("gop", "b_frames"), [(10, 2), (250, 0), (1, 0)])
+def test_frames_are_evenly_spaced_and_exactly_those(tmp_path, name, codec, gop, b_frames):
+    path = write_video(tmp_path / name, 55, codec=codec, gop=gop, b_frames=b_frames)
+    assert numbers(path, 5) == [5, 16, 27, 38, 49]
+    assert numbers(path, 11) == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47, 52]
+    assert numbers(path, 55) == list(range(55))
+    assert numbers(path, 1) == [27]
+
+
+def test_a_short_video_gives_all_its_frames(tmp_path):
+    assert numbers(write_video(tmp_path / "a.mp4", 3), 16) == [0, 1, 2]
+    assert numbers(write_video(tmp_path / "b.mp4", 1), 16) == [0]
+
+
+@pytest.mark.parametrize("size", [(64, 48), (128, 96), (48, 112)])
+def test_size_and_colour(tmp_path, size):
+    image = picture(0, size)
+    image[:, size[0] // 2 :] = (200, 30, 60)
+    frame = next(sample_frames(write_video(tmp_path / "a.mp4", 1, size=size, images=[image]), 1))
+    assert frame.image.shape == (size[1], size[0], 3)
+    assert frame.image.dtype == np.uint8
+    np.testing.assert_allclose(frame.image[-8, -8].astype(int), (200, 30, 60), atol=12)
+
+
+def test_times_and_even_spacing_at_variable_rate(tmp_path):
+    times = [*range(0, 60, 2), *range(60, 1020, 96)]  # 0.6 s of many frames, 9.6 s of few
+    path = write_video(tmp_path / "a.mp4", len(times), times=times)
+    frames = list(sample_frames(path, 5))
+    assert [number_of(frame.image) for frame in frames] == [frame.number for frame in frames]
+    np.testing.assert_allclose(
+        [frame.time for frame in frames], [times[f.number] / 100 for f in frames], atol=1e-6
+    )
+    gaps = np.diff([frame.time for frame in frames])
+    assert (gaps > 0.9).all()  # by number, two of them would lie in the first half second
+    assert len(set(numbers(path, 30))) == 30
+
+
+@pytest.mark.parametrize(("degrees", "corner"), [
+    (0, (False, False)), (90, (False, True)), (180, (True, True)), (270, (True, False))
+])  # fmt: skip
+def test_rotation_is_honoured(tmp_path, degrees, corner):
+    path = write_video(tmp_path / "a.mp4", 2, matrix=TURNS[degrees])
+    image = next(sample_frames(path, 1)).image
+    assert image.shape == ((48, 64, 3) if degrees % 180 == 0 else (64, 48, 3))
+    assert bright_corner(image) == corner
+
+
+def test_mirroring_is_honoured(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 2, matrix=MIRRORED)
+    assert bright_corner(next(sample_frames(path, 1)).image) == (False, True)
+
+
+def test_turning_agrees_with_the_matrix_point_by_point():
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    for a, b, c, d in [*TURNS.values(), MIRRORED, (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]:
+        turned = turn(image, np.array([a, b, 0, c, d, 0, 0, 0, 1]) << 16)
+        points = np.array([(x, y) for y in range(2) for x in range(3)])
+        moved = points @ np.array([[a, b], [c, d]])
+        moved -= moved.min(axis=0)
+        for (x, y), (to_x, to_y) in zip(points, moved, strict=True):
+            assert turned[to_y, to_x].tolist() == image[y, x].tolist()
+
+
+def test_the_name_of_a_file_does_not_matter(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 8)
+    for name in ("a.txt", "b.avi", "c d,é:1"):
+        path = path.rename(tmp_path / name)
+        assert numbers(path, 2) == [2, 6]
+
+
+def whole(path, **options):
+    return write_video(path, 50, **options).read_bytes()
+
+
+def broken_files(path):
+    """Name, content and what is said about it."""
+    good, streamed = whole(path), whole(path, faststart=True)
+    start = streamed.index(b"mdat") + 4
+    return {
+        "empty": (b"", "the file is empty"),
+        "text": (b"not a video " * 50, "not a video"),
+        "index cut off": (good[: len(good) // 2], "not a video, or a damaged one"),
+        "cut off in a frame": (streamed[: len(streamed) * 7 // 10], "cut off"),
+        "cut off after a frame": (streamed[: len(streamed) * 9 // 10], "cut off"),
+        "last frame cut": (streamed[:-4], "cut off or damaged after frame 49"),
+        "no frames left": (streamed[: start + 4], "cut off|no frames|damaged"),
+        "zeros": (streamed[:start] + bytes(len(streamed) - start), "damaged"),
+    }
+
+
+BROKEN = ["empty", "text", "index cut off", "cut off in a frame", "cut off after a frame",
+          "last frame cut", "no frames left", "zeros"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_videos_are_said_to_be(tmp_path, name):
+    files = broken_files(tmp_path / "good.mp4")
+    assert list(files) == BROKEN
+    content, message = files[name]
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match=message):
+        list(sample_frames(path, 8))
+
+
+def test_what_is_no_video(tmp_path):
+    with pytest.raises(VideoError, match="no video in this file"):
+        list(sample_frames(write_sound(tmp_path / "a.wav"), 2))
+    for name in ("zero.mp4", "zero.avi", "zero.mkv"):
+        with pytest.raises(VideoError, match=r"no frames|no video in this file|not a video"):
+            list(sample_frames(write_video(tmp_path / name, 0), 2))
+    for path in (tmp_path / "absent.mp4", tmp_path):
+        with pytest.raises(VideoError, match="no such file"):
+            list(sample_frames(path, 2))
+
+
+class Counting:
+    """A container that counts what is decoded."""
+
+    def __init__(self, container):
+        self.container, self.decoded = container, 0
+
+    def seek(self, *args, **kwargs):
+        self.container.seek(*args, **kwargs)
+
+    def decode(self, stream):
+        for frame in self.container.decode(stream):
+            self.decoded += 1
+            yield frame
+
+
+def test_no_more_is_decoded_than_from_the_key_frame_before(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", 57, gop=10, b_frames=0)
+    opened, counted = _video._opened, []
+
+    @contextlib.contextmanager
+    def counting(path):
+        with opened(path) as (container, stream):
+            if not counted:  # first, all packets are listed
+                counted.append(container)
+                yield container, stream
+            else:
+                counted.append(Counting(container))
+                yield counted[-1], stream
+
+    monkeypatch.setattr(_video, "_opened", counting)
+    frames = sample_frames(path, 3)
+    assert next(frames).number == 9
+    assert counted[1].decoded == 10  # from 0
+    assert [frame.number for frame in frames] == [28, 47]
+    assert counted[1].decoded == 10 + 9 + 8  # from 20, from 40
+
+
+def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", 2)
+    load = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name == "av":
+            raise ImportError(name)
+        return load(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ImportError, match=r"sklearn-diffake\[video\]"):
+        list(sample_frames(path, 1))
+
+
+def test_choice_never_repeats():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        times = np.unique(rng.integers(-50, 1000, rng.integers(1, 40)))
+        n_frames = int(rng.integers(1, 50))
+        chosen = choose_frames(times, int(times[-1] + rng.integers(1, 90)), n_frames)
+        assert len(chosen) == min(n_frames, len(times))
+        assert (np.diff(chosen) > 0).all()
+        assert 0 <= chosen[0] <= chosen[-1] < len(times)

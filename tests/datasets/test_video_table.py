@@ -1,0 +1,222 @@
+"""Tables and folders of your own, and what all loaders share."""
+
+import contextlib
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+pytest.importorskip("av")
+
+from tree_files import Videos
+
+from sklearn_diffake import datasets
+from sklearn_diffake.datasets import VideoError, _frames, load_video_folder, load_video_table
+from sklearn_diffake.faces import read_image
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two people: three genuine videos, two deepfakes, a table of them."""
+    root = tmp_path / "own"
+    names = ["anna/real/1.mp4", "anna/real/2.mp4", "anna/fake/FaceSwap/3.mp4", "ben/real/4.mp4",
+             "ben/fake/5.mp4"]  # fmt: skip
+    Videos(tmp_path / "models").put(root, *names)
+    table = pd.DataFrame({"path": names, "label": [1, 1, -1, 1, -1]})
+    table["identity"] = ["anna", "anna", "anna", "ben", "ben"]
+    table["split"] = ["train", "train", "train", "test", "test"]
+    table.to_csv(root / "videos.csv", index=False)
+    return root
+
+
+@pytest.fixture
+def options(tmp_path):
+    return {"cache": tmp_path / "cache", "n_frames": 4, "random_state": 0}
+
+
+def test_table(folder, options):
+    dataset = load_video_table(folder / "videos.csv", dataset="own", **options)
+    assert set(dataset.frame["dataset"]) == {"own"}
+    assert dataset.frame.drop_duplicates("video")["technique"].tolist() == [
+        "genuine", "genuine", "deepfake", "genuine", "deepfake",
+    ]  # fmt: skip
+    assert set(dataset.groups) == {"own:anna", "own:ben"}
+    for (earlier, later), row in zip(dataset.data, dataset.frame.itertuples(), strict=True):
+        assert earlier.endswith(f"{row.reference_frame:06d}.png")
+        assert later.endswith(f"{row.probe_frame:06d}.png")
+        assert read_image(earlier).shape == read_image(later).shape
+    table = pd.read_csv(folder / "videos.csv")
+    table["path"] = [str(folder / path) for path in table["path"]]
+    same = load_video_table(table, dataset="own", **options)
+    assert same.data.tolist() == dataset.data.tolist()
+    assert same.target.tolist() == dataset.target.tolist()
+
+
+def test_seed_and_processes_change_nothing(folder, options, tmp_path):
+    first = load_video_table(folder / "videos.csv", **options)
+    cold = options | {"cache": tmp_path / "cold"}
+    again = load_video_table(folder / "videos.csv", n_jobs=2, **cold)
+    pd.testing.assert_frame_equal(first.frame, again.frame)
+    other = load_video_table(folder / "videos.csv", **(options | {"random_state": 1}))
+    assert first.data.tolist() != other.data.tolist()
+
+
+def test_a_second_run_decodes_nothing(folder, options, monkeypatch):
+    first = load_video_table(folder / "videos.csv", **options)
+    monkeypatch.setattr(_frames, "sample_frames", None)
+    again = load_video_table(folder / "videos.csv", **options)
+    assert again.data.tolist() == first.data.tolist()
+
+
+def test_forms_of_the_answer(folder, options):
+    dataset = load_video_table(folder / "videos.csv", as_frame=True, **options)
+    assert list(dataset.data.columns) == ["earlier", "later"]
+    assert dataset.target.name == "label"
+    X, y = load_video_table(folder / "videos.csv", return_X_y=True, **options)
+    np.testing.assert_array_equal(X, dataset.data.to_numpy())
+    np.testing.assert_array_equal(y, dataset.target)
+    assert load_video_table(folder / "videos.csv", subset="test", **options).frame[
+        "identity"
+    ].unique().tolist() == ["ben"]
+
+
+@pytest.mark.parametrize("policy", ["warn", "skip", "raise"])
+def test_broken_videos(folder, options, policy):
+    (folder / "anna/real/2.mp4").write_bytes(b"nothing")
+    (folder / "ben/fake/5.mp4").unlink()
+    words = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
+    call = {
+        "warn": pytest.warns(UserWarning, match=words),
+        "skip": contextlib.nullcontext(),
+        "raise": pytest.raises(VideoError, match=r"video 1 \(.*2.mp4\): not a video"),
+    }
+    with call[policy]:
+        dataset = load_video_table(folder / "videos.csv", on_broken=policy, **options)
+    if policy != "raise":
+        assert dataset.n_broken == 2
+        gone = [str(folder / "anna/real/2.mp4"), str(folder / "ben/fake/5.mp4")]
+        assert dataset.broken["path"].tolist() == gone
+        assert dataset.frame["video"].nunique() == 3
+
+
+@pytest.mark.parametrize("policy", ["warn", "skip", "raise"])
+def test_nothing_but_broken_videos_is_an_error(tmp_path, policy):
+    table = pd.DataFrame({"path": [str(tmp_path / "a.mp4")], "label": [1]})
+    with pytest.raises(VideoError, match="no such file"):
+        load_video_table(table, on_broken=policy, cache=tmp_path)
+
+
+def test_a_video_without_a_face_is_a_broken_one(folder, options):
+    def detect(image):  # the videos of 64 x 48 pixels show somebody
+        return [[8, 8, 30, 30]] if image.shape[:2] == (48, 64) else []
+
+    with pytest.warns(UserWarning, match="3 of 5 videos .* no face was found in any of 4 frames"):
+        dataset = load_video_table(folder / "videos.csv", crop=detect, **options)
+    assert {read_image(path).shape for path in dataset.data.ravel()} == {(44, 44, 3)}
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"label": 0}, r"Row 0 \(.*1.mp4\) has label '?0'?; expected \+1"),
+    ({"label": ""}, r"has label ''"),
+    ({"path": ""}, "Row 0 has no path"),
+    ({"fake_frames": "3-5"}, "fake_frames is '3-5'; expected ranges"),
+])  # fmt: skip
+def test_wrong_tables(folder, options, change, message):
+    table = pd.read_csv(folder / "videos.csv", dtype=str)
+    for name, value in change.items():
+        table[name] = value
+    table.to_csv(folder / "wrong.csv", index=False)
+    with pytest.raises(ValueError, match=message):
+        load_video_table(folder / "wrong.csv", **options)
+
+
+def test_what_is_no_table(folder, options):
+    with pytest.raises(FileNotFoundError, match="no table"):
+        load_video_table(folder / "absent.csv", **options)
+    with pytest.raises(TypeError, match="a DataFrame or the path"):
+        load_video_table([("a.mp4", 1)], **options)
+    with pytest.raises(ValueError, match="no column 'label'"):
+        load_video_table(pd.DataFrame({"path": ["a.mp4"]}), **options)
+    with pytest.raises(ValueError, match="there are no videos"):
+        load_video_table(pd.DataFrame({"path": [], "label": []}), **options)
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "both"}, {"k": 0}, {"n_frames": 0}, {"crop": "eyes"},
+                                   {"on_broken": "ignore"}, {"references": "none"}])  # fmt: skip
+def test_wrong_options(folder, options, wrong):
+    with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter"):
+        load_video_table(folder / "videos.csv", **(options | wrong))
+
+
+def test_unknown_option(folder):
+    with pytest.raises(TypeError, match="frames"):
+        load_video_table(folder / "videos.csv", frames=3)
+
+
+def test_folder(folder, options):
+    dataset = load_video_folder(folder, **options)
+    rows = dataset.images.drop_duplicates("video").set_index("video")
+    assert rows["label"].tolist() == [-1, 1, 1, -1, 1]
+    assert rows.loc["anna/fake/FaceSwap/3.mp4", ["identity", "technique"]].tolist() == [
+        "anna", "FaceSwap",
+    ]  # fmt: skip
+    assert rows.loc["ben/fake/5.mp4", "technique"] == "deepfake"
+    assert set(dataset.frame["dataset"]) == {"own"}
+
+
+def test_folder_of_pictures(tmp_path, options):
+    for name in ("anna/real/1.jpg", "anna/real/2.PNG", "anna/fake/3.jpg", "test/real/4.jpg"):
+        path = tmp_path / "own" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30, 20)).save(path)
+    root = tmp_path / "own"
+    with pytest.warns(UserWarning, match="2 of 4 rows are skipped"):  # alone in their folders
+        same = load_video_folder(root, k="all", **options)
+    assert same.data.tolist() == [[str(root / "anna/real/1.jpg"), str(root / "anna/real/2.PNG")]]
+    assert same.frame[["reference_frame", "probe_frame"]].values.tolist() == [[0, 1]]
+    assert not (tmp_path / "cache").exists()
+    (root / "test/real/4.jpg").unlink()
+    pairs = load_video_folder(root, mode="reference", k="all", **options)
+    assert len(pairs.data) == 4
+    assert pairs.target.tolist() == [-1, -1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "real/fake/a.mp4", "anna/a.jpg"])
+def test_folders_that_do_not_tell(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"exactly one folder above it must be named"):
+        load_video_folder(tmp_path)
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="any video or picture"):
+        load_video_folder(tmp_path)
+
+
+def test_describe(folder, options, capsys):
+    (folder / "ben/fake/5.mp4").unlink()
+    dataset = load_video_table(folder / "videos.csv", on_broken="skip", dataset="own", **options)
+    counts = datasets.describe(dataset, as_dict=True)
+    assert counts == {
+        "dataset": "own", "videos": 4, "genuine videos": 3, "deepfake videos": 1,
+        "broken videos": 1, "identities": 2, "frames": 16, "pairs": len(dataset.data),
+        "genuine pairs": int((dataset.target == 1).sum()),
+        "deepfake pairs": int((dataset.target == -1).sum()),
+        "techniques": {"deepfake": 1, "genuine": 3}, "compressions": {},
+        "splits": {"test": 1, "train": 3},
+    }  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert datasets.describe(dataset) is None
+    assert "identities  2" in printed.getvalue()
+    assert "techniques  deepfake 1, genuine 3" in printed.getvalue()
+    with pytest.raises(TypeError, match="got dict"):
+        datasets.describe({})
+
+
+def test_default_cache_is_in_scikit_learns_data_home(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "home"))
+    X, _ = load_video_table(folder / "videos.csv", n_frames=2, return_X_y=True)
+    assert X[0, 0].startswith(str(tmp_path / "home" / "sklearn_diffake_frames"))
