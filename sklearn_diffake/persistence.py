@@ -33,11 +33,13 @@ _FORMAT = 1
 _OWN = "sklearn_diffake."
 _BUILT_WITH = ("numpy", "scikit-learn", "skops")
 _WEIGHTS = (".onnx", ".safetensors")
-# Compiled parts of scikit-learn that fitted detectors hold: they take arrays and run nothing else.
-_COMPILED = {
+# Functions and compiled parts of scikit-learn that detectors and searches hold: they compute from
+# arrays and run nothing else.
+_HARMLESS = {
     "sklearn.tree._tree.Tree",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn_diffake.metrics._scorers._evaluate",  # it only computes a metric
     *(
         f"sklearn.metrics._dist_metrics.{metric}Distance{bits}"
         for metric in ("Chebyshev", "Euclidean", "Manhattan", "Minkowski")
@@ -204,7 +206,7 @@ def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     from skops import io as skops_io
 
     unknown = skops_io.get_untrusted_types(data=state)
-    known = trusted | _search_parts() | PYOD_TYPES | _COMPILED
+    known = trusted | _search_parts() | PYOD_TYPES | _HARMLESS
     foreign = [name for name in unknown if name not in known and not _is_own_class(name)]
     if foreign:
         return None, foreign

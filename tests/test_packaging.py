@@ -59,7 +59,17 @@ def test_citation_names_this_version():
 
 
 @pytest.mark.parametrize(
-    "subpackage", ["datasets", "embedding", "faces", "generation", "metrics", "novelty", "pairs"]
+    "subpackage",
+    [
+        "datasets",
+        "embedding",
+        "faces",
+        "generation",
+        "metrics",
+        "model_selection",
+        "novelty",
+        "pairs",
+    ],
 )
 def test_every_public_name_is_on_the_api_page(subpackage):
     listed = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").split()

@@ -25,6 +25,7 @@ from tiny_backbones import colours
 from sklearn_diffake import __version__
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
 from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.metrics import get_scorer
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.persistence import load, save
 
@@ -310,3 +311,19 @@ def test_fitted_on_cuda_loads_on_the_cpu(pairs, path):
     save(pipe, path)
     loaded = trusting(path).set_params(align__device="cpu", embed__device="cpu")
     np.testing.assert_allclose(loaded.score_samples(pairs), pipe.score_samples(pairs), rtol=0.1)
+
+
+def test_a_search_with_a_scorer_of_ours_comes_back(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    X[::3] += 5
+    y = np.where(np.arange(60) % 3, 1, -1)
+    search = GridSearchCV(
+        GaussianMixtureDetector(random_state=0),
+        {"n_components": [1, 2]},
+        scoring=get_scorer("neg_equal_error_rate"),
+        cv=3,
+    ).fit(X, y)
+    save(search, tmp_path / "search.diffake")
+    loaded = load(tmp_path / "search.diffake")
+    np.testing.assert_array_equal(loaded.predict(X), search.predict(X))
+    assert loaded.score(X, y) == search.score(X, y)

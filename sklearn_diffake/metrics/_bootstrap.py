@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_diffake.metrics._error_rates import check_scores
+from sklearn_diffake.metrics._checks import check_rows, check_scores
 
 
 class BootstrapInterval(NamedTuple):
@@ -41,6 +41,7 @@ class BootstrapInterval(NamedTuple):
         "y_true": ["array-like"],
         "score": ["array-like"],
         "groups": ["array-like", None],
+        "metadata": [dict, None],
         "n_resamples": [Interval(Integral, 1, None, closed="left")],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
@@ -48,11 +49,12 @@ class BootstrapInterval(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def bootstrap_interval(
-    metric: Callable[[NDArray[np.int64], NDArray[np.float64]], float],
+    metric: Callable[..., float],
     y_true: ArrayLike,
     score: ArrayLike,
     *,
     groups: ArrayLike | None = None,
+    metadata: dict[str, ArrayLike] | None = None,
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
@@ -74,6 +76,9 @@ def bootstrap_interval(
         Higher means more genuine.
     groups : array-like of shape (n_samples,), default=None
         Identity or video of each row; at least two. None makes each row a group of its own.
+    metadata : dict of str to array-like of shape (n_samples,), default=None
+        What `metric` takes besides, by keyword, one value per row, such as
+        ``{"technique": technique}``; drawn with the rows.
     n_resamples : int, default=1000
         Number of draws that count.
     confidence_level : float in (0, 1), default=0.95
@@ -113,9 +118,12 @@ def bootstrap_interval(
     True
     """
     labels, values = check_scores(y_true, score)
+    extras = {
+        name: check_rows(rows, len(labels), name=name) for name, rows in (metadata or {}).items()
+    }
     members = _members(groups, len(labels))
     rng = check_random_state(random_state)
-    estimate = float(metric(labels, values))
+    estimate = float(metric(labels, values, **extras))
     figures: list[float] = []
     n_repeated = 0
     while len(figures) < n_resamples:
@@ -124,7 +132,8 @@ def bootstrap_interval(
         if abs(labels[rows].sum()) == len(rows):  # one class only
             n_repeated += 1
         else:
-            figures.append(float(metric(labels[rows], values[rows])))
+            drawn_extras = {name: extra[rows] for name, extra in extras.items()}
+            figures.append(float(metric(labels[rows], values[rows], **drawn_extras)))
     if n_repeated:
         warnings.warn(
             f"{n_repeated} draws besides the {n_resamples} that count held one class only and "

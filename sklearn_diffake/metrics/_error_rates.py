@@ -1,54 +1,18 @@
-"""Error rates of presentation-attack detection, from scores."""
+"""Error rates at one threshold, in the style of ISO/IEC 30107-3.
+
+That standard's scope is presentation attacks; its words are used here for deepfakes: APCER is the
+share of deepfakes that are accepted, BPCER the share of genuine (bona fide) that are rejected.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_curve
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from numpy.typing import ArrayLike
 
-from sklearn_diffake.base import check_finite
-
-
-def check_scores(
-    y_true: ArrayLike, score: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Check labels and scores, and return them as arrays.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        +1 for genuine, -1 for deepfake.
-    score : array-like of shape (n_samples,)
-        Finite numbers.
-
-    Returns
-    -------
-    y_true : ndarray of shape (n_samples,), int64
-    score : ndarray of shape (n_samples,), float64
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a label is neither +1 nor -1, a score is not finite, or one of the two
-        classes is absent.
-    """
-    labels = column_or_1d(y_true)
-    values = np.asarray(column_or_1d(score), dtype=np.float64)
-    check_consistent_length(labels, values)
-    wrong = np.flatnonzero(~np.isin(labels, [1, -1]))
-    if wrong.size:
-        raise ValueError(
-            f"y_true must hold +1 (genuine) or -1 (deepfake); row {wrong[0]} holds "
-            f"{labels[wrong[0]]!r}."
-        )
-    check_finite(values, name="score")
-    if len(np.unique(labels)) < 2:
-        only = "genuine (+1)" if len(labels) and labels[0] == 1 else "deepfake (-1)"
-        raise ValueError(f"y_true must hold both classes; all {len(labels)} rows are {only}.")
-    return labels.astype(np.int64), values
+from sklearn_diffake.metrics._checks import check_scores, technique_rows
+from sklearn_diffake.metrics._curve import crossing, detection_error_curve
 
 
 @overload
@@ -70,7 +34,7 @@ def equal_error_rate(
 
     It lies where the ROC curve, its points joined by straight lines, meets ``BPCER = APCER``:
     the share of genuine (bona fide) called deepfake, and of deepfakes called genuine
-    (ISO/IEC 30107-3). It depends on the order of scores only.
+    (named as in ISO/IEC 30107-3). It depends on the order of scores only.
 
     Parameters
     ----------
@@ -101,13 +65,152 @@ def equal_error_rate(
     >>> equal_error_rate([1, 1, -1, -1], [9.0, 4.0, 5.0, 1.0])
     0.5
     """
-    labels, values = check_scores(y_true, score)
-    apcer, accepted, thresholds = roc_curve(labels, values, pos_label=1, drop_intermediate=False)
-    excess = (1.0 - accepted) - apcer  # BPCER less APCER: falls from 1 to -1 along the curve
-    after = int(np.argmax(excess <= 0))
-    share = excess[after - 1] / (excess[after - 1] - excess[after])
-    eer = float(apcer[after - 1] + share * (apcer[after] - apcer[after - 1]))
-    if not return_threshold:
-        return eer
-    closest = after - 1 if abs(excess[after - 1]) < abs(excess[after]) else after
-    return eer, float(thresholds[closest])
+    eer, threshold = crossing(detection_error_curve(y_true, score))
+    return (eer, threshold) if return_threshold else eer
+
+
+def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> float:
+    """Share of genuine rows that are rejected, the false alarms.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        +1 for genuine, -1 for deepfake; +1 must occur.
+    score : array-like of shape (n_samples,)
+        Higher means more genuine.
+    threshold : float, default=0.0
+        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+
+    Returns
+    -------
+    bpcer : float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, or no row is
+        genuine.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import bpcer
+    >>> bpcer([1, 1, -1], [0.5, -0.5, -2.0])
+    0.5
+    """
+    labels, values = check_scores(y_true, score, needs=1)
+    return float(np.mean(values[labels == 1] < threshold))
+
+
+def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> float:
+    """Share of deepfakes that are accepted, those of all techniques together.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        +1 for genuine, -1 for deepfake; -1 must occur.
+    score : array-like of shape (n_samples,)
+        Higher means more genuine.
+    threshold : float, default=0.0
+        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+
+    Returns
+    -------
+    apcer : float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, or no row is a
+        deepfake.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import apcer
+    >>> apcer([1, -1, -1], [0.5, 0.0, -2.0])
+    0.5
+    """
+    labels, values = check_scores(y_true, score, needs=-1)
+    return float(np.mean(values[labels == -1] >= threshold))
+
+
+def apcer_by_technique(
+    y_true: ArrayLike, score: ArrayLike, technique: ArrayLike, *, threshold: float = 0.0
+) -> dict[Any, float]:
+    """Share of deepfakes that are accepted, for every technique by itself.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        +1 for genuine, -1 for deepfake; -1 must occur.
+    score : array-like of shape (n_samples,)
+        Higher means more genuine.
+    technique : array-like of shape (n_samples,)
+        What each deepfake was made with; not looked at where ``y_true == 1``.
+    threshold : float, default=0.0
+        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+
+    Returns
+    -------
+    apcer : dict of technique to float in [0, 1]
+        Sorted by the techniques' names.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, no row is a
+        deepfake, or a deepfake has no technique.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import apcer_by_technique
+    >>> y, score = [1, -1, -1, -1], [0.5, 0.1, -2.0, -3.0]
+    >>> apcer_by_technique(y, score, ["", "swap", "swap", "warp"])
+    {'swap': 0.5, 'warp': 0.0}
+    """
+    labels, values = check_scores(y_true, score, needs=-1)
+    return {
+        name: float(np.mean(values[rows] >= threshold))
+        for name, rows in technique_rows(technique, labels).items()
+    }
+
+
+def worst_apcer(
+    y_true: ArrayLike, score: ArrayLike, technique: ArrayLike, *, threshold: float = 0.0
+) -> float:
+    """Share of deepfakes accepted of the technique that is detected worst.
+
+    It is the figure by which ISO/IEC 30107-3 ranks detectors of presentation attacks: one
+    technique that passes is not made up for by many that do not.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        +1 for genuine, -1 for deepfake; -1 must occur.
+    score : array-like of shape (n_samples,)
+        Higher means more genuine.
+    technique : array-like of shape (n_samples,)
+        What each deepfake was made with; not looked at where ``y_true == 1``.
+    threshold : float, default=0.0
+        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+
+    Returns
+    -------
+    apcer : float in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, no row is a
+        deepfake, or a deepfake has no technique.
+
+    See Also
+    --------
+    apcer_by_technique : Says which technique it is.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import worst_apcer
+    >>> worst_apcer([1, -1, -1, -1], [0.5, 0.1, -2.0, -3.0], ["", "swap", "swap", "warp"])
+    0.5
+    """
+    return max(apcer_by_technique(y_true, score, technique, threshold=threshold).values())

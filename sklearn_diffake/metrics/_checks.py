@@ -1,0 +1,170 @@
+"""What every metric asks of labels, scores and techniques."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from sklearn_diffake.base import check_finite
+
+_NAMES = {1: "genuine (+1)", -1: "deepfake (-1)"}
+
+
+def check_labels(y_true: ArrayLike) -> NDArray[np.int64]:
+    """Check that labels are +1 or -1, and return them as an array.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        +1 for genuine, -1 for deepfake.
+
+    Returns
+    -------
+    y_true : ndarray of shape (n_samples,), int64
+
+    Raises
+    ------
+    ValueError
+        If a label is neither +1 nor -1.
+    """
+    labels = column_or_1d(y_true)
+    wrong = np.flatnonzero(~np.isin(labels, [1, -1]))
+    if wrong.size:
+        raise ValueError(
+            f"y_true must hold +1 (genuine) or -1 (deepfake); row {wrong[0]} holds "
+            f"{labels[wrong[0]]!r}."
+        )
+    return labels.astype(np.int64)
+
+
+def check_scores(
+    y_true: ArrayLike, score: ArrayLike, *, needs: Literal["both", 1, -1] = "both"
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Check labels and scores, and return them as arrays.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        +1 for genuine, -1 for deepfake.
+    score : array-like of shape (n_samples,)
+        Finite numbers.
+    needs : {"both", 1, -1}, default="both"
+        Which of the classes must occur.
+
+    Returns
+    -------
+    y_true : ndarray of shape (n_samples,), int64
+    score : ndarray of shape (n_samples,), float64
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class that is
+        needed is absent.
+    """
+    labels = check_labels(y_true)
+    values = np.asarray(column_or_1d(score), dtype=np.float64)
+    check_consistent_length(labels, values)
+    check_finite(values, name="score")
+    if needs == "both":
+        if len(np.unique(labels)) < 2:
+            only = _NAMES[int(labels[0])] if len(labels) else _NAMES[-1]
+            raise ValueError(f"y_true must hold both classes; all {len(labels)} rows are {only}.")
+    elif not (labels == needs).any():
+        raise ValueError(
+            f"y_true must hold {_NAMES[needs]} rows; none of its {len(labels)} rows is."
+        )
+    return labels, values
+
+
+def check_rows(values: ArrayLike, n_samples: int, *, name: str) -> NDArray[Any]:
+    """Check that there is one value per row, and return them as a 1-D array.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_samples,)
+        Names of videos, techniques or identities: any that compare equal.
+    n_samples : int
+        Number of rows there should be.
+    name : str
+        What to call the values in a message.
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If `values` is not 1-D or has another length.
+    """
+    found = column_or_1d(values)
+    if len(found) != n_samples:
+        raise ValueError(f"{name} has {len(found)} values for {n_samples} rows.")
+    return found
+
+
+def technique_rows(technique: ArrayLike, labels: NDArray[np.int64]) -> dict[Any, NDArray[np.int64]]:
+    """Find the deepfakes of every technique.
+
+    Parameters
+    ----------
+    technique : array-like of shape (n_samples,)
+        What each deepfake was made with; values of genuine rows are not looked at.
+    labels : ndarray of shape (n_samples,), int64
+        +1 for genuine, -1 for deepfake.
+
+    Returns
+    -------
+    rows : dict of technique to ndarray of int64
+        Row numbers, techniques sorted by their names.
+
+    Raises
+    ------
+    ValueError
+        If the length differs, or a deepfake has no technique.
+    """
+    names = check_rows(technique, len(labels), name="technique").tolist()
+    rows: dict[Any, list[int]] = {}
+    for row in np.flatnonzero(labels == -1).tolist():
+        if is_missing(names[row]):
+            raise ValueError(f"Row {row} is a deepfake and has no technique ({names[row]!r}).")
+        rows.setdefault(names[row], []).append(row)
+    return {name: np.array(rows[name]) for name in sorted(rows, key=str)}
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a name is None, NaN, NaT, NA or empty.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    missing : bool
+    """
+    if isinstance(value, str):
+        return not value
+    return value is None or str(value) in ("nan", "NaT", "<NA>")
+
+
+def listed(names: Sequence[Any], *, most: int = 5) -> str:
+    """Write the first names of many, for a message.
+
+    Parameters
+    ----------
+    names : sequence
+    most : int, default=5
+        How many to name.
+
+    Returns
+    -------
+    text : str
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more

@@ -1,0 +1,60 @@
+"""What the displays share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._response import _get_response_values
+
+from sklearn_diffake.metrics._scorers import RESPONSES
+
+# Okabe and Ito's colours, told apart by colour-blind people.
+GENUINE, FAKE = "#0072B2", "#D55E00"
+
+
+def axes_or_new(display: Any, ax: Any) -> Any:
+    """Return the axes to draw on, new ones if none are given.
+
+    Parameters
+    ----------
+    display : object
+        Named in the error if matplotlib is not installed.
+    ax : matplotlib Axes or None
+
+    Returns
+    -------
+    ax : matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    check_matplotlib_support(f"{type(display).__name__}.plot")
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots()[1]
+
+
+def scores_of(estimator: Any, X: Any, responses: Sequence[str] = RESPONSES) -> NDArray[np.float64]:
+    """Score rows by a fitted estimator: higher means more genuine.
+
+    Parameters
+    ----------
+    estimator : detector, or classifier whose labels are +1 and -1
+    X : rows that it takes
+    responses : sequence of str
+        Names of methods, the first that there is gives the scores.
+
+    Returns
+    -------
+    score : ndarray of shape (n_samples,), float64
+    """
+    scores = _get_response_values(estimator, X, response_method=list(responses))[0]
+    return np.asarray(scores, dtype=np.float64)

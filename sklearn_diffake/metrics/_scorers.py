@@ -1,0 +1,164 @@
+"""The metrics as scorers, for ``scoring=`` in searches and cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike
+from sklearn.metrics import make_scorer, roc_auc_score
+from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils.validation import _num_samples
+
+from sklearn_diffake.metrics._checks import check_rows, check_scores
+from sklearn_diffake.metrics._curve import bpcer_at_apcer
+from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
+from sklearn_diffake.metrics._ranking import average_precision_fake
+from sklearn_diffake.metrics._video import video_level
+
+# What gives scores, by preference. scikit-learn turns a classifier's so that +1 is high.
+RESPONSES = ("decision_function", "predict_proba")
+
+
+class _Metric(NamedTuple):
+    function: Callable[..., float]
+    technique: str = "refused"  # or "optional", "needed"
+    options: dict[str, float] = {}
+    at_zero: bool = False  # judges decisions at zero, else the order of scores
+
+
+def _roc_auc(y_true: ArrayLike, score: ArrayLike) -> float:
+    """Compute the area under the ROC curve, or say why there is none."""
+    labels, values = check_scores(y_true, score)
+    return float(roc_auc_score(labels, values))
+
+
+_METRICS = {
+    "roc_auc": _Metric(_roc_auc),
+    "average_precision_fake": _Metric(average_precision_fake),
+    "neg_equal_error_rate": _Metric(equal_error_rate),
+    "neg_bpcer10": _Metric(bpcer_at_apcer, "optional", {"apcer": 0.1}),
+    "neg_bpcer20": _Metric(bpcer_at_apcer, "optional", {"apcer": 0.05}),
+    "neg_bpcer100": _Metric(bpcer_at_apcer, "optional", {"apcer": 0.01}),
+    "neg_apcer": _Metric(apcer, at_zero=True),
+    "neg_bpcer": _Metric(bpcer, at_zero=True),
+    "neg_worst_apcer": _Metric(worst_apcer, "needed", at_zero=True),
+}
+
+
+def get_scorer_names() -> list[str]:
+    """Names that :func:`get_scorer` knows.
+
+    Returns
+    -------
+    names : list of str
+        Sorted. Those that begin with ``neg_`` are error rates turned round: higher is better.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import get_scorer_names
+    >>> get_scorer_names()[:3]
+    ['average_precision_fake', 'neg_apcer', 'neg_bpcer']
+    """
+    return sorted(_METRICS)
+
+
+@validate_params(
+    {
+        "name": [StrOptions(set(_METRICS))],
+        "pool": [StrOptions({"mean", "median", "trimmed", "min", "max"}), None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def get_scorer(name: str, *, pool: str | None = None) -> Any:
+    """Scorer for ``scoring=``, by name.
+
+    Technique and video of each row reach the scorer by scikit-learn's metadata routing, cut as
+    the rows are::
+
+        sklearn.set_config(enable_metadata_routing=True)
+        scorer = get_scorer("neg_bpcer20", pool="mean")
+        scorer.set_score_request(technique=True, video=True)
+        GridSearchCV(pipe, grid, scoring=scorer).fit(pairs, y, technique=technique, video=video)
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`get_scorer_names`:
+
+        - ``"roc_auc"``, ``"average_precision_fake"``, ``"neg_equal_error_rate"``;
+        - ``"neg_bpcer10"``, ``"neg_bpcer20"``, ``"neg_bpcer100"``: BPCER at an APCER of 10, 5
+          and 1 %, found on the fold's own rows; of the worst technique if `technique` is routed;
+        - ``"neg_apcer"``, ``"neg_bpcer"``, ``"neg_worst_apcer"``: at the threshold that the
+          detector set itself, ``decision_function(X) >= 0``; the last needs `technique`.
+    pool : {"mean", "median", "trimmed", "min", "max"}, default=None
+        Pool the rows of a video into one score first, as :func:`video_level` does; needs
+        `video`. None judges rows one by one.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y_true, **metadata) -> float``, higher is better. Works with
+        detectors and with classifiers whose labels are +1 and -1.
+
+    Raises
+    ------
+    ValueError
+        When called on a fold without one of the classes that it needs, or without the metadata
+        that it needs, or with metadata that it cannot use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import StratifiedKFold, cross_validate
+    >>> from sklearn_diffake.metrics import get_scorer
+    >>> from sklearn_diffake.novelty import MahalanobisDetector
+    >>> y = np.repeat([1, -1], 100)
+    >>> X = np.random.default_rng(0).normal(size=(200, 4)) + 4.0 * (y == -1)[:, np.newaxis]
+    >>> scoring = {name: get_scorer(name) for name in ("roc_auc", "neg_bpcer10")}
+    >>> result = cross_validate(
+    ...     MahalanobisDetector(), X, y, cv=StratifiedKFold(), scoring=scoring)
+    >>> bool(result["test_roc_auc"].min() > 0.95)
+    True
+    """
+    response = "decision_function" if _METRICS[name].at_zero else RESPONSES
+    better = not name.startswith("neg_")
+    return make_scorer(
+        _evaluate, response_method=response, greater_is_better=better, name=name, pool=pool
+    )
+
+
+def _evaluate(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    name: str,
+    pool: str | None,
+    technique: ArrayLike | None = None,
+    video: ArrayLike | None = None,
+) -> float:
+    """Compute the metric `name`, of videos if `pool` says how to pool them."""
+    metric = _METRICS[name]
+    for metadata, given, needed, usable in (
+        ("technique", technique, metric.technique == "needed", metric.technique != "refused"),
+        ("video", video, pool is not None, pool is not None),
+    ):
+        if given is None and needed:
+            raise ValueError(
+                f"The scorer {name!r} needs {metadata} of every row: enable metadata routing, "
+                f"request it by set_score_request({metadata}=True), and pass it."
+            )
+        if given is not None and not usable:
+            advice = " Say how to pool videos: get_scorer(..., pool='mean')."
+            raise ValueError(
+                f"The scorer {name!r} cannot use {metadata}, which was passed to it."
+                + (advice if metadata == "video" else "")
+            )
+    if video is not None and pool is not None:
+        pooled = video_level(y_score, video, pool, y_true=y_true)
+        if technique is not None:
+            rows = check_rows(technique, _num_samples(video), name="technique")
+            technique = rows[pooled.first_row]
+        y_true, y_score = pooled.y_true, pooled.score
+    with_technique = {} if technique is None else {"technique": technique}
+    return float(metric.function(y_true, y_score, **metric.options, **with_technique))

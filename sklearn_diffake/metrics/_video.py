@@ -1,0 +1,136 @@
+"""From the scores of pairs or frames to one score per video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from sklearn_diffake.base import check_finite
+from sklearn_diffake.metrics._checks import check_labels, check_rows, is_missing
+
+
+class VideoScores(NamedTuple):
+    """One score per video.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n_videos,), float64
+        Higher means more genuine.
+    video : ndarray of shape (n_videos,)
+        Names of the videos, sorted.
+    y_true : ndarray of shape (n_videos,), int64, or None
+        Labels of the videos, if labels were given.
+    first_row : ndarray of shape (n_videos,), int64
+        First row of each video: ``technique[first_row]`` is its technique.
+    """
+
+    score: NDArray[np.float64]
+    video: NDArray[Any]
+    y_true: NDArray[np.int64] | None
+    first_row: NDArray[np.int64]
+
+
+@validate_params(
+    {
+        "score": ["array-like"],
+        "video": ["array-like"],
+        "how": [StrOptions({"mean", "median", "trimmed", "min", "max"})],
+        "y_true": ["array-like", None],
+        "trim": [Interval(Real, 0, 0.5, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def video_level(
+    score: ArrayLike,
+    video: ArrayLike,
+    how: Literal["mean", "median", "trimmed", "min", "max"] = "mean",
+    *,
+    y_true: ArrayLike | None = None,
+    trim: float = 0.1,
+) -> VideoScores:
+    """Pool the scores of pairs or frames into one score per video.
+
+    Parameters
+    ----------
+    score : array-like of shape (n_samples,)
+        Higher means more genuine.
+    video : array-like of shape (n_samples,)
+        Name of the video that each row is from.
+    how : {"mean", "median", "trimmed", "min", "max"}, default="mean"
+        ``"min"`` believes the most suspicious row, ``"max"`` the most genuine one. ``"trimmed"``
+        is the mean without the lowest and the highest share `trim` of the rows.
+    y_true : array-like of shape (n_samples,), default=None
+        +1 for genuine, -1 for deepfake; the same for all rows of a video.
+    trim : float in [0, 0.5), default=0.1
+        Share cut off at each end, rounded down to whole rows. Only with ``how="trimmed"``.
+
+    Returns
+    -------
+    pooled : VideoScores
+        ``(score, video, y_true, first_row)``, sorted by video.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a score is not finite, a row has no video, a label is neither +1 nor
+        -1, or a video has rows of both classes.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import equal_error_rate, video_level
+    >>> y, video = [1, 1, 1, -1, -1], ["a", "a", "b", "c", "c"]
+    >>> pooled = video_level([5.0, 1.0, 2.0, 0.0, 1.5], video, y_true=y)
+    >>> pooled.score
+    array([3.  , 2.  , 0.75])
+    >>> equal_error_rate(pooled.y_true, pooled.score)
+    0.0
+    """
+    values = np.asarray(score, dtype=np.float64)
+    values = check_rows(values, len(values), name="score")
+    check_finite(values, name="score")
+    names = check_rows(video, len(values), name="video")
+    for row, name in enumerate(names.tolist()):
+        if is_missing(name):
+            raise ValueError(f"Row {row} has no video ({name!r}).")
+    videos, first_row, code = np.unique(names, return_index=True, return_inverse=True)
+    parts = np.split(values[np.argsort(code, kind="stable")], np.cumsum(np.bincount(code))[:-1])
+    pool = _pool(how, trim)
+    pooled = np.array([pool(part) for part in parts], dtype=np.float64)
+    labels = None if y_true is None else _labels(y_true, code, names)[first_row]
+    return VideoScores(pooled, videos, labels, first_row)
+
+
+def _pool(how: str, trim: float) -> Callable[[NDArray[np.float64]], float]:
+    def trimmed(part: NDArray[np.float64]) -> float:
+        cut = int(trim * len(part))
+        return float(np.mean(np.sort(part)[cut : len(part) - cut]))
+
+    pools: dict[str, Callable[..., Any]] = {
+        "mean": np.mean,
+        "median": np.median,
+        "min": np.min,
+        "max": np.max,
+    }
+    return pools.get(how, trimmed)
+
+
+def _labels(y_true: ArrayLike, code: NDArray[np.int64], names: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the labels, the same for all rows of a video."""
+    labels = check_labels(check_rows(y_true, len(code), name="y_true"))
+    n_videos = code.max(initial=-1) + 1
+    genuine = np.bincount(code, weights=labels == 1, minlength=n_videos)
+    mixed = np.flatnonzero((genuine > 0) & (genuine < np.bincount(code, minlength=n_videos)))
+    if mixed.size:
+        rows = np.flatnonzero(code == mixed[0])
+        good, bad = rows[labels[rows] == 1][0], rows[labels[rows] == -1][0]
+        name = names.tolist()[good]
+        raise ValueError(
+            f"Video {name!r} is genuine (+1) in row {good} and deepfake (-1) in row {bad}; "
+            "all rows of a video must have one label."
+        )
+    return labels

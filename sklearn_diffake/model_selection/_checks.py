@@ -1,0 +1,120 @@
+"""What every split must have: genuine rows to train on, both classes to test on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from sklearn_diffake.metrics._checks import check_labels, is_missing
+
+
+def read_labels(y: ArrayLike | None, n_samples: int) -> NDArray[np.int64]:
+    """Check the labels of what is split.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+        +1 for genuine, -1 for deepfake; None means all genuine.
+    n_samples : int
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,), int64
+
+    Raises
+    ------
+    ValueError
+        If the length differs or a label is neither +1 nor -1.
+    """
+    if y is None:
+        return np.ones(n_samples, dtype=np.int64)
+    labels = check_labels(y)
+    if len(labels) != n_samples:
+        raise ValueError(f"y has {len(labels)} labels for the {n_samples} rows of X.")
+    return labels
+
+
+def read_names(values: list[Any], rows: NDArray[np.int64], *, column: Hashable) -> list[Any]:
+    """Return the different names that rows have in a column, sorted.
+
+    Parameters
+    ----------
+    values : list
+        One per row.
+    rows : ndarray of int64
+        Those looked at.
+    column : str or int
+        What to call the column in a message.
+
+    Returns
+    -------
+    names : list
+
+    Raises
+    ------
+    ValueError
+        If one of the rows has none.
+    """
+    for row in rows.tolist():
+        if is_missing(values[row]):
+            raise ValueError(f"Row {row} has no value in column {column!r} of groups.")
+    return sorted({values[row] for row in rows.tolist()}, key=str)
+
+
+def check_split(
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    *,
+    name: str,
+    advice: str,
+    both: bool = True,
+) -> None:
+    """Refuse a split without genuine rows in training, or with one class only in test.
+
+    Parameters
+    ----------
+    train, test : ndarray of int64
+        Row numbers.
+    labels : ndarray of shape (n_samples,), int64
+        +1 for genuine, -1 for deepfake. If all are the same, test need not have both.
+    name : str
+        What to call the split in a message.
+    advice : str
+        What to do about it.
+    both : bool, default=True
+        Whether test needs both classes.
+
+    Raises
+    ------
+    ValueError
+        If it is refused.
+    """
+    if not (labels[train] == 1).any():
+        raise ValueError(f"{name} leaves no genuine row (+1) to train on. {advice}")
+    if not both or len(np.unique(labels)) < 2:
+        return
+    for label, what in ((1, "genuine row (+1)"), (-1, "deepfake (-1)")):
+        if not (labels[test] == label).any():
+            raise ValueError(f"{name} has no {what} to test on. {advice}")
+
+
+def check_parameters(splitter: Any) -> None:
+    """Check a splitter's parameters against its ``_parameter_constraints``.
+
+    Parameters
+    ----------
+    splitter : object
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no sensible value.
+    """
+    constraints = splitter._parameter_constraints
+    values = {name: getattr(splitter, name) for name in constraints}
+    validate_parameter_constraints(constraints, values, type(splitter).__name__)

@@ -1,0 +1,111 @@
+"""Folds that share no person and no video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils.validation import _num_samples
+
+from sklearn_diffake.model_selection._checks import check_split, read_labels
+from sklearn_diffake.model_selection._groups import (
+    connected_groups,
+    deal_groups,
+    read_columns,
+)
+
+
+class IdentityGroupKFold(StratifiedGroupKFold):
+    """K folds that share no person and no video, each with both classes.
+
+    Rows that have a value in common, be it through other rows, stay in one fold
+    (:func:`connected_groups`). Folds get about the same shares of genuine rows and deepfakes, as
+    :class:`~sklearn.model_selection.StratifiedGroupKFold` does for one group per row.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    shuffle : bool, default=False
+        Whether to deal the groups at random.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the shuffle. Pass an int for the same folds on every call.
+
+    See Also
+    --------
+    LeaveOneDatasetOut, LeaveOneTechniqueOut : May keep persons and videos apart too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.model_selection import IdentityGroupKFold
+    >>> X, y = np.zeros((6, 1)), [1, -1, 1, -1, 1, -1]
+    >>> persons = [("ann", ""), ("ann", "bob"), ("bob", ""), ("cid", ""), ("cid", ""), ("cid", "")]
+    >>> cv = IdentityGroupKFold(2)
+    >>> sorted(test.tolist() for train, test in cv.split(X, y, persons))
+    [[0, 1, 2], [3, 4, 5]]
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | RandomState | None = None,
+    ):
+        super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Give the splits one by one.
+
+        Parameters
+        ----------
+        X : rows of any kind
+            What is split.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake; None means all genuine.
+        groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
+            Persons and videos of each row, in one or several columns. Values are compared across
+            columns; None, NaN and "" name nobody.
+
+        Yields
+        ------
+        train : ndarray of int
+            Row numbers.
+        test : ndarray of int
+            Row numbers.
+
+        Raises
+        ------
+        ValueError
+            If a row names nobody, there are fewer groups than folds, or a fold would have no
+            genuine row to train on or only one class to test on.
+        """
+        n_samples = _num_samples(X)
+        read_columns(groups, n_samples)
+        labels, connected = read_labels(y, n_samples), connected_groups(groups)
+        n_groups = int(connected.max()) + 1
+        advice = (
+            f"The rows form {n_groups} groups that share no value in any column, the largest of "
+            f"{np.bincount(connected).max()} rows. Ask for fewer folds, or see that different "
+            "columns do not use the same names for different things."
+        )
+        if n_groups < self.n_splits:
+            raise ValueError(f"There are too few groups for {self.n_splits} folds. {advice}")
+        part = deal_groups(
+            labels,
+            connected,
+            self.n_splits,
+            shuffle=self.shuffle,
+            random_state=self.random_state,
+        )
+        for fold in range(self.n_splits):
+            train, test = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
+            check_split(train, test, labels, name=f"Fold {fold}", advice=advice)
+            yield train, test

@@ -1,0 +1,191 @@
+"""Refuse a split with a person or a video on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.model_selection._split import GroupsConsumerMixin
+from sklearn.utils.validation import _num_samples
+
+from sklearn_diffake.metrics._checks import listed
+from sklearn_diffake.model_selection._groups import Columns, Membership, pick, read_columns
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class LeakageError(ValueError):
+    """A split has a person or a video on both sides."""
+
+
+def check_no_leakage(splits: Iterable[tuple[ArrayLike, ArrayLike]], groups: Any) -> None:
+    """Refuse splits with a person or a video both in training and in test.
+
+    A detector that has seen a face, or other frames of a video, is judged too kindly on it.
+
+    Parameters
+    ----------
+    splits : iterable of (train, test)
+        Row numbers or boolean masks, as ``cv.split(X, y, groups)`` gives them.
+    groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
+        Persons or videos of each row: columns that must not be shared. Values are compared
+        across columns; None, NaN and "" name nobody.
+
+    Raises
+    ------
+    LeakageError
+        A ``ValueError`` that names the split and who is on both sides.
+    ValueError
+        If a row names nobody.
+
+    See Also
+    --------
+    LeakageGuard : Checks a splitter whenever it is used.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.model_selection import check_no_leakage
+    >>> check_no_leakage([([0, 1], [2])], ["ann", "ann", "bob"])
+    >>> check_no_leakage([([0], [1, 2])], ["ann", "ann", "bob"])
+    Traceback (most recent call last):
+        ...
+    sklearn_diffake.model_selection._leakage.LeakageError: Split 0 has 'ann' on both sides...
+    """
+    columns = read_columns(groups)
+    membership = Membership.of(columns)
+    for number, (train, test) in enumerate(splits):
+        _refuse_leak(number, np.asarray(train), np.asarray(test), columns, membership)
+
+
+def _refuse_leak(
+    number: int,
+    train: NDArray[Any],
+    test: NDArray[Any],
+    columns: Columns,
+    membership: Membership,
+) -> None:
+    both = np.flatnonzero(membership.named_in(train) & membership.named_in(test))
+    if not both.size:
+        return
+    names = [membership.names[code] for code in both]
+    example = membership.table[:, [both[0]]].nonzero()[0]
+    rows = np.arange(len(next(iter(columns.values()))))
+    in_train, in_test = (np.intersect1d(rows[side], example)[0] for side in (train, test))
+    where = f" (column {', '.join(map(repr, columns))})" if len(columns) == 1 else ""
+    raise LeakageError(
+        f"Split {number} has {listed(names)} on both sides{where}: {names[0]!r} is in row "
+        f"{in_train} of training and in row {in_test} of test."
+    )
+
+
+class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
+    """Another splitter's splits, refused if a person or a video is on both sides.
+
+    Parameters
+    ----------
+    cv : int, splitter, or list of (train, test)
+        What splits, as scikit-learn's ``cv``. It is given groups if it asks for them.
+    by : str or int, default=None
+        Column of `groups` that `cv` is given: a name for a DataFrame, a number for an array. None
+        gives it all of `groups`.
+    disjoint : sequence of str or int, default=None
+        Columns of `groups` that must not be on both sides. None means all.
+
+    See Also
+    --------
+    check_no_leakage : The same for splits that were made already.
+    IdentityGroupKFold : Splits without leakage.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import LeaveOneGroupOut
+    >>> from sklearn_diffake.model_selection import LeakageGuard
+    >>> X, y = np.zeros((4, 1)), [1, -1, 1, -1]
+    >>> groups = np.array([["ff", "ann"], ["ff", "ann"], ["dfdc", "bob"], ["dfdc", "cid"]])
+    >>> cv = LeakageGuard(LeaveOneGroupOut(), by=0, disjoint=[1])
+    >>> [test.tolist() for train, test in cv.split(X, y, groups)]
+    [[2, 3], [0, 1]]
+    >>> groups[3, 1] = "ann"
+    >>> next(cv.split(X, y, groups))
+    Traceback (most recent call last):
+        ...
+    sklearn_diffake.model_selection._leakage.LeakageError: Split 0 has 'ann' on both sides...
+    """
+
+    def __init__(
+        self,
+        cv: Any = 5,
+        *,
+        by: Hashable | None = None,
+        disjoint: Sequence[Hashable] | None = None,
+    ):
+        self.cv = cv
+        self.by = by
+        self.disjoint = disjoint
+
+    def split(self, X: Any, y: ArrayLike | None = None, groups: Any = None) -> Iterator[Split]:
+        """Give the splits one by one, each checked before.
+
+        Parameters
+        ----------
+        X : rows of any kind
+            What is split.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake.
+        groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
+            Persons or videos of each row, and what `cv` splits by.
+
+        Yields
+        ------
+        train : ndarray of int
+            Row numbers.
+        test : ndarray of int
+            Row numbers.
+
+        Raises
+        ------
+        LeakageError
+            A ``ValueError`` that names the split and who is on both sides.
+        """
+        columns = read_columns(groups, _num_samples(X))
+        kept_apart = columns if self.disjoint is None else pick(columns, list(self.disjoint))
+        membership = Membership.of(kept_apart)
+        cv = self._inner(y)
+        for number, (train, test) in enumerate(cv.split(X, y, self._handed_on(cv, groups))):
+            _refuse_leak(number, train, test, kept_apart, membership)
+            yield train, test
+
+    def get_n_splits(self, X: Any = None, y: ArrayLike | None = None, groups: Any = None) -> int:
+        """Count the splits.
+
+        Parameters
+        ----------
+        X : rows of any kind, default=None
+            What is split.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake.
+        groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame, default=None
+            As for :meth:`split`; needed if `cv` needs them to tell.
+
+        Returns
+        -------
+        n_splits : int
+        """
+        cv = self._inner(y)
+        handed_on = None if groups is None else self._handed_on(cv, groups)
+        return int(cv.get_n_splits(X, y, handed_on))
+
+    def _inner(self, y: ArrayLike | None) -> Any:
+        return check_cv(self.cv, y)
+
+    def _handed_on(self, cv: Any, groups: Any) -> Any:
+        """Return the groups for the inner splitter, None if it does not ask for any."""
+        if not isinstance(cv, GroupsConsumerMixin):
+            return None
+        if self.by is None:
+            return groups
+        return np.asarray(pick(read_columns(groups), [self.by])[self.by])

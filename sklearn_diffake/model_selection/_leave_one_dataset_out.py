@@ -1,0 +1,185 @@
+"""Train on all datasets but one, and test on that one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.model_selection._split import GroupsConsumerMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import _num_samples
+
+from sklearn_diffake.model_selection._checks import (
+    check_parameters,
+    check_split,
+    read_labels,
+    read_names,
+)
+from sklearn_diffake.model_selection._groups import Membership, by_and_disjoint, pick, read_columns
+
+
+class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
+    """Train on all datasets but one, and test on that one, for each in turn.
+
+    Other than :class:`~sklearn.model_selection.LeaveOneGroupOut` it sees that there are genuine
+    rows to train on and both classes to test on, and keeps persons that occur in several datasets
+    from being on both sides: rows of other datasets that share one with the test are left out.
+
+    Parameters
+    ----------
+    dataset : str or int, default=None
+        Column of `groups` that says which dataset a row is from: a name for a DataFrame, a number
+        for an array. None means the first.
+    disjoint : sequence of str or int, default=None
+        Columns of `groups` with persons or videos to keep on one side. None means all but
+        `dataset`. Values are compared across these columns.
+    one_class : {"raise", "skip", "keep"}, default="raise"
+        What to do with a dataset of one class only, such as one of genuine photographs: refuse
+        it; train on it and never test on it alone; or test on it all the same.
+
+    See Also
+    --------
+    LeaveOneTechniqueOut : Leaves out techniques.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.model_selection import LeaveOneDatasetOut
+    >>> X, y = np.zeros((5, 1)), [1, -1, 1, -1, 1]
+    >>> dataset = ["ff", "ff", "dfdc", "dfdc", "lfw"]
+    >>> cv = LeaveOneDatasetOut(one_class="skip")
+    >>> cv.held_out(X, y, dataset)
+    ['dfdc', 'ff']
+    >>> for train, test in cv.split(X, y, dataset):
+    ...     print(train, test)
+    [0 1 4] [2 3]
+    [2 3 4] [0 1]
+    """
+
+    _parameter_constraints: dict = {
+        "dataset": [str, int, None],
+        "disjoint": [list, tuple, None],
+        "one_class": [StrOptions({"raise", "skip", "keep"})],
+    }
+
+    def __init__(
+        self,
+        dataset: str | int | None = None,
+        *,
+        disjoint: Sequence[Hashable] | None = None,
+        one_class: Literal["raise", "skip", "keep"] = "raise",
+    ):
+        self.dataset = dataset
+        self.disjoint = disjoint
+        self.one_class = one_class
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Give the splits one by one, in the order of :meth:`held_out`.
+
+        Parameters
+        ----------
+        X : rows of any kind
+            What is split.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake; None means all genuine.
+        groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
+            The dataset of each row, and persons or videos to keep on one side.
+
+        Yields
+        ------
+        train : ndarray of int
+            Row numbers.
+        test : ndarray of int
+            Row numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is only one dataset, a row has none, a dataset has one class only (unless
+            `one_class` says otherwise), or a split would have no genuine row to train on.
+        """
+        names = self.held_out(X, y, groups)
+        labels = read_labels(y, _num_samples(X))
+        columns = read_columns(groups, len(labels))
+        by, disjoint = by_and_disjoint(columns, self.dataset, self.disjoint)
+        membership = Membership.of(pick(columns, disjoint)) if disjoint else None
+        for name in names:
+            held_out = np.array([value == name for value in columns[by]])
+            kept = ~held_out
+            if membership is not None:
+                kept &= ~membership.rows_with(membership.named_in(np.flatnonzero(held_out)))
+            train, test = np.flatnonzero(kept), np.flatnonzero(held_out)
+            check_split(
+                train,
+                test,
+                labels,
+                name=f"Leaving out dataset {name!r}",
+                advice=f"The rows of the other datasets number {np.sum(~held_out)}, of which "
+                f"{np.sum(~held_out & ~kept)} share a value of {disjoint} with it; the labels of "
+                "the others are all -1.",
+                both=False,
+            )
+            yield train, test
+
+    def held_out(self, X: Any, y: ArrayLike | None = None, groups: Any = None) -> list[Any]:
+        """Name the dataset that each split is tested on.
+
+        Parameters
+        ----------
+        X : rows of any kind or None
+            What is split.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake; None means all genuine.
+        groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
+            As for :meth:`split`.
+
+        Returns
+        -------
+        names : list
+            One per split, sorted.
+        """
+        check_parameters(self)
+        columns = read_columns(groups, None if X is None else _num_samples(X))
+        by, _ = by_and_disjoint(columns, self.dataset, self.disjoint)
+        labels = read_labels(y, len(columns[by]))
+        names = read_names(columns[by], np.arange(len(labels)), column=by)
+        if len(names) < 2:
+            raise ValueError(f"There is only one dataset, {names[0]!r}: none is left to train on.")
+        if self.one_class == "keep" or len(np.unique(labels)) < 2:
+            return names
+        classes: dict[Any, set[int]] = {name: set() for name in names}
+        for name, label in zip(columns[by], labels.tolist(), strict=True):
+            classes[name].add(label)
+        usable = [name for name in names if len(classes[name]) == 2]
+        if len(usable) == len(names) or (usable and self.one_class == "skip"):
+            return usable
+        name = next(name for name in names if len(classes[name]) < 2)
+        only = "genuine (+1)" if 1 in classes[name] else "deepfake (-1)"
+        raise ValueError(
+            f"All rows of dataset {name!r} are {only}, so that it cannot be tested on. With "
+            "one_class='skip' such datasets are only trained on (there must be another), with "
+            "'keep' they are tested on."
+        )
+
+    def get_n_splits(self, X: Any = None, y: ArrayLike | None = None, groups: Any = None) -> int:
+        """Count the splits: the datasets that are tested on.
+
+        Parameters
+        ----------
+        X : rows of any kind, default=None
+            What is split.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake; None means all genuine.
+        groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
+            As for :meth:`split`.
+
+        Returns
+        -------
+        n_splits : int
+        """
+        return len(self.held_out(X, y, groups))

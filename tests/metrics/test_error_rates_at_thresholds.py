@@ -1,0 +1,259 @@
+"""APCER, BPCER, the curve of both, and what is read off it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, det_curve, recall_score, roc_auc_score
+
+from sklearn_diffake import metrics
+from sklearn_diffake.metrics import (
+    apcer,
+    apcer_by_technique,
+    average_precision_fake,
+    bpcer,
+    bpcer_at_apcer,
+    detection_error_curve,
+    equal_error_rate,
+    threshold_transfer,
+    worst_apcer,
+    youden_thresholded_auc,
+)
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from([1, -1]), st.integers(-9, 9), st.sampled_from("abc")),
+    min_size=2,
+    max_size=40,
+).filter(lambda rows: len({label for label, _, _ in rows}) == 2)
+ORDER_ONLY = [
+    equal_error_rate,
+    average_precision_fake,
+    youden_thresholded_auc,
+    bpcer_at_apcer,
+    lambda y, score: bpcer_at_apcer(y, score, apcer=0.2),
+]
+
+
+def columns(rows):
+    y, score, technique = zip(*rows, strict=True)
+    return np.array(y), np.array(score, dtype=float), np.array(technique)
+
+
+def brute_rates(y, score, threshold, technique=None):
+    """Worst APCER and BPCER, by counting."""
+    fake = y == -1
+    parts = [fake] if technique is None else [fake & (technique == t) for t in set(technique[fake])]
+    return max(np.mean(score[part] >= threshold) for part in parts), np.mean(
+        score[~fake] < threshold
+    )
+
+
+@given(ROWS, st.integers(-10, 10))
+def test_rates_at_a_threshold(rows, threshold):
+    y, score, technique = columns(rows)
+    pooled, rejected = brute_rates(y, score, threshold)
+    assert apcer(y, score, threshold=threshold) == pytest.approx(pooled, abs=1e-12)
+    assert bpcer(y, score, threshold=threshold) == pytest.approx(rejected, abs=1e-12)
+    verdict = np.where(score >= threshold, 1, -1)
+    found = 1 - recall_score(y, verdict, pos_label=-1)
+    assert apcer(y, score, threshold=threshold) == pytest.approx(found, abs=1e-12)
+    by_technique = apcer_by_technique(y, score, technique, threshold=threshold)
+    assert list(by_technique) == sorted(set(technique[y == -1]))
+    for name, share in by_technique.items():
+        own = score[(y == -1) & (technique == name)]
+        assert share == pytest.approx(np.mean(own >= threshold), abs=1e-12)
+    worst = worst_apcer(y, score, technique, threshold=threshold)
+    assert worst == max(by_technique.values()) >= apcer(y, score, threshold=threshold) - 1e-12
+
+
+@given(ROWS, st.booleans())
+def test_curve_against_counting(rows, by_technique):
+    y, score, technique = columns(rows)
+    technique = technique if by_technique else None
+    curve = detection_error_curve(y, score, technique=technique)
+    assert curve.threshold.tolist() == [*sorted(set(score)), np.inf]
+    expected = [brute_rates(y, score, at, technique) for at in curve.threshold]
+    np.testing.assert_allclose(np.transpose(curve[:2]), expected, atol=1e-12)
+
+
+@given(ROWS)
+def test_curve_against_scikit_learn(rows):
+    y, score, _ = columns(rows)
+    fpr, fnr, thresholds = det_curve(y, score, pos_label=1)
+    curve = detection_error_curve(y, score)
+    place = np.searchsorted(curve.threshold, thresholds)
+    np.testing.assert_allclose(fpr, curve.apcer[place], atol=1e-12)
+    np.testing.assert_allclose(fnr, curve.bpcer[place], atol=1e-12)
+
+
+@given(ROWS, st.sampled_from([0, 0.01, 0.05, 0.1, 1 / 3, 0.5, 1]), st.booleans())
+def test_bpcer_at_apcer_is_the_least_there_is(rows, allowed, by_technique):
+    y, score, technique = columns(rows)
+    technique = technique if by_technique else None
+    found, threshold = bpcer_at_apcer(
+        y, score, apcer=allowed, technique=technique, return_threshold=True
+    )
+    rates = [brute_rates(y, score, at, technique) for at in [*score, np.inf]]
+    assert found == pytest.approx(min(b for a, b in rates if a <= allowed), abs=1e-12)
+    accepted, rejected = brute_rates(y, score, threshold, technique)
+    assert accepted <= allowed
+    assert rejected == pytest.approx(found, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n_fakes", "allowed"), [(10, 0.1), (20, 0.05), (100, 0.01), (30, 0.1)])
+def test_a_share_met_exactly_counts(n_fakes, allowed):
+    accepted = round(allowed * n_fakes)  # so many deepfakes lie above the genuine row at 1
+    score = np.r_[1.0, np.full(n_fakes - accepted, 0.0), np.full(accepted, 2.0)]
+    assert bpcer_at_apcer(np.r_[1, np.full(n_fakes, -1)], score, apcer=allowed) == 0.0
+
+
+def test_no_threshold_will_do():
+    found = bpcer_at_apcer([1, 1, -1], [1.0, 2.0, 2.0], apcer=0.0, return_threshold=True)
+    assert found == (1.0, np.inf)
+
+
+@given(ROWS)
+def test_average_precision_against_scikit_learn(rows):
+    y, score, _ = columns(rows)
+    expected = average_precision_score(-y, -score, pos_label=1)
+    assert average_precision_fake(y, score) == pytest.approx(expected, abs=1e-12)
+
+
+@given(ROWS)
+def test_youden_thresholded_auc_is_the_best_verdicts_auc(rows):
+    y, score, _ = columns(rows)
+    best = max(roc_auc_score(y, score >= at) for at in [*score, np.inf])
+    assert youden_thresholded_auc(y, score) == pytest.approx(best, abs=1e-12)
+
+
+def test_youden_thresholded_auc_is_not_the_auc():
+    rng = np.random.default_rng(0)
+    y = np.repeat([1, -1], 20_000)
+    score = rng.normal(size=40_000) + 1.163 * y  # 2.326 apart: AUC 0.95
+    assert roc_auc_score(y, score) == pytest.approx(0.95, abs=0.005)
+    assert youden_thresholded_auc(y, score) == pytest.approx(0.88, abs=0.005)
+
+
+@pytest.mark.parametrize("metric", ORDER_ONLY)
+@given(rows=ROWS)
+def test_invariance(metric, rows):
+    y, score, _ = columns(rows)
+    found = metric(y, score)
+    assert metric(y, np.exp(score / 3) - 7) == pytest.approx(found, abs=1e-12)
+    again = np.r_[0 : len(y), 0 : len(y)]
+    assert metric(y[again], score[again]) == pytest.approx(found, abs=1e-12)
+    shuffled = np.random.default_rng(0).permutation(len(y))
+    assert metric(y[shuffled], score[shuffled]) == pytest.approx(found, abs=1e-12)
+
+
+@given(ROWS)
+def test_label_flip(rows):
+    y, score, _ = columns(rows)
+    curve, flipped = detection_error_curve(y, score), detection_error_curve(-y, -score)
+    points = set(zip(curve.apcer.round(9), curve.bpcer.round(9), strict=True))
+    assert points == set(zip(flipped.bpcer.round(9), flipped.apcer.round(9), strict=True))
+    turned = youden_thresholded_auc(-y, -score)
+    assert turned == pytest.approx(youden_thresholded_auc(y, score), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        ([4, 3, 2, 1], {"eer": 0, "ap": 1, "bpcer20": 0, "youden": 1}),  # perfect
+        ([1, 2, 3, 4], {"eer": 1, "ap": (1 / 3 + 2 / 4) / 2, "bpcer20": 1, "youden": 0.5}),
+        ([5, 5, 5, 5], {"eer": 0.5, "ap": 0.5, "bpcer20": 1, "youden": 0.5}),  # all tied
+    ],
+)
+def test_by_hand(score, expected):
+    y = [1, 1, -1, -1]
+    found = {
+        "eer": equal_error_rate(y, score),
+        "ap": average_precision_fake(y, score),
+        "bpcer20": bpcer_at_apcer(y, score),
+        "youden": youden_thresholded_auc(y, score),
+    }
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_transfer_by_hand():
+    y_dev, dev = [1] * 4 + [-1] * 4, [9, 8, 7, 3, 6, 5, 4, 1]
+    y_test, test = [1, 1, -1, -1, -1], [8, 5, 7, 6, 0]
+    at_eer = threshold_transfer(y_dev, dev, y_test, test)
+    assert at_eer == (6.0, 2 / 3, 0.5)
+    assert at_eer.acer == pytest.approx((2 / 3 + 0.5) / 2)
+    assert threshold_transfer(y_dev, dev, y_test, test, at="apcer", rate=0.5)[0] == 5
+    assert threshold_transfer(y_dev, dev, y_test, test, at="bpcer", rate=0.25)[0] == 7
+    techniques = ["", "", "x", "y", "y"]
+    worst = threshold_transfer(y_dev, dev, y_test, test, technique_test=techniques)
+    assert worst == (6.0, 1.0, 0.5)
+    strict = threshold_transfer(
+        y_dev, dev, y_test, test, at="apcer", rate=0.5, technique_dev=[*"xxxx", *"xyyy"]
+    )
+    assert strict.threshold == 7  # the one fake of x, at 6, must be rejected too
+
+
+@given(ROWS, st.sampled_from([0, 0.05, 0.25, 0.5, 0.9]))
+def test_transfer_from_genuine_rows_only(rows, rate):
+    y, score, _ = columns(rows)
+    genuine = score[y == 1]
+    errors = threshold_transfer(np.ones(len(genuine)), genuine, y, score, at="bpcer", rate=rate)
+    assert errors.bpcer <= rate
+    assert np.mean(genuine < errors.threshold + 0.5) > rate  # no higher threshold would do
+    assert errors.apcer == apcer(y, score, threshold=errors.threshold)
+
+
+@given(ROWS)
+def test_transfer_to_the_same_rows(rows):
+    y, score, technique = columns(rows)
+    _, threshold = equal_error_rate(y, score, return_threshold=True)
+    assert threshold_transfer(y, score, y, score).threshold == threshold
+    errors = threshold_transfer(
+        y, score, y, score, at="apcer", rate=0.2, technique_dev=technique, technique_test=technique
+    )
+    assert errors.apcer <= 0.2
+    assert errors.bpcer == bpcer_at_apcer(y, score, apcer=0.2, technique=technique)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bpcer([-1, -1], [0, 1]), r"must hold genuine \(\+1\) rows; none of its 2"),
+        (lambda: apcer([1, 1], [0, 1]), r"must hold deepfake \(-1\) rows; none of its 2"),
+        (lambda: worst_apcer([1, -1], [0, 1], ["", None]), "Row 1 is a deepfake and has no tech"),
+        (lambda: worst_apcer([1, -1], [0, 1], ["x"]), "technique has 1 values for 2 rows"),
+        (lambda: bpcer_at_apcer([1, -1], [0, 1], apcer=5), "'apcer' parameter"),
+        (lambda: bpcer_at_apcer([1, 1], [0, 1]), "both classes; all 2 rows are genuine"),
+        (lambda: detection_error_curve([1, -1], [0, np.nan]), "NaN in row 1"),
+        (lambda: average_precision_fake([1, 1], [0, 1]), "both classes"),
+        (lambda: youden_thresholded_auc([-1, -1], [0, 1]), "both classes"),
+        (lambda: threshold_transfer([1], [0], [1, -1], [0, 1]), "both classes"),
+        (lambda: threshold_transfer([-1], [0], [1, -1], [0, 1], at="bpcer"), "genuine"),
+        (lambda: threshold_transfer([1, -1], [0, 1], [1], [0]), "both classes"),
+        (lambda: threshold_transfer([1, -1], [0, 1], [1, -1], [0, 1], at="x"), "'at' parameter"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_bootstrap_draws_metadata_with_its_rows():
+    rng = np.random.default_rng(0)
+    y = np.repeat([1, -1], 60)
+    technique = np.array(["", "x", "y"])[np.r_[np.zeros(60, int), rng.integers(1, 3, 60)]]
+    score = rng.normal(size=120) + y + (technique == "x")
+    seen = []
+
+    def metric(labels, values, *, technique):
+        seen.append(((technique == "") == (labels == 1)).all())
+        return worst_apcer(labels, values, technique)
+
+    interval = metrics.bootstrap_interval(
+        metric, y, score, metadata={"technique": technique}, n_resamples=50, random_state=0
+    )
+    assert interval.estimate == worst_apcer(y, score, technique)
+    assert interval.low < interval.high
+    assert len(seen) == 51
+    assert all(seen)
+    with pytest.raises(ValueError, match="technique has 1 values for 120 rows"):
+        metrics.bootstrap_interval(metric, y, score, metadata={"technique": ["x"]})

@@ -1,0 +1,156 @@
+"""Metrics as scorers: in searches, with metadata routing."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer as sklearn_scorer
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+
+from sklearn_diffake import metrics
+from sklearn_diffake.metrics import get_scorer, get_scorer_names, video_level
+from sklearn_diffake.novelty import MahalanobisDetector
+
+NEEDS_NOTHING = sorted(set(get_scorer_names()) - {"neg_worst_apcer"})
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    y = np.tile([1, -1, 1, -1], 60)
+    technique = np.where(y == 1, "", np.where(rng.random(240) < 0.5, "swap", "warp"))
+    X = (
+        rng.normal(size=(240, 3))
+        + (1.2 * (technique == "swap") + 2.5 * (technique == "warp"))[:, None]
+    )
+    video = np.array([f"v{i // 4}{label}" for i, label in enumerate(y)])
+    return X, y, technique, video
+
+
+def expected(name, y, decision, **metadata):
+    """What a scorer should say, from the functions."""
+    options = {"neg_bpcer10": 0.1, "neg_bpcer20": 0.05, "neg_bpcer100": 0.01}
+    if name in options:
+        return -metrics.bpcer_at_apcer(y, decision, apcer=options[name], **metadata)
+    if name == "roc_auc":
+        return sklearn.metrics.roc_auc_score(y, decision)
+    if name == "average_precision_fake":
+        return metrics.average_precision_fake(y, decision)
+    return -getattr(metrics, name.removeprefix("neg_"))(y, decision, **metadata)
+
+
+@pytest.mark.parametrize("name", NEEDS_NOTHING)
+def test_is_the_function_on_decisions(name, data):
+    X, y, _, _ = data
+    detector = MahalanobisDetector().fit(X, y)
+    found = get_scorer(name)(detector, X, y)
+    assert found == pytest.approx(expected(name, y, detector.decision_function(X)), abs=1e-12)
+
+
+def test_roc_auc_is_scikit_learns(data):
+    X, y, _, _ = data
+    for model in (MahalanobisDetector(), LogisticRegression()):
+        model.fit(X, y)
+        assert get_scorer("roc_auc")(model, X, y) == sklearn_scorer("roc_auc")(model, X, y)
+
+
+def test_classifier_that_knows_probabilities_only(data):
+    from sklearn.ensemble import RandomForestClassifier
+
+    X, y, _, _ = data
+    forest = RandomForestClassifier(n_estimators=5, random_state=0).fit(X[:120], y[:120])
+    found = get_scorer("neg_equal_error_rate")(forest, X, y)
+    assert found == -metrics.equal_error_rate(y, forest.predict_proba(X)[:, 1])
+    with pytest.raises(AttributeError, match="decision_function"):
+        get_scorer("neg_bpcer")(forest, X, y)
+
+
+def test_grid_search_with_several(data):
+    X, y, _, _ = data
+    scoring = {name: get_scorer(name) for name in NEEDS_NOTHING}
+    search = GridSearchCV(
+        MahalanobisDetector(),
+        {"contamination": [0.01, 0.2]},
+        scoring=scoring,
+        refit="neg_bpcer",
+        cv=StratifiedKFold(3),
+    ).fit(X, y)
+    for name in NEEDS_NOTHING:
+        assert np.isfinite(search.cv_results_[f"mean_test_{name}"]).all()
+    assert search.best_params_ == {"contamination": 0.01}  # rejects fewer
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("name", ["neg_worst_apcer", "neg_bpcer10"])
+@pytest.mark.parametrize("pool", [None, "mean"])
+def test_metadata_follow_the_folds(name, pool, data):
+    X, y, technique, video = data
+    scorer = get_scorer(name, pool=pool)
+    wanted = {"technique": technique} | ({} if pool is None else {"video": video})
+    scorer.set_score_request(**dict.fromkeys(wanted, True))
+    result = cross_validate(
+        MahalanobisDetector(),
+        X,
+        y,
+        cv=StratifiedKFold(3),
+        scoring=scorer,
+        params=wanted,
+        return_estimator=True,
+        return_indices=True,
+    )
+    for found, detector, test in zip(
+        result["test_score"], result["estimator"], result["indices"]["test"], strict=True
+    ):
+        decision, labels, made = detector.decision_function(X[test]), y[test], technique[test]
+        if pool is not None:
+            pooled = video_level(decision, video[test], pool, y_true=labels)
+            decision, labels, made = pooled.score, pooled.y_true, made[pooled.first_row]
+        assert found == pytest.approx(expected(name, labels, decision, technique=made), abs=1e-12)
+
+
+@pytest.mark.usefixtures("routing")
+def test_missing_and_useless_metadata(data):
+    X, y, technique, video = data
+    detector = MahalanobisDetector().fit(X, y)
+    with pytest.raises(ValueError, match=r"'neg_worst_apcer' needs technique .*technique=True"):
+        get_scorer("neg_worst_apcer")(detector, X, y)
+    with pytest.raises(ValueError, match=r"'roc_auc' needs video"):
+        get_scorer("roc_auc", pool="min")(detector, X, y)
+    scorer = get_scorer("roc_auc").set_score_request(technique=True, video=True)
+    with pytest.raises(ValueError, match="'roc_auc' cannot use technique"):
+        scorer(detector, X, y, technique=technique)
+    with pytest.raises(ValueError, match=r"cannot use video.*pool='mean'"):
+        scorer(detector, X, y, video=video)
+
+
+def test_one_class_says_so(data):
+    X, y, _, _ = data
+    detector = MahalanobisDetector().fit(X, y)
+    genuine = X[y == 1], y[y == 1]
+    assert get_scorer("neg_bpcer")(detector, *genuine) <= 0
+    for name in sorted(set(NEEDS_NOTHING) - {"neg_bpcer"}):
+        with pytest.raises(ValueError, match="y_true must hold"):
+            get_scorer(name)(detector, *genuine)
+
+
+def test_names():
+    assert get_scorer_names() == sorted(get_scorer_names())
+    with pytest.raises(ValueError, match="'name' parameter"):
+        get_scorer("f1")
+    with pytest.raises(ValueError, match="'pool' parameter"):
+        get_scorer("roc_auc", pool="mode")
+
+
+def test_pickle(data):
+    X, y, _, _ = data
+    detector = MahalanobisDetector().fit(X, y)
+    scorer = get_scorer("neg_bpcer20")
+    assert pickle.loads(pickle.dumps(scorer))(detector, X, y) == scorer(detector, X, y)
