@@ -22,6 +22,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from training.distil_identity import centre, held_out, unit
 
+from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
@@ -33,9 +34,12 @@ WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 class Faces:
     """Aligned faces of one data set, and what networks make of them."""
 
-    def __init__(self, folder, teacher, cache):
+    def __init__(self, folder, teacher, cache, *, of_held_out=False):
         self.crops = np.load(folder / "faces.npy", mmap_mode="r")
         self.table = pd.read_csv(folder / "faces.csv")
+        if of_held_out:
+            kept = held_out(self.table["identity"])
+            self.crops, self.table = self.crops[kept], self.table[kept].reset_index(drop=True)
         own = np.ascontiguousarray(centre(self.crops))
         settings = {"cache": cache, "verbose": 1}
         self.vectors = {
@@ -106,20 +110,38 @@ def judge(score, y, groups, kept):
     return row
 
 
+def at_threshold(faces, index, y, groups):
+    """Judge the pipeline that comes with the package, its threshold included."""
+    pipeline = load_default()
+    vectors = pipeline["embed"].transform(faces.crops)
+    score = pipeline[2:].score_samples(vectors[index])
+    accepted = pipeline[2:].predict(vectors[index]) == 1
+    return {
+        **judge(score, y, groups, np.ones(len(y), bool)),
+        "BPCER": round(float((~accepted)[y == 1].mean()), 4),
+        "APCER": round(float(accepted[y == -1].mean()), 4),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("faces", type=Path)
     parser.add_argument("dfdc", type=Path)
     parser.add_argument("teacher")
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--distillation", type=Path, help="figures of distil_identity --measure")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    fit = Faces(options.faces / "lfw", options.teacher, options.cache)
+    found = {"rows": []}
+    if options.distillation:
+        found["distillation"] = json.loads(options.distillation.read_text())
+    fit = Faces(options.faces / "lfw", options.teacher, options.cache, of_held_out=True)
     faces = Faces(options.faces / "dfdc_crops", options.teacher, options.cache)
-    table = fit.table[held_out(fit.table["identity"])].reset_index(names="row")
+    table = fit.table.reset_index(names="row")
     several_each = table[table["identity"].duplicated(keep=False)].reset_index(drop=True)
     fit_pairs = make_reference_pairs(several_each, random_state=0)
     fit_index = several_each["row"].to_numpy()[fit_pairs.index]
+    found["heads fitted on"] = len(fit_index)
     manifest = pd.read_csv(options.dfdc / "manifest.csv")
     rows = pd.Series(np.arange(len(faces.table)), faces.table["path"])
     rows = rows.loc[manifest["path"]].to_numpy()
@@ -128,8 +150,9 @@ def main():
     index, y = rows[pairs], three.target[::3]
     groups = manifest["group"].to_numpy()[pairs[:, 1]]
     chosen_on = np.array([zlib.crc32(str(group).encode()) % 2 == 0 for group in groups])
+    found["default"] = at_threshold(faces, index, y, groups)
+    print(found["default"], flush=True)
     keeps = cosine(faces.vectors["teacher"], index)
-    found = {"heads fitted on": len(fit_index), "rows": []}
     scores = scores_of(fit, fit_index, faces, index, several)
     for part, half in (("choose", chosen_on), ("report", ~chosen_on)):
         fakes = np.flatnonzero(half & (y == -1))

@@ -14,12 +14,13 @@ version = release = sklearn_diffake.__version__
 
 extensions = [
     "heads_tables",
+    "quality_tables",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
 ]
-exclude_patterns = ["_build", "generated/heads_*.rst"]
+exclude_patterns = ["_build", "generated/heads_*.rst", "generated/quality_*.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -35,8 +36,10 @@ html_title = "sklearn-diffake"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
-html_theme_options = {"secondary_sidebar_items": {"**": ["page-toc"], "heads": []}}
-html_sidebars = {page: [] for page in ("index", "changelog", "heads", "pseudo_deepfakes")}
+html_theme_options = {"secondary_sidebar_items": {"**": ["page-toc"], "heads": [], "quality": []}}
+html_sidebars = {
+    page: [] for page in ("index", "changelog", "heads", "pseudo_deepfakes", "quality")
+}
 
 
 def is_from_sklearn(app, what, name, obj, skip, options):

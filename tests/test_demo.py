@@ -113,11 +113,11 @@ def test_training_table_is_genuine_and_apart_from_the_probes(result):
 def test_it_tells_genuine_from_manipulated(result):
     assert result.groups.tolist().count("genuine re-take") == 12
     assert result.n_missing == 0
-    assert result.auc > 0.75
+    assert result.auc > 0.9
     assert (result.decision[result.labels == 1] >= 0).mean() > 0.6
-    assert (result.decision[result.labels == -1] < 0).mean() > 0.4
+    assert (result.decision[result.labels == -1] < 0).mean() > 0.7
     assert result.auc == roc_auc_score(result.labels, result.decision)
-    assert result.auc_interval[0] < result.auc < result.auc_interval[1]
+    assert result.auc_interval[0] <= result.auc <= result.auc_interval[1]
 
 
 def test_table_gives_the_rates_of_every_group(result):

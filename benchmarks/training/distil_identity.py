@@ -252,6 +252,7 @@ def measure(options):
     state = load_file(options.output / "student.safetensors")
     student = new_student(state["project.weight"].shape[0])
     student.load_state_dict(state)
+    rows = []
     for folder in [options.faces, *options.measure]:
         faces, table = load_faces(folder)
         kept = np.ones(len(table), bool)
@@ -266,7 +267,9 @@ def measure(options):
             "teacher": round(pair_auc(teach(options.teacher, crops), names), 4),
             "student": round(pair_auc(embed(student, centre(crops)), names), 4),
         }
+        rows.append(row)
         print(json.dumps(row), flush=True)
+    (options.output / "identity.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def main():

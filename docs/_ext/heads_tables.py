@@ -89,13 +89,23 @@ def auc(figures):
     return "{:.3f} ({:.3f}-{:.3f})".format(*figures)
 
 
+def save(app, tables):
+    """Write tables to files that pages include, unless they are there already."""
+    folder = Path(app.srcdir) / "generated"
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        file = folder / f"{name}.rst"
+        if not file.exists() or file.read_text() != table:
+            file.write_text(table)
+
+
 def write_tables(app):
     """Write all tables."""
     learned = json.loads((RESULTS / "novelty.json").read_text())
     real = json.loads((RESULTS / "real_heads.json").read_text())
     header = ["Head", "When to use", "Cost", "GPU", "Deterministic", "Parameters"]
     rows = [describe(name, head, learned["summary"]) for name, head in heads().items()]
-    tables = {"all": list_table(header, rows, "16 26 16 5 11 26")}
+    tables = {"heads_all": list_table(header, rows, "16 26 16 5 11 26")}
     rows = [
         [
             f"``{row['head']}``",
@@ -108,7 +118,7 @@ def write_tables(app):
         for row in learned["summary"]
     ]
     header = ["Head", "Mean AUC", "Digits", "Worst task", "Fit (ms)", "Score (ms)"]
-    tables["learned"] = list_table(header, rows, "34 18 12 12 12 12")
+    tables["heads_learned"] = list_table(header, rows, "34 18 12 12 12 12")
     rows = [
         [
             f"``{row['head']}``",
@@ -123,13 +133,8 @@ def write_tables(app):
         for row in real["rows"]
     ]
     header = ["Head", "AUC (95 %)", "EER (95 %)", "BPCER", "APCER", "Fit (s)"]
-    tables["real"] = list_table(header, rows, "30 20 22 10 10 8")
-    folder = Path(app.srcdir) / "generated"
-    folder.mkdir(exist_ok=True)
-    for name, table in tables.items():
-        file = folder / f"heads_{name}.rst"
-        if not file.exists() or file.read_text() != table:
-            file.write_text(table)
+    tables["heads_real"] = list_table(header, rows, "30 20 22 10 10 8")
+    save(app, tables)
 
 
 def setup(app):

