@@ -99,7 +99,7 @@ def test_threads_do_not_share_the_seed_of_a_factory(fresh):
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        ("resnet", r"backbone='resnet' is unknown: expected 'facenet-vggface2', .*'timm:<model>'"),
+        ("resnet", r"backbone='resnet' is unknown: expected 'difffake-lite0', .*'timm:<model>'"),
         ("tiny_backbones:nothing", "cannot be imported: .*nothing"),
         ("no_such_module:nothing", "cannot be imported: No module named 'no_such_module'"),
         ("tiny_backbones:no_module", "returned dict, not a torch module"),
