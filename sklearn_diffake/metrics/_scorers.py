@@ -47,7 +47,7 @@ _METRICS = {
 
 
 def get_scorer_names() -> list[str]:
-    """Names that :func:`get_scorer` knows.
+    """Names that :func:`~sklearn_diffake.metrics.get_scorer` knows.
 
     Returns
     -------
