@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_diffake.base import check_finite
+from sklearn_diffake.utils._missing import is_missing
 
 _NAMES = {1: "genuine (+1)", -1: "deepfake (-1)"}
 
@@ -135,22 +136,6 @@ def technique_rows(technique: ArrayLike, labels: NDArray[np.int64]) -> dict[Any,
             raise ValueError(f"Row {row} is a deepfake and has no technique ({names[row]!r}).")
         rows.setdefault(names[row], []).append(row)
     return {name: np.array(rows[name]) for name in sorted(rows, key=str)}
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a name is None, NaN, NaT, NA or empty.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    missing : bool
-    """
-    if isinstance(value, str):
-        return not value
-    return value is None or str(value) in ("nan", "NaT", "<NA>")
 
 
 def listed(names: Sequence[Any], *, most: int = 5) -> str:

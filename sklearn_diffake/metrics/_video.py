@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.base import check_finite
-from sklearn_diffake.metrics._checks import check_labels, check_rows, is_missing
+from sklearn_diffake.metrics._checks import check_labels, check_rows
+from sklearn_diffake.utils._missing import is_missing
 
 
 class VideoScores(NamedTuple):

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state
 
-from sklearn_diffake.metrics._checks import is_missing
+from sklearn_diffake.utils._missing import is_missing
 
 Columns = dict[Hashable, list[Any]]
 

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from sklearn_diffake.utils._missing import is_missing
+
 _NEVER = np.iinfo(np.int64).max  # a position that no row has
 _K = [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})]
 
@@ -111,7 +113,7 @@ def make_reference_pairs(
     pool = _Pool.of(group, labels == 1)
     blocked = [pool.positions(group, files, files)]
     if exclude is not None:
-        excluded = ["" if _is_missing(value) else str(value) for value in _column(table, exclude)]
+        excluded = ["" if is_missing(value) else str(value) for value in _column(table, exclude)]
         stems = [_stem(str(value)) for value in paths]
         for spelled in ([_stem(value) for value in excluded], [_name(value) for value in excluded]):
             codes = _codes([*stems, *spelled])
@@ -358,7 +360,7 @@ def _read(
                 f"Columns differ in length: {len(paths)} in {path!r}, {len(values)} in {name!r}."
             )
     for row, value in enumerate(groups):
-        if _is_missing(value):
+        if is_missing(value):
             raise ValueError(f"Row {row} ({paths[row]}) has no value in column {group!r}.")
     for row, value in enumerate(labels):
         if value not in (1, -1):
@@ -388,12 +390,6 @@ def _codes(values: Sequence[Any]) -> NDArray[np.int64]:
     """Give equal values equal numbers, from 0 in order of appearance."""
     seen: dict[Any, int] = {}
     return np.array([seen.setdefault(value, len(seen)) for value in values], dtype=np.int64)
-
-
-def _is_missing(value: Any) -> bool:
-    if isinstance(value, str):
-        return not value
-    return value is None or str(value) in ("nan", "NaT", "<NA>")
 
 
 def _name(path: str) -> str:
