@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_diffake.embedding._backbones import MARGIN, SIZE
 from sklearn_diffake.faces import FaceAligner
-
-SIZE, MARGIN = 160, 0.2
 
 
 def main():

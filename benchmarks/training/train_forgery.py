@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prepare_faces import MARGIN
 
 from sklearn_diffake.embedding import ForgeryEmbedder
+from sklearn_diffake.embedding._backbones import MARGIN
 
 TECHNIQUES = {
     "self_blend_global": 3,

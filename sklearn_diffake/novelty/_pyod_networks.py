@@ -7,7 +7,6 @@ import importlib
 import os
 import random
 import sys
-import threading
 from collections.abc import Iterator
 from inspect import signature
 from typing import Any
@@ -17,6 +16,8 @@ from joblib import parallel_config
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from sklearn_diffake.utils._seeded import SHARED_GENERATORS
+
 # The detectors with a network that are known here, and the attribute that holds it.
 NETWORKS = {
     "pyod.models.auto_encoder.AutoEncoder": "model",
@@ -24,7 +25,6 @@ NETWORKS = {
     "pyod.models.lunar.LUNAR": "network",
     "pyod.models.vae.VAE": "model",
 }
-_SHARED_GENERATORS = threading.RLock()
 
 
 def name_of(detector: Any) -> str:
@@ -50,7 +50,7 @@ def own_randomness(seed: int | None = None) -> Iterator[None]:
     """
     torch: Any = sys.modules.get("torch")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_SHARED_GENERATORS)
+        stack.enter_context(SHARED_GENERATORS)
         stack.enter_context(threadpool_limits(limits=1, user_api="openmp"))
         stack.enter_context(parallel_config("sequential"))
         stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
