@@ -28,7 +28,7 @@ from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference, make_reference_pairs
 
-WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5)
+WEIGHTS = (0.1, 0.2, 0.3, 0.5)
 
 
 class Faces:
@@ -60,6 +60,12 @@ def cosine(vectors, index):
     return (vectors[index[:, 0]] * vectors[index[:, 1]]).sum(axis=1)
 
 
+def template(vectors, several):
+    """Return the cosine of each probe with the mean of its references: `several` is (n, k, 2)."""
+    mean = unit(vectors[several[:, :, 0]].mean(axis=1))
+    return (mean * vectors[several[:, 0, 1]]).sum(axis=1)
+
+
 def on_differences(head, fit_vectors, fit_index, vectors, index):
     """Fit a head on squared differences of genuine pairs; score others."""
     head = make_pipeline(PairDifference(), clone(head)).fit(fit_vectors[fit_index])
@@ -73,9 +79,11 @@ def standard(score, of):
 def scores_of(fit, fit_index, faces, index, several):
     """Return the scores of all systems, higher for more genuine, for every probe."""
     found = {"cosine of the teacher": cosine(faces.vectors["teacher"], index)}
+    together = several.reshape(len(index), -1, 2)
     for name in ("teacher", "identity"):
         nearest = cosine(faces.vectors[name], several).reshape(len(index), -1).max(axis=1)
         found[f"nearest of three references, {name}"] = nearest
+        found[f"mean of three references, {name}"] = template(faces.vectors[name], together)
     mixture = GaussianMixtureDetector(random_state=0, shrinkage="auto")
     for name in ("ImageNet", "forgery", "identity"):
         found[f"{name}, squared + GMM"] = on_differences(
@@ -89,14 +97,18 @@ def scores_of(fit, fit_index, faces, index, several):
     found["forgery head, probe less reference"] = (
         faces.logits[index[:, 1]] - faces.logits[index[:, 0]]
     )
-    genuine = cosine(fit.vectors["identity"], fit_index)
-    alone = standard(found["cosine of the identity head"], genuine)
-    for forgery in ("forgery head, probe alone", "forgery head, probe less reference"):
-        seen = fit.logits[fit_index[:, 1]]
-        seen = seen - fit.logits[fit_index[:, 0]] if "less" in forgery else seen
-        second = standard(found[forgery], seen)
+    second = standard(found["forgery head, probe alone"], fit.logits[fit_index[:, 1]])
+    for name, alone in (
+        ("identity", "cosine of the identity head"),
+        ("identity", "mean of three references, identity"),
+        ("teacher", "cosine of the teacher"),
+        ("teacher", "mean of three references, teacher"),
+    ):
+        genuine = cosine(fit.vectors[name], fit_index)
         for weight in WEIGHTS:
-            found[f"identity cosine + {weight} x {forgery}"] = alone + weight * second
+            found[f"{alone} + {weight} x forgery head, probe alone"] = (
+                standard(found[alone], genuine) + weight * second
+            )
     return found
 
 
@@ -113,11 +125,10 @@ def judge(score, y, groups, kept):
 def at_threshold(faces, index, y, groups):
     """Judge the pipeline that comes with the package, its threshold included."""
     pipeline = load_default()
-    vectors = pipeline["embed"].transform(faces.crops)
-    score = pipeline[2:].score_samples(vectors[index])
-    accepted = pipeline[2:].predict(vectors[index]) == 1
+    margin = pipeline[1:].decision_function(faces.crops[index])
+    accepted = margin >= 0
     return {
-        **judge(score, y, groups, np.ones(len(y), bool)),
+        **judge(margin, y, groups, np.ones(len(y), bool)),
         "BPCER": round(float((~accepted)[y == 1].mean()), 4),
         "APCER": round(float(accepted[y == -1].mean()), 4),
     }

@@ -14,11 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from quality import cosine, judge
+from quality import judge
 from tqdm import tqdm
 from training.distil_identity import centre, unit
 
-from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake import load_default
+from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pairs import make_reference_pairs
 
 
@@ -72,28 +73,34 @@ def main():
     crops = crops[rows]
     pairs = make_reference_pairs(manifest, exclude="original", random_state=0)
     groups = manifest["group"].to_numpy()[pairs.index[:, 1]]
-    teacher, everyone = FaceEmbedder(options.teacher), np.ones(len(groups), bool)
-    identity = FaceEmbedder("difffake-lite0-identity")
-    forgery = ForgeryEmbedder("difffake-lite0", max_epochs=0).fit(crops[:1])
-    embed = {
-        "teacher": lambda X: unit(
-            teacher.fit_transform(np.ascontiguousarray(centre(X))).astype(np.float64)
-        ),
-        "identity": lambda X: unit(identity.fit_transform(X).astype(np.float64)),
+    everyone = np.ones(len(groups), bool)
+    teacher = FaceEmbedder(options.teacher).fit(centre(crops[:1]))
+    features = load_default()["features"]
+    identity, verdict = (branch for _, branch in features.transformer_list)
+    weight = features.transformer_weights["difffake_lite0_verdict"]
+    networks = {
+        "teacher": lambda X: unit(teacher.transform(np.ascontiguousarray(centre(X)))),
+        "identity": identity["embed"].transform,
+        "verdict": verdict["embed"].transform,
     }
-    clean = {name: function(crops) for name, function in embed.items()}
+
+    def of_pairs(vectors):
+        return {name: vectors[name][pairs.index + [0, len(crops)]] for name in vectors}
+
+    clean = {name: network(crops) for name, network in networks.items()}
     found = {"pairs": len(groups), "groups": len(set(groups)), "rows": []}
     for kind, strengths in CONDITIONS.items():
         for degrade, strength in tqdm(strengths, desc=kind):
             probes = np.stack([degrade(crop, strength) for crop in crops])
+            seen = of_pairs({n: np.concatenate([clean[n], networks[n](probes)]) for n in networks})
+            apart = identity[1:].transform(seen["identity"])[:, 0]
+            fake = verdict[1:].transform(seen["verdict"])[:, 0]
             scores = {
-                f"cosine, {name}": cosine(
-                    np.concatenate([clean[name], embed[name](probes)]),
-                    pairs.index + [0, len(crops)],
-                )
-                for name in embed
+                "cosine of the teacher": np.einsum("nd,nd->n", *seen["teacher"].swapaxes(0, 1)),
+                "cosine of the identity head": -apart,
+                "forgery head, probe alone": -fake,
+                "the shipped composition": -(apart + weight * fake),
             }
-            scores["forgery head, probe alone"] = forgery.score_images(probes)[pairs.index[:, 1]]
             for system, score in scores.items():
                 row = {"condition": kind, "strength": strength, "system": system}
                 found["rows"].append(row | judge(score, pairs.target, groups, everyone))

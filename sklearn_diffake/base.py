@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d, validate_data
 
-__all__ = ["BaseDetector", "check_finite", "genuine_mask", "genuine_rows", "take_rows"]
+__all__ = [
+    "BaseDetector",
+    "check_finite",
+    "genuine_mask",
+    "genuine_rows",
+    "row_blocks",
+    "take_rows",
+]
+_BLOCK = 2**21  # bytes
 
 
 def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
@@ -116,6 +125,22 @@ def genuine_rows(X: Any, y: ArrayLike | None) -> Any:
     return take_rows(X, genuine_mask(y, _num_samples(X)))
 
 
+def row_blocks(X: NDArray[Any]) -> Iterator[slice]:
+    """Cut the rows of an array into blocks that fit a processor's cache.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+
+    Yields
+    ------
+    slice
+        Rows that take about two megabytes together; one row at least.
+    """
+    row = max(X.nbytes // max(len(X), 1), 1)
+    yield from gen_batches(len(X), max(_BLOCK // row, 1))
+
+
 def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
     """Raise an error that names the first row of `X` with NaN or infinity.
 
@@ -130,9 +155,9 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
     ValueError
         If any value is NaN or infinite.
     """
-    finite = np.isfinite(X)
-    if finite.all():
+    if all(np.isfinite(X[rows]).all() for rows in row_blocks(X)):
         return
+    finite = np.isfinite(X)
     rows = np.flatnonzero(~finite.reshape(len(X), -1).all(axis=1))
     what = "NaN" if np.isnan(X[rows[0]]).any() else "infinity"
     more = f" (and in {len(rows) - 1} later rows)" if len(rows) > 1 else ""

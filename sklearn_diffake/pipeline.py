@@ -6,22 +6,29 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from sklearn.base import clone
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import _safe_indexing, gen_batches
+from sklearn.utils.validation import _num_samples
 
 from .embedding import FaceEmbedder
 from .embedding._backbones import MARGIN, SHIPPED, SIZE
 from .faces import FaceAligner
 from .novelty import GaussianMixtureDetector
 from .pairs import DifferenceScaler, PairDifference
+from .utils._progress import progress_bar
+
+_METHODS = ("score_samples", "decision_function", "predict")
 
 
 def make_difffake_pipeline(
     embedder: Any = "efficientnet-lite0",
     *,
     aligner: Any = True,
-    operator: str = "squared",
+    operator: str | Sequence[str] = "squared",
     normalize: str | None = "embeddings",
+    weights: Sequence[float] | None = None,
     detector: Any = None,
     on_missing: str = "raise",
     device: str = "auto",
@@ -48,10 +55,13 @@ def make_difffake_pipeline(
         True detects and aligns faces; False takes the images as crops that are aligned already.
         Where a backbone of the package is among the embedders (``"difffake-lite0"``,
         ``"difffake-lite0-identity"``), crops are cut as it was trained with them.
-    operator : str, default="squared"
-        How two embeddings become a difference, see `PairDifference`.
+    operator : str or list of str, default="squared"
+        How two embeddings become a difference, see `PairDifference`; a list has one for each
+        embedder.
     normalize : str or None, default="embeddings"
         What is scaled to unit length, see `PairDifference`.
+    weights : list of float, default=None
+        With several embedders, what their scaled differences are multiplied by; None is 1 for all.
     detector : estimator, default=None
         One-class detector; None is DiffFake's, a `GaussianMixtureDetector` of 3 components.
     on_missing : {"raise", "warn", "crop"}, default="raise"
@@ -91,6 +101,17 @@ def make_difffake_pipeline(
     >>> pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
     >>> [name for name, _ in pipe["features"].transformer_list]
     ['facenet_vggface2', 'difffake_lite0']
+
+    The composition that `load_default` returns: how far the probe is from the reference, and a
+    little of what the probe looks like by itself.
+
+    >>> from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
+    >>> pipe = make_difffake_pipeline(
+    ...     ["difffake-lite0-identity", "difffake-lite0-verdict"],
+    ...     operator=["cosine", "probe"],
+    ...     weights=[1.0, 0.2],
+    ...     detector=ConformalDetector(SumRuleDetector()),
+    ... )
     """
     shared: dict[str, Any] = {
         "device": device,
@@ -102,20 +123,24 @@ def make_difffake_pipeline(
     embedders = embedder if isinstance(embedder, (list, tuple)) else [embedder]
     if not embedders:
         raise ValueError("embedder=[] is empty: give at least one backbone or embedder")
+    operators = [operator] * len(embedders) if isinstance(operator, str) else list(operator)
+    for name, given in (("operator", operators), ("weights", weights)):
+        if given is not None and len(given) != len(embedders):
+            raise ValueError(f"{name} has {len(given)} entries for {len(embedders)} embedders")
     if aligner is True:
         aligner = FaceAligner(on_missing=on_missing, shared=True, **shared)
         if any(map(_is_shipped, embedders)):
             aligner.set_params(size=SIZE, margin=MARGIN)
     if detector is None:
         detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
-    difference = PairDifference(operator, normalize=normalize)
+    differences = [PairDifference(o, normalize=normalize) for o in operators]
     built = [
         FaceEmbedder(e, **shared) if isinstance(e, (str, os.PathLike)) else e for e in embedders
     ]
     if len(built) == 1:
-        middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", difference)]
+        middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", differences[0])]
     else:
-        middle = [("features", _join(embedders, built, difference))]
+        middle = [("features", _join(embedders, built, differences, weights))]
     return Pipeline(
         [
             ("align", "passthrough" if aligner in (None, False) else aligner),
@@ -129,18 +154,85 @@ def _is_shipped(embedder: Any) -> bool:
     return getattr(embedder, "backbone", embedder) in tuple(SHIPPED)
 
 
-def _join(embedders: Sequence[Any], built: list[Any], difference: PairDifference) -> FeatureUnion:
-    """Give each embedder a difference and a scaler of its own, and a name to set them by."""
+def _join(
+    embedders: Sequence[Any],
+    built: list[Any],
+    differences: list[PairDifference],
+    weights: Sequence[float] | None,
+) -> FeatureUnion:
+    """Give each embedder its difference, a scaler of its own, and a name to set them by."""
     branches: dict[str, Pipeline] = {}
-    for given, embedder in zip(embedders, built, strict=True):
+    for given, embedder, difference in zip(embedders, built, differences, strict=True):
         backbone = str(getattr(given, "backbone", given))
         stem = os.path.splitext(os.path.basename(backbone))[0]
         name = re.sub(r"[\W_]+", "_", stem).strip("_") or "embedder"
         if name in branches:
             name += f"_{len(branches)}"
-        steps = [("embed", embedder), ("diff", clone(difference)), ("scale", DifferenceScaler())]
+        steps = [("embed", embedder), ("diff", difference), ("scale", DifferenceScaler())]
         branches[name] = Pipeline(steps)
-    return FeatureUnion(list(branches.items()))
+    each = None if weights is None else dict(zip(branches, map(float, weights), strict=True))
+    return FeatureUnion(list(branches.items()), transformer_weights=each)
+
+
+def score_in_batches(
+    model: Any,
+    X: Any,
+    *,
+    method: str = "score_samples",
+    batch_size: int = 8192,
+    verbose: int = 0,
+) -> NDArray[Any]:
+    """Score more pairs than fit in memory, a batch at a time.
+
+    The differences of all pairs are never held together, only those of one batch. For photographs
+    give the embedder a `cache`: an image that occurs in several batches is then embedded once.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline, or part of one, such as ``pipe[2:]`` for embeddings.
+    X : table of n pairs or array of shape (n, ...)
+        Anything that `model` takes; a memory-mapped array is read as it is needed.
+    method : {"score_samples", "decision_function", "predict"}, default="score_samples"
+        What to call.
+    batch_size : int, default=8192
+        Pairs in a batch.
+    verbose : int, default=0
+        Show a progress bar.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The same numbers as from one call.
+
+    Raises
+    ------
+    ValueError
+        If `method` is another one, `batch_size` is not positive, or there is no pair.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import make_difffake_pipeline, score_in_batches
+    >>> embeddings = np.random.default_rng(0).normal(size=(500, 2, 8))
+    >>> head = make_difffake_pipeline()[2:].fit(embeddings)
+    >>> scores = score_in_batches(head, embeddings, batch_size=100)
+    >>> bool((scores == head.score_samples(embeddings)).all())
+    True
+    """
+    if method not in _METHODS:
+        raise ValueError(f"method={method!r}, expected one of {_METHODS}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}, expected a positive number")
+    n_pairs = _num_samples(X)
+    if not n_pairs:
+        raise ValueError("X holds no pair")
+    call, done = getattr(model, method), []
+    with progress_bar(total=n_pairs, desc="scoring", unit="pair", verbose=verbose) as bar:
+        for rows in gen_batches(n_pairs, batch_size):
+            done.append(call(_safe_indexing(X, rows)))
+            bar.update(rows.stop - rows.start)
+    return np.concatenate(done)
 
 
 def load_default() -> Pipeline:

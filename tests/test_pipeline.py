@@ -1,5 +1,7 @@
 """The four steps in one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sklearn
@@ -11,9 +13,9 @@ import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.novelty import GaussianMixtureDetector
+from sklearn_diffake.novelty import GaussianMixtureDetector, SumRuleDetector
 from sklearn_diffake.pairs import PairDifference
-from sklearn_diffake.pipeline import load_default
+from sklearn_diffake.pipeline import load_default, score_in_batches
 
 TINY = "tiny_backbones:colours"
 
@@ -194,6 +196,59 @@ def test_several_embedders_are_joined_at_one_scale(pairs, cache):
     assert (
         clone(pipe).fit(pairs).score_samples(pairs).tobytes() == pipe.score_samples(pairs).tobytes()
     )
+
+
+def test_each_embedder_with_its_own_operator_and_weight(pairs, cache):
+    settings = {"device": "cpu", "cache": cache, "operator": ["cosine", "probe"]}
+    embedders = [TINY, FaceEmbedder(TINY, device="cpu")]
+    plain = make_difffake_pipeline(embedders, detector=SumRuleDetector(), **settings)
+    pipe = make_difffake_pipeline(
+        embedders, detector=SumRuleDetector(), weights=[1, 0.25], **settings
+    )
+    size = {"align__min_face_size": 0.4, "align__size": 48}
+    evenly = plain.set_params(**size).fit(pairs)[:-1].transform(pairs)
+    weighted = pipe.set_params(**size).fit(pairs)[:-1].transform(pairs)
+    assert evenly.shape[1] == 1 + evenly[:, 1:].shape[1]
+    np.testing.assert_array_equal(weighted[:, 0], evenly[:, 0])
+    np.testing.assert_allclose(weighted[:, 1:], evenly[:, 1:] / 4)
+    np.testing.assert_allclose(pipe.score_samples(pairs), -weighted.sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [{"operator": ["cosine"]}, {"weights": [1, 2, 3]}])
+def test_as_many_operators_and_weights_as_embedders(wrong):
+    with pytest.raises(ValueError, match="entries for 2 embedders"):
+        make_difffake_pipeline([TINY, TINY], **wrong)
+
+
+@pytest.mark.parametrize("method", ["score_samples", "decision_function", "predict"])
+def test_scoring_in_batches_gives_the_same(pairs, cache, method):
+    pipe = build(aligner=False, cache=cache).fit(pairs)
+    for X in (pairs, np.stack([np.stack([np.resize(i, (8, 8, 3)) for i in p]) for p in pairs])):
+        found = score_in_batches(pipe, X, method=method, batch_size=3)
+        np.testing.assert_allclose(found, getattr(pipe, method)(X), rtol=1e-5, atol=1e-5)
+
+
+def test_scoring_in_batches_takes_little_memory(tmp_path):
+    X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (20_000, 2, 256))
+    X[:] = np.random.default_rng(0).normal(size=X.shape)
+    head = make_difffake_pipeline(random_state=0)[2:].fit(X[:1000])
+    tracemalloc.start()
+    scores = score_in_batches(head, X, batch_size=500)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert scores.shape == (20_000,)
+    assert peak < X.nbytes / 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [({"method": "fit"}, "expected one of"), ({"batch_size": 0}, "expected a positive number")],
+)
+def test_scoring_in_batches_checks_its_settings(settings, match):
+    with pytest.raises(ValueError, match=match):
+        score_in_batches(None, [[1, 2]], **settings)
+    with pytest.raises(ValueError, match="no pair"):
+        score_in_batches(None, [])
 
 
 def test_no_embedder():

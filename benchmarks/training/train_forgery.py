@@ -41,10 +41,12 @@ def main():
     parser.add_argument("--rho", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--leave-out", help="a technique that is not trained on")
+    parser.add_argument("--weights", type=Path, help="a forgery.safetensors to go on from")
     options = parser.parse_args()
     techniques = {k: w for k, w in TECHNIQUES.items() if k != options.leave_out}
     people = pd.read_csv(options.faces / "faces.csv")["identity"]
     embedder = ForgeryEmbedder(
+        weights=options.weights,
         techniques=techniques,
         margin=MARGIN,
         input_size=options.size,
@@ -62,9 +64,10 @@ def main():
         "validation AUC": embedder.validation_auc_,
         "people held out": int(people.iloc[embedder.validation_rows_].nunique()),
         "history": embedder.history_,
+        "rows held out": embedder.validation_rows_.tolist(),
     }
-    (options.output / "forgery.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(found)
+    (options.output / "forgery.json").write_text(json.dumps(found) + "\n")
+    print(found["validation AUC"], found["history"])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ WHEN = {
     "NearestReferenceDetector": "An identity embedding and one or more references: nothing is "
     "learned but the threshold.",
     "PyODDetector": "Any other detector: some forty of PyOD's, fifteen of which are tested here.",
+    "SumRuleDetector": "Several measures of unnaturalness in one unit, such as the distance of two "
+    "identities and the verdict of a forgery classifier.",
 }
 INNER = {  # whose cost is shown for a head that has none of its own
     "DeepSVDD": "DeepSVDD, one-class",
@@ -36,6 +38,7 @@ INNER = {  # whose cost is shown for a head that has none of its own
 COST = {
     "ConformalDetector": "that of its detector; cv+: times the folds",
     "NearestReferenceDetector": "none: distances only",
+    "SumRuleDetector": "none: a sum",
 }
 DETERMINISTIC = {"GenuineOnly": "as its estimator", "PyODDetector": "as its detector"}
 

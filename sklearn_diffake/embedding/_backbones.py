@@ -18,6 +18,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 #: Backbones that come with the package, and the files of their weights.
 SHIPPED = {
     "difffake-lite0": "forgery.safetensors",
+    "difffake-lite0-verdict": "forgery.safetensors",
     "difffake-lite0-identity": "identity.safetensors",
 }
 #: Size of the crops that they were trained on, and margin around the ArcFace crop in them.
@@ -87,10 +88,10 @@ def find_backbone(backbone: str | os.PathLike[str], weights: Any = None) -> Back
     Parameters
     ----------
     backbone : str or Path
-        ``"difffake-lite0-identity"``, ``"difffake-lite0"``, ``"facenet-vggface2"``,
-        ``"facenet-casia-webface"``, ``"efficientnet-lite0"``, ``"timm:<model>"``, a path to an
-        ``.onnx`` file, or ``"module:function"`` naming a function without arguments that returns a
-        torch module.
+        ``"difffake-lite0-identity"``, ``"difffake-lite0"``, ``"difffake-lite0-verdict"``,
+        ``"facenet-vggface2"``, ``"facenet-casia-webface"``, ``"efficientnet-lite0"``,
+        ``"timm:<model>"``, a path to an ``.onnx`` file, or ``"module:function"`` naming a function
+        without arguments that returns a torch module.
     weights : str or Path, optional
         A ``.safetensors`` file with the weights of a torch backbone.
 

@@ -32,6 +32,8 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         - ``"difffake-lite0-identity"``, ``"difffake-lite0"``: the networks that come with this
           package, 128-d for identity and 1280-d for forgery; they need crops of
           ``FaceAligner(160, margin=0.2)`` and the extra ``timm``, but no download;
+        - ``"difffake-lite0-verdict"``: one number, what the classifier of the latter thinks of the
+          image; the logit of a pseudo-deepfake, higher for less natural;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
           facenet-pytorch, 512-d identity embeddings; the weights are downloaded on first use;
         - ``"efficientnet-lite0"``: 1280-d ImageNet features; the weights come with the extra

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import math
 import multiprocessing
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -158,7 +159,7 @@ def learn(
         module = ForgeryNet(backbone, precision)
         if first:
             module.load({**module.arrays(), **first})
-        feed, train, valid = _feed(estimator, crops, split, device, seed)
+        feed, train, valid = _feed(estimator, crops, split, device, _seeds(seed, first))
         progress = Progress(estimator, checkpoint)
         watch = Watch(progress, feed, train, seed)
         net = _net(estimator, module, valid, watch, device)
@@ -270,17 +271,28 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
+def _seeds(seed: int, first: State) -> list[int]:
+    """Return the seeds of fakes to train on, of those to validate on, and of the order.
+
+    A training that goes on from a trained classifier sees other fakes than the training before.
+    """
+    train, valid, order = np.random.SeedSequence(seed).generate_state(3).tolist()
+    if first:
+        known = zlib.crc32(b"".join(first[name].tobytes() for name in sorted(first)))
+        train, order = np.random.SeedSequence([seed, known]).generate_state(2).tolist()
+    return [train, valid, order]
+
+
 def _feed(
     estimator: ForgeryEmbedder,
     crops: GenuineCrops,
     split: tuple[NDArray[np.intp], NDArray[np.intp]],
     device: str,
-    seed: int,
+    seeds: list[int],
 ) -> tuple[Feed, Part, Part | None]:
     """Set up what makes the fakes; nobody's crops are seen by both parts."""
     from ..generation import PseudoDeepfakeDataset
 
-    seeds = np.random.SeedSequence(seed).generate_state(3).tolist()
     data = {
         name: PseudoDeepfakeDataset(
             [crops.images[row] for row in rows],  # not copied

@@ -9,6 +9,7 @@ from torch import nn
 
 from ._backbones import SIZE, Backbone, shipped_file
 from ._torch import (
+    HEAD,
     LITE0_NORMALISATION,
     Weights,
     lite0_module,
@@ -29,7 +30,11 @@ def shipped_backbone(name: str, weights: Weights) -> Backbone:
     if name == "difffake-lite0-identity":
         module, size = identity_module(_IDENTITY_WIDTH), SIZE
     source = weights or shipped_file(name)
-    load_state(module, read_weights(source), name, source)
+    verdict = name == "difffake-lite0-verdict"
+    if verdict:
+        module.add_module(HEAD.rstrip("."), nn.Linear(module.num_features, 1))
+        module.register_forward_hook(_judge)
+    load_state(module, read_weights(source, head=verdict), name, source)
     return torch_backbone(
         name, module, input_size=(size, size), licence=_LICENCE, **LITE0_NORMALISATION
     )
@@ -51,6 +56,11 @@ def identity_module(width: int) -> nn.Sequential:
     module.add_module("flat", nn.Flatten())
     module.add_module("project", nn.Linear(channels * side * side, width, bias=False))
     return module
+
+
+def _judge(module: Any, inputs: Any, features: torch.Tensor) -> torch.Tensor:
+    """Return the logit of being a pseudo-deepfake, of shape (b, 1), for features (b, 1280)."""
+    return -module.forgery_head(features)
 
 
 class CentreCrop(nn.Module):

@@ -309,9 +309,11 @@ def load_state(module: Any, state: dict[str, Any], name: str, source: Any) -> No
     module.load_state_dict(state, strict=False)
 
 
-def read_weights(weights: str | dict[str, Any]) -> dict[str, Any]:
-    """Read the weights of a backbone, leaving out those of a forgery classifier."""
+def read_weights(weights: str | dict[str, Any], *, head: bool = False) -> dict[str, Any]:
+    """Read the weights of a backbone, and on demand those of a forgery classifier beside it."""
     state = weights if isinstance(weights, dict) else _read_safetensors(weights)
+    if head:
+        return state
     return {key: tensor for key, tensor in state.items() if not key.startswith(HEAD)}
 
 

@@ -7,6 +7,7 @@ from sklearn_diffake.novelty._genuine_only import GenuineOnly
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
 from sklearn_diffake.novelty._nearest_reference import NearestReferenceDetector, stack_references
 from sklearn_diffake.novelty._pyod import PyODDetector
+from sklearn_diffake.novelty._sum_rule import SumRuleDetector
 
 __all__ = [
     "ConformalDetector",
@@ -16,5 +17,6 @@ __all__ = [
     "MahalanobisDetector",
     "NearestReferenceDetector",
     "PyODDetector",
+    "SumRuleDetector",
     "stack_references",
 ]

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklearn_diffake.base import check_finite
+from sklearn_diffake.base import check_finite, row_blocks
 
 # Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
 # `first`, possibly `first` itself, into which the result may be written.
@@ -51,6 +51,10 @@ def _cosine(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
     return (1.0 - np.clip(similarity, -1.0, 1.0)).astype(first.dtype)[:, np.newaxis]
 
 
+def _probe(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
+    return second
+
+
 _OPERATORS: dict[str, Callable[[NDArray, NDArray, NDArray | None], NDArray]] = {
     "absolute": _absolute,
     "subtract": _subtract,
@@ -59,7 +63,9 @@ _OPERATORS: dict[str, Callable[[NDArray, NDArray, NDArray | None], NDArray]] = {
     "concat": _concat,
     "hadamard": _hadamard,
     "cosine": _cosine,
+    "probe": _probe,
 }
+_UNSCALED = ("cosine", "probe")  # operators to which `normalize` does not apply
 
 
 def _lengths(rows: NDArray) -> NDArray[np.float64]:
@@ -89,8 +95,8 @@ class PairDifference(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    operator : {"absolute", "subtract", "squared", "cubed", "concat", "hadamard", "cosine"}, \
-            default="squared"
+    operator : {"absolute", "subtract", "squared", "cubed", "concat", "hadamard", "cosine", \
+            "probe"}, default="squared"
         How the embeddings `a` (column 0) and `b` (column 1) are combined, element by element:
 
         - ``"absolute"``: ``|a - b|``;
@@ -100,11 +106,14 @@ class PairDifference(TransformerMixin, BaseEstimator):
         - ``"concat"``: ``[a, b]``, so ``k = 2 d``;
         - ``"hadamard"``: ``a * b``;
         - ``"cosine"``: one minus the cosine similarity, in [0, 2], so ``k = 1``; 1 if `a` or `b`
-          is the zero vector.
+          is the zero vector;
+        - ``"probe"``: `b` as it is, for what an image says by itself, such as the verdict of
+          ``FaceEmbedder("difffake-lite0-verdict")``.
     normalize : {"embeddings", "difference", "both"} or None, default="embeddings"
         What is scaled to L2 norm 1: each embedding before they are combined, each row of the
         result, both, or neither. Zero vectors stay zero. It changes nothing for ``"cosine"``,
-        which does not depend on length and whose single number has no direction to keep.
+        which does not depend on length and whose single number has no direction to keep, nor for
+        ``"probe"``.
 
     Attributes
     ----------
@@ -123,7 +132,7 @@ class PairDifference(TransformerMixin, BaseEstimator):
     Notes
     -----
     float32 gives float32 and float64 stays float64; all else becomes float64. The input is never
-    changed. At most two arrays of shape ``(n, d)`` are held besides input and result.
+    changed, and may be a memory-mapped array: a few megabytes are held besides input and result.
 
     References
     ----------
@@ -199,8 +208,14 @@ class PairDifference(TransformerMixin, BaseEstimator):
         X = self._validate(X, reset=False)
         if X.ndim == 2:
             return X
-        normalize = None if self.operator == "cosine" else self.normalize
-        first, second, out = X[:, 0], X[:, 1], None
+        differences = np.empty((len(X), self._width()), dtype=X.dtype)
+        for rows in row_blocks(X):
+            differences[rows] = self._combine(X[rows])
+        return differences
+
+    def _combine(self, pairs: NDArray) -> NDArray:
+        normalize = None if self.operator in _UNSCALED else self.normalize
+        first, second, out = pairs[:, 0], pairs[:, 1], None
         if normalize in ("embeddings", "both"):
             first, second = _unit(first), _unit(second)
             out = first  # ours, so free to be overwritten
@@ -209,6 +224,11 @@ class PairDifference(TransformerMixin, BaseEstimator):
             scale = _reciprocal(_lengths(differences))[:, np.newaxis]
             np.multiply(differences, scale, out=differences, casting="same_kind")
         return differences
+
+    def _width(self) -> int:
+        if self.operator == "cosine":
+            return 1
+        return self.n_features_in_ * (2 if self.operator == "concat" else 1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Name the columns of the output.
@@ -231,8 +251,7 @@ class PairDifference(TransformerMixin, BaseEstimator):
             return names
         if self.operator == "cosine":
             return np.array(["cosine"], dtype=object)
-        width = self.n_features_in_ * (2 if self.operator == "concat" else 1)
-        return np.array([f"{self.operator}_{i}" for i in range(width)], dtype=object)
+        return np.array([f"{self.operator}_{i}" for i in range(self._width())], dtype=object)
 
     def _validate(self, X: Any, *, reset: bool) -> NDArray:
         """Return `X` as a finite float array of shape (n, 2, d) or (n, k)."""

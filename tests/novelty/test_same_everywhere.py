@@ -25,6 +25,7 @@ from sklearn_diffake.novelty import (
     MahalanobisDetector,
     NearestReferenceDetector,
     PyODDetector,
+    SumRuleDetector,
 )
 from sklearn_diffake.pairs import PairDifference
 
@@ -41,6 +42,7 @@ CASES = {
     "oas": (MahalanobisDetector("oas"), TABLE, {}),
     "nearest_of_pairs": (NearestReferenceDetector(), PAIRS, {}),
     "nearest_of_distances": (NearestReferenceDetector(), np.abs(TABLE), {}),
+    "sum_rule": (SumRuleDetector(), TABLE, {}),
     "split": (
         ConformalDetector(GaussianMixtureDetector(2, random_state=0), random_state=0),
         TABLE,
