@@ -85,16 +85,18 @@ def rendered():
     return crops, found.target, found.frame["identity"].to_numpy().astype(str)
 
 
+def name_of(head):
+    return type(getattr(head, "detector", head)).__name__
+
+
 def summarise(search, names, seconds):
     """Return one row for each candidate: its AUC on each data set that was left out."""
     table = pd.DataFrame(search.cv_results_)
     rows = []
     for _, row in table.sort_values("rank_test_score").iterrows():
-        head = row["param_detect"]
-        head = getattr(head, "detector", head)
         aucs = [round(float(row[f"split{i}_test_score"]), 4) for i in range(len(names))]
         rows.append(
-            {"operator": row["param_diff__operator"], "head": type(head).__name__}
+            {"operator": row["param_diff__operator"], "head": name_of(row["param_detect"])}
             | dict(zip(names, aucs, strict=True))
             | {"mean": round(float(row["mean_test_score"]), 4)}
         )
@@ -148,7 +150,7 @@ def main():
                 found[name] |= {
                     "seconds": round(seconds, 1),
                     "best operator": search.best_params_["diff__operator"],
-                    "best head": type(search.best_params_["detect"]).__name__,
+                    "best head": name_of(search.best_params_["detect"]),
                     "AUC": round(float(search.best_score_), 4),
                     "rounds": int(search.n_iterations_),
                 }

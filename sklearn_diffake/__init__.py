@@ -27,6 +27,7 @@ _SUBPACKAGES = (
 _FUNCTIONS = {
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
+    "score_in_batches": "pipeline",
     "show_versions": "_versions",
 }
 

@@ -41,7 +41,7 @@ def across_tables():
     grid, halving = found["grid"], found["halving"]
     names = [name for name in grid["rows"][0] if name not in ("operator", "head", "mean")]
     about = (
-        f"{found['pairs']:,} pairs, {found['fakes']:,} of them fakes, of {found['people']:,} people "
+        f"{found['pairs']:,} pairs, {found['fakes']:,} of them fakes, {found['people']:,} people "
         f"in {', '.join(names)}. They hold {found['distinct images']:,} distinct images; the grid "
         f"of {len(grid['rows'])} candidates and {len(names)} folds embedded "
         f"{grid['images embedded']:,}, and took {grid['seconds']:.0f} seconds on two cores. Each "
@@ -52,8 +52,7 @@ def across_tables():
         "identity network.\n"
     )
     rows = [
-        [row["operator"], f"``{row['head']}``"]
-        + [f"{row[name]:.3f}" for name in (*names, "mean")]
+        [row["operator"], f"``{row['head']}``"] + [f"{row[name]:.3f}" for name in (*names, "mean")]
         for row in grid["rows"]
     ]
     halved = (

@@ -1,4 +1,4 @@
-"""The command line: ``sklearn-diffake fit``, ``score``, ``compare`` and ``demo``."""
+"""The command line: ``sklearn-diffake fit``, ``score``, ``compare``, ``benchmark``, ``demo``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0 every probe is genuine (or the work is done), 1 at least one is a
-        deepfake, 2 bad input, 130 interrupted, 141 the reader of the output went away.
+        deepfake (or a cell of a benchmark failed), 2 bad input, 130 interrupted, 141 the reader of
+        the output went away.
 
     Raises
     ------

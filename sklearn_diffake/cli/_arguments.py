@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
+from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
 from ._commands import demo_command, fit_command, score_command
 
 PROGRAM = "sklearn-diffake"
@@ -19,15 +20,17 @@ _EXAMPLES = """\
 examples:
   sklearn-diffake demo
   sklearn-diffake compare passport.jpg selfie.jpg
+  sklearn-diffake compare passport.jpg selfie.jpg --report why.html
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2
   sklearn-diffake score model.diffake passport.jpg frame1.png frame2.png
   sklearn-diffake score model.diffake --csv pairs.csv --json > scores.jsonl
+  sklearn-diffake benchmark benchmark.toml --jobs -1
 """
 
 _EXIT_CODES = """\
 exit codes:
-  0    every probe is genuine; for fit and demo: done
-  1    at least one probe is a deepfake
+  0    every probe is genuine; for fit, benchmark and demo: done
+  1    at least one probe is a deepfake; for benchmark: something failed
   2    bad usage or bad input, also when single probes could not be judged
   130  interrupted
   141  the reader of the output went away
@@ -111,6 +114,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(model=None)
     _add_score_arguments(compare)
+    add_benchmark_arguments(
+        command(
+            "benchmark",
+            benchmark_command,
+            "Judge pipelines on datasets, by the protocols of the field.",
+            BENCHMARK_HELP,
+            parents=shared[:1],
+        )
+    )
     demo = command(
         "demo",
         demo_command,
@@ -197,3 +209,8 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...]")
     parser.add_argument("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
     parser.add_argument("--json", action="store_true", help="write one JSON object a line")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="explain the verdict on one pair, with maps of what mattered: FILE.html or FILE.png",
+    )

@@ -6,6 +6,7 @@ from sklearn_diffake.datasets._deepfakedetection import load_deepfakedetection
 from sklearn_diffake.datasets._describe import describe
 from sklearn_diffake.datasets._dfdc import load_dfdc
 from sklearn_diffake.datasets._dfdc_preview import load_dfdc_preview
+from sklearn_diffake.datasets._face_pairs import make_face_pairs
 from sklearn_diffake.datasets._faceforensics import load_faceforensics
 from sklearn_diffake.datasets._ffiw import load_ffiw
 from sklearn_diffake.datasets._folder import load_video_folder
@@ -33,4 +34,5 @@ __all__ = [
     "load_forgerynet",
     "load_video_folder",
     "load_video_table",
+    "make_face_pairs",
 ]

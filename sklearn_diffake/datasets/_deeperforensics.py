@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._faceforensics import FACEFORENSICS
-from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
+from sklearn_diffake.datasets._tree import VIDEO_SUFFIXES, Source, Tree, Video, files, some_of
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 DEEPERFORENSICS = Source(
@@ -118,7 +118,8 @@ def _actors(tree: Tree, pattern: str, splits: dict[str, str]) -> list[Video]:
     """List videos of the actors themselves, in the splits of the deepfakes they appear in."""
     rows = []
     for actor in sorted(splits):
-        for path in tree.folder("source_videos", actor).rglob(pattern):
+        folder = tree.folder("source_videos", actor)
+        for path in files(folder.rglob(pattern), VIDEO_SUFFIXES):
             rows.append(
                 Video(str(path), 1, split=splits[actor], identity=actor, video=tree.name(path))
             )

@@ -86,8 +86,15 @@ def extract_frames(
     """
     folder = _folder(video, cache, n_frames, crop)
     stored = _find(folder)
-    if stored is not None:
-        return stored
+    if stored is None:
+        stored = _extract(folder, video, n_frames, crop)
+    if not stored.paths:
+        raise VideoError(f"no face was found in any of {stored.n_without_face} frames")
+    return stored
+
+
+def _extract(folder: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop) -> Frames:
+    """Store the frames of a video; none of them if no face is found."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as part:
         work = Path(part, "frames")
@@ -133,7 +140,7 @@ def _find(folder: Path) -> Frames | None:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         paths = [str(folder / name) for name in index["names"]]
         sizes = [os.path.getsize(path) for path in paths]
-        if paths and sizes == index["sizes"]:
+        if sizes == index["sizes"]:
             return Frames(paths, index["numbers"], index["times"], index["n_without_face"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -187,8 +194,6 @@ def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
             raise VideoError(f"the face found in frame {numbers[i]} lies outside of it")
         _save(part, work, numbers[i])
         kept.append(i)
-    if not kept:
-        raise VideoError(f"no face was found in any of {len(numbers)} frames")
     return kept
 
 

@@ -11,20 +11,11 @@ import pytest
 pytest.importorskip("av")
 
 import tree_files
+from tree_files import PUBLISHED
 
 from sklearn_diffake import datasets
 from sklearn_diffake.datasets import VideoError
 
-LOADERS = {
-    "faceforensics": datasets.load_faceforensics,
-    "deepfakedetection": datasets.load_deepfakedetection,
-    "celeb_df": datasets.load_celeb_df,
-    "dfdc": datasets.load_dfdc,
-    "dfdc_preview": datasets.load_dfdc_preview,
-    "deeperforensics": datasets.load_deeperforensics,
-    "ffiw": datasets.load_ffiw,
-    "forgerynet": datasets.load_forgerynet,
-}
 VIDEOS = {"faceforensics": 60, "deepfakedetection": 8, "celeb_df": 15, "dfdc": 8,
           "dfdc_preview": 6, "deeperforensics": 4, "ffiw": 8, "forgerynet": 5}  # fmt: skip
 SPLITS = {
@@ -44,7 +35,7 @@ def trees(tmp_path_factory):
     """Every tree once; tests that break one make their own."""
     folder = tmp_path_factory.mktemp("trees")
     videos = tree_files.Videos(folder / "models")
-    return {name: getattr(tree_files, name)(folder / name, videos) for name in LOADERS}
+    return {name: getattr(tree_files, name)(folder / name, videos) for name in PUBLISHED}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +44,7 @@ def load(trees, tmp_path_factory):
 
     def load(name, **options):
         options = {"n_frames": 2, "random_state": 0, "cache": cache, "on_broken": "raise"} | options
-        return LOADERS[name](trees[name], **options)
+        return PUBLISHED[name](trees[name], **options)
 
     return load
 
@@ -69,7 +60,7 @@ def one_per_video(dataset):
     return table
 
 
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_what_every_loader_returns(name, load):
     dataset = load(name)
     n = len(dataset.data)
@@ -90,7 +81,7 @@ def test_what_every_loader_returns(name, load):
     assert "http" in dataset.DESCR
 
 
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_official_splits(name, load):
     assert dict(Counter(one_per_video(load(name))["split"])) == SPLITS[name]
     for split, count in SPLITS[name].items():
@@ -269,14 +260,14 @@ def test_forgerynet_frames_are_labelled_by_segment(load):
     assert set(frame.loc[~manipulated, "technique"]) == {"genuine"}
 
 
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_an_empty_folder_says_what_was_looked_for_and_how_to_get_it(name, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        LOADERS[name](tmp_path)
+        PUBLISHED[name](tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "http" in str(caught.value)
     with pytest.raises(FileNotFoundError, match="the folder of the dataset"):
-        LOADERS[name](tmp_path / "nowhere")
+        PUBLISHED[name](tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(("name", "file"), [
@@ -292,11 +283,11 @@ def test_a_half_copied_tree(name, file, tmp_path, videos):
     (root / file).unlink()
     options = {"cache": tmp_path / "cache", "n_frames": 2}
     with pytest.warns(UserWarning, match=f"1 of {VIDEOS[name]} videos cannot be used.*no such"):
-        dataset = LOADERS[name](root, **options)
+        dataset = PUBLISHED[name](root, **options)
     assert dataset.broken["path"].tolist() == [str(root / file)]
     assert len(dataset.data) == VIDEOS[name] - 1
     with pytest.raises(VideoError, match=r"no such file; is the copy.*complete\?.*http"):
-        LOADERS[name](root, on_broken="raise", **options)
+        PUBLISHED[name](root, on_broken="raise", **options)
 
 
 @pytest.mark.parametrize(("name", "file", "content", "message"), [
@@ -316,7 +307,7 @@ def test_damaged_lists(name, file, content, message, tmp_path, videos):
     root = getattr(tree_files, name)(tmp_path / "tree", videos)
     (root / file).write_text(content)
     with pytest.raises(ValueError, match=message):
-        LOADERS[name](root, cache=tmp_path / "cache", n_frames=2)
+        PUBLISHED[name](root, cache=tmp_path / "cache", n_frames=2)
 
 
 @pytest.mark.parametrize(("name", "file"), [
@@ -328,7 +319,7 @@ def test_strange_names(name, file, tmp_path, videos):
     root = getattr(tree_files, name)(tmp_path / "tree", videos)
     videos.put(root, file)
     with pytest.raises(ValueError, match=f"{file}: a name such as"):
-        LOADERS[name](root, cache=tmp_path / "cache")
+        PUBLISHED[name](root, cache=tmp_path / "cache")
 
 
 def test_hidden_files_are_not_the_datasets(tmp_path, videos):

@@ -7,6 +7,24 @@ from pathlib import Path
 
 from video_files import TURNS, write_video
 
+from sklearn_diffake import datasets
+
+#: The loaders of published datasets, by the function below that builds their tree.
+PUBLISHED = {
+    "faceforensics": datasets.load_faceforensics,
+    "deepfakedetection": datasets.load_deepfakedetection,
+    "celeb_df": datasets.load_celeb_df,
+    "dfdc": datasets.load_dfdc,
+    "dfdc_preview": datasets.load_dfdc_preview,
+    "deeperforensics": datasets.load_deeperforensics,
+    "ffiw": datasets.load_ffiw,
+    "forgerynet": datasets.load_forgerynet,
+}
+LOADERS = PUBLISHED | {
+    "folder": datasets.load_video_folder,
+    "table": lambda root, **options: datasets.load_video_table(root / "videos.csv", **options),
+}
+
 #: Splits of a FaceForensics++ of ten people.
 FF_SPLITS = {
     "train": [["071", "054"], ["087", "081"]],
@@ -19,8 +37,8 @@ FF_TECHNIQUES = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceSh
 class Videos:
     """Real videos of several sizes, made once and copied to wherever one is asked for."""
 
-    def __init__(self, folder):
-        self.models = [
+    def __init__(self, folder, models=None):
+        self.models = models or [
             write_video(folder / "a.mp4", 8),
             write_video(folder / "b.mp4", 6, size=(96, 64)),
             write_video(folder / "c.mp4", 6, matrix=TURNS[90]),
@@ -151,11 +169,26 @@ def forgerynet(root, videos):
         ("Validation", "val"): ["1 {}/1/fake.mp4 0 8 1 1 1 3", "1 {}/9/real.mp4 0 8 0 0 0 0"],
     }  # fmt: skip
     for (folder, short), texts in lines.items():
-        release = f"{short}_video_release"
-        written = [text.format(release) for text in texts]
-        for text in written:
-            shutil_target = Path(root, folder, "video", text.split()[1])
-            shutil_target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(videos.models[0], shutil_target)
+        written = [text.format(f"{short}_video_release") for text in texts]
+        videos.put(root / folder / "video", *(text.split()[1] for text in written))
         (root / folder / "video_list.txt").write_text("\n".join(written))
+    return root
+
+
+def folder(root, videos):
+    for split in ("train", "val", "test"):
+        videos.put(root / split, "anna/real/1.mp4", "anna/fake/FaceSwap/2.mp4", "ben/real/3.mp4")
+    return root
+
+
+def table(root, videos):
+    rows = [("path", "label", "technique", "identity", "split")]
+    for person, split in (("anna", "train"), ("ben", "test")):
+        for number, (label, technique) in enumerate(
+            [(1, "genuine"), (1, "genuine"), (-1, "swap"), (-1, "warp")]
+        ):
+            rows.append((f"{person}/{number}.mp4", label, technique, person, split))
+            videos.put(root, rows[-1][0])
+    with open(root / "videos.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
     return root

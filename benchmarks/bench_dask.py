@@ -1,0 +1,81 @@
+"""A benchmark in one process and on two workers of a dask cluster on this machine.
+
+120 rendered pairs, their probes degraded in 4 ways, two candidates. Goals: the same bytes, every
+image embedded once, and on two idle cores at least 1.5 times as fast.
+"""
+
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+from _yardstick import report
+from distributed import Client, LocalCluster
+
+from sklearn_diffake.benchmark import read_config, run_benchmark
+
+CONFIG = """\
+bootstrap = 100
+
+[datasets.faces]
+loader = "make_face_pairs"
+arguments = { n_pairs = 120 }
+
+[candidates.squared]
+embedder = "difffake-lite0-identity"
+
+[candidates.joined]
+embedder = ["difffake-lite0-identity", "difffake-lite0"]
+operator = "subtract"
+detector = { name = "GaussianMixtureDetector", n_components = 1, shrinkage = "auto" }
+
+[protocols.cross-manipulation]
+
+[protocols.robustness]
+jpeg = [75, 30]
+blur = [1, 3]
+kinds = ["jpeg", "blur"]
+"""
+
+
+def results(folder):
+    names = ["results.json", "report.md", *(f"cells/{p.name}" for p in folder.glob("cells/*"))]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def timed(config, folder, **where):
+    start = time.perf_counter()
+    result = run_benchmark(config.place(folder), **where)
+    return time.perf_counter() - start, result
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "benchmark.toml").write_text(textwrap.dedent(CONFIG), encoding="utf-8")
+        config = read_config(folder / "benchmark.toml")
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+        with LocalCluster(**options) as cluster, Client(cluster) as client:
+            client.run(__import__, "sklearn_diffake.benchmark._run")
+            timed(config, folder / "warm", dask=cluster.scheduler_address)
+            spread, on_two = timed(config, folder / "two", dask=cluster.scheduler_address)
+        alone, on_one = timed(config, folder / "one")
+        same = results(folder / "one") == results(folder / "two")
+    report(
+        "dask",
+        {
+            "goal": "the same bytes, each image embedded once, ratio >= 1.5 on two idle cores",
+            "cells": on_one.n_cells,
+            "images": on_one.images["wanted"],
+            "embedded, one process": on_one.images["embedded"],
+            "embedded, two workers": on_two.images["embedded"],
+            "same bytes": same,
+            "one process_s": round(alone, 2),
+            "two workers_s": round(spread, 2),
+            "ratio": round(alone / spread, 3),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

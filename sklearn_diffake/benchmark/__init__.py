@@ -1,0 +1,16 @@
+"""Judge pipelines as the field does: datasets, protocols and candidates from one TOML file."""
+
+from sklearn_diffake.benchmark._run import BenchmarkResult, Plan, plan_benchmark, run_benchmark
+from sklearn_diffake.benchmark._specs import Config
+from sklearn_diffake.benchmark._toml import ConfigError
+from sklearn_diffake.benchmark.config import read_config
+
+__all__ = [
+    "BenchmarkResult",
+    "Config",
+    "ConfigError",
+    "Plan",
+    "plan_benchmark",
+    "read_config",
+    "run_benchmark",
+]

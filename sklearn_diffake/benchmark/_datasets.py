@@ -1,0 +1,212 @@
+"""Pairs with what is known of them, from loaders and from tables."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_diffake.benchmark._registry import find_loader
+from sklearn_diffake.benchmark._specs import DatasetSpec
+from sklearn_diffake.model_selection import connected_groups
+from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.utils._missing import is_missing
+
+GENUINE = "genuine"
+#: What is known of a pair, "" where it is not.
+COLUMNS = ("technique", "compression", "split", "identity", "video", "original")
+_TO_KEEP_APART = ("identity", "video", "original", "reference_video")
+_PATHS = ("reference", "probe")
+# Columns whose names are compared: a person is the same one as donor, a video as original.
+_KINDS = {
+    **dict.fromkeys(("identity", "donor"), "person"),
+    **dict.fromkeys(("video", "original", "reference_video"), "video"),
+    **dict.fromkeys(_PATHS, "file"),
+}
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Pairs of images, and what is known of them.
+
+    Attributes
+    ----------
+    name : str
+        What the configuration calls the dataset.
+    data : ndarray of shape (n, 2) or (n, 2, H, W, 3)
+        Paths or arrays.
+    target : ndarray of shape (n,), int64
+        +1 genuine, -1 deepfake.
+    columns : dict of str to ndarray of shape (n,), object
+        Those of `COLUMNS`, as strings.
+    groups : ndarray of shape (n, k), object
+        Names of what must be kept on one side of a split: people, videos.
+    """
+
+    name: str
+    data: NDArray[Any]
+    target: NDArray[np.int64]
+    columns: dict[str, NDArray[Any]]
+    groups: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: NDArray[np.int64]) -> PairTable:
+        """Return some of the pairs."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return PairTable(self.name, self.data[rows], self.target[rows], columns, self.groups[rows])
+
+
+def load_pairs(spec: DatasetSpec, *, seed: int) -> PairTable:
+    """Load a dataset as the configuration describes it.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+    seed : int
+        Of the draw of pairs, and of those kept if there is a limit.
+
+    Returns
+    -------
+    table : PairTable
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read; the message names the dataset's table in the configuration.
+    """
+    try:
+        read = {"loader": _from_loader, "images": _from_images, "pairs": _from_pairs}
+        data, target, known = read[spec.source](spec, seed)
+        table = PairTable(
+            name=spec.name,
+            data=data,
+            target=np.asarray(target, dtype=np.int64),
+            columns={name: _texts(known, name, len(target)) for name in COLUMNS},
+            groups=_groups(spec, known, len(target)),
+        )
+        return table if spec.limit is None else _limit(table, spec.limit, seed)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        kind = next((k for k in (OSError, ImportError) if isinstance(error, k)), ValueError)
+        key = "arguments" if spec.source == "loader" else spec.source
+        raise kind(f"[datasets.{spec.name}] {key}: {error}") from error
+
+
+def _from_loader(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
+    loader, known = find_loader(spec.value)
+    arguments = dict(spec.arguments)
+    if "random_state" in known:
+        arguments.setdefault("random_state", seed)
+    bunch = loader(**arguments)
+    return np.asarray(bunch.data), bunch.target, bunch.frame
+
+
+def _from_images(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
+    """Pair the images of a table, one a row."""
+    images = _read_csv(spec.value, ("path",))
+    folder = Path(spec.value).parent
+    images["path"] = [str(folder / path) for path in images["path"]]
+    labels = _labels(images, len(images["path"]))
+    table = {**images, "label": labels}
+    options = dict(spec.arguments)
+    mode, exclude = options.pop("mode"), options.pop("exclude")
+    if mode == "reference":
+        pairs = make_reference_pairs(table, exclude=exclude, random_state=seed, **options)
+    else:
+        frame = "frame" if "frame" in images else None
+        pairs = make_same_video_pairs(table, frame=frame, random_state=seed, **options)
+    probes = pairs.index[:, 1]
+    known = {name: [values[row] for row in probes] for name, values in images.items()}
+    known["technique"] = _techniques(known, pairs.target)
+    return pairs.data, pairs.target, known
+
+
+def _from_pairs(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
+    """Read a table of pairs, one a row."""
+    known = _read_csv(spec.value, _PATHS)
+    folder = Path(spec.value).parent
+    for side in _PATHS:
+        known[side] = [str(folder / path) for path in known[side]]
+    labels = _labels(known, len(known["probe"]))
+    known["technique"] = _techniques(known, labels)
+    data = np.array([known[side] for side in _PATHS], dtype=object).T
+    return data, labels, known
+
+
+def _read_csv(path: str, needed: Sequence[str]) -> dict[str, list[str]]:
+    """Read a CSV file with a header as columns."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, strict=True)
+        rows = list(reader)
+        columns = list(reader.fieldnames or [])
+    for name in needed:
+        if name not in columns:
+            raise ValueError(f"{path} has no column {name!r}; it has {columns}")
+    if not rows:
+        raise ValueError(f"{path} has a header and no rows")
+    for number, row in enumerate(rows):
+        if None in row or None in row.values():
+            raise ValueError(f"{path}, row {number}: not as many cells as the header has")
+        for name in needed:
+            if not row[name]:
+                raise ValueError(f"{path}, row {number}: {name} is empty")
+    return {name: [row[name] for row in rows] for name in columns}
+
+
+def _labels(columns: Mapping[str, Any], n_rows: int) -> NDArray[np.int64]:
+    """Read +1 and -1; without such a column all rows are genuine."""
+    values = columns.get("label", ["1"] * n_rows)
+    for row, value in enumerate(values):
+        if value.strip() not in ("1", "+1", "-1"):
+            raise ValueError(f"row {row}: label {value!r}; expected 1 (genuine) or -1 (deepfake)")
+    return np.array([int(value) for value in values])
+
+
+def _techniques(columns: Mapping[str, Any], labels: NDArray[np.int64]) -> list[str]:
+    """Name techniques: "deepfake" where a deepfake's is not told."""
+    named = columns.get("technique", [""] * len(labels))
+    plain = {1: GENUINE, -1: "deepfake"}
+    return [name or plain[label] for name, label in zip(named, labels.tolist(), strict=True)]
+
+
+def _texts(columns: Mapping[str, Any], name: str, n_rows: int) -> NDArray[Any]:
+    values = columns[name] if name in columns else [""] * n_rows
+    return np.array(["" if is_missing(v) else str(v) for v in values], dtype=object)
+
+
+def _groups(spec: DatasetSpec, columns: Mapping[str, Any], n_rows: int) -> NDArray[Any]:
+    """Return what must be kept on one side, each kind of name told apart by a prefix."""
+    for name in spec.groups or ():
+        if name not in columns:
+            raise ValueError(f"groups: there is no column {name!r}; there are {list(columns)}")
+    chosen = list(spec.groups or [name for name in _TO_KEEP_APART if name in columns])
+    table = {name: _texts(columns, name, n_rows) for name in chosen}
+    table = {name: values for name, values in table.items() if (values != "").any()}
+    if not table:  # nothing but the files tells who is seen
+        if any(side not in columns for side in _PATHS):
+            raise ValueError(f"groups: no column of {list(columns)} says what to keep apart")
+        table = {side: _texts(columns, side, n_rows) for side in _PATHS}
+    own = f"{spec.name}:" if spec.distinct_people else ""
+    parts = [
+        [f"{_KINDS.get(name, name)}:{own}{value}" if value else "" for value in values]
+        for name, values in table.items()
+    ]
+    return np.array(parts, dtype=object).T
+
+
+def _limit(table: PairTable, most: int, seed: int) -> PairTable:
+    """Keep some of the pairs: all of one group after another, drawn at random."""
+    group = connected_groups(table.groups)
+    sizes = np.bincount(group)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    fits = order[np.cumsum(sizes[order]) <= most]
+    rows = np.flatnonzero(np.isin(group, fits))
+    if not len(rows):
+        raise ValueError(f"limit = {most} is fewer than the {sizes.min()} pairs of any one group")
+    return table.take(rows)

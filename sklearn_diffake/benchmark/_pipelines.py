@@ -1,0 +1,169 @@
+"""A candidate taken apart: what turns an image into a vector, and what follows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline
+
+from sklearn_diffake.benchmark._registry import make_detector
+from sklearn_diffake.benchmark._specs import Candidate
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.pipeline import make_difffake_pipeline
+
+_COMPUTING = ("device", "batch_size", "cache", "n_jobs", "verbose", "shared", "keep_landmarks")
+
+
+class EmbeddingColumns(TransformerMixin, BaseEstimator):
+    """Stand in for an embedder: take its part of embeddings that are there already.
+
+    Parameters
+    ----------
+    backbone : str
+        Of the embedder that it stands for.
+    start, stop : int
+        Its part of the last axis.
+    """
+
+    def __init__(self, backbone: str, *, start: int, stop: int):
+        self.backbone = backbone
+        self.start = start
+        self.stop = stop
+
+    def fit(self, X: NDArray[np.float32], y: Any = None) -> EmbeddingColumns:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the part, of shape (n, 2, stop - start)."""
+        return X[:, :, self.start : self.stop]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How an image becomes a vector; nothing in it is learned.
+
+    Attributes
+    ----------
+    aligner : FaceAligner or None
+    embedder : FaceEmbedder
+        Fitted.
+    description : dict
+        What decides the vector, as plain values.
+    """
+
+    aligner: Any
+    embedder: Any
+    description: Mapping[str, Any]
+
+    @property
+    def width(self) -> int:
+        """Length of the vector."""
+        return int(self.embedder.backbone_info_["width"])
+
+    @property
+    def namespace(self) -> str:
+        """Name under which a store keeps the vectors."""
+        return f"benchmark:1:{digest_of(self.description)}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A candidate's pipeline in two parts.
+
+    Attributes
+    ----------
+    features : tuple of Feature
+        The first part, one for each embedder.
+    tail : Pipeline
+        The second, not fitted: from all embeddings of pairs, joined along their last axis, to
+        scores.
+    description : dict
+        What decides the scores, as plain values.
+    """
+
+    features: tuple[Feature, ...]
+    tail: Pipeline
+    description: Mapping[str, Any]
+
+
+def digest_of(values: Any) -> str:
+    """Return 32 hexadecimal digits that depend on plain values, and not on the order of keys."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def take_apart(
+    candidate: Candidate, *, seed: int, device: str, batch_size: int, versions: Mapping[str, Any]
+) -> Parts:
+    """Build a candidate's pipeline, and cut it behind the embedders.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    seed : int
+        Of its detector.
+    device : str
+        One that is there.
+    batch_size : int
+        Images that go through a network together.
+    versions : mapping
+        Of what else decides the numbers.
+
+    Returns
+    -------
+    parts : Parts
+    """
+    shared: dict[str, Any] = {"device": device, "batch_size": batch_size, "n_jobs": 1}
+    embedders = [FaceEmbedder(**params, **shared) for params in candidate.embedders]
+    aligner = None
+    if candidate.align is not None:
+        whole = make_difffake_pipeline(embedders, **shared)
+        aligner = whole["align"].set_params(**candidate.align, shared=False)
+    features, columns, start = [], [], 0
+    for embedder in embedders:
+        feature = _feature(aligner, embedder, versions)
+        stop = start + feature.width
+        columns.append(EmbeddingColumns(str(embedder.backbone), start=start, stop=stop))
+        features.append(feature)
+        start = stop
+    detector = make_detector(candidate.detector, seed=seed, device=device)
+    tail = make_difffake_pipeline(
+        columns,
+        aligner=False,
+        operator=candidate.operator,
+        normalize=candidate.normalize,
+        detector=detector,
+    )
+    description = {
+        "features": [feature.description for feature in features],
+        "operator": candidate.operator,
+        "normalize": candidate.normalize,
+        "detector": candidate.detector,
+        "seed": seed,
+    }
+    return Parts(tuple(features), tail, description)
+
+
+def _feature(aligner: Any, embedder: FaceEmbedder, versions: Mapping[str, Any]) -> Feature:
+    embedder.fit([np.zeros((8, 8, 3), dtype=np.uint8)])
+    settings = aligner.get_params() if aligner else {}
+    description = {
+        "align": {key: value for key, value in settings.items() if key not in _COMPUTING},
+        "embedder": embedder.fingerprint_,
+        "dtype": embedder.dtype,
+        "device": embedder.device,
+        "batch_size": embedder.batch_size,  # it, too, shows in the last digits
+        "versions": dict(versions),
+    }
+    return Feature(aligner, embedder, description)

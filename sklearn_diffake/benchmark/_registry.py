@@ -1,0 +1,198 @@
+"""What a configuration may name: detectors and loaders, and nothing else is ever imported."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sklearn_diffake import datasets, novelty
+from sklearn_diffake.benchmark._toml import nearest
+
+_WRAPPERS = ("GenuineOnly", "PyODDetector")  # put around the detectors of others by themselves
+_OWN = tuple(n for n in novelty.__all__ if n.endswith(("Detector", "SVDD")) and n not in _WRAPPERS)
+_SKLEARN = {
+    "EllipticEnvelope": "covariance",
+    "IsolationForest": "ensemble",
+    "LocalOutlierFactor": "neighbors",
+    "OneClassSVM": "svm",
+    "SGDOneClassSVM": "linear_model",
+}
+_PYOD = {
+    "ABOD": "abod",
+    "AE1SVM": "ae1svm",
+    "ALAD": "alad",
+    "AnoGAN": "anogan",
+    "AutoEncoder": "auto_encoder",
+    "CBLOF": "cblof",
+    "CD": "cd",
+    "COF": "cof",
+    "COPOD": "copod",
+    "DIF": "dif",
+    "DeepSVDD": "deep_svdd",
+    "ECOD": "ecod",
+    "FeatureBagging": "feature_bagging",
+    "GMM": "gmm",
+    "HBOS": "hbos",
+    "IForest": "iforest",
+    "INNE": "inne",
+    "KDE": "kde",
+    "KNN": "knn",
+    "KPCA": "kpca",
+    "LMDD": "lmdd",
+    "LOCI": "loci",
+    "LODA": "loda",
+    "LOF": "lof",
+    "LUNAR": "lunar",
+    "MCD": "mcd",
+    "MO_GAAL": "mo_gaal",
+    "OCSVM": "ocsvm",
+    "PCA": "pca",
+    "QMCD": "qmcd",
+    "ROD": "rod",
+    "SOD": "sod",
+    "SOS": "sos",
+    "SO_GAAL": "so_gaal",
+    "Sampling": "sampling",
+    "VAE": "vae",
+}
+
+#: Names of detectors: the package's own, scikit-learn's, and PyOD's with ``pyod.`` before.
+DETECTORS = (*_OWN, *_SKLEARN, *(f"pyod.{name}" for name in _PYOD))
+#: Names of functions that give datasets.
+LOADERS = tuple(n for n in datasets.__all__ if n.startswith(("load_", "fetch_", "make_")))
+
+
+class SpecError(ValueError):
+    """A detector or loader that cannot be had as it is described.
+
+    Parameters
+    ----------
+    key : str
+        The key in question, with dots for what is nested.
+    problem : str
+        What is wrong.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key
+        self.problem = problem
+
+
+def make_detector(spec: Mapping[str, Any], *, seed: int, device: str) -> Any:
+    """Build a one-class detector from its name and parameters.
+
+    scikit-learn's detectors come in a `GenuineOnly`, PyOD's in a `PyODDetector`. A detector that
+    has a `random_state` and is given none gets the seed; one whose `device` is "auto" gets the
+    device.
+
+    Parameters
+    ----------
+    spec : mapping
+        ``name``, one of `DETECTORS`, and parameters. The string "none" stands for None, and a
+        table with a ``name`` for a detector inside this one.
+    seed : int
+    device : str
+
+    Returns
+    -------
+    detector : estimator
+
+    Raises
+    ------
+    SpecError
+        If there is no such detector or parameter, or a parameter has no sensible value.
+    """
+    params = dict(spec)
+    name = params.pop("name", None)
+    if not isinstance(name, str) or name not in DETECTORS:
+        raise SpecError("name", f"{name!r} is no detector; {nearest(str(name), DETECTORS)}")
+    inside: dict[str, Any] = {"seed": seed, "device": device}
+    if name in _OWN:
+        return _build(getattr(novelty, name), params, **inside)
+    around = {key: params.pop(key) for key in ("contamination",) if key in params}
+    if name in _SKLEARN:
+        if name == "LocalOutlierFactor":
+            params.setdefault("novelty", True)
+        inner = _build(_import(f"sklearn.{_SKLEARN[name]}", name), params, **inside)
+        return _build(novelty.GenuineOnly, {**around, "estimator": inner}, **inside)
+    plain = name.removeprefix("pyod.")
+    inner = _build(_import(f"pyod.models.{_PYOD[plain]}", plain), params, **inside)
+    return _build(novelty.PyODDetector, {**around, "detector": inner}, **inside)
+
+
+def _import(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise SpecError("name", f"{name} cannot be imported: {error}") from error
+
+
+def _build(kind: Any, params: dict[str, Any], *, seed: int, device: str) -> Any:
+    known = inspect.signature(kind).parameters
+    values = {}
+    for key, value in params.items():
+        if key not in known:
+            raise SpecError(key, f"{kind.__name__} has no such parameter; {nearest(key, known)}")
+        try:
+            values[key] = _value(value, seed=seed, device=device)
+        except SpecError as error:
+            raise SpecError(f"{key}.{error.key}", error.problem) from error
+    if "random_state" in known:
+        values.setdefault("random_state", seed)
+    if "device" in known and known["device"].default == "auto":
+        values.setdefault("device", device)
+    try:
+        detector = kind(**values)
+        if hasattr(detector, "_parameter_constraints"):
+            detector._validate_params()
+    except (ValueError, TypeError) as error:
+        raise SpecError("parameters", str(error)) from error
+    return detector
+
+
+def _value(value: Any, *, seed: int, device: str) -> Any:
+    if isinstance(value, Mapping):
+        return make_detector(value, seed=seed, device=device)
+    return None if value == "none" else value
+
+
+def find_loader(name: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    """Find a function that gives a dataset, and the arguments it takes.
+
+    Parameters
+    ----------
+    name : str
+        One of `LOADERS`.
+
+    Returns
+    -------
+    loader : callable
+    arguments : tuple of str
+        All but ``return_X_y`` and ``as_frame``.
+
+    Raises
+    ------
+    SpecError
+        If there is no such function.
+    """
+    if name not in LOADERS:
+        raise SpecError("loader", f"{name!r} is no loader; {nearest(name, LOADERS)}")
+    loader = getattr(datasets, name)
+    known = []
+    for parameter in inspect.signature(loader).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            known += list(_options_of(loader, parameter.name))
+        else:
+            known.append(parameter.name)
+    return loader, tuple(key for key in known if key not in ("return_X_y", "as_frame"))
+
+
+def _options_of(loader: Callable[..., Any], parameter: str) -> list[str]:
+    """Return the keys of the TypedDict that describes keyword arguments."""
+    hint = typing.get_type_hints(loader).get(parameter)
+    options = typing.get_args(hint)
+    return list(typing.get_type_hints(options[0])) if options else []

@@ -1,0 +1,327 @@
+"""Run a benchmark: load, plan, embed, do the cells, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn_diffake._versions import show_versions
+from sklearn_diffake.benchmark._cells import (
+    Cell,
+    CellStore,
+    Task,
+    make_task,
+    remove_leftovers,
+    run_task,
+    wanted_images,
+)
+from sklearn_diffake.benchmark._datasets import PairTable, load_pairs
+from sklearn_diffake.benchmark._embed import Embeddings, merge_masks
+from sklearn_diffake.benchmark._images import find_images
+from sklearn_diffake.benchmark._pipelines import Parts, take_apart
+from sklearn_diffake.benchmark._protocols import make_cells
+from sklearn_diffake.benchmark._report import write_results
+from sklearn_diffake.benchmark._specs import Config
+from sklearn_diffake.benchmark._workers import in_parallel, workers
+from sklearn_diffake.embedding import EmbeddingStore
+from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._progress import progress_bar
+
+#: What decides numbers; a cell is done anew when one of them is another version.
+_DECISIVE = (
+    "facenet-pytorch", "numpy", "onnxruntime", "pillow", "pyod", "scikit-learn", "scipy",
+    "skorch", "timm", "torch", "torchvision",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a benchmark will do, and what of it is done.
+
+    Attributes
+    ----------
+    config : Config
+        Its device is one that is there.
+    tables : dict of str to PairTable
+        The datasets.
+    fingerprints : dict of str to str
+        Of the datasets.
+    embeddings : Embeddings
+    parts : dict of (protocol, candidate) to Parts
+    cells : tuple of Cell
+    keys : tuple of str
+        One per cell; cells that are the same computation have the same.
+    """
+
+    config: Config
+    tables: Mapping[str, PairTable]
+    fingerprints: Mapping[str, str]
+    embeddings: Embeddings
+    parts: Mapping[tuple[str, str], Parts]
+    cells: tuple[Cell, ...]
+    keys: tuple[str, ...]
+
+    def parts_of(self, cell: Cell) -> Parts:
+        """Return the pipeline of a cell's candidate."""
+        return self.parts[cell.protocol, cell.candidate]
+
+    def is_done(self, cell: int) -> bool:
+        """Tell whether a cell is finished."""
+        return CellStore(self.config.output).read(self.keys[cell]) is not None
+
+    def pending(self) -> dict[str, Cell]:
+        """Return the cells that are not finished, each computation once."""
+        different = dict(zip(reversed(self.keys), reversed(self.cells), strict=True))
+        store = CellStore(self.config.output)
+        return {key: different[key] for key in dict.fromkeys(self.keys) if store.read(key) is None}
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """What a benchmark did.
+
+    Attributes
+    ----------
+    folder : Path
+        Where everything is: ``results.json``, ``report.md``, figures, ``cells/``, ``failed/``
+        and ``log.jsonl``.
+    n_cells : int
+        Different cells.
+    n_before : int
+        Those of them that were finished before.
+    failures : dict of str to str
+        What failed, and why.
+    images : dict of str to int
+        ``wanted``, ``embedded`` now, and ``failed``; see :func:`.run_benchmark`.
+    seconds : float
+    """
+
+    folder: Path
+    n_cells: int
+    n_before: int
+    failures: Mapping[str, str]
+    images: Mapping[str, int]
+    seconds: float
+
+
+def plan_benchmark(
+    config: Config,
+    *,
+    n_jobs: int | None = None,
+    dask: str | None = None,
+    verbose: bool = False,
+) -> Plan:
+    """Load the datasets and list all cells, without doing any.
+
+    Parameters
+    ----------
+    config : Config
+        As from :func:`.read_config`.
+    n_jobs : int, default=None
+        Processes that read images, as joblib counts them.
+    dask : str, default=None
+        Address of a dask scheduler whose workers read them instead.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Returns
+    -------
+    plan : Plan
+
+    Raises
+    ------
+    ValueError
+        If a dataset cannot be loaded, or does not suit a protocol.
+    """
+    tables = _load(config, n_jobs)
+    with workers(n_jobs, dask):
+        return _plan(config, tables, verbose)
+
+
+def _load(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
+    """Load the datasets; here, as loaders may write frames of videos to this machine's disk."""
+    with workers(n_jobs):
+        tables = {spec.name: load_pairs(spec, seed=config.seed) for spec in config.datasets}
+    if config.level == "videos":
+        _check_videos(tables)
+    return tables
+
+
+def _plan(config: Config, tables: Mapping[str, PairTable], verbose: bool) -> Plan:
+    config = config.place(device=resolve_device(config.device))
+    store = EmbeddingStore(config.cache)
+    images = {name: find_images(tables[name], store, verbose=verbose) for name in tables}
+    fingerprints = {name: images[name].fingerprint(tables[name]) for name in tables}
+    cells = make_cells(config.protocols, tables, seed=config.seed)
+    versions = _versions()
+    parts = {
+        (protocol.name, candidate.name): take_apart(
+            candidate,
+            seed=config.seed,
+            device=config.device,
+            batch_size=config.batch_size,
+            versions={name: versions[name] for name in ("sklearn-diffake", *_DECISIVE)},
+        )
+        for protocol in config.protocols
+        for candidate in protocol.candidates
+    }
+    keys = [cell.key(parts[cell.protocol, cell.candidate], fingerprints) for cell in cells]
+    embeddings = Embeddings(images, store)
+    return Plan(config, tables, fingerprints, embeddings, parts, tuple(cells), tuple(keys))
+
+
+def _check_videos(tables: Mapping[str, PairTable]) -> None:
+    for name, table in tables.items():
+        if (table.columns["video"] == "").any():
+            raise ValueError(f'level = "videos": dataset {name!r} has pairs of no named video')
+
+
+def _versions() -> dict[str, Any]:
+    facts = show_versions(as_dict=True) or {}
+    own = {name: facts["system"][name] for name in ("sklearn-diffake", "python", "platform")}
+    return {**own, **facts["dependencies"], **facts["extras"]}
+
+
+def run_benchmark(
+    config: Config,
+    *,
+    n_jobs: int | None = None,
+    dask: str | None = None,
+    verbose: bool = False,
+) -> BenchmarkResult:
+    """Run a benchmark, or go on with one that was interrupted.
+
+    Finished cells are kept in the output folder as they come; a second start does the rest, and
+    tries again what failed. Results do not depend on interruptions, on `n_jobs`, or on whether a
+    cluster does the work. Run one at a time in a folder.
+
+    Parameters
+    ----------
+    config : Config
+        As from :func:`.read_config`.
+    n_jobs : int, default=None
+        Processes, as joblib counts them: None is one, -1 one per core. Each computes on one
+        thread.
+    dask : str, default=None
+        Address of a dask scheduler whose workers do it instead (extra ``dask``). They need this
+        package, and see the files of images under the same paths; all else goes through the
+        scheduler.
+    verbose : bool, default=False
+        Show progress bars with the time left on standard error.
+
+    Returns
+    -------
+    result : BenchmarkResult
+        Its ``images`` counts ``wanted``, distinct images of all cells (degraded ones are images
+        of their own) times embedders; ``embedded``, those that went through a network now,
+        while the others were in the store; and ``failed``.
+
+    Raises
+    ------
+    ValueError
+        If a dataset cannot be loaded, or does not suit a protocol.
+    ImportError
+        If an extra is missing: matplotlib for the figures, dask.
+    OSError
+        If a folder cannot be written, or no scheduler answers.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.benchmark import read_config, run_benchmark
+    >>> config = read_config("examples/benchmark.toml")  # doctest: +SKIP
+    >>> run_benchmark(config, n_jobs=-1).failures  # doctest: +SKIP
+    {}
+    """
+    start = time.perf_counter()
+    _check_matplotlib()
+    tables = _load(config, n_jobs)
+    with workers(n_jobs, dask):
+        plan = _plan(config, tables, verbose)
+        output = plan.config.output
+        store = CellStore(output)
+        remove_leftovers([output, store.done, store.failed])
+        log = _Log(output / "log.jsonl")
+        pending = plan.pending()
+        log.write("start", cells=len(set(plan.keys)), pending=len(pending))
+        images = _embed(plan, pending, verbose)
+        log.write("embedded", **images)
+        failures = _run_cells(plan, pending, store, log, verbose)
+        write_results(plan, store, failures, images["wanted"], _versions())
+    seconds = round(time.perf_counter() - start, 3)
+    log.write("end", seconds=seconds, failures=len(failures))
+    n_cells = len(set(plan.keys))
+    return BenchmarkResult(output, n_cells, n_cells - len(pending), failures, images, seconds)
+
+
+def _check_matplotlib() -> None:
+    """Miss it before the work begins."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "the figures need matplotlib: pip install 'sklearn-diffake[plots]'"
+        ) from error
+
+
+def _embed(plan: Plan, pending: Mapping[str, Cell], verbose: bool) -> dict[str, int]:
+    """Embed what the cells need, each distinct image once."""
+
+    def masks(cells: Any) -> Any:
+        return merge_masks(
+            found for c in cells for found in wanted_images(c, plan.parts_of(c), plan.embeddings)
+        )
+
+    features = {f.namespace: f for parts in plan.parts.values() for f in parts.features}
+    return plan.embeddings.compute(
+        masks(plan.cells),
+        masks(pending.values()),
+        features,
+        batch_size=plan.config.batch_size,
+        verbose=verbose,
+    )
+
+
+def _run_cells(
+    plan: Plan, pending: Mapping[str, Cell], store: CellStore, log: _Log, verbose: bool
+) -> dict[str, str]:
+    """Do the cells, and write each down as it comes; return what failed, and why."""
+    failed: dict[str, str] = {}
+
+    def tasks() -> Iterator[tuple[Task]]:
+        for key, cell in pending.items():
+            try:
+                yield (make_task(key, cell, plan.parts_of(cell), plan.embeddings),)
+            except Exception as error:  # raised in a thread of joblib's, nobody would hear of it
+                failed[key] = str(error)
+                store.fail(key, str(cell), str(error))
+
+    with progress_bar(total=len(pending), desc="cells", unit="cell", verbose=verbose) as bar:
+        for outcome in in_parallel(run_task, tasks()):
+            key = outcome["key"]
+            if "error" in outcome:
+                failed[key] = outcome["error"]
+                store.fail(key, str(pending[key]), outcome["error"])
+            else:
+                store.keep(key, str(pending[key]), outcome["record"])
+            log.write("cell", **{name: outcome[name] for name in ("key", "seconds", "warnings")})
+            bar.update(1)
+        bar.update(len(pending) - bar.n)
+    return {str(cell): failed[key] for key, cell in pending.items() if key in failed}
+
+
+class _Log:
+    """What happened when: all that is not the same in every run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, event: str, **facts: Any) -> None:
+        line = {"time": round(time.time(), 3), "pid": os.getpid(), "event": event, **facts}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")

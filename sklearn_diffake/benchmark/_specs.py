@@ -1,0 +1,134 @@
+"""What a benchmark's configuration says, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Where pairs come from.
+
+    Attributes
+    ----------
+    name : str
+        What the configuration calls the dataset.
+    source : {"loader", "images", "pairs"}
+        A function of `sklearn_diffake.datasets`, a table of images, or one of pairs.
+    value : str
+        Name of the function, or path of the table.
+    arguments : mapping
+        Arguments of the function, or how the images are paired.
+    groups : tuple of str or None
+        Columns with what must be kept on one side of a split; None takes what there is.
+    distinct_people : bool
+        Whether its names mean other people than the same names of other datasets.
+    limit : int or None
+        Most pairs to keep, drawn by whole people.
+    """
+
+    name: str
+    source: str
+    value: str
+    arguments: Mapping[str, Any]
+    groups: tuple[str, ...] | None = None
+    distinct_people: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pipeline that is judged.
+
+    Attributes
+    ----------
+    name : str
+    embedders : tuple of mapping
+        Parameters of a `FaceEmbedder` each: ``backbone``, ``weights``, ``dtype``.
+    align : mapping or None
+        Parameters of the `FaceAligner` that are not its defaults; None for aligned crops.
+    operator : str
+    normalize : str or None
+        As of `PairDifference`.
+    detector : mapping
+        ``name`` and parameters.
+    """
+
+    name: str
+    embedders: tuple[Mapping[str, Any], ...]
+    align: Mapping[str, Any] | None
+    operator: str
+    normalize: str | None
+    detector: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way of judging.
+
+    Attributes
+    ----------
+    name : str
+        One of `PROTOCOLS`.
+    datasets : tuple of str
+        Names of datasets; empty for all that suit.
+    candidates : tuple of Candidate
+    folds : int
+        Parts into which people are dealt.
+    split : {"identities", "official"}
+        Whether people are dealt anew, or as the dataset's own lists say.
+    options : mapping
+        What only this protocol has.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    folds: int
+    split: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that decides a benchmark's results, and where they go.
+
+    Attributes
+    ----------
+    file : Path
+        What was read.
+    values : mapping
+        The file's content as it was written.
+    output, cache : Path
+        Folders of results and of embeddings.
+    seed, bootstrap, batch_size : int
+    confidence : float
+    device : str
+    level : {"pairs", "videos"}
+        What is judged.
+    datasets : tuple of DatasetSpec
+    protocols : tuple of Protocol
+    """
+
+    file: Path
+    values: Mapping[str, Any]
+    output: Path
+    cache: Path
+    seed: int
+    device: str
+    batch_size: int
+    bootstrap: int
+    confidence: float
+    level: str
+    datasets: tuple[DatasetSpec, ...]
+    protocols: tuple[Protocol, ...]
+
+    def place(self, output: Any = None, cache: Any = None, device: str | None = None) -> Config:
+        """Return the same with other folders, or for another device; None changes nothing."""
+        folder = Path(output) if output is not None else self.output
+        kept = self.cache if self.cache != self.output / "cache" else folder / "cache"
+        where = Path(cache) if cache is not None else kept
+        return replace(self, output=folder, cache=where, device=device or self.device)

@@ -1,0 +1,114 @@
+"""Where work is done: in this process, in others, or on a cluster; with the same numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
+
+_CONNECT_SECONDS = 20
+
+
+@contextlib.contextmanager
+def workers(n_jobs: int | None = None, dask: str | None = None) -> Iterator[None]:
+    """Choose who does the work of :func:`in_parallel` meanwhile.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+        Processes on this machine, as joblib counts them.
+    dask : str, default=None
+        Address of a scheduler of dask.distributed, whose workers do it instead. They need this
+        package, and see files under the same paths.
+
+    Raises
+    ------
+    ImportError
+        If dask is asked for and not installed.
+    OSError
+        If no scheduler answers.
+    """
+    if dask is None:
+        with warnings.catch_warnings(), parallel_config(backend="loky", n_jobs=n_jobs):
+            # a process that has grown, as by loading a network, is replaced: nothing to do
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError(
+            "a cluster needs dask.distributed: pip install 'sklearn-diffake[dask]'"
+        ) from error
+    try:
+        client = Client(dask, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OSError(f"no dask scheduler answers at {dask!r}: {error}") from error
+    with client, parallel_config(backend="dask", client=client):
+        yield
+
+
+def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Call a function with every tuple of arguments, and yield results as they come.
+
+    Parameters
+    ----------
+    function : callable
+        One that can be sent to another process. What it returns should say which task it was.
+    tasks : iterable of tuple
+        Taken as workers become free, so that few are in memory.
+
+    Yields
+    ------
+    result : object
+        In any order.
+    """
+    parallel = Parallel(return_as="generator_unordered", batch_size=1)
+    yield from parallel(delayed(_alone)(function, *task) for task in tasks)
+
+
+def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function without further workers and threads: any other number may round apart."""
+    with _ONE_THREAD, parallel_config(backend="sequential"):
+        return function(*arguments)
+
+
+class _OneThread:
+    """One thread for linear algebra and torch, in every thread that is within.
+
+    Numbers of threads are the process's, or the thread's, as each library sees fit; so all that
+    enter set them, and the last to leave puts them back.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.within = 0
+
+    def __enter__(self) -> None:
+        import torch
+
+        with self.lock:
+            if not self.within:
+                self.threads = torch.get_num_threads()
+                self.limits = threadpool_limits(1)
+            else:
+                threadpool_limits(1)
+            torch.set_num_threads(1)
+            self.within += 1
+
+    def __exit__(self, *_: object) -> None:
+        import torch
+
+        with self.lock:
+            self.within -= 1
+            if not self.within:
+                torch.set_num_threads(self.threads)
+                self.limits.restore_original_limits()
+
+
+_ONE_THREAD = _OneThread()

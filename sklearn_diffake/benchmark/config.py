@@ -1,0 +1,206 @@
+"""A benchmark's configuration: from a TOML file to frozen values, checked before anything runs."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sklearn_diffake.benchmark._heads import read_head, read_heads
+from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS, read_protocols
+from sklearn_diffake.benchmark._registry import SpecError, find_loader
+from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec
+from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table, nearest
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner
+
+_PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
+_SECTIONS = ("datasets", "detectors", "candidates", "protocols")
+_SOURCES = ("loader", "images", "pairs")
+
+
+def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Config:
+    """Read a benchmark's configuration, and check all of it that can be checked beforehand.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file; relative paths in it begin at its folder.
+    trusted : sequence of str, default=()
+        Backbones of the form ``"module:function"`` that may be imported. No others are: a
+        configuration runs no code of its own.
+
+    Returns
+    -------
+    config : Config
+
+    Raises
+    ------
+    ConfigError
+        A ``ValueError`` that names table and key: not a TOML file, an unknown or missing key, a
+        value of the wrong type, an unknown loader, detector, protocol, dataset or candidate.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.benchmark import read_config
+    >>> read_config("benchmark.toml").protocols[0].name  # doctest: +SKIP
+    'cross-manipulation'
+    """
+    file = Path(path).absolute()
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no configuration {str(path)!r}.")
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not a TOML file: {error}") from error
+    top = Table(values, file)
+    output = Path(top.path(top.take("output", str, "benchmark-results")))
+    cache = top.take("cache", str, None)
+    settings = {
+        "seed": top.take("seed", int, 0, least=0, most=2**31 - 1),
+        "device": top.take("device", str, "auto"),
+        "batch_size": top.take("batch_size", int, 16, least=1),
+        "bootstrap": top.take("bootstrap", int, 200, least=1),
+        "level": top.take("level", str, "pairs", choices=("pairs", "videos")),
+        "confidence": top.take("confidence", float, 0.95, least=0.5, most=0.999),
+    }
+    sections = {name: top.tables(name) for name in _SECTIONS}
+    top.close()
+    for name, tables in sections.items():
+        if not tables and name != "detectors":
+            raise top.error(name, f"is missing; expected tables [{name}.NAME]")
+    datasets = tuple(_read_dataset(name, t) for name, t in sections["datasets"].items())
+    heads = read_heads(sections["detectors"])
+    candidates = {
+        name: _read_candidate(name, table, heads, trusted)
+        for name, table in sections["candidates"].items()
+    }
+    known = [dataset.name for dataset in datasets]
+    return Config(
+        file=file,
+        values=values,
+        output=output,
+        cache=Path(top.path(cache)) if cache else output / "cache",
+        datasets=datasets,
+        protocols=read_protocols(sections["protocols"], known, candidates, heads),
+        **settings,
+    )
+
+
+def _read_dataset(name: str, table: Table) -> DatasetSpec:
+    given = [source for source in _SOURCES if table.take(source, str, None) is not None]
+    if len(given) != 1:
+        problem = f"expected one of loader, images and pairs, got {' and '.join(given) or 'none'}"
+        raise table.error(given[0] if given else "loader", problem)
+    source, value = given[0], table.values[given[0]]
+    if source == "loader":
+        arguments = _loader_arguments(table, value)
+    else:
+        value = table.path(value)
+        if not os.path.isfile(value):
+            raise table.error(source, f"there is no file {value}")
+        arguments = _pairing(table) if source == "images" else {}
+    groups = table.take_list("groups", str, ())
+    spec = DatasetSpec(
+        name=name,
+        source=source,
+        value=value,
+        arguments=arguments,
+        groups=groups or None,
+        distinct_people=table.take("distinct_people", bool, False),
+        limit=table.take("limit", int, None, least=2),
+    )
+    table.close()
+    return spec
+
+
+def _loader_arguments(table: Table, name: str) -> dict[str, Any]:
+    try:
+        known = find_loader(name)[1]
+    except SpecError as error:
+        raise table.error(error.key, error.problem) from error
+    inner = table.table("arguments")
+    for key in inner.values:
+        if key not in known:
+            raise inner.error(key, f"{name} has no such argument; {nearest(key, known)}")
+    paths = {k: inner.path(inner.take(k, str)) for k in _PATHS if k in inner.values}
+    return {**inner.values, **paths}
+
+
+def _pairing(table: Table) -> dict[str, Any]:
+    k = table.values.get("k", 1)
+    return {
+        "mode": table.take("mode", str, "reference", choices=("reference", "same_video")),
+        "k": table.take("k", str if k == "all" else int, 1, least=None if k == "all" else 1),
+        "exclude": table.take("exclude", str, None),
+    }
+
+
+def _read_candidate(
+    name: str, table: Table, heads: Mapping[str, Mapping[str, Any]], trusted: Sequence[str]
+) -> Candidate:
+    given = table.values.get("embedder", REQUIRED)
+    several = list(given) if isinstance(given, list) else [given]
+    table.take("embedder", type(given) if isinstance(given, (list, dict)) else str)
+    if not several:
+        raise table.error("embedder", "the list is empty")
+    align = table.values.get("align", True)
+    table.take("align", dict if isinstance(align, dict) else bool, True)
+    normalize = table.take("normalize", str, "embeddings", choices=NORMALIZATIONS)
+    head = table.values.get("detector", "GaussianMixtureDetector")
+    table.take("detector", dict if isinstance(head, dict) else str, "")
+    candidate = Candidate(
+        name=name,
+        embedders=tuple(_read_embedder(table, one, trusted) for one in several),
+        align=_read_aligner(table, align),
+        operator=table.take("operator", str, "squared", choices=OPERATORS),
+        normalize=None if normalize == "none" else normalize,
+        detector=read_head(table, "detector", head, heads),
+    )
+    table.close()
+    return candidate
+
+
+def _read_embedder(table: Table, given: Any, trusted: Sequence[str]) -> dict[str, Any]:
+    if isinstance(given, dict):
+        inner = Table(given, table.file, f"{table.name}.embedder")
+    else:
+        inner = Table({"backbone": table.check("embedder", given, str)}, table.file, table.name)
+    params = {
+        "backbone": inner.take("backbone", str),
+        "weights": inner.take("weights", str, None),
+        "dtype": inner.take("dtype", str, "float32", choices=("float32", "float16", "bfloat16")),
+    }
+    inner.close()
+    if params["backbone"].lower().endswith(".onnx"):
+        params["backbone"] = inner.path(params["backbone"])
+    if params["weights"]:
+        params["weights"] = inner.path(params["weights"])
+    for code in FaceEmbedder(params["backbone"])._imports():
+        if code not in trusted:
+            raise table.error(
+                "embedder",
+                f"{code!r} is a function that would be imported and run; if that is meant, "
+                f"allow it with --trust {code}",
+            )
+    return params
+
+
+def _read_aligner(table: Table, given: Any) -> dict[str, Any] | None:
+    if given is False:
+        return None
+    params: dict[str, Any] = {} if given is True else dict(given)
+    inner = Table(params, table.file, f"{table.name}.align")
+    known = ("size", "margin", "select", "min_face_size", "min_probability", "max_size")
+    for key in params:
+        if key not in (*known, "on_missing"):
+            raise inner.error(key, f"unknown key; {nearest(key, (*known, 'on_missing'))}")
+    try:
+        FaceAligner(**params)._validate_params()
+    except (ValueError, TypeError) as error:
+        raise table.error("align", str(error)) from error
+    return {"on_missing": "crop", **params}

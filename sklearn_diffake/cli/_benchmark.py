@@ -1,0 +1,76 @@
+"""The command ``benchmark``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+BENCHMARK_HELP = """\
+CONFIG.toml names datasets, candidates and protocols, as the page "Benchmarks" of the documentation
+describes. Finished cells are kept: a benchmark that was interrupted goes on where it was when
+started again, and tries again what has failed. Needs the extra plots, and with --dask the extra
+dask.
+
+exit codes:
+  0    done
+  1    done, but cells failed; the report says which, and why
+  2    bad usage or bad configuration
+  130  interrupted
+"""
+
+
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what the command takes."""
+    add = parser.add_argument
+    add("config", metavar="CONFIG.toml", help="what is judged, on what, and how")
+    add("-o", "--output", metavar="FOLDER", help="where results go, instead of the file's output")
+    add("--cache", metavar="FOLDER", help="where embeddings are kept (default: OUTPUT/cache)")
+    add("--device", help="cpu, cuda, cuda:1, mps or auto, instead of the file's device")
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", type=int, metavar="N", help="processes; -1 is one per core")
+    workers.add_argument("--dask", metavar="ADDRESS", help="let a dask cluster do the work")
+    add("--list", action="store_true", help="list the cells and whether they are done; run none")
+    add(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a backbone module:function that CONFIG.toml may name: it is run (can be given again)",
+    )
+
+
+def benchmark_command(args: argparse.Namespace) -> int:
+    """Run a benchmark, or list its cells."""
+    from ..benchmark import plan_benchmark, read_config, run_benchmark
+
+    config = read_config(args.config, trusted=args.trust)
+    config = config.place(args.output, args.cache, args.device)
+    shown = not args.quiet and (args.verbose or sys.stderr.isatty())
+    options: dict[str, Any] = {"n_jobs": args.jobs, "dask": args.dask, "verbose": bool(shown)}
+    if args.list:
+        return _list(plan_benchmark(config, **options))
+    result = run_benchmark(config, **options)
+    for what, why in result.failures.items():
+        print(f"failed: {what}: {why}", file=sys.stderr)
+    images, failed = result.images, len(result.failures)
+    print(
+        f"{result.n_cells} cells: {result.n_before} were done, "
+        f"{result.n_cells - result.n_before - failed} done now, {failed} failed; "
+        f"{result.seconds:.1f} s"
+    )
+    print(f"{images['embedded']} of {images['wanted']} images embedded now, "
+          f"{images['failed']} failed")  # fmt: skip
+    print(f"report: {result.folder / 'report.md'}")
+    return 1 if failed else 0
+
+
+def _list(plan: Any) -> int:
+    """Print every cell, and how many are done."""
+    done = [plan.is_done(i) for i in range(len(plan.cells))]
+    for cell, key, finished in zip(plan.cells, plan.keys, done, strict=True):
+        print(f"{'done' if finished else 'to do':<5}  {key[:12]}  {cell}")
+    different = dict(zip(plan.keys, done, strict=True))
+    finished, total = sum(different.values()), len(different)
+    print(f"{len(done)} cells, {total} different: {finished} done, {total - finished} to do")
+    return 0

@@ -1,0 +1,337 @@
+"""Techniques of forgery: each makes a source, which is blended into the face through a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_diffake.datasets._head_model import Expression, Person
+from sklearn_diffake.datasets._rendering import (
+    Picture,
+    corners,
+    landmarks_of,
+    pick,
+    render,
+)
+from sklearn_diffake.datasets._scenes import Shot, photograph
+from sklearn_diffake.faces._geometry import fit_similarity
+from sklearn_diffake.generation._artefacts import draw_upsampling_grid
+from sklearn_diffake.generation._masks import outlines
+
+Image8 = NDArray[np.uint8]
+_INNER = slice(17, 68)  # the landmarks without the jaw
+_NOMINAL = 160  # lengths in pixels are those of a picture of this side
+_KEPT = {"hair_length", "hair_volume", "hairline", "beard", "moustache", "seed"}  # by a morph
+_PARTS = {"eyes": (0, 1), "nose": (2,), "mouth": (3,)}  # of the mask family "components"
+
+
+class Forgery(NamedTuple):
+    """How a face is manipulated: plain numbers, drawn before anything is computed."""
+
+    technique: str
+    family: str  # of the mask: one of `generation`, or a part of the face
+    feather: float  # softness of the seam, pixels
+    ratio: float  # weight of the source inside
+    match: float = 0.0  # by how much the source's colours are brought to the face's, 0 to 1
+    coarse: float = 1.0  # detail of the source lost: it is scaled down by this and up again
+    shift: tuple[float, float] = (0.0, 0.0)  # misplacement, pixels
+    amount: float = 0.0  # what it means depends on the technique
+    expression: Expression | None = None  # to warp the face to
+    grid: dict[str, Any] | None = None  # of an upsampling decoder
+    donor: Shot | None = None
+
+
+class _Technique(NamedTuple):
+    source: Callable[[Picture, Shot, Forgery], Picture]
+    families: tuple[str, ...]
+    feather: tuple[float, float]
+    match: tuple[float, float] = (0.0, 0.0)
+    coarse: tuple[float, float] = (1.0, 1.0)
+    amount: tuple[float, float] = (0.0, 0.0)
+    shift: float = 0.0
+    needs_donor: bool = True
+
+
+def draw_forgery(rng: np.random.Generator, technique: str, donor: Shot) -> Forgery:
+    """Draw what the frames of a forged video share.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    technique : str
+        One of `TECHNIQUES`.
+    donor : Shot
+        A picture of another person.
+    """
+    ranges = TECHNIQUES[technique]
+    return Forgery(
+        technique,
+        family=str(rng.choice(ranges.families)),
+        feather=float(rng.uniform(*ranges.feather)),
+        ratio=float(rng.uniform(0.85, 1)),
+        match=float(rng.uniform(*ranges.match)),
+        coarse=float(rng.uniform(*ranges.coarse)),
+        amount=float(rng.uniform(*ranges.amount)),
+        grid=draw_upsampling_grid(rng) if technique == "resampling" else None,
+        donor=donor if ranges.needs_donor else None,
+    )
+
+
+def draw_slip(rng: np.random.Generator, forgery: Forgery, shot: Shot) -> Forgery:
+    """Draw in what one frame of a forged video differs from the others: it flickers."""
+    dx, dy = rng.normal(0, TECHNIQUES[forgery.technique].shift, 2)
+    feather, ratio, coarse, amount, match = rng.uniform(0, 1, 5).tolist()
+    changes: dict[str, Any] = {
+        "shift": (float(dx), float(dy)),
+        "feather": forgery.feather * (0.85 + 0.3 * feather),
+        "ratio": forgery.ratio * (0.75 + 0.25 * ratio),
+        "amount": forgery.amount * (0.8 + 0.4 * amount),
+    }
+    if forgery.coarse > 1:
+        changes["coarse"] = max(1.0, forgery.coarse * (0.8 + 0.4 * coarse))
+    if forgery.match:
+        changes["match"] = min(max(forgery.match + 0.3 * (match - 0.5), 0.0), 1.0)
+    if forgery.grid:
+        changes["grid"] = draw_upsampling_grid(rng)
+    if forgery.technique == "reenactment":
+        changes["expression"] = _other_expression(rng, shot.scene.expression)
+    return forgery._replace(**changes)
+
+
+def _other_expression(rng: np.random.Generator, now: Expression) -> Expression:
+    """Draw an expression that differs clearly from that of a frame."""
+    smile = now.smile + 0.7 if now.smile < 0.3 else now.smile - 0.9
+    jaw = float(np.clip(now.jaw + rng.choice([-1, 1]) * 0.3, 0, 0.9)) if now.jaw > 0.2 else now.jaw
+    brows = float(now.brows - np.copysign(rng.uniform(0.6, 1.2), now.brows))
+    return now._replace(smile=smile, jaw=jaw, brows=brows)
+
+
+def forge(picture: Picture, shot: Shot, forgery: Forgery) -> tuple[Image8, Image8]:
+    """Manipulate a rendered picture.
+
+    Parameters
+    ----------
+    picture : Picture
+        The rendering of the scene of `shot`, before it is photographed.
+    shot : Shot
+        The frame.
+    forgery : Forgery
+
+    Returns
+    -------
+    image : ndarray of shape (S, S, 3), uint8
+        Equal to the picture where the mask is 0.
+    mask : ndarray of shape (S, S), uint8
+        Weight of the source, 255 for all of it.
+    """
+    source, there = TECHNIQUES[forgery.technique].source(picture, shot, forgery)
+    mask = _paint_mask(picture, there, forgery)
+    box = _extent(mask.max(1)), _extent(mask.max(0))
+    source, face, weight = source[box], picture.image[box], mask[box]
+    if forgery.coarse > 1:
+        source = _lose_detail(source, forgery.coarse)
+    if forgery.match:
+        source = _match_colours(source, face, weight > 127, forgery.match)
+    share = weight[..., None].astype(np.float32) / 255
+    image = picture.image.copy()
+    image[box] = face + (source.astype(np.float32) - face) * share + np.float32(0.5)
+    return image, mask
+
+
+def _extent(lines: NDArray[np.uint8]) -> slice:
+    """Return where a mask's rows or columns are not all 0; everything if all are."""
+    painted = lines > 0
+    return slice(int(painted.argmax()), len(painted) - int(painted[::-1].argmax()))
+
+
+def _paint_mask(picture: Picture, source: NDArray, forgery: Forgery) -> Image8:
+    """Paint the hulls of a mask, as far as they lie in both faces, and soften their edges."""
+    from PIL import ImageChops, ImageFilter
+
+    size = len(picture.image)
+    zoom = size / _NOMINAL
+    masks = []
+    for landmarks in (_without_rim(picture.landmarks) + np.multiply(forgery.shift, zoom),
+                      _without_rim(source)):  # fmt: skip
+        if forgery.family in _PARTS:
+            pieces = outlines("components", landmarks)
+            masks.append(_fill([pieces[k] for k in _PARTS[forgery.family]], size))
+            break
+        masks.append(_fill(outlines(forgery.family, landmarks), size))
+    whole = masks[0] if len(masks) == 1 else ImageChops.darker(*masks)
+    soft = whole.filter(ImageFilter.GaussianBlur(forgery.feather * zoom))
+    return np.asarray(soft.point([round(level * forgery.ratio) for level in range(256)]))
+
+
+def _fill(pieces: list[NDArray[np.float32]], size: int) -> Any:
+    from PIL import Image, ImageDraw
+    from scipy.spatial import ConvexHull
+
+    canvas = Image.new("L", (size, size))
+    for piece in pieces:
+        around = piece[ConvexHull(piece).vertices]
+        ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in around], fill=255)
+    return canvas
+
+
+def _without_rim(landmarks: NDArray) -> NDArray[np.float64]:
+    """Pull the jaw in, so that a soft mask stays within the face."""
+    points = landmarks.astype(np.float64)
+    points[:17] += 0.14 * (points[27:36].mean(0) - points[:17])
+    return points
+
+
+def _place(source: Picture, target: Picture, forgery: Forgery) -> Picture:
+    """Move a face over another, as its landmarks say."""
+    from PIL import Image
+
+    there = fit_similarity(source.landmarks[_INNER], target.landmarks[_INNER])
+    there[:, 2] += np.multiply(forgery.shift, len(target.image) / _NOMINAL)
+    back = np.linalg.inv(np.vstack([there, [0, 0, 1]]))[:2]
+    back[:, 2] += 0.5 - back[:, :2] @ [0.5, 0.5]  # Pillow counts from the corners of pixels
+    moved = Image.fromarray(source.image).transform(
+        target.image.shape[:2], Image.Transform.AFFINE, tuple(back.ravel()),
+        Image.Resampling.BILINEAR,
+    )  # fmt: skip
+    landmarks = np.einsum("ij,kj->ki", there[:, :2], source.landmarks) + there[:, 2]
+    return Picture(np.asarray(moved), landmarks.astype(np.float32))
+
+
+def _match_colours(source: Image8, face: Image8, inside: NDArray, share: float) -> Image8:
+    if not inside.any():
+        return source
+    ours, theirs = source[inside].astype(np.float32), face[inside].astype(np.float32)
+    spread = theirs.std(0) / np.maximum(ours.std(0), 1)
+    gain = 1 + share * (np.clip(spread, 0.5, 2) - 1)
+    level = ours.mean(0) + share * (theirs.mean(0) - ours.mean(0))
+    matched = (source - ours.mean(0)) * gain + level
+    return np.clip(matched + 0.5, 0, 255).astype(np.uint8)
+
+
+def _lose_detail(image: Image8, factor: float, method: str = "BICUBIC") -> Image8:
+    from PIL import Image
+
+    size = (image.shape[1], image.shape[0])
+    small = [max(8, round(side / factor)) for side in size]
+    photo = Image.fromarray(image).resize(small, Image.Resampling.BOX)
+    return np.asarray(photo.resize(size, Image.Resampling[method]))
+
+
+def _swap(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
+    """Render the donor's face in this pose, light and expression."""
+    scene = shot.scene._replace(person=_donor(forgery).scene.person)
+    return _place(render(scene, len(picture.image)), picture, forgery)
+
+
+def _splice(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
+    """Take the face of a photograph of the donor, with its own pose and light."""
+    donor = _donor(forgery)
+    other = render(donor.scene, len(picture.image))
+    return _place(Picture(photograph(other.image, donor.camera), other.landmarks), picture, forgery)
+
+
+def _morph(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
+    """Render the face between the two persons."""
+    person = between(shot.scene.person, _donor(forgery).scene.person, forgery.amount)
+    return _place(render(shot.scene._replace(person=person), len(picture.image)), picture, forgery)
+
+
+def _donor(forgery: Forgery) -> Shot:
+    assert forgery.donor is not None
+    return forgery.donor
+
+
+def between(first: Person, second: Person, share: float) -> Person:
+    """Mix two persons; hair and beard stay those of the first."""
+    ours, theirs = first._asdict(), second._asdict()
+    mixed: dict[str, Any] = {}
+    for name in set(ours) - _KEPT:
+        value = np.add(ours[name], share * np.subtract(theirs[name], ours[name]))
+        mixed[name] = tuple(value.tolist()) if value.ndim else float(value)
+    return first._replace(**mixed)
+
+
+def _reenact(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
+    """Warp the picture so that the landmarks go where another expression has them."""
+    assert forgery.expression is not None
+    size = len(picture.image)
+    there = landmarks_of(shot.scene._replace(expression=forgery.expression), size)
+    moves = _smooth_field(there, there - picture.landmarks, size)
+    at = np.arange(size, dtype=np.float32)
+    u = np.clip(at[None, :] - moves[0], 0, size - 1.001)
+    v = np.clip(at[:, None] - moves[1], 0, size - 1.001)
+    places = corners(u.ravel(), v.ravel(), size)
+    planes = [
+        pick(np.ascontiguousarray(picture.image[..., k]).ravel().astype(np.float32), places)
+        for k in range(3)
+    ]
+    warped = (np.stack(planes, 1) + 0.5).astype(np.uint8).reshape(picture.image.shape)
+    return picture._replace(image=warped)
+
+
+def _smooth_field(points: NDArray, moves: NDArray, size: int) -> NDArray[np.float32]:
+    """Spread moves (k, 2) of points (k, 2) over the picture: (2, size, size), in pixels."""
+    from PIL import Image
+
+    width = 7 * size / _NOMINAL
+    nodes = -(-size // 4)
+    at = (np.arange(nodes, dtype=np.float32) + 0.5) * size / nodes - 0.5
+    away = [(at[:, None] - points[:, axis]) ** 2 for axis in (0, 1)]
+    across, down = (np.exp(-np.minimum(far / (2 * width**2), 30)) for far in away)
+    near = down[:, None] * across[None]  # (rows, columns, points)
+    near /= near.sum(-1, keepdims=True) + 0.3
+    field = np.einsum("ijk,kl->lij", near, moves.astype(np.float32))
+    method = Image.Resampling.BILINEAR
+    return np.stack([np.asarray(Image.fromarray(part).resize((size, size), method))
+                     for part in np.ascontiguousarray(field)])  # fmt: skip
+
+
+def _resample(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
+    """Rebuild the face as an upsampling decoder does: less detail under a periodic grid."""
+    assert forgery.grid is not None
+    grid, image = forgery.grid, picture.image
+    method = {"nearest": "NEAREST", "linear": "BILINEAR", "cubic": "BICUBIC"}[grid["kernel"]]
+    rebuilt = _lose_detail(image, 2, method).astype(np.float32)
+    mixed = rebuilt + np.float32(grid["keep"]) * (image - rebuilt)
+    period = grid["period"]
+    tile = np.array(grid["pattern"], np.float32).reshape(period, period)
+    tile = (tile - tile.mean()) / max(float(tile.std()), 1e-3)
+    repeats = -(-len(image) // period)
+    gain = 1 + np.float32(0.6 * grid["amplitude"]) * np.tile(tile, (repeats, repeats))
+    mixed *= gain[: len(image), : len(image), None]
+    return picture._replace(image=np.clip(mixed + 0.5, 0, 255).astype(np.uint8))
+
+
+def _smooth(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
+    """Retouch the skin: faint detail goes, strong edges stay."""
+    from PIL import Image, ImageFilter
+
+    blur = ImageFilter.GaussianBlur(2.5 * len(picture.image) / _NOMINAL)
+    smooth = np.asarray(Image.fromarray(picture.image).filter(blur), dtype=np.float32)
+    detail = picture.image - smooth
+    strength = np.abs(detail).mean(-1, keepdims=True) / np.float32(forgery.amount)
+    kept = detail * np.minimum(strength, 1) ** 2
+    smooth = np.clip(smooth * np.float32(1.03) + kept + 0.5, 0, 255).astype(np.uint8)
+    return picture._replace(image=smooth)
+
+
+TECHNIQUES = {
+    "swap": _Technique(
+        _swap, ("hull", "extended_brow"), (2, 5), match=(0.5, 0.95), coarse=(1, 1.8), shift=0.8
+    ),
+    "splice": _Technique(_splice, ("hull", "parts"), (0.6, 2), match=(0, 0.5), shift=1.0),
+    "morph": _Technique(
+        _morph, ("hull", "extended_brow"), (3, 6), match=(0.6, 1), amount=(0.45, 0.65), shift=0.5
+    ),
+    "attribute": _Technique(
+        _swap, tuple(_PARTS), (1, 3), match=(0.4, 0.9), coarse=(1, 1.4), shift=0.6
+    ),
+    "reenactment": _Technique(_reenact, ("hull", "extended_brow"), (3, 6), needs_donor=False),
+    "resampling": _Technique(_resample, ("hull", "extended_brow"), (2, 5), needs_donor=False),
+    "smoothing": _Technique(
+        _smooth, ("hull", "extended_brow"), (3, 6), amount=(10, 20), needs_donor=False
+    ),
+}

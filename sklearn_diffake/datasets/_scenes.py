@@ -1,0 +1,196 @@
+"""Looks: which poses, lights, surroundings and cameras a dataset has."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_diffake.datasets._head_model import Colour, Expression, Person
+from sklearn_diffake.datasets._rendering import Backdrop, Light, Pose, Scene
+
+Range = tuple[float, float]
+
+
+class Look(NamedTuple):
+    """Ranges from which the shots of a dataset are drawn."""
+
+    turn: tuple[float, float, float]  # deviation of yaw, pitch and roll, degrees
+    scale: Range
+    distance: Range
+    azimuth: float
+    elevation: Range
+    key: Range
+    ambient: Range
+    key_colours: tuple[Colour, Colour]
+    ambient_colours: tuple[Colour, Colour]
+    backdrops: tuple[Colour, Colour]
+    clutter: Range
+    cells: tuple[int, int]
+    sharp: bool
+    exposure: Range
+    tint: float
+    blur: Range  # pixels of a picture of side 160
+    noise: Range  # levels
+    quality: tuple[int, int]  # of the JPEG
+
+
+LOOKS = {
+    "studio": Look(
+        turn=(11, 6, 4), scale=(0.33, 0.38), distance=(5, 8), azimuth=45, elevation=(10, 45),
+        key=(0.6, 0.85), ambient=(0.35, 0.5), key_colours=((1, 0.97, 0.93), (1, 1, 1)),
+        ambient_colours=((0.97, 0.98, 1), (1, 1, 1)),
+        backdrops=((0.05, 0.06, 0.08), (0.6, 0.6, 0.6)), clutter=(0, 0.05), cells=(5, 8),
+        sharp=False, exposure=(0.9, 1.1), tint=0.02, blur=(0.25, 0.5), noise=(0.8, 2),
+        quality=(88, 96),
+    ),
+    "webcam": Look(
+        turn=(13, 8, 5), scale=(0.31, 0.38), distance=(3.2, 4.5), azimuth=60, elevation=(-15, 35),
+        key=(0.45, 0.8), ambient=(0.25, 0.45), key_colours=((0.8, 0.92, 1), (1, 0.82, 0.6)),
+        ambient_colours=((1, 0.85, 0.68), (0.9, 0.95, 1)),
+        backdrops=((0.06, 0.05, 0.04), (0.45, 0.42, 0.36)), clutter=(0.2, 0.6), cells=(4, 9),
+        sharp=True, exposure=(0.85, 1.15), tint=0.05, blur=(0.45, 0.8), noise=(2, 4.5),
+        quality=(50, 75),
+    ),
+    "street": Look(
+        turn=(17, 8, 7), scale=(0.27, 0.36), distance=(6, 12), azimuth=80, elevation=(5, 60),
+        key=(0.5, 1.1), ambient=(0.3, 0.55), key_colours=((1, 0.9, 0.75), (1, 0.98, 0.95)),
+        ambient_colours=((0.8, 0.9, 1), (0.95, 0.98, 1)),
+        backdrops=((0.05, 0.08, 0.05), (0.5, 0.55, 0.65)), clutter=(0.3, 0.7), cells=(8, 22),
+        sharp=False, exposure=(0.8, 1.25), tint=0.04, blur=(0.3, 0.8), noise=(1.5, 4),
+        quality=(70, 90),
+    ),
+}  # fmt: skip
+
+
+class Camera(NamedTuple):
+    """What a camera makes of a picture."""
+
+    exposure: float
+    tint: Colour
+    blur: float
+    noise: float
+    qualities: tuple[int, ...]  # of the JPEGs, one after the other
+    seed: int
+
+
+class Shot(NamedTuple):
+    """What the frames of a video share."""
+
+    scene: Scene
+    camera: Camera
+    look: str
+
+
+def _between(rng: np.random.Generator, ends: tuple[Colour, Colour]) -> Colour:
+    share = rng.random()
+    return tuple(float(a + (b - a) * share) for a, b in zip(*ends, strict=True))
+
+
+def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
+    """Draw a video: its camera, light and backdrop, and how the head is held."""
+    look = LOOKS[name]
+    yaw, pitch, roll = (float(s * z) for s, z in zip(look.turn, _normal(rng, 3), strict=True))
+    pose = Pose(
+        0.9 * yaw, 0.8 * pitch, 0.8 * roll,
+        x=float(rng.uniform(0.46, 0.54)), y=float(rng.uniform(0.46, 0.52)),
+        scale=float(rng.uniform(*look.scale)), distance=float(rng.uniform(*look.distance)),
+    )  # fmt: skip
+    light = Light(
+        azimuth=float(rng.uniform(-look.azimuth, look.azimuth)),
+        elevation=float(rng.uniform(*look.elevation)),
+        key=float(rng.uniform(*look.key)),
+        ambient=float(rng.uniform(*look.ambient)),
+        key_colour=_between(rng, look.key_colours),
+        ambient_colour=_between(rng, look.ambient_colours),
+    )
+    backdrop = Backdrop(
+        colours=(_between(rng, look.backdrops), _between(rng, look.backdrops)),
+        clutter=float(rng.uniform(*look.clutter)),
+        cells=int(rng.integers(*look.cells)),
+        sharp=look.sharp,
+        clothes=tuple(rng.uniform(0.02, 0.5, 3).tolist()),
+        seed=int(rng.integers(2**32)),
+    )
+    level = np.mean(person.skin) * (0.6 * light.key + light.ambient)
+    camera = Camera(
+        exposure=float(rng.uniform(*look.exposure) * (0.28 / level) ** 0.25),
+        tint=tuple(rng.uniform(1 - look.tint, 1 + look.tint, 3).tolist()),
+        blur=float(rng.uniform(*look.blur)),
+        noise=float(rng.uniform(*look.noise)),
+        qualities=(int(rng.integers(*look.quality)),),
+        seed=0,
+    )
+    mood = Expression(smile=float(rng.uniform(-0.1, 0.5)), brows=float(0.3 * rng.normal()))
+    return Shot(Scene(person, mood, pose, light, backdrop), camera, name)
+
+
+def draw_frame(rng: np.random.Generator, shot: Shot) -> Shot:
+    """Draw a frame of a video: pose, expression, a flicker of the light, noise."""
+    look = LOOKS[shot.look]
+    scene = shot.scene
+    yaw, pitch, roll = (float(0.3 * s * z) for s, z in zip(look.turn, _normal(rng, 3), strict=True))
+    x, y = rng.normal(0, 0.008, 2)
+    pose = scene.pose._replace(
+        yaw=scene.pose.yaw + yaw, pitch=scene.pose.pitch + pitch, roll=scene.pose.roll + roll,
+        x=scene.pose.x + float(x), y=scene.pose.y + float(y),
+        scale=scene.pose.scale * float(1 + 0.02 * _normal(rng, 1)[0]),
+    )  # fmt: skip
+    light = scene.light._replace(
+        key=scene.light.key * float(rng.uniform(0.95, 1.05)),
+        azimuth=scene.light.azimuth + float(rng.uniform(-4, 4)),
+    )
+    backdrop = scene.backdrop._replace(shift=float(rng.uniform(0, 0.6)))
+    camera = shot.camera._replace(seed=int(rng.integers(2**32)))
+    expression = draw_expression(rng, scene.expression)
+    return Shot(Scene(scene.person, expression, pose, light, backdrop), camera, shot.look)
+
+
+def draw_expression(rng: np.random.Generator, mood: Expression) -> Expression:
+    """Draw an expression around a mood."""
+    talking, blinking = rng.random() < 0.35, rng.random() < 0.06
+    return Expression(
+        smile=float(np.clip(mood.smile + rng.normal(0, 0.3), -0.4, 1)),
+        jaw=float(rng.uniform(0.05, 0.7) if talking else 0),
+        brows=float(np.clip(mood.brows + rng.normal(0, 0.4), -1, 1)),
+        lids=float(rng.uniform(0.1, 0.5) if blinking else rng.uniform(0.8, 1.15)),
+        gaze_x=float(np.clip(rng.normal(0, 0.3), -1, 1)),
+        gaze_y=float(np.clip(rng.normal(0, 0.25), -1, 1)),
+    )
+
+
+def _normal(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    return np.clip(rng.standard_normal(n), -2, 2)
+
+
+def photograph(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
+    """Blur, expose and compress a rendered picture, and add noise.
+
+    Parameters
+    ----------
+    image : ndarray of shape (S, S, 3), uint8
+    camera : Camera
+    """
+    from PIL import Image, ImageFilter
+
+    size = len(image)
+    sigma = camera.blur * size / 160
+    radius = (math.sqrt(1 + 12 * sigma**2) - 1) / 2  # of a box of this deviation
+    gains = camera.exposure * np.array(camera.tint)[:, None]
+    curve = np.minimum(np.rint(gains * np.arange(256)), 255).astype(int).ravel().tolist()
+    photo = Image.fromarray(image).filter(ImageFilter.BoxBlur(radius)).point(curve)
+    levels = np.asarray(photo, dtype=np.float32)
+    rng = np.random.default_rng(camera.seed)
+    luma = rng.standard_normal((size, size, 1), dtype=np.float32)
+    levels += np.float32(0.8 * camera.noise) * luma
+    chroma = rng.integers(-128, 128, image.shape, dtype=np.int8)
+    levels += np.float32(0.6 * camera.noise / 74) * chroma  # 74: its deviation
+    taken = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
+    for quality in camera.qualities:
+        file = io.BytesIO()
+        Image.fromarray(taken).save(file, "JPEG", quality=quality)
+        taken = np.asarray(Image.open(file))
+    return taken

@@ -1,0 +1,16 @@
+"""Why a pair is called genuine: by which places, which embedder, which pairs like it."""
+
+from ._contributions import Contribution
+from ._explain import PairExplanation, explain_pair
+from ._nearest import NearestGenuine
+from ._photo import ExplainedPhoto
+from ._report import PairReport
+
+__all__ = [
+    "Contribution",
+    "ExplainedPhoto",
+    "NearestGenuine",
+    "PairExplanation",
+    "PairReport",
+    "explain_pair",
+]

@@ -1,0 +1,176 @@
+"""One photograph of a pair, its aligned crop, and maps that lie over both."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..faces import FaceAligner, ImageError, read_image
+
+SIDES = ("reference", "probe")
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedPhoto:
+    """A photograph, the crop that was cut out of it, and maps of what mattered in it.
+
+    Attributes
+    ----------
+    name : str or None
+        Path of the photograph; None if it was given as an image.
+    image : ndarray of shape (H, W, 3), uint8
+        The photograph, RGB, upright.
+    crop : ndarray of shape (h, w, 3), uint8
+        What the pipeline embeds: the aligned face, or `image` itself where nothing is aligned.
+    matrix : ndarray of shape (2, 3), float64
+        Affine map from the photograph's pixels (x, y) to those of the crop.
+    maps : dict of str to ndarray of shape (h, w), float64
+        By method, in the pixels of the crop; see `PairExplanation`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.inspection import ExplainedPhoto
+    >>> crop = np.zeros((4, 4, 3), np.uint8)
+    >>> double = np.array([[0.5, 0.0, 0.0], [0.0, 0.5, 0.0]])     # the crop is half as large
+    >>> photo = ExplainedPhoto(None, np.zeros((8, 8, 3), np.uint8), crop, double)
+    >>> photo.maps["occlusion"] = np.eye(4)[::-1] * np.arange(4)  # greatest at (x=3, y=0)
+    >>> photo.peak("occlusion")
+    (7.0, 1.0)
+    """
+
+    name: str | None
+    image: NDArray[np.uint8]
+    crop: NDArray[np.uint8]
+    matrix: NDArray[np.float64]
+    maps: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """Corners of the crop in the photograph: (4, 2), (x, y), clockwise from the top left."""
+        height, width = self.crop.shape[:2]
+        return self._to_photo([[0, 0], [width, 0], [width, height], [0, height]])
+
+    def in_photo(self, method: str) -> NDArray[np.float32]:
+        """Lay a map over the photograph.
+
+        Parameters
+        ----------
+        method : str
+            A key of `maps`.
+
+        Returns
+        -------
+        ndarray of shape (H, W), float32
+            NaN where the crop does not reach.
+
+        Raises
+        ------
+        KeyError
+            If there is no such map.
+        """
+        return lay_over(self._map(method), self.matrix, self.image.shape[:2])
+
+    def peak(self, method: str) -> tuple[float, float]:
+        """Find where a map is greatest.
+
+        Parameters
+        ----------
+        method : str
+            A key of `maps`.
+
+        Returns
+        -------
+        x, y : float
+            In pixels of the photograph, whose top left corner is (0, 0); of several
+            places that share the maximum, the one in their middle.
+        """
+        values = self._map(method)
+        places = np.argwhere(values == values.max())[:, ::-1]
+        middle = np.square(places - places.mean(axis=0)).sum(axis=1).argmin()
+        x, y = self._to_photo(places[middle] + 0.5).tolist()
+        return x, y
+
+    def _to_photo(self, points: Any) -> NDArray[np.float64]:
+        inverse = np.linalg.inv(np.vstack([self.matrix, [0, 0, 1]]))[:2]
+        return np.asarray(points, dtype=np.float64) @ inverse[:, :2].T + inverse[:, 2]
+
+    def _map(self, method: str) -> NDArray[np.float64]:
+        if method not in self.maps:
+            raise KeyError(f"there is no map {method!r}, only {sorted(self.maps)}")
+        return self.maps[method]
+
+
+def lay_over(
+    values: NDArray[np.float64], matrix: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Lay a map over the picture that it was computed from.
+
+    Parameters
+    ----------
+    values : ndarray of shape (h, w)
+    matrix : ndarray of shape (2, 3)
+        Affine map from the picture's pixels to those of `values`.
+    shape : (int, int)
+        Height and width of the picture.
+
+    Returns
+    -------
+    ndarray of that shape, float32
+        NaN where `values` do not reach.
+    """
+    from PIL import Image
+
+    laid = Image.fromarray(values.astype(np.float32)).transform(
+        (shape[1], shape[0]),
+        Image.Transform.AFFINE,  # asks where in the map a pixel of the picture lies
+        tuple(matrix.ravel()),
+        resample=Image.Resampling.BILINEAR,
+    )
+    x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0])[:, None] + 0.5
+    (a, b, c), (d, e, f) = matrix
+    u, v = a * x + b * y + c, d * x + e * y + f
+    inside = (u >= 0) & (u < values.shape[1]) & (v >= 0) & (v < values.shape[0])
+    return np.where(inside, np.asarray(laid), np.float32(np.nan))
+
+
+def read_pair(aligner: FaceAligner | None, reference: Any, probe: Any) -> list[ExplainedPhoto]:
+    """Read and align two photographs, each face being detected once.
+
+    Raises
+    ------
+    ImageError
+        If one of them cannot be read or has no face; the message says which.
+    """
+    photos = []
+    for side, source in zip(SIDES, (reference, probe), strict=True):
+        try:
+            image = read_image(source)
+        except ImageError as error:
+            raise ImageError(f"{side}{_file(source)}: {error}") from error
+        crop, matrix = image, np.eye(3)[:2]
+        if aligner is not None:
+            crop, matrix = _align(aligner, image, f"{side}{_file(source)}")
+        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+        photos.append(ExplainedPhoto(name, image, crop, matrix))
+    return photos
+
+
+def _file(source: Any) -> str:
+    return f", file {os.fspath(source)!r}" if isinstance(source, (str, os.PathLike)) else ""
+
+
+def _align(aligner: FaceAligner, image: NDArray, place: str) -> tuple[NDArray, NDArray]:
+    """Return the crop of a photograph, and the map from the one to the other."""
+    import copy
+
+    aligner = copy.copy(aligner).set_params(keep_landmarks=True, shared=False)
+    try:
+        (crop,) = aligner.transform([image])
+    except ImageError as error:
+        raise ImageError(str(error).replace("row 0", place)) from error
+    return crop, aligner.matrices_[0]

@@ -1,0 +1,73 @@
+"""What an explanation was made with: plain values, to be repeated from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from ..faces._images import image_digest
+from ._parts import Parts
+from ._photo import SIDES, ExplainedPhoto
+
+_PACKAGES = ("scikit-learn", "numpy", "torch", "onnxruntime")
+
+
+def provenance_of(
+    parts: Parts, photos: Sequence[ExplainedPhoto], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Collect versions, steps, networks, photographs and settings.
+
+    Parameters
+    ----------
+    parts : Parts
+    photos : two ExplainedPhoto
+        Reference and probe.
+    settings : dict
+        Plain values.
+
+    Returns
+    -------
+    dict
+        `versions`, by distribution; `steps`, the classes of the pipeline; `networks`, with branch,
+        name, fingerprint of the weights and licence; `photographs`, with name, width, height and a
+        digest of the pixels; `settings`.
+    """
+    from .. import __version__
+
+    steps = [parts.aligner] if parts.aligner is not None else []
+    steps += parts.rest
+    return {
+        "versions": {"sklearn-diffake": __version__, **_versions()},
+        "steps": [type(step).__name__ for step in steps],
+        "networks": [
+            {
+                "branch": branch.name,
+                "name": branch.embedder.backbone_info_["name"],
+                "fingerprint": branch.embedder.fingerprint_,
+                "licence": branch.embedder.backbone_info_["licence"],
+            }
+            for branch in parts.branches
+        ],
+        "photographs": {
+            side: {
+                "name": photo.name,
+                "width": photo.image.shape[1],
+                "height": photo.image.shape[0],
+                "digest": image_digest(photo.image).hex(),
+            }
+            for side, photo in zip(SIDES, photos, strict=True)
+        },
+        "settings": settings,
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,131 @@
+"""PairReport: an explanation as a picture or as a page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..utils._replace import replacing
+from ._drawing import load_matplotlib, png_bytes
+from ._explain import PairExplanation
+
+
+class PairReport:
+    """Show why a pair was called genuine or manipulated.
+
+    Needs matplotlib (extra ``plots``).
+
+    Parameters
+    ----------
+    explanation : PairExplanation
+        Of `explain_pair`.
+    title : str, default="Why this verdict?"
+        Headline.
+    date : str or datetime.date, default=None
+        Shown as it is. None shows none, so that the same explanation gives the same bytes.
+
+    Attributes
+    ----------
+    explanation : PairExplanation
+    title : str
+    date : str or None
+
+    See Also
+    --------
+    explain_pair : Makes the explanation.
+
+    Notes
+    -----
+    A page is one file: its pictures are in it, it runs no script and asks nothing of a network,
+    which a Content-Security-Policy in it forbids besides. It holds the two photographs at the size
+    of a thumbnail, their faces, and faces of the nearest genuine pairs where they are known: treat
+    it as you treat the photographs.
+
+    Colours are Okabe and Ito's vermilion and blue, which colour-blind people tell apart; an outline
+    encloses where a map is above half of its greatest value.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from sklearn_diffake import make_difffake_pipeline
+    >>> from sklearn_diffake.inspection import PairReport, explain_pair
+    >>> crops = np.random.default_rng(0).integers(0, 256, (8, 2, 32, 32, 3), dtype=np.uint8)
+    >>> pipe = make_difffake_pipeline(aligner=False, device="cpu", random_state=0)
+    >>> pipe = pipe.set_params(detect__n_components=1).fit(crops)
+    >>> report = PairReport(explain_pair(pipe, *crops[0], method="occlusion", patch=0.5))
+    >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
+    >>> report.to_html(path)
+    >>> os.path.getsize(path) > 1000
+    True
+    """
+
+    def __init__(
+        self,
+        explanation: PairExplanation,
+        *,
+        title: str = "Why this verdict?",
+        date: Any = None,
+    ) -> None:
+        self.explanation = explanation
+        self.title = title
+        self.date = None if date is None else str(date)
+
+    def to_png(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as a picture.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, replaced whole or not at all.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed; the message names the extra.
+        OSError
+            If the file cannot be written.
+        """
+        load_matplotlib()
+        from ._picture import draw_report
+
+        _write(path, png_bytes(draw_report(self)))
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as a page that needs nothing but itself.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, in UTF-8, replaced whole or not at all.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed; the message names the extra.
+        OSError
+            If the file cannot be written.
+        """
+        load_matplotlib()
+        from ._page import page
+
+        _write(path, page(self).encode("utf-8"))
+
+    def _repr_html_(self) -> str | None:
+        """Show the report in a notebook; None, that is, as text, without matplotlib."""
+        try:
+            load_matplotlib()
+        except ImportError:
+            return None
+        from ._page import fragment
+
+        return fragment(self)
+
+    def __repr__(self) -> str:
+        return f"PairReport({self.explanation!r})"
+
+
+def _write(path: str | os.PathLike[str], content: bytes) -> None:
+    with replacing(Path(path)) as file:
+        file.write(content)

@@ -1,0 +1,214 @@
+"""A configuration is read whole or refused, with the name of table and key."""
+
+import pytest
+from benchmark_cases import TRUSTED, config_text
+
+from sklearn_diffake.benchmark import ConfigError, read_config
+
+
+@pytest.fixture
+def folder(data):
+    return data
+
+
+def read(folder, text, trusted=TRUSTED):
+    (folder / "changed.toml").write_text(text, encoding="utf-8")
+    return read_config(folder / "changed.toml", trusted=trusted)
+
+
+def test_all_is_read(folder):
+    config = read(folder, config_text())
+    assert [p.name for p in config.protocols] == [
+        "cross-manipulation",
+        "cross-dataset",
+        "compression",
+        "robustness",
+        "ablation",
+    ]
+    assert (config.seed, config.bootstrap, config.batch_size) == (3, 10, 7)
+    assert config.output == folder / "benchmark-results"
+    assert config.cache == folder / "benchmark-results" / "cache"
+    assert [d.value for d in config.datasets] == [
+        str(folder / f"{name}.csv") for name in ("faces", "others", "plain")
+    ]
+    one, two = config.protocols[0].candidates
+    assert (one.operator, one.normalize, one.align) == ("squared", "embeddings", None)
+    assert (len(two.embedders), two.normalize) == (2, None)
+    assert two.detector == {"name": "pyod.KNN", "n_neighbors": 3}
+    assert [c.name for c in config.protocols[1].candidates] == ["one"]
+
+
+def test_an_ablation_varies_one_thing_at_a_time(folder):
+    variants = read(folder, config_text()).protocols[-1].candidates
+    base, *others = variants
+    assert [v.name for v in variants] == [
+        "one",
+        "operator: absolute",
+        "operator: cosine",
+        "normalize: none",
+        "detector: knn",
+        "detector: GaussianMixtureDetector(n_components=1)",
+    ]
+    for variant in others:
+        changed = [
+            name
+            for name in ("embedders", "align", "operator", "normalize", "detector")
+            if getattr(variant, name) != getattr(base, name)
+        ]
+        assert changed == [variant.name.partition(":")[0]]
+
+
+def test_an_ablation_may_vary_all_together(folder):
+    text = (
+        "product = true\noperators = ['absolute', 'squared']\nnormalizations = ['none', 'both']\n"
+        "detectors = ['knn', 'MahalanobisDetector', 'IsolationForest']"
+    )
+    variants = read(folder, config_text({"ablation": text})).protocols[0].candidates
+    assert len({(v.operator, v.normalize, v.detector["name"]) for v in variants}) == 12
+
+
+def test_folders_can_be_given_otherwise(folder, tmp_path):
+    config = read(folder, config_text())
+    assert config.place(tmp_path).cache == tmp_path / "cache"
+    assert config.place(tmp_path, tmp_path / "c").cache == tmp_path / "c"
+    kept = read(folder, config_text(extra="cache = 'mine'")).place(tmp_path)
+    assert (kept.output, kept.cache) == (tmp_path, folder / "mine")
+
+
+def test_no_code_is_run_unless_trusted(folder):
+    with pytest.raises(ConfigError, match=r"\[candidates.one\] embedder: .*--trust tiny_backb"):
+        read(folder, config_text(), trusted=[])
+
+
+def changed(old, new, protocols=None):
+    text = config_text(protocols)
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+def protocol(name, text):
+    return config_text({name: text})
+
+
+CASES = {
+    "not toml": ("a = = 1", r"changed.toml: not a TOML file: .*line 1"),
+    "unknown key": (changed("seed", "sead"), r"toml: sead: unknown key; did you mean 'seed'\?"),
+    "wrong type": (changed("seed = 3", "seed = '3'"), r"seed: expected an integer, got '3'"),
+    "not a bool": (changed("seed = 3", "seed = true"), r"seed: expected an integer, got True"),
+    "too small": (changed("seed = 3", "seed = -1"), r"seed: expected an integer from 0 to"),
+    "not finite": (
+        config_text(extra="confidence = nan"),
+        r"confidence: expected a finite number, got nan",
+    ),
+    "no datasets": (config_text(datasets=()), r"datasets: is missing"),
+    "no protocols": (config_text({}), r"protocols: is missing"),
+    "not a table": (
+        config_text(datasets=()) + "\n[datasets]\na = 1",
+        r"\[datasets\] a: expected a",
+    ),
+    "two sources": (
+        changed("images = 'faces.csv'", "images = 'faces.csv'\nloader = 'load_dfdc'"),
+        r"\[datasets.faces\] loader: expected one of loader, images and pairs, got loader and im",
+    ),
+    "no source": (changed("images = 'faces.csv'", ""), r"\[datasets.faces\] loader: .* got none"),
+    "missing file": (
+        changed("faces.csv", "no.csv"),
+        r"\[datasets.faces\] images: there is no file",
+    ),
+    "unknown loader": (
+        changed("images = 'faces.csv'", "loader = 'load_celebdf'"),
+        r"\[datasets.faces\] loader: 'load_celebdf' is no loader; did you mean 'load_celeb_df'",
+    ),
+    "private loader": (
+        changed("images = 'faces.csv'", "loader = 'extract_frames'"),
+        r"\[datasets.faces\] loader: 'extract_frames' is no loader",
+    ),
+    "unknown argument": (
+        changed("images = 'faces.csv'", "loader = 'load_dfdc'\narguments = {rot = 'a'}"),
+        r"\[datasets.faces.arguments\] rot: load_dfdc has no such argument; did you mean 'root'",
+    ),
+    "unknown mode": (
+        changed("images = 'faces.csv'", "images = 'faces.csv'\nmode = 'video'"),
+        r"\[datasets.faces\] mode: 'video' is not known; did you mean 'same_video'",
+    ),
+    "misspelt key": (
+        changed("embedder = ", "embeder = "),
+        r"\[candidates.one\] embedder: is missing.* \(is 'embeder' meant",
+    ),
+    "unknown operator": (
+        changed("'squared'" if "'squared'" in config_text() else '"squared"', '"square"'),
+        r"\[candidates.one\] operator: 'square' is not known; did you mean 'squared'",
+    ),
+    "unknown detector": (
+        changed('"MahalanobisDetector"', '"Mahalanobis"'),
+        r"\[candidates.one\] detector: 'Mahalanobis' is no detector; did you mean 'Mahalanob",
+    ),
+    "unknown parameter": (
+        changed('"MahalanobisDetector"', '{name = "MahalanobisDetector", shrink = 1}'),
+        r"\[candidates.one\] detector.shrink: MahalanobisDetector has no such parameter",
+    ),
+    "bad parameter": (
+        changed('"MahalanobisDetector"', '{name = "MahalanobisDetector", contamination = 2}'),
+        r"\[candidates.one\] detector.parameters: .*'contamination'",
+    ),
+    "nested detector": (
+        changed(
+            '"MahalanobisDetector"',
+            '{name = "ConformalDetector", detector = {name = "pyod.KMN"}}',
+        ),
+        r"\[candidates.one\] detector.detector.name: 'pyod.KMN' is no detector; .*'pyod.KNN'",
+    ),
+    "named detector": (
+        changed("n_neighbors", "neighbors"),
+        r"\[detectors.knn\] neighbors: KNN has no such parameter; did you mean 'n_neighbors'",
+    ),
+    "dotted detector": (
+        changed('"MahalanobisDetector"', '"sklearn.svm.OneClassSVM"'),
+        r"\[candidates.one\] detector: 'sklearn.svm.OneClassSVM' is no detector",
+    ),
+    "bad aligner": (
+        changed("align = false", "align = {sise = 3}"),
+        r"\[candidates.one.align\] sise: unknown key; did you mean 'size'",
+    ),
+    "bad size": (
+        changed("align = false", "align = {size = 3}"),
+        r"\[candidates.one\] align: .*'size'",
+    ),
+    "unknown protocol": (
+        protocol("crossdataset", ""),
+        r"\[protocols.crossdataset\]: there is no such protocol; did you mean 'cross-dataset'",
+    ),
+    "unknown dataset": (
+        protocol("robustness", "datasets = ['face']"),
+        r"\[protocols.robustness\] datasets: 'face' is not known; did you mean 'faces'",
+    ),
+    "unknown candidate": (
+        protocol("robustness", "candidates = ['onne']"),
+        r"\[protocols.robustness\] candidates: 'onne' is not known; did you mean 'one'",
+    ),
+    "listed twice": (
+        protocol("robustness", "candidates = ['one', 'one']"),
+        r"\[protocols.robustness\] candidates: 'one' is listed twice",
+    ),
+    "empty list": (protocol("robustness", "kinds = []"), r"kinds: the list is empty"),
+    "unknown kind": (protocol("robustness", "kinds = ['jpg']"), r"kinds: 'jpg'.*'jpeg'"),
+    "bad strength": (protocol("robustness", "jpeg = [200]"), r"jpeg: .*from 1 to 95, got 200"),
+    "levels and jpeg": (
+        protocol("compression", "levels = ['c23']\njpeg = [50]"),
+        r"\[protocols.compression\] jpeg: give levels of the datasets or JPEG qualities",
+    ),
+    "unknown base": (protocol("ablation", "base = 'three'"), r"\[protocols.ablation\] base: 'thr"),
+    "one fold": (protocol("ablation", "folds = 1"), r"\[protocols.ablation\] folds: .*least 2"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_is_named(folder, name):
+    text, message = CASES[name]
+    with pytest.raises(ConfigError, match=message):
+        read(folder, text)
+
+
+def test_a_missing_configuration_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no configuration .*none.toml"):
+        read_config(tmp_path / "none.toml")

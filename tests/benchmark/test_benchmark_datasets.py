@@ -1,0 +1,140 @@
+"""Pairs come in from loaders and tables, with what must be kept apart."""
+
+import re
+
+import numpy as np
+import pytest
+from benchmark_cases import write_dataset, write_rows
+
+from sklearn_diffake.benchmark._datasets import load_pairs
+from sklearn_diffake.benchmark._specs import DatasetSpec
+
+IMAGES = {"mode": "reference", "k": 1, "exclude": None}
+
+
+def load(source, value, arguments=None, *, seed=0, **more):
+    return load_pairs(DatasetSpec("faces", source, str(value), arguments or {}, **more), seed=seed)
+
+
+@pytest.fixture
+def images(tmp_path):
+    return write_dataset(tmp_path, n_people=5)
+
+
+def test_images_are_paired_by_person(images):
+    table = load("images", images, IMAGES)
+    assert len(table) == 5 * 7
+    assert np.bincount(table.target + 1).tolist() == [15, 0, 20]
+    for (reference, probe), label, technique, who in zip(
+        table.data,
+        table.target,
+        table.columns["technique"],
+        table.columns["identity"],
+        strict=True,
+    ):
+        assert reference != probe
+        assert re.search(rf"/{who[5:]}-\d-{technique}.png$", probe)
+        assert re.search(rf"/{who[5:]}-\d-genuine.png$", reference)
+        assert (technique == "genuine") == (label == 1)
+    assert set(table.groups.ravel()) == {f"person:faces{i}" for i in range(5)}
+
+
+def test_images_of_one_video_are_paired(tmp_path):
+    rows = [(f"v{v}-{i}.png", f"v{v}", 9 - i) for v in range(3) for i in range(4)]
+    table = load(
+        "images",
+        write_rows(tmp_path / "t.csv", ("path", "video", "frame"), rows),
+        {**IMAGES, "mode": "same_video", "k": "all"},
+    )
+    assert len(table) == 18
+    assert (table.target == 1).all()
+    for first, second in table.data:
+        assert first[:-5] == second[:-5]  # of one video,
+        assert first > second  # sorted by frame, which counts down
+    assert table.groups[0].tolist() == ["video:v0"]
+
+
+def test_the_original_may_be_kept_from_being_the_reference(tmp_path):
+    rows = [("a1.png", "a", 1, ""), ("a2.png", "a", 1, ""), ("f.png", "a", -1, "a2.mp4")]
+    file = write_rows(tmp_path / "t.csv", ("path", "identity", "label", "original"), rows)
+    for seed in range(8):
+        table = load("images", file, {**IMAGES, "exclude": "original"}, seed=seed)
+        assert table.data[2].tolist() == [str(tmp_path / "a1.png"), str(tmp_path / "f.png")]
+    assert table.groups[2].tolist() == ["person:a", "video:a2.mp4"]
+
+
+def test_pairs_are_read_as_they_are(tmp_path):
+    rows = [("r.png", "p.png", 1, "", "c23"), ("r.png", "/q.png", -1, "", "c40")]
+    header = ("reference", "probe", "label", "technique", "compression")
+    table = load("pairs", write_rows(tmp_path / "t.csv", header, rows))
+    folder = str(tmp_path)
+    assert table.data.tolist() == [[f"{folder}/r.png", f"{folder}/p.png"],
+                                   [f"{folder}/r.png", "/q.png"]]  # fmt: skip
+    assert table.target.tolist() == [1, -1]
+    assert table.columns["technique"].tolist() == ["genuine", "deepfake"]
+    assert table.columns["compression"].tolist() == ["c23", "c40"]
+    # nothing but the files tells who is seen
+    assert table.groups.tolist() == [[f"file:{folder}/r.png", f"file:{folder}/p.png"],
+                                     [f"file:{folder}/r.png", "file:/q.png"]]  # fmt: skip
+
+
+def test_loaders_are_called_with_their_arguments(images):
+    pytest.importorskip("pandas")
+    arguments = {"table": str(images), "mode": "reference", "k": "all"}
+    table = load("loader", "load_video_table", arguments)
+    assert len(table) == 5 * (4 * 1 + 3 * 2)  # within their compression
+    assert set(table.columns["technique"]) == {"genuine", "patch", "swap", "tint"}
+    assert set(table.columns["compression"]) == {"c23", "c40"}
+    arguments["k"] = 1
+    drawn = [load("loader", "load_video_table", arguments, seed=s).data for s in (0, 0, 1, 2)]
+    assert (drawn[0] == drawn[1]).all()
+    assert any((drawn[0] != other).any() for other in drawn[2:])
+
+
+def test_columns_to_keep_apart_can_be_chosen(tmp_path):
+    rows = [("a1.png", "a", "g1", "b"), ("a2.png", "a", "g1", ""), ("b1.png", "b", "g2", ""),
+            ("b2.png", "b", "g2", "")]  # fmt: skip
+    file = write_rows(tmp_path / "t.csv", ("path", "identity", "group", "donor"), rows)
+    assert load("images", file, IMAGES, groups=("group",)).groups[0].tolist() == ["group:g1"]
+    table = load("images", file, IMAGES, groups=("identity", "donor"))
+    assert table.groups[0].tolist() == ["person:a", "person:b"]
+    own = load("images", file, IMAGES, distinct_people=True)
+    assert own.groups[0].tolist() == ["person:faces:a"]
+    with pytest.raises(ValueError, match=r"\[datasets.faces\] images: groups: .*column 'people'"):
+        load("images", file, IMAGES, groups=("people",))
+
+
+def test_a_limit_keeps_whole_people(images):
+    table = load("images", images, IMAGES, limit=17)
+    people, sizes = np.unique(table.columns["identity"], return_counts=True)
+    assert sizes.tolist() == [7, 7]
+    others = [load("images", images, IMAGES, limit=17, seed=s).columns["identity"] for s in (1, 2)]
+    assert any(set(other) != set(people) for other in others)
+    with pytest.raises(ValueError, match="limit = 3 is fewer than the 7 pairs of any one group"):
+        load("images", images, IMAGES, limit=3)
+
+
+BAD = {
+    "no column": (("file",), [("a.png",)], "has no column 'path'; it has .*'file'"),
+    "no rows": (("path",), [], "has a header and no rows"),
+    "ragged": (("path", "label"), [("a.png",)], "row 0: not as many cells as the header"),
+    "empty": (("path", "label"), [("", 1)], "row 0: path is empty"),
+    "label": (("path", "label"), [("a.png", 1), ("b.png", 0)], "row 1: label '0'; expected 1"),
+    "nobody": (("path", "label"), [("a.png", 1)], "identity"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_tables_are_named(tmp_path, name):
+    header, rows, message = BAD[name]
+    file = write_rows(tmp_path / "t.csv", header, rows)
+    with pytest.raises(ValueError, match=rf"^\[datasets.faces\] images: .*{message}"):
+        load("images", file, IMAGES)
+
+
+def test_what_a_loader_refuses_is_named(images, tmp_path):
+    pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"^\[datasets.faces\] arguments: .*'mode'"):
+        load("loader", "load_video_table", {"table": str(images), "mode": "x"})
+    with pytest.raises(OSError, match=r"^\[datasets.faces\] arguments: .*no table"):
+        load("loader", "load_video_table", {"table": str(tmp_path / "none.csv")})

@@ -1,0 +1,195 @@
+"""Who is learned from, who is judged: never the same people, never a deepfake learned from."""
+
+import numpy as np
+import pytest
+
+from sklearn_diffake.benchmark._datasets import PairTable
+from sklearn_diffake.benchmark._degrade import Degradation
+from sklearn_diffake.benchmark._protocols import ALL_OTHERS, CALIBRATED, make_cells
+from sklearn_diffake.benchmark._specs import Candidate, Protocol
+from sklearn_diffake.model_selection import LeakageError
+
+ONE = Candidate("one", ({"backbone": "x"},), None, "squared", "embeddings", {"name": "x"})
+TWO = Candidate("two", ({"backbone": "x"},), None, "subtract", "embeddings", {"name": "x"})
+LOSSES = (Degradation("jpeg", 50), Degradation("blur", 2.0))
+OPTIONS = {
+    "cross-manipulation": {"calibrate": True},
+    "cross-dataset": {"bpcer": 0.05},
+    "compression": {"levels": (), "jpeg": LOSSES[:1]},
+    "robustness": {"degrade": "probe", "degradations": LOSSES},
+    "ablation": {},
+}
+
+
+def table(name, *, n_people=9, people=None, fakes=True, levels=("c23", "c40")):
+    """Four genuine pairs and a fake by each of two techniques, of every person."""
+    techniques = ["genuine"] * 4 + ["swap", "warp"] * fakes
+    names = people or [f"{name}{i}" for i in range(n_people)]
+    rows = [(who, technique, i) for who in names for i, technique in enumerate(techniques)]
+    columns = {
+        "identity": [who for who, _, _ in rows],
+        "technique": [technique for _, technique, _ in rows],
+        "compression": [levels[i % len(levels)] for _, _, i in rows],
+        "split": [("train", "val", "test")[names.index(who) % 3] for who, _, _ in rows],
+        "video": [""] * len(rows),
+        "original": [""] * len(rows),
+    }
+    arrays = {key: np.array(values, dtype=object) for key, values in columns.items()}
+    target = np.where(arrays["technique"] == "genuine", 1, -1)
+    return PairTable(name, np.empty((len(rows), 2)), target, arrays, arrays["identity"][:, None])
+
+
+def protocol(name, *, datasets=(), candidates=(ONE,), folds=3, split="identities", **options):
+    return Protocol(name, datasets, candidates, folds, split, {**OPTIONS[name], **options})
+
+
+def cells_of(name, *tables, **options):
+    tables = {t.name: t for t in tables}
+    return make_cells([protocol(name, **options)], tables, seed=0), tables
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_no_deepfake_is_learned_from_and_nobody_is_on_both_sides(name):
+    tables = [table("a"), table("b", people=["a0", "a1", *(f"b{i}" for i in range(7))])]
+    cells, tables = cells_of(name, *tables)
+    assert cells
+    for cell in cells:
+        for step in cell.steps:
+            judged = tables[step.score.dataset]
+            seen = set(judged.columns["identity"][step.score.rows])
+            assert len(step.score.rows)
+            for rows in step.fit:
+                learned = tables[rows.dataset]
+                assert len(rows.rows)
+                assert (learned.target[rows.rows] == 1).all()
+                assert seen.isdisjoint(learned.columns["identity"][rows.rows])
+
+
+def test_every_pair_is_judged_once():
+    cells, tables = cells_of("ablation", table("a"), candidates=(ONE, TWO))
+    for name in ("one", "two"):
+        mine = [c for c in cells if c.candidate == name]
+        assert [c.split for c in mine] == [f"fold {i} of 3" for i in (1, 2, 3)]
+        judged = np.concatenate([c.steps[0].score.rows for c in mine])
+        assert sorted(judged) == list(range(len(tables["a"])))
+
+
+def test_official_splits_are_honoured():
+    (cell,), tables = cells_of("ablation", table("a"), split="official")
+    split = tables["a"].columns["split"]
+    (step,) = cell.steps
+    assert set(split[step.fit[0].rows]) == {"train", "val"}
+    assert step.score.rows.tolist() == np.flatnonzero(split == "test").tolist()
+
+
+def test_an_official_split_that_leaks_is_refused():
+    leaky = table("a")
+    leaky.columns["split"][0] = "test"
+    with pytest.raises(ValueError, match=r"^\[protocols.ablation\] Split 0 has 'a0' on both") as e:
+        cells_of("ablation", leaky, split="official")
+    assert isinstance(e.value.__cause__, LeakageError)
+    leaky.columns["split"][:] = "train"
+    with pytest.raises(ValueError, match="'a' has no official splits train and test, but"):
+        cells_of("ablation", leaky, split="official")
+
+
+def test_thresholds_never_see_the_technique_left_out():
+    cells, tables = cells_of("cross-manipulation", table("a"))
+    technique = tables["a"].columns["technique"]
+    left_out = [cell for cell in cells if cell.condition]
+    assert [cell.condition for cell in left_out] == [(CALIBRATED, "swap"), (CALIBRATED, "warp")]
+    for cell in left_out:
+        main, *others = cell.steps
+        out = cell.condition[1]
+        assert set(technique[main.score.rows]) == {"genuine", out}
+        judged = set(tables["a"].columns["identity"][main.score.rows])
+        for step in others:
+            assert set(technique[step.score.rows]) == {"genuine", "swap", "warp"} - {out}
+            for rows in (*step.fit, step.score):
+                assert judged.isdisjoint(tables["a"].columns["identity"][rows.rows])
+        held_out = np.concatenate([step.score.rows for step in others])
+        assert len(held_out) == len(set(held_out))
+    plain, _ = cells_of("cross-manipulation", table("a"), calibrate=False)
+    assert plain == [cell for cell in plain if not cell.condition]
+    assert len(plain) == len(cells) - len(left_out) == 3
+
+
+def test_datasets_are_crossed():
+    cells, tables = cells_of("cross-dataset", table("a"), table("b"), table("g", fakes=False))
+    across = [(cell.fit, cell.test) for cell in cells if cell.fit != cell.test]
+    assert across == [
+        ("b", "a"), ("g", "a"), (ALL_OTHERS, "a"), ("a", "b"), ("g", "b"), (ALL_OTHERS, "b")
+    ]  # fmt: skip
+    within = [(cell.fit, cell.test) for cell in cells if cell.fit == cell.test]
+    assert within == [("a", "a")] * 3 + [("b", "b")] * 3
+    for cell in cells:
+        main, *others = cell.steps
+        if cell.fit != cell.test:
+            assert len(main.score.rows) == len(tables[cell.test])
+        if cell.fit == ALL_OTHERS:
+            assert {rows.dataset for rows in main.fit} == set(tables) - {cell.test}
+        elif cell.fit != cell.test:
+            assert {step.score.dataset for step in others} == {cell.fit}
+
+
+def test_people_of_two_datasets_are_learned_from_in_neither():
+    shared = table("b", people=["a0", "a1", *(f"b{i}" for i in range(7))])
+    cells, tables = cells_of("cross-dataset", table("a"), shared)
+    (cell,) = [c for c in cells if (c.fit, c.test) == ("b", "a")]
+    learned = set(tables["b"].columns["identity"][cell.steps[0].fit[0].rows])
+    assert learned == {f"b{i}" for i in range(7)}
+
+
+def test_levels_are_crossed_within_folds():
+    cells, tables = cells_of("compression", table("a"))
+    assert len(cells) == 3 * 4
+    level = tables["a"].columns["compression"]
+    for cell in cells:
+        (step,) = cell.steps
+        assert set(level[step.fit[0].rows]) == {cell.condition[0]}
+        assert set(level[step.score.rows]) == {cell.condition[1]}
+    with pytest.raises(ValueError, match="levels: dataset 'a' has no compression 'c11', but"):
+        cells_of("compression", table("a"), levels=("c23", "c11"))
+
+
+def test_levels_are_made_where_there_is_but_one():
+    cells, _ = cells_of("compression", table("a", levels=("raw",)))
+    assert {cell.condition for cell in cells} == {
+        (a, b) for a in ("as it is", "jpeg 50") for b in ("as it is", "jpeg 50")
+    }
+    for cell in cells:
+        (step,) = cell.steps
+        for name, rows in zip(cell.condition, (step.fit[0], step.score), strict=True):
+            loss = None if name == "as it is" else LOSSES[0]
+            assert rows.condition == (loss, loss)
+
+
+@pytest.mark.parametrize("degrade", ["probe", "both"])
+def test_only_what_is_judged_is_degraded(degrade):
+    cells, _ = cells_of("robustness", table("a"), degrade=degrade)
+    assert [cell.condition for cell in cells[:3]] == [("none", ""), ("jpeg", "50"), ("blur", "2")]
+    for cell, loss in zip(cells, (None, *LOSSES) * 3, strict=True):
+        (step,) = cell.steps
+        assert step.fit[0].condition == (None, None)
+        assert step.score.condition == (loss if degrade == "both" else None, loss)
+
+
+def test_datasets_of_one_class_are_left_out_unless_named():
+    cells, _ = cells_of("ablation", table("a"), table("g", fakes=False))
+    assert {cell.test for cell in cells} == {"a"}
+    with pytest.raises(ValueError, match=r"\[protocols.ablation\] datasets: 'g' has not both"):
+        cells_of("ablation", table("a"), table("g", fakes=False), datasets=("a", "g"))
+    with pytest.raises(ValueError, match="needs two datasets at least, there is 'a'"):
+        cells_of("cross-dataset", table("a"))
+    with pytest.raises(ValueError, match="no dataset has both"):
+        cells_of("cross-dataset", table("g", fakes=False), table("h", fakes=False))
+
+
+def test_the_seed_deals_the_people():
+    tables = {"a": table("a")}
+    deals = [
+        [cell.steps[0].score.rows.tolist() for cell in make_cells([protocol("ablation")], tables,
+                                                                  seed=seed)]
+        for seed in (0, 0, 1)
+    ]  # fmt: skip
+    assert deals[0] == deals[1] != deals[2]

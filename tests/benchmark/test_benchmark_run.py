@@ -1,0 +1,282 @@
+"""A benchmark runs to its end, whatever happens on the way."""
+
+import builtins
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmark_cases import TRUSTED, events, result_files, write_config, write_dataset
+
+from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
+from sklearn_diffake.cli import main
+from sklearn_diffake.embedding import EmbeddingStore
+from sklearn_diffake.novelty import MahalanobisDetector
+
+ROOT = Path(__file__).resolve().parents[2]
+TRUST = [word for name in TRUSTED for word in ("--trust", name)]
+
+
+def run(data, folder, **options):
+    config = read_config(data / "benchmark.toml", trusted=TRUSTED)
+    return run_benchmark(config.place(folder), **options)
+
+
+def start(data, folder):
+    """Start a benchmark as a user does."""
+    words = arguments(data, folder)
+    code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({words!r}))"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+
+
+def arguments(data, folder):
+    return ["benchmark", str(data / "benchmark.toml"), "-o", str(folder), "--quiet", *TRUST]
+
+
+def test_every_protocol_has_figures(finished):
+    assert finished.failures == {}
+    results = json.loads((finished.folder / "results.json").read_text())
+    rows = results["summary"]
+    assert list(dict.fromkeys(row["protocol"] for row in rows)) == [
+        "cross-manipulation",
+        "cross-dataset",
+        "compression",
+        "robustness",
+        "ablation",
+    ]
+    for row in rows:
+        assert list(row["figures"]) == [
+            "auc", "eer", "ap_fake", "bpcer10", "bpcer20", "bpcer100", "apcer", "bpcer",
+        ]  # fmt: skip
+        for estimate, low, high in row["figures"].values():
+            assert 0 <= low <= high <= 1
+            assert 0 <= estimate <= 1
+    assert results["config"]["seed"] == 3
+    assert results["device"] in ("cpu", "cuda", "mps")
+    assert results["versions"]["numpy"] == np.__version__
+    assert results["datasets"]["faces"]["pairs"] == 84
+    techniques = results["datasets"]["faces"]["technique"]
+    assert techniques == {"patch": 12, "swap": 12, "tint": 12, "genuine": 48}
+
+
+def test_the_report_shows_tables_and_figures(finished):
+    report = (finished.folder / "report.md").read_text()
+    pictures = re.findall(r"!\[.*\]\((.*)\)", report)
+    assert len(pictures) == len(set(pictures)) == 8
+    assert {path.name for path in finished.folder.glob("*.png")} == set(pictures)
+    for name in pictures:
+        assert (finished.folder / name).read_bytes().startswith(b"\x89PNG")
+    tables = [line for line in report.splitlines() if line.startswith("|")]
+    for line, above in zip(tables[1:], tables, strict=False):
+        if line.startswith("| ---"):
+            assert line.count("|") == above.count("|")
+    results = json.loads((finished.folder / "results.json").read_text())
+    auc = results["summary"][0]["figures"]["auc"]
+    assert "{:.3f} [{:.3f}, {:.3f}]".format(*auc) in report
+
+
+def test_every_image_is_embedded_once(finished):
+    (count,) = events(finished.folder, "embedded")
+    entries = EmbeddingStore(finished.folder / "cache").info()
+    assert finished.images["embedded"] == finished.images["wanted"] == count["embedded"]
+    assert entries["entries"] == entries["writes"] == count["embedded"]
+    # 147 photographs by two networks, 32 and 3 x 84 degraded probes by one of them
+    assert count["embedded"] == 2 * 147 + 32 + 3 * 84
+
+
+def test_a_second_start_does_nothing_and_gives_the_same(data, finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    before = result_files(tmp_path / "copy")
+    for name in ("results.json", "report.md"):
+        (tmp_path / "copy" / name).unlink()
+    result = run(data, tmp_path / "copy")
+    assert (result.n_before, result.images["embedded"]) == (result.n_cells, 0)
+    assert result_files(tmp_path / "copy") == before
+
+
+def embedded(folder):
+    """Count what the store of a benchmark holds, without making one."""
+    there = any((folder / "cache").glob("*.sqlite"))
+    return EmbeddingStore(folder / "cache").info()["entries"] if there else 0
+
+
+def done(folder):
+    return len(list((folder / "cells").glob("*.json")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "least"), [(embedded, 40), (done, 10)])
+def test_killed_and_started_again(data, finished, tmp_path, what, least):
+    process = start(data, tmp_path)
+    while what(tmp_path) < least and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    n_done, n_embedded = done(tmp_path), embedded(tmp_path)
+    assert (n_done == 0) == (what is embedded)
+    assert n_done < finished.n_cells
+    assert (n_embedded < finished.images["wanted"]) == (what is embedded)
+    assert not (tmp_path / "results.json").exists()
+
+    result = run(data, tmp_path)
+    assert result.n_before == n_done
+    assert result.images["embedded"] == finished.images["wanted"] - n_embedded
+    assert result_files(tmp_path) == result_files(finished.folder)
+    assert not list(tmp_path.rglob(".*.tmp"))
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same(data, finished, tmp_path):
+    result = run(data, tmp_path, n_jobs=2)
+    assert result.images == finished.images
+    assert result_files(tmp_path) == result_files(finished.folder)
+
+
+SMALL = {"cross-manipulation": "candidates = ['one']\ncalibrate = false\nfolds = 2"}
+
+
+@pytest.fixture
+def small(tmp_path):
+    write_dataset(tmp_path, n_people=6, genuine=3)
+    return write_config(tmp_path, SMALL, datasets=["faces"])
+
+
+def command(config, *more):
+    return main(["benchmark", str(config), "--quiet", *TRUST, *more])
+
+
+def test_the_cells_can_be_listed(small, capsys):
+    assert command(small, "--list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0].strip() for line in lines] == ["to do", "to do", lines[-1]]
+    assert lines[0].endswith("cross-manipulation | faces | one | fold 1 of 2")
+    assert lines[-1] == "2 cells, 2 different: 0 done, 2 to do"
+    assert not list(small.parent.rglob("cells"))
+    assert command(small) == 0
+    assert "2 cells: 0 were done, 2 done now, 0 failed" in capsys.readouterr().out
+    assert command(small, "--list") == 0
+    assert capsys.readouterr().out.endswith("2 cells, 2 different: 2 done, 0 to do\n")
+
+
+def test_quiet_is_quiet_and_verbose_shows_the_time_left(small, capsys):
+    assert command(small) == 0
+    assert capsys.readouterr().err == ""
+    shutil.rmtree(small.parent / "benchmark-results")
+    assert main(["benchmark", str(small), "-v", *TRUST]) == 0
+    shown = capsys.readouterr().err
+    assert re.search(r"embedding: .*image/s", shown)
+    assert re.search(r"cells: .*0/2 \[.*<.*cell/s\]", shown)
+
+
+def test_what_fails_is_recorded_and_tried_again(small, capsys, monkeypatch):
+    fit, fail = MahalanobisDetector._fit, [True, False]
+
+    def sometimes(self, X, **per_row):
+        if fail and fail.pop(0):
+            raise RuntimeError("a singular matrix, say")
+        return fit(self, X, **per_row)
+
+    monkeypatch.setattr(MahalanobisDetector, "_fit", sometimes)
+    assert command(small) == 1
+    out, err = capsys.readouterr()
+    assert "1 done now, 1 failed" in out
+    assert "failed: cross-manipulation | faces | one | fold 1 of 2: RuntimeError: a singular" in err
+    folder = small.parent / "benchmark-results"
+    (failed,) = (folder / "failed").glob("*.json")
+    assert json.loads(failed.read_text())["error"] == "RuntimeError: a singular matrix, say"
+    assert "1 cells failed" in (folder / "report.md").read_text()
+    failures = json.loads((folder / "results.json").read_text())["failures"]
+    assert failures == {
+        "cross-manipulation | faces | one | fold 1 of 2": "RuntimeError: a singular matrix, say"
+    }
+    assert command(small) == 0
+    assert "1 were done, 1 done now, 0 failed" in capsys.readouterr().out
+    assert not failed.exists()
+    assert "failed" not in (folder / "report.md").read_text()
+
+
+def test_an_image_that_cannot_be_read_fails_its_cells_only(small, capsys):
+    picture = small.parent / "faces" / "0-0-patch.png"
+    good = picture.read_bytes()
+    picture.write_bytes(b"no image")
+    assert command(small) == 1
+    out, err = capsys.readouterr()
+    assert "1 done now, 1 failed" in out
+    assert re.search(r"failed: .*0-0-patch.png: not an image file", err)
+    picture.write_bytes(good)
+    assert command(small) == 0
+    out = capsys.readouterr().out
+    assert "2 cells: 0 were done, 2 done now" in out  # the dataset is another one now
+    assert "1 of 36 images embedded now" in out
+
+
+def test_other_seeds_and_pictures_are_other_cells(small):
+    plan = plan_benchmark(read_config(small, trusted=TRUSTED))
+    text = small.read_text()
+    small.write_text(text.replace("seed = 3", "seed = 4"))
+    other = plan_benchmark(read_config(small, trusted=TRUSTED))
+    assert set(plan.keys).isdisjoint(other.keys)
+    small.write_text(text.replace("bootstrap = 10", "bootstrap = 30"))
+    assert plan_benchmark(read_config(small, trusted=TRUSTED)).keys == plan.keys
+    a, b = (small.parent / "faces" / f"0-{i}-genuine.png" for i in (0, 1))
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second)
+    b.write_bytes(first)
+    small.write_text(text)
+    swapped = plan_benchmark(read_config(small, trusted=TRUSTED))
+    assert swapped.fingerprints != plan.fingerprints
+    assert set(plan.keys).isdisjoint(swapped.keys)
+
+
+def test_bad_configurations_are_one_line(small, capsys):
+    small.write_text(small.read_text().replace("folds = 2", "foldz = 2"))
+    assert command(small) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "[protocols.cross-manipulation] foldz: unknown key; did you mean 'folds'?" in error
+
+
+def test_what_dataset_does_not_suit_is_said(small, capsys):
+    small.write_text(small.read_text().replace("folds = 2", "folds = 9"))
+    assert command(small) == 2
+    error = capsys.readouterr().err
+    assert "[protocols.cross-manipulation] There are too few groups for 9 folds" in error
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "more"),
+    [("matplotlib", "plots", []), ("distributed", "dask", ["--dask", "tcp://127.0.0.1:1"])],
+)
+def test_missing_extras_are_named(small, capsys, monkeypatch, module, extra, more):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.partition(".")[0] == module:
+            raise ImportError(f"No module named {name!r}")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert command(small, *more) == 2
+    assert f"pip install 'sklearn-diffake[{extra}]'" in capsys.readouterr().err
+
+
+def test_videos_are_judged_if_asked_for(small, capsys):
+    text = small.read_text()
+    small.write_text("level = 'videos'\n" + text)
+    assert command(small) == 2
+    assert "dataset 'faces' has pairs of no named video" in capsys.readouterr().err
+    table = small.parent / "faces.csv"
+    head, *lines = table.read_text().splitlines()
+    named = [f"{line},{line.split(',')[1]}-{line.split(',')[3]}" for line in lines]
+    table.write_text("\n".join([f"{head},video", *named]) + "\n")
+    assert command(small) == 0
+    results = json.loads((small.parent / "benchmark-results" / "results.json").read_text())
+    assert results["summary"][0]["n_genuine"] == 6  # not 18

@@ -1,0 +1,364 @@
+"""explain_pair: numbers, contributions, neighbours, provenance, and what it refuses."""
+
+import json
+import subprocess
+import sys
+from itertools import permutations
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from explain_cases import (
+    CORNER,
+    RIGHT,
+    SIDE,
+    Additive,
+    OwnEmbedder,
+    build,
+    explain,
+    genuine_crops,
+    pair_that_differs,
+)
+from image_helpers import noise, save_all
+from onnx import TensorProto, helper, numpy_helper, save
+from pyod.models.knn import KNN
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+import sklearn_diffake
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
+from sklearn_diffake.faces import FaceAligner, ImageError
+from sklearn_diffake.inspection import explain_pair
+from sklearn_diffake.inspection._contributions import _shapley
+from sklearn_diffake.inspection._parts import pair_table
+from sklearn_diffake.novelty import (
+    ConformalDetector,
+    GenuineOnly,
+    MahalanobisDetector,
+    NearestReferenceDetector,
+    PyODDetector,
+)
+from sklearn_diffake.pairs import PairDifference
+
+BOTH = [CORNER, RIGHT]
+
+
+def onnx_network(path):
+    """A network without gradient: mean colours."""
+    axes = numpy_helper.from_array(np.array([2, 3]), "axes")
+    node = helper.make_node("ReduceMean", ["image", "axes"], ["vector"], keepdims=0)
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", 3, 8, 8])
+    vector = helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["b", 3])
+    graph = helper.make_graph([node], "net", [image], [vector], [axes])
+    opset = [helper.make_opsetid("", 18)]
+    save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("embedder", [CORNER, BOTH])
+def test_numbers_are_those_of_the_pipeline(embedder):
+    pipe, pair = build(embedder), pair_that_differs()
+    table = pair_table([pair])
+    found = explain(pipe, *pair, method="gradient", n_smooth=1)
+    assert found.score == pytest.approx(pipe.score_samples(table)[0], rel=1e-9)
+    assert found.threshold == pipe["detect"].offset_
+    assert found.decision == pytest.approx(pipe.decision_function(table)[0], rel=1e-9)
+    assert found.verdict == {1: "genuine", -1: "deepfake"}[pipe.predict(table)[0]]
+    assert found.p_value is None
+    assert repr(found).startswith("PairExplanation(deepfake: score=-")
+
+
+def test_a_genuine_pair_is_called_so():
+    pair = genuine_crops(1, seed=0)[0]
+    assert explain(build(), *pair, method="gradient").verdict == "genuine"
+
+
+def test_p_value_of_a_conformal_detector():
+    pipe = build(
+        detector=ConformalDetector(MahalanobisDetector(), target_bpcer=0.2, random_state=0)
+    )
+    for pair in (pair_that_differs(), genuine_crops(1)[0]):
+        found = explain(pipe, *pair, method="gradient", n_smooth=1)
+        features = pipe[:-1].transform(pair_table([pair]))
+        assert found.p_value == pipe["detect"].p_values(features)[0]
+        assert (found.p_value <= pipe["detect"].level_) == (found.verdict == "deepfake")
+
+
+def test_threshold_of_a_detector_without_offset():
+    class NoOffset(Additive):
+        score_samples = property()
+
+        def fit(self, X, y=None):
+            self.n_features_in_ = X.shape[1]
+            return self
+
+        def decision_function(self, X):
+            return 0.5 - np.square(X).sum(axis=1)
+
+    found = explain(build(detector=NoOffset()), *pair_that_differs(), method="gradient")
+    assert found.threshold == 0
+    assert found.decision == found.score
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.25]])
+def test_contributions_add_up_and_are_exact_where_the_head_is_additive(weights):
+    pipe = build(BOTH, Additive(), weights=weights)
+    pair = pair_that_differs(slice(4, 20), slice(0, 32))  # both windows see something
+    found = explain(pipe, *pair, method="gradient", n_smooth=1)
+    values = [part.value for part in found.contributions]
+    assert sum(values) == pytest.approx(found.score - found.base_score, rel=1e-9)
+    features = pipe[:-1].transform(pair_table([pair]))[0]
+    assert found.base_score == pytest.approx(0)  # scaled genuine means are zero
+    expected = [-np.square(part).sum() for part in np.split(features, 2)]
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert [part.share for part in found.contributions] == pytest.approx(
+        np.abs(values) / np.abs(values).sum()
+    )
+    assert [part.name for part in found.contributions] == [
+        name for name, _ in pipe["features"].transformer_list
+    ]
+    assert [part.backbone for part in found.contributions] == BOTH
+
+
+def test_contributions_add_up_where_the_head_is_not_additive():
+    pair = pair_that_differs(slice(4, 20), slice(0, 32))
+    found = explain(build(BOTH), *pair, method="gradient", n_smooth=1)
+    total = sum(part.value for part in found.contributions)
+    assert total == pytest.approx(found.score - found.base_score, rel=1e-9)
+
+
+def test_the_network_that_saw_it_gets_the_blame():
+    found = explain(build(BOTH), *pair_that_differs(), method="gradient", n_smooth=1)
+    corner, right = found.contributions
+    assert corner.value < 0
+    assert corner.share > 0.95
+    assert right.share < 0.05
+
+
+def test_shapley_values_are_means_over_all_orders():
+    n, worth = 4, np.random.default_rng(0).normal(size=16)
+    expected = np.zeros(n)
+    orders = list(permutations(range(n)))
+    for order in orders:
+        there = 0
+        for i in order:
+            expected[i] += (worth[there | 1 << i] - worth[there]) / len(orders)
+            there |= 1 << i
+    np.testing.assert_allclose(_shapley(worth, n), expected)
+
+
+def test_mean_of_given_genuine_pairs():
+    pipe, genuine = build(BOTH, Additive()), genuine_crops(5, seed=3)
+    found = explain(pipe, *pair_that_differs(), method="gradient", n_smooth=1, genuine=genuine)
+    mean = pipe[:-1].transform(genuine).mean(axis=0)
+    assert found.base_score == pytest.approx(-np.square(mean).sum(), rel=1e-5)
+
+
+def test_no_contributions_where_there_is_one_network_or_no_mean():
+    assert explain(build(), *pair_that_differs(), method="gradient").contributions == []
+    pipe = build(BOTH, Additive())
+    for _, branch in pipe["features"].transformer_list:
+        branch.steps.pop()  # the scaler, which knew the mean
+    found = explain(pipe, *pair_that_differs(), method="gradient")
+    assert (found.contributions, found.base_score) == ([], None)
+
+
+def test_mean_that_the_head_has_learned():
+    pipe = build(BOTH)
+    for _, branch in pipe["features"].transformer_list:
+        branch.steps.pop()
+    pipe.fit(genuine_crops())
+    found = explain(pipe, *pair_that_differs(), method="gradient")
+    assert found.base_score == pytest.approx(0)  # the distance of the mean to itself
+    assert found.contributions[0].share > 0.95
+
+
+def test_nearest_of_given_photographs(tmp_path):
+    crops = genuine_crops(6, seed=5)
+    paths = np.array(save_all(list(crops.reshape(-1, SIDE, SIDE, 3)), tmp_path)).reshape(-1, 2)
+    found = explain(build(), *crops[4], method="gradient", genuine=paths, n_neighbors=2).nearest
+    differences = build()[:-1].transform(crops)
+    distances = np.linalg.norm(differences - differences[4], axis=1)
+    order = np.argsort(distances)[:2]
+    np.testing.assert_array_equal(found.indices, order)
+    np.testing.assert_allclose(found.distances, distances[order], atol=1e-6)
+    assert found.names == [tuple(paths[row]) for row in order]
+    np.testing.assert_array_equal(found.crops[0][1], crops[4, 1])
+
+
+def test_nearest_of_given_differences():
+    pipe, pair = build(), pair_that_differs()
+    row = pipe[:-1].transform(pair_table([pair]))
+    genuine = np.concatenate([row + 0.5, row, row + 2.0])
+    found = explain(pipe, *pair, method="gradient", genuine=genuine, n_neighbors=9).nearest
+    assert found.indices.tolist() == [1, 0, 2]
+    np.testing.assert_allclose(found.distances, np.sqrt(6) * np.array([0, 0.5, 2]), atol=1e-5)
+    assert found.typical == pytest.approx(0.5 * np.sqrt(6))
+    assert (found.names, found.crops) == (None, [])
+
+
+@pytest.mark.parametrize("detector", [GenuineOnly(), PyODDetector(KNN())])
+def test_nearest_of_the_rows_that_a_detector_kept(detector):
+    pipe = build(detector=detector)
+    found = explain(pipe, *genuine_crops()[7], method="gradient", n_smooth=1).nearest
+    assert found.indices[0] == 7
+    assert found.distances[0] == pytest.approx(0, abs=1e-6)
+    assert found.distances[1] > 0
+
+
+def test_nearest_where_the_detector_is_given_embeddings():
+    crops = genuine_crops(6, seed=5)
+    pipe = make_pipeline(FaceEmbedder(CORNER, device="cpu"), NearestReferenceDetector()).fit(crops)
+    found = explain(pipe, *crops[4], method="gradient", n_smooth=1, genuine=crops)
+    assert found.nearest.indices[0] == 4
+    assert found.score == pytest.approx(pipe.score_samples(crops)[4])
+
+
+def test_nothing_is_near_where_nothing_is_known():
+    assert explain(build(), *pair_that_differs(), method="gradient").nearest is None
+
+
+@pytest.mark.parametrize(
+    ("genuine", "message"),
+    [
+        (np.zeros((3, 5)), r"genuine has shape \(3, 5\), expected pairs .* \(m, 6\)"),
+        (noise(3, (SIDE, SIDE)), "genuine: these are single images, expected pairs"),
+        ([("a.png", "b.png")], "genuine: row 0, column 0, file 'a.png': no such file"),
+    ],
+)
+def test_genuine_pairs_that_do_not_fit(genuine, message):
+    with pytest.raises(ValueError, match=message):
+        explain(build(), *pair_that_differs(), method="gradient", genuine=genuine)
+
+
+def test_provenance_is_plain_and_complete():
+    pipe, pair = build(BOTH), pair_that_differs()
+    facts = explain(pipe, *pair, method="gradient", n_smooth=2).provenance
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["versions"]["sklearn-diffake"] == sklearn_diffake.__version__
+    assert {"scikit-learn", "torch", "numpy"} <= set(facts["versions"])
+    assert facts["steps"] == ["FeatureUnion", "MahalanobisDetector"]
+    embedders = [branch["embed"] for _, branch in pipe["features"].transformer_list]
+    assert [n["fingerprint"] for n in facts["networks"]] == [e.fingerprint_ for e in embedders]
+    photos = facts["photographs"]
+    assert photos["reference"]["digest"] != photos["probe"]["digest"]
+    assert (photos["probe"]["width"], photos["probe"]["name"]) == (SIDE, None)
+    assert facts["settings"]["n_smooth"] == 2
+    assert facts["settings"]["random_state"] == "0"
+
+
+def test_onnx_networks_have_occlusion_only(tmp_path):
+    pipe = build(onnx_network(tmp_path / "net.onnx"))
+    found = explain(pipe, *pair_that_differs())
+    assert found.methods == ("joint occlusion", "occlusion")
+    assert found.probe.maps["joint occlusion"].any()
+    with pytest.raises(ValueError, match=r'"gradient" needs a torch network, but .*\.onnx file'):
+        explain(pipe, *pair_that_differs(), method="gradient")
+
+
+def test_an_embedder_of_ones_own_has_occlusion_only():
+    pipe = make_pipeline(OwnEmbedder(), PairDifference(), MahalanobisDetector())
+    pipe.fit(genuine_crops())
+    found = explain(pipe, *pair_that_differs())
+    assert found.methods == ("joint occlusion", "occlusion")
+    assert found.probe.peak("joint occlusion") < (12, 12)
+    assert found.provenance["networks"] == []
+    with pytest.raises(ValueError, match="needs a FaceEmbedder"):
+        explain(pipe, *pair_that_differs(), method=["gradient"])
+
+
+def test_methods_that_are_asked_for():
+    pipe, pair = build(), genuine_crops(1)[0]
+    assert explain(pipe, *pair, method="gradient").methods == ("gradient",)
+    both = explain(pipe, *pair, method=["gradient", "occlusion"])
+    assert both.methods == explain(pipe, *pair).methods
+    assert set(both.methods) == {"joint occlusion", "occlusion", "gradient"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "lime"},
+        {"method": ["lime"]},
+        {"method": []},
+        {"patch": 0.0},
+        {"patch": [0.2, 1.5]},
+        {"patch": []},
+        {"stride": 2.0},
+        {"fill": "black"},
+        {"n_smooth": 0},
+        {"batch_size": 0},
+        {"n_neighbors": 0},
+    ],
+)
+def test_settings_that_make_no_sense(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        explain(build(), *genuine_crops(1)[0], **settings)
+
+
+def test_what_is_no_fitted_pipeline():
+    pair = genuine_crops(1)[0]
+    with pytest.raises(TypeError, match=r"fitted pipeline .* got MahalanobisDetector"):
+        explain(MahalanobisDetector(), *pair)
+    with pytest.raises(TypeError, match="PairDifference, which gives no scores"):
+        explain(make_pipeline(FaceEmbedder(CORNER), PairDifference()), *pair)
+    unfitted = make_difffake_pipeline(CORNER, aligner=False, detector=MahalanobisDetector())
+    with pytest.raises(NotFittedError):
+        explain(unfitted, *pair)
+
+
+def test_a_search_gives_its_best_pipeline():
+    pipe, pair = build(), pair_that_differs()
+    search = SimpleNamespace(best_estimator_=pipe)
+    first, second = (explain(p, *pair, method="gradient") for p in (pipe, search))
+    assert first.score == second.score
+
+
+def test_the_photograph_that_cannot_be_used_is_named(tmp_path):
+    pipe, (reference, probe) = build(), pair_that_differs()
+    with pytest.raises(ImageError, match=r"^probe, file '.*none\.png': no such file"):
+        explain(pipe, reference, tmp_path / "none.png")
+    with pytest.raises(ImageError, match=r"^reference: expected a path"):
+        explain(pipe, 3, probe)
+    pipe.steps[0] = ("align", FaceAligner(SIDE, device="cpu").fit([probe]))
+    with pytest.raises(ImageError, match="no face was found in 1 of 1 images: reference"):
+        explain(pipe, reference, probe)
+
+
+def test_nothing_of_the_pipeline_is_changed(tmp_path):
+    pipe, pair = build(BOTH), pair_that_differs()
+    for _, branch in pipe["features"].transformer_list:
+        branch.set_params(embed__cache=EmbeddingStore(tmp_path), embed__verbose=1)
+    before = repr(pipe.get_params())
+    state = [vars(branch["embed"]).copy() for _, branch in pipe["features"].transformer_list]
+    explain(pipe, *pair)
+    assert repr(pipe.get_params()) == before
+    assert state == [vars(branch["embed"]) for _, branch in pipe["features"].transformer_list]
+    assert not list(tmp_path.iterdir())  # no photographs with holes in the store
+
+
+def test_import_loads_nothing_heavy():
+    code = (
+        "import sys, sklearn_diffake.inspection; "
+        "sys.exit(', '.join({'torch', 'matplotlib', 'cv2', 'PIL'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_pairs_of_an_aligner(tmp_path):
+    """With a `FaceAligner` that takes the centre where there is no face."""
+    pipe = build()
+    aligner = FaceAligner(SIDE, on_missing="crop", device="cpu", cache=tmp_path)
+    pipe.steps[0] = ("align", aligner.fit([np.zeros((9, 9, 3), np.uint8)]))
+    photos = [np.asarray(image) for image in noise(2, (64, 96))]
+    found = explain_pair(pipe, *photos, method="gradient", n_smooth=1, random_state=0)
+    expected = pipe.score_samples(pair_table([tuple(photos)]))[0]
+    assert found.score == pytest.approx(expected, rel=1e-9)
+    assert found.probe.crop.shape == (SIDE, SIDE, 3)
+    laid = found.probe.in_photo("gradient")
+    assert laid.shape == (64, 96)
+    assert np.isnan(laid[:, :15]).all()  # beside the central square
+    assert np.isfinite(laid[:, 17:79]).all()
+    assert not hasattr(aligner, "matrices_")

@@ -1,0 +1,226 @@
+"""PairReport: pictures and pages that say all, and let nothing in."""
+
+import base64
+import hashlib
+import re
+import sys
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from explain_cases import CORNER, RIGHT, build, explain, genuine_crops, pair_that_differs
+from image_helpers import save_all
+from PIL import Image
+
+from sklearn_diffake.inspection import PairReport, _drawing, _page, _picture
+from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector
+
+HOSTILE = '"><script>alert(1)</script>&$\\frac{a$.png'
+
+
+@pytest.fixture(scope="module")
+def explanation(tmp_path_factory):
+    """Of files with a hostile name, by two networks, with neighbours and a p-value."""
+    folder = tmp_path_factory.mktemp("photos") / "x"
+    folder.mkdir()
+    # no slash may be in the name of a file, so the name ends in what is left of the tag
+    paths = [folder / f"{side}{HOSTILE.replace('/', '')}" for side in ("a", "b")]
+    for path, crop in zip(paths, pair_that_differs(), strict=True):
+        Image.fromarray(crop).save(path)
+    genuine = np.array(save_all(list(genuine_crops(4).reshape(-1, 32, 32, 3)), folder))
+    detector = ConformalDetector(MahalanobisDetector(), target_bpcer=0.2, random_state=0)
+    return explain(build([CORNER, RIGHT], detector), *paths, genuine=genuine.reshape(-1, 2))
+
+
+@pytest.fixture(scope="module")
+def html(explanation):
+    return _page.page(PairReport(explanation, title=HOSTILE, date=HOSTILE))
+
+
+class Elements(HTMLParser):
+    """Every tag of a page with its attributes, and the text between."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self.depth = [], "", []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "rect"):
+            self.depth.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.depth.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_hostile_names_are_text(html):
+    assert "<script" not in html.lower()
+    page = Elements(html)
+    assert page.depth == []
+    known = {"html", "head", "meta", "title", "style", "body", "main", "div", "h1", "h2", "p"}
+    known |= {"table", "tr", "th", "td", "figure", "figcaption", "img", "svg", "rect"}
+    assert {tag for tag, _ in page.tags} <= known
+    assert page.text.count(HOSTILE) == 3  # title, headline and date
+    assert page.text.count(HOSTILE.replace("/", "")) >= 4  # both photographs, twice
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+
+
+def test_nothing_comes_from_outside(html):
+    assert not re.search(r"https?:|url\(|@import|//[a-z]", re.sub(r"base64,[^\"]*", "", html))
+    for tag, attributes in Elements(html).tags:
+        assert "href" not in attributes
+        if "src" in attributes:
+            assert tag == "img"
+            assert attributes["src"].startswith("data:image/png;base64,")
+
+
+def test_the_policy_lets_in_its_own_style_alone(html):
+    (policy,) = (
+        attributes["content"]
+        for tag, attributes in Elements(html).tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    (style,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'; img-src data:;" in policy
+    assert ' style="' not in html  # which the policy would drop
+    assert html.index("Content-Security-Policy") < html.index("<style>")
+
+
+def test_every_picture_has_words_and_is_one(html):
+    images = [attributes for tag, attributes in Elements(html).tags if tag == "img"]
+    assert len(images) == 2 * 4 + 3 * 2  # photographs with three maps each, three genuine pairs
+    for image in images:
+        assert len(image["alt"]) > 10
+        content = base64.b64decode(image["src"].partition(",")[2])
+        assert content.startswith(b"\x89PNG")
+    words = [image["alt"] for image in images]
+    assert any("map of the probe is greatest" in alt for alt in words)
+
+
+def test_the_page_says_what_was_found(html, explanation):
+    text = Elements(html).text
+    assert "The model calls the probe a deepfake" in text
+    for value in (explanation.score, explanation.threshold):
+        assert f"{value:.4g}".replace("-", "\N{MINUS SIGN}") in text
+    assert f"About {explanation.p_value:.1%} of the genuine pairs" in text
+    for part in explanation.contributions:
+        assert part.backbone in text
+        assert f"{part.share:.0%}" in text
+    for row in explanation.nearest.indices:
+        assert f"Genuine pair {row} (" in text
+    for network in explanation.provenance["networks"]:
+        assert network["fingerprint"] in text
+    for name, version in explanation.provenance["versions"].items():
+        assert f"{name} {version}" in text
+
+
+def test_the_same_explanation_gives_the_same_bytes(explanation, tmp_path):
+    for name in ("first", "second"):
+        PairReport(explanation).to_html(tmp_path / f"{name}.html")
+        PairReport(explanation).to_png(tmp_path / f"{name}.png")
+    for suffix in ("html", "png"):
+        first, second = ((tmp_path / f"{n}.{suffix}").read_bytes() for n in ("first", "second"))
+        assert first == second
+    assert "Date" not in _page.page(PairReport(explanation))
+    assert "2031-05-06" in _page.page(PairReport(explanation, date=date(2031, 5, 6)))
+
+
+def test_png_is_a_picture_with_all_panels(explanation, tmp_path):
+    PairReport(explanation, title=HOSTILE).to_png(tmp_path / "report.png")
+    with Image.open(tmp_path / "report.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 1000
+    figure = _picture.draw_report(PairReport(explanation, title=HOSTILE))
+    assert len(figure.axes) == 2 * 4
+    assert HOSTILE in [text.get_text() for text in figure.texts]
+    foot = figure.texts[-1].get_text()
+    assert "p-value" in foot
+    assert explanation.provenance["networks"][0]["fingerprint"] in foot
+
+
+def test_maps_are_drawn_where_they_are(explanation):
+    """The panel is orange in the corner where the probe differs, and gray elsewhere."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    photo = explanation.probe
+    limit = _drawing.limit_of([photo], "joint occlusion")
+    figure = _drawing.new_figure(3.2, 3.2)
+    _drawing.draw_map(figure.add_axes((0, 0, 1, 1)), photo, "joint occlusion", limit)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    orange = drawn[..., 0] - drawn[..., 2]
+    assert orange[20:60, 20:60].mean() > 60
+    assert np.abs(orange[160:, 160:]).max() < 5
+
+
+@pytest.mark.parametrize("kind", ["png", "html"])
+def test_a_report_that_fails_leaves_the_file_as_it_was(explanation, tmp_path, monkeypatch, kind):
+    path = tmp_path / f"report.{kind}"
+    path.write_text("before")
+
+    def broken(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("sklearn_diffake.utils._replace.os.replace", broken)
+    with pytest.raises(OSError, match="disk full"):
+        getattr(PairReport(explanation), f"to_{kind}")(path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_matplotlib(explanation, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    report = PairReport(explanation)
+    for write in (report.to_png, report.to_html):
+        with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[plots\]'"):
+            write(tmp_path / "report")
+    assert report._repr_html_() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_notebooks_show_the_report(explanation):
+    for shown in (explanation, PairReport(explanation)):
+        html = shown._repr_html_()
+        page = Elements(html)
+        assert {"html", "head", "body", "script"}.isdisjoint(tag for tag, _ in page.tags)
+        assert "The model calls the probe a deepfake" in page.text
+        # no rule reaches beyond the report
+        rules = re.findall(
+            r"^\s*([^{}@]+?)\s*\{", re.search(r"<style>(.*?)</style>", html, re.S)[1], re.M
+        )
+        assert rules
+        assert all(rule.strip().startswith(".diffake-report") for rule in rules)
+    assert repr(PairReport(explanation)).startswith("PairReport(PairExplanation(deepfake")
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_that_no_encoding_and_no_font_knows(explanation, tmp_path):
+    odd = replace(explanation.probe, name="\udcff\n\N{CJK UNIFIED IDEOGRAPH-4E00}.png")
+    report = PairReport(replace(explanation, probe=odd))
+    report.to_html(tmp_path / "report.html")
+    report.to_png(tmp_path / "report.png")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = 2 * "\N{REPLACEMENT CHARACTER}" + "\N{CJK UNIFIED IDEOGRAPH-4E00}.png"
+    assert f"Probe: {shown}" in page
+
+
+def test_genuine_pairs_of_one_network_make_a_shorter_page():
+    found = explain(build(), *genuine_crops(1)[0], method="gradient")
+    text = Elements(_page.page(PairReport(found))).text
+    assert "The model calls the probe genuine" in text
+    for section in ("Which network", "most like this one", "p-value", "Left out of"):
+        assert section not in text
