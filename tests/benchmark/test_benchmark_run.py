@@ -70,7 +70,7 @@ def test_every_protocol_has_figures(finished):
 def test_the_report_shows_tables_and_figures(finished):
     report = (finished.folder / "report.md").read_text()
     pictures = re.findall(r"!\[.*\]\((.*)\)", report)
-    assert len(pictures) == len(set(pictures)) == 8
+    assert len(pictures) == len(set(pictures)) == 6
     assert {path.name for path in finished.folder.glob("*.png")} == set(pictures)
     for name in pictures:
         assert (finished.folder / name).read_bytes().startswith(b"\x89PNG")
@@ -88,8 +88,8 @@ def test_every_image_is_embedded_once(finished):
     entries = EmbeddingStore(finished.folder / "cache").info()
     assert finished.images["embedded"] == finished.images["wanted"] == count["embedded"]
     assert entries["entries"] == entries["writes"] == count["embedded"]
-    # 147 photographs by two networks, 32 and 3 x 84 degraded probes by one of them
-    assert count["embedded"] == 2 * 147 + 32 + 3 * 84
+    # faces by two networks, the others by one, and the probes of faces degraded in three ways
+    assert count["embedded"] == 2 * 84 + 63 + 32 + 3 * 84
 
 
 def test_a_second_start_does_nothing_and_gives_the_same(data, finished, tmp_path):
