@@ -137,8 +137,8 @@ def row_blocks(X: NDArray[Any]) -> Iterator[slice]:
     slice
         Rows that take about two megabytes together; one row at least.
     """
-    row = max(X.nbytes // max(len(X), 1), 1)
-    yield from gen_batches(len(X), max(_BLOCK // row, 1))
+    if len(X):
+        yield from gen_batches(len(X), max(_BLOCK * len(X) // max(X.nbytes, 1), 1))
 
 
 def check_finite(X: NDArray[Any], *, name: str = "X") -> None:

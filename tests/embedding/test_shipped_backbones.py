@@ -104,7 +104,8 @@ def test_the_same_vectors_in_another_process(tmp_path, crops):
         [sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)}
     )
     here = FaceEmbedder("difffake-lite0-identity", device="cpu").fit_transform(crops)
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), here, atol=1e-5)
+    # torch's threads add up in another order there: the numbers are up to 20 large, in float32
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), here, atol=1e-4)
 
 
 def test_both_meet_in_one_pipeline(crops):

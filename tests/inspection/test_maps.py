@@ -18,7 +18,7 @@ from image_helpers import astronaut
 from PIL import Image
 
 from sklearn_diffake.faces import FaceAligner
-from sklearn_diffake.inspection import ExplainedPhoto, _gradient, explain_pair
+from sklearn_diffake.inspection import ExplainedPhoto, _gradient, _occlusion, explain_pair
 from sklearn_diffake.inspection._parts import pair_table, take_apart
 from sklearn_diffake.novelty import (
     ConformalDetector,
@@ -67,8 +67,9 @@ def test_maps_are_zero_where_the_network_does_not_look(found):
         assert np.abs(values[far]).max() < 1e-3 * np.abs(values).max()
 
 
-def test_hiding_raises_the_score_by_what_the_map_says():
-    pipe, (reference, probe) = build(), pair_that_differs()
+@pytest.mark.parametrize("operator", ["squared", "probe"])
+def test_hiding_raises_the_score_by_what_the_map_says(operator):
+    pipe, (reference, probe) = build(operator=operator), pair_that_differs()
     explanation = explain(pipe, reference, probe, patch=0.5, stride=1.0, method="occlusion")
     hidden = [reference.copy(), probe.copy()]
     for crop in hidden:
@@ -84,7 +85,21 @@ def test_hiding_raises_the_score_by_what_the_map_says():
     joint = (both - whole) - (hidden_itself - itself)
     expected = [first - whole, second - whole, joint]
     np.testing.assert_allclose([m[0, 0] for m in found], expected, rtol=1e-5)
-    assert all(abs(m[-1, -1]) < 1e-6 * abs(m[0, 0]) for m in found)
+    assert all(abs(m[-1, -1]) <= 1e-6 * abs(m[0, 0]) for m in found)
+
+
+@pytest.mark.parametrize(
+    ("place", "rows", "columns"),
+    [(0, (0, 12), (0, 12)), (5, (4, 20), (4, 20)), (14, (20, 32), (12, 28))],
+)
+def test_places_are_centred_on_a_grid_and_cut_off_at_the_border(place, rows, columns):
+    crop, filled = np.zeros((32, 32, 3), np.uint8), np.ones((32, 32, 3), np.uint8)
+    side = _occlusion.grid_side(0.5, 0.5)
+    hidden = _occlusion._hide(crop, filled, 0.5, side, place)
+    expected = np.zeros((32, 32), bool)
+    expected[slice(*rows), slice(*columns)] = True
+    assert side == 4
+    np.testing.assert_array_equal(hidden.all(axis=2), expected)
 
 
 def test_blur_is_another_fill():
