@@ -54,7 +54,7 @@ def main():
         folder = Path(name)
         (folder / "benchmark.toml").write_text(textwrap.dedent(CONFIG), encoding="utf-8")
         config = read_config(folder / "benchmark.toml")
-        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
         with LocalCluster(**options) as cluster, Client(cluster) as client:
             client.run(__import__, "sklearn_diffake.benchmark._run")
             timed(config, folder / "warm", dask=cluster.scheduler_address)

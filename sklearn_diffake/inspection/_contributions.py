@@ -32,6 +32,13 @@ class Contribution:
         values of all branches add up to the score less `PairExplanation.base_score`.
     share : float
         ``abs(value)`` as a share of the sum over all branches, in [0, 1].
+
+    Examples
+    --------
+    >>> from sklearn_diffake.inspection import Contribution
+    >>> part = Contribution("identity", "facenet-vggface2", value=-2.4, share=0.8)
+    >>> f"{part.name} lowers the score by {-part.value}"
+    'identity lowers the score by 2.4'
     """
 
     name: str
@@ -75,7 +82,7 @@ def contributions(
     stacked = [np.concatenate(column) for column in zip(*rows, strict=True)]
     scores = parts.score(parts.join(stacked))
     values = _shapley(scores, n)
-    total = np.abs(values).sum() or 1.0
+    total = float(np.abs(values).sum()) or 1.0
     found = [
         Contribution(branch.name, branch.embedder.backbone_info_["name"], float(v), abs(v) / total)
         for branch, v in zip(parts.branches, values.tolist(), strict=True)

@@ -63,6 +63,20 @@ class PairExplanation:
     See Also
     --------
     PairReport : The same as a picture or a page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import make_difffake_pipeline
+    >>> from sklearn_diffake.inspection import explain_pair
+    >>> crops = np.random.default_rng(0).integers(0, 256, (8, 2, 32, 32, 3), dtype=np.uint8)
+    >>> pipe = make_difffake_pipeline(aligner=False, device="cpu", random_state=0)
+    >>> pipe = pipe.set_params(detect__n_components=1).fit(crops)
+    >>> found = explain_pair(pipe, *crops[0], method="gradient", n_smooth=1, random_state=0)
+    >>> found.decision == found.score - found.threshold
+    True
+    >>> found.provenance["networks"][0]["name"]
+    'efficientnet-lite0'
     """
 
     score: float

@@ -35,6 +35,14 @@ class NearestGenuine:
         Reference and probe of each, if they were given as paths.
     crops : list of (ndarray, ndarray)
         Reference and probe of each as the pipeline saw them; empty if only differences are known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.inspection import NearestGenuine
+    >>> nearest = NearestGenuine(np.array([7, 2]), np.array([1.5, 1.8]), typical=0.5)
+    >>> bool(nearest.distances[0] > 2 * nearest.typical)          # nothing genuine is near
+    True
     """
 
     indices: NDArray[np.intp]

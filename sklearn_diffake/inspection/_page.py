@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._report import PairReport
 
 _THUMBNAIL = 96  # pixels
-_BAR = 160  # pixels: width of the longest bar
+_BAR = 100  # pixels: width of the longest bar
 _STYLE = """
 .diffake-report { --ink: #1a1a1a; --paper: #ffffff; --line: #c8c8c8; --soft: #555555;
   color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif;
@@ -52,10 +52,12 @@ _STYLE = """
 .diffake-report .scroll { overflow-x: auto; }
 .diffake-report table { border-collapse: collapse; }
 .diffake-report th, .diffake-report td { text-align: left; vertical-align: top;
-  padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); color: var(--ink);
+  padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); color: var(--ink);
   background: var(--paper); overflow-wrap: anywhere; }
-.diffake-report td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.diffake-report th[scope="row"] { min-width: 6.5rem; }
+.diffake-report td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .diffake-report .pair { display: flex; gap: .25rem; }
+.diffake-report .pair img { flex: none; width: 4rem; }
 @media (prefers-color-scheme: dark) {
   .diffake-report { --ink: #eeeeee; --paper: #16181c; --line: #4a4d52; --soft: #b4b8bf; }
 }
@@ -125,7 +127,7 @@ def _photo_section(explanation: PairExplanation, side: str) -> str:
         share = limit / abs(explanation.decision) if explanation.decision else 0.0
         caption = f"{MAPS[method][0]}. Full colour: {sign}{number(limit)}"
         if method != "gradient" and share:
-            caption += f", {share:.1%} of the distance to the threshold"
+            caption += f", {share:.0%} of the distance to the threshold"
         panels.append(_figure(drawn, map_in_words(photo, side, method), caption))
     return (
         f'<h2>{side.capitalize()}: {escape(name)}</h2><div class="panels">{"".join(panels)}</div>'
@@ -164,7 +166,8 @@ def _contributions(explanation: PairExplanation) -> str:
     )
     return (
         f"<h2>Which network moved the score</h2><p>{escape(words)}</p>"
-        f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+        '<div class="scroll" role="region" tabindex="0" aria-label="Which network moved the score">'
+        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>"
     )
 
 
@@ -182,11 +185,8 @@ def _nearest(explanation: PairExplanation) -> str:
                 _image(_thumbnail(crop), f"{side.capitalize()} of it") for side, crop in pictures
             ]
             faces = f'<div class="pair">{"".join(images)}</div>'
-        rows.append(f"<tr><td>{escape(line)}</td><td>{faces}</td></tr>")
-    return (
-        "<h2>Genuine pairs most like this one</h2>"
-        f'<div class="scroll"><table>{"".join(rows)}</table></div>'
-    )
+        rows.append(f"<tr><td>{faces}</td><td>{escape(line)}</td></tr>")
+    return f"<h2>Genuine pairs most like this one</h2><table>{''.join(rows)}</table>"
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
@@ -194,7 +194,7 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in rows
     )
-    return f'<div class="scroll"><table>{body}</table></div>'
+    return f"<table>{body}</table>"
 
 
 def _figure(png: bytes, words: str, caption: str) -> str:

@@ -23,7 +23,7 @@ from ._words import (
 if TYPE_CHECKING:
     from ._report import PairReport
 
-_PANEL, _LINE = 3.3, 0.2  # inches: side of a panel with its margin, height of a line of text
+_PANEL, _LINE = 3.3, 0.16  # inches: side of a panel with its margin, height of a line of text
 _WORDS = 15  # characters of small print that fit into an inch
 _GRAY = "#444444"
 

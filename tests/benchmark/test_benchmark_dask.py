@@ -12,7 +12,7 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def cluster():
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address=":0"
     ) as cluster:
         yield cluster
 
@@ -38,7 +38,7 @@ def test_threads_of_one_worker_give_the_same(tmp_path):
     protocols = {"ablation": "detectors = ['knn', 'DeepSVDD']\noperators = ['absolute']"}
     config = read_config(write_config(tmp_path, protocols, datasets=["faces"]), trusted=TRUSTED)
     run_benchmark(config.place(tmp_path / "serial"))
-    options = {"n_workers": 1, "threads_per_worker": 3, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 3, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster:
         run_benchmark(config.place(tmp_path / "threads"), dask=cluster.scheduler_address)
     assert result_files(tmp_path / "threads") == result_files(tmp_path / "serial")

@@ -118,14 +118,19 @@ def test_batches_do_not_change_the_maps():
         np.testing.assert_allclose(one[method], many[method], rtol=1e-4, atol=1e-7)
 
 
+def normalize(x, mean, std):
+    return torch.stack([(x[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
+
+
 def float_score(parts, images):
     """Score two float images (levels from 0 to 1) without rounding them to 8 bits."""
     embeddings = []
     for branch in parts.branches:
         backbone = branch.embedder.find_backbone()
         x = torch.tensor(np.stack(images), dtype=torch.float32).permute(0, 3, 1, 2)
+        x = _gradient._resized(x, backbone.input_size)
         with torch.no_grad():
-            y = backbone.module(_gradient._resized(x, backbone.input_size))
+            y = backbone.module(normalize(x, backbone.mean, backbone.std))
         embeddings.append(y.double().numpy()[None])
     features = [b.features(e) for b, e in zip(parts.branches, embeddings, strict=True)]
     return parts.score(parts.join(features))[0]
