@@ -98,9 +98,11 @@ def embed(
             values.append([row.tobytes() for row in rows])
         return values
     except Exception as error:  # an image that cannot be used, or a network that breaks down
+        if len(sources) == 1 and len(jobs) > 1:
+            return [embed(sources, degradation, aligner, [job])[0] for job in jobs]
         if len(sources) == 1:
             name = "" if isinstance(error, ImageError) else f"{type(error).__name__}: "
-            return [[f"{name}{error}"] for _ in jobs]
+            return [[f"{name}{error}"]]
     alone = [
         embed([source], degradation, aligner, [(e, [0]) for e, places in jobs if i in places])
         for i, source in enumerate(sources)
@@ -228,9 +230,12 @@ class Embeddings:
         return Part(namespace, [digests[i] for i in left], left) if left else None
 
     def _known(self, view: View, mask: NDArray[np.bool_]) -> dict[bytes, int]:
-        """Return digest and place of those images of a view that can be read."""
-        found = ((self._digest(view, place), place) for place in np.flatnonzero(mask).tolist())
-        return {digest: place for digest, place in found if digest is not None}
+        """Return digest and first place of those images of a view that can be read."""
+        known: dict[bytes, int] = {}
+        for place in np.flatnonzero(mask).tolist():
+            if (digest := self._digest(view, place)) is not None:
+                known.setdefault(digest, place)
+        return known
 
     def _digest(self, view: View, place: int) -> bytes | None:
         """Return what an image of a view is known by; None if it cannot be read."""
