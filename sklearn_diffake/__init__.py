@@ -6,9 +6,12 @@ pairs whether that difference is natural.
 """
 
 import importlib
+import logging
 from typing import Any
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # the log is for who asks
 
 _SUBPACKAGES = (
     "base",

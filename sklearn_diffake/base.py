@@ -15,6 +15,8 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d, validate_data
 
+from sklearn_diffake.utils._links import DocumentedMixin
+
 __all__ = [
     "BaseDetector",
     "check_finite",
@@ -88,11 +90,14 @@ def take_rows(X: Any, mask: NDArray[np.bool_]) -> Any:
     Parameters
     ----------
     X : list, DataFrame or array with rows along its first axis
+        Anything that slices: differences, pairs of paths, images.
     mask : ndarray of shape (n_samples,), bool
+        True for the rows to keep.
 
     Returns
     -------
     X_taken : same type as X
+        The rows, in their order.
     """
     return X if mask.all() else _safe_indexing(X, mask)
 
@@ -110,6 +115,7 @@ def genuine_rows(X: Any, y: ArrayLike | None) -> Any:
     Returns
     -------
     X_genuine : same type as X
+        The rows, in their order.
 
     Raises
     ------
@@ -131,6 +137,7 @@ def row_blocks(X: NDArray[Any]) -> Iterator[slice]:
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...)
+        Of any number format.
 
     Yields
     ------
@@ -147,6 +154,7 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...), float
+        What is checked.
     name : str, default="X"
         What to call the array in the message.
 
@@ -167,7 +175,7 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
     )
 
 
-class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of one-class detectors that are fitted on genuine rows only.
 
     A subclass stores its parameters, merges ``_parameter_constraints``, and writes
@@ -183,19 +191,33 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         def fit(self, X, y=None, *, groups=None):
             return self._fit_genuine(X, y, groups=groups)   # -> self._fit(X, groups=groups)
 
-    Parameters
-    ----------
-    contamination : float in (0, 0.5], default=0.05
-        Share of the genuine training rows that the threshold gives up, that is, which
-        ``predict`` calls -1.
-
     Attributes
     ----------
+    contamination : float in (0, 0.5]
+        A parameter of the subclass: share of the genuine training rows that the threshold gives
+        up, that is, which ``predict`` calls -1.
     offset_ : float
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
     n_features_in_ : int
         Number of features seen during fit.
+
+    Examples
+    --------
+    A detector that scores a row by its distance to the mean of the genuine ones:
+
+    >>> import numpy as np
+    >>> from sklearn_diffake.base import BaseDetector
+    >>> class DistanceToMean(BaseDetector):
+    ...     def __init__(self, contamination=0.05):
+    ...         self.contamination = contamination
+    ...     def _fit(self, X):
+    ...         self.mean_ = X.mean(axis=0)
+    ...     def _score(self, X):
+    ...         return -np.linalg.norm(X - self.mean_, axis=1)
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> DistanceToMean().fit(X).predict([[0.0, 0.0], [9.0, 9.0]])
+    array([ 1, -1])
     """
 
     _parameter_constraints: dict = {"contamination": [Interval(Real, 0, 0.5, closed="right")]}

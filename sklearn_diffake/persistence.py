@@ -5,11 +5,11 @@ A saved model is one zip file: ``model.skops`` (parameters and fitted state), ``
 No pickle is ever written or read.
 """
 
-import contextlib
 import copy
 import functools
 import importlib
 import json
+import logging
 import os
 import tempfile
 import zipfile
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from sklearn import metrics, model_selection
@@ -28,7 +28,9 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from . import __version__
 from .embedding import FaceEmbedder
 from .novelty._pyod import PYOD_TYPES
+from .utils._replace import replacing
 
+_logger = logging.getLogger(__name__)
 _FORMAT = 1
 _OWN = "sklearn_diffake."
 _BUILT_WITH = ("numpy", "scikit-learn", "skops")
@@ -54,8 +56,8 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
     Parameters
     ----------
     model : estimator
-        A fitted pipeline or any part of one. Its parameters `cache` and `checkpoint_dir` are not
-        saved: they are folders of this machine.
+        A fitted pipeline or any part of one. Its parameters `cache`, `checkpoint_dir` and
+        `memory` are not saved: they are folders of this machine.
     path : str or Path
         The file, replaced whole or not at all. ``.diffake`` is the usual suffix.
     include_weights : bool, default=False
@@ -69,6 +71,10 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
         If a part of the model cannot be saved safely, such as a function or a lambda.
     OSError
         If the file cannot be written.
+
+    See Also
+    --------
+    load : Reads it again.
 
     Examples
     --------
@@ -93,7 +99,7 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
         "backbones": [e.backbone_info_ for e in embedders.values()],
     }
     state = _dump_state(model)
-    with _replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest, indent=1))
         archive.writestr("model.skops", state)
         for backbone in backbones:
@@ -118,8 +124,8 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
     Returns
     -------
     estimator
-        As it was saved, with every `cache` and `checkpoint_dir` set to None. Weights of backbones
-        that came in the file are kept in ``~/.cache/sklearn-diffake`` (or where
+        As it was saved, with every `cache`, `checkpoint_dir` and `memory` set to None. Weights of
+        backbones that came in the file are kept in ``~/.cache/sklearn-diffake`` (or where
         ``SKLEARN_DIFFAKE_HOME`` says).
 
     Raises
@@ -129,6 +135,19 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
     ValueError
         If the file is no saved model, is damaged, is of a later format, or contains types or
         functions that are not trusted.
+
+    See Also
+    --------
+    save : Writes such a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import persistence
+    >>> from sklearn_diffake.pairs import PairDifference
+    >>> persistence.save(PairDifference("cosine").fit(np.eye(4).reshape(2, 2, 4)), "model.diffake")
+    >>> persistence.load("model.diffake").operator
+    'cosine'
     """
     file = Path(path)
     if not file.is_file():
@@ -147,7 +166,9 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
             f"model file {str(file)!r} contains {foreign}, which is not trusted. If you know "
             f"where the file comes from and what these do, give trusted={foreign}."
         )
+    _forget_folders(model)  # a file that `save` did not write may name some
     _restore_weights(model, weights)
+    _logger.info("read %s, written by version %s", file, manifest.get("sklearn_diffake"))
     return model
 
 
@@ -173,20 +194,6 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
             f"{manifest.get('sklearn_diffake')}"
         )
     return manifest, state, weights
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `target` when it has been written whole."""
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.chmod(partial, 0o644)
-        os.replace(partial, target)
-    except BaseException:
-        os.unlink(partial)
-        raise
 
 
 def _dump_state(model: Any) -> bytes:
@@ -254,14 +261,20 @@ def _imported(part: Any) -> list[str]:
 def _portable(model: Any) -> Any:
     """Copy a model without what belongs to this machine alone."""
     model = copy.deepcopy(model)
+    _forget_folders(model)
     for part in _estimators(model):
-        for folder in ("cache", "checkpoint_dir"):
-            if hasattr(part, folder):
-                setattr(part, folder, None)
         for name, value in vars(part).items():
             if isinstance(value, os.PathLike):
                 setattr(part, name, os.fspath(value))
     return model
+
+
+def _forget_folders(model: Any) -> None:
+    """Set every folder in which a part of the model would keep files to None."""
+    for part in _estimators(model):
+        for folder in ("cache", "checkpoint_dir", "memory"):  # memory reads pickles
+            if hasattr(part, folder):
+                setattr(part, folder, None)
 
 
 def _restore_weights(model: Any, weights: dict[str, bytes]) -> None:
@@ -281,7 +294,7 @@ def _keep_weights(name: str, content: bytes) -> str:
     try:
         if not file.is_file() or file.read_bytes() != content:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with _replacing(file) as draft:
+            with replacing(file) as draft:
                 draft.write(content)
     except OSError as error:
         raise OSError(

@@ -85,6 +85,15 @@ def make_difffake_pipeline(
         Not fitted. ``fit(pairs)`` takes genuine pairs; with ``fit(pairs, y)`` the rows with
         ``y == -1`` are not learned from.
 
+    Raises
+    ------
+    ValueError
+        If there is no embedder, or not one operator and one weight for each.
+
+    See Also
+    --------
+    load_default : One that is fitted already.
+
     References
     ----------
     .. [1] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
@@ -248,6 +257,18 @@ def load_default() -> Pipeline:
     ------
     ImportError
         If the extra ``timm``, which carries the weights of its backbone, is not installed.
+
+    See Also
+    --------
+    make_difffake_pipeline : Builds one to fit on pairs of your own.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> from sklearn_diffake import load_default
+    >>> photo = astronaut()
+    >>> load_default().predict([(photo, photo[:, ::-1])])                 # the probe is mirrored
+    array([1])
     """
     from .persistence import load
 

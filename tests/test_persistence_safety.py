@@ -17,13 +17,15 @@ import pytest
 import torch
 from image_helpers import noise
 from model_helpers import BACKBONE, Foreign, members, pipeline
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skops import io as skops_io
 
-from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.persistence import load, save
+from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.persistence import _estimators, load, save
 
 trusting = partial(load, trusted=[BACKBONE])
 
@@ -156,6 +158,34 @@ def test_methods_are_not_trusted_for_being_ours(path):
     save(FunctionTransformer(embedder.fit), path)
     with pytest.raises(ValueError, match=r"FaceEmbedder\.fit.*which is not trusted"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda e: e,
+        lambda e: make_pipeline(make_pipeline(e)),
+        lambda e: FunctionTransformer(kw_args={"deep": [({"in": e},)]}),
+        lambda e: GridSearchCV(LogisticRegression(), {"x": [e]}),
+    ],
+    ids=["alone", "nested", "containers", "grid"],
+)
+@pytest.mark.parametrize(
+    ("estimator", "folder"),
+    [
+        (FaceEmbedder("difffake-lite0-identity", cache="theirs"), "cache"),
+        (ForgeryEmbedder(cache="theirs"), "cache"),
+        (ForgeryEmbedder(checkpoint_dir="theirs"), "checkpoint_dir"),
+        (AgglomerativeClustering(memory="theirs"), "memory"),
+    ],
+    ids=["cache", "cache of a forgery embedder", "checkpoint_dir", "memory"],
+)
+def test_a_file_does_not_choose_where_to_write(hide, estimator, folder, path):
+    state = skops_io.dumps(hide(estimator))
+    assert b"theirs" in zipfile.ZipFile(io.BytesIO(state)).read("schema.json")
+    archive_with(path, '{"format": 1}', state)
+    (found,) = [part for part in _estimators(load(path)) if isinstance(part, type(estimator))]
+    assert getattr(found, folder) is None
 
 
 # --- files that are none -----------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import threading
 import time
 import warnings
@@ -22,6 +21,7 @@ from sklearn_diffake.base import check_finite
 from sklearn_diffake.benchmark._degrade import Degradation
 from sklearn_diffake.benchmark._embed import Embeddings, View
 from sklearn_diffake.benchmark._pipelines import Parts, digest_of
+from sklearn_diffake.utils._replace import replacing
 
 FORMAT = 1  # of cell files; part of their keys
 
@@ -325,14 +325,10 @@ def write_json(path: Path, values: Any, *, indent: int | None = 1) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: under another name first, then renamed."""
+    """Write a file whole or not at all, in a folder that is made where it lacks."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with replacing(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def remove_leftovers(folders: Sequence[Path]) -> None:

@@ -46,6 +46,8 @@ def write_results(
     failures: Mapping[str, str],
     n_images: int,
     versions: Mapping[str, Any],
+    *,
+    verbose: bool = False,
 ) -> None:
     """Write ``results.json``, ``report.md`` and the figures.
 
@@ -59,6 +61,8 @@ def write_results(
     n_images : int
         Distinct images, degraded or not, times embedders.
     versions : mapping of str to str
+    verbose : bool, default=False
+        Show a progress bar.
     """
     from sklearn_diffake.benchmark._figures import draw_figures
 
@@ -71,7 +75,7 @@ def write_results(
     settings = Settings(config.bootstrap, config.confidence, config.seed, config.level)
     options = {protocol.name: protocol.options for protocol in config.protocols}
     bpcer = options.get("cross-dataset", {}).get("bpcer", 0.05)
-    rows = summarise(done, plan.tables, settings, bpcer=bpcer)
+    rows = summarise(done, plan.tables, settings, bpcer=bpcer, verbose=verbose)
     results = {
         "versions": versions,
         "device": config.device,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -30,8 +31,10 @@ from sklearn_diffake.benchmark._specs import Config
 from sklearn_diffake.benchmark._workers import in_parallel, workers
 from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
-from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._progress import progress_bar, tell
 
+_logger = logging.getLogger(__name__)
 #: What decides numbers; a cell is done anew when one of them is another version.
 _DECISIVE = (
     "facenet-pytorch", "numpy", "onnxruntime", "pillow", "pyod", "scikit-learn", "scipy",
@@ -52,10 +55,31 @@ class Plan:
     fingerprints : dict of str to str
         Of the datasets.
     embeddings : Embeddings
+        Images of all datasets, and the store of what was computed from them.
     parts : dict of (protocol, candidate) to Parts
+        The candidates' pipelines.
     cells : tuple of Cell
+        What is fitted on, and what is scored.
     keys : tuple of str
         One per cell; cells that are the same computation have the same.
+
+    See Also
+    --------
+    plan_benchmark : Makes it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.benchmark import plan_benchmark, read_config
+    >>> _ = Path("small.toml").write_text('''
+    ... datasets.faces.loader = "make_face_pairs"
+    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
+    ... candidates.one.embedder = "difffake-lite0-identity"
+    ... protocols.cross-manipulation.folds = 2
+    ... ''')
+    >>> plan = plan_benchmark(read_config("small.toml"))
+    >>> plan.cells[0].candidate, plan.is_done(0), len(plan.pending()) == len(plan.cells)
+    ('one', False, True)
     """
 
     config: Config
@@ -67,15 +91,43 @@ class Plan:
     keys: tuple[str, ...]
 
     def parts_of(self, cell: Cell) -> Parts:
-        """Return the pipeline of a cell's candidate."""
+        """Return the pipeline of a cell's candidate.
+
+        Parameters
+        ----------
+        cell : Cell
+            One of `cells`.
+
+        Returns
+        -------
+        Parts
+            Its embedders, differences and detector.
+        """
         return self.parts[cell.protocol, cell.candidate]
 
     def is_done(self, cell: int) -> bool:
-        """Tell whether a cell is finished."""
+        """Tell whether a cell is finished.
+
+        Parameters
+        ----------
+        cell : int
+            Its place in `cells`.
+
+        Returns
+        -------
+        bool
+            True if its result lies in the output folder.
+        """
         return CellStore(self.config.output).read(self.keys[cell]) is not None
 
     def pending(self) -> dict[str, Cell]:
-        """Return the cells that are not finished, each computation once."""
+        """Return the cells that are not finished, each computation once.
+
+        Returns
+        -------
+        dict of str to Cell
+            By key.
+        """
         different = dict(zip(reversed(self.keys), reversed(self.cells), strict=True))
         store = CellStore(self.config.output)
         return {key: different[key] for key in dict.fromkeys(self.keys) if store.read(key) is None}
@@ -99,6 +151,20 @@ class BenchmarkResult:
     images : dict of str to int
         ``wanted``, ``embedded`` now, and ``failed``; see :func:`.run_benchmark`.
     seconds : float
+        Time it took.
+
+    See Also
+    --------
+    run_benchmark : Makes it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.benchmark import BenchmarkResult
+    >>> images = {"wanted": 47, "embedded": 40, "failed": 0}
+    >>> result = BenchmarkResult(Path("results"), 4, 1, {}, images, seconds=2.5)
+    >>> f"{result.n_cells - result.n_before} cells in {result.seconds} seconds"
+    '3 cells in 2.5 seconds'
     """
 
     folder: Path
@@ -132,11 +198,31 @@ def plan_benchmark(
     Returns
     -------
     plan : Plan
+        Its ``pending()`` are the cells that :func:`run_benchmark` would do.
 
     Raises
     ------
     ValueError
         If a dataset cannot be loaded, or does not suit a protocol.
+
+    See Also
+    --------
+    run_benchmark : Does them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.benchmark import plan_benchmark, read_config
+    >>> _ = Path("small.toml").write_text('''
+    ... datasets.faces.loader = "make_face_pairs"
+    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
+    ... candidates.one.embedder = "difffake-lite0-identity"
+    ... protocols.cross-manipulation.folds = 2
+    ... ''')
+    >>> for cell in plan_benchmark(read_config("small.toml")).cells[:2]:
+    ...     print(cell)
+    cross-manipulation | faces | one | fold 1 of 2
+    cross-manipulation | faces | one | fold 2 of 2
     """
     tables = _load(config, n_jobs)
     with workers(n_jobs, dask):
@@ -232,13 +318,27 @@ def run_benchmark(
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from sklearn_diffake.benchmark import read_config, run_benchmark
-    >>> config = read_config("examples/benchmark.toml")  # doctest: +SKIP
-    >>> run_benchmark(config, n_jobs=-1).failures  # doctest: +SKIP
-    {}
+    >>> _ = Path("small.toml").write_text('''
+    ... bootstrap = 10
+    ... datasets.faces.loader = "make_face_pairs"
+    ... datasets.faces.arguments.n_pairs = 24
+    ... datasets.faces.arguments.size = 64
+    ... datasets.faces.arguments.techniques = ["swap", "splice"]
+    ... candidates.distance.embedder = "difffake-lite0-identity"
+    ... candidates.distance.align = false
+    ... candidates.distance.detector = "MahalanobisDetector"
+    ... protocols.cross-manipulation.folds = 2
+    ... ''')
+    >>> result = run_benchmark(read_config("small.toml"))
+    >>> result.n_cells, result.failures
+    (4, {})
+    >>> sorted(path.name for path in result.folder.glob("re*"))
+    ['report.md', 'results.json']
     """
     start = time.perf_counter()
-    _check_matplotlib()
+    import_extra("matplotlib", "plots", "Figures")  # miss it before the work begins
     tables = _load(config, n_jobs)
     with workers(n_jobs, dask):
         plan = _plan(config, tables, verbose)
@@ -248,24 +348,17 @@ def run_benchmark(
         log = _Log(output / "log.jsonl")
         pending = plan.pending()
         log.write("start", cells=len(set(plan.keys)), pending=len(pending))
+        tell(_logger, verbose, "%d cells, %d to do", len(set(plan.keys)), len(pending))
         images = _embed(plan, pending, verbose)
         log.write("embedded", **images)
+        counts = "{embedded} of {wanted} images embedded now, {failed} failed"
+        tell(_logger, verbose, counts.format(**images))
         failures = _run_cells(plan, pending, store, log, verbose)
-        write_results(plan, store, failures, images["wanted"], _versions())
+        write_results(plan, store, failures, images["wanted"], _versions(), verbose=verbose)
     seconds = round(time.perf_counter() - start, 3)
     log.write("end", seconds=seconds, failures=len(failures))
     n_cells = len(set(plan.keys))
     return BenchmarkResult(output, n_cells, n_cells - len(pending), failures, images, seconds)
-
-
-def _check_matplotlib() -> None:
-    """Miss it before the work begins."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "the figures need matplotlib: pip install 'sklearn-diffake[plots]'"
-        ) from error
 
 
 def _embed(plan: Plan, pending: Mapping[str, Cell], verbose: bool) -> dict[str, int]:

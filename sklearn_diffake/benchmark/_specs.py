@@ -105,12 +105,35 @@ class Config:
     output, cache : Path
         Folders of results and of embeddings.
     seed, bootstrap, batch_size : int
+        What seeds everything; resamples of an interval; images embedded together.
     confidence : float
+        Of the intervals, in [0.5, 0.999].
     device : str
+        Where to embed.
     level : {"pairs", "videos"}
         What is judged.
     datasets : tuple of DatasetSpec
+        Where pairs come from.
     protocols : tuple of Protocol
+        What is done with them.
+
+    See Also
+    --------
+    read_config : Reads one from a file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.benchmark import read_config
+    >>> _ = Path("small.toml").write_text('''
+    ... datasets.faces.loader = "make_face_pairs"
+    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
+    ... candidates.one.embedder = "difffake-lite0-identity"
+    ... protocols.cross-manipulation.folds = 2
+    ... ''')
+    >>> config = read_config("small.toml").place(output="elsewhere")
+    >>> config.seed, config.output.name, config.cache.name
+    (0, 'elsewhere', 'cache')
     """
 
     file: Path
@@ -127,7 +150,20 @@ class Config:
     protocols: tuple[Protocol, ...]
 
     def place(self, output: Any = None, cache: Any = None, device: str | None = None) -> Config:
-        """Return the same with other folders, or for another device; None changes nothing."""
+        """Return the same with other folders, or for another device; None changes nothing.
+
+        Parameters
+        ----------
+        output, cache : str or Path, default=None
+            Folders of results and of embeddings; a cache that lies in the former goes with it.
+        device : str, default=None
+            Where to embed.
+
+        Returns
+        -------
+        Config
+            A new one.
+        """
         folder = Path(output) if output is not None else self.output
         kept = self.cache if self.cache != self.output / "cache" else folder / "cache"
         where = Path(cache) if cache is not None else kept

@@ -21,6 +21,7 @@ from sklearn_diffake.metrics import (
 )
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing
 from sklearn_diffake.model_selection import connected_groups
+from sklearn_diffake.utils._progress import progress_bar
 
 POOLED, WORST = "all techniques", "worst technique"
 #: What is computed; the threshold of the last two is the one that the detector set in fit.
@@ -232,6 +233,7 @@ def summarise(
     settings: Settings,
     *,
     bpcer: float,
+    verbose: bool = False,
 ) -> list[dict[str, Any]]:
     """Compute the figures of all that was judged.
 
@@ -243,6 +245,8 @@ def summarise(
     settings : Settings
     bpcer : float
         Share of genuine pairs given up by a threshold that is carried to another dataset.
+    verbose : bool, default=False
+        Show a progress bar.
 
     Returns
     -------
@@ -274,8 +278,10 @@ def summarise(
                     **(carried if technique == POOLED else {}),
                 }
             )
-    for number, found in in_parallel(with_intervals, tasks):
-        rows[number]["figures"] = found
+    with progress_bar(total=len(tasks), desc="intervals", unit="row", verbose=verbose) as bar:
+        for number, found in in_parallel(with_intervals, tasks):
+            rows[number]["figures"] = found
+            bar.update()
     _mark_chosen(rows)
     return rows
 

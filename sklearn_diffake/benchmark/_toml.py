@@ -20,7 +20,19 @@ _KINDS: dict[type, str] = {
 
 
 class ConfigError(ValueError):
-    """A benchmark's configuration that cannot be used; the message names table and key."""
+    """A benchmark's configuration that cannot be used; the message names table and key.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.benchmark import ConfigError, read_config
+    >>> _ = Path("bad.toml").write_text("sead = 1")
+    >>> try:
+    ...     read_config("bad.toml")
+    ... except ConfigError as error:
+    ...     print(error)
+    /...bad.toml: sead: unknown key; did you mean 'seed'?
+    """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

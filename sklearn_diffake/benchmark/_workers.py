@@ -11,6 +11,8 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
+from sklearn_diffake.utils._extras import import_extra
+
 _CONNECT_SECONDS = 20
 
 
@@ -39,14 +41,9 @@ def workers(n_jobs: int | None = None, dask: str | None = None) -> Iterator[None
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             yield
         return
+    distributed = import_extra("distributed", "dask", "Clusters")
     try:
-        from distributed import Client
-    except ImportError as error:
-        raise ImportError(
-            "a cluster needs dask.distributed: pip install 'sklearn-diffake[dask]'"
-        ) from error
-    try:
-        client = Client(dask, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client = distributed.Client(dask, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise OSError(f"no dask scheduler answers at {dask!r}: {error}") from error
     with client, parallel_config(backend="dask", client=client):

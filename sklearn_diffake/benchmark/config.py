@@ -35,6 +35,7 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     Returns
     -------
     config : Config
+        What the file says, with its defaults.
 
     Raises
     ------
@@ -46,9 +47,17 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from sklearn_diffake.benchmark import read_config
-    >>> read_config("benchmark.toml").protocols[0].name  # doctest: +SKIP
-    'cross-manipulation'
+    >>> _ = Path("small.toml").write_text('''
+    ... datasets.faces.loader = "make_face_pairs"
+    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
+    ... candidates.one.embedder = "difffake-lite0-identity"
+    ... protocols.cross-manipulation.folds = 2
+    ... ''')
+    >>> config = read_config("small.toml")
+    >>> config.protocols[0].name, config.protocols[0].folds
+    ('cross-manipulation', 2)
     """
     file = Path(path).absolute()
     if not file.is_file():

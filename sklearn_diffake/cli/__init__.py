@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from ..utils._progress import listening, write_line
 from ._arguments import PROGRAM, parse_arguments
 
 __all__ = ["main"]
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     args = parse_arguments(argv)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), listening(args.verbose):
         if args.quiet:
             warnings.simplefilter("ignore")
         warnings.showwarning = _show_warning
@@ -70,4 +71,4 @@ def _show_warning(message: Any, *context: Any, **more: Any) -> None:
 
 def _say(kind: str, message: str) -> None:
     """Write one line to standard error."""
-    print(f"{PROGRAM}: {kind}: {' '.join(message.split())}", file=sys.stderr)
+    write_line(f"{PROGRAM}: {kind}: {' '.join(message.split())}")

@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
 from ._commands import demo_command, fit_command, score_command
+from ._completion import SHELLS, PrintCompletion
 
 PROGRAM = "sklearn-diffake"
 
@@ -20,11 +21,49 @@ _EXAMPLES = """\
 examples:
   sklearn-diffake demo
   sklearn-diffake compare passport.jpg selfie.jpg
-  sklearn-diffake compare passport.jpg selfie.jpg --report why.html
+  sklearn-diffake compare passport.jpg call.mp4 --frames 16
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2
-  sklearn-diffake score model.diffake passport.jpg frame1.png frame2.png
   sklearn-diffake score model.diffake --csv pairs.csv --json > scores.jsonl
   sklearn-diffake benchmark benchmark.toml --jobs -1
+  sklearn-diffake --print-completion bash > ~/.sklearn-diffake.bash
+Each command has more: sklearn-diffake compare --help
+"""
+
+_FIT_EXAMPLES = """\
+examples:
+  sklearn-diffake fit pairs.csv -o model.diffake
+  sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2 --cache store -v
+  sklearn-diffake fit crops.csv -o model.diffake --no-align --operator absolute --components 1
+"""
+
+_SCORE_EXAMPLES = """\
+examples:
+  sklearn-diffake score model.diffake passport.jpg selfie.jpg
+  sklearn-diffake score model.diffake passport.jpg frame1.png frame2.png --report why.html
+  sklearn-diffake score model.diffake passport.jpg call.mp4 --frames 16
+  sklearn-diffake score model.diffake --csv pairs.csv --json > scores.jsonl
+"""
+
+_COMPARE_EXAMPLES = """\
+examples:
+  sklearn-diffake compare passport.jpg selfie.jpg
+  sklearn-diffake compare passport.jpg selfie.jpg --report why.html
+  sklearn-diffake compare passport.jpg call.mp4 --json
+  sklearn-diffake compare --csv pairs.csv --cache store -vv
+"""
+
+_DEMO_EXAMPLES = """\
+examples:
+  sklearn-diffake demo
+  sklearn-diffake demo -o results
+
+Needs the extra demo: pip install 'sklearn-diffake[demo]'
+"""
+
+_VIDEOS = """\
+A video may stand in the place of a photograph: one person in it is followed, the frames that show
+a face are judged one by one, and the mean of their scores is the score of the video. A model that
+does not align gets whole frames. Videos need the extra video: pip install 'sklearn-diffake[video]'
 """
 
 _EXIT_CODES = """\
@@ -70,6 +109,12 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
         formatter_class=raw,
     )
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        help="write a script that lets this shell complete commands, options and files (extra cli)",
+    )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     shared = _shared_options()
@@ -83,14 +128,18 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_fit_arguments(
         command(
-            "fit", fit_command, "Learn what genuine pairs look like.", _CSV_FORM, parents=shared
+            "fit",
+            fit_command,
+            "Learn what genuine pairs look like.",
+            f"{_FIT_EXAMPLES}\n{_CSV_FORM}",
+            parents=shared,
         )
     )
     score = command(
         "score",
         score_command,
         "Judge pairs with a model that fit has saved.",
-        f"{_CSV_FORM}\n{_EXIT_CODES}",
+        f"{_SCORE_EXAMPLES}\n{_VIDEOS}\n{_CSV_FORM}\n{_EXIT_CODES}",
         parents=shared,
         usage=f"{PROGRAM} score [options] MODEL (REFERENCE PROBE [PROBE ...] | --csv PAIRS.csv)",
     )
@@ -108,7 +157,7 @@ def make_parser() -> argparse.ArgumentParser:
         "compare",
         score_command,
         "Judge pairs with the model that comes with the package.",
-        f"{_CSV_FORM}\n{_EXIT_CODES}",
+        f"{_COMPARE_EXAMPLES}\n{_VIDEOS}\n{_CSV_FORM}\n{_EXIT_CODES}",
         parents=shared,
         usage=f"{PROGRAM} compare [options] (REFERENCE PROBE [PROBE ...] | --csv PAIRS.csv)",
     )
@@ -127,7 +176,7 @@ def make_parser() -> argparse.ArgumentParser:
         "demo",
         demo_command,
         "Fit and judge a public-domain portrait: a table and a picture, no network.",
-        "Needs the extra demo: pip install 'sklearn-diffake[demo]'",
+        _DEMO_EXAMPLES,
         parents=shared[:1],
     )
     demo.add_argument(
@@ -140,11 +189,24 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    """Read a positive number."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return int(text)
+
+
 def _shared_options() -> list[argparse.ArgumentParser]:
     """Options of every command, and those of commands that read photographs."""
     every = argparse.ArgumentParser(add_help=False)
     either = every.add_mutually_exclusive_group()
-    either.add_argument("-v", "--verbose", action="store_true", help="show progress")
+    either.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="show progress, as on a terminal; -vv also says what is done, -vvv in detail",
+    )
     either.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
     every.add_argument("--debug", action="store_true", help="show the traceback of an error")
     photos = argparse.ArgumentParser(add_help=False)
@@ -209,6 +271,13 @@ def _add_score_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...]")
     parser.add_argument("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
     parser.add_argument("--json", action="store_true", help="write one JSON object a line")
+    parser.add_argument(
+        "--frames",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="frames that are looked at of a video, evenly spaced (default: %(default)s)",
+    )
     parser.add_argument(
         "--report",
         metavar="FILE",

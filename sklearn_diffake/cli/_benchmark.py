@@ -6,7 +6,14 @@ import argparse
 import sys
 from typing import Any
 
+from ..utils._printable import printable
+
 BENCHMARK_HELP = """\
+examples:
+  sklearn-diffake benchmark benchmark.toml
+  sklearn-diffake benchmark benchmark.toml --list
+  sklearn-diffake benchmark benchmark.toml -o results --jobs -1 -v
+
 CONFIG.toml names datasets, candidates and protocols, as the page "Benchmarks" of the documentation
 describes. Finished cells are kept: a benchmark that was interrupted goes on where it was when
 started again, and tries again what has failed. Needs the extra plots, and with --dask the extra
@@ -52,7 +59,7 @@ def benchmark_command(args: argparse.Namespace) -> int:
         return _list(plan_benchmark(config, **options))
     result = run_benchmark(config, **options)
     for what, why in result.failures.items():
-        print(f"failed: {what}: {why}", file=sys.stderr)
+        print(printable(f"failed: {what}: {why}"), file=sys.stderr)
     images, failed = result.images, len(result.failures)
     print(
         f"{result.n_cells} cells: {result.n_before} were done, "
@@ -61,7 +68,7 @@ def benchmark_command(args: argparse.Namespace) -> int:
     )
     print(f"{images['embedded']} of {images['wanted']} images embedded now, "
           f"{images['failed']} failed")  # fmt: skip
-    print(f"report: {result.folder / 'report.md'}")
+    print(printable(f"report: {result.folder / 'report.md'}"))
     return 1 if failed else 0
 
 
@@ -69,7 +76,7 @@ def _list(plan: Any) -> int:
     """Print every cell, and how many are done."""
     done = [plan.is_done(i) for i in range(len(plan.cells))]
     for cell, key, finished in zip(plan.cells, plan.keys, done, strict=True):
-        print(f"{'done' if finished else 'to do':<5}  {key[:12]}  {cell}")
+        print(f"{'done' if finished else 'to do':<5}  {key[:12]}  {printable(str(cell))}")
     different = dict(zip(plan.keys, done, strict=True))
     finished, total = sum(different.values()), len(different)
     print(f"{len(done)} cells, {total} different: {finished} done, {total - finished} to do")

@@ -12,6 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ..utils._printable import printable
+from ._clips import FramePair, Numbers, least_genuine, moments, pool, unfolded
+from ._colour import coloured
 from ._report import check_report, write_report
 from ._table import Pair, read_pairs
 
@@ -20,7 +23,7 @@ _DEFAULT_NOTE = (
     "note: the model that comes with the package is small, and lets two of three face swaps pass "
     "(see its model card); fit one on a better identity embedding for real work"
 )
-_COLOURS = {GENUINE: "32", DEEPFAKE: "31", ERROR: "33"}
+_COLOURS = {GENUINE: "green", DEEPFAKE: "red", ERROR: "yellow"}
 
 
 def fit_command(args: argparse.Namespace) -> int:
@@ -83,17 +86,22 @@ def score_command(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.model} holds a {type(model).__name__}, which gives no verdicts")
     _set_everywhere(model, **_computing(args))
     threshold = float(detector.offset_)
-    scores = _score_pairs(model, pairs, args.cache)
-    rows = [_make_row(pair, score, threshold) for pair, score in zip(pairs, scores, strict=True)]
-    if args.json:
-        for row in rows:
-            print(json.dumps(row))
-    else:
-        _print_table(rows)
-    if not args.quiet:
-        _say_accuracy(rows)
-    if args.report and rows[0]["verdict"] != ERROR:
-        write_report(args, model, pairs[0], verbose=_shows_progress(args))
+    options = {"n_frames": args.frames, "cache": args.cache, "verbose": _verbosity(args)}
+    with unfolded(pairs, model, **options) as parts:
+        found = _score_parts(model, parts, args.cache)
+        rows = [_make_row(pair, one, threshold) for pair, one in zip(pairs, found, strict=True)]
+        if args.json:
+            for row in rows:
+                print(json.dumps(row))
+        else:
+            _print_table(rows)
+        if not args.quiet:
+            _say_accuracy(rows)
+        if args.report and rows[0]["verdict"] != ERROR:
+            pair = least_genuine(parts[0], rows[0])
+            if moments(pair) and not args.quiet:
+                print(f"the frames that look least genuine: {moments(pair)}", file=sys.stderr)
+            write_report(args, model, pair, verbose=_shows_progress(args))
     verdicts = {row["verdict"] for row in rows}
     return 2 if ERROR in verdicts else 1 if DEEPFAKE in verdicts else 0
 
@@ -116,8 +124,13 @@ def _computing(args: argparse.Namespace) -> dict[str, Any]:
         "device": args.device,
         "n_jobs": args.jobs,
         "cache": args.cache,
-        "verbose": int(_shows_progress(args)),
+        "verbose": _verbosity(args),
     }
+
+
+def _verbosity(args: argparse.Namespace) -> int:
+    """Return what estimators take; the lines of -vv come through the log."""
+    return max(args.verbose, int(_shows_progress(args)))
 
 
 def _shows_progress(args: argparse.Namespace) -> bool:
@@ -176,8 +189,20 @@ def _set_everywhere(model: Any, **params: Any) -> None:
         model.set_params(**{name: value for name, value in params.items() if name in known})
 
 
-def _score_pairs(model: Any, pairs: Sequence[Pair], cache: str | None) -> list[float | str]:
-    """Score pairs; in place of a score, say why a pair has none.
+def _score_parts(
+    model: Any, parts: Sequence[list[FramePair] | str], cache: str | None
+) -> list[Numbers | str]:
+    """Score pairs that may be of videos; a part that is a str is an error, and stays so."""
+    flat = [pair for part in parts if not isinstance(part, str) for pair in part]
+    scored = iter(_score_pairs(model, flat, cache) if flat else [])
+    return [
+        part if isinstance(part, str) else pool(part, [next(scored) for _ in part])
+        for part in parts
+    ]
+
+
+def _score_pairs(model: Any, pairs: Sequence[Pair], cache: str | None) -> list[Numbers | str]:
+    """Score pairs; in place of its numbers, say why a pair has none.
 
     All are scored at once. Only if one of them cannot be used they are scored one by one, with
     a store, so that no photograph is computed twice.
@@ -185,13 +210,22 @@ def _score_pairs(model: Any, pairs: Sequence[Pair], cache: str | None) -> list[f
     from ..faces import ImageError
 
     try:
-        return [float(score) for score in model.score_samples([pair.paths for pair in pairs])]
+        return _numbers(model, [pair.paths for pair in pairs])
     except ImageError as error:
         if len(pairs) == 1:
             return [_name_sides(str(error))]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         _set_everywhere(model, cache=cache or folder, verbose=0)
-        return [score for pair in pairs for score in _score_pairs(model, [pair], cache)]
+        return [one for pair in pairs for one in _score_pairs(model, [pair], cache)]
+
+
+def _numbers(model: Any, paths: Sequence[tuple[str, str]]) -> list[Numbers | str]:
+    """Return the score of every pair, and its p-value where the detector gives one."""
+    if not (hasattr(model, "steps") and hasattr(model[-1], "p_values")):
+        return [{"score": float(score)} for score in model.score_samples(paths)]
+    rows = model[:-1].transform(paths)
+    both = zip(model[-1].score_samples(rows), model[-1].p_values(rows), strict=True)
+    return [{"score": float(score), "p_value": float(p_value)} for score, p_value in both]
 
 
 def _name_lines(message: str, pairs: Sequence[Pair]) -> str:
@@ -210,14 +244,14 @@ def _name_sides(message: str) -> str:
     )
 
 
-def _make_row(pair: Pair, score: float | str, threshold: float) -> dict[str, Any]:
+def _make_row(pair: Pair, found: Numbers | str, threshold: float) -> dict[str, Any]:
     row: dict[str, Any] = {"reference": pair.reference, "probe": pair.probe}
-    if isinstance(score, str):
+    if isinstance(found, str):
         row |= {"score": None, "threshold": threshold, "decision": None}
-        row |= {"verdict": ERROR, "error": score}
+        row |= {"verdict": ERROR, "error": found}
     else:
-        decision = score - threshold
-        row |= {"score": score, "threshold": threshold, "decision": decision}
+        decision = found["score"] - threshold
+        row |= found | {"threshold": threshold, "decision": decision}
         row |= {"verdict": GENUINE if decision >= 0 else DEEPFAKE}
     if pair.label is not None:
         row["label"] = pair.label
@@ -225,15 +259,14 @@ def _make_row(pair: Pair, score: float | str, threshold: float) -> dict[str, Any
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    head = ["reference", "probe", "score", "threshold", "verdict"]
+    numbers = {"score": "score", "threshold": "threshold"}
+    if any("p_value" in row for row in rows):
+        numbers["p_value"] = "p-value"
+    head = ["reference", "probe", *numbers.values(), "verdict"]
     lines = [
-        [
-            row["reference"],
-            row["probe"],
-            "-" if row["score"] is None else f"{row['score']:.3f}",
-            f"{row['threshold']:.3f}",
-            row["verdict"],
-        ]
+        [printable(row["reference"]), printable(row["probe"])]
+        + ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in numbers]
+        + [row["verdict"]]
         for row in rows
     ]
     widths = [max(len(cell) for cell in column) for column in zip(head, *lines, strict=True)]
@@ -241,15 +274,17 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # names the terminal cannot show
     for cells, row in zip([head, *lines], [None, *rows], strict=True):
         paths = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
-        numbers = [cell.rjust(width) for cell, width in zip(cells[2:4], widths[2:4], strict=True)]
-        verdict = _coloured(cells[4]) + (f": {row['error']}" if row and "error" in row else "")
-        print("  ".join([*paths, *numbers, verdict]))
+        right = [cell.rjust(width) for cell, width in zip(cells[2:-1], widths[2:-1], strict=True)]
+        print("  ".join([*paths, *right, _show_verdict(row) if row else cells[-1]]))
 
 
-def _coloured(verdict: str) -> str:
-    if verdict in _COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-        return f"\033[{_COLOURS[verdict]}m{verdict}\033[0m"
-    return verdict
+def _show_verdict(row: dict[str, Any]) -> str:
+    """Return the verdict, what it rests on if that is a video, and why there is none."""
+    verdict = coloured(row["verdict"], _COLOURS[row["verdict"]], sys.stdout)
+    if "frames" in row:
+        scored = sum(frame["score"] is not None for frame in row["frames"])
+        verdict += f" (mean of {scored} pairs of frames)"
+    return verdict + (f": {printable(row['error'])}" if "error" in row else "")
 
 
 def _say_accuracy(rows: Sequence[dict[str, Any]]) -> None:

@@ -81,15 +81,20 @@ def _read_rows(path: str) -> list[tuple[int, list[str]]]:
             text = file.read()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error
-    first = text.lstrip().partition("\n")[0]
-    separator = max(",;\t", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
     lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    reader = csv.reader(lines)
     try:
+        separator = _find_separator(text.lstrip().partition("\n")[0])
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
     return [row for row in rows if any(row[1])]
+
+
+def _find_separator(header: str) -> str:
+    """Return the mark that cuts a header into the most cells."""
+    return max(",;\t", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
 def _find_columns(path: str, header: list[str]) -> tuple[int, int, int | None]:

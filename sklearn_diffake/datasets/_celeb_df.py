@@ -51,6 +51,25 @@ def load_celeb_df(
         If a folder or the list is not there.
     ValueError
         If a video is not named as above, or the list contradicts the folders.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    The owners give the files to those who accept their Terms to Use Celeb-DF.
+
+    References
+    ----------
+    Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import describe, load_celeb_df
+    >>> faces = load_celeb_df("Celeb-DF-v2", subset="test", n_frames=8)  # doctest: +SKIP
+    >>> describe(faces)  # doctest: +SKIP
     """
     if version not in _SOURCES:
         raise ValueError(f"version={version!r} is not known; expected 1 or 2.")

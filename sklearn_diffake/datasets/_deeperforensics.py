@@ -71,6 +71,26 @@ def load_deeperforensics(
         If a folder or list is not there, or no video fits the pattern.
     ValueError
         If a variant is not known, or a list is damaged.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    The owners give the files, to those who accept their terms, for non-commercial research.
+
+    References
+    ----------
+    Jiang et al., "DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery
+    Detection", CVPR 2020.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_deeperforensics
+    >>> faces = load_deeperforensics(  # doctest: +SKIP
+    ...     "DeeperForensics-1.0", faceforensics="FaceForensics++", subset="test")
     """
     tree = Tree(root, DEEPERFORENSICS)
     swaps = _read_splits(tree)

@@ -52,6 +52,26 @@ def load_deepfakedetection(
         If a folder is not there or has no videos.
     ValueError
         If an option is not known, or a video is not named as above.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    It comes under the FaceForensics Terms of Use: for non-commercial research and education, to
+    those who accept them.
+
+    References
+    ----------
+    Dufour and Gully, "Contributing Data to Deepfake Detection Research", Google AI, 2019.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_deepfakedetection
+    >>> faces = load_deepfakedetection(  # doctest: +SKIP
+    ...     "FaceForensics++", compressions=["c23", "c40"], mode="reference")
     """
     tree = Tree(root, DEEPFAKEDETECTION)
     videos = []

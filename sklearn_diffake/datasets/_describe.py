@@ -31,6 +31,24 @@ def describe(dataset: Bunch, *, as_dict: bool = False) -> dict[str, Any] | None:
     ------
     TypeError
         If the dataset does not come from such a loader.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import describe, make_face_pairs
+    >>> describe(make_face_pairs(12, techniques=["swap", "splice"], random_state=0))
+             dataset  rendered-studio
+              videos  22
+      genuine videos  16
+     deepfake videos  6
+       broken videos  0
+          identities  6
+              frames  23
+               pairs  12
+       genuine pairs  6
+      deepfake pairs  6
+          techniques  genuine 16, splice 3, swap 3
+        compressions  raw 22
+              splits  train 15, val 7
     """
     if not isinstance(dataset, Bunch) or not {"frame", "images"} <= set(dataset):
         raise TypeError(

@@ -50,6 +50,25 @@ def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
         If there is no metadata.json and no labels.csv.
     ValueError
         If one of them is damaged.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    The owners give the files to those who accept their terms.
+
+    References
+    ----------
+    Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset", 2020,
+    arXiv:2006.07397.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_dfdc
+    >>> faces = load_dfdc("dfdc", subset="test", crop="face", n_jobs=-1)  # doctest: +SKIP
     """
     tree = Tree(root, DFDC)
     tables = sorted([*tree.root.rglob("metadata.json"), *tree.root.rglob("labels.csv")])

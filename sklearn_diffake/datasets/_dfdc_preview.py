@@ -44,6 +44,25 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
         If dataset.json is not there.
     ValueError
         If it is damaged.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    The owners give the files to those who accept their terms.
+
+    References
+    ----------
+    Dolhansky et al., "The Deepfake Detection Challenge (DFDC) Preview Dataset", 2019,
+    arXiv:1910.08854.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_dfdc_preview
+    >>> faces = load_dfdc_preview("dfdc_preview_set", mode="reference")  # doctest: +SKIP
     """
     tree = Tree(root, DFDC_PREVIEW)
     path = tree.file("dataset.json")

@@ -22,6 +22,7 @@ from sklearn_diffake.datasets._rendering import render
 from sklearn_diffake.datasets._scenes import LOOKS
 from sklearn_diffake.datasets._tree import GENUINE, some_of
 from sklearn_diffake.datasets._videos import import_pandas
+from sklearn_diffake.utils._progress import progress_bar
 
 _DESCRIPTION = """{dataset}
 
@@ -55,6 +56,7 @@ def _whole(least: int) -> list[Any]:
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
+        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -77,6 +79,7 @@ def make_face_pairs(
     random_state: int | RandomState | None = None,
     return_X_y: bool = False,
     as_frame: bool = False,
+    verbose: int = 0,
 ) -> Any:
     """Make pairs of rendered faces, genuine and manipulated, without any download.
 
@@ -143,6 +146,8 @@ def make_face_pairs(
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
         Give `data` and `target` as DataFrame, an image a cell, and Series.
+    verbose : int, default=0
+        Show a progress bar.
 
     Returns
     -------
@@ -226,7 +231,7 @@ def make_face_pairs(
         n_videos=n_videos,
         n_frames=n_frames,
     )
-    made = _render_all(world, plan, n_jobs)
+    made = _render_all(world, plan, n_jobs, verbose)
     data = np.stack([frame.image for frame in made])[plan.pairs]
     if return_X_y and not as_frame:
         return data, plan.target
@@ -254,16 +259,21 @@ def _check_counts(mode: str, n_identities: int, n_videos: int, n_frames: int) ->
         raise ValueError("n_frames=1 is too few for mode='same_video'; at least 2 are needed.")
 
 
-def _render_all(world: World, plan: Plan, n_jobs: int | None) -> list[Made]:
+def _render_all(world: World, plan: Plan, n_jobs: int | None, verbose: int) -> list[Made]:
     """Render the frames, one person after the other, in the order of the plan."""
     order = sorted(range(len(plan.frames)), key=lambda place: plan.frames[place])
     parts = [list(part) for _, part in groupby(order, key=lambda place: plan.frames[place].person)]
-    results = joblib.Parallel(n_jobs=n_jobs)(
+    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
         joblib.delayed(make_frames)(world, [plan.frames[place] for place in part]) for part in parts
     )
+    frames: list[Made] = []
+    with progress_bar(total=len(order), desc="rendering", unit="image", verbose=verbose) as bar:
+        for rendered in results:
+            frames += rendered
+            bar.update(len(rendered))
     render.cache_clear()
     still_head.cache_clear()
-    made = dict(zip(chain(*parts), chain(*results), strict=True))
+    made = dict(zip(chain(*parts), frames, strict=True))
     return [made[place] for place in range(len(plan.frames))]
 
 

@@ -64,6 +64,26 @@ def load_faceforensics(
         If a folder or a list of the splits is not there.
     ValueError
         If an option is not known, or a list is damaged.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    It comes under the FaceForensics Terms of Use: for non-commercial research and education, to
+    those who accept them.
+
+    References
+    ----------
+    Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images", ICCV 2019.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_faceforensics
+    >>> faces = load_faceforensics(  # doctest: +SKIP
+    ...     "FaceForensics++", techniques=["Deepfakes", "FaceSwap"], subset="train")
     """
     tree = Tree(root, FACEFORENSICS)
     chosen = some_of("techniques", techniques, _TECHNIQUES)

@@ -41,6 +41,24 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     FileNotFoundError
         If a folder is not there, has no videos, or only one of ``source`` and ``target`` has a
         split.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    The owners give the files to those who accept their Terms to Use.
+
+    References
+    ----------
+    Zhou et al., "Face Forensics in the Wild", CVPR 2021.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_ffiw
+    >>> faces = load_ffiw("FFIW10K", subset="val", crop="face")  # doctest: +SKIP
     """
     tree = Tree(root, FFIW)
     for kind in ("source", "target"):

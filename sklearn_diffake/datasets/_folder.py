@@ -55,6 +55,28 @@ def load_video_folder(
         If there is no such folder, or no video or picture in it.
     ValueError
         If folders do not tell whether a file is genuine.
+
+    See Also
+    --------
+    load_video_table : Where a table tells what is genuine.
+    describe : Count what a dataset holds.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from sklearn_diffake.datasets import load_video_folder
+    >>> for folder in ("anna/real", "anna/fake/FaceSwap", "ben/real"):
+    ...     Path("faces", folder).mkdir(parents=True)
+    ...     for number in (1, 2):
+    ...         Image.new("RGB", (64, 64)).save(f"faces/{folder}/{number}.png")
+    >>> faces = load_video_folder("faces", mode="reference")
+    >>> faces.frame[["identity", "technique", "label"]].value_counts()
+    identity  technique  label
+    anna      FaceSwap   -1       2
+              genuine     1       2
+    ben       genuine     1       2
+    Name: count, dtype: int64
     """
     name = dataset or Path(root).absolute().name
     tree = Tree(root, Source(name, "", "The folder is expected to hold e.g. real/ and fake/."))

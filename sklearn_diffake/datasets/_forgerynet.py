@@ -47,6 +47,25 @@ def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]
         If there is no list.
     ValueError
         If a line of a list is not as described.
+
+    See Also
+    --------
+    load_video_table : What all loaders share.
+    describe : Count what a dataset holds.
+
+    Notes
+    -----
+    The owners restrict it to non-commercial research and education.
+
+    References
+    ----------
+    He et al., "ForgeryNet: A Versatile Benchmark for Comprehensive Forgery Analysis",
+    CVPR 2021.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import load_forgerynet
+    >>> faces = load_forgerynet("ForgeryNet", subset="val", n_frames=8)  # doctest: +SKIP
     """
     tree = Tree(root, FORGERYNET)
     lists = {split: tree.root / folder / "video_list.txt" for folder, split in _SPLITS.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -15,7 +16,9 @@ import numpy as np
 
 from sklearn_diffake.datasets._tracks import follow_face
 from sklearn_diffake.faces._video import VideoError, sample_frames
+from sklearn_diffake.utils._progress import progress_bar, tell
 
+_logger = logging.getLogger(__name__)
 _FORMAT = 1  # raised whenever other pictures would come out of the same video
 _MARGIN = 0.65  # what is kept around a face on every side, in face widths
 _INDEX = "frames.json"
@@ -36,6 +39,17 @@ class Frames(NamedTuple):
         Seconds from the first frame of the video to each.
     n_without_face : int
         Frames that were left out because the face was not found.
+
+    See Also
+    --------
+    extract_frames : Makes them.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import Frames
+    >>> frames = Frames(["000000.png", "000012.png"], [0, 12], [0.0, 0.5], n_without_face=0)
+    >>> frames.times[-1]
+    0.5
     """
 
     paths: list[str]
@@ -50,6 +64,7 @@ def extract_frames(
     cache: str | os.PathLike[str] | None = None,
     n_frames: int = 16,
     crop: Crop = None,
+    verbose: int = 0,
 ) -> Frames:
     """Store frames of a video as PNG files, or find those stored before.
 
@@ -68,6 +83,8 @@ def extract_frames(
         and only the square around that person's face is stored; frames without it are left out.
         A callable takes an RGB image of shape (H, W, 3) and returns the boxes of its faces,
         array-like of shape (k, 4). None stores whole frames.
+    verbose : int, default=0
+        Show a progress bar; with 2 also say what was stored, or found stored before.
 
     Returns
     -------
@@ -79,27 +96,52 @@ def extract_frames(
     ------
     VideoError
         If the video cannot be read, or with `crop`, if no frame shows a face.
+    ImportError
+        If PyAV (extra ``video``) is not installed.
 
     See Also
     --------
     load_video_table : Pairs of frames of many videos.
+
+    Examples
+    --------
+    >>> import av
+    >>> import numpy as np
+    >>> from sklearn_diffake.datasets import extract_frames
+    >>> with av.open("clip.mp4", "w") as file:                    # two seconds, ever brighter
+    ...     stream = file.add_stream("mpeg4", rate=10)
+    ...     stream.width, stream.height = 64, 48
+    ...     for level in range(0, 200, 10):
+    ...         image = np.full((48, 64, 3), level, dtype=np.uint8)
+    ...         file.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+    ...     file.mux(stream.encode())
+    >>> frames = extract_frames("clip.mp4", cache="frames", n_frames=4)
+    >>> frames.numbers, frames.times[0]
+    ([2, 7, 12, 17], 0.2)
     """
     folder = _folder(video, cache, n_frames, crop)
     stored = _find(folder)
     if stored is None:
-        stored = _extract(folder, video, n_frames, crop)
+        stored = _extract(folder, video, n_frames, crop, verbose)
+        done = "%s: stored %d frames in %s, %d without a face left out"
+    else:
+        done = "%s: found %d frames in %s, %d without a face left out"
+    name = os.path.basename(os.fspath(video))
+    tell(_logger, verbose, done, name, len(stored.paths), folder, stored.n_without_face)
     if not stored.paths:
         raise VideoError(f"no face was found in any of {stored.n_without_face} frames")
     return stored
 
 
-def _extract(folder: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop) -> Frames:
+def _extract(
+    folder: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop, verbose: int
+) -> Frames:
     """Store the frames of a video; none of them if no face is found."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as part:
         work = Path(part, "frames")
         work.mkdir()
-        _write(work, video, n_frames, crop)
+        _write(work, video, n_frames, crop, verbose)
         _publish(work, folder)
     stored = _find(folder)
     if stored is None:
@@ -147,18 +189,22 @@ def _find(folder: Path) -> Frames | None:
     return None
 
 
-def _write(work: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop) -> None:
+def _write(
+    work: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop, verbose: int
+) -> None:
     """Write pictures and their index into a folder."""
     from PIL import Image
 
     numbers, times, boxes = [], [], []
     detect = _mtcnn if crop == "face" else crop
-    for frame in sample_frames(video, n_frames):
-        _save(Image.fromarray(frame.image), work, frame.number)
-        numbers.append(frame.number)
-        times.append(frame.time)
-        if callable(detect):
-            boxes.append(np.asarray(detect(frame.image), dtype=np.float64).reshape(-1, 4))
+    with progress_bar(total=n_frames, desc="reading", unit="frame", verbose=verbose) as bar:
+        for frame in sample_frames(video, n_frames):
+            _save(Image.fromarray(frame.image), work, frame.number)
+            numbers.append(frame.number)
+            times.append(frame.time)
+            if callable(detect):
+                boxes.append(np.asarray(detect(frame.image), dtype=np.float64).reshape(-1, 4))
+            bar.update()
     kept = list(range(len(numbers)))
     if crop is not None:
         kept = _crop(work, numbers, boxes)

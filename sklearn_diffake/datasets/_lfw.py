@@ -79,6 +79,16 @@ def fetch_lfw_pairs(
     OSError
         If the photographs are not there and must not, or cannot, be downloaded.
 
+    See Also
+    --------
+    sklearn.datasets.fetch_lfw_pairs : The same pairs as pixels.
+    describe : Count what a dataset holds.
+
+    References
+    ----------
+    Huang et al., "Labeled Faces in the Wild: A Database for Studying Face Recognition in
+    Unconstrained Environments", University of Massachusetts, Amherst, 2007.
+
     Examples
     --------
     >>> from sklearn_diffake.datasets import fetch_lfw_pairs

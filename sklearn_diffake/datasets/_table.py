@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._tree import Source
+from sklearn_diffake.datasets._tree import Source, Video
 from sklearn_diffake.datasets._videos import PairOptions, import_pandas, pair_videos, read_rows
 
 
@@ -63,6 +63,8 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             Return ``(data, target)`` instead of a Bunch.
         as_frame : bool, default=False
             Give `data` and `target` as DataFrame and Series.
+        verbose : int, default=0
+            Show a progress bar; with 2 also say what was read.
 
     Returns
     -------
@@ -107,22 +109,49 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
 
     Examples
     --------
+    Pictures that are named as one video are its frames; a video file would be one row.
+
     >>> import pandas as pd
+    >>> from PIL import Image
     >>> from sklearn_diffake.datasets import load_video_table
-    >>> table = pd.read_csv("videos.csv")  # doctest: +SKIP
-    >>> X, y = load_video_table(table, n_frames=8, return_X_y=True)  # doctest: +SKIP
+    >>> for name in ("a1.png", "a2.png", "b1.png", "b2.png"):
+    ...     Image.new("RGB", (64, 64)).save(name)
+    >>> table = pd.DataFrame({
+    ...     "path": ["a1.png", "a2.png", "b1.png", "b2.png"],
+    ...     "label": [1, 1, -1, -1],
+    ...     "technique": ["genuine", "genuine", "FaceSwap", "FaceSwap"],
+    ...     "video": ["a", "a", "b", "b"],
+    ... })
+    >>> faces = load_video_table(table)
+    >>> faces.frame[["video", "technique", "reference_frame", "probe_frame", "label"]]
+      video technique  reference_frame  probe_frame  label
+    0     a   genuine                0            1      1
+    1     b  FaceSwap                0            1     -1
+
+    With videos, their frames are decoded first:
+
+    >>> X, y = load_video_table("videos.csv", n_frames=8, return_X_y=True)  # doctest: +SKIP
     """
-    root = Path.cwd()
     get = "The videos are those that the table names."
     if isinstance(table, (str, os.PathLike)):
         path = Path(table).absolute()
         if not path.is_file():
             raise FileNotFoundError(f"There is no table {path}.")
-        pandas = import_pandas()
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        root, get = path.parent, f"The videos are those that {path} names."
+        get = f"The videos are those that {path} names."
+        rows = _read_file(path)
     elif not hasattr(table, "columns"):
         raise TypeError(
             f"table must be a DataFrame or the path of a CSV file, got {type(table).__name__}."
         )
-    return pair_videos(read_rows(table, root), Source(dataset, "", get), **options)
+    else:
+        rows = read_rows(table, Path.cwd())
+    return pair_videos(rows, Source(dataset, "", get), **options)
+
+
+def _read_file(path: Path) -> list[Video]:
+    pandas = import_pandas()
+    try:
+        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return read_rows(table, path.parent)
+    except ValueError as error:  # the errors of pandas' parsers are of this type too
+        raise ValueError(f"table {path}: {error}") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -19,10 +20,13 @@ from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
 from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Video
 from sklearn_diffake.faces._video import VideoError
 from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._progress import progress_bar, tell
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_logger = logging.getLogger(__name__)
 _TEXTS = [name for name in Video._fields if name != "label"]
 
 
@@ -41,6 +45,7 @@ class PairOptions(TypedDict, total=False):
     random_state: int | RandomState | None
     return_X_y: bool
     as_frame: bool
+    verbose: int
 
 
 @validate_params(
@@ -57,6 +62,7 @@ class PairOptions(TypedDict, total=False):
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
+        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -76,12 +82,16 @@ def pair_videos(
     random_state: int | RandomState | None = None,
     return_X_y: bool = False,
     as_frame: bool = False,
+    verbose: int = 0,
 ) -> Any:
     """Extract the frames of some videos and pair them, see :func:`.load_video_table`."""
     chosen = _select(videos, subset, source.name)
     if mode == "reference":
         _check_identities(chosen, source.name)
-    images, broken = _extract(chosen, source, on_broken, n_jobs, n_frames, crop, cache)
+    stored = _frames_of_all(chosen, source.name, cache, n_frames, crop, n_jobs, verbose)
+    images, broken = _tabulate(chosen, stored, source, on_broken)
+    done = "%s: %d frames of %d videos, %d unusable"
+    tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
     pairs = _pair(images, mode, references, k, random_state)
     dataset = bundle(images, pairs, broken, source, mode, as_frame)
     return (dataset.data, dataset.target) if return_X_y else dataset
@@ -120,13 +130,7 @@ def bundle(
 
 def import_pandas() -> Any:
     """Import pandas, or say how to get it."""
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError(
-            "The tables of datasets are pandas DataFrames: pip install pandas"
-        ) from error
-    return pandas
+    return import_extra("pandas", "video", "The tables of datasets")
 
 
 def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
@@ -154,23 +158,35 @@ def _check_identities(videos: list[Video], name: str) -> None:
         )
 
 
-def _extract(
+def _frames_of_all(
     videos: list[Video],
-    source: Source,
-    on_broken: str,
-    n_jobs: int | None,
+    name: str,
+    cache: str | os.PathLike[str] | None,
     n_frames: int,
     crop: Crop,
-    cache: str | os.PathLike[str] | None,
+    n_jobs: int | None,
+    verbose: int,
+) -> Iterator[Frames | str]:
+    """Yield the frames of every video, or what is wrong with it."""
+    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(_frames_or_reason)(video.path, cache, n_frames, crop) for video in videos
+    )
+    with progress_bar(
+        total=len(videos), desc=f"reading {name}", unit="video", verbose=verbose
+    ) as bar:
+        for result in results:
+            bar.update()
+            yield result
+
+
+def _tabulate(
+    videos: list[Video], results: Iterator[Frames | str], source: Source, on_broken: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a table with one row per frame, and one of the videos that gave none."""
     pd = import_pandas()
     rows: list[tuple[Any, ...]] = []
     broken: list[tuple[str, str]] = []
     shown: Counter[str] = Counter()  # of the pictures that are frames of one video, how many
-    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_frames_or_reason)(video.path, cache, n_frames, crop) for video in videos
-    )
     for i, (video, result) in enumerate(zip(videos, results, strict=True)):
         if isinstance(result, str):
             if on_broken == "raise":

@@ -24,6 +24,7 @@ from ..faces import FaceAligner
 from ..metrics import bootstrap_interval, equal_error_rate
 from ..novelty import GaussianMixtureDetector
 from ..pipeline import make_difffake_pipeline
+from ..utils._extras import missing_extra
 from ._photos import TECHNIQUES, Portrait, retake
 
 GENUINE = "genuine re-take"
@@ -65,6 +66,17 @@ class DemoResult:
     folder : Path
         Where everything is: ``demo.png``, ``demo.txt``, ``model.diffake``, ``train.csv``,
         ``probes.csv``, ``reference.png`` and ``photos/``.
+
+    See Also
+    --------
+    run_demo : Makes it.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.demo import run_demo
+    >>> result = run_demo("demo")  # doctest: +SKIP
+    >>> result.pipeline.score_samples([(result.folder / "reference.png",  # doctest: +SKIP
+    ...                                 result.probes[0])])
     """
 
     pipeline: Pipeline
@@ -106,7 +118,13 @@ class DemoResult:
         return rows
 
     def table(self) -> str:
-        """Write the result as plain text, a line for each group."""
+        """Write the result as plain text, a line for each group.
+
+        Returns
+        -------
+        str
+            What ``demo.txt`` holds.
+        """
         manipulated = self.decision[self.groups != GENUINE]
         lines = [f"{'probe':<22}{'pairs':>6}{'accepted':>10}{'rejected':>10}{'AUC':>7}", "-" * 55]
         for group, pairs, accepted, auc in self.rates():
@@ -258,9 +276,7 @@ def fit_pipeline(pairs: list[tuple[Path, Path]], *, verbose: bool = False) -> Pi
 def _require(packages: dict[str, str]) -> None:
     missing = [name for module, name in packages.items() if find_spec(module) is None]
     if missing:
-        raise ImportError(
-            f"the demo needs {' and '.join(missing)}: pip install 'sklearn-diffake[demo]'"
-        )
+        raise missing_extra(" and ".join(missing), "demo", "The pictures of the demo")
 
 
 def _printer(start: float) -> Callable[[str], None]:

@@ -1,5 +1,6 @@
 """FaceEmbedder: face crops become vectors."""
 
+import logging
 import os
 from numbers import Integral
 from typing import Any
@@ -12,12 +13,17 @@ from sklearn.utils.validation import check_is_fitted
 from ..faces._map import ImageMap
 from ..faces._table import image_table
 from ..utils._device import resolve_device
-from ..utils._progress import progress_bar
+from ..utils._links import DocumentedMixin
+from ..utils._progress import progress_bar, tell
 from ..utils._store import EmbeddingStore, as_store
 from ._backbones import Backbone, build_forward, find_backbone, is_factory
 
+_logger = logging.getLogger(__name__)
 
-class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+
+class FaceEmbedder(  # type: ignore[call-arg]
+    DocumentedMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Embed every face crop with a deep network, each distinct image once.
 
     An image that occurs in many pairs is decoded and embedded once in a call; with `cache` once
@@ -66,7 +72,7 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Threads that decode and resize images, as joblib counts them.
 
     verbose : int, default=0
-        Show a progress bar.
+        Show a progress bar; with 2 also say which network computes what, and where.
 
     Attributes
     ----------
@@ -197,7 +203,22 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         with progress_bar(
             total=len(table.sources), desc="embedding", unit="image", verbose=self.verbose
         ) as bar:
-            return job(table, bar)[table.index]
+            result = job(table, bar)[table.index]
+        tell(
+            _logger,
+            self.verbose,
+            "%d images: %d computed by %s (%d x %d pixels to %d-d, weights %.12s)%s, %d repeated "
+            "or in the store",
+            len(table.sources),
+            self.n_embedded_,
+            found.name,
+            *found.input_size,
+            found.width,
+            found.fingerprint,
+            f" on {resolve_device(self.device)}" if self.n_embedded_ else "",
+            len(table.sources) - self.n_embedded_,
+        )
+        return result
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the coordinates of an embedding.
@@ -217,7 +238,18 @@ class FaceEmbedder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
     def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
-        """Do nothing: embeddings of pairs have three axes, they stay numpy arrays."""
+        """Do nothing: embeddings of pairs have three axes, they stay numpy arrays.
+
+        Parameters
+        ----------
+        transform : str, default=None
+            Ignored.
+
+        Returns
+        -------
+        FaceEmbedder
+            The embedder itself.
+        """
         return self
 
     def find_backbone(self) -> Backbone:

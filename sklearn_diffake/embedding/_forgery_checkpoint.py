@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sklearn_diffake.utils._replace import replacing
 
 State = dict[str, NDArray[Any]]
 
@@ -83,7 +84,8 @@ class Checkpoint:
         self._write(_momentum(epoch), momentum)
         content = {"format": _FORMAT, "epoch": epoch, "best": best, **record}
         content["settings"] = self.settings
-        _replace(self.folder / _COMMIT, json.dumps(content, indent=1).encode())
+        with replacing(self.folder / _COMMIT) as out:
+            out.write(json.dumps(content, indent=1).encode())
         needed = {_network(e) for e in {epoch, *best}} | {_momentum(epoch)}
         for kind in ("epoch-*", "momentum-*"):
             for file in self.folder.glob(f"{kind}.safetensors"):
@@ -147,13 +149,8 @@ def write_network(file: Path, arrays: State, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save
 
     contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
-    _replace(file, save(contiguous, metadata))
-
-
-def _replace(file: Path, content: bytes) -> None:
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_bytes(content)
-    os.replace(draft, file)
+    with replacing(file) as out:
+        out.write(save(contiguous, metadata))
 
 
 def _network(epoch: int) -> str:

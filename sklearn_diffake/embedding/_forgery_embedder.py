@@ -126,7 +126,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         on every fit.
 
     verbose : int, default=0
-        Show a progress bar, with the share of the time spent waiting for fakes.
+        Show a progress bar, with the share of the time spent waiting for fakes; with 2 also the
+        figures of every epoch.
 
     Attributes
     ----------
@@ -328,6 +329,11 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         ndarray of shape (n, 2) or (n,), float64
             The logit of being a real face rather than a pseudo-deepfake: 0 where the classifier
             is undecided, ``1 / (1 + exp(-score))`` is its probability of being real.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read; the message names row, column and file.
         """
         embeddings = self.transform(X).astype(np.float64)
         return (embeddings * self.coef_.astype(np.float64)).sum(axis=-1) + self.intercept_
@@ -341,6 +347,13 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
             A ``.safetensors`` file; it is replaced whole.
         dtype : {"float32", "float16"}, default="float32"
             Number format; float16 takes half the space.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is another one.
+        OSError
+            If the file cannot be written.
         """
         from ._forgery_checkpoint import write_network
         from ._forgery_train import describe

@@ -13,11 +13,11 @@ _EPS = 1e-12  # keeps a gradient of zero from being divided by zero
 
 
 class SAM(torch.optim.SGD):
-    r"""Step along the gradient at the worst point nearby, not at the point itself [1]_.
+    """Step along the gradient at the worst point nearby, not at the point itself [1]_.
 
-    From the weights :math:`w` with gradient :math:`g`, the gradient of the step is taken at
-    :math:`w + \rho\, g / \lVert g \rVert_2` (equations 2 and 3), which costs a second forward and
-    backward pass. The step itself is that of SGD with momentum.
+    From the weights `w` with gradient `g`, the gradient of the step is taken at
+    ``w + rho * g / ||g||`` (equations 2 and 3), which costs a second forward and backward pass.
+    The step itself is that of SGD with momentum.
 
     Parameters
     ----------

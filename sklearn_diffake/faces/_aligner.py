@@ -1,5 +1,6 @@
 """FaceAligner: photographs become canonical face crops."""
 
+import logging
 import os
 import warnings
 from importlib.metadata import version
@@ -11,7 +12,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..utils._device import resolve_device
-from ..utils._progress import progress_bar
+from ..utils._links import DocumentedMixin
+from ..utils._progress import progress_bar, tell
 from ..utils._store import EmbeddingStore, as_store
 from ._detection import detect_faces
 from ._geometry import centre_square, fit_similarity, template, warp
@@ -19,11 +21,12 @@ from ._images import ImageError
 from ._map import ImageMap
 from ._table import ImageTable, image_table
 
+_logger = logging.getLogger(__name__)
 _SHOWN = 5  # rows named in a message
 _DECIMALS = 2  # of landmarks, in pixels
 
 
-class FaceAligner(TransformerMixin, BaseEstimator):
+class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
     """Detect the face of each image and warp it to a canonical square crop.
 
     MTCNN finds faces and five landmarks [1]_; the chosen face is brought to the canonical
@@ -79,7 +82,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         Threads that decode files, as joblib counts them.
 
     verbose : int, default=0
-        Show a progress bar.
+        Show a progress bar; with 2 also say what was found.
 
     Attributes
     ----------
@@ -211,6 +214,12 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n, 2, size, size, 3) or (n, size, size, 3), uint8
             RGB crops; with ``shared=True`` an object array of shape (n, 2) or (n,) of crops.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read, or has no face and ``on_missing="raise"``; the message
+            names row, column and file.
         """
         self._validate_params()
         table = image_table(X)
@@ -228,7 +237,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
             records = job(table, bar)
         if self.keep_landmarks:
             self._keep(records, table.index)
-        self._report(records["n_faces"], table)
+        self._report(records["n_faces"], table, job.n_computed)
         if not self.shared:
             return records["crop"][table.index]
         crops = np.empty(len(records), dtype=object)
@@ -236,11 +245,37 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         return crops[table.index]
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Align the face of every image; as `transform`."""
+        """Align the face of every image; as `transform`.
+
+        Parameters
+        ----------
+        X : table of n pairs or of n single images
+            As for `transform`.
+        y : None
+            Ignored.
+        **fit_params : dict
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, size, size, 3) or (n, size, size, 3), uint8
+            As from `transform`.
+        """
         return self.fit(X, y).transform(X)
 
     def set_output(self, *, transform: Any = None) -> "FaceAligner":
-        """Do nothing: crops are images, they stay numpy arrays in every configuration."""
+        """Do nothing: crops are images, they stay numpy arrays in every configuration.
+
+        Parameters
+        ----------
+        transform : str, default=None
+            Ignored.
+
+        Returns
+        -------
+        FaceAligner
+            The aligner itself.
+        """
         return self
 
     @property
@@ -296,7 +331,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         points = self.landmarks_ @ linear.swapaxes(-1, -2) + shift[..., None, :]
         self.crop_landmarks_ = points.astype(np.float32)
 
-    def _report(self, n_faces: np.ndarray, table: ImageTable) -> None:
+    def _report(self, n_faces: np.ndarray, table: ImageTable, n_computed: int) -> None:
         """Count what was found, and say which images have no face."""
         without = np.flatnonzero(n_faces == 0)
         self.counts_ = {
@@ -305,6 +340,16 @@ class FaceAligner(TransformerMixin, BaseEstimator):
             "missing": len(without),
             "several": int((n_faces > 1).sum()),
         }
+        tell(
+            _logger,
+            self.verbose,
+            "%d images: a face in %d, none in %d, several in %d; %d searched%s, %d repeated or in "
+            "the store",
+            *self.counts_.values(),
+            n_computed,
+            f" on {resolve_device(self.device)}" if n_computed else "",
+            len(n_faces) - n_computed,
+        )
         self.missing_ = np.argwhere(np.isin(table.index, without))
         if not table.is_pairs:
             self.missing_ = self.missing_[:, 0]
@@ -318,8 +363,9 @@ class FaceAligner(TransformerMixin, BaseEstimator):
             warnings.warn(f"{message} Their centre is used.", RuntimeWarning, stacklevel=3)
             return
         raise ImageError(
-            f'{message} With on_missing="warn" or "crop" the centre of such images is used; a '
-            "smaller min_face_size or min_probability finds more faces."
+            f"{message} Take photographs in which the face is upright, seen from the front and "
+            "not small. A smaller min_face_size or min_probability of FaceAligner finds more; "
+            'with on_missing="warn" or "crop" it takes the centre of such images instead.'
         )
 
     def __sklearn_tags__(self) -> Any:

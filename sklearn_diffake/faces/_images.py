@@ -1,6 +1,7 @@
 """Read one image from whatever a user has: a path, a PIL image, an array."""
 
 import contextlib
+import difflib
 import hashlib
 import os
 import time
@@ -9,15 +10,28 @@ from typing import Any
 
 import numpy as np
 
+from ._video import VIDEO_SUFFIXES
+
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "MPO")
+_PEEK = 1024  # characters that are looked at to tell a text file
 _RACY_NS = 2_000_000_000  # a file younger than this may change again within one clock tick
 
 
 class ImageError(ValueError):
-    """An image that cannot be used; the message names the row, the column and the file."""
+    """An image that cannot be used; the message names the row, the column and the file.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.faces import ImageError, read_image
+    >>> try:
+    ...     read_image("no-such-photo.jpg")
+    ... except ImageError as error:
+    ...     print(error)
+    no such file...
+    """
 
 
 def read_image(source: Any) -> np.ndarray:
@@ -40,6 +54,15 @@ def read_image(source: Any) -> np.ndarray:
     ------
     ImageError
         If the source is not an image, is damaged, or has more than `MAX_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.faces import read_image
+    >>> read_image(np.array([[0.0, 0.5, 1.0]]))           # gray, one row of three pixels
+    array([[[  0,   0,   0],
+            [128, 128, 128],
+            [255, 255, 255]]], dtype=uint8)
     """
     from PIL import Image
 
@@ -86,19 +109,52 @@ def _read_file(path: str) -> np.ndarray:
     from PIL import Image
 
     if not os.path.exists(path):
-        raise ImageError("no such file")
+        raise ImageError(f"no such file{_nearest(path)}")
     if os.path.isdir(path):
         raise ImageError("this is a directory, expected an image file")
     if os.path.getsize(path) == 0:
         raise ImageError("the file is empty")
     Image.init()
     known = tuple(name for name in _FORMATS if name in Image.OPEN)
-    with _clear_errors(), Image.open(path, formats=known) as image:
+    with _clear_errors(path), Image.open(path, formats=known) as image:
         return _from_pil(image)
 
 
+def _nearest(path: str) -> str:
+    """Say where a missing file was looked for, and what is there instead."""
+    folder, name = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f": there is no folder {folder!r}"
+    with contextlib.suppress(OSError):
+        if near := difflib.get_close_matches(name, os.listdir(folder), n=1):
+            return f"; did you mean {near[0]!r}?"
+    return "" if os.path.isabs(path) else f" in the folder {folder!r}"
+
+
+def _unknown(path: str | None) -> str:
+    """Say what to do with a file that is no image."""
+    if path and os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES:
+        return (
+            "this is a video, where an image is expected: sklearn_diffake.datasets.extract_frames "
+            "takes frames from it, and `sklearn-diffake compare` and `score` judge videos as well"
+        )
+    words = f"not an image file (expected {', '.join(_FORMATS)})"
+    if path and _is_text(path):
+        words += (
+            "; it is a text file: read a table of pairs with pandas.read_csv, or give it to "
+            "`sklearn-diffake compare` and `score` as --csv"
+        )
+    return words
+
+
+def _is_text(path: str) -> bool:
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as file:
+        return "\0" not in file.read(_PEEK)
+    return False
+
+
 @contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
+def _clear_errors(path: str | None = None) -> Iterator[None]:
     """Say what a decoder's error means."""
     from PIL import Image, UnidentifiedImageError
 
@@ -107,7 +163,7 @@ def _clear_errors() -> Iterator[None]:
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"not an image file (expected {', '.join(_FORMATS)})") from None
+        raise ImageError(_unknown(path)) from None
     except PermissionError:
         raise ImageError("no permission to read the file") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

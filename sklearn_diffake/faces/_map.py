@@ -1,5 +1,6 @@
 """Compute something from every image of a table, once for each distinct image."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from ..utils._store import EmbeddingStore
 from ._images import ImageError, file_key, image_digest, read_image
 from ._table import ImageTable
 
+_logger = logging.getLogger(__name__)
 _RECALL_BYTES = 64 * 2**20  # stored results are read in portions of this size
 _POLL_SECONDS = 0.05
 _END: Any = object()
@@ -48,6 +50,11 @@ class ImageMap:
         Images per call of `compute`.
     n_jobs : int, optional
         Decoding threads, as joblib counts them.
+
+    Attributes
+    ----------
+    n_computed : int
+        Images that were computed so far; the others were repeated or in the store.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class ImageMap:
         self.store = store
         self.batch_size = batch_size
         self.n_jobs = n_jobs
+        self.n_computed = 0
 
     def __call__(self, table: ImageTable, bar: Any) -> np.ndarray:
         """Return one result for each of ``table.sources``, moving `bar` on as they come."""
@@ -129,6 +137,7 @@ class _Pass:
                     self._set(source, np.frombuffer(value, self.results.dtype))
                     self.first.setdefault(digest, source)
                     found.add(source)
+        _logger.debug("the store had %d images", len(found))
         self.bar.update(len(found))
         return found
 
@@ -180,6 +189,8 @@ class _Pass:
         if not batch:
             return
         results = self.job.compute([d.image for d in batch])
+        self.job.n_computed += len(batch)
+        _logger.debug("computed a batch of %d images", len(batch))
         for item, result in zip(batch, results, strict=True):
             if self.results.dtype.kind == "f" and not np.isfinite(result).all():
                 place = self.table.place(item.source)

@@ -12,11 +12,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._extras import import_extra
+
+#: Endings of the names of videos.
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 _COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
 
 
 class VideoError(ValueError):
-    """A video that cannot be used; the message says why."""
+    """A video that cannot be used; the message says why.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import VideoError, extract_frames
+    >>> try:
+    ...     extract_frames("no-such-video.mp4")
+    ... except VideoError as error:
+    ...     print(error)
+    no such file
+    """
 
 
 class VideoFrame(NamedTuple):
@@ -117,13 +131,7 @@ def choose_frames(times: NDArray[np.int64], end: int, n_frames: int) -> list[int
 
 def _import_av() -> Any:
     """Import PyAV, or say how to get it."""
-    try:
-        import av
-    except ImportError as error:
-        raise ImportError(
-            "Videos are read by PyAV: pip install 'sklearn-diffake[video]'"
-        ) from error
-    return av
+    return import_extra("av", "video", "Videos")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from ._dlib import dlib_landmarks
 from ._generator import PseudoDeepfakeGenerator
 from ._landmarks import fitted_shape, mean_shape
 from ._masks import GLOBAL_FAMILIES, LOCAL_FAMILIES
-from ._techniques import TECHNIQUES, draw, technique_weights
+from ._techniques import TECHNIQUES, add_technique, draw, technique_weights
 
 __all__ = [
     "GLOBAL_FAMILIES",
@@ -14,6 +14,7 @@ __all__ = [
     "TECHNIQUES",
     "PseudoDeepfakeDataset",
     "PseudoDeepfakeGenerator",
+    "add_technique",
     "apply",
     "apply_pair",
     "dlib_landmarks",

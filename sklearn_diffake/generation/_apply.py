@@ -86,15 +86,45 @@ def apply_pair(
 
     Parameters
     ----------
-    record, crop, landmarks, other, other_landmarks
-        As for `apply`.
+    record : dict
+        Drawn by `draw`.
+    crop : ndarray of shape (H, W, 3), uint8
+        RGB crop of a genuine face.
+    landmarks : array-like of shape (68, 2)
+        (x, y) in pixels of the crop.
+    other : ndarray of shape (H', W', 3), uint8, default=None
+        Crop of another identity, for the techniques that need a donor.
+    other_landmarks : array-like of shape (68, 2), default=None
+        Its landmarks; None for those of `crop`.
 
     Returns
     -------
     real : ndarray of shape (H, W, 3), uint8
         Equal to the fake wherever the mask is zero.
     fake : ndarray of shape (H, W, 3), uint8
+        The pseudo-deepfake.
     mask : ndarray of shape (H, W), uint8
+        Weight of the source in the fake, 255 for all of it.
+
+    Raises
+    ------
+    ValueError
+        If an input has the wrong shape or type, the landmarks lie outside the crop, or the donor
+        is missing.
+
+    See Also
+    --------
+    apply : The fake and its mask alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.generation import apply_pair, draw, mean_shape
+    >>> crop = np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    >>> record = draw(np.random.default_rng(0), "difffake")
+    >>> real, fake, mask = apply_pair(record, crop, mean_shape(112))
+    >>> bool((real[mask == 0] == fake[mask == 0]).all())
+    True
     """
     points = _check(crop, landmarks, "crop", "landmarks")
     if TECHNIQUES[record["technique"]].needs_donor:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..utils._extras import import_extra
+
 _lock = threading.Lock()
 _inside = 0
 _threads_before = 0
@@ -20,14 +22,7 @@ def load_cv2() -> Any:
     ImportError
         If OpenCV is not installed.
     """
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            "Pseudo-deepfakes are made with OpenCV, which is not installed: "
-            "pip install sklearn-diffake[generation]"
-        ) from error
-    return cv2
+    return import_extra("cv2", "generation", "Pseudo-deepfakes")
 
 
 @contextmanager

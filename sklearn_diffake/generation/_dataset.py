@@ -100,7 +100,8 @@ class PseudoDeepfakeDataset:
 
         Parameters
         ----------
-        epoch : int, >= 0
+        epoch : int
+            Number of the epoch, from 0.
         """
         self.epoch = int(epoch)
 
@@ -119,10 +120,17 @@ class PseudoDeepfakeDataset:
         Parameters
         ----------
         index : int
+            Position of the item; negative ones count from the end.
 
         Returns
         -------
         dict
+            What `draw` returns, and `donor`, the row of the other face.
+
+        Raises
+        ------
+        IndexError
+            If there is no such item.
         """
         row = range(len(self))[index]
         return self._rows.draw(row, self.seed, self.epoch, row)

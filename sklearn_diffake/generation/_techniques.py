@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class Technique:
     Attributes
     ----------
     weight : float
-        How often it is taken by default, relative to the others.
+        How often it is taken by default, relative to the others; 0 only when asked for by name,
+        and then as if it were 1.
     draw : callable
         Takes a generator, returns the part of the record that is its own.
     apply : callable or None
@@ -129,8 +131,71 @@ TECHNIQUES: dict[str, Technique] = {
     "identity_swap": Technique(1.5, _identity(GLOBAL_FAMILIES, 4), needs_donor=True),
 }
 
+_OWN = frozenset(TECHNIQUES)
 #: Weights of the published procedure: half of the draws global, a sixth for each local part.
 DIFFAKE = {name: TECHNIQUES[name].weight for name in list(TECHNIQUES)[:4]}
+
+
+def add_technique(name: str, draw: _Draw, apply: Callable[..., artefacts.Patch]) -> None:
+    """Add a technique of your own: an artefact that the face gets under a drawn mask.
+
+    It is drawn from only when asked for by name, so that the default techniques and what they
+    give for a seed stay as they are. A process that did not import the module that adds it, such
+    as a worker that was spawned and not forked, does not know it.
+
+    Parameters
+    ----------
+    name : str
+        What to call it. The name of a technique that was added before replaces that one.
+    draw : callable
+        Takes a ``numpy.random.Generator``, the only source of randomness, and returns a dict of
+        parameters that JSON can hold: strings, plain numbers, lists and dicts of these.
+    apply : callable
+        Takes ``(cv2, patch, parameters, mask)``: the module, the part of the face under the mask,
+        (H, W, 3) uint8 RGB, what `draw` gave, and the mask there, (H, W) uint8; returns the
+        changed patch in the same form. The mask and the blending are not its concern.
+
+    Raises
+    ------
+    ValueError
+        If the name belongs to the package, or the parameters do not survive JSON.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.generation import TECHNIQUES, add_technique, technique_weights
+    >>> def draw(rng):
+    ...     return {"level": int(rng.integers(2, 5))}
+    >>> def posterise(cv2, patch, parameters, mask):
+    ...     return patch >> parameters["level"] << parameters["level"]
+    >>> add_technique("posterise", draw, posterise)
+    >>> technique_weights(["posterise", "self_blend_eyes"])
+    {'self_blend_eyes': 0.5, 'posterise': 0.5}
+    >>> del TECHNIQUES["posterise"]
+    """
+    if name == "difffake" or name in _OWN:
+        raise ValueError(f"{name!r} is a technique of the package; choose another name.")
+    parameters = draw(np.random.default_rng(0))
+    try:
+        intact = json.loads(json.dumps(parameters)) == parameters
+    except TypeError:
+        intact = False
+    if not intact:
+        raise ValueError(
+            f"Technique {name!r} draws {parameters!r}; expected strings, plain numbers, lists and "
+            "dicts of these, which JSON gives back unchanged."
+        )
+
+    def checked(cv2: Any, patch: artefacts.Patch, drawn: Record, mask: artefacts.Patch) -> Any:
+        changed = apply(cv2, patch, drawn, mask)
+        form = getattr(changed, "shape", None), getattr(changed, "dtype", type(changed).__name__)
+        if form != (patch.shape, patch.dtype):
+            raise ValueError(
+                f"Technique {name!r} gave shape {form[0]} and type {form[1]}; expected "
+                f"{patch.shape} and {patch.dtype}."
+            )
+        return changed
+
+    TECHNIQUES[name] = Technique(0.0, _artefact(draw), checked)
 
 
 def technique_weights(
@@ -201,7 +266,9 @@ def _as_weights(techniques: Any) -> dict[str, float]:
         techniques = [techniques]
     if isinstance(techniques, Mapping):
         return dict(techniques)
-    return {name: TECHNIQUES[name].weight if name in TECHNIQUES else 1.0 for name in techniques}
+    return {
+        name: (TECHNIQUES[name].weight if name in TECHNIQUES else 0) or 1.0 for name in techniques
+    }
 
 
 def _draw_augmentation(rng: np.random.Generator) -> Record:
@@ -243,7 +310,7 @@ def draw(
 
     References
     ----------
-    .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
+    .. [1] Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
     .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
        Detection", WACVW 2025, arXiv:2502.16247.
 

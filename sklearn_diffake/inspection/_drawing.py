@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._extras import import_extra
 from ._photo import ExplainedPhoto, lay_over
 
 # Okabe and Ito's colours, told apart by colour-blind people, and by brightness on gray.
@@ -26,13 +27,7 @@ Box = tuple[float, float, float, float]
 
 def load_matplotlib() -> None:
     """Raise an error that names the extra if matplotlib is not installed."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "matplotlib, which draws the report, is not installed: "
-            "pip install 'sklearn-diffake[plots]'"
-        ) from error
+    import_extra("matplotlib.figure", "plots", "Reports")
 
 
 def new_figure(width: float, height: float) -> Any:

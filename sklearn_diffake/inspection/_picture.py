@@ -35,7 +35,8 @@ def draw_report(report: PairReport) -> Any:
     columns = 1 + len(explanation.methods)
     width = _PANEL * max(columns, 3)
     notes = _notes(report, int(width * _WORDS))
-    foot, head = _LINE * (len(notes) + 1), 1.25
+    verdict = textwrap.wrap(verdict_in_words(explanation), int(width * 11))
+    foot, head = _LINE * (len(notes) + 1), 0.85 + 0.2 * len(verdict)
     height = head + 2 * _PANEL + foot
     figure = new_figure(width, height)
     grid = figure.add_gridspec(
@@ -55,8 +56,7 @@ def draw_report(report: PairReport) -> Any:
     left = 0.12 / width
     title = figure.text(left, 1 - 0.35 / height, report.title, fontsize=15, weight="bold")
     title.set_parse_math(False)
-    verdict = textwrap.fill(verdict_in_words(explanation), int(width * 11))
-    figure.text(left, 1 - 0.95 / height, verdict, fontsize=11)
+    figure.text(left, 1 - 0.5 / height, "\n".join(verdict), fontsize=11, va="top")
     figure.text(
         left, 0.1 / height, "\n".join(notes), fontsize=8, color=_GRAY, va="bottom",
         linespacing=1.35, parse_math=False,

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_diffake.metrics._checks import check_rows, check_scores
+from sklearn_diffake.utils._progress import progress_bar
 
 
 class BootstrapInterval(NamedTuple):
@@ -45,6 +46,7 @@ class BootstrapInterval(NamedTuple):
         "n_resamples": [Interval(Integral, 1, None, closed="left")],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -58,6 +60,7 @@ def bootstrap_interval(
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
+    verbose: int = 0,
 ) -> BootstrapInterval:
     """Confidence interval of a metric by the percentile bootstrap, over whole groups.
 
@@ -85,6 +88,8 @@ def bootstrap_interval(
         Share of the draws that the interval holds.
     random_state : int, RandomState instance or None, default=None
         Seeds the draws. Pass an int for the same interval on every call.
+    verbose : int, default=0
+        Show a progress bar.
 
     Returns
     -------
@@ -113,7 +118,8 @@ def bootstrap_interval(
     >>> from sklearn.metrics import roc_auc_score
     >>> from sklearn_diffake.metrics import bootstrap_interval
     >>> y, score = np.repeat([1, -1], 50), np.random.RandomState(0).normal(size=100)
-    >>> estimate, low, high = bootstrap_interval(roc_auc_score, y, score, random_state=0)
+    >>> estimate, low, high = bootstrap_interval(
+    ...     roc_auc_score, y, score, n_resamples=200, random_state=0)
     >>> low < estimate < high
     True
     """
@@ -126,14 +132,16 @@ def bootstrap_interval(
     estimate = float(metric(labels, values, **extras))
     figures: list[float] = []
     n_repeated = 0
-    while len(figures) < n_resamples:
-        drawn = rng.randint(len(members), size=len(members))
-        rows = np.concatenate([members[group] for group in drawn])
-        if abs(labels[rows].sum()) == len(rows):  # one class only
-            n_repeated += 1
-        else:
-            drawn_extras = {name: extra[rows] for name, extra in extras.items()}
-            figures.append(float(metric(labels[rows], values[rows], **drawn_extras)))
+    with progress_bar(total=n_resamples, desc="bootstrap", unit="draw", verbose=verbose) as bar:
+        while len(figures) < n_resamples:
+            drawn = rng.randint(len(members), size=len(members))
+            rows = np.concatenate([members[group] for group in drawn])
+            if abs(labels[rows].sum()) == len(rows):  # one class only
+                n_repeated += 1
+            else:
+                drawn_extras = {name: extra[rows] for name, extra in extras.items()}
+                figures.append(float(metric(labels[rows], values[rows], **drawn_extras)))
+                bar.update()
     if n_repeated:
         warnings.warn(
             f"{n_repeated} draws besides the {n_resamples} that count held one class only and "

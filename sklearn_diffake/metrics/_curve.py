@@ -179,6 +179,7 @@ def bpcer_at_apcer(
     Returns
     -------
     bpcer : float in [0, 1]
+        Number of genuine rows rejected, as a share of all genuine rows.
     threshold : float
         ``score >= threshold`` is called genuine; infinity if only rejecting every row keeps to
         `apcer`. Only if `return_threshold`.
@@ -188,6 +189,11 @@ def bpcer_at_apcer(
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, a class is absent,
         or a deepfake has no technique.
+
+    References
+    ----------
+    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
+    whose attacks are presentation attacks, not deepfakes.
 
     Examples
     --------

@@ -110,6 +110,15 @@ class DetectionErrorDisplay:
         Returns
         -------
         display : DetectionErrorDisplay
+            With the curve drawn on `ax_`.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a label is neither +1 nor -1, a score is not finite, a class is
+            absent, or a deepfake has no technique.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         curve = detection_error_curve(y_true, score, technique=technique)
         display = cls([curve], name=name, worst_technique=technique is not None)
@@ -149,6 +158,15 @@ class DetectionErrorDisplay:
         Returns
         -------
         display : DetectionErrorDisplay
+            With the curve drawn on `ax_`.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a label is neither +1 nor -1, a score is not finite, a class is
+            absent, or a deepfake has no technique.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         return cls.from_predictions(
             y,
@@ -194,11 +212,14 @@ class DetectionErrorDisplay:
         Returns
         -------
         display : DetectionErrorDisplay
+            With the curves drawn on `ax_`.
 
         Raises
         ------
         ValueError
             If `cv_results` lacks estimators or indices, or a fold lacks one of the classes.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         if not {"estimator", "indices"} <= set(cv_results):
             raise ValueError(
@@ -234,6 +255,12 @@ class DetectionErrorDisplay:
         Returns
         -------
         display : DetectionErrorDisplay
+            Itself, with the curves drawn on `ax_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         self.ax_ = axes_or_new(self, ax)
         self.figure_ = self.ax_.figure

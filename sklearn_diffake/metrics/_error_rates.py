@@ -84,12 +84,18 @@ def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
     Returns
     -------
     bpcer : float in [0, 1]
+        Number of genuine rows rejected, as a share of all genuine rows.
 
     Raises
     ------
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or no row is
         genuine.
+
+    References
+    ----------
+    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
+    whose attacks are presentation attacks, not deepfakes.
 
     Examples
     --------
@@ -116,12 +122,18 @@ def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
     Returns
     -------
     apcer : float in [0, 1]
+        Number of deepfakes accepted, as a share of all deepfakes.
 
     Raises
     ------
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or no row is a
         deepfake.
+
+    References
+    ----------
+    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
+    whose attacks are presentation attacks, not deepfakes.
 
     Examples
     --------
@@ -160,6 +172,11 @@ def apcer_by_technique(
         If lengths differ, a label is neither +1 nor -1, a score is not finite, no row is a
         deepfake, or a deepfake has no technique.
 
+    References
+    ----------
+    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
+    whose attacks are presentation attacks, not deepfakes.
+
     Examples
     --------
     >>> from sklearn_diffake.metrics import apcer_by_technique
@@ -196,6 +213,7 @@ def worst_apcer(
     Returns
     -------
     apcer : float in [0, 1]
+        The largest that :func:`apcer_by_technique` gives.
 
     Raises
     ------
@@ -206,6 +224,11 @@ def worst_apcer(
     See Also
     --------
     apcer_by_technique : Says which technique it is.
+
+    References
+    ----------
+    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
+    whose attacks are presentation attacks, not deepfakes.
 
     Examples
     --------

@@ -41,6 +41,10 @@ class TechniqueHeatmapDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    apcer_by_technique : Errors of one detector by technique.
+
     Examples
     --------
     >>> import numpy as np
@@ -109,6 +113,8 @@ class TechniqueHeatmapDisplay:
         ValueError
             If there are no scores, lengths differ, a label is neither +1 nor -1, a score is not
             finite, a class is absent, or a deepfake has no technique.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         if not scores:
             raise ValueError("scores names no detector.")
@@ -173,6 +179,15 @@ class TechniqueHeatmapDisplay:
         Returns
         -------
         display : TechniqueHeatmapDisplay
+            As :meth:`from_predictions` makes it.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a label is neither +1 nor -1, a score is not finite, a class is
+            absent, or a deepfake has no technique.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         if not isinstance(estimator, Mapping):
             estimator = {type(estimator).__name__: estimator}
@@ -206,6 +221,12 @@ class TechniqueHeatmapDisplay:
         Returns
         -------
         display : TechniqueHeatmapDisplay
+            Itself, with the table drawn on `ax_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         self.ax_ = axes_or_new(self, ax)
         self.figure_ = self.ax_.figure

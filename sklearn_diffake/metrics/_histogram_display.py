@@ -41,6 +41,10 @@ class ScoreHistogramDisplay:
     figure_ : matplotlib Figure
         Figure with the axes.
 
+    See Also
+    --------
+    DetectionErrorDisplay : Errors at every threshold.
+
     Examples
     --------
     >>> import numpy as np
@@ -96,6 +100,15 @@ class ScoreHistogramDisplay:
         Returns
         -------
         display : ScoreHistogramDisplay
+            With the histograms drawn on `ax_`.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class
+            is absent.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         labels, values = check_scores(y_true, score)
         display = cls(values[labels == 1], values[labels == -1], threshold=threshold, name=name)
@@ -135,6 +148,15 @@ class ScoreHistogramDisplay:
         Returns
         -------
         display : ScoreHistogramDisplay
+            With the histograms drawn on `ax_`.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class
+            is absent.
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         score = scores_of(estimator, X, ("decision_function",))
         name = type(estimator).__name__ if name is None else name
@@ -155,6 +177,12 @@ class ScoreHistogramDisplay:
         Returns
         -------
         display : ScoreHistogramDisplay
+            Itself, with the histograms drawn on `ax_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib (extra ``plots``) is not installed.
         """
         self.ax_ = axes_or_new(self, ax)
         self.figure_ = self.ax_.figure

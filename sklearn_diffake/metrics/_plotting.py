@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._response import _get_response_values
 
 from sklearn_diffake.metrics._scorers import RESPONSES
+from sklearn_diffake.utils._extras import import_extra
 
 # Okabe and Ito's colours, told apart by colour-blind people.
 GENUINE, FAKE = "#0072B2", "#D55E00"
@@ -34,7 +34,7 @@ def axes_or_new(display: Any, ax: Any) -> Any:
     ImportError
         If matplotlib is not installed.
     """
-    check_matplotlib_support(f"{type(display).__name__}.plot")
+    import_extra("matplotlib", "plots", f"Plots of {type(display).__name__}")
     if ax is not None:
         return ax
     from matplotlib import pyplot

@@ -73,7 +73,7 @@ def youden_thresholded_auc(y_true: ArrayLike, score: ArrayLike) -> float:
 
     References
     ----------
-    W. J. Youden, "Index for rating diagnostic tests", Cancer 3 (1950), 32-35.
+    Youden, "Index for rating diagnostic tests", Cancer 3 (1950), 32-35.
 
     Examples
     --------

@@ -47,7 +47,7 @@ _METRICS = {
 
 
 def get_scorer_names() -> list[str]:
-    """Names that :func:`~sklearn_diffake.metrics.get_scorer` knows.
+    """List the names that :func:`~sklearn_diffake.metrics.get_scorer` knows.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def get_scorer_names() -> list[str]:
     prefer_skip_nested_validation=True,
 )
 def get_scorer(name: str, *, pool: str | None = None) -> Any:
-    """Scorer for ``scoring=``, by name.
+    """Get a scorer for ``scoring=`` by its name.
 
     Technique and video of each row reach the scorer by scikit-learn's metadata routing, cut as
     the rows are::

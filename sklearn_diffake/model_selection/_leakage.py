@@ -18,7 +18,17 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class LeakageError(ValueError):
-    """A split has a person or a video on both sides."""
+    """A split has a person or a video on both sides.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.model_selection import LeakageError, check_no_leakage
+    >>> try:
+    ...     check_no_leakage([([0], [1])], groups=["ann", "ann"])
+    ... except LeakageError as error:
+    ...     print(error)
+    Split 0 has 'ann' on both sides (column 0): 'ann' is in row 0 of training and in row 1 of test.
+    """
 
 
 def check_no_leakage(splits: Iterable[tuple[ArrayLike, ArrayLike]], groups: Any) -> None:
@@ -174,6 +184,12 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         Returns
         -------
         n_splits : int
+            Number that `cv` gives.
+
+        Raises
+        ------
+        ValueError
+            If `cv` needs groups to tell and there are none.
         """
         cv = self._inner(y)
         handed_on = None if groups is None else self._handed_on(cv, groups)

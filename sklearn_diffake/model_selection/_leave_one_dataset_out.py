@@ -181,5 +181,6 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         Returns
         -------
         n_splits : int
+            Number of datasets that :meth:`held_out` names.
         """
         return len(self.held_out(X, y, groups))

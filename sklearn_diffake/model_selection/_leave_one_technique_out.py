@@ -224,6 +224,7 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         Returns
         -------
         n_splits : int
+            Number of techniques that :meth:`held_out` names.
         """
         return len(self.held_out(X, y, groups))
 

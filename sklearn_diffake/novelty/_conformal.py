@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from numbers import Integral, Real
@@ -19,7 +20,9 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, chec
 
 from sklearn_diffake.base import BaseDetector, check_finite
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
+from sklearn_diffake.utils._progress import progress_bar, tell
 
+_logger = logging.getLogger(__name__)
 _CHUNK = 4_000_000  # differences of scores held at a time
 _LEVEL = Interval(Real, 0, 1, closed="neither")
 
@@ -55,6 +58,8 @@ class ConformalDetector(BaseDetector):
         verdict on rows with ``target_bpcer < p <= abstain``. None means no band.
     random_state : int, RandomState instance or None, default=None
         Seeds the split. The detector has a seed of its own.
+    verbose : int, default=0
+        Show a progress bar; with 2 also say what is done.
 
     Attributes
     ----------
@@ -107,7 +112,7 @@ class ConformalDetector(BaseDetector):
 
     References
     ----------
-    .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005.
+    .. [1] Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005.
     .. [2] S. Bates, E. Candes, L. Lei, Y. Romano, M. Sesia, "Testing for Outliers with Conformal
        p-values", Annals of Statistics 51(1), 2023, arXiv:2104.08279.
     .. [3] V. Vovk, "Cross-Conformal Predictors", Annals of Mathematics and Artificial
@@ -140,7 +145,10 @@ class ConformalDetector(BaseDetector):
         "cv": [Interval(Integral, 2, None, closed="left")],
         "abstain": [_LEVEL, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
+
+    verbose: int = 0  # of models saved before there was this parameter
 
     def __init__(
         self,
@@ -152,6 +160,7 @@ class ConformalDetector(BaseDetector):
         cv: int = 5,
         abstain: float | None = None,
         random_state: int | RandomState | None = None,
+        verbose: int = 0,
     ):
         self.detector = detector
         self.target_bpcer = target_bpcer
@@ -160,6 +169,7 @@ class ConformalDetector(BaseDetector):
         self.cv = cv
         self.abstain = abstain
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -284,21 +294,34 @@ class ConformalDetector(BaseDetector):
                 "detector that scores new rows (for LocalOutlierFactor: novelty=True)."
             )
         folds, weights = self._folds(_num_samples(X), groups)
-        self.detectors_, self.calibration_scores_, self.calibration_masses_ = [], [], []
-        for rest, held_out in folds:
-            detector = clone(prototype).fit(_safe_indexing(X, rest))
-            scores = _scores(detector, _safe_indexing(X, held_out))
-            if not np.isfinite(scores).all():
-                raise ValueError(f"{detector!r} gives infinite scores to held-out genuine rows.")
-            order = np.argsort(scores, kind="stable")
-            self.detectors_.append(detector)
-            self.calibration_scores_.append(scores[order])
-            self.calibration_masses_.append(np.cumsum([0.0, *weights[held_out[order]]]))
+        self.detectors_: list[Any] = []
+        self.calibration_scores_: list[NDArray[np.float64]] = []
+        self.calibration_masses_: list[NDArray[np.float64]] = []
+        with progress_bar(
+            total=len(folds), desc="calibrating", unit="fit", verbose=self.verbose
+        ) as bar:
+            for rest, held_out in folds:
+                detector = clone(prototype).fit(_safe_indexing(X, rest))
+                scores = _scores(detector, _safe_indexing(X, held_out))
+                self._keep(detector, scores, weights[held_out])
+                bar.update()
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.detectors_[0], name):
                 setattr(self, name, getattr(self.detectors_[0], name))
         self.n_calibration_ = round(sum(masses[-1] for masses in self.calibration_masses_))
-        self._set_level("pairs" if groups is None else "groups")
+        units = "pairs" if groups is None else "groups"
+        self._set_level(units)
+        done = "calibrated on %d %s: rejects p <= %.3g"
+        tell(_logger, self.verbose, done, self.n_calibration_, units, self.level_)
+
+    def _keep(self, detector: Any, scores: NDArray, weights: NDArray) -> None:
+        """Keep a fitted detector, with the scores and weights of the rows held out from it."""
+        if not np.isfinite(scores).all():
+            raise ValueError(f"{detector!r} gives infinite scores to held-out genuine rows.")
+        order = np.argsort(scores, kind="stable")
+        self.detectors_.append(detector)
+        self.calibration_scores_.append(scores[order])
+        self.calibration_masses_.append(np.cumsum([0.0, *weights[order]]))
 
     def _folds(self, n_samples: int, groups: ArrayLike | None) -> tuple[list, NDArray]:
         """Split row numbers into those to fit on and those held out; weigh every row."""

@@ -22,18 +22,20 @@ from sklearn_diffake.utils._device import resolve_device
 
 
 class DeepSVDD(BaseDetector):
-    r"""Score a row by its distance to the point that a network maps genuine rows to.
+    """Score a row by its distance to the point that a network maps genuine rows to.
 
-    Deep Support Vector Data Description [1]_: a network :math:`\phi` is trained so that the
-    representations of genuine rows come close to a fixed centre :math:`c`; what it was not trained
-    on stays away from it. The score is :math:`R^2 - \lVert\phi(x) - c\rVert^2`.
+    Deep Support Vector Data Description [1]_: a network `phi` is trained so that the
+    representations of genuine rows come close to a fixed centre `c`; what it was not trained on
+    stays away from it. The score is ``R**2 - ||phi(x) - c||**2``, with the radius `R` of a sphere
+    around the centre.
 
     Parameters
     ----------
     objective : {"one-class", "soft-boundary"}, default="one-class"
         Minimise the mean squared distance to the centre (equation 4 of [1]_), or the sphere around
-        the centre that holds all but a share `nu` of the rows (equation 3). The first suits
-        training rows that are all genuine, the second those with a few that are not.
+        the centre that holds all but a share `nu` of the rows (equation 3). The second was meant
+        for training rows of which a few are not genuine; that it bears them better is not what
+        was measured on a small problem (the gallery's example on the two objectives).
     nu : float in (0, 1), default=0.1
         Share of the training rows that the soft boundary leaves outside.
     hidden_layer_sizes : sequence of int, default=(128,)
@@ -88,17 +90,17 @@ class DeepSVDD(BaseDetector):
         Seeds the weights, the order of rows and which of them are held out. Pass an int for the
         same result on every fit.
     verbose : int, default=0
-        Show a progress bar.
+        Show a progress bar; with 2 also say how the training went.
 
     Attributes
     ----------
     weights_ : dict of str to ndarray
         Parameters and buffers of the network, under torch's names.
     center_ : ndarray of shape (representation_size,)
-        The centre :math:`c`: mean representation of the training rows before training (but
+        The centre `c`: mean representation of the training rows before training (but
         after pretraining), no coordinate closer to zero than 0.1.
     radius_ : float
-        The radius :math:`R`: the 1 - `nu` quantile of the distances of the genuine training rows,
+        The radius `R`: the 1 - `nu` quantile of the distances of the genuine training rows,
         held-out ones included; 0 for ``objective="one-class"``.
     history_ : list of dict
         Per epoch: `epoch`, `train_loss`, `valid_loss` (None without `early_stopping`), `radius`
@@ -157,7 +159,7 @@ class DeepSVDD(BaseDetector):
 
     References
     ----------
-    .. [1] L. Ruff et al., "Deep One-Class Classification", ICML 2018.
+    .. [1] Ruff et al., "Deep One-Class Classification", ICML 2018.
 
     Examples
     --------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
 import warnings
 from typing import Any
 
@@ -23,6 +25,9 @@ from sklearn_diffake.novelty._pyod_networks import (
     pack,
     unpack,
 )
+from sklearn_diffake.utils._progress import tell
+
+_logger = logging.getLogger(__name__)
 
 # Detectors that draw from their own `random_state` only and score each row alone, or are made to
 # by `_tail_scores`. The value tells whether a training row's score in `fit` leaves that row out,
@@ -74,6 +79,7 @@ class PyODDetector(BaseDetector):
         detector's `random_state` as it is. Pass an int for the same result on every fit.
     verbose : bool or int, default=False
         Replaces the `verbose` of `detector`, if it has one: networks of PyOD print by default.
+        With 2 also say how long the fit took.
 
     Attributes
     ----------
@@ -162,6 +168,7 @@ class PyODDetector(BaseDetector):
                 f"Too few genuine rows for {name}: got n_samples={len(X)}, need at least 2."
             )
         settings, seed = self._settings(template, *X.shape)
+        start = time.perf_counter()
         with _surroundings(name, seed):
             # Once more cloned, as some build in their constructor what they use in fit.
             self.detector_ = clone(clone(template).set_params(**settings))
@@ -169,6 +176,8 @@ class PyODDetector(BaseDetector):
                 fit_network(self.detector_, X)
             else:
                 self.detector_.fit(X)
+        seconds = time.perf_counter() - start
+        tell(_logger, self.verbose, "fitted %s on %d rows in %.1f s", name, len(X), seconds)
         self._tails_ = _make_tails(self.detector_, X)
         self._prepare_scoring(X, name)
 
@@ -190,7 +199,7 @@ class PyODDetector(BaseDetector):
         """Choose what to change in the parameters of the detector, and a seed."""
         params = template.get_params(deep=True)
         settings: dict[str, Any] = {"contamination": self.contamination}
-        settings["verbose"] = int(self.verbose)
+        settings["verbose"] = int(bool(self.verbose))  # with 2 some print and show no bar
         settings["n_features"] = n_features
         if isinstance(params.get("batch_size"), int):
             settings["batch_size"] = min(params["batch_size"], n_samples)

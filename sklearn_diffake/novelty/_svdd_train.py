@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -26,11 +27,12 @@ from sklearn_diffake.novelty._svdd_net import (
     make_mlp,
     state_of,
 )
-from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._progress import progress_bar, tell
 
 if TYPE_CHECKING:
     from sklearn_diffake.novelty._deep_svdd import DeepSVDD
 
+_logger = logging.getLogger(__name__)
 _CENTER_EPS = 0.1  # no coordinate of the centre is closer to zero
 _N_PROBES = 64  # genuine rows, and as many of noise, that show whether the network has collapsed
 _SHRUNK = 0.01  # share of the loss of the first epoch at which a warning is due
@@ -103,6 +105,9 @@ def learn(
             callbacks=_callbacks(detector, bar),
         )
     probe.compare(before, probe.answers(module), history[-1]["train_loss"])
+    ends = [history[i]["train_loss"] for i in (0, -1)]
+    said = "trained on %d rows on %s for %d epochs: loss from %.3g to %.3g"
+    tell(_logger, detector.verbose, said, len(X), device, len(history), *ends)
     if nu is None:
         _warn_of_shrinking(history[0]["train_loss"], history[-1]["train_loss"])
     first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these, in this order
@@ -295,6 +300,7 @@ class Watch(Callback):
         if isinstance(net.criterion_, SVDDLoss):
             net.history.record("radius", math.sqrt(net.criterion_.radius2))
             net.criterion_.end_epoch(set_radius=epoch >= self.warm_up_epochs)
+        _logger.debug("%s, epoch %d: loss %.6g", self.stage, epoch, loss)
         self.bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
         self.bar.update()
 

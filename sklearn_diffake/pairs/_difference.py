@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, row_blocks
+from sklearn_diffake.utils._links import DocumentedMixin
 
 # Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
 # `first`, possibly `first` itself, into which the result may be written.
@@ -85,7 +86,7 @@ def _unit(rows: NDArray) -> NDArray:
     )
 
 
-class PairDifference(TransformerMixin, BaseEstimator):
+class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
     """Turn the two embeddings of every pair into one difference vector.
 
     Embeddings of shape ``(n, 2, d)`` become differences of shape ``(n, k)``. What the two columns

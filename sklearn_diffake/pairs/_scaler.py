@@ -19,9 +19,12 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, genuine_rows
+from sklearn_diffake.utils._links import DocumentedMixin
 
 
-class DifferenceScaler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DifferenceScaler(
+    DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Centre differences, and scale them as a whole: genuine ones have length one on average.
 
     Where differences of several embeddings are joined, by a

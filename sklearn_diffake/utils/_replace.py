@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -11,6 +11,8 @@ from typing import IO
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of another when it has been written whole.
+
+    A process that is killed leaves at most a hidden file that matches ``.*.tmp`` behind.
 
     Parameters
     ----------
@@ -22,12 +24,13 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     file object
         Open for writing bytes, in the folder of `target`.
     """
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(partial, "xb") as file:
             yield file
-        os.chmod(partial, 0o644)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, target)
     except BaseException:
-        os.unlink(partial)
+        partial.unlink(missing_ok=True)
         raise

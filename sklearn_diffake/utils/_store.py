@@ -59,7 +59,7 @@ class EmbeddingStore:
     Examples
     --------
     >>> import tempfile
-    >>> from sklearn_diffake.utils._store import EmbeddingStore
+    >>> from sklearn_diffake.embedding import EmbeddingStore
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = EmbeddingStore(folder.name)
     >>> store.put_many("model-1", {b"digest of a face": b"its embedding"})

@@ -92,7 +92,7 @@ def test_bad_points_are_an_error(points):
 def test_dlib_missing_is_named(monkeypatch):
     dlib_module._predictor.cache_clear()
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(ImportError, match=r"pip install sklearn-diffake\[dlib\]"):
+    with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[dlib\]'"):
         PseudoDeepfakeDataset(CROP[None], techniques="difffake", landmarks="dlib")
 
 

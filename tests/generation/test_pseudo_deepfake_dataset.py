@@ -123,5 +123,5 @@ def test_bad_input_is_named(crops, parameters, message):
 
 def test_opencv_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ImportError, match=r"pip install sklearn-diffake\[generation\]"):
+    with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[generation\]'"):
         dataset()

@@ -187,6 +187,7 @@ def test_parameters_are_cloned():
         "augment": True,
         "random_state": 3,
         "n_jobs": 2,
+        "verbose": 1,
     }
     copied = clone(PseudoDeepfakeGenerator(**parameters))
     assert copied.get_params() == parameters
@@ -267,7 +268,7 @@ def test_bad_records_are_named(made):
 def test_opencv_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     for call in (generator().fit, generator().transform):
-        with pytest.raises(ImportError, match=r"pip install sklearn-diffake\[generation\]"):
+        with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[generation\]'"):
             call(CROPS)
 
 

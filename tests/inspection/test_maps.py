@@ -41,7 +41,7 @@ def found(request):
     """A pair that differs where the network looks, explained, and that place."""
     rows, columns = PLACES[request.param]
     pair = pair_that_differs(rows, columns)
-    return explain(build(request.param), *pair, patch=(0.125, 0.25)), rows, columns
+    return explain(build(request.param), *pair, patch=(0.125, 0.25), stride=0.5), rows, columns
 
 
 def test_the_place_that_differs_is_found(found):

@@ -193,4 +193,4 @@ def test_matplotlib_is_imported_when_drawing_only():
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "DetectionErrorDisplay.plot requires matplotlib" in done.stdout
+    assert "Plots of DetectionErrorDisplay need matplotlib (not installed)" in done.stdout

@@ -1,0 +1,58 @@
+"""Packages that are needed for a part of the work only."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def import_extra(module: str, extra: str, what: str) -> Any:
+    """Import a module of an optional package, or say what to install.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module, with dots.
+    extra : str
+        The extra of this package that brings it.
+    what : str
+        What it is needed for: the subject of a sentence in the plural, such as ``"Figures"``.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If it is not installed, or cannot be imported; the message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        absent = isinstance(error, ModuleNotFoundError) and error.name in (package, module)
+        reason = None if absent else str(error)
+        raise missing_extra(package, extra, what, reason) from error
+
+
+def missing_extra(package: str, extra: str, what: str, reason: str | None = None) -> ImportError:
+    """Make the error that names an extra.
+
+    Parameters
+    ----------
+    package : str
+        What is missing.
+    extra : str
+        The extra of this package that brings it.
+    what : str
+        What it is needed for, in the plural.
+    reason : str, default=None
+        Why it cannot be imported, if it is there.
+
+    Returns
+    -------
+    ImportError
+    """
+    state = f"cannot be imported: {reason}" if reason else "not installed"
+    return ImportError(f"{what} need {package} ({state}): pip install 'sklearn-diffake[{extra}]'")

@@ -1,0 +1,107 @@
+"""Verdicts are coloured where somebody looks at them, and nowhere else."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sklearn_diffake.cli import main
+from sklearn_diffake.cli._colour import coloured, takes_colour
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = """
+import sys, sklearn_diffake
+from sklearn_diffake.cli import main
+class Model:
+    offset_ = 0.5
+    def score_samples(self, pairs):
+        return [float("good" in probe) for _, probe in pairs]
+sklearn_diffake.load_default = Model
+main(["compare", "a", "good", "fake", *sys.argv[1:]])
+"""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "expected"),
+    [
+        (Terminal, {}, True),
+        (io.StringIO, {}, False),
+        (Terminal, {"NO_COLOR": "1"}, False),
+        (Terminal, {"NO_COLOR": ""}, True),
+        (io.StringIO, {"FORCE_COLOR": "1"}, True),
+        (io.StringIO, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (Terminal, {"TERM": "dumb"}, False),
+    ],
+)
+def test_who_gets_colour(monkeypatch, file, variables, expected):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert takes_colour(file()) == expected
+    words = coloured("genuine", "green", file())
+    assert words == ("\033[32mgenuine\033[0m" if expected else "genuine")
+
+
+def on_a_terminal(*words, **variables):
+    """What a real terminal receives from the command line."""
+    pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, *words],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    received = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not part:
+            break
+        received += part
+    os.close(ours)
+    process.wait()
+    return received.decode()
+
+
+def test_a_terminal_gets_colour():
+    received = on_a_terminal()
+    assert "\033[32mgenuine\033[0m" in received
+    assert "\033[31mdeepfake\033[0m" in received
+
+
+def test_a_terminal_that_wants_none_gets_none():
+    received = on_a_terminal(NO_COLOR="1")
+    assert "deepfake" in received
+    assert "\033" not in received
+
+
+def test_json_is_never_coloured():
+    rows = [json.loads(line) for line in on_a_terminal("--json", FORCE_COLOR="1").splitlines()]
+    assert [row["verdict"] for row in rows] == ["genuine", "deepfake"]
+
+
+def test_a_pipe_gets_no_colour(recorder, capsys):
+    main(["compare", "a", "good", "fake"])
+    out = capsys.readouterr().out
+    assert "deepfake" in out
+    assert "\033" not in out

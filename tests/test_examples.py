@@ -1,0 +1,116 @@
+"""The gallery's examples: their form always; that each runs, with ``-m slow``."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+NETWORK = {"ftplib", "http", "httpx", "requests", "socket", "urllib", "urllib3"}
+ABSOLUTE = re.compile(r"/\w|~/|[A-Za-z]:[\\/]|\w+://")
+TIMEOUT = 120  # seconds; each takes about ten, but machines may be busy
+UNFIT = [
+    ("import urllib.request", "urllib"),
+    ("from requests import get", "requests"),
+    ("open('/data/faces.csv')", "/data/faces.csv"),
+    ("folder = f'/data/{name}'", "/data/"),
+    ("read('https://example.org/a.png')", "https://example.org/a.png"),
+    (
+        "from sklearn_diffake.metrics._plotting import FAKE",
+        "sklearn_diffake.metrics._plotting.FAKE",
+    ),
+    ("from sklearn_diffake.metrics import _plotting", "sklearn_diffake.metrics._plotting"),
+    ("import sklearn_diffake.demo._photos", "sklearn_diffake.demo._photos"),
+]
+
+pytestmark = pytest.mark.skipif(not EXAMPLES, reason="the examples come with the sources only")
+each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+
+
+def imported(tree):
+    """Yield the full name of everything that is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def forbidden(tree):
+    """Return what an example must not have: network, private names, absolute paths."""
+    found = []
+    for name in imported(tree):
+        top, *rest = name.split(".")
+        if top in NETWORK:
+            found.append(top)
+        if top == "sklearn_diffake" and any(part.startswith("_") for part in rest):
+            found.append(name)
+    literals = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return found + [text for text in literals if isinstance(text, str) and ABSOLUTE.match(text)]
+
+
+def called(tree):
+    """Return the last part of the name of everything that is called."""
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {getattr(function, "attr", getattr(function, "id", None)) for function in calls}
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 14
+
+
+@each_example
+def test_has_a_title_and_says_what_is_seen(path):
+    title, line, blank, *text = ast.get_docstring(ast.parse(path.read_text("utf-8"))).split("\n")
+    assert line == "=" * len(title), "an RST title, underlined to its length"
+    assert not blank
+    assert len(" ".join(text)) > 100
+
+
+@each_example
+def test_compiles_and_draws(path):
+    source = path.read_text("utf-8")
+    compile(source, path.name, "exec")
+    assert called(ast.parse(source)) & {"figure", "subplots", "subplot_mosaic"}
+    assert "\n# %%\n" in source
+
+
+@each_example
+def test_keeps_to_public_names_and_to_itself(path):
+    assert not forbidden(ast.parse(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(("source", "what"), UNFIT, ids=[what for _, what in UNFIT])
+def test_forbidden_things_are_found(source, what):
+    assert what in forbidden(ast.parse(source))
+
+
+@pytest.fixture
+def asked_for(request):
+    """Skip what the documentation's build does as well, unless pytest is called with -m slow."""
+    if "slow" not in request.config.option.markexpr:
+        pytest.skip("examples run in the build of the documentation, and with -m slow")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT + 30)
+@pytest.mark.usefixtures("asked_for")
+@each_example
+def test_runs_and_leaves_nothing_behind(path, tmp_path):
+    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())

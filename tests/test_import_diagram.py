@@ -1,0 +1,97 @@
+"""The diagram of imports shows what is in the code, and every arrow runs downwards."""
+
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import networkx as nx
+import pytest
+
+pytest.importorskip("grimp")
+pytest.importorskip("sphinx")
+SVG = "{http://www.w3.org/2000/svg}"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def diagram():
+    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+    try:
+        import import_diagram
+    finally:
+        sys.path.pop(0)
+    return import_diagram
+
+
+@pytest.fixture(scope="module")
+def svg(diagram):
+    return ElementTree.fromstring(diagram.draw_svg(diagram.imports()))
+
+
+def boxes_of(svg):
+    """Return left, top, width and height of every part's box."""
+    sides = [[float(rect.get(key)) for key in ("x", "y", "width", "height")]
+             for rect in svg.iter(f"{SVG}rect")]  # fmt: skip
+    names = [text.text for text in svg.iter(f"{SVG}text")]
+    return dict(zip(names, sides, strict=True))
+
+
+def test_imports_are_those_of_the_source(diagram):
+    found = diagram.imports()
+    for importer, imported in [("pairs", "base"), ("cli", "inspection"), ("faces", "utils")]:
+        files = [ROOT / "sklearn_diffake" / f"{importer}.py"]
+        files += (ROOT / "sklearn_diffake" / importer).glob("*.py")
+        source = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+        assert re.search(rf"from (\.\.|sklearn_diffake\.){imported}\b", source)
+        assert found[importer, imported] > 0
+    assert found["utils", "base"] == found["novelty", "embedding"] == 0
+
+
+def test_arrows_imply_all_imports_and_no_others(diagram):
+    found = diagram.imports()
+    drawn, every = nx.DiGraph(diagram.arrows(found)), nx.DiGraph(found.keys())
+    assert set(drawn.edges) <= set(every.edges)
+    assert nx.transitive_closure(drawn).edges == nx.transitive_closure(every).edges
+    assert len(drawn.edges) < len(every.edges)
+
+
+def test_every_part_has_a_box_inside_the_drawing_and_none_overlap(diagram, svg):
+    boxes = boxes_of(svg)
+    assert set(boxes) == {name for layer in diagram.layers() for name in layer}
+    width, height = map(float, svg.get("viewBox").split()[2:])
+    for name, (x, y, w, h) in boxes.items():
+        assert min(x, y) >= 0, name
+        assert (x + w <= width, y + h <= height) == (True, True), name
+        for other, (x1, y1, w1, h1) in boxes.items():
+            apart = x + w <= x1 or x1 + w1 <= x or y + h <= y1 or y1 + h1 <= y
+            assert name == other or apart, (name, other)
+
+
+def test_arrows_run_down_from_box_to_box(diagram, svg):
+    boxes = boxes_of(svg)
+    arrows = [path for path in svg.iter(f"{SVG}path") if path.get("class") == "arrow"]
+    assert len(arrows) == len(diagram.arrows(diagram.imports()))
+    for path in arrows:
+        upper, lower = path.find(f"{SVG}title").text.split(" imports ")
+        numbers = [float(number) for number in re.findall(r"-?\d+", path.get("d"))]
+        heights = numbers[1::2]
+        assert heights == sorted(heights)
+        assert heights[0] == pytest.approx(sum(boxes[upper][1::2]), abs=1)
+        assert heights[-1] == pytest.approx(boxes[lower][1], abs=2)
+
+
+def test_the_drawing_has_words_and_calls_nobody(diagram, svg):
+    assert svg.get("role") == "img"
+    named = svg.get("aria-labelledby").split()
+    words = {node.get("id"): node.text for node in svg if node.get("id")}
+    assert all(words[name] for name in named)
+    assert "persistence imports embedding, novelty" in words[named[1]]
+    text = diagram.draw_svg(diagram.imports()).replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in text
+    assert "href" not in text
+
+
+def test_a_circle_is_named(diagram):
+    with pytest.raises(ValueError, match=r"circle.*pairs"):
+        diagram.arrows({("pairs", "base"): 1, ("base", "pairs"): 1})

