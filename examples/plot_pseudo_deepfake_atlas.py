@@ -2,9 +2,9 @@
 Atlas of pseudo-deepfakes
 =========================
 
-A detector of deepfakes can learn what forgery looks like from genuine faces alone: take a face,
-blend a changed copy of it into itself, and there is a fake with every trace of blending but with
-no generator behind it. This sheet shows every technique of
+A network can learn what forgery looks like from genuine faces alone: take a face, blend a changed
+copy of it into itself, and there is a fake with every trace of blending but with no generator
+behind it. These sheets show every technique of
 :class:`~sklearn_diffake.generation.PseudoDeepfakeGenerator` and every family of masks on one face,
 and what each changed.
 """
@@ -14,8 +14,8 @@ and what each changed.
 # -------------------------------------------------------------------
 # The aligner tells where the eyes, the nose and the corners of the mouth are; the mean shape of 68
 # landmarks is brought to them. The astronaut gives the face. The other identity must be somebody
-# else's face. The photo at hand has one person only, so the astronaut seen in a mirror, in other
-# colours, stands in: enough to see the blend, though not a swap.
+# else's face. The photograph (NASA, public domain) has one person only, so the astronaut seen in a
+# mirror, in other colours, stands in: enough to see the blend, though not a swap.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +33,7 @@ from sklearn_diffake.generation import (
 )
 
 margin = 0.25
-aligner = FaceAligner(size=224, margin=margin, keep_landmarks=True)
+aligner = FaceAligner(224, margin=margin, keep_landmarks=True)
 photo = astronaut()
 stand_in = np.clip(photo[:, ::-1] * [0.85, 0.95, 1.1] + 12, 0, 255).astype(np.uint8)
 crops = aligner.fit_transform([photo, stand_in])
@@ -52,22 +52,23 @@ def show(axes, images, title):
     for axis, image in zip(axes, images, strict=True):
         axis.imshow(image, cmap="gray", vmin=0, vmax=255)
         axis.set_axis_off()
-    axes[0].set_title(title, loc="left", fontsize=9)
+    axes[0].set_title(title, loc="left", fontsize=12)
 
 
 def enlarged(fake, real):
     return np.clip(128 + 4 * (fake.astype(int) - real), 0, 255).astype(np.uint8)
 
 
-figure, grid = plt.subplots(4, 9, figsize=(13.5, 6.6), layout="constrained")
+figure, grid = plt.subplots(4, 9, figsize=(12, 6.6), layout="constrained")
 cells = grid.reshape(-1, 3)
-show(cells[0], [crops[0], np.zeros_like(crops[0]), enlarged(crops[0], crops[0])], "genuine")
+unchanged = [crops[0], np.zeros_like(crops[0]), enlarged(crops[0], crops[0])]
+show(cells[0], unchanged, "genuine\n(no mask)")
 for seed, (cell, name) in enumerate(zip(cells[1:], TECHNIQUES, strict=True)):
     generator = PseudoDeepfakeGenerator([name], margin=margin, random_state=seed)
     made = generator.fit(crops).generate(crops, points=points)
     family = made.records[0]["mask"]["family"]
     images = [made.images[0], made.masks[0], enlarged(made.images[0], made.reals[0])]
-    show(cell, images, f"{name} ({family})")
+    show(cell, images, f"{name}\n(mask: {family})")
 
 # %%
 # Every family of masks
@@ -77,9 +78,9 @@ for seed, (cell, name) in enumerate(zip(cells[1:], TECHNIQUES, strict=True)):
 
 families = (*GLOBAL_FAMILIES, *LOCAL_FAMILIES)
 landmarks = fitted_shape(crops[0], points=points[0])
-figure, grid = plt.subplots(3, len(families), figsize=(13.5, 6), layout="constrained")
+figure, grid = plt.subplots(3, len(families), figsize=(12, 5.6), layout="constrained")
 for column, family in enumerate(families):
-    grid[0, column].set_title(family, fontsize=9)
+    grid[0, column].set_title(family, fontsize=13)
     for row in range(3):
         record = draw(np.random.default_rng(row), ["self_blend_global"])
         record["mask"].update(family=family, ratio=1.0)
@@ -87,6 +88,7 @@ for column, family in enumerate(families):
         lit = crops[0] * (0.3 + 0.7 * mask[..., None] / 255)
         grid[row, column].imshow(lit.astype(np.uint8))
         grid[row, column].set_axis_off()
+plt.show()
 
 # %%
 # The record of a fake
@@ -99,5 +101,4 @@ made.records[0]
 again = generator.replay(crops, made.records, points=points)
 bool((again.images == made.images).all())
 
-# %%
-plt.show()
+# sphinx_gallery_thumbnail_number = 2

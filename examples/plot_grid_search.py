@@ -1,0 +1,137 @@
+"""
+Choose a pipeline across datasets
+=================================
+
+A detector that was chosen and tested on one dataset often fails on the next, whose cameras and
+light are others. So let each dataset be the test once, with the pipeline fitted on the rest: a
+grid search with :class:`~sklearn_diffake.model_selection.LeaveOneDatasetOut`. A heatmap shows the
+score of every candidate on every dataset that it had not seen, and a second panel how sure that
+score is for the winner.
+"""
+
+# %%
+# Three datasets
+# --------------
+# Rendered people before a studio backdrop, a webcam and a street. The people of each are its own.
+
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import LocalOutlierFactor
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.datasets import make_face_pairs
+from sklearn_diffake.metrics import bootstrap_interval
+from sklearn_diffake.model_selection import LeaveOneDatasetOut
+from sklearn_diffake.novelty import GaussianMixtureDetector, GenuineOnly, SumRuleDetector
+
+parts = [
+    make_face_pairs(
+        48,
+        look=look,
+        dataset=look,
+        n_identities=24,
+        n_videos=2,
+        n_frames=1,
+        techniques=["swap", "splice"],
+        size=128,
+        random_state=0,
+    )
+    for look in ("studio", "webcam", "street")
+]
+X = np.concatenate([part.data for part in parts])
+y = np.concatenate([part.target for part in parts])
+groups = pd.concat([part.frame[["dataset", "identity"]] for part in parts])
+groups.value_counts("dataset")
+
+# %%
+# The search
+# ----------
+# Operators and heads are parameters of one pipeline, so scikit-learn's own search takes it as it
+# is. `groups` has two columns: the datasets to leave out, and the people who must not be on both
+# sides. The portraits are cut alike already, so the step that aligns faces is left out here.
+#
+# With ``cache=`` every picture goes through the network once, whatever is searched.
+
+pipeline = make_difffake_pipeline("difffake-lite0-identity", aligner=False)
+gaussian = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
+neighbours = GenuineOnly(LocalOutlierFactor(novelty=True))
+grid = [
+    {"diff__operator": ["subtract", "squared"], "detect": [gaussian, neighbours]},
+    {"diff__operator": ["cosine"], "detect": [gaussian, SumRuleDetector()]},
+]
+splitter = LeaveOneDatasetOut()
+search = GridSearchCV(pipeline, grid, scoring="roc_auc", cv=splitter)
+with TemporaryDirectory() as folder:
+    pipeline.set_params(embed__cache=folder)
+    search.fit(X, y, groups=groups)
+    refit = search.best_estimator_["embed"].n_embedded_
+    winner, scores = clone(search.best_estimator_), np.empty(len(y))
+    for train, test in splitter.split(X, y, groups):
+        scores[test] = winner.fit(X[train], y[train]).score_samples(X[test])
+fits = len(search.cv_results_["params"]) * search.n_splits_
+print(f"{fits} fits before the last one, in which the network saw {refit} pictures.")
+print(f"Best: {search.best_params_}, mean AUC {search.best_score_:.3f}")
+
+# %%
+# Every candidate on every unseen dataset
+# ---------------------------------------
+# What is left to know is whether the best candidate is better than the next, and not only luckier.
+# The interval is a bootstrap over people, whose pairs are drawn together.
+
+held_out = splitter.held_out(X, y, groups)
+table = np.array([search.cv_results_[f"split{i}_test_score"] for i in range(len(held_out))])
+heads = {GaussianMixtureDetector: "Gaussian", GenuineOnly: "LOF", SumRuleDetector: "sum rule"}
+candidates = [
+    f"{params['diff__operator']},\n{heads[type(params['detect'])]}"
+    for params in search.cv_results_["params"]
+]
+order = np.argsort(-search.cv_results_["mean_test_score"], kind="stable")
+rows = np.vstack([table, table.mean(axis=0)])[:, order]
+
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4.6), width_ratios=[3, 1.5], layout="constrained"
+)
+image = left.imshow(rows, cmap="viridis", vmin=0.4, vmax=1, aspect="auto")
+for (i, j), value in np.ndenumerate(rows):
+    ink = "black" if value > 0.75 else "white"
+    left.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=11)
+left.axhline(len(held_out) - 0.5, color="white", linewidth=4)
+left.set_yticks(range(len(rows)), [*held_out, "mean"], fontsize=11)
+left.set_xticks(range(len(order)), np.array(candidates)[order])
+left.set(xlabel="operator and head, best first", ylabel="dataset left out", title="AUC")
+figure.colorbar(image, ax=left, label="AUC")
+
+for place, name in enumerate(held_out):
+    here = (groups["dataset"] == name).to_numpy()
+    estimate, low, high = bootstrap_interval(
+        roc_auc_score,
+        y[here],
+        scores[here],
+        groups=groups["identity"][here],
+        n_resamples=400,
+        random_state=0,
+    )
+    error = [[estimate - low], [high - estimate]]
+    right.errorbar(estimate, place, xerr=error, fmt="o", color="#0072B2", capsize=5, markersize=9)
+    print(f"{name}: AUC {estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}")
+right.axvline(0.5, color="black", linestyle=":", label="chance")
+right.set_yticks(range(len(held_out)), held_out, fontsize=11)
+right.set(xlabel="AUC, 95 % interval", title="The winner", xlim=(0.4, 1), ylim=(2.5, -0.5))
+right.legend(loc="lower left")
+plt.show()
+
+# %%
+# Each candidate was fitted on two datasets and tested on the third. The intervals are wider than
+# the steps between the better candidates: 48 pairs per dataset can rule the worst ones out, but
+# cannot crown a winner. The mean of the best is a little too good as well, as it was chosen by it.
+#
+# One number is worth a second look: the Gaussian on the cosine distance, with the studio left out.
+# The even light of a studio brings all pairs, deepfakes too, closer together than those learned
+# from; and a Gaussian takes any departure from the mean for unnatural, on either side of it. The
+# sum rule knows a direction, and does not fall for that. Only an unseen dataset brings it to light.
