@@ -12,7 +12,7 @@ OLDEST = .venv-oldest/.installed
 PINS = pyproject.toml constraints/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint format docs bench clean
+.PHONY: help demo test test-oldest lint format docs links bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,14 +38,18 @@ format: $(DEV) ## Format the code and sort its imports
 
 docs: $(DEV) ## Build the documentation into docs/_build/html
 	.venv/bin/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	.venv/bin/python docs/check_site.py docs/_build/html
 	@echo "docs/_build/html/index.html is ready"
+
+links: $(DEV) ## Check the documentation's links to other sites; needs a network
+	.venv/bin/sphinx-build -q -b linkcheck -D plot_gallery=0 docs docs/_build/links
 
 bench: $(DEV) ## Run the benchmarks
 	@for script in benchmarks/bench_*.py; do \
 		echo "$$script"; .venv/bin/python "$$script" || exit 1; done
 
 clean: ## Remove the environments and everything built
-	rm -rf .venv .venv-oldest build dist docs/_build docs/generated .*_cache
+	rm -rf .venv .venv-oldest build dist docs/_build docs/auto_examples docs/generated .*_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

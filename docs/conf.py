@@ -13,12 +13,17 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
+    "accessibility",
     "heads_tables",
+    "import_diagram",
     "quality_tables",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "generated/heads_*.rst", "generated/quality_*.rst"]
 templates_path = ["_templates"]
@@ -34,11 +39,35 @@ nitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torc
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-diffake"
 html_show_sourcelink = False
+html_copy_source = False
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
-html_theme_options = {"secondary_sidebar_items": {"**": ["page-toc"], "heads": [], "quality": []}}
+html_css_files = ["site.css"]
+html_theme_options = {
+    "header_links_before_dropdown": 5,
+    "secondary_sidebar_items": {"**": ["page-toc"], "guide/heads": [], "quality": []},
+    "show_prev_next": True,
+}
 html_sidebars = {
-    page: [] for page in ("index", "changelog", "heads", "pseudo_deepfakes", "quality")
+    page: [] for page in ("index", "changelog", "coming_from", "contributing", "glossary")
+}
+copybutton_exclude = ".linenos, .gp, .go"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"plot_\w+\.py$",
+    "within_subsection_order": "gallery_order.gallery_order",
+    "parallel": 2,
+    "doc_module": ("sklearn_diffake",),
+    "backreferences_dir": "generated/backreferences",
+    "inspect_global_variables": False,
+    "download_all_examples": False,
+    "min_reported_time": 0,
+    "plot_gallery": "True",
+    "abort_on_example_error": False,
+    "show_memory": False,
+    "write_computation_times": False,
+    "remove_config_comments": True,
 }
 
 

@@ -5,6 +5,7 @@ Before a build, ``docs/generated/heads_*.rst`` are written, which the page ``hea
 
 import inspect
 import json
+import re
 from pathlib import Path
 
 from sklearn_diffake import novelty
@@ -68,7 +69,7 @@ def describe(name, head, summary):
     else:
         shown = INNER.get(name, name)
         entry = next(row for row in summary if row["head"] == shown)
-        what = "" if shown == name else f" ({shown})"
+        what = "" if shown == name else f" ({re.split('[(), ]+', shown)[1]})"
         cost = f"fit {1000 * entry['fit_s']:.1f} ms, score {1000 * entry['score_s']:.1f} ms{what}"
     seeded = "by ``random_state``" if "random_state" in parameters else "always"
     return [

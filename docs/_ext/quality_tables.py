@@ -7,6 +7,10 @@ import json
 
 from heads_tables import RESULTS, auc, list_table, per_cent, save
 
+EXPLAINED = {"default": "the default", "identity": "identity only", "verdict": "verdict only"}
+MAPS = ("joint occlusion", "occlusion", "gradient")
+SHOWN = [("default", "joint occlusion"), ("default", "gradient"), ("verdict", "gradient")]
+
 
 def write_tables(app):
     """Write all tables."""
@@ -32,7 +36,8 @@ def write_tables(app):
     ]
     header = ["Data", "Images", "AUC of the teacher", "AUC of the identity network"]
     tables["quality_distillation"] = list_table(header, rows, "34 16 25 25")
-    save(app, tables | technique_table() | robustness_tables() | across_tables())
+    tables |= technique_table() | robustness_tables() | across_tables() | explanation_tables()
+    save(app, tables)
 
 
 def across_tables():
@@ -62,11 +67,11 @@ def across_tables():
         f"{halving['images embedded']:,} further images.\n"
     )
     return {
-        "across_datasets_about": about,
-        "across_datasets": list_table(
+        "quality_across_about": about,
+        "quality_across": list_table(
             ["Operator", "Head", *names, "Mean"], rows, "18 30 " + "13 " * len(names) + "13"
         ),
-        "across_datasets_halving": halved,
+        "quality_across_halving": halved,
     }
 
 
@@ -79,6 +84,40 @@ def technique_table():
         for row in found["rows"]
     ]
     return {"quality_techniques": list_table(header, rows, "31 23 23 23")}
+
+
+def explanation_tables():
+    """Return two tables of what was measured of the maps of `explain_pair`."""
+    rows = json.loads((RESULTS / "explanations.json").read_text())["rows"]
+    found = {(row["probes"], row["system"], row["map"]): row for row in rows}
+    header = ["Score of, map", "Mass inside", "random", "other masks"]
+    header += ["Peak inside or near", "random", "other masks"]
+    body = [
+        [f"{EXPLAINED[system]}, {kind}", *explained(row, "random maps", "other masks")]
+        for system in EXPLAINED
+        for kind in MAPS
+        if (row := found.get(("all", system, kind)))
+    ]
+    tables = {"quality_explanations": list_table(header, body, "26 16 11 11 16 10 10")}
+    header = ["Probes", *(title for title in header if title != "random")]
+    body = [
+        [f"{name} ({row['pairs']})", f"{EXPLAINED[system]}, {kind}"] + explained(row, "other masks")
+        for name in dict.fromkeys(row["probes"] for row in rows if row["probes"] != "all")
+        for system, kind in SHOWN
+        for row in [found[name, system, kind]]
+    ]
+    tables["quality_explanations_probes"] = list_table(header, body, "23 24 16 11 16 10")
+    return tables
+
+
+def explained(row, *controls):
+    """Show mass and peak of a map, each followed by those of controls."""
+    cells = []
+    for measure in ("mass", "peak near"):
+        estimate, low, high = (100 * value for value in row[measure])
+        cells.append(f"{estimate:.0f} % ({low:.0f}-{high:.0f})")
+        cells += [f"{100 * row[f'{measure}, {control}'][0]:.0f} %" for control in controls]
+    return cells
 
 
 def robustness_tables():
