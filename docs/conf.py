@@ -13,6 +13,7 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
+    "bench_tables",
     "accessibility",
     "heads_tables",
     "import_diagram",
@@ -25,7 +26,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/heads_*.rst", "generated/quality_*.rst"]
+exclude_patterns = ["_build", "generated/bench_*.rst", "generated/heads_*.rst", "generated/quality_*.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -44,7 +45,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
     "header_links_before_dropdown": 5,
-    "secondary_sidebar_items": {"**": ["page-toc"], "guide/heads": [], "quality": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "guide/heads": [], "quality": [], "benchmarks": []},
     "show_prev_next": True,
 }
 html_sidebars = {
@@ -67,6 +68,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": False,
     "show_memory": False,
     "write_computation_times": False,
+    "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
 }
 

@@ -8,6 +8,7 @@ No pickle is ever written or read.
 import copy
 import functools
 import importlib
+import io
 import json
 import logging
 import os
@@ -178,6 +179,7 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
+                _refuse_bomb(archive, path.stat().st_size)
                 manifest = dict(json.loads(archive.read("manifest.json")))
                 state = archive.read("model.skops")
                 names = [name for name in archive.namelist() if name.startswith("weights/")]
@@ -196,6 +198,13 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
     return manifest, state, weights
 
 
+def _refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse an archive that unpacks to more than its own size: `save` compresses nothing."""
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > size:
+        raise ValueError(f"an archive of {size:,} bytes in it would unpack to {unpacked:,}")
+
+
 def _dump_state(model: Any) -> bytes:
     """Return the model as skops writes it, after a look at whether it can be read back."""
     from skops import io as skops_io
@@ -212,6 +221,8 @@ def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     """Return the model, and the names in it that nobody trusts; if there are any, no model."""
     from skops import io as skops_io
 
+    with zipfile.ZipFile(io.BytesIO(state)) as archive:
+        _refuse_bomb(archive, len(state))
     unknown = skops_io.get_untrusted_types(data=state)
     known = trusted | _search_parts() | PYOD_TYPES | _HARMLESS
     foreign = [name for name in unknown if name not in known and not _is_own_class(name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from sklearn_diffake.faces import FaceAligner
 _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
 _SECTIONS = ("datasets", "detectors", "candidates", "protocols")
 _SOURCES = ("loader", "images", "pairs")
+_DEEPEST = 200  # tables in each other
 
 
 def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Config:
@@ -63,8 +65,11 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     if not file.is_file():
         raise FileNotFoundError(f"There is no configuration {str(path)!r}.")
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+        if max(part.count(".") for part in re.split("[=,\n]", text)) > _DEEPEST:
+            raise ValueError(f"a key has more than {_DEEPEST} dots")  # tomllib would take ages
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of a wrong syntax, encoding, number or depth
         raise ConfigError(f"{file}: not a TOML file: {error}") from error
     top = Table(values, file)
     output = Path(top.path(top.take("output", str, "benchmark-results")))

@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..utils._printable import printable
@@ -114,8 +116,14 @@ def demo_command(args: argparse.Namespace) -> int:
     model, pairs = result.folder / "model.diffake", result.folder / "probes.csv"
     print(result.table())
     print(f"\nTook {result.seconds:.0f} s. The picture is {result.folder / 'demo.png'}. Now try")
-    print(f"  sklearn-diffake score {model} --csv {pairs}")
+    print(f"  {_command()} score {model} --csv {pairs}")
     return 0
+
+
+def _command() -> str:
+    """Return what to type to get this program: its path, if its name alone is not found."""
+    own = Path(sys.argv[0])
+    return "sklearn-diffake" if shutil.which(own.name) else os.path.relpath(own)
 
 
 def _computing(args: argparse.Namespace) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._tree import Source, Video
 from sklearn_diffake.datasets._videos import PairOptions, import_pandas, pair_videos, read_rows
+
+_MOST_COLUMNS = 1000
 
 
 def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[PairOptions]) -> Any:
@@ -149,9 +152,16 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
 
 
 def _read_file(path: Path) -> list[Video]:
+    """Read a CSV file; an error names it."""
     pandas = import_pandas()
     try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            n_columns = len(next(csv.reader(file), ()))
+        if n_columns > _MOST_COLUMNS:  # pandas takes minutes where names are empty or the same
+            raise ValueError(f"it has {n_columns} columns, expected at most {_MOST_COLUMNS}")
         table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        if table.empty:
+            raise ValueError("it has no rows")
         return read_rows(table, path.parent)
-    except ValueError as error:  # the errors of pandas' parsers are of this type too
+    except (ValueError, csv.Error) as error:  # the errors of pandas' parsers are of this type too
         raise ValueError(f"table {path}: {error}") from error

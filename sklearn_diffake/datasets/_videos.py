@@ -92,7 +92,10 @@ def pair_videos(
     images, broken = _tabulate(chosen, stored, source, on_broken)
     done = "%s: %d frames of %d videos, %d unusable"
     tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
-    pairs = _pair(images, mode, references, k, random_state)
+    try:
+        pairs = _pair(images, mode, references, k, random_state)
+    except ValueError as error:
+        raise ValueError(f"{source.name}: {error} {source.get}") from error
     dataset = bundle(images, pairs, broken, source, mode, as_frame)
     return (dataset.data, dataset.target) if return_X_y else dataset
 

@@ -14,6 +14,7 @@ from ..utils._extras import import_extra
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
 
 _DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
+_LARGEST_SIZE = 4096  # what is larger is a mistake, or meant to exhaust the memory
 _NUMPY_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -36,8 +37,11 @@ def onnx_backbone(path: str) -> Backbone:
         Not yet on a device.
     """
     session = _session(path, "cpu")
-    height, width = _input_size(session, path)
-    metadata = session.get_modelmeta().custom_metadata_map
+    try:
+        height, width = _input_size(session, path)
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path!r} holds names that are not in UTF-8: {error}") from error
     mean, std = _normalisation(metadata, path)
     content = Path(path).read_bytes()
     parts = _external_files(path, content)
@@ -91,6 +95,11 @@ def _input_size(session: Any, path: str) -> tuple[int, int]:
         )
     size = shape[2:] if shape[1] == 3 else shape[1:3]
     height, width = (n if isinstance(n, int) and n > 0 else _DEFAULT_SIZE for n in size)
+    if max(height, width) > _LARGEST_SIZE:
+        raise ValueError(
+            f"{path!r} takes images of {height} x {width} pixels, expected at most "
+            f"{_LARGEST_SIZE} x {_LARGEST_SIZE}"
+        )
     return height, width
 
 

@@ -16,6 +16,11 @@ from ..utils._extras import import_extra
 
 #: Endings of the names of videos.
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+# FFmpeg's names of what holds its frames itself: a playlist opens further files.
+_FORMATS = (
+    "mov,matroska,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,obu,flv,asf,ogg,mxf,nut,dv,rm,wtv,"
+    "yuv4mpegpipe,mjpeg,gif,apng"
+)
 _COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
 
 
@@ -71,7 +76,8 @@ def sample_frames(path: str | os.PathLike[str], n_frames: int) -> Iterator[Video
     Parameters
     ----------
     path : str or Path
-        A video in any format that FFmpeg reads; what its name ends in does not matter.
+        A video in any format that FFmpeg reads, no playlist; what its name ends in does not
+        matter.
     n_frames : int
         Number of frames; all of them if the video has no more.
 
@@ -154,7 +160,7 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
     with _import_av().open(
         f"file:{os.path.abspath(path)}",
         metadata_errors="replace",
-        options={"protocol_whitelist": "file"},
+        options={"protocol_whitelist": "file", "format_whitelist": _FORMATS},
     ) as container:
         if not container.streams.video:
             raise VideoError("there is no video in this file")

@@ -69,7 +69,7 @@ def test_no_weights_and_no_network(home, name):
     release = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
     assert f"Put {release}{FILES[name]} at" in message
     assert f"at {home / FILES[name]}" in message
-    assert "'efficientnet-lite0'" in message
+    assert "'difffake-lite0-identity'" in message
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 cut off"])
