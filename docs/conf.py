@@ -15,6 +15,7 @@ version = release = sklearn_diffake.__version__
 extensions = [
     "bench_tables",
     "accessibility",
+    "growth_tables",
     "heads_tables",
     "import_diagram",
     "quality_tables",
@@ -26,7 +27,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/bench_*.rst", "generated/heads_*.rst", "generated/quality_*.rst"]
+exclude_patterns = ["_build", *(f"generated/{n}_*.rst" for n in ("bench", "heads", "quality"))]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -45,11 +46,17 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
     "header_links_before_dropdown": 5,
-    "secondary_sidebar_items": {"**": ["page-toc"], "guide/heads": [], "quality": [], "benchmarks": []},
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "guide/heads": [],
+        "quality": [],
+        "benchmarks": [],
+    },
     "show_prev_next": True,
 }
 html_sidebars = {
-    page: [] for page in ("index", "changelog", "coming_from", "contributing", "glossary")
+    page: []
+    for page in ("index", "changelog", "coming_from", "contributing", "glossary", "guide/heads")
 }
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -33,7 +33,7 @@ head = ConformalDetector(
 )
 pipe = make_difffake_pipeline("difffake-lite0-identity", detector=head)
 pipe.set_params(align__keep_landmarks=True, align__min_face_size=0.4)
-pipe.fit(pairs[~test], y[~test])  # rows with y == -1 are not learned from
+print(pipe.fit(pairs[~test], y[~test]))  # rows with y == -1 are not learned from
 
 # %%
 # What goes from step to step

@@ -96,7 +96,7 @@ right.set(
     xlim=(0, 0.35),
     ylim=(0, None),
 )
-right.legend(loc="upper left")
+right.legend(loc="center right")
 plt.show()
 
 # %%

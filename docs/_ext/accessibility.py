@@ -1,28 +1,23 @@
 """What the pages lack for readers who do not see them."""
 
-from pathlib import Path
+import re
 
-from docutils import nodes
-
-
-def name_thumbnails(app, doctree):
-    """Say of a thumbnail of the gallery, which is a link, where it leads."""
-    for image in doctree.findall(nodes.image):
-        stem = Path(image["uri"]).stem
-        if stem.endswith("_thumb") and not image.get("alt"):
-            name = stem.removeprefix("sphx_glr_plot_").removesuffix("_thumb")
-            image["alt"] = f"Example: {name.replace('_', ' ')}"
+CITATIONS = '<div role="list" class="citation-list">'  # docutils gives its entries another role
+THUMBNAIL = re.compile(
+    r'<a class="reference internal" href="(plot_\w+\.html)"><span class="doc">([^<]+)'
+)
 
 
-def mend_citations(app, page, template, context, doctree):
-    """Take the role of a list from what has no items: docutils gives its entries another one."""
-    if "body" in context:
-        context["body"] = context["body"].replace('<div role="list" class="citation-list">',
-                                                  '<div class="citation-list">')  # fmt: skip
+def mend(app, page, template, context, doctree):
+    """Mend the roles of citations, and name the links of the gallery, whose words are hidden."""
+    body = context.get("body", "").replace(CITATIONS, '<div class="citation-list">')
+    if page.endswith("auto_examples/index"):
+        link = r'<a class="reference internal" href="\1" aria-label="\2"><span class="doc">\2'
+        body = THUMBNAIL.sub(link, body)
+    context["body"] = body
 
 
 def setup(app):
     """Called by Sphinx."""
-    app.connect("doctree-read", name_thumbnails)
-    app.connect("html-page-context", mend_citations)
+    app.connect("html-page-context", mend)
     return {"parallel_read_safe": True}

@@ -59,7 +59,7 @@ def summary(suites):
     for suite in suites:
         outcomes = [verdict(row) for row in suite["rows"]]
         counts = [str(outcomes.count(name)) for name in shown]
-        rows.append([f"`{suite['suite']}`_", *counts, f"{suite['seconds']:.0f} s"])
+        rows.append([f"`{suite['suite'].capitalize()}`_", *counts, f"{suite['seconds']:.0f} s"])
     header = ["Suite", *(name.strip("*") for name in shown), "Took"]
     return list_table(header, rows, "30 " + "14 " * (len(shown) + 1))
 
@@ -68,7 +68,7 @@ def render(found):
     """Return the page of a run in reStructuredText."""
     parts = [about(found), summary(found["suites"])]
     for suite in found["suites"]:
-        title = suite["suite"]
+        title = suite["suite"].capitalize()
         parts.append(f"{title}\n{'-' * len(title)}\n")
         for name, error in suite["failed"].items():
             parts.append(f".. warning:: ``bench_{name}.py`` failed: {error.splitlines()[-1]}\n")
