@@ -202,7 +202,7 @@ def _refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
     """Refuse an archive that unpacks to more than its own size: `save` compresses nothing."""
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > size:
-        raise ValueError(f"an archive of {size:,} bytes in it would unpack to {unpacked:,}")
+        raise ValueError(f"an archive of {size:,} bytes would unpack to {unpacked:,}")
 
 
 def _dump_state(model: Any) -> bytes:

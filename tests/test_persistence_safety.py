@@ -243,6 +243,27 @@ def test_files_that_are_no_models(make, message, model, path):
     assert f"model file {str(path)!r}" in str(caught.value)
 
 
+@pytest.mark.parametrize("where", ["weights/x", "manifest.json", "model.skops", "in the state"])
+def test_archives_that_unpack_to_more_than_they_hold(model, path, where):
+    save(model, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    bomb = bytes(2**22)
+    if where == "in the state":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("schema.json", bomb)
+        where, bomb = "model.skops", path.read_bytes()
+        kinds = dict.fromkeys(members, zipfile.ZIP_STORED)
+    else:
+        kinds = {where: zipfile.ZIP_DEFLATED}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, where: bomb}.items():
+            archive.writestr(name, content, kinds.get(name, zipfile.ZIP_STORED))
+    with pytest.raises(ValueError, match="would unpack to") as caught:
+        load(path)
+    assert f"model file {str(path)!r}" in str(caught.value)
+
+
 def test_pickles_are_not_run(path):
     class Trap:
         def __reduce__(self):

@@ -112,12 +112,10 @@ class Table:
         choices: Iterable[str] | None = None,
     ) -> Any:
         """Return a value if it is of the kind that is expected."""
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise self.error(key, "an integer has at most 64 bits")
         accepted: Any = (int, float) if kind is float else kind
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             raise self.error(key, f"expected {_KINDS[kind]}, got {value!r}")
-        if kind is float and not -math.inf < value < math.inf:
+        if kind is float and not math.isfinite(value):
             raise self.error(key, f"expected a finite number, got {value!r}")
         if (least is not None and value < least) or (most is not None and value > most):
             bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"

@@ -69,6 +69,8 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
         if max(part.count(".") for part in re.split("[=,\n]", text)) > _DEEPEST:
             raise ValueError(f"a key has more than {_DEEPEST} dots")  # tomllib would take ages
         values = tomllib.loads(text)
+        if _largest(values) >= 2**63:
+            raise ValueError("an integer has more than 64 bits")
     except (ValueError, RecursionError) as error:  # of a wrong syntax, encoding, number or depth
         raise ConfigError(f"{file}: not a TOML file: {error}") from error
     top = Table(values, file)
@@ -103,6 +105,15 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
         protocols=read_protocols(sections["protocols"], known, candidates, heads),
         **settings,
     )
+
+
+def _largest(value: Any) -> int:
+    """Return the largest size of an integer in a table or list."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def _read_dataset(name: str, table: Table) -> DatasetSpec:

@@ -70,7 +70,7 @@ def _facenet_checkpoint(name: str) -> dict[str, Any]:
             raise FileNotFoundError(
                 f"the weights of {name!r} are not here and could not be downloaded ({error}). "
                 f"Put {_FACENET_RELEASE}{file} at {path}, or choose a backbone that works "
-                "offline: 'difffake-lite0-identity', which comes with the package, or an .onnx file."
+                "offline: 'difffake-lite0-identity', which comes along, or an .onnx file."
             ) from error
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -196,7 +196,7 @@ def _from_pil(image: Any) -> np.ndarray:
 def _from_sixteen_bits(values: np.ndarray) -> np.ndarray:
     if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
         raise ImageError(f"pixel values reach {values.max()}, expected 8 or 16 bits")
-    gray = np.round(values / 257).astype(np.uint8)
+    gray = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)  # in half a float's space
     return np.repeat(gray[..., None], 3, axis=2)
 
 

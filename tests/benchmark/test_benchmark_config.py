@@ -92,6 +92,15 @@ def protocol(name, text):
 
 CASES = {
     "not toml": ("a = = 1", r"changed.toml: not a TOML file: .*line 1"),
+    "too deep": ("a = " + "[" * 5000, r"changed.toml: not a TOML file: .*recursion"),
+    "too long a key": ("[" + "a." * 5000 + "a]", r"changed.toml: not .* more than 200 dots"),
+    "too many digits": ("seed = " + "9" * 5000, r"changed.toml: not a TOML file: .*digits"),
+    "too many bits": (changed("seed = 3", "seed = 0x" + "F" * 5000), r"toml: .*more than 64 bits"),
+    "huge": (config_text(extra="confidence = 1" + "0" * 400), r"toml: .*more than 64 bits"),
+    "huge in a list": (
+        changed("seed = 3", "seed = [[0x" + "F" * 5000 + "]]"),
+        r"toml: .*more than 64 bits",
+    ),
     "unknown key": (changed("seed", "sead"), r"toml: sead: unknown key; did you mean 'seed'\?"),
     "wrong type": (changed("seed = 3", "seed = '3'"), r"seed: expected an integer, got '3'"),
     "not a bool": (changed("seed = 3", "seed = true"), r"seed: expected an integer, got True"),

@@ -67,6 +67,7 @@ def test_quoted_cells_keep_separators_and_lines_are_counted(tmp_path):
         (b"reference,probe,label\na,b,nan\n", "line 2: label 'nan'"),
         (b'reference,probe\n"a"b,c\n', "line 2: "),
         (b"reference,probe\n\xff\xfe,b\n", "not a text file in UTF-8"),
+        (b"a" * 140_000 + b",probe\na,b\n", "field larger than field limit"),
         (b"a.png,b.png\nc.png,d.png\n", "line 1: this is a pair of files"),
     ],
 )

@@ -139,7 +139,7 @@ def test_broken_videos_are_said_to_be(tmp_path, name):
 
 
 def test_what_is_no_video(tmp_path):
-    with pytest.raises(VideoError, match="no video in this file"):
+    with pytest.raises(VideoError, match="not a video"):
         list(sample_frames(write_sound(tmp_path / "a.wav"), 2))
     for name in ("zero.mp4", "zero.avi", "zero.mkv"):
         with pytest.raises(VideoError, match=r"no frames|no video in this file|not a video"):
@@ -147,6 +147,19 @@ def test_what_is_no_video(tmp_path):
     for path in (tmp_path / "absent.mp4", tmp_path):
         with pytest.raises(VideoError, match="no such file"):
             list(sample_frames(path, 2))
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "list.ffconcat"])
+def test_a_playlist_opens_no_other_file(tmp_path, name):
+    (tmp_path / "inside").mkdir()
+    for place in (tmp_path, tmp_path / "inside"):
+        write_video(place / "clip.ts", 8, codec="mpeg2video")
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n../clip.ts\n#EXT-X-ENDLIST\n"
+    if name == "list.ffconcat":
+        text = "ffconcat version 1.0\nfile 'clip.ts'\n"
+    (tmp_path / "inside" / name).write_text(text)
+    with pytest.raises(VideoError, match="not a video"):
+        list(sample_frames(tmp_path / "inside" / name, 2))
 
 
 class Counting:

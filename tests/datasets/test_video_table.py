@@ -143,6 +143,24 @@ def test_what_is_no_table(folder, options):
         load_video_table(pd.DataFrame({"path": [], "label": []}), **options)
 
 
+@pytest.mark.parametrize(("content", "message"), [
+    (b"", "No columns"),
+    (b"\xff\xfe", "decode"),
+    (b'path,label\n"a.mp4', "EOF inside string"),
+    (b"path,label\n", "no rows"),
+    (b"path\na.mp4\n", "no column 'label'"),
+    (b"a" * 140_000 + b",label\n", "field larger"),
+    (b"," * 100_000, "has 100001 columns"),  # in which pandas spends minutes
+    (b"path,label\na.png,1\n", "Nothing to pair"),
+])  # fmt: skip
+def test_spoilt_tables_are_named(tmp_path, options, content, message):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "spoilt.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_video_table(tmp_path / "spoilt.csv", **options)
+    assert str(tmp_path / "spoilt.csv") in str(caught.value)
+
+
 @pytest.mark.parametrize("wrong", [{"mode": "both"}, {"k": 0}, {"n_frames": 0}, {"crop": "eyes"},
                                    {"on_broken": "ignore"}, {"references": "none"}])  # fmt: skip
 def test_wrong_options(folder, options, wrong):

@@ -187,6 +187,10 @@ def scalar(path):
     return finish(path, helper.make_graph([node], "net", [image], [out]))
 
 
+def misspelt(path):
+    path.write_bytes(write(path, author="Anna").read_bytes().replace(b"Anna", b"\xff" * 4))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -196,6 +200,8 @@ def scalar(path):
         (gray, r"takes tensor.float. of shape \['b', 1, 6, 6\]; expected one input, float images"),
         (two_inputs, "expected one input"),
         (scalar, r"returned shape \(\), expected one vector per image"),
+        (lambda path: write(path, size=(2**20, 2**20)), "takes images of 1048576 x 1048576 pixels"),
+        (misspelt, "holds names that are not in UTF-8"),
         (lambda path: write(path, mean="[0, 0]"), r"declares mean=\[0, 0\]"),
         (lambda path: write(path, mean="a half"), "declares mean='a half'"),
         (lambda path: write(path, std="[1, 0, 1]"), "those of std positive"),
