@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 PYTEST_ARGS ?= -n 2
 
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -12,7 +13,7 @@ OLDEST = .venv-oldest/.installed
 PINS = pyproject.toml constraints/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint format docs links bench clean
+.PHONY: help demo test test-oldest lint format docs links bench bench-quick clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,9 +45,11 @@ docs: $(DEV) ## Build the documentation into docs/_build/html
 links: $(DEV) ## Check the documentation's links to other sites; needs a network
 	.venv/bin/sphinx-build -q -b linkcheck -D plot_gallery=0 docs docs/_build/links
 
-bench: $(DEV) ## Run the benchmarks
-	@for script in benchmarks/bench_*.py; do \
-		echo "$$script"; .venv/bin/python "$$script" || exit 1; done
+bench: $(DEV) ## Run the benchmarks into benchmarks/results (BENCH_ARGS="--only store")
+	.venv/bin/python benchmarks/run.py $(BENCH_ARGS)
+
+bench-quick: $(DEV) ## The same at small sizes, in minutes, into build/bench-quick.json
+	.venv/bin/python benchmarks/run.py --quick $(BENCH_ARGS)
 
 clean: ## Remove the environments and everything built
 	rm -rf .venv .venv-oldest build dist docs/_build docs/auto_examples docs/generated .*_cache

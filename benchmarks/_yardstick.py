@@ -1,36 +1,112 @@
-"""What the speed benchmarks share: ratios of two things timed by turns in one run."""
+"""What the speed benchmarks share: two things timed by turns in one run, and one form of row.
+
+Each ``bench_NAME.py`` offers ``figures(quick)``, which returns rows made by `row` or `timed`, and
+runs by itself: ``python benchmarks/bench_store.py [--quick] [--save]``. ``run.py`` runs them all.
+"""
 
 import json
+import operator
+import os
 import platform
-import statistics
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+RESULTS = Path(__file__).parent / "results"
+SUITES = {  # which bench_*.py make up a suite
+    "embedding": ("transform", "video_pairs", "memory", "aligning"),
+    "store": ("store",),
+    "generation": ("generation", "face_pairs"),
+    "training": ("forgery_training",),
+    "heads": ("gaussian_mixture", "pyod", "deep_svdd"),
+    "search": ("grid_search", "dask"),
+    "metrics": ("metrics",),
+    "video": ("frames",),
+    "whole pipeline": ("afternoon", "scale"),
+    "faults": ("faults",),
+}
+PACKAGES = (
+    *("sklearn-diffake", "numpy", "scipy", "scikit-learn", "pandas", "joblib", "pillow", "torch"),
+    *("torchvision", "timm", "facenet-pytorch", "skorch", "pyod", "onnxruntime", "av"),
+    *("opencv-python-headless", "distributed"),
+)
+COMPARE = {">=": operator.ge, ">": operator.gt}
 
-def by_turns(ours, yardstick, repeats=5):
-    """Time two functions by turns; return the seconds of each and yardstick / ours.
 
-    The ratio is the median over the turns, so that a machine that is slower for a while does not
-    favour either.
+def by_turns(ours, yardstick, repeats=5, work=(1, 1)):
+    """Time two functions by turns, after one call of each that does not count.
+
+    Who begins alternates. The ratio, yardstick / ours, is taken within each turn, so that a
+    machine that is slower for a while favours neither; its median and quartiles are returned, and
+    the median seconds of each. `work` is how much each of the two does: all is then per unit.
     """
-    ours(), yardstick()
-    times = []
-    for _ in range(repeats):
-        times.append((_seconds(ours), _seconds(yardstick)))
-    return {
-        "ours_s": round(min(a for a, _ in times), 3),
-        "yardstick_s": round(min(b for _, b in times), 3),
-        "ratio": round(statistics.median(b / a for a, b in times), 3),
-    }
+    functions, times = (ours, yardstick), []
+    for function in functions:
+        function()
+    for turn in range(repeats):
+        seconds = {which: _seconds(functions[which]) for which in ((0, 1), (1, 0))[turn % 2]}
+        times.append([seconds[0] / work[0], seconds[1] / work[1]])
+    times = np.array(times)
+    ours_s, yardstick_s = (float(seconds) for seconds in np.median(times, axis=0))
+    return {"ours_s": ours_s, "yardstick_s": yardstick_s, **spread(times[:, 1] / times[:, 0])}
+
+
+def spread(ratios):
+    """Return the median of ratios, and their quartiles where there are several."""
+    low, ratio, high = (float(value) for value in np.quantile(ratios, [0.25, 0.5, 0.75]))
+    several = len(ratios) > 1
+    return {"ratio": ratio, "low": low if several else None, "high": high if several else None}
 
 
 def _seconds(function):
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def row(what, yardstick, ours, theirs, unit, *, ratio=None, low=None, high=None, goal=None,
+        more_is_better=False):  # fmt: skip
+    """Return one measured claim; a ratio above 1 says that ours is better.
+
+    `goal` is what is asked of the ratio, such as ``">= 4"``; without one nothing is met or missed.
+    """
+    if ratio is None and ours and theirs:
+        ratio = ours / theirs if more_is_better else theirs / ours
+    met = None
+    if goal is not None:
+        sign, bound = goal.split()
+        met = ratio is not None and COMPARE[sign](ratio, float(bound))
+    numbers = {"ours": ours, "theirs": theirs, "unit": unit, "ratio": ratio}
+    numbers |= {"low": low, "high": high}
+    numbers = {k: round(v, 5) if isinstance(v, float) else v for k, v in numbers.items()}
+    return {"what": what, "yardstick": yardstick, **numbers, "goal": goal, "met": met}
+
+
+def timed(what, yardstick, times, *, goal=None, unit="s"):
+    """Return the row of what `by_turns` found; any unit but s is a rate, such as ``images/s``."""
+    ours, theirs = times["ours_s"], times["yardstick_s"]
+    if unit != "s":
+        ours, theirs = 1 / ours, 1 / theirs
+    found = {key: times[key] for key in ("ratio", "low", "high")}
+    return row(what, yardstick, ours, theirs, unit, goal=goal, **found)
+
+
+def alone(figures):
+    """Run the script that was started: ``--quick``, ``--save``, ``--rows FILE`` for run.py."""
+    name, quick = Path(sys.argv[0]).stem.removeprefix("bench_"), "--quick" in sys.argv
+    suite = next(suite for suite, names in SUITES.items() if name in names)
+    rows = [{"suite": suite, **found} for found in figures(quick)]
+    if file := option("--rows"):
+        Path(file).write_text(json.dumps(rows))
+    report(name, {"quick": quick, "rows": rows})
+
+
+def option(name, default=None):
+    """Return what follows a name on the command line."""
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
 
 
 def smooth_images(n, size, seed=0):
@@ -51,14 +127,46 @@ def write_jpegs(folder, images):
     return np.array(paths, dtype=object)
 
 
+def machine():
+    """Return what the figures depend on: processor, cores, memory, Python, device."""
+    import torch
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "memory_GB": round(memory / 2**30, 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def versions():
+    """Return the versions of this package, and of those it is measured with."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
 def report(name, figures):
     """Print figures as JSON, and keep them beside the benchmarks when asked with --save."""
     import torch
 
-    machine = {"python": platform.python_version(), "torch": torch.__version__}
-    machine["threads"] = torch.get_num_threads()
-    machine["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    text = json.dumps({"benchmark": name, "machine": machine, **figures}, indent=1)
+    about = {**machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
+    text = json.dumps({"benchmark": name, "machine": about, **figures}, indent=1)
     print(text)
     if "--save" in sys.argv:
-        (Path(__file__).parent / "results" / f"{name}.json").write_text(text + "\n")
+        (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -8,11 +8,9 @@ PyOD's, and the mean ROC-AUC over digits one-vs-rest is higher. On a GPU, also a
 rows.
 """
 
-import sys
-
 import numpy as np
 import torch
-from _yardstick import by_turns, report
+from _yardstick import alone, by_turns, option, row, timed
 from pyod.models.deep_svdd import DeepSVDD as PyODDeepSVDD
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
@@ -21,7 +19,7 @@ from sklearn_diffake.novelty import DeepSVDD
 from sklearn_diffake.novelty._svdd_net import initialise, make_mlp
 from sklearn_diffake.novelty._svdd_train import Rows, SVDDLoss, train
 
-THREADS = int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 1
+THREADS = int(option("--threads", 1))
 HIDDEN, SIZE, LR, DECAY = 128, 64, 1e-3, 1e-6
 
 
@@ -60,13 +58,15 @@ def our_loop(rows, epochs, batch):
 def per_epoch(n, device, batch, epochs, repeats):
     rows = Rows(np.zeros((n, 1)), np.zeros(1), np.ones(1), device)
     rows.X = torch.randn(n, 512, device=device)
-    figures = by_turns(
+    times = by_turns(
         lambda: our_loop(rows, epochs, batch),
         lambda: bare_loop(rows.X, epochs, batch),
         repeats=repeats,
+        work=(epochs, epochs),
     )
-    figures["ours_ms_per_epoch"] = round(1000 * figures["ours_s"] / epochs, 2)
-    return figures
+    goal = ">= 0.909" if device == "cpu" else None
+    what = f"DeepSVDD, an epoch of {n:,} x 512, batch {batch}, {device}"
+    return timed(what, "bare torch loop", times, goal=goal)
 
 
 def fit_of(width, batch, epochs):
@@ -82,19 +82,25 @@ def against_pyod(X, width, batch, epochs=5):
     theirs = PyODDeepSVDD(
         X.shape[1], hidden_neurons=list(width), epochs=epochs, batch_size=batch, verbose=0
     )
-    return by_turns(lambda: ours(X), lambda: theirs.fit(X), repeats=3)
+    times = by_turns(lambda: ours(X), lambda: theirs.fit(X), repeats=3)
+    size = f"{len(X):,} x {X.shape[1]}, width {width[0]} and {width[1]}, batch {batch}"
+    return timed(f"DeepSVDD, fit of {size}", "PyOD's DeepSVDD", times, goal=">= 3")
 
 
 def against_bare_loop(X, batch=256, epochs=50):
     ours, rows = fit_of((HIDDEN, SIZE), batch, epochs), torch.from_numpy(X.astype(np.float32))
-    return by_turns(lambda: ours(X), lambda: bare_loop(rows, epochs, batch), repeats=3)
+    times = by_turns(lambda: ours(X), lambda: bare_loop(rows, epochs, batch), repeats=3)
+    return timed(
+        f"DeepSVDD, a whole fit of {epochs} epochs, batch {batch}", "bare torch loop", times
+    )
 
 
-def digits(seeds=5):
-    """Mean ROC-AUC over ten digits one-vs-rest: width (64, 32), 50 epochs, batches of 32."""
+def digits(n_digits=10, seeds=5):
+    """Mean ROC-AUC over digits one-vs-rest: width (64, 32), 50 epochs, batches of 32."""
     images, labels = load_digits(return_X_y=True)
-    auc, losses = {"ours": [], "PyOD": [], "PyOD, our lr": []}, []
-    for digit, seed in np.ndindex(10, seeds):
+    auc = {"ours": [], "PyOD's DeepSVDD": [], "PyOD's DeepSVDD, our learning rate": []}
+    rates = dict(zip(list(auc)[1:], (1e-4, LR), strict=True))
+    for digit, seed in np.ndindex(n_digits, seeds):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(np.flatnonzero(labels == digit))
         train_rows, own = np.split(rows, [int(0.7 * len(rows))])
@@ -103,42 +109,33 @@ def digits(seeds=5):
         common = {"batch_size": 32, "random_state": seed}
         ours = DeepSVDD(hidden_layer_sizes=(64,), representation_size=32, device="cpu", **common)
         ours.fit(images[train_rows])
-        losses.append([ours.history_[0]["train_loss"], ours.history_[-1]["train_loss"]])
         auc["ours"].append(roc_auc_score(y, ours.score_samples(images[rest])))
-        for name, lr in (("PyOD", 1e-4), ("PyOD, our lr", LR)):
+        for name, lr in rates.items():
             theirs = PyODDeepSVDD(
                 64, hidden_neurons=[64, 32], epochs=50, learning_rate=lr, verbose=0, **common
             ).fit(images[train_rows])
             auc[name].append(roc_auc_score(-y, theirs.decision_function(images[rest])))
-    figures = {name: {"mean": np.mean(a), "sd": np.std(a)} for name, a in auc.items()}
-    figures = {k: {m: round(float(x), 4) for m, x in v.items()} for k, v in figures.items()}
-    first, last = np.mean(losses, axis=0)
-    return {**figures, "mean loss": {"epoch 1": round(first, 4), "epoch 50": round(last, 4)}}
+    what = f"DeepSVDD, mean AUC of {n_digits} digits one-vs-rest, {seeds} seeds"
+    ours = float(np.mean(auc["ours"]))
+    return [
+        row(what, name, ours, float(np.mean(auc[name])), "AUC", goal="> 1", more_is_better=True)
+        for name in rates
+    ]
 
 
-def main():
+def figures(quick=False):
     torch.set_num_threads(THREADS)
-    X = np.random.default_rng(0).normal(size=(20_000, 512))
-    figures = {
-        "ROC-AUC, digits one-vs-rest": digits(),
-        "epoch / bare loop, goal >= 0.909": {
-            f"20,000 x 512, batch {batch}": per_epoch(20_000, "cpu", batch, 4, 9)
-            for batch in (256, 4096)
-        },
-        "50 epochs, whole fit / bare loop": against_bare_loop(X),
-        "fit / PyOD, goal >= 3": {
-            f"20,000 x 512, width {width}, batch {batch}": against_pyod(X, width, batch)
-            for width in ((HIDDEN, SIZE), (64, 32))
-            for batch in (32, 256, 4096)
-        },
-    }
-    if torch.cuda.is_available():
-        figures["GPU, epoch / bare loop"] = {
-            f"1,000,000 x 512, batch {batch}": per_epoch(1_000_000, "cuda", batch, 3, 5)
-            for batch in (4096, 65536)
-        }
-    report("deep_svdd", figures)
+    n, repeats = (2_500, 3) if quick else (20_000, 9)
+    X = np.random.default_rng(0).normal(size=(n, 512))
+    rows = digits(*((2, 1) if quick else (10, 5)))
+    rows += [per_epoch(n, "cpu", batch, 4, repeats) for batch in (256, 4096)]
+    rows.append(against_bare_loop(X, epochs=10 if quick else 50))
+    for width in ((HIDDEN, SIZE),) if quick else ((HIDDEN, SIZE), (64, 32)):
+        rows += [against_pyod(X, width, batch) for batch in (32, 256, 4096)]
+    if torch.cuda.is_available() and not quick:
+        rows += [per_epoch(1_000_000, "cuda", batch, 3, 5) for batch in (4096, 65536)]
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    alone(figures)

@@ -11,15 +11,14 @@ from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
 import tempfile
-import time
 
 import numpy as np
-from _yardstick import by_turns, report, smooth_images, write_jpegs
+from _yardstick import alone, by_turns, smooth_images, timed, write_jpegs
 from PIL import Image
 
 from sklearn_diffake.datasets import make_face_pairs
 
-N, SIZE = 100, 160
+SIZE = 160
 
 
 def photographs(n):
@@ -34,28 +33,27 @@ def read(path):
         return np.asarray(photo.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
-def main():
-    figures = {}
+def figures(quick=False):
+    n, rows = 20 if quick else 100, []
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_jpegs(folder, photographs(10))[np.arange(2 * N) % 10].reshape(N, 2)
+        paths = write_jpegs(folder, photographs(10))[np.arange(2 * n) % 10].reshape(n, 2)
 
         def yardstick():
             return np.array([[read(path) for path in pair] for pair in paths])
 
         for mode in ("reference", "same_video"):
             options = {"mode": mode, "size": SIZE, "random_state": 0}
-            made = make_face_pairs(N, **options)
-            times = by_turns(lambda: make_face_pairs(N, **options), yardstick, repeats=3)  # noqa: B023
-            times["pairs_per_second"] = round(N / times["ours_s"], 1)
-            times["yardstick_pairs_per_second"] = round(N / times["yardstick_s"], 1)
-            times["frames"] = len(made.images)
-            times["ms_per_frame"] = round(1e3 * times["ours_s"] / len(made.images), 2)
-            figures[mode] = times
-    start = time.perf_counter()
-    make_face_pairs(1000, n_jobs=2, random_state=0)
-    figures["thousand_pairs_two_processes_s"] = round(time.perf_counter() - start, 1)
-    report("face_pairs", {"goal": ">= 1", "pairs": N, "size": SIZE, **figures})
+            times = by_turns(
+                lambda: make_face_pairs(n, **options),  # noqa: B023
+                yardstick,
+                repeats=3 if quick else 5,
+                work=(n, n),
+            )
+            what = f"make_face_pairs, {n} pairs of {SIZE} pixels, {mode}"
+            photos = "reading and scaling 1080p photographs"
+            rows.append(timed(what, photos, times, goal=">= 1", unit="pairs/s"))
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    alone(figures)

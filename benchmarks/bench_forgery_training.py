@@ -11,7 +11,7 @@ in mixed precision, at 224 pixels.
 import os
 
 import torch
-from _yardstick import by_turns, report, smooth_images
+from _yardstick import alone, by_turns, row, smooth_images, timed
 
 from sklearn_diffake.embedding import ForgeryEmbedder, _forgery_train
 from sklearn_diffake.embedding._forgery_feed import Feed
@@ -44,7 +44,7 @@ class AtHand(Feed):
 
 
 def train(images, n_jobs, rho, feed=Watched, epochs=2):
-    """Train and return the share of the time in which the model worked, and the images/s."""
+    """Train and return the share of the time in which the model worked."""
     _forgery_train.Feed = feed
     ForgeryEmbedder(
         input_size=SIZE,
@@ -59,32 +59,33 @@ def train(images, n_jobs, rho, feed=Watched, epochs=2):
     if feed is AtHand:
         return None
     seen = feeds.pop()
-    total = seen.worked + seen.waited
-    return {
-        "model works": round(1 - seen.waiting, 4),
-        "real and fake images/s": round(2 * epochs * len(images) / total, 1),
-    }
+    return 1 - seen.waiting
 
 
-def main():
-    images = smooth_images(BATCH * STEPS, SIZE)
-    workers = (None, 4, os.cpu_count()) if ON_GPU else (None, 1)
-    figures = {
-        "crops": f"{len(images)} of {SIZE} pixels, batches of {BATCH} and their fakes",
-        "goal": "model works >= 0.90 on the CPU, with processes",
-        "waits included": {
-            f"rho={rho}, n_jobs={n_jobs}": train(images, n_jobs, rho)
-            for rho in (0.05, 0.0)
-            for n_jobs in workers
-        },
-        "rho=0.0, n_jobs=1, whole fit / batches at hand": by_turns(
-            lambda: train(images, 1, 0.0),
-            lambda: train(images, 1, 0.0, AtHand),
-            repeats=2,
-        ),
-    }
-    report("forgery_training", figures)
+def figures(quick=False):
+    images = smooth_images(BATCH * (1 if quick else STEPS), SIZE)
+    workers = (1,) if quick else (None, 4, os.cpu_count()) if ON_GPU else (None, 1)
+    crops = f"{len(images)} crops of {SIZE} pixels"
+    rows = []
+    for rho in (0.0,) if quick else (0.05, 0.0):
+        for n_jobs in workers:
+            works = train(images, n_jobs, rho)
+            what = (
+                f"share of the time in which the model works, {crops}, rho={rho}, n_jobs={n_jobs}"
+            )
+            goal = ">= 0.9" if n_jobs else None
+            rows.append(row(what, "a model that never waits", works, 1.0, "share",
+                            goal=goal, more_is_better=True))  # fmt: skip
+    work = 4 * len(images)  # real and fake, two epochs
+    times = by_turns(
+        lambda: train(images, 1, 0.0),
+        lambda: train(images, 1, 0.0, AtHand),
+        repeats=1 if quick else 3,
+        work=(work, work),
+    )
+    what = f"training, {crops}, the loader's work included"
+    return [*rows, timed(what, "all batches at hand", times, unit="images/s")]
 
 
 if __name__ == "__main__":
-    main()
+    alone(figures)

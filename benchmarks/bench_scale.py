@@ -13,13 +13,13 @@ import threading
 import time
 
 import numpy as np
-from _yardstick import report
+from _yardstick import alone, row
 from sklearn.utils import gen_batches
 
 from sklearn_diffake import make_difffake_pipeline, score_in_batches
 from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
 
-PAIRS, WIDTH, BLOCK = 1_000_000, 512, 8192
+WIDTH, BLOCK = 512, 8192
 HEADS = {
     "cosine + threshold": {"operator": "cosine", "detector": ConformalDetector(SumRuleDetector())},
     "squared + GMM of 3": {"random_state": 0},
@@ -45,50 +45,47 @@ def own_memory():
     return int(line.split()[1]) // 1024
 
 
-def write_pairs(path):
+def write_pairs(path, n):
     """Write embeddings of pairs: a person, and twice a little noise."""
     rng = np.random.default_rng(0)
-    pairs = np.lib.format.open_memmap(path, "w+", np.float32, (PAIRS, 2, WIDTH))
-    for rows in gen_batches(PAIRS, BLOCK):
+    pairs = np.lib.format.open_memmap(path, "w+", np.float32, (n, 2, WIDTH))
+    for rows in gen_batches(n, BLOCK):
         shape = (rows.stop - rows.start, 2, WIDTH)
         noise = rng.standard_normal(shape, dtype=np.float32)
         pairs[rows] = 0.5 * noise + noise[:, :1]
     pairs.flush()
 
 
-def timed(function):
+def seconds(function):
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
-def main():
-    figures = {"pairs": PAIRS, "width": WIDTH}
+def figures(quick=False):
+    n, rows = 100_000 if quick else 1_000_000, []
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pairs.npy")
-        write_pairs(path)
+        write_pairs(path, n)
         pairs = np.load(path, mmap_mode="r")
 
         def one_pass():
-            return sum(float(pairs[rows].sum()) for rows in gen_batches(PAIRS, BLOCK))
+            return sum(float(pairs[rows].sum()) for rows in gen_batches(n, BLOCK))
 
         one_pass()
         for name, settings in HEADS.items():
             head = make_difffake_pipeline(**settings)[2:].fit(pairs[:4000])
             before, watch = own_memory(), Watch()
             watch.start()
-            yardstick = timed(one_pass)
-            ours = timed(lambda head=head: score_in_batches(head, pairs, batch_size=BLOCK))
+            yardstick = seconds(one_pass)
+            ours = seconds(lambda head=head: score_in_batches(head, pairs, batch_size=BLOCK))
             watch.stopped.set()
-            figures[name] = {
-                "ours_s": round(ours, 2),
-                "one pass of numpy_s": round(yardstick, 2),
-                "times one pass": round(ours / yardstick, 2),
-                "microseconds a pair": round(1e6 * ours / PAIRS, 2),
-                "memory beyond the file_MB": watch.peak - before,
-            }
-    report("scale", figures)
+            what = f"{name}, {n:,} ready pairs of {WIDTH}"
+            rows.append(row(what, "one pass of numpy over the data", ours, yardstick, "s"))
+            held, whole = max(1, watch.peak - before), n * WIDTH * 8 // 2**20
+            rows.append(row(what, "all differences held at once", held, whole, "MB"))
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    alone(figures)

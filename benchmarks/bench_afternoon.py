@@ -1,0 +1,167 @@
+"""The whole pipeline against what a careful person writes in one afternoon (afternoon.py).
+
+Same files, network and threads, each side in processes of its own that take turns: fit on genuine
+pairs, score others, score them again, as one does who looks at a result and changes something.
+References are shared by the pairs of a person. Rendered people by default. With ``--data FOLDER``,
+laid out as real_pairs.py says, also fitted on LFW and scored on DFDC; with ``--network FILE`` on
+that face network in ONNX too. Quality is judged from 100 pairs on; its intervals are those of the
+ratio, both sides on the same groups drawn.
+
+    python benchmarks/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] [--quick] [--save]
+"""
+
+from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
+
+import_torchvision()
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import afternoon
+import numpy as np
+from _yardstick import alone, option, row, spread, write_jpegs
+from real_pairs import dfdc_pairs, lfw_pairs
+from sklearn.metrics import roc_auc_score
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.datasets import make_face_pairs
+from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
+from sklearn_diffake.novelty import SumRuleDetector
+
+PLAIN = "the pipeline of an afternoon"
+
+
+def case(side):
+    """Fit and score in this process, and write what came of it."""
+    folder, network = Path(option("--folder")), option("--network")
+    pairs = [np.load(folder / f"{part}.npy").astype(object) for part in ("fit", "score")]
+    start = time.perf_counter()
+    if side == "theirs":
+        model = afternoon.Afternoon(
+            afternoon.onnx(network) if network else afternoon.efficientnet()
+        )
+    else:
+        model = make_difffake_pipeline(
+            network or "efficientnet-lite0",
+            on_missing="crop",
+            cache=option("--cache"),
+            n_jobs=2,
+            random_state=0,
+        )
+    score = "score" if side == "theirs" else "score_samples"
+    times = {"fit": 0.0, "score": 0.0, "score again": 0.0}
+    model.fit(pairs[0])
+    times["fit"] = time.perf_counter() - start
+    for part in list(times)[1:]:
+        start = time.perf_counter()
+        scores = {"squared + GMM of 3": getattr(model, score)(pairs[1])}
+        times[part] = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if side == "ours":
+        model.set_params(diff__operator="cosine", detect=SumRuleDetector()).fit(pairs[0])
+        scores["cosine"] = model.score_samples(pairs[1])
+    found = {"times": times, "peak": peak, "scores": {k: v.tolist() for k, v in scores.items()}}
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def apart(side, folder, network):
+    """Run a case in a process of its own; return what it found."""
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        command = [sys.executable, __file__, "--case", side, "--folder", folder, "--cache", cache]
+        command += ["--network", network] if network else []
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return json.loads(Path(folder, "found.json").read_text())
+
+
+def compare(name, folder, network, y, groups, repeats):
+    """Return the rows of one network on one set of pairs."""
+    found = {"ours": [], "theirs": []}
+    for turn in range(repeats):
+        for side in list(found)[:: 1 if turn % 2 else -1]:
+            found[side].append(apart(side, folder, network))
+    name = f"{name}, {Path(network).name if network else 'EfficientNet-Lite0'}"
+    rows = []
+    for part in ("fit", "score", "score again", None):
+        times = {
+            side: np.array([run["times"].get(part, sum(run["times"].values())) for run in runs])
+            for side, runs in found.items()
+        }
+        seconds = (float(np.median(times[side])) for side in ("ours", "theirs"))
+        ratios = spread(times["theirs"] / times["ours"])
+        what = f"{part or 'fit, score and score again'}: {name}"
+        rows.append(row(what, PLAIN, *seconds, "s", goal="> 1", **ratios))
+    peaks = (float(np.median([run["peak"] for run in found[side]])) for side in ("ours", "theirs"))
+    rows.append(row(f"peak memory of the process: {name}", PLAIN, *peaks, "MB", goal="> 1"))
+    theirs = np.array(next(iter(found["theirs"][0]["scores"].values())))
+    for head, scores in found["ours"][0]["scores"].items() if len(y) >= 100 else ():
+        rows += quality(f"{head}: {name}", y, np.array(scores), theirs, groups)
+    return rows
+
+
+def quality(what, y, ours, theirs, groups):
+    """Return rows of AUC and EER, with intervals of the ratio over groups."""
+    rows = []
+    for metric, function, sign in (("AUC", roc_auc_score, 1), ("EER", equal_error_rate, -1)):
+
+        def ratio(y, ours, theirs, function=function, sign=sign):
+            floor = 0.5 / len(y)  # an EER may be 0
+            return (max(function(y, ours), floor) / max(function(y, theirs), floor)) ** sign
+
+        estimate, low, high = bootstrap_interval(
+            ratio, y, ours, groups=groups, metadata={"theirs": theirs}, n_resamples=500,
+            random_state=0,
+        )  # fmt: skip
+        values = (float(function(y, scores)) for scores in (ours, theirs))
+        ratios = {"ratio": float(estimate), "low": float(low), "high": float(high)}
+        rows.append(row(f"{metric}, {what}", PLAIN, *values, metric, goal="> 1", **ratios))
+    return rows
+
+
+def rendered(n, folder):
+    """Write pairs of rendered people, those of a person with one reference; return y and groups."""
+    faces = make_face_pairs(2 * n, n_identities=max(6, n // 6), size=256, random_state=0)
+    paths = write_jpegs(folder, np.concatenate(list(faces.data)))  # reference, probe, reference ...
+    pairs, first = paths.reshape(-1, 2).copy(), {}
+    for pair, person in zip(pairs, faces.groups, strict=True):
+        pair[0] = first.setdefault(person, pair[0])
+    fit = np.flatnonzero(faces.target == 1)[: n // 2]
+    rest = np.setdiff1d(np.arange(len(pairs)), fit)[:n]
+    np.save(f"{folder}/fit.npy", pairs[fit].astype(str))
+    np.save(f"{folder}/score.npy", pairs[rest].astype(str))
+    return faces.target[rest], np.asarray(faces.groups)[rest]
+
+
+def real(data, folder, n_fit, n_score):
+    """Write pairs of LFW and DFDC; return y and groups of the latter."""
+    rng, genuine = np.random.default_rng(0), lfw_pairs(data / "lfw")
+    judged = dfdc_pairs(data / "dfdc_crops")
+    fit = rng.permutation(len(genuine.target))[:n_fit]
+    rows = np.sort(rng.permutation(len(judged.target))[:n_score])
+    np.save(f"{folder}/fit.npy", np.asarray(genuine.data)[fit].astype(str))
+    np.save(f"{folder}/score.npy", np.asarray(judged.data)[rows].astype(str))
+    return np.asarray(judged.target)[rows], np.asarray(judged.groups)[rows]
+
+
+def figures(quick=False):
+    n, repeats, data, rows = 24 if quick else 200, 1 if quick else 3, option("--data"), []
+    with tempfile.TemporaryDirectory() as folder:
+        known = rendered(n, folder)
+        rows += compare(f"{n} rendered pairs", folder, None, *known, repeats)
+    if data:
+        n_fit, n_score = (50, 100) if quick else (1_000, 2_000)
+        with tempfile.TemporaryDirectory() as folder:
+            known = real(Path(data), folder, n_fit, n_score)
+            for network in dict.fromkeys((None, option("--network"))):
+                rows += compare(f"{n_score:,} DFDC pairs", folder, network, *known, 1)
+    return rows
+
+
+if __name__ == "__main__":
+    if "--case" in sys.argv:
+        case(option("--case"))
+    else:
+        alone(figures)

@@ -1,0 +1,128 @@
+"""Run the speed and memory benchmarks, each script in a process of its own, into one file.
+
+    python benchmarks/run.py [--quick] [--only SUITE,SUITE] [--data FOLDER] [--network FILE.onnx]
+
+The whole run goes to benchmarks/results/bench.json, of which docs/benchmarks is made; a quick or
+partial one to build/bench-quick.json. A script that fails is recorded, the others go on, and the
+exit status is 1. With FOLDER, laid out as real_pairs.py says, detection quality is measured too.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from _yardstick import RESULTS, SUITES, machine, versions
+
+HERE = Path(__file__).parent
+LAST_LINES = 5  # of what a failed script said
+
+
+def run(name, options, limit):
+    """Run one script; return its rows, or what went wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows.json")
+        command = [sys.executable, HERE / f"bench_{name}.py", "--rows", file, *options]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            said = process.communicate(timeout=limit)[1]
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                return [], f"not done after {limit} s"
+            raise
+        if process.returncode or not file.exists():
+            return [], "\n".join(said.strip().splitlines()[-LAST_LINES:]) or "it said nothing"
+        return json.loads(file.read_text()), None
+
+
+def run_all(suites, options, limit):
+    """Run suites one after the other; return a description of each."""
+    found = []
+    for suite in suites:
+        start, rows, failed = time.perf_counter(), [], {}
+        for name in SUITES[suite]:
+            print(f"{suite}: {name} ...", end=" ", file=sys.stderr, flush=True)
+            begun = time.perf_counter()
+            more, error = run(name, options, limit)
+            rows += more
+            if error:
+                failed[name] = error
+            outcome = f"FAILED\n{error}" if error else "done"
+            print(f"{outcome}, {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        seconds = round(time.perf_counter() - start, 1)
+        found.append({"suite": suite, "seconds": seconds, "failed": failed, "rows": rows})
+    return found
+
+
+def show(found):
+    """Print all rows as one table."""
+    print(f"{'':8} {'ratio':>9}  {'quartiles':17} {'goal':9} what / yardstick")
+    for suite in found:
+        print(f"\n{suite['suite']} ({suite['seconds']:.0f} s)")
+        for row in suite["rows"]:
+            verdict = {True: "met", False: "NOT MET", None: ""}[row["met"]]
+            ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
+            spread = "" if row["low"] is None else f"{row['low']:.3f}-{row['high']:.3f}"
+            told = f"{row['what']} / {row['yardstick']}"
+            print(f"{verdict:8} {ratio:>9}  {spread:17} {row['goal'] or '':9} {told}")
+        for name, error in suite["failed"].items():
+            print(f"FAILED   {name}: {error.splitlines()[-1]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer turns")
+    parser.add_argument("--only", help="suites, separated by commas: " + ", ".join(SUITES))
+    parser.add_argument("--data", help="folder of real photographs, for detection quality")
+    parser.add_argument("--network", help="face network in ONNX, to be used on them as well")
+    parser.add_argument("--with-faults", action="store_true", help="the suite of kills as well")
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    chosen = [name for name in SUITES if name != "faults" or options.with_faults]
+    if options.only:
+        chosen = [name.strip() for name in options.only.split(",")]
+        if unknown := set(chosen) - set(SUITES):
+            parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    partial = options.quick or options.only
+    output = options.output
+    if output is None:
+        build = HERE.parent / "build"
+        output = build / "bench-quick.json" if partial else RESULTS / "bench.json"
+    more = ["--quick"] if options.quick else []
+    for name in ("data", "network"):
+        if value := getattr(options, name):
+            more += [f"--{name}", value]
+    start = time.perf_counter()
+    found = run_all(chosen, more, 300 if options.quick else 3600)
+    result = {
+        "quick": options.quick,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "seconds": round(time.perf_counter() - start, 1),
+        "seeds": "fixed in each script: 0, and where several are drawn 0 to n - 1",
+        "machine": machine(),
+        "versions": versions(),
+        "suites": found,
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n")
+    show(found)
+    print(f"\n{output}: {result['seconds']:.0f} s", file=sys.stderr)
+    raise SystemExit(any(suite["failed"] for suite in found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The harness of the benchmarks: rows, failures, and the page made of them."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def paths(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+
+
+@pytest.mark.parametrize(
+    ("goal", "more_is_better", "ratio", "met"),
+    [(">= 4", False, 5.0, True), (">= 4", True, 0.2, False), ("> 5", False, 5.0, False),
+     (None, False, 5.0, None)],
+)  # fmt: skip
+def test_a_row_is_judged_by_its_goal(goal, more_is_better, ratio, met):
+    from _yardstick import row
+
+    found = row("what", "yardstick", 2.0, 10.0, "s", goal=goal, more_is_better=more_is_better)
+    assert (found["ratio"], found["met"]) == (ratio, met)
+
+
+def test_turns_alternate_after_a_warm_up():
+    from _yardstick import by_turns
+
+    called = []
+    found = by_turns(lambda: called.append("o"), lambda: called.append("y"), 3, work=(2, 1))
+    assert "".join(called) == "oy" + "oy" + "yo" + "oy"
+    assert found["low"] <= found["ratio"] <= found["high"]
+
+
+def test_one_turn_has_no_spread():
+    from _yardstick import spread
+
+    assert spread(np.array([2.0])) == {"ratio": 2.0, "low": None, "high": None}
+
+
+def test_every_script_belongs_to_a_suite():
+    from _yardstick import SUITES
+
+    scripts = {
+        path.stem.removeprefix("bench_") for path in (ROOT / "benchmarks").glob("bench_*.py")
+    }
+    assert scripts == {name for names in SUITES.values() for name in names}
+
+
+def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
+    import run
+
+    (tmp_path / "bench_good.py").write_text(
+        "import sys; open(sys.argv[sys.argv.index('--rows') + 1], 'w').write('[1]')"
+    )
+    (tmp_path / "bench_bad.py").write_text("raise ValueError('no luck')")
+    (tmp_path / "bench_slow.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "SUITES", {"one": ("bad", "slow", "good")})
+    (found,) = run.run_all(["one"], [], limit=2)
+    assert found["rows"] == [1]
+    assert list(found["failed"]) == ["bad", "slow"]
+    assert found["failed"]["bad"].endswith("no luck")
+    assert "not done after 2 s" in found["failed"]["slow"]
+
+
+def test_losses_are_on_the_page():
+    from _yardstick import row
+    from bench_tables import render
+
+    rows = [row("slower", "plain", 3.0, 1.0, "s"), row("far", "plain", 3.0, 1.0, "s", goal=">= 1")]
+    suite = {"suite": "store", "seconds": 1.0, "failed": {"bad": "a\nno luck"}, "rows": rows}
+    machine = {"cpu": "a", "cores": 2, "memory_GB": 8, "python": "3.11", "device": "cpu"}
+    found = {"quick": False, "date": "2000-01-01", "seconds": 60, "seeds": "0"}
+    page = render({**found, "machine": machine, "versions": {}, "suites": [suite]})
+    for words in ("**behind**", "**not met**", "no luck", "2 cores"):
+        assert words in page
+
+
+def test_quadratic_cost_is_worse_than_linear(monkeypatch):
+    pytest.importorskip("av")
+    from growth import fit_exponent
+
+    sizes = [1, 2, 4, 8]
+    linear = fit_exponent(sizes, [[0.1 * n, 0.1001 * n] for n in sizes])
+    assert linear["exponent"] == pytest.approx(1, abs=0.01)
+    assert not linear["worse than linear"]
+    assert fit_exponent(sizes, [[n**2, 1.001 * n**2] for n in sizes])["worse than linear"]
+
+
+def teardown_module():
+    for name in ("run", "_yardstick", "growth", "bench_frames", "bench_tables", "heads_tables"):
+        sys.modules.pop(name, None)
