@@ -143,8 +143,11 @@ def _read_csv(path: str, needed: Sequence[str]) -> dict[str, list[str]]:
     """Read a CSV file with a header as columns."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, strict=True)
-        rows = list(reader)
-        columns = list(reader.fieldnames or [])
+        try:
+            rows = list(reader)
+            columns = list(reader.fieldnames or [])
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {reader.reader.line_num}: {error}") from error
     for name in needed:
         if name not in columns:
             raise ValueError(f"{path} has no column {name!r}; it has {columns}")

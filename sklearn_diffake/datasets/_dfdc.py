@@ -95,7 +95,10 @@ def _read_labels(tree: Tree, path: Path) -> Iterator[tuple[str, int, str, str]]:
         rows = list(tree.json(path, dict).items())
     else:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [(row.get("filename") or "", row) for row in csv.DictReader(file)]
+            try:
+                rows = [(row.get("filename") or "", row) for row in csv.DictReader(file)]
+            except csv.Error as error:
+                raise tree.wrong(path, str(error)) from error
     folders = [part.lower() for part in path.parent.parts[len(tree.root.parts) - 1 :]]
     found = [_SPLITS[part] for part in reversed(folders) if part in _SPLITS]
     for name, row in rows:

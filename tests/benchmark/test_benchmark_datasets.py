@@ -120,6 +120,7 @@ BAD = {
     "ragged": (("path", "label"), [("a.png",)], "row 0: not as many cells as the header"),
     "empty": (("path", "label"), [("", 1)], "row 0: path is empty"),
     "label": (("path", "label"), [("a.png", 1), ("b.png", 0)], "row 1: label '0'; expected 1"),
+    "huge": (("path",), [("a.png",), ("x" * 200_000,)], "t.csv, line 3: field larger than"),
     "nobody": (("path", "label"), [("a.png", 1)], "identity"),
 }
 

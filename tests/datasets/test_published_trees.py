@@ -298,6 +298,7 @@ def test_a_half_copied_tree(name, file, tmp_path, videos):
     ("celeb_df", "List_of_testing_videos.txt", "\n1 Elsewhere/a.mp4", "line 2"),
     ("dfdc", "dfdc_train_part_0/metadata.json", '{"a.mp4": {"label": "?"}}', "entry 'a.mp4'"),
     ("dfdc", "test/labels.csv", "filename,label\nx.mp4,1\n", "label of x.mp4 contradicts"),
+    ("dfdc", "test/labels.csv", "filename,label\n" + 200_000 * "x", "labels.csv: field larger"),
     ("dfdc_preview", "dataset.json", '{"a.mp4": 1}', "no label real or fake in the entry 'a.mp4'"),
     ("deeperforensics", "lists/splits/val.txt", "720.mp4", "line 1: a name such as 000_M101"),
     ("forgerynet", "Training/video_list.txt", "2 a.mp4 0 8 1 1 1 7", "line 1: 2 segments"),
