@@ -141,9 +141,9 @@ def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
 
 def _frames(path: str, options: dict[str, Any]) -> list[tuple[str, float | None]]:
     """List pictures and their times: a photograph as it is, some frames of a video."""
-    from ..faces._video import VIDEO_SUFFIXES
+    from ..faces._video import is_video
 
-    if os.path.splitext(path)[1].lower() not in VIDEO_SUFFIXES:
+    if not is_video(path):
         return [(path, None)]
     from ..datasets import extract_frames
 

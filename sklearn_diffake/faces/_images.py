@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -10,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ._video import VIDEO_SUFFIXES
+from ._video import is_video
 
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "MPO")
+_MOST_NAMES = 1000  # of a folder that are compared with the name of a missing file
 _PEEK = 1024  # characters that are looked at to tell a text file
 _RACY_NS = 2_000_000_000  # a file younger than this may change again within one clock tick
 
@@ -125,15 +127,16 @@ def _nearest(path: str) -> str:
     folder, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
         return f": there is no folder {folder!r}"
-    with contextlib.suppress(OSError):
-        if near := difflib.get_close_matches(name, os.listdir(folder), n=1):
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        names = [entry.name for entry in itertools.islice(entries, _MOST_NAMES)]
+        if near := difflib.get_close_matches(name, names, n=1):
             return f"; did you mean {near[0]!r}?"
     return "" if os.path.isabs(path) else f" in the folder {folder!r}"
 
 
 def _unknown(path: str | None) -> str:
     """Say what to do with a file that is no image."""
-    if path and os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES:
+    if path and is_video(path):
         return (
             "this is a video, where an image is expected: sklearn_diffake.datasets.extract_frames "
             "takes frames from it, and `sklearn-diffake compare` and `score` judge videos as well"

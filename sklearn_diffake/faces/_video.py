@@ -24,6 +24,11 @@ _FORMATS = (
 _COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
 
 
+def is_video(path: str) -> bool:
+    """Tell whether a file is named as a video."""
+    return os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
+
+
 class VideoError(ValueError):
     """A video that cannot be used; the message says why.
 

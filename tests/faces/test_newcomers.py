@@ -6,7 +6,7 @@ import pytest
 from image_helpers import noise, small_face
 from PIL import Image
 
-from sklearn_diffake.faces import FaceAligner, ImageError, read_image
+from sklearn_diffake.faces import FaceAligner, ImageError, _images, read_image
 
 
 def message_of(path):
@@ -19,6 +19,18 @@ def test_a_slip_in_the_name_of_a_file_is_seen(tmp_path):
     Image.fromarray(small_face()).save(tmp_path / "selfie.jpg")
     assert message_of(tmp_path / "slefie.jpg") == "no such file; did you mean 'selfie.jpg'?"
     assert message_of(tmp_path / "selfie.jpeg") == "no such file; did you mean 'selfie.jpg'?"
+
+
+def test_a_large_folder_is_not_read_for_every_missing_file(tmp_path, monkeypatch):
+    for i in range(30):
+        (tmp_path / f"{i}.txt").touch()
+    monkeypatch.setattr(_images, "_MOST_NAMES", 10)
+    compared = []
+    monkeypatch.setattr(
+        _images.difflib, "get_close_matches", lambda name, names, n: compared.extend(names)
+    )
+    assert message_of(tmp_path / "a.jpg") == "no such file"
+    assert len(compared) == 10
     assert message_of(tmp_path / "passport.png") == "no such file"
 
 
