@@ -29,7 +29,7 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from . import __version__
 from .embedding import FaceEmbedder
 from .novelty._pyod import PYOD_TYPES
-from .utils._replace import replacing
+from .utils._replace import replacing, write_whole
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 1
@@ -305,8 +305,7 @@ def _keep_weights(name: str, content: bytes) -> str:
     try:
         if not file.is_file() or file.read_bytes() != content:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(file) as draft:
-                draft.write(content)
+            write_whole(file, content)
     except OSError as error:
         raise OSError(
             f"the weights that came with the model cannot be kept as {str(file)!r}: {error}. "

@@ -21,7 +21,7 @@ from sklearn_diffake.base import check_finite
 from sklearn_diffake.benchmark._degrade import Degradation
 from sklearn_diffake.benchmark._embed import Embeddings, View
 from sklearn_diffake.benchmark._pipelines import Parts, digest_of
-from sklearn_diffake.utils._replace import replacing
+from sklearn_diffake.utils._replace import write_whole
 
 FORMAT = 1  # of cell files; part of their keys
 
@@ -327,8 +327,7 @@ def write_json(path: Path, values: Any, *, indent: int | None = 1) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, in a folder that is made where it lacks."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        file.write(content)
+    write_whole(path, content)
 
 
 def remove_leftovers(folders: Sequence[Path]) -> None:

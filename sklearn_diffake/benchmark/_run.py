@@ -346,9 +346,9 @@ def run_benchmark(
         store = CellStore(output)
         remove_leftovers([output, store.done, store.failed])
         log = _Log(output / "log.jsonl")
-        pending = plan.pending()
-        log.write("start", cells=len(set(plan.keys)), pending=len(pending))
-        tell(_logger, verbose, "%d cells, %d to do", len(set(plan.keys)), len(pending))
+        pending, n_cells = plan.pending(), len(set(plan.keys))
+        log.write("start", cells=n_cells, pending=len(pending))
+        tell(_logger, verbose, "%d cells, %d to do", n_cells, len(pending))
         images = _embed(plan, pending, verbose)
         log.write("embedded", **images)
         counts = "{embedded} of {wanted} images embedded now, {failed} failed"
@@ -357,7 +357,6 @@ def run_benchmark(
         write_results(plan, store, failures, images["wanted"], _versions(), verbose=verbose)
     seconds = round(time.perf_counter() - start, 3)
     log.write("end", seconds=seconds, failures=len(failures))
-    n_cells = len(set(plan.keys))
     return BenchmarkResult(output, n_cells, n_cells - len(pending), failures, images, seconds)
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from ..utils._printable import printable
+from ._commands import shows_progress
 
 BENCHMARK_HELP = """\
 examples:
@@ -53,8 +54,8 @@ def benchmark_command(args: argparse.Namespace) -> int:
 
     config = read_config(args.config, trusted=args.trust)
     config = config.place(args.output, args.cache, args.device)
-    shown = not args.quiet and (args.verbose or sys.stderr.isatty())
-    options: dict[str, Any] = {"n_jobs": args.jobs, "dask": args.dask, "verbose": bool(shown)}
+    shown = shows_progress(args)
+    options: dict[str, Any] = {"n_jobs": args.jobs, "dask": args.dask, "verbose": shown}
     if args.list:
         return _list(plan_benchmark(config, **options))
     result = run_benchmark(config, **options)

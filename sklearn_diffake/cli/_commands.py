@@ -103,7 +103,7 @@ def score_command(args: argparse.Namespace) -> int:
             pair = least_genuine(parts[0], rows[0])
             if moments(pair) and not args.quiet:
                 print(f"the frames that look least genuine: {moments(pair)}", file=sys.stderr)
-            write_report(args, model, pair, verbose=_shows_progress(args))
+            write_report(args, model, pair, verbose=shows_progress(args))
     verdicts = {row["verdict"] for row in rows}
     return 2 if ERROR in verdicts else 1 if DEEPFAKE in verdicts else 0
 
@@ -112,7 +112,7 @@ def demo_command(args: argparse.Namespace) -> int:
     """Run the demo."""
     from ..demo import run_demo
 
-    result = run_demo(args.output, verbose=_shows_progress(args))
+    result = run_demo(args.output, verbose=shows_progress(args))
     model, pairs = result.folder / "model.diffake", result.folder / "probes.csv"
     print(result.table())
     print(f"\nTook {result.seconds:.0f} s. The picture is {result.folder / 'demo.png'}. Now try")
@@ -138,10 +138,11 @@ def _computing(args: argparse.Namespace) -> dict[str, Any]:
 
 def _verbosity(args: argparse.Namespace) -> int:
     """Return what estimators take; the lines of -vv come through the log."""
-    return max(args.verbose, int(_shows_progress(args)))
+    return max(args.verbose, int(shows_progress(args)))
 
 
-def _shows_progress(args: argparse.Namespace) -> bool:
+def shows_progress(args: argparse.Namespace) -> bool:
+    """Tell whether bars are asked for, or there is a terminal to show them on."""
     return bool(args.verbose or (sys.stderr.isatty() and not args.quiet))
 
 

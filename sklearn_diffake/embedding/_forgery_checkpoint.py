@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.utils._replace import replacing
+from sklearn_diffake.utils._replace import write_whole
 
 State = dict[str, NDArray[Any]]
 
@@ -84,8 +84,7 @@ class Checkpoint:
         self._write(_momentum(epoch), momentum)
         content = {"format": _FORMAT, "epoch": epoch, "best": best, **record}
         content["settings"] = self.settings
-        with replacing(self.folder / _COMMIT) as out:
-            out.write(json.dumps(content, indent=1).encode())
+        write_whole(self.folder / _COMMIT, json.dumps(content, indent=1).encode())
         needed = {_network(e) for e in {epoch, *best}} | {_momentum(epoch)}
         for kind in ("epoch-*", "momentum-*"):
             for file in self.folder.glob(f"{kind}.safetensors"):
@@ -149,8 +148,7 @@ def write_network(file: Path, arrays: State, metadata: dict[str, str]) -> None:
     from safetensors.numpy import save
 
     contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
-    with replacing(file) as out:
-        out.write(save(contiguous, metadata))
+    write_whole(file, save(contiguous, metadata))
 
 
 def _network(epoch: int) -> str:

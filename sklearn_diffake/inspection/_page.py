@@ -17,6 +17,7 @@ from ._photo import SIDES
 from ._words import (
     CAUTION,
     MAPS,
+    full_colour,
     map_in_words,
     nearest_lines,
     number,
@@ -123,9 +124,8 @@ def _photo_section(explanation: PairExplanation, side: str) -> str:
         limit = limit_of(photos, method)
         draw = partial(draw_map, photo=photo, method=method, limit=limit)
         drawn = as_png(draw, round(bottom - top), round(right - left))
-        sign = "" if method == "gradient" else "\N{PLUS-MINUS SIGN}"
         share = limit / abs(explanation.decision) if explanation.decision else 0.0
-        caption = f"{MAPS[method][0]}. Full colour: {sign}{number(limit)}"
+        caption = f"{MAPS[method][0]}. Full colour: {full_colour(method, limit)}"
         if method != "gradient" and share:
             caption += f", {share:.0%} of the distance to the threshold"
         panels.append(_figure(drawn, map_in_words(photo, side, method), caption))

@@ -11,8 +11,8 @@ from ._words import (
     CAUTION,
     MAPS,
     contribution_lines,
+    full_colour,
     nearest_lines,
-    number,
     numbers,
     origin_lines,
     p_value_in_words,
@@ -51,8 +51,7 @@ def draw_report(report: PairReport) -> Any:
             limit = limit_of(photos, method)
             axes = figure.add_subplot(grid[row, column])
             draw_map(axes, photo, method, limit)
-            sign = "" if method == "gradient" else "\N{PLUS-MINUS SIGN}"
-            axes.set_title(f"{MAPS[method][0]} ({sign}{number(limit)})", fontsize=9)
+            axes.set_title(f"{MAPS[method][0]} ({full_colour(method, limit)})", fontsize=9)
     left = 0.12 / width
     title = figure.text(left, 1 - 0.35 / height, report.title, fontsize=15, weight="bold")
     title.set_parse_math(False)

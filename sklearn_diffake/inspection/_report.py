@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..utils._replace import replacing
+from ..utils._replace import write_whole
 from ._drawing import load_matplotlib, png_bytes
 from ._explain import PairExplanation
 
@@ -90,7 +90,7 @@ class PairReport:
         load_matplotlib()
         from ._picture import draw_report
 
-        _write(path, png_bytes(draw_report(self)))
+        write_whole(Path(path), png_bytes(draw_report(self)))
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as a page that needs nothing but itself.
@@ -110,7 +110,7 @@ class PairReport:
         load_matplotlib()
         from ._page import page
 
-        _write(path, page(self).encode("utf-8"))
+        write_whole(Path(path), page(self).encode("utf-8"))
 
     def _repr_html_(self) -> str | None:
         """Show the report in a notebook; None, that is, as text, without matplotlib."""
@@ -124,8 +124,3 @@ class PairReport:
 
     def __repr__(self) -> str:
         return f"PairReport({self.explanation!r})"
-
-
-def _write(path: str | os.PathLike[str], content: bytes) -> None:
-    with replacing(Path(path)) as file:
-        file.write(content)

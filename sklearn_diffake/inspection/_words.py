@@ -41,6 +41,11 @@ def number(value: float) -> str:
     return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
+def full_colour(method: str, limit: float) -> str:
+    """Write the value that is shown in full colour; a gradient map has no negative ones."""
+    return ("" if method == "gradient" else "\N{PLUS-MINUS SIGN}") + number(limit)
+
+
 def short(text: str, length: int) -> str:
     """Cut out the middle of a long text, and show on one line what would not print."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

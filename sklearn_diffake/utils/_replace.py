@@ -34,3 +34,15 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    target : Path
+    content : bytes
+    """
+    with replacing(target) as file:
+        file.write(content)
