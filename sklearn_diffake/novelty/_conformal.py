@@ -148,8 +148,6 @@ class ConformalDetector(BaseDetector):
         "verbose": ["verbose"],
     }
 
-    verbose: int = 0  # of models saved before there was this parameter
-
     def __init__(
         self,
         detector: BaseEstimator | None = None,
