@@ -84,15 +84,33 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """
     from PIL import Image
 
-    photo = Image.fromarray(image)
     factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) + 1e-6))
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    left, top, right, bottom = _seen(inverse, size, factor, image.shape)
+    photo = Image.fromarray(image[top:bottom, left:right])
     if factor > 1:
         photo = photo.reduce(factor)
-    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2] / factor
+    inverse[:, 2] -= left, top
     crop = photo.transform(
         (size, size),
         Image.Transform.AFFINE,
-        tuple(inverse.ravel()),
+        tuple((inverse / factor).ravel()),
         resample=Image.Resampling.BICUBIC,
     )
     return np.asarray(crop)
+
+
+def _seen(
+    inverse: np.ndarray, size: int, factor: int, shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """Return the box of the image that a crop can see: left, top, right, bottom.
+
+    It begins at a multiple of ``factor``, so that the same pixels are averaged as in the whole.
+    """
+    corners = inverse @ [[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]]
+    room = 4 * factor  # a bicubic filter reaches two averaged pixels far
+    limit = np.array(shape[1::-1])
+    first = np.floor((corners.min(axis=1) - room) / factor) * factor
+    first = np.clip(first, 0, (limit - 1) // factor * factor).astype(int)
+    last = np.clip(np.ceil(corners.max(axis=1) + room), first + 1, limit).astype(int)
+    return first[0], first[1], last[0], last[1]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from image_helpers import astronaut
+from PIL import Image
 
 from sklearn_diffake.faces._geometry import centre_square, fit_similarity, template, warp
 
@@ -91,3 +92,17 @@ def test_tiny_images_have_a_centre_too(shape):
     crop = warp(image, centre_square(image.shape, 16), 16)
     assert crop.shape == (16, 16, 3)
     assert crop[8, 8].tolist() == [200, 200, 200]
+
+
+@pytest.mark.parametrize("scale", [0.11, 0.24, 0.45, 0.8, 3.0])
+@pytest.mark.parametrize("centre", [(250, 200), (3, 2), (490, 505), (-20, 700)])
+def test_warp_reads_only_what_the_crop_sees_and_gives_the_pixels_of_the_whole(scale, centre):
+    matrix = similarity(scale, 25, (0, 0))
+    matrix[:, 2] = 32 - matrix[:, :2] @ centre
+    factor = max(1, int(1 / scale + 1e-6))
+    inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2] / factor
+    whole = Image.fromarray(astronaut()).reduce(factor)
+    expected = whole.transform(
+        (64, 64), Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC
+    )
+    np.testing.assert_array_equal(warp(astronaut(), matrix, 64), np.asarray(expected))
