@@ -65,7 +65,7 @@ class Database:
                     return action(connection)
                 except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
                     raise
-                except (sqlite3.Error, OSError) as error:
+                except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                     reason = str(error)
                     if not self._recover(error):
                         break
@@ -177,6 +177,8 @@ class Database:
 
 def _code(error: Exception) -> int:
     """Give the primary SQLite result code of `error`, 0 if it has none."""
+    if isinstance(error, UnicodeDecodeError):  # the module cannot read a name that is damaged
+        return sqlite3.SQLITE_CORRUPT
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -215,8 +217,9 @@ def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
     made_by = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    names = {row[0].decode() for row in connection.execute("SELECT name FROM sqlite_master")}
-    if (made_by, version) != (APPLICATION_ID, VERSION) or not names >= NAMES:
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    missing = {name.encode() for name in NAMES} - names
+    if (made_by, version) != (APPLICATION_ID, VERSION) or missing:
         error = sqlite3.DatabaseError("not an embedding store of this version")
         error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
         raise error
