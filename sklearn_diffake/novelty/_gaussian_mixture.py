@@ -173,8 +173,9 @@ class GaussianMixtureDetector(BaseDetector):
         self.location_ = X.mean(axis=0)
         Z = X - self.location_
         n_pca = self._n_pca(*X.shape)
-        # The full decomposition: exact, and the same for every seed.
-        pca = PCA(n_pca, svd_solver="full").set_output(transform="default")
+        # Both are exact, and the same for every seed; of many rows the covariance is quicker.
+        solver = "covariance_eigh" if len(X) > X.shape[1] else "full"
+        pca = PCA(n_pca, svd_solver=solver).set_output(transform="default")
         self.pca_ = None if n_pca is None else pca.fit(Z)
         Z = Z if self.pca_ is None else self.pca_.transform(Z)
         self.shrinkage_ = self._shrinkage(Z)
