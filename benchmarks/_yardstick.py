@@ -25,7 +25,7 @@ SUITES = {  # which bench_*.py make up a suite
     "search": ("grid_search", "dask"),
     "metrics": ("metrics",),
     "video": ("frames",),
-    "whole pipeline": ("afternoon", "scale"),
+    "whole pipeline": ("afternoon", "scale", "limits"),
     "faults": ("faults",),
 }
 PACKAGES = (

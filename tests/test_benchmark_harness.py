@@ -1,5 +1,6 @@
 """The harness of the benchmarks: rows, failures, and the page made of them."""
 
+import ast
 import sys
 from pathlib import Path
 
@@ -95,3 +96,12 @@ def test_quadratic_cost_is_worse_than_linear(monkeypatch):
 def teardown_module():
     for name in ("run", "_yardstick", "growth", "bench_frames", "bench_tables", "heads_tables"):
         sys.modules.pop(name, None)
+
+
+def test_every_promise_is_held_by_tests_that_exist():
+    import promises
+
+    for _, tests, _ in promises.PROMISES.values():
+        for file, name in (test.split("::") for test in tests):
+            tree = ast.parse((ROOT / file).read_text())
+            assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
