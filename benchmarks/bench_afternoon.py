@@ -49,7 +49,6 @@ def case(side):
             network or "efficientnet-lite0",
             on_missing="crop",
             cache=option("--cache"),
-            n_jobs=2,
             random_state=0,
         )
     score = "score" if side == "theirs" else "score_samples"
@@ -147,12 +146,12 @@ def real(data, folder, n_fit, n_score):
 
 
 def figures(quick=False):
-    n, repeats, data, rows = 24 if quick else 200, 1 if quick else 3, option("--data"), []
+    n, repeats, data, rows = 24 if quick else 120, 1 if quick else 3, option("--data"), []
     with tempfile.TemporaryDirectory() as folder:
         known = rendered(n, folder)
         rows += compare(f"{n} rendered pairs", folder, None, *known, repeats)
     if data:
-        n_fit, n_score = (50, 100) if quick else (1_000, 2_000)
+        n_fit, n_score = (50, 100) if quick else (400, 700)
         with tempfile.TemporaryDirectory() as folder:
             known = real(Path(data), folder, n_fit, n_score)
             for network in dict.fromkeys((None, option("--network"))):

@@ -46,7 +46,7 @@ def figures(quick=False):
             times = by_turns(
                 lambda: make_face_pairs(n, **options),  # noqa: B023
                 yardstick,
-                repeats=3 if quick else 5,
+                repeats=3,
                 work=(n, n),
             )
             what = f"make_face_pairs, {n} pairs of {SIZE} pixels, {mode}"

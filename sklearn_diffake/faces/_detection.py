@@ -10,6 +10,7 @@ from ..utils._torchvision import import_torchvision
 _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
 _FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own
 _BATCH_PIXELS = 2**23  # images detected together have no more pixels than this
+_CPU_BATCH_PIXELS = 2**18  # on a CPU: more together are no faster, and take more memory
 _CRAMPED = 0.6  # a face of a larger share of the image is detected again with a border around it
 _LARGE = 0.25  # then only faces are looked for that are large enough to have been hidden so
 _BORDER = 0.4  # width of that border, as a share of the shorter side
@@ -118,8 +119,9 @@ def _detect_all(
     groups: dict[tuple[int, ...], list[int]] = {}
     for i, image in enumerate(images):
         groups.setdefault(image.shape, []).append(i)
+    most = _CPU_BATCH_PIXELS if device.startswith("cpu") else _BATCH_PIXELS
     for shape, group in groups.items():
-        step = max(1, _BATCH_PIXELS // (shape[0] * shape[1]))
+        step = max(1, most // (shape[0] * shape[1]))
         smallest = max(_SMALLEST, round(min_face_size * min(shape[:2])))
         for start in range(0, len(group), step):
             part = group[start : start + step]
