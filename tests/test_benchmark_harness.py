@@ -93,11 +93,6 @@ def test_quadratic_cost_is_worse_than_linear(monkeypatch):
     assert fit_exponent(sizes, [[n**2, 1.001 * n**2] for n in sizes])["worse than linear"]
 
 
-def teardown_module():
-    for name in ("run", "_yardstick", "growth", "bench_frames", "bench_tables", "heads_tables"):
-        sys.modules.pop(name, None)
-
-
 def test_every_promise_is_held_by_tests_that_exist():
     import promises
 
@@ -105,3 +100,16 @@ def test_every_promise_is_held_by_tests_that_exist():
         for file, name in (test.split("::") for test in tests):
             tree = ast.parse((ROOT / file).read_text())
             assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def teardown_module():
+    for name in (
+        "run",
+        "_yardstick",
+        "growth",
+        "promises",
+        "bench_frames",
+        "bench_tables",
+        "heads_tables",
+    ):
+        sys.modules.pop(name, None)
