@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from sklearn_diffake.utils._store_owner import current_owner, is_running
 from sklearn_diffake.utils._store_sqlite import Database, get_database
 from sklearn_diffake.utils._store_tables import (
-    checksum_of,
     chunks,
+    counters,
     drop_claims,
     insert,
+    is_whole,
     look_after,
     marks,
     shrink,
@@ -109,19 +110,23 @@ class EmbeddingStore:
         dict of bytes to bytes
             The value of each digest that is stored whole; the others are missing.
         """
-        wanted = list(dict.fromkeys(digests))
+        asked = set(digests)
+        wanted = list(asked)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
             found, stale, broken = {}, [], []
             old = time.time() - _REFRESH_SECONDS
             for chunk in chunks(wanted):
                 rows = connection.execute(
-                    "SELECT id, digest, value, checksum, used < ? FROM entries LEFT JOIN blobs "
-                    f"USING (id) WHERE namespace = ? AND digest IN ({marks(chunk)})",
+                    "SELECT id, entry.namespace, entry.digest, value, entry.checksum, "  # nosec B608  # only question marks are put in
+                    "entry.used < ? FROM entries AS found JOIN entries AS entry USING (id) "
+                    "LEFT JOIN blobs USING (id) "  # the index may lead to another's entry
+                    f"WHERE found.namespace = ? AND found.digest IN ({marks(chunk)})",
                     (old, namespace, *chunk),
                 )
-                for number, digest, value, checksum, is_old in rows:
-                    if not isinstance(value, bytes) or checksum_of(digest, value) != checksum:
+                for number, name, digest, value, checksum, is_old in rows:
+                    known = name == namespace.encode() and digest in asked
+                    if not known or not is_whole(digest, value, checksum):
                         broken.append(number)
                         continue
                     found[digest] = value
@@ -207,7 +212,7 @@ class EmbeddingStore:
                 running = {owner: False}  # what is the caller's own does not keep it out
                 for chunk in chunks(wanted):
                     rows = connection.execute(
-                        "SELECT digest, owner FROM claims "
+                        "SELECT digest, owner FROM claims "  # nosec B608  # only question marks are put in
                         f"WHERE namespace = ? AND digest IN ({marks(chunk)})",
                         (namespace, *chunk),
                     )
@@ -263,7 +268,9 @@ class EmbeddingStore:
             found = {}
             for chunk in chunks(list(wanted)):
                 rows = connection.execute(
-                    f"SELECT path, stamp, digest FROM files WHERE path IN ({marks(chunk)})", chunk
+                    "SELECT path, stamp, digest FROM files "  # nosec B608  # only question marks are put in
+                    f"WHERE path IN ({marks(chunk)})",
+                    chunk,
                 )
                 for path, stamp, digest in rows:
                     if path in wanted and stamp == _stamp(wanted[path]).encode():
@@ -308,8 +315,8 @@ class EmbeddingStore:
         names = ("entries", "bytes", "writes", "evictions")
 
         def read(connection: sqlite3.Connection) -> dict[str, int]:
-            row = connection.execute(f"SELECT {', '.join(names)} FROM counters").fetchone()
-            return dict(zip(names, row, strict=True))
+            found = counters(connection)
+            return {name: found[name] for name in names}
 
         return self._database().run(read, dict.fromkeys(names, 0), writes=False)
 
@@ -319,7 +326,7 @@ class EmbeddingStore:
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection):
                 for table in ("blobs", "entries", "files"):
-                    connection.execute(f"DELETE FROM {table}")
+                    connection.execute(f"DELETE FROM {table}")  # nosec B608  # one of the three above
             shrink(connection)
 
         self._database().run(write, None, writes=True)

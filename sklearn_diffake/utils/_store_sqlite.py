@@ -20,13 +20,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from sklearn_diffake.utils._store_tables import APPLICATION_ID, NAMES, SCHEMA, VERSION
+from sklearn_diffake.utils._store_tables import (
+    APPLICATION_ID,
+    SCHEMA,
+    VERSION,
+    damage,
+    layout,
+    own_layout,
+)
 
 _T = TypeVar("_T")
 
 _BUSY_SECONDS = 60.0
 _PREFIX = "embeddings-"
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_TWICE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
 
 
@@ -177,9 +185,11 @@ class Database:
 
 def _code(error: Exception) -> int:
     """Give the primary SQLite result code of `error`, 0 if it has none."""
-    if isinstance(error, UnicodeDecodeError):  # the module cannot read a name that is damaged
+    code = getattr(error, "sqlite_errorcode", 0)
+    # A name that cannot be decoded, or a key that is found twice: only damage brings these about.
+    if isinstance(error, UnicodeDecodeError) or code in _TWICE:
         return sqlite3.SQLITE_CORRUPT
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code & 0xFF
 
 
 def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
@@ -217,12 +227,8 @@ def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
     made_by = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    missing = {name.encode() for name in NAMES} - names
-    if (made_by, version) != (APPLICATION_ID, VERSION) or missing:
-        error = sqlite3.DatabaseError("not an embedding store of this version")
-        error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
-        raise error
+    if (made_by, version) != (APPLICATION_ID, VERSION) or layout(connection) != own_layout():
+        raise damage("not an embedding store of this version")
     if writes:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: a log of 4 MB

@@ -7,6 +7,7 @@ otherwise.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import time
 import zlib
@@ -17,6 +18,7 @@ VERSION = 1
 _PAGE = 16384  # bytes; in smaller ones a value of 2 or 5 kB would leave much of a page empty
 _OVERHEAD = 256  # bytes of bookkeeping an entry
 _CHUNK = 500  # digests a statement
+_COUNTERS = ("entries", "bytes", "charged", "writes", "evictions")
 
 # Values stand apart from their bookkeeping, so that marking one as used does not rewrite it.
 SCHEMA = f"""
@@ -55,9 +57,28 @@ CREATE TRIGGER entry_dropped AFTER DELETE ON entries BEGIN
 END;
 COMMIT;
 PRAGMA journal_mode = WAL;
-"""
-NAMES = {"entries", "entries_by_use", "blobs", "claims", "files", "counters"}
-NAMES |= {"entry_added", "entry_dropped"}
+"""  # nosec B608  # only the constants above are put in
+
+
+def damage(what: str) -> sqlite3.DatabaseError:
+    """Make an error of the kind that SQLite raises for a damaged file."""
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def layout(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """Give the definitions of all tables, and where they begin in the file."""
+    return connection.execute("SELECT name, tbl_name, rootpage, sql FROM sqlite_master").fetchall()
+
+
+@functools.cache
+def own_layout() -> list[tuple[object, ...]]:
+    """Give the layout of a store that is whole."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.text_factory = bytes
+        connection.executescript(SCHEMA)
+        return layout(connection)
 
 
 @contextlib.contextmanager
@@ -89,6 +110,11 @@ def checksum_of(digest: bytes, value: bytes) -> int:
     return zlib.crc32(value, zlib.crc32(digest))
 
 
+def is_whole(digest: bytes, value: object, checksum: int) -> bool:
+    """Tell whether a value is what was stored under its digest."""
+    return isinstance(value, bytes) and checksum_of(digest, value) == checksum
+
+
 def stored(
     connection: sqlite3.Connection, namespace: str, digests: Sequence[bytes]
 ) -> dict[bytes, int]:
@@ -97,7 +123,7 @@ def stored(
     for chunk in chunks(digests):
         found.update(
             connection.execute(
-                "SELECT digest, id FROM entries "
+                "SELECT digest, id FROM entries "  # nosec B608  # only question marks are put in
                 f"WHERE namespace = ? AND digest IN ({marks(chunk)})",
                 (namespace, *chunk),
             )
@@ -132,6 +158,14 @@ def insert(
     return evicted
 
 
+def counters(connection: sqlite3.Connection) -> dict[str, int]:
+    """Give what is counted: entries, bytes, charged, writes and evictions."""
+    row = connection.execute("SELECT * FROM counters").fetchone() or ()
+    if len(row) != len(_COUNTERS) or not all(isinstance(n, int) and n >= 0 for n in row):
+        raise damage("the counts are damaged")
+    return dict(zip(_COUNTERS, row, strict=True))
+
+
 def _charge(size: int) -> int:
     """Give the bytes that a value takes up on disk: its share of a page, and its bookkeeping."""
     if size < _PAGE:
@@ -141,8 +175,7 @@ def _charge(size: int) -> int:
 
 def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> int:
     """Drop the least recently used entries until `incoming` more bytes have room; count them."""
-    charged = connection.execute("SELECT charged FROM counters").fetchone()[0]
-    excess = charged + incoming - max_bytes
+    excess = counters(connection)["charged"] + incoming - max_bytes
     victims = []
     if excess > 0:
         rows = connection.execute("SELECT id, charge FROM entries ORDER BY used, id")
@@ -152,6 +185,8 @@ def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> 
             if excess <= 0:
                 break
         rows.close()
+        if excess > 0:
+            raise damage("the sizes of all values do not add up to what is counted")
         connection.executemany("DELETE FROM entries WHERE id = ?", victims)
         connection.execute("UPDATE counters SET evictions = evictions + ?", (len(victims),))
     return len(victims)

@@ -345,6 +345,40 @@ def test_claims_of_the_dead_are_taken_over_at_once(store, monkeypatch, change, f
     assert store.claim("model", [b"digest"]) == ({b"digest"} if free else set())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked for on Windows")
+def test_a_process_of_another_user_is_running(monkeypatch):
+    def refuse(pid, signal):
+        raise PermissionError
+
+    owner = _store_owner.current_owner()
+    monkeypatch.setattr(os, "kill", refuse)
+    assert _store_owner.is_running(owner)
+    host, pid, started, thread = owner.rsplit("|", 3)
+    later = _store_owner.is_running(f"{host}|{pid}|{started}0|{thread}")
+    assert later == (not started)  # with the same id, but not the same one
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked for on Windows")
+def test_owners_where_there_is_no_proc(monkeypatch):
+    stat = os.stat
+
+    def without_proc(path, *args, **kwargs):
+        if str(path).startswith("/proc/"):
+            raise FileNotFoundError(path)
+        return stat(path, *args, **kwargs)
+
+    _store_owner._host.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", without_proc)
+        patch.setattr(_store_owner, "Path", lambda path: Path(f"/nowhere{path}"))
+        owner = _store_owner.current_owner()
+        host, pid, started, thread = owner.rsplit("|", 3)
+        assert (host.endswith(":0"), pid, started) == (True, str(os.getpid()), "")
+        assert _store_owner.is_running(owner)
+        assert not _store_owner.is_running(f"{host}|{2**22 + 7}||{thread}")  # beyond any id
+    _store_owner._host.cache_clear()
+
+
 # -- file digests -----------------------------------------------------------------------------
 
 

@@ -246,6 +246,23 @@ def test_garbage_in_every_file_of_the_folder(tmp_path):
     assert store.get_many("model", ITEMS) == ITEMS
 
 
+def test_drafts_of_killed_processes_are_cleared_away(tmp_path):
+    for name in ("embeddings-1.new", "embeddings-1.new-journal"):
+        (tmp_path / name).write_bytes(b"half of a store")
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    assert store.get_many("model", ITEMS) == ITEMS
+    assert not list(tmp_path.glob("*.new*"))
+
+
+def test_a_wrong_statement_is_no_damage(tmp_path):
+    EmbeddingStore(tmp_path).put_many("model", ITEMS)
+    database = _store_sqlite.get_database(tmp_path)
+    with pytest.raises(sqlite3.ProgrammingError):
+        database.run(lambda connection: connection.execute("SELECT ?", ()), None, writes=False)
+    assert EmbeddingStore(tmp_path).get_many("model", ITEMS) == ITEMS
+
+
 def test_a_folder_deleted_in_use_is_made_anew(tmp_path):
     store = EmbeddingStore(tmp_path / "store")
     store.put_many("model", ITEMS)

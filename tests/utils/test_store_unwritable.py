@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from permissions import unprivileged
 
 from sklearn_diffake.utils import _store, _store_sqlite
 from sklearn_diffake.utils._store import EmbeddingStore
@@ -107,22 +108,6 @@ def test_folder_that_cannot_be(tmp_path):
             assert store.get_file_digests([("/a", 1, 2, 3)]) == {}
             assert_serves_only(store, {})
     assert (tmp_path / "file").read_text() == "in the way"
-
-
-@contextlib.contextmanager
-def unprivileged():
-    """Be a user to whom permissions apply."""
-    if os.geteuid() != 0:
-        yield
-        return
-    try:
-        os.seteuid(65534)
-    except OSError:
-        pytest.skip("permissions do not apply to this user, who cannot become another")
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture
