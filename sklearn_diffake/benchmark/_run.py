@@ -33,6 +33,7 @@ from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._replace import naming
 
 _logger = logging.getLogger(__name__)
 #: What decides numbers; a cell is done anew when one of them is another version.
@@ -415,5 +416,5 @@ class _Log:
 
     def write(self, event: str, **facts: Any) -> None:
         line = {"time": round(time.time(), 3), "pid": os.getpid(), "event": event, **facts}
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -17,6 +17,7 @@ import numpy as np
 from sklearn_diffake.datasets._tracks import follow_face
 from sklearn_diffake.faces._video import VideoError, sample_frames
 from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._replace import naming
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 1  # raised whenever other pictures would come out of the same video
@@ -141,8 +142,9 @@ def _extract(
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as part:
         work = Path(part, "frames")
         work.mkdir()
-        _write(work, video, n_frames, crop, verbose)
-        _publish(work, folder)
+        with naming(folder):
+            _write(work, video, n_frames, crop, verbose)
+            _publish(work, folder)
     stored = _find(folder)
     if stored is None:
         raise OSError(f"{folder} was changed by another program while frames were written to it.")
@@ -233,11 +235,11 @@ def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
         half = max(right - left, bottom - top) * (0.5 + _MARGIN)
         x, y = (left + right) / 2, (top + bottom) / 2
         with Image.open(path) as image:
-            corners = (max(x - half, 0), max(y - half, 0),
-                       min(x + half, image.width), min(y + half, image.height))  # fmt: skip
-            part = image.crop(tuple(round(value) for value in corners))
-        if min(part.size) == 0:
-            raise VideoError(f"the face found in frame {numbers[i]} lies outside of it")
+            left, top = round(max(x - half, 0)), round(max(y - half, 0))
+            right, bottom = round(min(x + half, image.width)), round(min(y + half, image.height))
+            if right <= left or bottom <= top:
+                raise VideoError(f"the face found in frame {numbers[i]} lies outside of it")
+            part = image.crop((left, top, right, bottom))
         _save(part, work, numbers[i])
         kept.append(i)
     return kept

@@ -9,6 +9,23 @@ from typing import IO
 
 
 @contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a path in errors of the system that name none, such as that of a full disk.
+
+    Parameters
+    ----------
+    path : Path
+        What is written meanwhile.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextlib.contextmanager
 def replacing(target: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of another when it has been written whole.
 
@@ -23,10 +40,15 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     ------
     file object
         Open for writing bytes, in the folder of `target`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the error names the file.
     """
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(partial, "xb") as file:
+        with naming(target), open(partial, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -123,6 +123,34 @@ def test_many_at_once(video, tmp_path):
     assert left_over(tmp_path) == []
 
 
+def test_a_folder_that_cannot_be_moved_to_its_place(video, tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OSError, match="no"):
+        extract_frames(video, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_pictures_that_another_program_takes_away_are_missed(video, tmp_path, monkeypatch):
+    publish = _frames._publish
+
+    def meddle(work, folder):
+        publish(work, folder)
+        next(folder.glob("*.png")).unlink()
+
+    monkeypatch.setattr(_frames, "_publish", meddle)
+    with pytest.raises(OSError, match="was changed by another program"):
+        extract_frames(video, cache=tmp_path / "cache")
+
+
+def test_a_face_outside_of_its_frame(video, tmp_path):
+    with pytest.raises(VideoError, match="the face found in frame 7 lies outside of it"):
+        extract_frames(video, cache=tmp_path, n_frames=2, crop=lambda image: [[900, 0, 920, 20]])
+    assert list(tmp_path.glob("*/*.png")) == []
+
+
 def two_people(image):
     """Bright squares, left to right: a detector for the videos below."""
     columns = np.flatnonzero((image.mean(axis=2) > 128).any(axis=0))
