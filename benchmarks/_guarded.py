@@ -175,7 +175,7 @@ def _limit(kind):
     """Bound the memory and the size of files, and make the process silent."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     space = pages * resource.getpagesize() + kind.mib * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**30, 2**30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     silence = os.open(os.devnull, os.O_WRONLY)
@@ -217,14 +217,29 @@ def _try(kind, path, state):
     except MemoryError as error:
         return "memory", _last(error)
     except kind.refusals as error:
-        if isinstance(error.__cause__, MemoryError):
+        if isinstance(error.__cause__, MemoryError) and _runs_into_limit(kind, path, str(error)):
             return "memory", _last(error)
         state[3] += 1
-        if kind.names_file and os.path.dirname(path) not in str(error):
+        if kind.names_file and kind.place(path) not in str(error):
             return "file not named", _last(error)
     except BaseException as error:
         return "unexpected error", _last(error)
     return None
+
+
+def _runs_into_limit(kind, path, words):
+    """Tell whether only the limit of memory refuses an input: use it with four times as much."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    resource.setrlimit(resource.RLIMIT_AS, (soft + 3 * kind.mib * 2**20, hard))
+    try:
+        kind.use(path)
+    except kind.refusals as error:
+        took = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        return str(error) != words or took > kind.mib * 1024
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    return True
 
 
 def _last(error):

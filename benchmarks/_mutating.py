@@ -213,8 +213,8 @@ def zipped(rng, data, others, inner):
     return pack_zip(members, pack, mode)
 
 
-def pack_zip(members, pack=zipfile.ZIP_STORED, mode=0):
-    """Return an archive of (name, content)."""
+def pack_zip(members, pack=zipfile.ZIP_STORED, mode=0, claimed=None):
+    """Return an archive of (name, content), which may claim a size for every member."""
     target = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(target, "w", pack) as archive:
         warnings.simplefilter("ignore")  # of names that come twice
@@ -222,6 +222,7 @@ def pack_zip(members, pack=zipfile.ZIP_STORED, mode=0):
             info = zipfile.ZipInfo(name)
             info.compress_type, info.external_attr = pack, mode
             archive.writestr(info, body)
+            info.file_size = info.file_size if claimed is None else claimed
     return target.getvalue()
 
 

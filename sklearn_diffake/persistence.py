@@ -36,6 +36,7 @@ _FORMAT = 1
 _OWN = "sklearn_diffake."
 _BUILT_WITH = ("numpy", "scikit-learn", "skops")
 _WEIGHTS = (".onnx", ".safetensors")
+_ARCHIVE = b"PK"  # what zip archives begin with
 # Functions and compiled parts of scikit-learn that detectors and searches hold: they compute from
 # arrays and run nothing else.
 _HARMLESS = {
@@ -199,10 +200,14 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
 
 
 def _refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse an archive that unpacks to more than its own size: `save` compresses nothing."""
-    unpacked = sum(member.file_size for member in archive.infolist())
+    """Refuse an archive that would unpack to more than its own size: `save` compresses nothing."""
+    members = archive.infolist()
+    unpacked = sum(member.file_size for member in members)
     if unpacked > size:
         raise ValueError(f"an archive of {size:,} bytes would unpack to {unpacked:,}")
+    for member in members:  # a compressed one may hold more than it says
+        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+            raise ValueError(f"its member {member.filename!r} is compressed, which none should be")
 
 
 def _dump_state(model: Any) -> bytes:
@@ -210,19 +215,29 @@ def _dump_state(model: Any) -> bytes:
     from skops import io as skops_io
 
     try:
-        state = skops_io.dumps(_portable(model))
+        state = _uncompressed(skops_io.dumps(_portable(model)))
         skops_io.loads(state, trusted=skops_io.get_untrusted_types(data=state))
     except Exception as error:  # skops raises whatever the object it cannot take raises
         raise TypeError(f"this model cannot be saved safely: {error}") from error
     return state
 
 
+def _uncompressed(content: bytes) -> bytes:
+    """Pack an archive, and those in it, anew without compression; skops packs sparse matrices."""
+    if not content.startswith(_ARCHIVE):
+        return content
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            archive.writestr(name, _uncompressed(source.read(name)))
+    return target.getvalue()
+
+
 def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     """Return the model, and the names in it that nobody trusts; if there are any, no model."""
     from skops import io as skops_io
 
-    with zipfile.ZipFile(io.BytesIO(state)) as archive:
-        _refuse_bomb(archive, len(state))
+    _refuse_bombs(state)
     unknown = skops_io.get_untrusted_types(data=state)
     known = trusted | _search_parts() | PYOD_TYPES | _HARMLESS
     foreign = [name for name in unknown if name not in known and not _is_own_class(name)]
@@ -231,6 +246,17 @@ def _load_state(state: bytes, trusted: set[str]) -> tuple[Any, list[str]]:
     model = skops_io.loads(state, trusted=unknown)
     imported = {name for part in _estimators(model) for name in _imported(part)}
     return model, sorted(imported - trusted)
+
+
+def _refuse_bombs(state: bytes) -> None:
+    """Look at the archive that skops reads, and at those in it, which numpy would unpack."""
+    with zipfile.ZipFile(io.BytesIO(state)) as archive:
+        _refuse_bomb(archive, len(state))
+        for member in archive.infolist():
+            content = archive.read(member)
+            if content.startswith(_ARCHIVE):
+                with zipfile.ZipFile(io.BytesIO(content)) as inner:
+                    _refuse_bomb(inner, len(content))
 
 
 @functools.cache

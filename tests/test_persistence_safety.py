@@ -14,6 +14,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from image_helpers import noise
 from model_helpers import BACKBONE, Foreign, members, pipeline
@@ -92,7 +93,7 @@ def test_factories_must_be_trusted_wherever_they_hide(hide, path):
     load(path, trusted=["antigravity:fly"])
 
 
-def forge(path, schema):
+def forge(path, schema, arrays=()):
     """Write a model file around a hand-made skops schema."""
     from skops.io._protocol import PROTOCOL
 
@@ -100,6 +101,8 @@ def forge(path, schema):
     with zipfile.ZipFile(inner, "w") as archive:
         schema = {**schema, "protocol": PROTOCOL, "_skops_version": "0.16.0"}
         archive.writestr("schema.json", json.dumps(schema))
+        for name, content in dict(arrays).items():
+            archive.writestr(name, content)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("manifest.json", json.dumps({"format": 1}))
         archive.writestr("model.skops", inner.getvalue())
@@ -262,6 +265,68 @@ def test_archives_that_unpack_to_more_than_they_hold(model, path, where):
     with pytest.raises(ValueError, match="would unpack to") as caught:
         load(path)
     assert f"model file {str(path)!r}" in str(caught.value)
+
+
+def array_in_an_archive(compress):
+    """Make a state with an array that is an archive, as numpy writes several, of zeros."""
+    content = io.BytesIO()
+    (np.savez_compressed if compress else np.savez)(content, zeros=np.zeros(2**17))
+    array = node("numpy", "ndarray", "NdArrayNode", type="numpy", file="1.npy")
+    return node("builtins", "list", "ListNode", content=[array]), {"1.npy": content.getvalue()}
+
+
+def test_archives_in_the_state_that_unpack_to_more_than_they_hold(path):
+    forge(path, *array_in_an_archive(compress=False))
+    assert load(path)[0]["zeros"].shape == (2**17,)
+    forge(path, *array_in_an_archive(compress=True))
+    with pytest.raises(ValueError, match="would unpack to"):
+        load(path)
+
+
+@pytest.mark.parametrize("where", ["weights/x", "manifest.json", "model.skops", "in the state"])
+def test_compressed_members_that_lie_about_their_size(model, path, where, monkeypatch):
+    """zipfile unpacks such a member, up to 2 GiB of it, and only then compares."""
+    monkeypatch.setattr(zipfile.ZipExtFile, "_read1", guarded(zipfile.ZipExtFile._read1))
+    save(model, path)
+    found = members(path)
+    if where == "in the state":
+        content = packed({"schema.json": bytes(2**22)}, "schema.json")
+        path.write_bytes(packed({**found, "model.skops": content}))
+    else:
+        path.write_bytes(packed({**found, where: bytes(2**22)}, where))
+    with pytest.raises(ValueError, match="is compressed, which none should be") as caught:
+        load(path)
+    assert f"model file {str(path)!r}" in str(caught.value)
+
+
+def guarded(read):
+    def read_and_look(self, n):
+        assert self._compress_type == zipfile.ZIP_STORED, "something compressed is read"
+        return read(self, n)
+
+    return read_and_look
+
+
+def packed(contents, lying=None):
+    """Pack an archive; one member is compressed, and said to be of 9 bytes."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in contents.items():
+            kind = zipfile.ZIP_DEFLATED if name == lying else zipfile.ZIP_STORED
+            archive.writestr(name, content, kind)
+        if lying:
+            archive.getinfo(lying).file_size = 9  # as written to the directory at the end
+    return target.getvalue()
+
+
+def test_sparse_matrices_are_stored_uncompressed(path):
+    matrix = scipy.sparse.random(200, 200, density=0.01, random_state=0, format="csr")
+    save(FunctionTransformer(kw_args={"matrix": matrix}), path)
+    kind = f"{type(matrix).__module__}.{type(matrix).__name__}"
+    with pytest.raises(ValueError, match="which is not trusted"):
+        load(path)
+    found = load(path, trusted=[kind]).kw_args["matrix"]
+    assert (found != matrix).nnz == 0
 
 
 def test_pickles_are_not_run(path):

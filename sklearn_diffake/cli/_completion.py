@@ -47,7 +47,7 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     """
     shtab = import_extra("shtab", "cli", "Completion scripts")
     _mark_paths(parser, shtab)
-    return str(shtab.complete(parser, shell=shell)) + "\n"
+    return str(shtab.complete(parser, shell=shell)) + "\n"  # nosec B604  # the name of a shell
 
 
 def _mark_paths(parser: argparse.ArgumentParser, shtab: Any) -> None:

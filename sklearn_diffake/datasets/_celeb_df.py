@@ -101,8 +101,8 @@ def _read_list(tree: Tree) -> set[str]:
 
 def _video(tree: Tree, folder: str, stem: str, file: str, test: set[str]) -> Video:
     """Describe one video by its folder and name."""
-    name = f"{folder}/{file}"
     path = tree.root / folder / file
+    name = tree.name(path)
     split = "test" if name in test else "train"
     if folder == "YouTube-real":
         return Video(str(path), 1, split=split, identity=name, video=name)

@@ -97,7 +97,7 @@ def _read_labels(tree: Tree, path: Path) -> Iterator[tuple[str, int, str, str]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             try:
                 rows = [(row.get("filename") or "", row) for row in csv.DictReader(file)]
-            except csv.Error as error:
+            except (csv.Error, UnicodeDecodeError) as error:
                 raise tree.wrong(path, str(error)) from error
     folders = [part.lower() for part in path.parent.parts[len(tree.root.parts) - 1 :]]
     found = [_SPLITS[part] for part in reversed(folders) if part in _SPLITS]

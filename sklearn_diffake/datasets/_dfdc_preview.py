@@ -71,18 +71,19 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
         label = LABELS.get(str(entry.get("label")).upper()) if isinstance(entry, dict) else None
         if label is None:
             raise tree.wrong(path, f"no label real or fake in the entry {name!r}: {entry!r}")
-        folder = Path(name).parts[0]
+        place = tree.name(tree.root / name)
+        parts = Path(place).parts
         person = entry.get("swapped_id") if label == -1 else entry.get("target_id")
         if person is None:  # genuine videos lie in the folder of their actor
-            person = Path(name).parts[1] if label == 1 and len(Path(name).parts) > 2 else ""
+            person = parts[1] if label == 1 and len(parts) > 2 else ""
         videos.append(
             Video(
-                str(tree.root / name),
+                str(tree.root / place),
                 label,
-                GENUINE if label == 1 else folder,
+                GENUINE if label == 1 else parts[0],
                 split=str(entry.get("set", "")),
                 identity=str(person),
-                video=name,
+                video=place,
             )
         )
     return pair_videos(videos, tree.source, **options)

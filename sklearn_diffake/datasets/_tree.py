@@ -82,8 +82,11 @@ class Tree:
         raise self.missing(f"the file {Path(places[0]).name}", *paths)
 
     def name(self, path: Path) -> str:
-        """Name a file by its place in the dataset."""
-        return path.relative_to(self.root).as_posix()
+        """Name a file by its place in the dataset; a list may not name any elsewhere."""
+        inside = path.relative_to(self.root) if path.is_relative_to(self.root) else path
+        if inside.is_absolute() or ".." in inside.parts or not inside.parts:
+            raise self.wrong(path, f"it is to be read, and lies outside of the folder {self.root}")
+        return inside.as_posix()
 
     def videos(self, *parts: str, pattern: str = "*") -> list[Path]:
         """List the videos of a folder that must be there and hold some."""
@@ -101,7 +104,7 @@ class Tree:
         """Read a JSON file that must hold a list or a dict."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.wrong(path, f"not a JSON file, a damaged one perhaps: {error}") from error
         if not isinstance(content, kind):
             raise self.wrong(
@@ -111,7 +114,10 @@ class Tree:
 
     def lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         """Read number and words of every line of a text file that is not blank."""
-        text = path.read_text(encoding="utf-8-sig")
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self.wrong(path, f"not a text file in UTF-8: {error}") from error
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
                 yield number, line.split()

@@ -16,6 +16,9 @@ from ..utils._extras import import_extra
 
 #: Endings of the names of videos.
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+#: A video with more pixels in a frame is refused before it is decoded: a decoder keeps up to
+#: seventeen frames, so this takes some 2.5 GB at most. It is two frames in 8K.
+MAX_FRAME_PIXELS = 2**26
 # FFmpeg's names of what holds its frames itself: a playlist opens further files.
 _FORMATS = (
     "mov,matroska,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,obu,flv,asf,ogg,mxf,nut,dv,rm,wtv,"
@@ -94,8 +97,8 @@ def sample_frames(path: str | os.PathLike[str], n_frames: int) -> Iterator[Video
     Raises
     ------
     VideoError
-        If the file is not a video, is cut off, has no frames, or a frame asked for cannot be
-        decoded.
+        If the file is not a video, is cut off, has no frames, has more than `MAX_FRAME_PIXELS`
+        pixels in one, or a frame asked for cannot be decoded.
     ImportError
         If PyAV is not installed.
     """
@@ -154,6 +157,10 @@ def _clear_errors() -> Iterator[None]:
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             raise VideoError(f"the file cannot be read: {error.strerror}") from error
+        if isinstance(error, MemoryError):
+            raise VideoError(
+                "a damaged file perhaps: it asks for more memory than FFmpeg grants or there is"
+            ) from error
         raise VideoError(
             f"not a video, or a damaged one, cut off perhaps: {error.strerror}"
         ) from error
@@ -161,15 +168,29 @@ def _clear_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[tuple[Any, Any]]:
-    """Open a local file and find its video stream."""
-    with _import_av().open(
+    """Open a local file and find its video stream; FFmpeg refuses large frames as it meets them."""
+    limit = {"max_pixels": str(MAX_FRAME_PIXELS)}
+    av = _import_av()
+    # From 19 on PyAV reads metadata in any encoding, and has no such option any more.
+    lenient = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+    with av.open(
         f"file:{os.path.abspath(path)}",
-        metadata_errors="replace",
-        options={"protocol_whitelist": "file", "format_whitelist": _FORMATS},
+        **lenient,
+        options={"protocol_whitelist": "file", "format_whitelist": _FORMATS, **limit},
     ) as container:
         if not container.streams.video:
             raise VideoError("there is no video in this file")
-        yield container, container.streams.video[0]
+        stream = container.streams.video[0]
+        decoder = stream.codec_context
+        if decoder is None:
+            raise VideoError("FFmpeg does not know how to decode the video in this file")
+        if decoder.width * decoder.height > MAX_FRAME_PIXELS:
+            raise VideoError(
+                f"{decoder.width} x {decoder.height} pixels are too many to be decoded safely "
+                f"(limit {MAX_FRAME_PIXELS:,})"
+            )
+        decoder.options = limit
+        yield container, stream
 
 
 def _read_index(path: str) -> _Index | None:

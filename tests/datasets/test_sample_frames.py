@@ -1,10 +1,13 @@
 """Frames of real, tiny videos."""
 
 import contextlib
+import io
+import itertools
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("av")
 
@@ -45,6 +48,18 @@ def test_frames_are_evenly_spaced_and_exactly_those(tmp_path, name, codec, gop, 
 def test_a_short_video_gives_all_its_frames(tmp_path):
     assert numbers(write_video(tmp_path / "a.mp4", 3), 16) == [0, 1, 2]
     assert numbers(write_video(tmp_path / "b.mp4", 1), 16) == [0]
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_frames_are_counted_where_nothing_says_when_they_are_shown(tmp_path, b_frames):
+    if "libx264" not in pytest.importorskip("av").codecs_available:
+        pytest.skip("this FFmpeg has no libx264")
+    path = write_video(tmp_path / "a.h264", 10, b_frames=b_frames)
+    assert _video._read_index(str(path)) is None
+    assert numbers(path, 3) == [1, 5, 8]
+    assert numbers(path, 16) == list(range(10))
+    times = [frame.time for frame in sample_frames(path, 3)]
+    np.testing.assert_allclose(times, np.array([1, 5, 8]) / 25)
 
 
 @pytest.mark.parametrize("size", [(64, 48), (128, 96), (48, 112)])
@@ -160,6 +175,55 @@ def test_a_playlist_opens_no_other_file(tmp_path, name):
     (tmp_path / "inside" / name).write_text(text)
     with pytest.raises(VideoError, match="not a video"):
         list(sample_frames(tmp_path / "inside" / name, 2))
+
+
+def test_frames_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", 4, size=(64, 48))
+    monkeypatch.setattr(_video, "MAX_FRAME_PIXELS", 64 * 48)
+    assert len(numbers(path, 4)) == 4
+    monkeypatch.setattr(_video, "MAX_FRAME_PIXELS", 64 * 48 - 1)
+    with pytest.raises(VideoError, match=r"64 x 48 pixels are too many .*limit 3,071\)"):
+        list(sample_frames(path, 4))
+
+
+def test_frames_that_grow_too_large_within_a_video_are_refused(tmp_path, monkeypatch):
+    import av
+
+    path = tmp_path / "growing.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        container.start_encoding()
+        for number, side in enumerate((64, 64, 256, 256)):
+            target = io.BytesIO()  # each frame is a JPEG file
+            Image.fromarray(picture(number, (side, side))).save(target, "JPEG")
+            packet = av.Packet(target.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = stream.time_base, True
+            container.mux(packet)
+    assert [len(frame.image) for frame in sample_frames(path, 4)] == [64, 64, 256, 256]
+    monkeypatch.setattr(_video, "MAX_FRAME_PIXELS", 64 * 64)
+    assert [len(frame.image) for frame in itertools.islice(sample_frames(path, 4), 2)] == [64, 64]
+    with pytest.raises(VideoError, match="damaged"):
+        list(sample_frames(path, 4))
+
+
+def test_a_codec_that_nobody_knows(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 4)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"avc1", b"zzzz").replace(b"mp4v", b"zzzz"))
+    with pytest.raises(VideoError, match="does not know how to decode"):
+        list(sample_frames(path, 2))
+
+
+def test_a_header_that_asks_for_gigabytes(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 4)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"stts") + 8  # the number of entries of a table
+    data[start : start + 4] = b"\x7f\xff\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match="asks for more memory than"):
+        list(sample_frames(path, 2))
 
 
 class Counting:

@@ -41,7 +41,7 @@ def write_video(path, n_frames=30, *, size=(64, 48), codec="libx264", times=None
     if codec not in av.codecs_available:
         codec = "mpeg4"
     flags = {"movflags": "faststart"} if faststart else {}
-    form = {".mkv": "matroska", ".avi": "avi"}.get(path.suffix, "mp4")
+    form = {".mkv": "matroska", ".avi": "avi", ".h264": "h264"}.get(path.suffix, "mp4")
     with av.open(str(path), "w", format=form, options=flags) as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

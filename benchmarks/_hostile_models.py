@@ -1,0 +1,179 @@
+"""Hostile ONNX graphs, weights and saved models."""
+
+import functools
+import io
+import struct
+import zipfile
+from pathlib import Path
+
+import _mutating as mutating
+import numpy as np
+import onnxruntime  # noqa: F401
+import torch
+from _hostile_media import Kind
+from _mutating import elsewhere, network
+from safetensors.torch import save as save_safetensors
+from torch import nn
+
+from sklearn_diffake import persistence
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
+from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.pipeline import Pipeline
+
+CROPS = np.zeros((1, 8, 8, 3), np.uint8)
+
+
+class Graphs(Kind):
+    """ONNX graphs."""
+
+    suffix, share, mib, seconds = ".onnx", 0.03, 1024, 10
+
+    def make(self, folder):
+        return [network()]
+
+    def craft(self):
+        places = ["../traps/weights.bin", self.traps.folder / "weights.bin", "/etc/passwd", "a\0b"]
+        places += ["../" * 30 + "etc/passwd", "x" * 5000, f"{self.traps.url}w", ".", "/dev/zero"]
+        sizes = [2**12, 2**15, 2**20, 2**40, 2**62]
+        return [network(elsewhere(p)) for p in places] + [network(size=size) for size in sizes]
+
+    def use(self, path):
+        FaceEmbedder(path, device="cpu").fit(CROPS)
+
+
+class Tiny(nn.Module):
+    """A network of a few numbers."""
+
+    input_size = 8
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1))
+
+    def forward(self, x):
+        return self.layers(x).flatten(1)
+
+
+class Weights(Kind):
+    """Weights as safetensors."""
+
+    suffix, share = ".safetensors", 0.03
+
+    def make(self, folder):
+        torch.manual_seed(0)
+        return [save_safetensors(Tiny().state_dict(), {"input_size": "8"})]
+
+    def craft(self):
+        head = b'{"a":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}'
+        return [struct.pack("<Q", n) + b"{}" for n in (2, 2**31, 2**63, 2**64 - 1)] + [
+            struct.pack("<Q", len(text)) + text for text in (head % (2**62, 2**62), b"[" * 10**5)
+        ]
+
+    def spoil(self, rng, data, others):
+        if rng.randrange(2):
+            return mutating.blindly(rng, data, others)
+        size = struct.unpack("<Q", data[:8])[0]
+        words = ("F64", "BF16", "F8_E4M3", "BOOL", "layers.0.weight", *mutating.NAMES)
+        text = mutating.json_text(rng, data[8 : 8 + size], others, words)
+        return struct.pack("<Q", len(text)) + text + data[8 + size :]
+
+    def use(self, path):
+        FaceEmbedder("_hostile_models:Tiny", weights=path, device="cpu").fit(CROPS)
+
+
+class Models(Kind):
+    """Saved models."""
+
+    suffix, share, mib, seconds = ".diffake", 0.03, 192, 10
+    words = (
+        "os",
+        "system",
+        "builtins",
+        "eval",
+        "exec",
+        "hostile_trap",
+        "run",
+        "subprocess",
+        "Popen",
+    )
+    words += ("sklearn_diffake.cli", "main", "sklearn_diffake.demo", "FunctionNode", "TypeNode")
+    words += ("ObjectNode", "NdArrayNode", "MethodNode", "PartialNode", "JsonNode", "numpy", "load")
+    words += ("hostile_trap:run", "pickle", "loads", *mutating.NAMES)
+
+    def make(self, folder):
+        rng, found = np.random.default_rng(0), []
+        (folder / "net.onnx").write_bytes(network())
+        pairs = rng.integers(0, 256, (30, 2, 8, 8, 3), dtype=np.uint8)
+        whole = Pipeline([
+            ("embed", FaceEmbedder(str(folder / "net.onnx"), device="cpu")),
+            ("diff", PairDifference("squared")),
+            ("detect", GaussianMixtureDetector(n_components=1)),
+        ])  # fmt: skip
+        head = MahalanobisDetector()
+        for model, X in ((head, rng.normal(size=(30, 3))), (whole, pairs)):
+            persistence.save(model.fit(X), folder / "model.diffake", include_weights=True)
+            found.append((folder / "model.diffake").read_bytes())
+        return found
+
+    def craft(self):
+        with zipfile.ZipFile(io.BytesIO(self.seeds[1])) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        name = next(name for name in members if name.startswith("weights/"))
+        bomb, found = bytes(2**28), []
+        for place in (name, "weights/x", "manifest.json", "model.skops"):
+            changed = {**members, place: bomb}
+            for claimed in (None, 9):
+                whole = mutating.pack_zip(changed.items(), zipfile.ZIP_DEFLATED, claimed=claimed)
+                found.append(whole)
+        inner = mutating.pack_zip([("schema.json", bomb)], zipfile.ZIP_DEFLATED)
+        found.append(mutating.pack_zip({**members, "model.skops": inner}.items()))
+        state = mutating.pack_zip([("schema.json", bomb)], zipfile.ZIP_DEFLATED, claimed=9)
+        found.append(mutating.pack_zip({**members, "model.skops": state}.items()))
+        found += [self.with_array(members, *case) for case in self.arrays()]
+        return found + self.elsewhere(members, name)
+
+    def arrays(self):
+        """Yield arrays that unpack to more than they hold, or claim to, and their ends of names."""
+        content, header = io.BytesIO(), io.BytesIO()
+        np.savez_compressed(content, zeros=np.zeros(2**25))
+        about = {"descr": "<f8", "fortran_order": False}
+        yield content.getvalue(), "npz"
+        yield content.getvalue(), "npy"
+        for size in (2**30, 2**60):
+            np.lib.format.write_array_header_1_0(header, {**about, "shape": (size,)})
+            yield header.getvalue(), "npy"
+
+    def with_array(self, members, content, end):
+        """Put another content into the first array of a state."""
+        with zipfile.ZipFile(io.BytesIO(members["model.skops"])) as archive:
+            inner = {name: archive.read(name) for name in archive.namelist()}
+        first = next(name for name in inner if name.endswith(".npy"))
+        other = first[:-3] + end
+        schema = inner["schema.json"].replace(first.encode(), other.encode())
+        inner = {**inner, "schema.json": schema, other: content}
+        return mutating.pack_zip(
+            {**members, "model.skops": mutating.pack_zip(inner.items())}.items()
+        )
+
+    def elsewhere(self, members, name):
+        """Put weights at other places, and links in the place of members."""
+        end, link = Path(name).name, 0o120777 << 16
+        outside = str(self.traps.folder / "weights.bin")
+        places = [f"{lead}{end}" for lead in ("weights/../../", "weights//x/", "../../")]
+        places += [f"{lead}..\\..\\{end}" for lead in ("weights/", "weights\\")]
+        places += [f"/{name}", outside, f"weights/{outside}"]
+        found = [mutating.pack_zip({**members, at: members[name]}.items()) for at in places]
+        for at in (name, "manifest.json", "model.skops"):
+            changed = {**members, at: outside.encode()}
+            found.append(mutating.pack_zip(changed.items(), mode=link))
+        return found
+
+    def spoil(self, rng, data, others):
+        words = functools.partial(mutating.json_text, words=self.words)
+        state = functools.partial(mutating.zipped, inner={".json": words})
+        inner = {"manifest.json": mutating.json_text, "model.skops": state}
+        return mutating.zipped(rng, data, others, inner)
+
+    def use(self, path):
+        persistence.load(path)
