@@ -13,7 +13,7 @@ OLDEST = .venv-oldest/.installed
 PINS = pyproject.toml constraints/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint format docs links bench bench-quick clean
+.PHONY: help demo test test-oldest lint format docs coverage audit links bench bench-quick clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,18 @@ docs: $(DEV) ## Build the documentation into docs/_build/html
 	.venv/bin/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
 	.venv/bin/python docs/check_site.py docs/_build/html
 	@echo "docs/_build/html/index.html is ready"
+
+coverage: $(DEV) ## Measure which lines and branches the tests run; at least 95 % of both
+	.venv/bin/python -m coverage erase
+	.venv/bin/python -m coverage run -m pytest -m "not gpu and not realdata" $(PYTEST_ARGS)
+	.venv/bin/python -m coverage combine -q
+	.venv/bin/python -m coverage json -q -o build/coverage.json
+	.venv/bin/python benchmarks/coverage_figures.py build/coverage.json
+
+audit: $(DEV) ## Look for unsafe code and for published advisories; needs a network
+	@$(PIP) bandit pip-audit
+	.venv/bin/bandit -q -c pyproject.toml -r sklearn_diffake benchmarks docs/_ext examples
+	.venv/bin/pip-audit --strict --no-deps --disable-pip -r constraints/dev.txt
 
 links: $(DEV) ## Check the documentation's links to other sites; needs a network
 	.venv/bin/sphinx-build -q -b linkcheck -D plot_gallery=0 docs docs/_build/links

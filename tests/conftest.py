@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # machines may be busy
+settings.load_profile("unhurried")
 
 # Workers of pytest-xdist share the cores. The numeric libraries read this when they are loaded,
 # which is after this file; an explicit setting wins.

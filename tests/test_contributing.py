@@ -85,13 +85,14 @@ def test_five_commands_come_first_and_exist():
 
 
 def test_files_that_the_page_names_exist():
-    root = Path(__file__).resolve().parents[1]
+    roots = [Path(__file__).resolve().parents[1], Path(persistence.__file__).parents[1]]
     named = re.findall(
         r"`((?:sklearn_diffake|tests|docs|benchmarks|constraints)/[\w/]+\.\w+)`", PAGE
     )
     planned = {"sklearn_diffake/novelty/_robust_distance.py"}
     assert len(named) > 5
-    assert [name for name in named if name not in planned and not (root / name).exists()] == []
+    missing = [name for name in named if not any((root / name).exists() for root in roots)]
+    assert set(missing) <= planned
 
 
 def test_a_backbone_is_one_file(load, faces):

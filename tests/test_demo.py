@@ -1,7 +1,9 @@
 """The demo: its pictures are what they are called, and its numbers are those of its files."""
 
+import contextlib
 import csv
 import io
+import re
 import sys
 from dataclasses import replace
 
@@ -31,9 +33,30 @@ def portrait():
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
+def told_result(tmp_path_factory):
+    """What the demo gives, and what it says meanwhile."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    return run_demo(folder, n_train=40, n_genuine=12, n_per_technique=2)
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        result = run_demo(folder, verbose=True, n_train=40, n_genuine=12, n_per_technique=2)
+    return result, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def result(told_result):
+    return told_result[0]
+
+
+def test_its_steps_are_told_with_the_time_they_began(told_result):
+    steps = re.findall(r"(?:^|[\r\n])\[ *(\d+\.\d) s\] (.*)", told_result[1])
+    assert [step for _, step in steps] == [
+        "photographs: genuine re-takes and manipulations",
+        "fitting on 40 genuine pairs",
+        "judging 12 genuine and 12 manipulated probes",
+        "done",
+    ]
+    times = [float(time) for time, _ in steps]
+    assert times == sorted(times)
+    assert times[-1] > 0
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)

@@ -72,3 +72,10 @@ def test_show_versions_prints_missing_extras(capsys, monkeypatch):
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "timm: not installed" in lines
     assert "scipy: 1.2.3" in lines
+
+
+def test_show_versions_tells_that_torch_cannot_be_imported(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    devices = sklearn_diffake.show_versions(as_dict=True)["devices"]
+    assert list(devices) == ["torch"]
+    assert devices["torch"].startswith("cannot be imported: ")

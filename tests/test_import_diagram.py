@@ -8,10 +8,13 @@ from xml.etree import ElementTree
 import networkx as nx
 import pytest
 
+import sklearn_diffake
+
 pytest.importorskip("grimp")
 pytest.importorskip("sphinx")
 SVG = "{http://www.w3.org/2000/svg}"
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(sklearn_diffake.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,8 @@ def boxes_of(svg):
 def test_imports_are_those_of_the_source(diagram):
     found = diagram.imports()
     for importer, imported in [("pairs", "base"), ("cli", "inspection"), ("faces", "utils")]:
-        files = [ROOT / "sklearn_diffake" / f"{importer}.py"]
-        files += (ROOT / "sklearn_diffake" / importer).glob("*.py")
+        files = [PACKAGE / f"{importer}.py"]
+        files += (PACKAGE / importer).glob("*.py")
         source = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
         assert re.search(rf"from (\.\.|sklearn_diffake\.){imported}\b", source)
         assert found[importer, imported] > 0

@@ -300,13 +300,6 @@ class CellStore:
             return None
         return record if record.get("key") == key else None
 
-    def why_failed(self, key: str) -> str | None:
-        """Return why a cell failed, None if it did not."""
-        try:
-            return json.loads((self.failed / f"{key}.json").read_text(encoding="utf-8"))["error"]
-        except (OSError, ValueError):
-            return None
-
     def keep(self, key: str, what: str, record: Mapping[str, Any]) -> None:
         """Write down a finished cell."""
         write_json(self.done / f"{key}.json", {"key": key, "what": what, **record}, indent=None)

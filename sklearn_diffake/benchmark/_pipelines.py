@@ -45,9 +45,6 @@ class EmbeddingColumns(TransformerMixin, BaseEstimator):
         """Return the part, of shape (n, 2, stop - start)."""
         return X[:, :, self.start : self.stop]
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
 
 @dataclass(frozen=True)
 class Feature:

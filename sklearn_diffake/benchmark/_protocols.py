@@ -182,8 +182,7 @@ def _apart_from(test: PairTable, others: Sequence[PairTable]) -> list[tuple[Pair
     start, found = len(test), []
     for table in others:
         rows = train[(train >= start) & (train < start + len(table))] - start
-        if (table.target[rows] == 1).any():
-            found.append((table, rows))
+        found.append((table, rows))
         start += len(table)
     return found
 

@@ -30,9 +30,6 @@ class Fakes(Dataset):
     def __init__(self, parts: dict[str, Any]) -> None:
         self.parts = parts
 
-    def __len__(self) -> int:
-        return sum(len(part) for part in self.parts.values())
-
     def __getitem__(self, key: Key) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         name, epoch, i = key
         part = self.parts[name]

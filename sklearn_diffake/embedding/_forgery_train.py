@@ -101,12 +101,11 @@ class ForgeryNet(nn.Module):
         return {**module_arrays(self.backbone), **head}
 
     def load(self, arrays: State) -> None:
-        """Take over weights that `arrays` returned; a classifier need not be among them."""
+        """Take over weights that `arrays` returned."""
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
         head = {n.removeprefix(HEAD): t for n, t in tensors.items() if n.startswith(HEAD)}
         self.backbone.load_state_dict({n: t for n, t in tensors.items() if not n.startswith(HEAD)})
-        if head:
-            self.head.load_state_dict(head)
+        self.head.load_state_dict(head)
 
 
 class RealOrFake(nn.BCEWithLogitsLoss):

@@ -284,9 +284,6 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         reals, fakes, masks = (np.stack(images) for images in zip(*made, strict=True))
         return Bunch(images=fakes, reals=reals, masks=masks, records=list(records))
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
     def set_output(self, *, transform: Any = None) -> PseudoDeepfakeGenerator:
         """Do nothing: crops are images, they stay numpy arrays in every configuration.
 

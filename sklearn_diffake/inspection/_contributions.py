@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pairs import DifferenceScaler
-from ._parts import Branch, Parts, transformed
+from ._parts import Branch, Parts, named, transformed
 
 _MOST = 10  # branches: the score is computed for every subset of them
 
@@ -127,6 +127,6 @@ def _learned_mean(branch: Branch) -> Any:
     """Return the mean that the scaler of a branch has learned, as the branch would give it."""
     for place, step in enumerate(branch.tail):
         if isinstance(step, DifferenceScaler):
-            rest = branch.tail[place:]
-            return branch.weight * np.asarray(transformed(rest, step.mean_[np.newaxis]))
+            mean = named(step.mean_[np.newaxis], step)
+            return branch.weight * np.asarray(transformed(branch.tail[place:], mean))
     return None

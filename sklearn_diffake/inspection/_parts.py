@@ -97,12 +97,7 @@ class Parts:
         """Put the features of the branches side by side, and turn them into the detector's rows."""
         joined = features[0]
         if len(features) > 1:
-            joined = np.hstack([np.asarray(part) for part in features])
-            names = getattr(self.head[0], "feature_names_in_", None)
-            if names is not None:
-                import pandas
-
-                joined = pandas.DataFrame(joined, columns=names)
+            joined = named(np.hstack([np.asarray(part) for part in features]), self.head[0])
         return transformed(self.head[:-1], joined)
 
 
@@ -157,6 +152,16 @@ def transformed(steps: Sequence[Any], X: Any) -> Any:
     return X
 
 
+def named(rows: NDArray, step: Any) -> Any:
+    """Give columns the names by which a fitted step knows them, if it does."""
+    names = getattr(step, "feature_names_in_", None)
+    if names is None:
+        return rows
+    import pandas
+
+    return pandas.DataFrame(rows, columns=names)
+
+
 def threshold_of(detector: Any, score: float, row: Any) -> float:
     """Return the score below which a detector says deepfake, given one row and its score."""
     offset = getattr(detector, "offset_", None)
@@ -183,10 +188,8 @@ def _branches(name: str, step: Any) -> list[Branch]:
         return []
     branches = []
     for name, part in step.transformer_list:
-        if isinstance(part, str):  # "drop"; what is passed through has no embedder
-            if part == "drop":
-                continue
-            return []
+        if part == "drop":  # what is passed through is a FunctionTransformer after fit
+            continue
         inner = [s for _, s in part.steps if s not in PASSED] if hasattr(part, "steps") else [part]
         if not isinstance(inner[0], FaceEmbedder):
             return []

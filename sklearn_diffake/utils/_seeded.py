@@ -18,7 +18,7 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     cuda = [torch.device(device)] if device.startswith("cuda") else []
     with SHARED_GENERATORS, torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(seed)
-        for one in cuda:
+        for one in cuda:  # pragma: no cover - tests marked gpu
             with torch.cuda.device(one):
                 torch.cuda.manual_seed(seed)
         yield

@@ -75,6 +75,17 @@ def test_folders_can_be_given_otherwise(folder, tmp_path):
     assert (kept.output, kept.cache) == (tmp_path, folder / "mine")
 
 
+def test_files_of_an_embedder_begin_at_the_configuration(folder):
+    given = 'embedder = "tiny_backbones:colours"'
+    text = changed(given, "embedder = {backbone = 'net.ONNX', dtype = 'float16'}")
+    (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
+    assert embedder == {"backbone": str(folder / "net.ONNX"), "weights": None, "dtype": "float16"}
+    text = changed(given, "embedder = {backbone = 'timm:resnet10t', weights = 'w.safetensors'}")
+    (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
+    assert embedder["backbone"] == "timm:resnet10t"
+    assert embedder["weights"] == str(folder / "w.safetensors")
+
+
 def test_no_code_is_run_unless_trusted(folder):
     with pytest.raises(ConfigError, match=r"\[candidates.one\] embedder: .*--trust tiny_backb"):
         read(folder, config_text(), trusted=[])
@@ -174,6 +185,18 @@ CASES = {
     "dotted detector": (
         changed('"MahalanobisDetector"', '"sklearn.svm.OneClassSVM"'),
         r"\[candidates.one\] detector: 'sklearn.svm.OneClassSVM' is no detector",
+    ),
+    "no detector": (
+        protocol("ablation", "detectors = [3]"),
+        r"\[protocols.ablation\] detectors: expected a detector's name or a table, got 3",
+    ),
+    "no embedder": (
+        changed('embedder = "tiny_backbones:colours"', "embedder = []"),
+        r"\[candidates.one\] embedder: the list is empty",
+    ),
+    "unknown key of an embedder": (
+        changed('embedder = "tiny_backbones:colours"', "embedder = {backbone = 'x', wieghts = ''}"),
+        r"\[candidates.one.embedder\] wieghts: unknown key; did you mean 'weights'",
     ),
     "bad aligner": (
         changed("align = false", "align = {sise = 3}"),

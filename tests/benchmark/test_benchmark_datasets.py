@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from benchmark_cases import write_dataset, write_rows
+from PIL import Image
 
 from sklearn_diffake.benchmark._datasets import load_pairs
 from sklearn_diffake.benchmark._specs import DatasetSpec
@@ -91,6 +92,24 @@ def test_loaders_are_called_with_their_arguments(images):
     assert any((drawn[0] != other).any() for other in drawn[2:])
 
 
+def test_a_loader_that_draws_nothing_is_given_no_seed(tmp_path):
+    pytest.importorskip("pandas")
+    home = tmp_path / "lfw_home"
+    for person in ("Ada", "Bo"):
+        folder = home / "lfw_funneled" / person
+        folder.mkdir(parents=True)
+        for number in (1, 2):
+            image = np.full((250, 250, 3), 90 * number, dtype=np.uint8)
+            Image.fromarray(image).save(folder / f"{person}_{number:04d}.jpg")
+    pairs = "2\nAda\t1\t2\nBo\t1\t2\nAda\t1\tBo\t2\nBo\t1\tAda\t2"
+    for name in ("pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"):
+        (home / name).write_text(pairs)
+    arguments = {"data_home": str(tmp_path), "download_if_missing": False}
+    table = load("loader", "fetch_lfw_pairs", arguments)
+    assert table.target.tolist() == [1, 1, -1, -1]
+    assert set(table.columns["technique"]) == {"genuine", "impostor"}
+
+
 def test_columns_to_keep_apart_can_be_chosen(tmp_path):
     rows = [("a1.png", "a", "g1", "b"), ("a2.png", "a", "g1", ""), ("b1.png", "b", "g2", ""),
             ("b2.png", "b", "g2", "")]  # fmt: skip
@@ -102,6 +121,10 @@ def test_columns_to_keep_apart_can_be_chosen(tmp_path):
     assert own.groups[0].tolist() == ["person:faces:a"]
     with pytest.raises(ValueError, match=r"\[datasets.faces\] images: groups: .*column 'people'"):
         load("images", file, IMAGES, groups=("people",))
+    blank = write_rows(tmp_path / "blank.csv", ("path", "identity", "group"),
+                       [("a1.png", "a", ""), ("a2.png", "a", "")])  # fmt: skip
+    with pytest.raises(ValueError, match=r"groups: no column of .*'group'.* what to keep apart"):
+        load("images", blank, IMAGES, groups=("group",))
 
 
 def test_a_limit_keeps_whole_people(images):

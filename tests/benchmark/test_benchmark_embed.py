@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from image_helpers import faces, noise
+from image_helpers import faces, noise, save_all
 
 from sklearn_diffake.benchmark._degrade import Degradation
 from sklearn_diffake.benchmark._embed import Embeddings, embed
@@ -101,3 +101,35 @@ def test_batches_do_not_depend_on_what_is_needed_now(tmp_path, monkeypatch):
     np.testing.assert_allclose(found[:, 1:], feature.embedder.transform(images[:10] + images[:1]),
                                atol=1e-6)  # fmt: skip
     assert np.isnan(embeddings.matrix(("a", Degradation("blur", 1.0)), feature)).all()
+
+
+def test_what_has_no_vector_says_why(tmp_path):
+    white = np.full((20, 20, 3), 255, dtype=np.uint8)
+    paths = save_all([noise(1)[0], white], tmp_path)
+    sources = [*paths, *noise(1, seed=1), "gone.png"]
+    digests = [image_digest(noise(1)[0]), image_digest(white), image_digest(sources[2]), None]
+    known = Images(sources, np.arange(4).reshape(2, 2), digests, {3: "no such file"})
+    embeddings = Embeddings({"a": known}, EmbeddingStore(tmp_path / "store"))
+    feature, view = Feature(None, embedder("nan_on_white"), {"align": {}}), ("a", None)
+    mask = {(view, feature.namespace): np.array([True, True, False, True])}
+    counts = embeddings.compute(mask, mask, {feature.namespace: feature}, batch_size=4)
+    assert counts == {"wanted": 2, "embedded": 1, "failed": 1}
+    found = embeddings.matrix(view, feature)
+    assert np.isnan(found).all(axis=1).tolist() == [False, True, True, True]
+    whys = [embeddings.why_missing(view, feature, place) for place in (1, 2, 3)]
+    assert whys[0].startswith(f"{paths[1]}: ")
+    assert "NaN" in whys[0]
+    assert whys[1:] == ["image 2: it is not in the store", "gone.png: no such file"]
+
+
+def test_few_matrices_are_held_and_the_last_used_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_diffake.benchmark._embed._MATRICES", 2)
+    images = noise(2)
+    known = Images(images, np.array([[0, 1]]), [image_digest(image) for image in images], {})
+    embeddings = Embeddings(dict.fromkeys("abc", known), EmbeddingStore(tmp_path))
+    feature = Feature(None, embedder(), {"align": {}})
+    first, second = (embeddings.matrix((name, None), feature) for name in "ab")
+    assert embeddings.matrix(("a", None), feature) is first
+    embeddings.matrix(("c", None), feature)
+    assert embeddings.matrix(("a", None), feature) is first
+    assert embeddings.matrix(("b", None), feature) is not second

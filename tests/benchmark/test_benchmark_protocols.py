@@ -114,6 +114,13 @@ def test_thresholds_never_see_the_technique_left_out():
     assert len(plain) == len(cells) - len(left_out) == 3
 
 
+def test_one_technique_calibrates_nothing():
+    single = table("a")
+    single.columns["technique"][single.target == -1] = "swap"
+    cells, _ = cells_of("cross-manipulation", single)
+    assert [cell.condition for cell in cells] == [()] * 3
+
+
 def test_datasets_are_crossed():
     cells, tables = cells_of("cross-dataset", table("a"), table("b"), table("g", fakes=False))
     across = [(cell.fit, cell.test) for cell in cells if cell.fit != cell.test]
@@ -138,6 +145,19 @@ def test_people_of_two_datasets_are_learned_from_in_neither():
     (cell,) = [c for c in cells if (c.fit, c.test) == ("b", "a")]
     learned = set(tables["b"].columns["identity"][cell.steps[0].fit[0].rows])
     assert learned == {f"b{i}" for i in range(7)}
+
+
+def test_a_dataset_of_the_same_people_is_refused():
+    same = table("b", people=[f"a{i}" for i in range(9)])
+    with pytest.raises(ValueError, match=r"^\[protocols.cross-dataset\] .* no genuine row"):
+        cells_of("cross-dataset", table("a"), same, table("c"))
+
+
+def test_a_level_without_pairs_to_learn_from_is_named():
+    sparse = table("a")
+    sparse.columns["compression"][sparse.target == 1] = "c23"
+    with pytest.raises(ValueError, match="dataset 'a' has no pairs of level 'c40' to learn from"):
+        cells_of("compression", sparse)
 
 
 def test_levels_are_crossed_within_folds():

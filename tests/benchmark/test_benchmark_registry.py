@@ -68,6 +68,13 @@ def test_nothing_else_is_imported(name):
         make_detector({"name": name}, seed=0, device="cpu")
 
 
+def test_a_detector_that_cannot_be_imported_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyod.models.knn", None)  # importing it fails
+    with pytest.raises(SpecError, match=r"KNN cannot be imported: .*pyod.models.knn") as caught:
+        make_detector({"name": "pyod.KNN"}, seed=0, device="cpu")
+    assert caught.value.key == "name"
+
+
 def test_loaders_are_the_public_ones():
     assert "load_dfdc" in LOADERS
     assert "describe" not in LOADERS

@@ -1,5 +1,7 @@
 """What a terminal would obey does not reach it from a file."""
 
+import contextlib
+import io
 import json
 import warnings
 
@@ -116,3 +118,12 @@ def test_lines_of_the_log_and_bars(capsys):
     said = capsys.readouterr().err
     assert f"reading {ESCAPED}" in said
     assert CLEAR not in said
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_stream_that_is_no_terminal(tmp_path):
+    """As where a program calls `main` and keeps what it says."""
+    table = write_table(tmp_path / "pairs.csv", [("ref", f"{CLEAR}good")])
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert main(["score", "model", "--csv", table, "--quiet"]) == 0
+    assert out.getvalue().splitlines()[1].split()[:2] == ["ref", f"{ESCAPED}good"]

@@ -1,5 +1,6 @@
 """Each loader reads the folders as they are published, and keeps to the official splits."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -342,6 +343,34 @@ def test_ffiw_with_half_a_split(tmp_path, videos):
         datasets.load_ffiw(root, cache=tmp_path / "cache")
 
 
+def test_ffiw_without_any_split(tmp_path):
+    for kind in ("source", "target"):
+        (tmp_path / kind).mkdir()
+    with pytest.raises(FileNotFoundError, match="the folder source/train"):
+        datasets.load_ffiw(tmp_path)
+
+
+def test_a_folder_without_videos_is_named(tmp_path, videos):
+    root = tree_files.ffiw(tmp_path / "tree", videos)
+    for video in (root / "target" / "val").iterdir():
+        video.rename(video.with_suffix(".txt"))
+    with pytest.raises(FileNotFoundError, match="any video in target/val"):
+        datasets.load_ffiw(root, cache=tmp_path / "cache")
+
+
+def test_dfdc_preview_finds_actors_by_their_folders(tmp_path, videos):
+    root = tree_files.dfdc_preview(tmp_path / "tree", videos)
+    entries = json.loads((root / "dataset.json").read_text())
+    for entry in entries.values():
+        if entry["label"] == "real":
+            del entry["target_id"]
+    (root / "dataset.json").write_text(json.dumps(entries))
+    dataset = datasets.load_dfdc_preview(root, cache=tmp_path / "cache", n_frames=2)
+    identity = one_per_video(dataset)["identity"]
+    assert identity["original_videos/643116/643116_A_001.mp4"] == "643116"
+    assert identity["original_videos/1224068/1224068_B_002.mp4"] == "1224068"
+
+
 @pytest.fixture
 def lfw(tmp_path):
     """A data home of scikit-learn with four people in it."""
@@ -382,3 +411,11 @@ def test_lfw(lfw):
 def test_lfw_that_is_not_there(tmp_path):
     with pytest.raises(OSError, match=r"."):
         datasets.fetch_lfw_pairs(data_home=tmp_path, download_if_missing=False)
+
+
+def test_lfw_list_that_was_read_otherwise(lfw):
+    """scikit-learn tells genuine pairs by the number of columns, not by the names."""
+    odd = "1\nAda_L\t1\t3\nBo\t1\tBo\t2"
+    (lfw / "lfw_home" / "pairsDevTrain.txt").write_text(odd)
+    with pytest.raises(ValueError, match=r"pairsDevTrain\.txt is not the list that scikit-learn"):
+        datasets.fetch_lfw_pairs(data_home=lfw, download_if_missing=False)

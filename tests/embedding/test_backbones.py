@@ -290,6 +290,18 @@ def test_timm_model_with_given_weights(tmp_path, offline, timm, num_classes):
     assert embeddings.shape == (3, model.num_features)
 
 
+def test_timm_model_with_its_own_weights(monkeypatch, timm):
+    create, asked = timm.create_model, []
+
+    def without_network(name, *, pretrained, **settings):
+        asked.append(pretrained)
+        return create(name, **settings)
+
+    monkeypatch.setattr(timm, "create_model", without_network)
+    assert find_backbone("timm:test_vit").describe()["name"] == "timm:test_vit"
+    assert asked == [True]
+
+
 def test_timm_model_without_network(offline, timm):
     with pytest.raises(FileNotFoundError, match=r"could not be downloaded .*Give weights="):
         embed("timm:test_byobnet")

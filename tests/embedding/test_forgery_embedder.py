@@ -319,6 +319,13 @@ def test_backbones_of_timm(backbone, tmp_path, monkeypatch):
     np.testing.assert_array_equal(model.transform(crops(3)), expected)
 
 
+def test_weights_that_now_make_another_network_are_refused(fitted, monkeypatch):
+    """As where another version of timm defines the network otherwise."""
+    monkeypatch.setattr(fitted, "fingerprint_", "0" * 32)
+    with pytest.raises(ValueError, match=r"fingerprint .*, but fit made one with 0{32}.*fit again"):
+        fitted.transform(crops(2))
+
+
 # --- bad input ---------------------------------------------------------------------------------
 
 

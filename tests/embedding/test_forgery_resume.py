@@ -276,3 +276,46 @@ def test_a_checkpoint_with_foreign_tensors_is_refused(finished, tmp_path):
     save_file({"layers.0.weight": np.zeros(3, np.float32)}, tmp_path / "w.safetensors")
     with pytest.raises(ValueError, match="does not hold the weights of 'forgery_cases:tiny'"):
         embedder(weights=tmp_path / "w.safetensors").fit(pairs())
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.nan, "The weights became NaN or infinite in epoch 2"),
+     (1e38, "The validation loss became (nan|inf) in epoch 2")],
+)  # fmt: skip
+def test_what_goes_wrong_in_the_last_step_of_an_epoch_is_seen(
+    value, message, monkeypatch, tmp_path
+):
+    """The loss of the step was still a number; the weights after it are no good."""
+    step, taken = SAM.step, []
+
+    def poisoned(self, closure):
+        loss = step(self, closure)
+        taken.append(1)
+        if len(taken) == 6:  # the last step of the second epoch
+            self.param_groups[0]["params"][-2].data.fill_(value)  # weights of the classifier
+        return loss
+
+    monkeypatch.setattr(SAM, "step", poisoned)
+    with pytest.raises(RuntimeError, match=message):
+        embedder(checkpoint_dir=tmp_path).fit(pairs())
+    kept = load_file(tmp_path / "epoch-0001.safetensors")
+    assert all(np.isfinite(array).all() for array in kept.values())
+    assert not (tmp_path / "epoch-0002.safetensors").exists()
+
+
+def test_the_same_settings_in_other_types_go_on(finished, monkeypatch):
+    """Numbers of NumPy are told from others neither in the file nor by it."""
+    taken = steps_of(monkeypatch)
+    settings = {**SETTINGS, "lr": np.float64(0.05), "n_best": np.int64(2)}
+    embedder(**settings, checkpoint_dir=finished).fit(pairs())
+    assert not taken
+
+
+def test_weights_of_techniques_are_part_of_a_training(tmp_path):
+    settings = {"techniques": {"upsampling_grid": 1.0}, "max_epochs": 1}
+    embedder(**settings, checkpoint_dir=tmp_path).fit(pairs())
+    settings["techniques"] = {"upsampling_grid": 1.0, "self_blend_eyes": 1.0}
+    with pytest.raises(ValueError, match="techniques"):
+        embedder(**settings, checkpoint_dir=tmp_path).fit(pairs())

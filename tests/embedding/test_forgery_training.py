@@ -1,5 +1,8 @@
 """Training of ForgeryEmbedder: it learns, from genuine faces only, the same in every way."""
 
+import multiprocessing
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake import generation
 from sklearn_diffake.embedding._forgery_feed import Fakes, Feed, Part
+from sklearn_diffake.embedding._forgery_progress import seen_auc
 from sklearn_diffake.embedding._forgery_sam import SAM, batch_norms
 
 
@@ -245,6 +249,14 @@ def test_processes_do_not_matter(reference, n_jobs):
     assert model.history_ == reference.history_
 
 
+@pytest.mark.filterwarnings("ignore:Loky-backed parallel loops")
+def test_a_daemon_makes_the_fakes_itself(reference, monkeypatch):
+    """A process in a pool of multiprocessing must not have children."""
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    model = embedder(augment=True, techniques=None, n_jobs=2).fit(pairs())
+    assert same_weights(model, reference)
+
+
 def test_global_random_state_is_left_alone_and_not_used(reference):
     np.random.seed(3)
     torch.manual_seed(3)
@@ -269,7 +281,7 @@ def test_mixed_precision_trains_nearly_the_same(reference):
     model = embedder(augment=True, techniques=None, dtype="bfloat16").fit(pairs())
     assert not same_weights(model, reference)
     for name, array in model.weights_.items():
-        np.testing.assert_allclose(array, reference.weights_[name], atol=0.02)
+        np.testing.assert_allclose(array, reference.weights_[name], atol=0.04)
     losses = [[f["train_loss"] for f in m.history_] for m in (model, reference)]
     np.testing.assert_allclose(*losses, atol=0.01)
 
@@ -308,6 +320,14 @@ def test_an_average_that_is_worse_is_not_taken(easy, monkeypatch):
     monkeypatch.setattr(generation, "PseudoDeepfakeDataset", EasyFakes)
     assert same_weights(model, embedder(max_epochs=6, lr=0.1, n_best=1).fit(pairs()))
     assert len(model.best_epochs_) == 1
+
+
+def test_logits_that_are_no_numbers_rank_nothing():
+    right = torch.tensor([3.0, -1.0]), torch.tensor([1.0, 0.0])
+    for seen, auc in (([right], 1.0), ([right, (torch.tensor([torch.inf]), torch.ones(1))], 0.0)):
+        net = SimpleNamespace(criterion_=SimpleNamespace(seen=seen))
+        assert seen_auc(net) == auc
+        assert seen == []
 
 
 def test_without_validation_the_last_epoch_is_taken(easy, tmp_path):

@@ -5,11 +5,12 @@ import sys
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from image_helpers import noise
 from onnx import TensorProto, helper, numpy_helper
 
-from sklearn_diffake.embedding import FaceEmbedder, _backbones
+from sklearn_diffake.embedding import FaceEmbedder, _backbones, _onnx
 from sklearn_diffake.embedding._backbones import find_backbone
 
 CROPS = np.stack(noise(7, (6, 6)))
@@ -234,3 +235,27 @@ def test_onnxruntime_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[onnx\]'"):
         embed(write(tmp_path / "net.onnx"))
+
+
+def test_cuda_is_asked_for_where_onnxruntime_has_it(tmp_path, monkeypatch):
+    asked = []
+    session = onnxruntime.InferenceSession
+
+    def note(path, options, providers):
+        asked.append(providers)
+        return session(path, options, providers=["CPUExecutionProvider"])
+
+    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", note)
+    path = str(write(tmp_path / "net.onnx"))
+    _onnx._session(path, "cuda:1")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    for device in ("cpu", "cuda", "cuda:1"):
+        _onnx._session(path, device)
+    cpu = ["CPUExecutionProvider"]
+    assert asked == [
+        cpu,  # an onnxruntime without CUDA
+        cpu,
+        [("CUDAExecutionProvider", {"device_id": 0}), *cpu],
+        [("CUDAExecutionProvider", {"device_id": 1}), *cpu],
+    ]

@@ -1,12 +1,14 @@
 """Reading one image, from whatever it comes as."""
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from image_helpers import BAD_FILES, astronaut, bad_file, png
+from permissions import unprivileged
 from PIL import Image
 
 from sklearn_diffake.faces import ImageError, _images, read_image
@@ -195,6 +197,22 @@ def test_pixels_are_limited_also_where_pil_is_told_not_to(tmp_path, monkeypatch)
         read_image(path)
     with Image.open(path) as image, pytest.raises(ImageError, match="too many"):
         read_image(image)
+
+
+def test_levels_beyond_sixteen_bits():
+    with pytest.raises(ImageError, match="pixel values reach 70000, expected 8 or 16 bits"):
+        read_image(Image.new("I", (3, 2), 70_000))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+def test_a_file_without_permission(photo):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # any user can reach it, unlike pytest's own
+        path = Path(folder, "photo.png")
+        Image.fromarray(photo).save(path)
+        path.chmod(0o000)
+        with unprivileged(), pytest.raises(ImageError, match="no permission to read the file"):
+            read_image(path)
 
 
 def test_path_with_a_null_character():

@@ -391,3 +391,8 @@ def test_bad_input_is_named(crop, landmarks, message):
 def test_missing_donor_is_an_error():
     with pytest.raises(ValueError, match="identity_blend needs the crop of another identity"):
         apply(drawn("identity_blend"), CROP, SHAPE)
+
+
+def test_a_crop_that_jpeg_cannot_hold():
+    with pytest.raises(RuntimeError, match=r"not encode an image of shape \(2, 70000, 3\) as JPEG"):
+        _artefacts.jpeg(cv2, np.zeros((2, 70_000, 3), np.uint8), 50)

@@ -14,12 +14,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_diffake.faces._geometry import template
 from sklearn_diffake.generation import (
     TECHNIQUES,
     PseudoDeepfakeGenerator,
     dlib_landmarks,
     fitted_shape,
 )
+from sklearn_diffake.generation._landmarks import place_landmarks
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra 'generation'")
 
@@ -138,6 +140,20 @@ def test_points_are_followed():
     height = [np.nonzero(m.masks.sum((0, 2)))[0].mean() for m in (low, high)]
     assert height[0] - height[1] == pytest.approx(25, abs=6)
     assert same(low, generator().replay(CROPS, low.records, points=points))
+
+
+def test_five_points_place_the_mean_shape():
+    five = np.float32(template(96, 0.25) + [3, -2])
+    found = place_landmarks(CROPS, landmarks="mean-shape", margin=0.25, points=[five] * N)
+    expected = [fitted_shape(crop, margin=0.25, points=five) for crop in CROPS]
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(found, place_landmarks(CROPS, landmarks="mean-shape", margin=0.25))
+
+
+def test_set_output_leaves_images_alone():
+    model = generator().set_output(transform="pandas")
+    assert isinstance(model, PseudoDeepfakeGenerator)
+    assert isinstance(model.fit_transform(CROPS), np.ndarray)
 
 
 def test_dlib_landmarks_are_used():

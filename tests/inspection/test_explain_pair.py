@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from itertools import permutations
 from types import SimpleNamespace
 
@@ -23,15 +24,18 @@ from image_helpers import noise, save_all
 from onnx import TensorProto, helper, numpy_helper, save
 from pyod.models.knn import KNN
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.inspection import explain_pair
+from sklearn_diffake.inspection import _provenance, explain_pair
 from sklearn_diffake.inspection._contributions import _shapley
 from sklearn_diffake.inspection._parts import pair_table
+from sklearn_diffake.inspection._words import nearest_lines
 from sklearn_diffake.novelty import (
     ConformalDetector,
     GenuineOnly,
@@ -215,6 +219,15 @@ def test_nearest_where_the_detector_is_given_embeddings():
     assert found.score == pytest.approx(pipe.score_samples(crops)[4])
 
 
+def test_one_genuine_pair_has_no_neighbour():
+    crops = genuine_crops(1, seed=5)
+    found = explain(build(), *pair_that_differs(), method="gradient", n_smooth=1, genuine=crops)
+    assert found.nearest.indices.tolist() == [0]
+    assert np.isnan(found.nearest.typical)
+    (line,) = nearest_lines(found)
+    assert line.startswith("Genuine pair 0 is at a distance of ")
+
+
 def test_nothing_is_near_where_nothing_is_known():
     assert explain(build(), *pair_that_differs(), method="gradient").nearest is None
 
@@ -248,6 +261,12 @@ def test_provenance_is_plain_and_complete():
     assert facts["settings"]["random_state"] == "0"
 
 
+def test_provenance_leaves_out_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr(_provenance, "_PACKAGES", ("numpy", "no-such-package"))
+    facts = explain(build(), *pair_that_differs(), method="gradient", n_smooth=1).provenance
+    assert set(facts["versions"]) == {"sklearn-diffake", "numpy"}
+
+
 def test_onnx_networks_have_occlusion_only(tmp_path):
     pipe = build(onnx_network(tmp_path / "net.onnx"))
     found = explain(pipe, *pair_that_differs())
@@ -266,6 +285,59 @@ def test_an_embedder_of_ones_own_has_occlusion_only():
     assert found.provenance["networks"] == []
     with pytest.raises(ValueError, match="needs a FaceEmbedder"):
         explain(pipe, *pair_that_differs(), method=["gradient"])
+
+
+def with_branches(part, embedder=CORNER):
+    """Fit a pipeline of one network and of what stands beside it."""
+    one = make_pipeline(FaceEmbedder(embedder, device="cpu"), PairDifference())
+    union = FeatureUnion([("one", one), ("other", part)])
+    return make_pipeline(union, MahalanobisDetector()).fit(genuine_crops())
+
+
+def test_a_branch_that_is_dropped_is_none():
+    found = explain(with_branches("drop"), *pair_that_differs())
+    assert "gradient" in found.methods
+    assert found.contributions == []
+    assert [network["name"] for network in found.provenance["networks"]] == [CORNER]
+
+
+def levels(X):
+    """The mean levels of both images."""
+    return np.array([[image.mean() for image in pair] for pair in X])
+
+
+def test_a_branch_without_a_network_leaves_occlusion_only():
+    found = explain(with_branches(FunctionTransformer(levels)), *pair_that_differs())
+    assert found.methods == ("joint occlusion", "occlusion")
+    assert found.probe.peak("joint occlusion") < (12, 12)
+
+
+def test_what_is_passed_through_leaves_occlusion_only():
+    union, rows = FeatureUnion([("all", "passthrough")]), FunctionTransformer(levels)
+    pipe = make_pipeline(union, rows, MahalanobisDetector()).fit(pair_table(genuine_crops()))
+    assert explain(pipe, *pair_that_differs()).methods == ("joint occlusion", "occlusion")
+
+
+def test_tables_of_pandas_between_the_steps():
+    pipe, pair = build(BOTH), pair_that_differs()
+    expected = explain(pipe, *pair, method="gradient", n_smooth=1)
+    pipe.set_output(transform="pandas").fit(genuine_crops())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that feature names are missing, for one
+        found = explain(pipe, *pair, method="gradient", n_smooth=1)
+    assert found.score == pytest.approx(expected.score, rel=1e-6)
+    values = [[part.value for part in one.contributions] for one in (found, expected)]
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
+def test_a_step_that_is_none_is_passed():
+    pipe = build()
+    pipe.steps.insert(1, ("nothing", None))
+    scores = [
+        explain(p, *pair_that_differs(), method="gradient", n_smooth=1).score
+        for p in (pipe, build())
+    ]
+    assert scores[0] == scores[1]
 
 
 def test_methods_that_are_asked_for():
@@ -303,6 +375,9 @@ def test_what_is_no_fitted_pipeline():
         explain(MahalanobisDetector(), *pair)
     with pytest.raises(TypeError, match="PairDifference, which gives no scores"):
         explain(make_pipeline(FaceEmbedder(CORNER), PairDifference()), *pair)
+    densities = make_pipeline(FaceEmbedder(CORNER, device="cpu"), PairDifference(), KernelDensity())
+    with pytest.raises(TypeError, match="KernelDensity has no threshold: no offset_, no decision"):
+        explain(densities.fit(genuine_crops()), *pair)
     unfitted = make_difffake_pipeline(CORNER, aligner=False, detector=MahalanobisDetector())
     with pytest.raises(NotFittedError):
         explain(unfitted, *pair)

@@ -20,6 +20,7 @@ from PIL import Image
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.inspection import ExplainedPhoto, _gradient, _occlusion, explain_pair
 from sklearn_diffake.inspection._parts import pair_table, take_apart
+from sklearn_diffake.inspection._words import map_in_words
 from sklearn_diffake.novelty import (
     ConformalDetector,
     GaussianMixtureDetector,
@@ -176,6 +177,25 @@ def test_gradient_of_a_flat_score_is_zero():
     explanation = explain(pipe, *pair_that_differs(), method="gradient", n_smooth=1)
     assert not explanation.probe.maps["gradient"].any()
     assert explanation.probe.peak("gradient") == (15.5, 15.5)
+    words = map_in_words(explanation.probe, "probe", "gradient")
+    assert words.endswith("the map of the probe is zero everywhere.")
+
+
+def test_hiding_that_raises_nothing_is_said():
+    explanation = explain(build(detector=Flat()), *pair_that_differs(), method="occlusion")
+    words = map_in_words(explanation.probe, "probe", "occlusion")
+    assert words.endswith("the map of the probe is nowhere above zero.")
+
+
+def test_the_network_of_a_pipeline_stays_on_its_device(monkeypatch):
+    """Gradients are computed by a copy on the device that the embedder names."""
+    parts = take_apart(build())
+    before = parts.branches[0].embedder.find_backbone().module
+    monkeypatch.setattr(_gradient, "resolve_device", lambda device: "meta")
+    (network,) = _gradient.networks_of(parts)
+    assert {p.device.type for p in network.module.parameters()} == {"meta"}
+    assert (network.mean.device.type, network.device) == ("meta", "meta")
+    assert {p.device.type for p in before.parameters()} == {"cpu"}
 
 
 def test_noise_comes_from_random_state_alone():

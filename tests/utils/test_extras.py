@@ -19,7 +19,7 @@ from sklearn_diffake.inspection import _drawing
 from sklearn_diffake.utils._extras import import_extra
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "sklearn_diffake"
+PACKAGE = Path(datasets.__file__).resolve().parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
 ]

@@ -184,6 +184,14 @@ def test_lines_stand_above_an_open_bar(capsys):
     assert "sklearn_diffake.some: read 7 files" in lines
 
 
+def test_a_line_that_cannot_be_made_stops_nothing(capsys):
+    words = LOGGER.name, logging.INFO, __file__, 1, "read %d files", ("seven",), None
+    BesideBars().emit(LOGGER.makeRecord(*words))
+    said = capsys.readouterr().err
+    assert "Logging error" in said
+    assert "read %d files" in said
+
+
 @pytest.mark.parametrize(
     ("level", "handler", "handler_level"),
     [

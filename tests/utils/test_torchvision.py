@@ -112,6 +112,16 @@ def test_remedy_after_a_failed_import_of_the_user(plain_import):
     assert done.returncode == 0, done.stderr
 
 
+def test_operators_are_defined_once(plain_import):
+    if plain_import.returncode == 0:
+        pytest.skip("here torchvision fits torch: there is nothing to remedy")
+    _torchvision.import_torchvision()
+    before = list(_torchvision._LIBRARY)
+    _torchvision._define_operators()
+    assert before == _torchvision._LIBRARY
+    assert len(before) == 1
+
+
 def stub(tmp_path, content):
     package = tmp_path / "torchvision"
     package.mkdir()

@@ -1,0 +1,74 @@
+"""A report leaves blank what is not known, and draws what is."""
+
+import numpy as np
+import pytest
+
+from sklearn_diffake.benchmark._cells import Cell, Rows, Step
+from sklearn_diffake.benchmark._datasets import PairTable
+from sklearn_diffake.benchmark._report import _SECTIONS, HEADS
+from sklearn_diffake.benchmark._summary import POOLED
+
+figure = pytest.importorskip("matplotlib.figure", reason="needs the extra plots")
+
+
+def row(fit, test, **more):
+    figures = {name: [0.25, 0.125, 0.5] for name in HEADS}
+    known = {"protocol": "cross-dataset", "candidate": "one", "technique": POOLED}
+    return {**known, "fit": fit, "test": test, "figures": figures, **more}
+
+
+def lines(rows):
+    text = "\n".join(_SECTIONS["cross-dataset"](rows))
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_a_cell_that_failed_is_blank():
+    known = [row("a", "a"), row("b", "b"), row("a", "b")]  # b on a has failed
+    assert lines(known)[:4] == [
+        "| learned from | a | b |",
+        "| --- | ---: | ---: |",
+        "| a | 0.250 | 0.250 |",
+        "| b | - | 0.250 |",
+    ]
+
+
+def test_thresholds_are_told_where_there_are_some():
+    assert not any("APCER, equal" in line for line in lines([row("a", "b")]))
+    errors = {"threshold": 1.0, "apcer": 0.5, "bpcer": 0.25}
+    shown = lines([row("g", "b", transfer_bpcer=errors)])  # no fakes in g: no equal error rate
+    assert shown[-1] == "| g | b | 50.0 | 25.0 | - | - |"
+
+
+def test_the_heat_map_has_a_gap_for_it():
+    from sklearn_diffake.benchmark._figures import _datasets
+
+    ((_, size, paint),) = _datasets([row("a", "a"), row("b", "b"), row("a", "b")], [], {})
+    canvas = figure.Figure(figsize=size)
+    paint(canvas)
+    texts = [text.get_text() for text in canvas.axes[0].texts]
+    assert texts == ["0.250", "0.250", "\N{EN DASH}", "0.250"]
+
+
+def det_lines(*folds):
+    """Draw the curves of folds with these labels; return how many there are."""
+    from sklearn_diffake.benchmark._figures import _det
+
+    y = np.concatenate(folds)
+    table = PairTable("a", np.empty((len(y), 2)), y, {}, np.empty((len(y), 1)))
+    stops = np.cumsum([len(fold) for fold in folds])
+    done = []
+    for fold, stop in zip(folds, stops, strict=True):
+        rows = Rows("a", np.arange(stop - len(fold), stop))
+        cell = Cell("cross-manipulation", "one", "a", "a", "", (), (Step((), rows),))
+        done.append((cell, {"decisions": [np.arange(len(fold), dtype=float)]}))
+    ax = figure.Figure().subplots()
+    _det(ax, "one", "a", done, {"a": table})
+    return len(ax.lines)
+
+
+def test_a_fold_of_one_class_has_no_curve():
+    both, one = [-1, 1, -1, 1], [1, 1, 1]
+    drawn = det_lines(both, both)
+    assert drawn > 0
+    assert det_lines(both, one, both) == drawn
+    assert det_lines(one) == 0
