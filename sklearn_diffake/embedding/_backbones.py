@@ -21,6 +21,10 @@ SHIPPED = {
     "difffake-lite0-verdict": "forgery.safetensors",
     "difffake-lite0-identity": "identity.safetensors",
 }
+SHA256 = {
+    "forgery.safetensors": "9fcd17ee9711b706f4a29184aaee709e7b3fd4d2b1e4d9eec901d7bf3a299eab",
+    "identity.safetensors": "7701a2ad5b10f9aaae4da371018ddafd59bad2143b7ed726df0ecd196859a78c",
+}
 #: Size of the crops that they were trained on, and margin around the ArcFace crop in them.
 SIZE, MARGIN = 160, 0.2
 _LOCK = threading.RLock()

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_diffake.utils._replace import write_whole
+from sklearn_diffake.utils._sealed import check_seal, seal
 
 State = dict[str, NDArray[Any]]
 
@@ -115,12 +115,14 @@ class Checkpoint:
 
     def _read(self, name: str) -> State:
         from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
         assert self.folder is not None
         try:
-            return load_file(self.folder / name)
-        except (OSError, SafetensorError) as error:
+            content = (self.folder / name).read_bytes()
+            check_seal(content)
+            return load(content)
+        except (OSError, ValueError, SafetensorError) as error:
             raise self._damaged(name, error) from error
 
     def _write(self, name: str, arrays: State) -> None:
@@ -144,11 +146,8 @@ def stored_seed(folder: Any) -> int | None:
 
 
 def write_network(file: Path, arrays: State, metadata: dict[str, str]) -> None:
-    """Write arrays to a .safetensors file, which is replaced whole or not at all."""
-    from safetensors.numpy import save
-
-    contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
-    write_whole(file, save(contiguous, metadata))
+    """Write arrays to a .safetensors file with a checksum, whole or not at all."""
+    write_whole(file, seal(arrays, metadata))
 
 
 def _network(epoch: int) -> str:

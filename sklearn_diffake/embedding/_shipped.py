@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import torch
 from torch import nn
 
-from ._backbones import SIZE, Backbone, shipped_file
+from ._backbones import SHA256, SHIPPED, SIZE, Backbone, shipped_file
 from ._torch import (
     HEAD,
     LITE0_NORMALISATION,
@@ -29,7 +30,7 @@ def shipped_backbone(name: str, weights: Weights) -> Backbone:
     size = _FORGERY_SIZE
     if name == "difffake-lite0-identity":
         module, size = identity_module(_IDENTITY_WIDTH), SIZE
-    source = weights or shipped_file(name)
+    source = weights or _whole_file(name)
     verdict = name == "difffake-lite0-verdict"
     if verdict:
         module.add_module(HEAD.rstrip("."), nn.Linear(module.num_features, 1))
@@ -38,6 +39,18 @@ def shipped_backbone(name: str, weights: Weights) -> Backbone:
     return torch_backbone(
         name, module, input_size=(size, size), licence=_LICENCE, **LITE0_NORMALISATION
     )
+
+
+def _whole_file(name: str) -> str:
+    """Return the path of the weights of a backbone of the package, if they are as they came."""
+    path = shipped_file(name)
+    with open(path, "rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[SHIPPED[name]]:
+            raise ValueError(
+                f"weights file {path!r} is damaged: its checksum is not that of the release. "
+                "Install sklearn-diffake again."
+            )
+    return path
 
 
 def identity_module(width: int) -> nn.Sequential:

@@ -7,11 +7,13 @@ import importlib
 import logging
 import operator
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..utils._extras import import_extra
+from ..utils._sealed import check_seal
 from ..utils._torchvision import import_torchvision
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
 
@@ -338,6 +340,7 @@ def read_head(path: Any) -> tuple[dict[str, np.ndarray], int | None]:
 
     if path is None:
         return {}, None
+    check_seal(Path(path).expanduser().read_bytes())
     with safe_open(os.path.expanduser(os.fspath(path)), "pt") as file:
         size = (file.metadata() or {}).get("input_size", "")
         names = [name for name in file.keys() if name.startswith(HEAD)]  # noqa: SIM118
@@ -347,7 +350,7 @@ def read_head(path: Any) -> tuple[dict[str, np.ndarray], int | None]:
 
 def _read_safetensors(path: str) -> dict[str, Any]:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     if not path.endswith(".safetensors"):
         raise ValueError(
@@ -355,8 +358,10 @@ def _read_safetensors(path: str) -> dict[str, Any]:
             "read. Convert it once with safetensors.torch.save_file(state_dict, path)."
         )
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
+        content = Path(path).read_bytes()
+        check_seal(content)
+        return load(content)
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"weights file {path!r} is damaged: {error}") from error
 
 

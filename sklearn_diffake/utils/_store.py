@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from sklearn_diffake.utils._store_owner import current_owner, is_running
 from sklearn_diffake.utils._store_sqlite import Database, get_database
 from sklearn_diffake.utils._store_tables import (
+    check_pages,
     chunks,
     counters,
+    damage,
     drop_claims,
     insert,
     is_whole,
@@ -111,29 +113,14 @@ class EmbeddingStore:
             The value of each digest that is stored whole; the others are missing.
         """
         asked = set(digests)
-        wanted = list(asked)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
-            found, stale, broken = {}, [], []
-            old = time.time() - _REFRESH_SECONDS
-            for chunk in chunks(wanted):
-                rows = connection.execute(
-                    "SELECT id, entry.namespace, entry.digest, value, entry.checksum, "  # nosec B608  # only question marks are put in
-                    "entry.used < ? FROM entries AS found JOIN entries AS entry USING (id) "
-                    "LEFT JOIN blobs USING (id) "  # the index may lead to another's entry
-                    f"WHERE found.namespace = ? AND found.digest IN ({marks(chunk)})",
-                    (old, namespace, *chunk),
-                )
-                for number, name, digest, value, checksum, is_old in rows:
-                    known = name == namespace.encode() and digest in asked
-                    if not known or not is_whole(digest, value, checksum):
-                        broken.append(number)
-                        continue
-                    found[digest] = value
-                    if is_old:
-                        stale.append(number)
-            if stale or broken:
-                look_after(connection, stale, broken)
+            found, stale, broken = _look_up(connection, namespace, asked)
+            cleared = (stale or broken) and look_after(connection, stale, broken)
+            if cleared and broken:  # more than these values perhaps
+                check_pages(connection)
+                if _look_up(connection, namespace, asked)[2]:
+                    raise damage("values are broken, and cannot be dropped")
             return found
 
         return self._database().run(read, {}, writes=False)
@@ -366,3 +353,28 @@ def as_store(cache: str | os.PathLike[str] | EmbeddingStore | None) -> Embedding
 
 def _stamp(file: FileKey) -> str:
     return ":".join(str(int(number)) for number in file[1:])
+
+
+def _look_up(
+    connection: sqlite3.Connection, namespace: str, asked: set[bytes]
+) -> tuple[dict[bytes, bytes], list[int], list[int]]:
+    """Give the values that are whole, and the numbers of rows long unused and of broken ones."""
+    found, stale, broken = {}, [], []
+    old = time.time() - _REFRESH_SECONDS
+    for chunk in chunks(list(asked)):
+        rows = connection.execute(
+            "SELECT id, entry.namespace, entry.digest, value, entry.checksum, "  # nosec B608  # only question marks are put in
+            "entry.used < ? FROM entries AS found JOIN entries AS entry USING (id) "
+            "LEFT JOIN blobs USING (id) "  # the index may lead to another's entry
+            f"WHERE found.namespace = ? AND found.digest IN ({marks(chunk)})",
+            (old, namespace, *chunk),
+        )
+        for number, name, digest, value, checksum, is_old in rows:
+            known = name == namespace.encode() and digest in asked
+            if not known or not is_whole(digest, value, checksum):
+                broken.append(number)
+                continue
+            found[digest] = value
+            if is_old:
+                stale.append(number)
+    return found, stale, broken

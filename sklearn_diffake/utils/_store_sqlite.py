@@ -186,8 +186,10 @@ class Database:
 def _code(error: Exception) -> int:
     """Give the primary SQLite result code of `error`, 0 if it has none."""
     code = getattr(error, "sqlite_errorcode", 0)
-    # A name that cannot be decoded, or a key that is found twice: only damage brings these about.
-    if isinstance(error, UnicodeDecodeError) or code in _TWICE:
+    # A name that cannot be decoded, a key that is found twice, a format that no version of SQLite
+    # writes: only damage brings these about.
+    foreign = str(error) == "unsupported file format"
+    if isinstance(error, UnicodeDecodeError) or code in _TWICE or foreign:
         return sqlite3.SQLITE_CORRUPT
     return code & 0xFF
 

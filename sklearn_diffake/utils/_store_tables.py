@@ -123,8 +123,10 @@ def stored(
     for chunk in chunks(digests):
         found.update(
             connection.execute(
-                "SELECT digest, id FROM entries "  # nosec B608  # only question marks are put in
-                f"WHERE namespace = ? AND digest IN ({marks(chunk)})",
+                "SELECT entry.digest, entry.id "  # nosec B608  # only question marks are put in
+                "FROM entries AS found JOIN entries AS entry USING (id) "  # not the index alone
+                "WHERE entry.namespace = found.namespace AND entry.digest = found.digest "
+                f"AND found.namespace = ? AND found.digest IN ({marks(chunk)})",
                 (namespace, *chunk),
             )
         )
@@ -156,6 +158,13 @@ def insert(
         "INSERT OR REPLACE INTO blobs VALUES (?, ?)", [(i, v) for i, (_, v, _) in numbered]
     )
     return evicted
+
+
+def check_pages(connection: sqlite3.Connection) -> None:
+    """Raise an error if the file is damaged beyond the content of its values; reads all of it."""
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if bytes(found) != b"ok":
+        raise damage("its pages are damaged")
 
 
 def counters(connection: sqlite3.Connection) -> dict[str, int]:
@@ -192,8 +201,9 @@ def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> 
     return len(victims)
 
 
-def look_after(connection: sqlite3.Connection, stale: Sequence[int], broken: Sequence[int]) -> None:
+def look_after(connection: sqlite3.Connection, stale: Sequence[int], broken: Sequence[int]) -> bool:
     """Mark rows as just used and drop broken ones, unless somebody else is writing: no waiting."""
+    done = False
     timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute("PRAGMA busy_timeout = 0")
     try:
@@ -203,8 +213,10 @@ def look_after(connection: sqlite3.Connection, stale: Sequence[int], broken: Seq
             connection.executemany(
                 "UPDATE entries SET used = ? WHERE id = ?", [(now, i) for i in stale]
             )
+            done = True
     finally:
         connection.execute(f"PRAGMA busy_timeout = {timeout}")
+    return done
 
 
 def drop_claims(

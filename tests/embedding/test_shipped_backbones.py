@@ -11,7 +11,7 @@ import pytest
 from image_helpers import faces
 
 from sklearn_diffake import make_difffake_pipeline
-from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder, _shipped
 from sklearn_diffake.embedding._backbones import SHIPPED, find_backbone, shipped_file
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.pairs import PairDifference
@@ -115,3 +115,14 @@ def test_both_meet_in_one_pipeline(crops):
     joined = pipe[:-1].fit_transform(pairs)
     assert joined.shape == (3, 1280 + 128)
     assert isinstance(pipe["features"].transformer_list[0][1]["diff"], PairDifference)
+
+
+@pytest.mark.parametrize("name", ["difffake-lite0", "difffake-lite0-identity"])
+def test_weights_of_the_package_that_are_damaged_are_refused(name, tmp_path, monkeypatch):
+    content = bytearray(Path(shipped_file(name)).read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(content)
+    monkeypatch.setattr(_shipped, "shipped_file", lambda name: str(damaged))
+    with pytest.raises(ValueError, match=r"damaged\.safetensors' is damaged: its checksum"):
+        _shipped.shipped_backbone(name, None)

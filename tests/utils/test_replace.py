@@ -16,7 +16,7 @@ def test_a_full_disk_is_told_with_the_file_and_the_old_one_stays(tmp_path, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device: '.*model.diffake'") as caught:
+    with pytest.raises(OSError, match=r"No space left on device: '.*model\.diffake'") as caught:
         write_whole(target, b"new")
     assert caught.value.errno == errno.ENOSPC
     assert target.read_bytes() == b"old"

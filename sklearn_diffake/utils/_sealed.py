@@ -1,0 +1,60 @@
+"""Weights files that carry a checksum of themselves, in the metadata of safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+_NAME = "checksum"
+
+
+def seal(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a .safetensors file with a checksum in its metadata.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    metadata : mapping of str to str
+
+    Returns
+    -------
+    bytes
+    """
+    from safetensors.numpy import save
+
+    contiguous = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
+    checksum = _checksums(save(contiguous, dict(metadata)))[1]
+    return save(contiguous, {**metadata, _NAME: checksum})
+
+
+def check_seal(content: bytes) -> None:
+    """Raise an error if a .safetensors file is not as it was sealed; one without seal passes.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+
+    Raises
+    ------
+    ValueError
+        If the checksum in the file is not that of the file, or there is no header.
+    """
+    told, found = _checksums(content)
+    if told is not None and told != found:
+        raise ValueError("its checksum is not that of its content")
+
+
+def _checksums(content: bytes) -> tuple[str | None, str]:
+    """Return the checksum that the file tells, and that of everything else in it."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    told = header.get("__metadata__", {}).pop(_NAME, None)
+    if not header.get("__metadata__"):
+        header.pop("__metadata__", None)
+    digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
+    digest.update(content[end:])
+    return told, digest.hexdigest()
