@@ -1,250 +1,127 @@
-"""Kill processes at random moments, start them again, and see that nothing is lost or wrong.
+"""Disturb work, damage files, and see that nothing is lost or wrong.
 
-Each kind of work runs in a process that gets SIGKILL at a moment drawn at random. Another process
-then looks at what is on disk: what the work had told as finished must be there, whatever else is
-there must be right, and work that goes on must end with the very result of an undisturbed run.
+Kills: work runs in a process that gets SIGKILL at a moment drawn at random. Another process then
+looks at what is on disk: what the work had told as finished must be there, whatever else is there
+must be right, and work that goes on must end with the very result of an undisturbed run.
+Interrupts: the same with Ctrl-C, which must also end the work soon, and leave no process behind.
+Disks: the work meets a full disk or a read-only folder, and goes on when there is room again.
+Damage: byte for byte, files are overwritten or cut off; the right content comes back, or a refusal
+that names the file. Crowds: eight processes read and write one embedding store.
 
-    python benchmarks/faults.py [--kills 40] [--seed 0] [--save]
+    python benchmarks/faults.py [--times 50] [--seed 0] [--only kill] [--save]
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
 import argparse
-import hashlib
-import itertools
-import shutil
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
+import _crowd
+import _disks
+import _interrupting
+import _spoiling
+import _works
 import numpy as np
 import torch
-from _killing import Wrong, apart, kill_within
+from _killing import Wrong, kill_within
 from _yardstick import report
-from torch import nn
 
-from sklearn_diffake import persistence
-from sklearn_diffake.benchmark._run import run_benchmark
-from sklearn_diffake.benchmark.config import read_config
-from sklearn_diffake.datasets import extract_frames, make_face_pairs
-from sklearn_diffake.embedding import EmbeddingStore, ForgeryEmbedder
-from sklearn_diffake.novelty import MahalanobisDetector
+TIMES = 50  # kills of each kind of work; everything else follows
 
 
-class StoreWrites:
-    """Batches of embeddings written to one store."""
-
-    name, seconds, finished = "embedding store, writing", 0.25, 1
-
-    def __init__(self, folder):
-        self.folder, self.told = folder, set()
-
-    def batch(self, number):
-        rng = np.random.default_rng(number)
-        return {f"{number}-{i}".encode(): rng.bytes(2048) for i in range(16)}
-
-    def work(self, tell):
-        store = EmbeddingStore(self.folder / "store")
-        for number in itertools.count(max(self.told, default=-1) + 1):
-            store.put_many("model", self.batch(number))
-            tell(number)
-
-    def look(self):
-        store = EmbeddingStore(self.folder / "store")
-        for number in range(max(self.told, default=-1) + 3):
-            wanted = self.batch(number)
-            found = store.get_many("model", wanted)
-            if number in self.told and len(found) < len(wanted):
-                raise Wrong(f"batch {number} was written, and is lost")
-            if any(found[key] != wanted[key] for key in found):
-                raise Wrong(f"batch {number} is not what was written")
-
-    def after(self, killed, told):
-        self.told |= set(told)
-        apart(self.look)
+def kills(folder, times, rng):
+    """Kill each kind of work again and again."""
+    for kind in _works.KINDS:
+        (folder / kind.__name__).mkdir()
+        start, case, n_killed, wrong = time.perf_counter(), kind(folder / kind.__name__), 0, []
+        while (n_killed < times or not case.finished) and len(wrong) < 10:
+            try:
+                killed, told = kill_within(kind.seconds, case.work, rng)
+                n_killed += killed
+                case.after(killed, told)
+            except Wrong as error:
+                wrong.append(str(error))
+        yield kind.name, "killed at a random moment", n_killed, wrong, start
 
 
-class ModelSaves:
-    """One model file saved over and over, each time with another state."""
-
-    name, seconds, finished = "saving a model", 0.25, 1
-
-    def __init__(self, folder):
-        self.path, self.told = folder / "model.diffake", [-1]
-        self.model = MahalanobisDetector().fit(np.random.default_rng(0).normal(size=(600, 500)))
-        persistence.save(self.model, folder / "first")  # and so all is imported
-
-    def work(self, tell):
-        for number in itertools.count(self.told[-1] + 1):
-            self.model.offset_ = float(number)
-            persistence.save(self.model, self.path)
-            tell(number)
-
-    def look(self):
-        if not self.path.exists():
-            if self.told[-1] >= 0:
-                raise Wrong("the saved model is gone")
-            return
-        found = persistence.load(self.path).offset_
-        if found not in (self.told[-1], self.told[-1] + 1):
-            raise Wrong(f"model {found} is there, {self.told[-1]} was saved last")
-
-    def after(self, killed, told):
-        self.told += told
-        apart(self.look)
+def interrupts(folder, times, rng):
+    """Press Ctrl-C while a progress bar runs."""
+    for kind in _interrupting.KINDS:
+        start = time.perf_counter()
+        found = _interrupting.trials(kind, folder / kind.__name__, max(1, times // 4), rng)
+        yield kind.name, "Ctrl-C at a random moment", *found, start
 
 
-class Resumed:
-    """Work that goes on where it was killed, until it is done: then as if never disturbed."""
-
-    def __init__(self, folder):
-        self.folder, self.finished = folder, 0
-        self.prepare()
-        self.expected = self.whole(folder / "undisturbed")  # and so all is imported
-
-    def prepare(self):
-        pass
-
-    def work(self, tell):
-        self.whole(self.folder / "disturbed")
-
-    def after(self, killed, told):
-        if killed:
-            return
-        if apart(self.whole, self.folder / "disturbed") != self.expected:
-            raise Wrong("the result is another than that of an undisturbed run")
-        shutil.rmtree(self.folder / "disturbed")
-        self.finished += 1
-
-
-class Training(Resumed):
-    """A ForgeryEmbedder that keeps a checkpoint after every epoch."""
-
-    name, seconds = "training with checkpoints", 1.2
-
-    def prepare(self):
-        self.faces = make_face_pairs(12, size=64, fake_share=0, random_state=0).data
-
-    def whole(self, folder):
-        embedder = ForgeryEmbedder(
-            "faults:tiny", max_epochs=5, batch_size=4, checkpoint_dir=folder, random_state=0
-        )
-        return embedder.fit(self.faces).fingerprint_
-
-
-class Benchmark(Resumed):
-    """A run of the benchmark command."""
-
-    name, seconds = "benchmark run", 3.0
-    config = """
-seed = 0
-bootstrap = 20
-[datasets.rendered]
-loader = "make_face_pairs"
-arguments = { n_pairs = 60, size = 64 }
-[candidates.tiny]
-embedder = "faults:tiny"
-align = false
-detector = "MahalanobisDetector"
-[protocols.ablation]
-datasets = ["rendered"]
-base = "tiny"
-operators = ["squared", "absolute", "cosine"]
-"""
-
-    def prepare(self):
-        (self.folder / "benchmark.toml").write_text(self.config)
-
-    def whole(self, folder):
-        config = read_config(self.folder / "benchmark.toml", trusted=["faults:tiny"])
-        run_benchmark(config.place(folder))
-        return [(folder / name).read_bytes() for name in ("results.json", "report.md")]
-
-
-class VideoFrames(Resumed):
-    """Frames of a video, extracted into a folder."""
-
-    name, seconds = "frames of a video", 0.12
-
-    def prepare(self):
-        import av
-
-        image = make_face_pairs(1, size=192, fake_share=0, random_state=0).data[0, 0]
-        with av.open(str(self.folder / "clip.mp4"), "w") as clip:
-            stream = clip.add_stream("mpeg4", rate=25)
-            stream.width = stream.height = 192
-            for shift in range(24):
-                frame = av.VideoFrame.from_ndarray(np.roll(image, shift, axis=1), format="rgb24")
-                clip.mux(stream.encode(frame))
-            clip.mux(stream.encode())
-
-    def whole(self, folder):
-        found = extract_frames(self.folder / "clip.mp4", n_frames=8, cache=folder)
-        return [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in found.paths]
-
-
-class Tiny(nn.Module):
-    """A network of a few numbers."""
-
-    input_size = 32
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
-        )
-
-    def forward(self, x):
-        return self.layers(x).flatten(1)
-
-
-def tiny():
-    """Backbone "faults:tiny"."""
-    torch.manual_seed(0)
-    return Tiny()
-
-
-def torment(kind, folder, kills, rng):
-    """Kill one kind of work again and again; return the figures."""
-    folder.mkdir()
-    start, case, n_killed, ended, wrong = time.perf_counter(), kind(folder), 0, 0, []
-    while (n_killed < kills or not case.finished) and len(wrong) < 10:
+def disks(folder, times, rng):
+    """Fill the disk, or forbid to write."""
+    for kind in _works.KINDS:
+        start = time.perf_counter()
         try:
-            killed, told = kill_within(kind.seconds, case.work, rng)
-            n_killed += killed
-            ended += not killed
-            case.after(killed, told)
-        except Wrong as error:
-            wrong.append(str(error))
-    figures = {"kills": n_killed, "runs to the end": ended, "lost or wrong": len(wrong)}
-    if wrong:
-        figures["first"] = wrong[0]
-    return figures | {"seconds": round(time.perf_counter() - start, 1)}
+            for found in _disks.trials(kind, folder / kind.__name__, max(1, times // 10)):
+                yield kind.name, *found, start
+                start = time.perf_counter()
+        except _disks.NoSmallDisk as reason:
+            yield kind.name, "full disk, read-only folder", 0, [], start, str(reason)
 
 
-KINDS = (StoreWrites, ModelSaves, Training, Benchmark, VideoFrames)
+def damage(folder, times, rng):
+    """Overwrite bytes, and cut files off."""
+    for number, kind in enumerate(_spoiling.KINDS):
+        start = time.perf_counter()
+        what, found = _spoiling.trials(kind, folder / str(number), min(1, times / TIMES), rng)
+        yield what, _spoiling.FAULT, *found, start
+
+
+def crowds(folder, times, rng):
+    """Let eight processes use one store."""
+    start = time.perf_counter()
+    for what, *found in _crowd.trials(folder, max(1, times // 5)):
+        yield what, f"{_crowd.PROCESSES} processes at once", *found, start
+        start = time.perf_counter()
+
+
+FAULTS = {"kill": kills, "ctrl-c": interrupts, "disk": disks, "damage": damage, "crowd": crowds}
+
+
+def cases(times, seed, only=""):
+    """Try all faults, or those whose name holds `only`; yield one entry for each kind of work."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, fault in FAULTS.items():
+            if only not in name:
+                continue
+            Path(folder, name).mkdir()
+            for what, how, n, wrong, start, *skipped in fault(Path(folder, name), times, rng):
+                yield {
+                    "what": what,
+                    "fault": how,
+                    "cases": n,
+                    "findings": len(wrong),
+                    "first": wrong[0] if wrong else None,
+                    "seconds": round(time.perf_counter() - start, 1),
+                    "skipped": skipped[0] if skipped else None,
+                }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=40, help="of each kind of work")
+    parser.add_argument("--times", type=int, default=TIMES, help="kills of each kind of work")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="kinds whose name holds this")
+    parser.add_argument("--only", default="", help="faults whose name holds this")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    rng = np.random.default_rng(options.seed)
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in KINDS:
-            if (options.only or "") in kind.name:
-                found[kind.name] = torment(kind, Path(folder, kind.__name__), options.kills, rng)
-                print(kind.name, found[kind.name], flush=True)
-    report("faults", {"seed": options.seed, "rows": found})
-    raise SystemExit(any(row["lost or wrong"] for row in found.values()))
+    found = []
+    for case in cases(options.times, options.seed, options.only):
+        print(case, flush=True)
+        found.append(case)
+    report("faults", {"seed": options.seed, "cases": found})
+    raise SystemExit(any(case["findings"] for case in found))
 
 
 if __name__ == "__main__":

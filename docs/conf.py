@@ -14,10 +14,13 @@ version = release = sklearn_diffake.__version__
 
 extensions = [
     "bench_tables",
+    "check_tables",
     "accessibility",
     "growth_tables",
     "heads_tables",
     "import_diagram",
+    "promise_tables",
+    "proof_tables",
     "quality_tables",
     "myst_parser",
     "numpydoc",
@@ -27,7 +30,10 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", *(f"generated/{n}_*.rst" for n in ("bench", "heads", "quality"))]
+exclude_patterns = [
+    "_build",
+    *(f"generated/{n}_*.rst" for n in ("bench", "heads", "proof", "quality")),
+]
 templates_path = ["_templates"]
 default_role = "literal"
 

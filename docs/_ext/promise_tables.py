@@ -38,12 +38,14 @@ def render(promises, measured):
 
 def write_table(app):
     """Write the table."""
-    found = json.loads((RESULTS / "promises.json").read_text())["promises"]
+    file = RESULTS / "promises.json"
+    found = json.loads(file.read_text())["promises"] if file.exists() else []
     bench, measured = RESULTS / "bench.json", []
     if bench.exists():
         suites = json.loads(bench.read_text())["suites"]
         measured = [row for suite in suites for row in suite["rows"]]
-    save(app, {"proof_promises": render(found, measured)})
+    page = render(found, measured) if found else "Not measured yet.\n"
+    save(app, {"proof_promises": page})
 
 
 def setup(app):

@@ -99,7 +99,7 @@ def video_level(
         if is_missing(name):
             raise ValueError(f"Row {row} has no video ({name!r}).")
     videos, first_row, code = np.unique(names, return_index=True, return_inverse=True)
-    parts = np.split(values[np.argsort(code, kind="stable")], np.cumsum(np.bincount(code))[:-1])
+    parts = np.split(values[np.argsort(code, kind="stable")], np.cumsum(np.bincount(code)))[:-1]
     pool = _pool(how, trim)
     pooled = np.array([pool(part) for part in parts], dtype=np.float64)
     labels = None if y_true is None else _labels(y_true, code, names)[first_row]
@@ -123,9 +123,8 @@ def _pool(how: str, trim: float) -> Callable[[NDArray[np.float64]], float]:
 def _labels(y_true: ArrayLike, code: NDArray[np.int64], names: NDArray[Any]) -> NDArray[np.int64]:
     """Return the labels, the same for all rows of a video."""
     labels = check_labels(check_rows(y_true, len(code), name="y_true"))
-    n_videos = code.max(initial=-1) + 1
-    genuine = np.bincount(code, weights=labels == 1, minlength=n_videos)
-    mixed = np.flatnonzero((genuine > 0) & (genuine < np.bincount(code, minlength=n_videos)))
+    genuine = np.bincount(code, weights=labels == 1)
+    mixed = np.flatnonzero((genuine > 0) & (genuine < np.bincount(code)))
     if mixed.size:
         rows = np.flatnonzero(code == mixed[0])
         good, bad = rows[labels[rows] == 1][0], rows[labels[rows] == -1][0]

@@ -96,7 +96,7 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
 
     Parameters
     ----------
-    cv : int, splitter, or list of (train, test)
+    cv : int, splitter, or list of (train, test), default=5
         What splits, as scikit-learn's ``cv``. It is given groups if it asks for them.
     by : str or int, default=None
         Column of `groups` that `cv` is given: a name for a DataFrame, a number for an array. None

@@ -118,11 +118,15 @@ def test_draws_of_one_class_are_repeated_and_counted():
         calls.append(labels)
         return roc_auc_score(labels, values)
 
-    with pytest.warns(UserWarning, match=r"\d+ draws besides the 200 that count held one class"):
+    message = r"\d+ draws besides the 200 that count held one class"
+    with pytest.warns(UserWarning, match=message) as warned:
         found = bootstrap_interval(
             metric, y, [4, 3, 2, 1], groups=groups, n_resamples=200, random_state=0
         )
     assert found == (1.0, 1.0, 1.0)
+    assert warned[0].filename == __file__
+    repeated = int(str(warned[0].message).split()[0])
+    assert 150 < repeated < 255  # half of all draws: 200 expected, standard error 20
     assert len(calls) == 201
     assert all(set(labels) == {1, -1} for labels in calls)
 

@@ -84,6 +84,36 @@ def test_det_curve_of_the_worst_technique(data):
     assert legend == ["all", "worst"]
 
 
+def test_det_ticks_are_where_their_labels_say(data):
+    X, y, _, detector = data
+    ax = drawn(DetectionErrorDisplay.from_estimator(detector, X, y)).ax_
+    for places, labels in (
+        (ax.get_xticks(), ax.get_xticklabels()),
+        (ax.get_yticks(), ax.get_yticklabels()),
+    ):
+        stated = [float(label.get_text().removesuffix(" %")) for label in labels]
+        assert stated == [0.1, 1, 5, 20, 50, 80, 95, 99, 99.9]
+        np.testing.assert_allclose(100 * norm.cdf(places), stated)
+    low, high = ax.get_xlim()
+    assert (low, high) == ax.get_ylim() == (-high, high)
+    assert low < ax.get_xticks()[0] < low + 0.2  # the frame is just off the scale
+
+
+def test_det_curve_marks_where_it_crosses_the_line_of_equal_rates(data):
+    X, y, technique, detector = data
+    first = DetectionErrorDisplay.from_estimator(detector, X, y)
+    second = DetectionErrorDisplay.from_estimator(detector, X, y, technique=technique, ax=first.ax_)
+    lines = drawn(second).ax_.lines
+    (equal,) = [line for line in lines if line.get_gid() == "equal rates"]  # once, not twice
+    np.testing.assert_array_equal(equal.get_xdata(), second.ax_.get_xlim())
+    np.testing.assert_array_equal(equal.get_ydata(), second.ax_.get_ylim())
+    marks = [line for line in lines if line.get_marker() == "o"]
+    assert not any(line.get_clip_on() for line in (*marks, *second.lines_))  # whole on the frame
+    for display, mark in zip((first, second), marks, strict=True):
+        np.testing.assert_allclose(norm.cdf(mark.get_xydata()), [[display.eer[0]] * 2])
+        assert mark.get_color() == display.lines_[0].get_color()
+
+
 def test_perfect_scores_are_drawn_on_the_frame():
     display = drawn(DetectionErrorDisplay.from_predictions([1, 1, -1, -1], [4, 3, 2, 1]))
     points = display.lines_[0].get_xydata()
@@ -100,11 +130,23 @@ def test_det_curves_of_folds(data):
     assert len({line.get_color() for line in display.lines_}) == 1
     (text,) = display.ax_.get_legend().get_texts()
     assert "4 folds" in text.get_text()
+    assert text.get_text().startswith("MahalanobisDetector (EER = ")
+    named = DetectionErrorDisplay.from_cv_results(results, X, y, name="ours")
+    assert named.lines_[0].get_label().startswith("ours (EER = ")
     assert f"{100 * np.mean(display.eer):.1f} ±" in text.get_text()
     test = results["indices"]["test"][2]
     score = results["estimator"][2].decision_function(X[test])
     again = DetectionErrorDisplay.from_predictions(y[test], score, technique=technique[test])
     assert again.eer[0] == display.eer[2]
+
+
+def test_legend_gives_mean_and_spread_of_folds():
+    labels = [1, 1, -1, -1]
+    curves = [detection_error_curve(labels, score) for score in ([4, 3, 2, 1], [1, 2, 3, 4])]
+    display = drawn(DetectionErrorDisplay(curves, name="two").plot())
+    assert display.lines_[0].get_label() == "two (EER = 50.0 ± 50.0 %, 2 folds)"
+    assert all(line.get_alpha() < 1 for line in display.lines_)  # they may lie on one another
+    assert all(line.get_linewidth() > 0 for line in display.lines_)
 
 
 def test_det_curves_of_folds_that_have_none(data):
@@ -133,9 +175,14 @@ def test_histogram(data, pyplot):
     decision = detector.decision_function(X)
     assert len(display.bins_) == 18
     assert (display.bins_[0], display.bins_[-1]) == (decision.min(), decision.max())
-    for label, heights in zip((1, -1), display.heights_, strict=True):
+    filled, outlines = display.ax_.patches[::2], display.ax_.patches[1::2]
+    for label, heights, *patches in zip((1, -1), display.heights_, filled, outlines, strict=True):
         own = decision[y == label]
         np.testing.assert_allclose(heights, np.histogram(own, display.bins_)[0] / len(own))
+        for patch in patches:
+            np.testing.assert_array_equal(patch.get_data().values, heights)
+        assert patches[0].get_fill()
+        assert patches[0].get_alpha() < 1  # what lies behind is seen
     assert display.threshold_line_.get_xdata()[0] == 0
     rates = f"APCER {apcer(y, decision):.1%}, BPCER {bpcer(y, decision):.1%}"
     assert rates in [text.get_text() for text in ax.get_legend().get_texts()][-1]
@@ -145,6 +192,18 @@ def test_histogram_without_threshold():
     display = drawn(ScoreHistogramDisplay.from_predictions([1, -1], [2.0, 2.0], name="tied"))
     assert display.threshold_line_ is None
     assert display.ax_.get_title() == "tied"
+
+
+def test_histogram_is_titled_by_the_detector(data):
+    X, y, _, detector = data
+    draw = ScoreHistogramDisplay.from_estimator
+    assert draw(detector, X, y).ax_.get_title() == "MahalanobisDetector"
+    assert draw(detector, X, y, name="ours").ax_.get_title() == "ours"
+
+
+def test_a_score_at_the_threshold_is_called_genuine():
+    display = ScoreHistogramDisplay.from_predictions([1, -1], [2.0, 2.0], threshold=2.0)
+    assert "APCER 100.0%, BPCER 0.0%" in display.threshold_line_.get_label()
 
 
 def test_heatmap(data):
@@ -176,6 +235,54 @@ def test_heatmap_of_given_values():
     display = TechniqueHeatmapDisplay(values, techniques=["t"], detectors=["a", "b"])
     drawn(display.plot(vmin=0, vmax=1, values_format=".0%"))
     assert [text.get_text() for text in display.text_[0]] == ["10%", "\N{EN DASH}"]
+
+
+def test_heatmap_of_one_technique_has_one_row():
+    scores, technique = {"a": [2, 1, 3, 0]}, ["", "", "swap", "swap"]
+    display = TechniqueHeatmapDisplay.from_predictions([1, 1, -1, -1], scores, technique=technique)
+    assert display.techniques == ["swap"]
+    assert display.values.tolist() == [[0.5]]
+
+
+def test_heatmap_keeps_a_technique_that_is_called_all():
+    scores, technique = {"a": [2, 1, 3, 0]}, ["", "", "all", "swap"]
+    display = TechniqueHeatmapDisplay.from_predictions([1, 1, -1, -1], scores, technique=technique)
+    assert display.techniques == ["all", "swap"]
+    assert display.values.tolist() == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("techniques", "lines"),
+    [(["swap", "warp", "all"], [1.5]), (["swap", "all"], [0.5]), (["swap", "warp"], []),
+     (["all"], [])],
+)  # fmt: skip
+def test_heatmap_parts_the_last_row_if_it_is_of_all(techniques, lines):
+    values = np.linspace(0, 1, len(techniques))[:, np.newaxis]
+    display = TechniqueHeatmapDisplay(values, techniques=techniques, detectors=["a"])
+    drawn(display.plot())
+    assert [line.get_ydata()[0] for line in display.ax_.lines] == lines
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == techniques
+    assert len(display.figure_.axes) == 2  # with a colour bar
+
+
+def test_heatmap_is_written_in_ink_that_can_be_read():
+    dark, light = ["black", "blue", "red", "magenta"], ["lime", "yellow", "cyan", "white"]
+    colours = [*dark, *light, "#008000", "#CC6666"]
+    values = np.arange(10.0)[np.newaxis]
+    display = TechniqueHeatmapDisplay(values, techniques=["t"], detectors=list("abcdefghij"))
+    drawn(display.plot(cmap=matplotlib.colors.ListedColormap(colours), colorbar=False))
+    assert len(display.figure_.axes) == 1
+    ink = [text.get_color() for text in display.text_[0]]
+    assert ink == ["white"] * 4 + ["black"] * 4 + ["white", "black"]
+
+
+@pytest.mark.parametrize(("length", "turned"), [(18, False), (19, True)])
+def test_long_names_of_detectors_are_turned(length, turned):
+    names = ["a" * length, "b"]
+    display = TechniqueHeatmapDisplay(np.eye(1, 2), techniques=["t"], detectors=names)
+    labels = drawn(display.plot()).ax_.get_xticklabels()
+    assert [label.get_text() for label in labels] == names
+    assert all((label.get_rotation() > 0) == turned for label in labels)
 
 
 def test_heatmap_refuses():

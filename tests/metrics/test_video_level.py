@@ -43,10 +43,17 @@ def test_labels_and_what_else_belongs_to_a_video():
     assert technique[pooled.first_row].tolist() == ["", "swap"]
 
 
+@pytest.mark.parametrize("how", POOLS)
+def test_no_rows_are_no_videos(how):
+    pooled = video_level([], [], how, y_true=[])
+    assert [len(values) for values in pooled] == [0, 0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("args", "options", "message"),
     [
         (([1, 2], ["a"]), {}, "video has 1 values for 2 rows"),
+        (([1, 2], list("aab")), {}, "video has 3 values for 2 rows"),
         (([1, np.nan], ["a", "a"]), {}, "NaN in row 1"),
         (([1, 2], np.array(["a", None], dtype=object)), {}, "Row 1 has no video"),
         (([1, 2], ["a", "b"], "mode"), {}, "'how' parameter"),
@@ -56,6 +63,16 @@ def test_labels_and_what_else_belongs_to_a_video():
             ([1, 2, 3], ["b", "a", "a"]),
             {"y_true": [1, 1, -1]},
             "Video 'a' is genuine .* in row 1 and deepfake .* in row 2",
+        ),
+        (
+            (range(8), list("bacaabcc")),
+            {"y_true": [1, -1, 1, -1, 1, 1, -1, 1]},
+            "Video 'a' is genuine .* in row 4 and deepfake .* in row 1",
+        ),
+        (
+            (range(7), list("baaaabb")),
+            {"y_true": [1, 1, 1, -1, -1, 1, -1]},
+            "Video 'a' is genuine .* in row 1 and deepfake .* in row 3",
         ),
     ],
 )

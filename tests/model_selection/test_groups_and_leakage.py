@@ -79,6 +79,8 @@ def test_leak_is_named():
     ) as caught:
         check_no_leakage([([0, 2], [1, 3]), ([0, 1], [2, 3])], groups)
     assert "row 2 of test" in str(caught.value)
+    with pytest.raises(LeakageError, match="'cid' is in row 1 of training and in row 4 of test"):
+        check_no_leakage([([3, 1, 0], [6, 5, 4])], [*groups, ("cid", ""), ("cid", ""), ("f", "")])
     assert isinstance(caught.value, ValueError)
 
 
@@ -153,6 +155,7 @@ def test_guard_with_whole_groups(frame):
         groups = persons if isinstance(cv, IdentityGroupKFold) else frame.person
         assert len(list(LeakageGuard(cv).split(X, frame.y, groups))) == 4
     assert LeakageGuard(KFold(4)).get_n_splits() == 4
+    assert LeakageGuard().get_n_splits() == 5
     with pytest.raises(ValueError, match="no column 'tribe'"):
         list(LeakageGuard(4, disjoint=["tribe"]).split(X, frame.y, persons))
     assert repr(LeakageGuard(3)) == "LeakageGuard(by=None, cv=3, disjoint=None)"

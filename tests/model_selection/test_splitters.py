@@ -288,6 +288,12 @@ def test_seeds(X, frame):
             "form 1 groups",
         ),
         (
+            LeaveOneTechniqueOut(n_folds=4),
+            [1, 1, 1, -1],
+            [("", "p"), ("", "q"), ("", "r"), ("s", "r")],
+            "form 3 groups",
+        ),
+        (
             LeaveOneTechniqueOut(n_folds=2),
             [1, 1, 1, -1],
             [("", "p"), ("", "p"), ("", "p"), ("s", "q")],
@@ -304,6 +310,14 @@ def test_seeds(X, frame):
 def test_refusals_say_why(cv, y, groups, message):
     with pytest.raises(ValueError, match=message):
         list(cv.split(np.zeros((4, 1)), y, groups))
+
+
+@pytest.mark.parametrize("cv", [LeaveOneDatasetOut(one_class="keep"), LeaveOneTechniqueOut()])
+def test_names_are_of_the_rows_that_are_split(cv):
+    y, groups = [1, 1, -1, -1], list("aabb")
+    assert cv.held_out(None, y, groups) == cv.held_out(np.zeros((4, 1)), y, groups)
+    with pytest.raises(ValueError, match="groups has 4 rows for the 3 rows of X"):
+        cv.held_out(np.zeros((3, 1)), y, groups)
 
 
 def test_repr():

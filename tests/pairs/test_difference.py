@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import get_tags
 
 from sklearn_diffake.pairs import PairDifference
 
@@ -67,8 +68,9 @@ def test_cosine_does_not_depend_on_length(embeddings, normalize):
     np.testing.assert_allclose(result[:, 0], expected, rtol=1e-12)
 
 
-def test_cosine_stays_in_range():
-    a = np.random.default_rng(0).normal(size=(500, 7)).astype(np.float32)
+@pytest.mark.parametrize("width", [7, 512])
+def test_cosine_stays_in_range(width):
+    a = np.random.default_rng(0).normal(size=(500, width)).astype(np.float32)
     for b, value in [(a, 0), (-a, 2)]:
         result = PairDifference("cosine").fit_transform(np.stack([a, b], axis=1))
         assert result.min() >= 0
@@ -195,6 +197,12 @@ def test_transform_expects_what_fit_saw(embeddings):
         fitted.transform(embeddings[:, 0])
     with pytest.raises(ValueError, match=r"fitted on differences already made \(n, k\)"):
         PairDifference().fit(embeddings[:, 0]).transform(embeddings)
+
+
+def test_tags_say_what_it_takes():
+    tags = get_tags(PairDifference()).input_tags
+    assert tags.two_d_array
+    assert tags.three_d_array
 
 
 @pytest.mark.parametrize("params", [{"operator": "sum"}, {"normalize": "l2"}])

@@ -61,8 +61,11 @@ def by_brute_force(table, exclude):
 
 @pytest.mark.parametrize("table", forms(FACES), ids=["dict", "frame", "structured"])
 def test_reference_pairs(table):
-    with pytest.warns(UserWarning, match=r"1 of 7 rows are skipped.*1 genuine.*row 6 \(f/c1.jpg\)"):
+    with pytest.warns(
+        UserWarning, match=r"1 of 7 rows are skipped.*1 genuine.*row 6 \(f/c1.jpg\)"
+    ) as warned:
         pairs = make_reference_pairs(table, random_state=0)
+    assert warned[0].filename == __file__  # the line to look at is the caller's
     assert pairs.data.shape == (6, 2)
     assert pairs.data.dtype == object
     assert pairs.n_skipped == 1  # identity c has no genuine image
@@ -84,6 +87,24 @@ def test_all_references_are_exactly_those_allowed(exclude):
     assert len(found) == len(set(found))
     assert set(found) == by_brute_force(table, exclude)
     assert by_brute_force(table, None) > by_brute_force(table, "original")
+
+
+@pytest.mark.filterwarnings("ignore:.*rows are skipped:UserWarning")
+@pytest.mark.parametrize("exclude", [None, "original"])
+def test_small_tables_with_one_image_of_several_persons(exclude):
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        table = {
+            "path": [f"{i}.jpg" for i in rng.integers(0, 5, 8)],
+            "identity": rng.integers(0, 3, 8),
+            "label": rng.choice([1, 1, -1], 8),
+            "original": [f"x/{i}.mp4" for i in rng.integers(0, 5, 8)],
+        }
+        expected = by_brute_force(table, exclude)
+        if expected:
+            pairs = make_reference_pairs(table, k="all", exclude=exclude)
+            assert {tuple(row) for row in pairs.index} == expected
+            assert pairs.n_skipped == 8 - len({probe for _, probe in expected})
 
 
 @pytest.mark.filterwarnings("ignore:.*rows are skipped:UserWarning")
