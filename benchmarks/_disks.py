@@ -1,6 +1,7 @@
 """Let work meet a disk that is full, or that cannot be written, and look at what it leaves."""
 
 import contextlib
+import shutil
 import subprocess
 import warnings
 
@@ -26,11 +27,13 @@ def small_disk(folder):
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        subprocess.run([shutil.which("umount"), "--lazy", folder], check=True)
 
 
 def _mount(*options):
-    done = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+    if (mount := shutil.which("mount")) is None:
+        raise NoSmallDisk("there is no command to mount one")
+    done = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoSmallDisk(done.stderr.strip() or "mount failed")
 

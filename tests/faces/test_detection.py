@@ -1,5 +1,7 @@
 """Finding faces, and choosing one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from image_helpers import astronaut, noise, small_face
@@ -133,3 +135,30 @@ def test_cuda_finds_what_the_cpu_finds():
     )
     np.testing.assert_allclose(on_gpu.boxes, on_cpu.boxes, atol=0.5)
     np.testing.assert_allclose(on_gpu.landmarks, on_cpu.landmarks, atol=0.5)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40])
+def test_candidates_are_filled_up_and_keep_their_verdicts(n):
+    torch = pytest.importorskip("torch")
+    _, stage, _ = _detection._cascade("cpu")[0]
+    (plain,) = stage.args
+    candidates = torch.rand(n, 3, 24, 24, generator=torch.Generator().manual_seed(n))
+    with torch.inference_mode():
+        for found, expected in zip(stage(candidates), plain(candidates), strict=True):
+            assert len(found) == n
+            torch.testing.assert_close(found, expected)
+
+
+def test_a_stage_meets_few_numbers_of_candidates(monkeypatch):
+    nets, detect_face = _detection._cascade("cpu")
+    met = []
+
+    def watched(stage):
+        (plain,) = stage.args
+        return partial(stage.func, lambda x: met.append(len(x)) or plain(x))
+
+    stages = (nets[0], watched(nets[1]), watched(nets[2]))
+    monkeypatch.setattr(_detection, "_cascade", lambda device: (stages, detect_face))
+    assert [len(faces.boxes) for faces in detect([astronaut(), small_face()])] == [1, 1]
+    assert met
+    assert all(n % _detection._TOGETHER == 0 for n in met)
