@@ -4,8 +4,9 @@ Same files, network and threads, each side in processes of its own that take tur
 pairs, score others, score them again, as one does who looks at a result and changes something.
 References are shared by the pairs of a person. Rendered people by default. With ``--data FOLDER``,
 laid out as real_pairs.py says, also fitted on LFW and scored on DFDC; with ``--network FILE`` on
-that face network in ONNX too. Quality is judged from 100 pairs on; its intervals are those of the
-ratio, both sides on the same groups drawn.
+that face network in ONNX too. The pipeline that comes fitted scores the same pairs, beside the
+afternoon's with ImageNet features: neither needs a download. Quality is judged from 100 pairs on;
+its intervals are those of the ratio, both sides on the same groups drawn.
 
     python benchmarks/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] [--quick] [--save]
 """
@@ -27,12 +28,13 @@ from _yardstick import alone, option, row, spread, write_jpegs
 from real_pairs import dfdc_pairs, lfw_pairs
 from sklearn.metrics import roc_auc_score
 
-from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake import load_default, make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
 from sklearn_diffake.novelty import SumRuleDetector
 
 PLAIN = "the pipeline of an afternoon"
+DEFAULT = "the packaged default, its own networks"
 
 
 def case(side):
@@ -63,6 +65,9 @@ def case(side):
     if side == "ours":
         model.set_params(diff__operator="cosine", detect=SumRuleDetector()).fit(pairs[0])
         scores["cosine"] = model.score_samples(pairs[1])
+    if side == "ours" and not network:
+        default = load_default().set_params(align__on_missing="crop")
+        scores[DEFAULT] = default.score_samples(pairs[1])
     found = {"times": times, "peak": peak, "scores": {k: v.tolist() for k, v in scores.items()}}
     (folder / "found.json").write_text(json.dumps(found))
 
@@ -82,7 +87,7 @@ def compare(name, folder, network, y, groups, repeats):
     for turn in range(repeats):
         for side in list(found)[:: 1 if turn % 2 else -1]:
             found[side].append(apart(side, folder, network))
-    name = f"{name}, {Path(network).name if network else 'EfficientNet-Lite0'}"
+    pairs, name = name, f"{name}, {Path(network).name if network else 'EfficientNet-Lite0'}"
     rows = []
     for part in ("fit", "score", "score again", None):
         times = {
@@ -97,7 +102,8 @@ def compare(name, folder, network, y, groups, repeats):
     rows.append(row(f"peak memory of the process: {name}", PLAIN, *peaks, "MB", goal="> 1"))
     theirs = np.array(next(iter(found["theirs"][0]["scores"].values())))
     for head, scores in found["ours"][0]["scores"].items() if len(y) >= 100 else ():
-        rows += quality(f"{head}: {name}", y, np.array(scores), theirs, groups)
+        what = f"{head}: {pairs if head == DEFAULT else name}"
+        rows += quality(what, y, np.array(scores), theirs, groups)
     return rows
 
 

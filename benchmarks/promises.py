@@ -107,21 +107,24 @@ PROMISES = {  # name: what is promised, the tests that hold it, rows of bench.js
 }
 
 
-class Outcomes(Counter):
+class Outcomes:
     """A plugin of pytest that counts how cases end."""
+
+    def __init__(self):
+        self.counts = Counter()
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != "passed":
-            self[report.outcome] += 1
+            self.counts[report.outcome] += 1
 
 
 def count(tests):
     """Run tests in this process, and print how many cases ended how."""
-    counts = Outcomes()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", *tests], plugins=[counts])
+    outcomes = Outcomes()
+    status = pytest.main(["-q", "-p", "no:cacheprovider", *tests], plugins=[outcomes])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest could not run {', '.join(tests)}")
-    print(f"\n{json.dumps(counts)}")
+    print(f"\n{json.dumps(outcomes.counts)}")
 
 
 def outcomes(tests):

@@ -18,11 +18,11 @@ def mutation(found):
     """Return the table of mutants."""
     rows = []
     for name, package in found["packages"].items():
-        drawn = f"{package['tried']:,} of {package['mutants']:,}"
+        drawn = f"{package['tried']:,} of {package['places']:,}"
         share = per_cent(package["share"])
         if ends := package.get("interval"):
             share += f" ({' to '.join(f'{100 * end:.1f}' for end in ends)})"
-        outcomes = (f"{package[key]:,}" for key in ("caught", "survived", "timed_out"))
+        outcomes = (f"{package[key]:,}" for key in ("caught", "survived", "timed out"))
         rows.append([f"``{name}``", drawn, *outcomes, share])
     header = ["Package", "Mutants tried", "Caught", "Survived", "Past their limit", "Share caught"]
     return list_table(header, rows, "20 18 12 12 14 24")
@@ -47,17 +47,16 @@ def release(found):
     about = (
         f"The wheel of version {found['version']} has {sizes[0]:.1f} MB, the source distribution "
         f"{sizes[1]:.1f} MB. The demonstration, from {demo['from']}, took {demo['seconds']:.0f} s; "
-        f"the environment has {demo['environment_MB'] / 1000:.1f} GB, and "
-        f"{demo['environment_MB_with_cuda'] / 1000:.1f} GB with the CUDA build of torch.\n\n"
+        f"the environment has {demo['environment_MB'] / 1000:.1f} GB.\n\n"
     )
     rows = []
     for row in found["rows"]:
-        left_out = ", ".join(row.get("not run", [])) or ""
         counts = (f"{row[key]:,}" for key in ("passed", "failed", "skipped"))
         versions = f"torch {row['torch']}, scikit-learn {row['scikit-learn']}"
-        rows.append([row["python"], f"{row['dependencies']}: {versions}", *counts, left_out])
-    header = ["Python", "Dependencies", "Passed", "Failed", "Skipped", "Not run"]
-    return about + list_table(header, rows, "10 34 10 9 10 27")
+        took = f"{row['seconds'] / 60:.0f} min"
+        rows.append([row["python"], f"{row['dependencies']}: {versions}", *counts, took])
+    header = ["Python", "Dependencies", "Passed", "Failed", "Skipped", "Took"]
+    return about + list_table(header, rows, "10 50 10 10 10 10")
 
 
 def write_tables(app):

@@ -1,0 +1,188 @@
+"""Build the wheel and the source distribution, and test the wheel in environments of its own.
+
+Both are built twice, and the wheel once more from the source distribution: the bytes must be the
+same. Then the demonstration runs from the wheel alone, in an empty folder, where Linux allows it
+without a network. Then, for each environment, the wheel is installed with all that its tests need,
+and the tests of the source distribution run on it; the sources themselves are put aside.
+
+    python benchmarks/release.py [--only 3.13] [--work build/release] [--save]
+
+Interpreters are found by name (python3.12) or as --python 3.12=/path/to/python. With --only, rows
+of the other environments are kept where they are of the same wheel.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import xml.etree.ElementTree as ElementTree  # nosec: of our own reports
+from pathlib import Path
+
+from _yardstick import RESULTS, machine
+
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENTS = (  # Python, dependencies, what pip is told
+    ("3.11", "oldest", ["-c", ROOT / "constraints" / "oldest.txt"]),
+    ("3.12", "newest", []),
+    ("3.13", "newest", []),
+)
+SHOWN = ("torch", "scikit-learn", "numpy")
+QUIET = ("--quiet", "--disable-pip-version-check")
+OFFLINE = ("unshare", "--net", "--map-root-user")
+
+
+def call(*command, **options):
+    """Run a command; an error if it fails."""
+    subprocess.run([str(word) for word in command], check=True, **options)
+
+
+def environment(python, folder, *requirements):
+    """Make an environment and install into it; return its Python and the seconds that took."""
+    start = time.perf_counter()
+    if not (folder / "bin" / "python").exists():
+        call(python, "-m", "venv", folder)
+    own = folder / "bin" / "python"
+    call(own, "-m", "pip", "install", *QUIET, *requirements)
+    return own, time.perf_counter() - start
+
+
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def build(work):
+    """Build everything twice; return wheel, source distribution and whether bytes were the same."""
+    python, _ = environment(sys.executable, work / "builder", "build", "hatchling")
+    made = []
+    for turn in ("first", "second"):
+        shutil.rmtree(work / turn, ignore_errors=True)
+        call(python, "-m", "build", "--no-isolation", "-o", work / turn, ROOT,
+             stdout=subprocess.DEVNULL)  # fmt: skip
+        made.append([next((work / turn).glob(f"*.{kind}")) for kind in ("whl", "tar.gz")])
+    (wheel, sdist), (again, sdist_again) = made  # build makes the wheel from the sdist
+    shutil.rmtree(work / "direct", ignore_errors=True)
+    call(python, "-m", "build", "--no-isolation", "--wheel", "-o", work / "direct", ROOT,
+         stdout=subprocess.DEVNULL)  # fmt: skip
+    same = digest(wheel) == digest(again) and digest(sdist) == digest(sdist_again)
+    direct = next((work / "direct").glob("*.whl"))
+    return wheel, sdist, same, digest(direct) == digest(wheel)
+
+
+def demonstrate(work, wheel):
+    """Run the demonstration from the wheel alone; return its seconds and what was installed."""
+    python, seconds = environment(sys.executable, work / "demo", f"{wheel}[demo]")
+    offline = OFFLINE if subprocess.run([*OFFLINE, "true"], check=False).returncode == 0 else ()
+    folder = work / "empty"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    start = time.perf_counter()
+    call(*offline, python.parent / "sklearn-diffake", "demo", cwd=folder)
+    return {
+        "from": "the wheel alone" + (", without a network" if offline else ""),
+        "seconds": round(time.perf_counter() - start, 1),
+        "environment_MB": size_of(work / "demo"),
+        "install_seconds": round(seconds),
+    }
+
+
+def size_of(folder):
+    """Return the megabytes of all files below a folder."""
+    return sum(f.lstat().st_size for f in folder.rglob("*") if not f.is_symlink()) // 10**6
+
+
+def try_environment(work, wheel, sdist, python, dependencies, options):
+    """Test the wheel in one environment; return a row."""
+    version = subprocess.check_output(
+        [python, "-c", "import platform; print(platform.python_version())"], text=True
+    ).strip()
+    folder = work / f"{version}-{dependencies}"
+    own, _ = environment(python, folder / "env", *options, f"{wheel}[test]")
+    call(own, "-m", "pip", "install", *QUIET, "--force-reinstall", "--no-deps", wheel)
+    tests = folder / "tests"
+    shutil.rmtree(tests, ignore_errors=True)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tests, filter="data")
+    (tests,) = tests.iterdir()
+    shutil.rmtree(tests / "sklearn_diffake")
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(subprocess.check_output([own, "-c", where], text=True).strip())
+    (tests / "sklearn_diffake").symlink_to(site / "sklearn_diffake")  # what was installed, so found
+    start, report = time.perf_counter(), folder / "report.xml"
+    command = [own, "-m", "pytest", "-q", "-n", os.cpu_count(), f"--junit-xml={report}"]
+    subprocess.run([str(word) for word in command], cwd=tests, check=False)
+    seconds = round(time.perf_counter() - start)
+    names = "from importlib.metadata import version as v; import sys; print(*map(v, sys.argv[1:]))"
+    found = subprocess.check_output([own, "-c", names, *SHOWN], text=True).split()
+    versions = dict(zip(SHOWN, found, strict=True))
+    about = {"python": version, "dependencies": dependencies, **versions}
+    return about | outcome(report) | {"seconds": seconds, "wheel": digest(wheel)}
+
+
+def outcome(report):
+    """Count the cases of a test report; name those that failed."""
+    cases = ElementTree.parse(report).getroot().iter("testcase")  # nosec: pytest wrote it just now
+    found = {"passed": 0, "failed": 0, "skipped": 0, "expected to fail": 0}
+    names = []
+    for case in cases:
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            found["failed"] += 1
+            names.append(f"{case.get('classname')}::{case.get('name')}")
+        elif skip is None:
+            found["passed"] += 1
+        else:
+            found["expected to fail" if "xfail" in skip.get("type", "") else "skipped"] += 1
+    return {**found, "failures": names}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="environments whose name holds this")
+    parser.add_argument("--python", action="append", default=[], metavar="3.12=PATH")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "release")
+    parser.add_argument("--save", action="store_true")
+    options = parser.parse_args()
+    work, file = options.work.resolve(), RESULTS / "release.json"
+    work.mkdir(parents=True, exist_ok=True)
+    pythons = dict(item.split("=", 1) for item in options.python)
+    wheel, sdist, same, direct = build(work)
+    demo = demonstrate(work, wheel)
+    known = json.loads(file.read_text())["rows"] if file.exists() else []
+    known = [row for row in known if row.get("wheel") == digest(wheel)]
+    rows = []
+    for version, dependencies, told in ENVIRONMENTS:
+        kept = [r for r in known if (r["python"].startswith(version), r["dependencies"]) ==
+                (True, dependencies)]  # fmt: skip
+        if options.only not in f"{version} {dependencies}":
+            rows += kept
+            continue
+        python = pythons.get(version) or shutil.which(f"python{version}")
+        if python is None:
+            print(f"no Python {version}: left out", file=sys.stderr)
+            continue
+        rows.append(try_environment(work, wheel, sdist, python, dependencies, told))
+        print(rows[-1], flush=True)
+    found = {
+        "benchmark": "release",
+        "version": wheel.name.split("-")[1],
+        "machine": machine(),
+        "wheel_bytes": wheel.stat().st_size,
+        "sdist_bytes": sdist.stat().st_size,
+        "reproducible": same,
+        "wheel_from_sdist_identical": direct,
+        "demo": demo,
+        "rows": rows,
+    }
+    print(json.dumps(found, indent=1))
+    if options.save:
+        file.write_text(json.dumps(found, indent=1) + "\n")
+    raise SystemExit(any(row["failed"] for row in rows) or not (same and direct))
+
+
+if __name__ == "__main__":
+    main()
