@@ -1,6 +1,7 @@
 """The harness of the benchmarks: rows, failures, and the page made of them."""
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -102,6 +103,36 @@ def test_every_promise_is_held_by_tests_that_exist():
             assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
+def test_cases_of_a_release_are_counted_by_outcome(tmp_path):
+    import release
+
+    kinds = {
+        "fine": "",
+        "wrong": "<failure>no</failure>",
+        "broken": "<error>no</error>",
+        "absent": '<skipped type="pytest.skip"/>',
+        "known": '<skipped type="pytest.xfail"/>',
+    }
+    cases = "".join(f'<testcase classname="a" name="{n}">{x}</testcase>' for n, x in kinds.items())
+    (tmp_path / "report.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    found = release.outcome(tmp_path / "report.xml")
+    assert found.pop("failures") == ["a::wrong", "a::broken"]
+    assert found == {"passed": 1, "failed": 2, "skipped": 1, "expected to fail": 1}
+
+
+def test_every_committed_result_has_its_table():
+    from check_tables import coverage, mutation, release
+    from promise_tables import render
+    from proof_tables import faults, hostile
+
+    tables = {t.__name__: t for t in (coverage, mutation, release, faults, hostile)}
+    tables["promises"] = lambda found: render(found["promises"], [])
+    for name, table in tables.items():
+        found = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+        rows = table(found).partition(".. list-table::")[2].count("\n   * - ")
+        assert rows > 1, name  # the first is the header
+
+
 def teardown_module():
     for name in (
         "run",
@@ -111,5 +142,9 @@ def teardown_module():
         "bench_frames",
         "bench_tables",
         "heads_tables",
+        "release",
+        "check_tables",
+        "promise_tables",
+        "proof_tables",
     ):
         sys.modules.pop(name, None)

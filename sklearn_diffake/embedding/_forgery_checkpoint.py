@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn_diffake.utils._sealed import check_seal, seal
 
 State = dict[str, NDArray[Any]]
 
-_FORMAT = 1
+_FORMAT = 2
 _COMMIT = "checkpoint.json"
 #: Name of the setting that holds the seed.
 SEED = "seed drawn from random_state"
@@ -24,8 +25,8 @@ class Checkpoint:
 
     ``epoch-0007.safetensors`` holds the network (a file that `ForgeryEmbedder` takes as
     `weights`), ``momentum-0007.safetensors`` the optimiser, ``checkpoint.json`` says which of
-    them count. That last file is replaced whole and last, so that whenever the process is
-    killed, the folder holds the state of one epoch or of the next.
+    them count, under a checksum. That last file is replaced whole and last, so that whenever the
+    process is killed, the folder holds the state of one epoch or of the next.
 
     Parameters
     ----------
@@ -54,10 +55,12 @@ class Checkpoint:
             return None
         try:
             content = json.loads((self.folder / _COMMIT).read_text(encoding="utf-8"))
-            found, epoch = dict(content["settings"]), int(content["epoch"])
+            found, epoch = {"format": content["format"], **content["settings"]}, content["epoch"]
+            if found["format"] == _FORMAT and content.pop("checksum") != _checksum(content):
+                raise ValueError("its checksum is another")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(_COMMIT, error) from error
-        self._compare({"format": content.get("format"), **found})
+        self._compare(found)
         content["networks"] = {e: self._read(_network(e)) for e in {epoch, *content["best"]}}
         content["momentum"] = self._read(_momentum(epoch))
         return content
@@ -83,7 +86,8 @@ class Checkpoint:
         self._write(_network(epoch), network)
         self._write(_momentum(epoch), momentum)
         content = {"format": _FORMAT, "epoch": epoch, "best": best, **record}
-        content["settings"] = self.settings
+        content = json.loads(json.dumps({**content, "settings": self.settings}))
+        content["checksum"] = _checksum(content)
         write_whole(self.folder / _COMMIT, json.dumps(content, indent=1).encode())
         needed = {_network(e) for e in {epoch, *best}} | {_momentum(epoch)}
         for kind in ("epoch-*", "momentum-*"):
@@ -148,6 +152,11 @@ def stored_seed(folder: Any) -> int | None:
 def write_network(file: Path, arrays: State, metadata: dict[str, str]) -> None:
     """Write arrays to a .safetensors file with a checksum, whole or not at all."""
     write_whole(file, seal(arrays, metadata))
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Return a checksum of plain values as JSON gives them back."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _network(epoch: int) -> str:

@@ -181,7 +181,10 @@ def halo(cv2: Any, patch: Patch, rim: Record, mask: Patch) -> Patch:
 def jpeg(cv2: Any, image: Patch, quality: int) -> Patch:
     """Compress an RGB image as JPEG and read it again."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    try:
+        done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:  # as OpenCV 4 tells what OpenCV 5 returns
+        done = False
     if not done:
         raise RuntimeError(f"OpenCV could not encode an image of shape {image.shape} as JPEG.")
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

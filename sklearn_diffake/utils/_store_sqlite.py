@@ -35,6 +35,7 @@ _BUSY_SECONDS = 60.0
 _PREFIX = "embeddings-"
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _TWICE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+_HOW_TO_WRITE, _WAYS = 18, {1, 2}  # bytes of the header: how to write and read; journal or WAL
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
 
 
@@ -210,7 +211,7 @@ def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
             refusal = error
             continue
         try:
-            _prepare(connection, writes=mode == "mode=rw")
+            _prepare(connection, file, writes=mode == "mode=rw")
             return connection, mode != "mode=rw"
         except sqlite3.OperationalError as error:
             connection.close()
@@ -223,7 +224,7 @@ def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
     raise refusal
 
 
-def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
+def _prepare(connection: sqlite3.Connection, file: Path, *, writes: bool) -> None:
     """Set the connection up, after a look at whether the file is one of ours."""
     connection.text_factory = bytes  # a damaged row must not fail on its encoding
     connection.execute("PRAGMA cell_size_check = ON")
@@ -231,6 +232,10 @@ def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if (made_by, version) != (APPLICATION_ID, VERSION) or layout(connection) != own_layout():
         raise damage("not an embedding store of this version")
+    with file.open("rb") as header:
+        header.seek(_HOW_TO_WRITE)
+        if not set(header.read(2)) <= _WAYS:  # SQLite takes any other for a file to be read only
+            raise damage("a format that nobody writes")
     if writes:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: a log of 4 MB

@@ -226,6 +226,19 @@ def test_a_damaged_folder_is_named(name, damage, tmp_path):
         model.fit(pairs())
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [('"best"', '"rest"'), ("0.", "1."), ('"epoch": 5', '"epoch": 4')]
+)
+def test_a_state_that_was_altered_is_refused(old, new, tmp_path):
+    embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+    file = tmp_path / "checkpoint.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"is damaged: checkpoint\.json cannot be read .*checksum"):
+        embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+
+
 # --- a loss that is no number ------------------------------------------------------------------
 
 

@@ -161,6 +161,12 @@ def overwrite_middle(file):
         stream.write(b"\xa5" * (file.stat().st_size - 16384))
 
 
+def unknown_way_to_write(file):
+    with file.open("r+b") as stream:
+        stream.seek(18)
+        stream.write(b"\x0a")
+
+
 def another_schema(file):
     file.unlink()
     with contextlib.closing(sqlite3.connect(file)) as connection:
@@ -181,6 +187,7 @@ DAMAGES = {
     "truncated": truncate,
     "empty": empty,
     "middle": overwrite_middle,
+    "header": unknown_way_to_write,  # SQLite would only read such a file
     "foreign": another_schema,
     "newer": statement("PRAGMA user_version = 999"),
     "no table": statement("DROP TABLE blobs"),
