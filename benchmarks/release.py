@@ -8,7 +8,7 @@ and the tests of the source distribution run on it; the sources themselves are p
     python benchmarks/release.py [--only 3.13] [--work build/release] [--save]
 
 Interpreters are found by name (python3.12) or as --python 3.12=/path/to/python. With --only, rows
-of the other environments are kept where they are of the same wheel.
+of the other environments are kept; each says of which wheel it is.
 """
 
 import argparse
@@ -153,7 +153,6 @@ def main():
     wheel, sdist, same, direct = build(work)
     demo = demonstrate(work, wheel)
     known = json.loads(file.read_text())["rows"] if file.exists() else []
-    known = [row for row in known if row.get("wheel") == digest(wheel)]
     rows = []
     for version, dependencies, told in ENVIRONMENTS:
         kept = [r for r in known if (r["python"].startswith(version), r["dependencies"]) ==
@@ -164,6 +163,7 @@ def main():
         python = pythons.get(version) or shutil.which(f"python{version}")
         if python is None:
             print(f"no Python {version}: left out", file=sys.stderr)
+            rows += kept
             continue
         rows.append(try_environment(work, wheel, sdist, python, dependencies, told))
         print(rows[-1], flush=True)
@@ -171,6 +171,7 @@ def main():
         "benchmark": "release",
         "version": wheel.name.split("-")[1],
         "machine": machine(),
+        "wheel": digest(wheel),
         "wheel_bytes": wheel.stat().st_size,
         "sdist_bytes": sdist.stat().st_size,
         "reproducible": same,

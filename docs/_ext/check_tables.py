@@ -53,10 +53,11 @@ def release(found):
     for row in found["rows"]:
         counts = (f"{row[key]:,}" for key in ("passed", "failed", "skipped"))
         versions = f"torch {row['torch']}, scikit-learn {row['scikit-learn']}"
-        took = f"{row['seconds'] / 60:.0f} min"
-        rows.append([row["python"], f"{row['dependencies']}: {versions}", *counts, took])
-    header = ["Python", "Dependencies", "Passed", "Failed", "Skipped", "Took"]
-    return about + list_table(header, rows, "10 50 10 10 10 10")
+        same = "yes" if row["wheel"] == found["wheel"] else "no, a build before it"
+        rows.append([row["python"], f"{row['dependencies']}: {versions}", *counts, same])
+        about += "".join(f"Failed on {row['python']}: ``{name}``.\n\n" for name in row["failures"])
+    header = ["Python", "Dependencies", "Passed", "Failed", "Skipped", "This wheel"]
+    return about + list_table(header, rows, "10 42 10 10 10 18")
 
 
 def write_tables(app):

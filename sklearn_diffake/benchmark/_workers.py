@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import threadpool_limits
 
 from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._threads import one_thread
 
 _CONNECT_SECONDS = 20
 
@@ -92,9 +92,9 @@ class _OneThread:
         with self.lock:
             if not self.within:
                 self.threads = torch.get_num_threads()
-                self.limits = threadpool_limits(1)
+                self.limits = one_thread()
             else:
-                threadpool_limits(1)
+                one_thread()
             torch.set_num_threads(1)
             self.within += 1
 

@@ -12,9 +12,9 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.utils._param_validation import Interval, StrOptions
-from threadpoolctl import threadpool_limits
 
 from sklearn_diffake.base import BaseDetector
+from sklearn_diffake.utils._threads import one_thread
 
 _MAX_SHRINKAGE = 0.99  # of "auto": at 1 the data would have no say
 _ROWS_PER_FEATURE = 4  # genuine rows per covariance and feature below which "auto" reduces
@@ -190,7 +190,7 @@ class GaussianMixtureDetector(BaseDetector):
         )
         device = self._accelerator()
         if device is None:
-            with threadpool_limits(limits=1, user_api="openmp"):
+            with one_thread("openmp"):
                 self.mixture_.fit(Z)
         else:
             from sklearn_diffake.novelty import _torch_mixture

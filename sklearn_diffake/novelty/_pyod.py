@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.base import _clone_parametrized, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
-from threadpoolctl import threadpool_limits
 
 from sklearn_diffake.base import BaseDetector
 from sklearn_diffake.novelty._pyod_networks import (
@@ -26,6 +25,7 @@ from sklearn_diffake.novelty._pyod_networks import (
     unpack,
 )
 from sklearn_diffake.utils._progress import tell
+from sklearn_diffake.utils._threads import one_thread
 
 _logger = logging.getLogger(__name__)
 
@@ -288,7 +288,7 @@ class PyODDetector(BaseDetector):
 def _surroundings(name: str, seed: int) -> contextlib.AbstractContextManager[Any]:
     """Choose what a detector of this name is to be fitted within."""
     if name.endswith(".GMM"):  # several threads of k-means add up in an order of chance
-        return threadpool_limits(limits=1, user_api="openmp")
+        return one_thread("openmp")
     return contextlib.nullcontext() if name in _KNOWN else own_randomness(seed)
 
 

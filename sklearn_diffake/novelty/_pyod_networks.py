@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from joblib import parallel_config
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from sklearn_diffake.utils._seeded import SHARED_GENERATORS
+from sklearn_diffake.utils._threads import one_thread
 
 # The detectors with a network that are known here, and the attribute that holds it.
 NETWORKS = {
@@ -51,7 +51,7 @@ def own_randomness(seed: int | None = None) -> Iterator[None]:
     torch: Any = sys.modules.get("torch")
     with contextlib.ExitStack() as stack:
         stack.enter_context(SHARED_GENERATORS)
-        stack.enter_context(threadpool_limits(limits=1, user_api="openmp"))
+        stack.enter_context(one_thread("openmp"))
         stack.enter_context(parallel_config("sequential"))
         stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
         stack.callback(random.setstate, random.getstate())

@@ -1,0 +1,45 @@
+"""One thread for the numeric libraries, and one look at which of them there are."""
+
+import sys
+
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
+
+from sklearn_diffake.utils import _threads
+
+
+def numbers():
+    return {part["filepath"]: (part["user_api"], part["num_threads"]) for part in threadpool_info()}
+
+
+@pytest.mark.parametrize("user_api", [None, "openmp", "blas"])
+def test_one_thread_meanwhile(user_api):
+    with threadpool_limits(2):
+        before = numbers()
+        with _threads.one_thread(user_api):
+            for file, (api, n) in numbers().items():
+                assert n == (1 if user_api in (None, api) else before[file][1])
+        assert numbers() == before
+
+
+def test_libraries_are_looked_for_before_and_after_torch_is_loaded(monkeypatch):
+    """In a thread, each look may wait for ever for another thread that imports something."""
+    looks = []
+
+    class Watched(ThreadpoolController):
+        def __init__(self):
+            looks.append(1)
+            super().__init__()
+
+    monkeypatch.setattr(_threads, "ThreadpoolController", Watched)
+    _threads._controller.cache_clear()
+    try:
+        for loaded, expected in ((False, 1), (False, 1), (True, 2), (True, 2)):
+            if loaded:
+                monkeypatch.setitem(sys.modules, "torch", sys)
+            else:
+                monkeypatch.delitem(sys.modules, "torch", raising=False)
+            _threads.one_thread().restore_original_limits()
+            assert len(looks) == expected
+    finally:
+        _threads._controller.cache_clear()
