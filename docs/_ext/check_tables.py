@@ -19,7 +19,7 @@ def mutation(found):
     rows = []
     for name, package in found["packages"].items():
         drawn = f"{package['tried']:,} of {package['places']:,}"
-        share = per_cent(package["share"])
+        share = per_cent(package["share"]) if package["tried"] else "not tried yet"
         if ends := package.get("interval"):
             share += f" ({' to '.join(f'{100 * end:.1f}' for end in ends)})"
         outcomes = (f"{package[key]:,}" for key in ("caught", "survived", "timed out"))
@@ -53,6 +53,8 @@ def release(found):
     for row in found["rows"]:
         counts = (f"{row[key]:,}" for key in ("passed", "failed", "skipped"))
         versions = f"torch {row['torch']}, scikit-learn {row['scikit-learn']}"
+        if left_out := row.get("not run"):
+            versions += f"; not run: tests of {', '.join(left_out)}"
         same = "yes" if row["wheel"] == found["wheel"] else "no, a build before it"
         rows.append([row["python"], f"{row['dependencies']}: {versions}", *counts, same])
         about += "".join(f"Failed on {row['python']}: ``{name}``.\n\n" for name in row["failures"])
