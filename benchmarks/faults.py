@@ -30,6 +30,7 @@ import torch
 from _killing import Wrong, kill_within
 from _yardstick import report
 
+ROOT = Path(__file__).resolve().parents[1]
 TIMES = 50  # kills of each kind of work; everything else follows
 
 
@@ -104,7 +105,7 @@ def cases(times, seed, only=""):
                     "fault": how,
                     "cases": n,
                     "findings": len(wrong),
-                    "first": wrong[0] if wrong else None,
+                    "first": wrong[0].replace(f"{ROOT}/", "") if wrong else None,
                     "seconds": round(time.perf_counter() - start, 1),
                     "skipped": skipped[0] if skipped else None,
                 }

@@ -51,6 +51,11 @@ def environment(python, folder, *requirements):
     return own, time.perf_counter() - start
 
 
+def renew(python, wheel):
+    """Install this build of the wheel in place of another of the same version."""
+    call(python, "-m", "pip", "install", *QUIET, "--force-reinstall", "--no-deps", wheel)
+
+
 def digest(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -76,6 +81,7 @@ def build(work):
 def demonstrate(work, wheel):
     """Run the demonstration from the wheel alone; return its seconds and what was installed."""
     python, seconds = environment(sys.executable, work / "demo", f"{wheel}[demo]")
+    renew(python, wheel)
     offline = OFFLINE if subprocess.run([*OFFLINE, "true"], check=False).returncode == 0 else ()
     folder = work / "empty"
     shutil.rmtree(folder, ignore_errors=True)
@@ -102,7 +108,7 @@ def try_environment(work, wheel, sdist, python, dependencies, options):
     ).strip()
     folder = work / f"{version}-{dependencies}"
     own, _ = environment(python, folder / "env", *options, f"{wheel}[test]")
-    call(own, "-m", "pip", "install", *QUIET, "--force-reinstall", "--no-deps", wheel)
+    renew(own, wheel)
     tests = folder / "tests"
     shutil.rmtree(tests, ignore_errors=True)
     with tarfile.open(sdist) as archive:
@@ -142,7 +148,7 @@ def outcome(report):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="environments whose name holds this")
+    parser.add_argument("--only", default="", help="environments whose name holds this, or none")
     parser.add_argument("--python", action="append", default=[], metavar="3.12=PATH")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "release")
     parser.add_argument("--save", action="store_true")
@@ -157,7 +163,7 @@ def main():
     for version, dependencies, told in ENVIRONMENTS:
         kept = [r for r in known if (r["python"].startswith(version), r["dependencies"]) ==
                 (True, dependencies)]  # fmt: skip
-        if options.only not in f"{version} {dependencies}":
+        if options.only not in f"{version} {dependencies}":  # "none" is in no name
             rows += kept
             continue
         python = pythons.get(version) or shutil.which(f"python{version}")

@@ -57,6 +57,7 @@ html_theme_options = {
         "guide/heads": [],
         "quality": [],
         "benchmarks": [],
+        "proof": [],
     },
     "show_prev_next": True,
 }
