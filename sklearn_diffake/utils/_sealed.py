@@ -51,10 +51,16 @@ def check_seal(content: bytes) -> None:
 def _checksums(content: bytes) -> tuple[str | None, str]:
     """Return the checksum that the file tells, and that of everything else in it."""
     end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
-    told = header.get("__metadata__", {}).pop(_NAME, None)
-    if not header.get("__metadata__"):
-        header.pop("__metadata__", None)
+    try:
+        header = json.loads(content[8:end])
+    except RecursionError as error:
+        raise ValueError("its header is nested too deep") from error
+    metadata = header.pop("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError("its header is not that of a safetensors file")
+    told = metadata.pop(_NAME, None)
+    if metadata:
+        header["__metadata__"] = metadata
     digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
     digest.update(content[end:])
     return told, digest.hexdigest()

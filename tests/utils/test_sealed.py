@@ -36,3 +36,11 @@ def test_every_byte_that_changes_what_is_read_is_noticed():
 def test_files_of_others_have_no_seal():
     check_seal(save(ARRAYS))
     check_seal(save(ARRAYS, {"format": "pt"}))
+
+
+@pytest.mark.parametrize(
+    "header", [b"[" * 100_000, b"[]", b"3", b'{"__metadata__": []}', b'{"__metadata__": 1}', b"{"]
+)
+def test_headers_that_are_none_are_refused(header):
+    with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
+        check_seal(len(header).to_bytes(8, "little") + header)
