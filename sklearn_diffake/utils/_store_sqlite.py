@@ -197,6 +197,11 @@ def _code(error: Exception) -> int:
 
 def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
     """Open an existing store as far as it lets us: give the connection, and if it is read-only."""
+    # Before SQLite does: whoever closes a file gives up all locks that the process has on it.
+    with contextlib.suppress(OSError), file.open("rb") as header:
+        header.seek(_HOW_TO_WRITE)
+        if not set(header.read(2)) <= _WAYS:  # SQLite takes any other for a file to be read only
+            raise damage("a format that nobody writes")
     refusal: Exception = FileNotFoundError(str(file))
     for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
         try:
@@ -211,7 +216,7 @@ def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
             refusal = error
             continue
         try:
-            _prepare(connection, file, writes=mode == "mode=rw")
+            _prepare(connection, writes=mode == "mode=rw")
             return connection, mode != "mode=rw"
         except sqlite3.OperationalError as error:
             connection.close()
@@ -224,7 +229,7 @@ def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
     raise refusal
 
 
-def _prepare(connection: sqlite3.Connection, file: Path, *, writes: bool) -> None:
+def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
     """Set the connection up, after a look at whether the file is one of ours."""
     connection.text_factory = bytes  # a damaged row must not fail on its encoding
     connection.execute("PRAGMA cell_size_check = ON")
@@ -232,10 +237,6 @@ def _prepare(connection: sqlite3.Connection, file: Path, *, writes: bool) -> Non
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if (made_by, version) != (APPLICATION_ID, VERSION) or layout(connection) != own_layout():
         raise damage("not an embedding store of this version")
-    with file.open("rb") as header:
-        header.seek(_HOW_TO_WRITE)
-        if not set(header.read(2)) <= _WAYS:  # SQLite takes any other for a file to be read only
-            raise damage("a format that nobody writes")
     if writes:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: a log of 4 MB

@@ -121,6 +121,22 @@ time.sleep(600)
 
 
 @POSIX
+def test_a_process_that_leaves_lets_the_others_keep_their_log(tmp_path):
+    """Whoever opens and closes the file itself gives up SQLite's locks on it."""
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    log = Path(f"{database_file(tmp_path)}-wal")
+    assert log.exists()
+    other = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM counters')"
+    )
+    with start(f"{other}.fetchall(); c.close()", database_file(tmp_path)) as process:
+        assert process.wait() == 0
+    assert log.exists()
+    assert store.get_many("model", ITEMS) == ITEMS
+
+
+@POSIX
 def test_claims_of_a_killed_process_are_taken_over(tmp_path):
     store = EmbeddingStore(tmp_path)
     process = start(CLAIMANT, tmp_path)
