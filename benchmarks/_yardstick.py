@@ -27,6 +27,7 @@ SUITES = {  # which bench_*.py make up a suite
     "video": ("frames",),
     "whole pipeline": ("afternoon", "scale", "limits"),
     "faults": ("faults",),
+    "gpu": ("gpu",),
 }
 PACKAGES = (
     *("sklearn-diffake", "numpy", "scipy", "scikit-learn", "pandas", "joblib", "pillow", "torch"),
