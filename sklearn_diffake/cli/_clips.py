@@ -124,7 +124,7 @@ def _aligns(model: Any) -> bool:
 
 def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
     """Combine the frames of both sides."""
-    from ..faces._video import VideoError
+    from ..images.errors import VideoError
 
     sides = []
     for name, path in zip(("reference", "probe"), pair.paths, strict=True):

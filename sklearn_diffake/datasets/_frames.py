@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from sklearn_diffake.datasets._tracks import follow_face
-from sklearn_diffake.faces._video import VideoError, sample_frames
+from sklearn_diffake.faces._video import sample_frames
+from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.utils._progress import progress_bar, tell
 from sklearn_diffake.utils._replace import naming
 

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
 from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Video
-from sklearn_diffake.faces._video import VideoError
+from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._progress import progress_bar, tell

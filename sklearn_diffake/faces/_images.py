@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..images.errors import ImageError
 from ._video import is_video
 
 #: An image with more pixels is refused before it is decoded.
@@ -20,20 +21,6 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVI
 _MOST_NAMES = 1000  # of a folder that are compared with the name of a missing file
 _PEEK = 1024  # characters that are looked at to tell a text file
 _RACY_NS = 2_000_000_000  # a file younger than this may change again within one clock tick
-
-
-class ImageError(ValueError):
-    """An image that cannot be used; the message names the row, the column and the file.
-
-    Examples
-    --------
-    >>> from sklearn_diffake.faces import ImageError, read_image
-    >>> try:
-    ...     read_image("no-such-photo.jpg")
-    ... except ImageError as error:
-    ...     print(error)
-    no such file...
-    """
 
 
 def read_image(source: Any) -> np.ndarray:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import effective_n_jobs
 
+from ..images.errors import ImageError
 from ..utils._store import EmbeddingStore
-from ._images import ImageError, file_key, image_digest, read_image
+from ._images import file_key, image_digest, read_image
 from ._table import ImageTable
 
 _logger = logging.getLogger(__name__)

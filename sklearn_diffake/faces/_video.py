@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.errors import VideoError
 from ..utils._extras import import_extra
 
 #: Endings of the names of videos.
@@ -30,20 +31,6 @@ _COMPLETE = 0.98  # share of its stated duration that a video must have, two fra
 def is_video(path: str) -> bool:
     """Tell whether a file is named as a video."""
     return os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
-
-
-class VideoError(ValueError):
-    """A video that cannot be used; the message says why.
-
-    Examples
-    --------
-    >>> from sklearn_diffake.datasets import VideoError, extract_frames
-    >>> try:
-    ...     extract_frames("no-such-video.mp4")
-    ... except VideoError as error:
-    ...     print(error)
-    no such file
-    """
 
 
 class VideoFrame(NamedTuple):
