@@ -12,9 +12,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..base import genuine_mask
-from ..faces._images import image_digest
 from ..faces._map import ImageMap
 from ..faces._table import ImageTable, image_table
+from ..images.read import image_digest
 from ..utils._progress import progress_bar
 from ._face_embedder import resize
 
