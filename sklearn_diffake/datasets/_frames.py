@@ -24,6 +24,7 @@ _logger = logging.getLogger(__name__)
 _FORMAT = 1  # raised whenever other pictures would come out of the same video
 _MARGIN = 0.65  # what is kept around a face on every side, in face widths
 _INDEX = "frames.json"
+_STEM_BYTES = 60  # of the title of a video; file systems limit the bytes of a name
 
 Crop = Literal["face"] | Callable[[np.ndarray], Any] | None
 
@@ -175,7 +176,8 @@ def _folder(
     name = f"{crop.__module__}.{crop.__qualname__}" if callable(crop) else crop
     key = [_FORMAT, path, status.st_size, changed, n_frames, name, _MARGIN if crop else None]
     digest = hashlib.blake2b(json.dumps(key).encode(), digest_size=10).hexdigest()
-    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)[:60]
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)
+    stem = stem.encode("utf-8", "replace")[:_STEM_BYTES].decode("utf-8", "ignore")
     return Path(default_cache() if cache is None else cache).absolute() / f"{stem}-{digest}"
 
 

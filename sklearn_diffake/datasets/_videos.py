@@ -17,9 +17,20 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
-from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Video
+from sklearn_diffake.datasets._reference import pair_references
+from sklearn_diffake.datasets._tree import (
+    GENUINE,
+    SIDE_FILES,
+    Absent,
+    Skipped,
+    Source,
+    Tree,
+    Video,
+    summarize,
+)
 from sklearn_diffake.images.errors import VideoError
-from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._progress import progress_bar, tell
@@ -72,6 +83,7 @@ def pair_videos(
     videos: Sequence[Video],
     source: Source,
     *,
+    tree: Tree | None = None,
     subset: str = "all",
     mode: Literal["same_video", "reference"] = "same_video",
     references: Literal["other_videos", "all_videos"] = "other_videos",
@@ -86,8 +98,15 @@ def pair_videos(
     as_frame: bool = False,
     verbose: int = 0,
 ) -> Any:
-    """Extract the frames of some videos and pair them, see :func:`.load_video_table`."""
-    chosen = _select(_one_spelling(videos), subset, source.name)
+    """Extract the frames of some videos and pair them, see :func:`.load_video_table`.
+
+    `tree` is the folder of a published dataset: what is absent from it is not broken.
+    """
+    chosen = _select(_one_spelling(videos), subset, source.name, tree)
+    if tree is not None:
+        if on_broken != "raise":
+            chosen = tree.present(chosen)
+        _report_absent(tree, verbose, on_broken)
     if mode == "reference":
         _check_identities(chosen, source.name)
     stored = _frames_of_all(chosen, source.name, cache, n_frames, crop, n_jobs, verbose)
@@ -98,7 +117,10 @@ def pair_videos(
         pairs = _pair(images, mode, references, k, random_state)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error} {source.get}") from error
-    dataset = bundle(images, pairs, broken, source, mode, as_frame)
+    if on_broken != "skip":
+        for note in pairs.get("notes", ()):
+            warnings.warn(f"{source.name}: {note}", UserWarning, stacklevel=4)
+    dataset = bundle(images, pairs, broken, source, mode, as_frame, tree=tree)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -109,6 +131,8 @@ def bundle(
     source: Source,
     mode: str,
     as_frame: bool,
+    *,
+    tree: Tree | None = None,
 ) -> Bunch:
     """Put together what every loader returns."""
     pd = import_pandas()
@@ -119,6 +143,9 @@ def bundle(
         data, target = pd.DataFrame(data, columns=columns), pd.Series(target, name="label")
     if broken is None:
         broken = pd.DataFrame(columns=["path", "reason"])
+    absent, skipped = (tree.absent, tree.skipped) if tree is not None else ([], [])
+    notes = [f"Absent: {summarize(absent)}."] if absent else []
+    notes += pairs.get("notes", ())
     return Bunch(
         data=data,
         target=target,
@@ -127,9 +154,11 @@ def bundle(
         images=images,
         broken=broken,
         n_broken=len(broken),
+        absent=pd.DataFrame(absent, columns=Absent._fields),
+        skipped_files=pd.DataFrame(skipped, columns=Skipped._fields),
         n_skipped=pairs.n_skipped,
         feature_names=columns,
-        DESCR=f"{source.name}\n\n{source.reference}\n\n{source.get}",
+        DESCR="\n\n".join([source.name, source.reference, source.get, *notes]),
     )
 
 
@@ -151,7 +180,7 @@ def _one_spelling(videos: Sequence[Video]) -> list[Video]:
     ]
 
 
-def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
+def _select(videos: Sequence[Video], subset: str, name: str, tree: Tree | None) -> list[Video]:
     """Keep the videos of one split."""
     if subset == "all":
         chosen = list(videos)
@@ -159,11 +188,37 @@ def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
         splits = sorted({video.split for video in videos} - {""})
         if subset not in splits:
             known = f"its splits are {splits}" if splits else "it has no official splits"
+            lists = [item for item in (tree.absent if tree else []) if item.kind == "list"]
+            if lists:
+                known += f", and absent are {summarize(lists)}"
             raise ValueError(f'{name} has no subset {subset!r}: {known}; "all" takes everything.')
         chosen = [video for video in videos if video.split == subset]
     if not chosen:
+        if tree is not None:
+            raise tree.missing("any video", *(Path(item.path) for item in tree.absent[:3]))
         raise ValueError(f"{name}: there are no videos to take frames from.")
     return chosen
+
+
+def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
+    """Say which parts of a dataset are not there, and which files are not used."""
+    name = tree.source.name
+    if tree.absent:
+        words = f"{name}: absent are {summarize(tree.absent)}; the others are loaded."
+        tell(_logger, verbose, "%s", words)
+        if on_broken == "warn":
+            words += f" {tree.hint}" * bool(tree.hint)
+            warnings.warn(f"{words} They are listed in `absent`.", UserWarning, stacklevel=5)
+    skipped = [item for item in tree.skipped if item.kind not in SIDE_FILES]
+    if skipped:
+        first = skipped[0]
+        words = (
+            f"{name}: {len(skipped)} files cannot be used. The first is {first.path}: "
+            f"{first.reason}."
+        )
+        tell(_logger, verbose, "%s", words)
+        if on_broken == "warn":
+            warnings.warn(f"{words} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
 
 
 def _check_identities(videos: list[Video], name: str) -> None:
@@ -228,10 +283,13 @@ def _frames_or_reason(
     path: str, cache: str | os.PathLike[str] | None, n_frames: int, crop: Crop
 ) -> Frames | str:
     """Return the frames of a video or a picture, or what is wrong with it."""
-    if not os.path.isfile(path):
+    content = file_format(path)
+    if content.kind == "missing":
         return "no such file; is the copy of the dataset complete?"
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+    if content.is_image:
         return Frames([path], [0], [0.0], 0)
+    if not content.is_video and content.kind != "unknown":  # of which the decoder may know more
+        return content.describe("image or video")
     try:
         return extract_frames(path, cache=cache, n_frames=n_frames, crop=crop)
     except VideoError as error:
@@ -262,7 +320,7 @@ def _report(broken: list[tuple[str, str]], total: int, source: Source, on_broken
         raise VideoError(words + source.get)
     if on_broken == "warn":
         warnings.warn(
-            f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=5
+            f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=6
         )
 
 
@@ -280,20 +338,7 @@ def _pair(
         table = {"path": paths, "video": video, "label": images["label"]}
         table["number"] = images["number"]
         return make_same_video_pairs(table, k=k, frame="number", random_state=random_state)
-    other = references == "other_videos"
-    parts = [images[name] for name in ("identity", "split", "compression")]
-    people = value_codes(zip(*parts, strict=True))
-    table = {
-        "path": images["video"] if other else paths,
-        "identity": people,
-        "label": images["label"],
-        "original": images["original"],
-    }
-    pairs = make_reference_pairs(
-        table, k=k, exclude="original" if other else None, random_state=random_state
-    )
-    pairs.data = paths[pairs.index]
-    return pairs
+    return pair_references(images, references == "other_videos", k, random_state)
 
 
 def _describe_pairs(images: pd.DataFrame, pairs: Bunch) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ._color import to_srgb
 from ._orientation import upright_by
 from .errors import ImageError
 from .formats import file_format, pillow_formats
+
+if TYPE_CHECKING:
+    from ..utils._store import FileKey
 
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970
@@ -83,7 +86,7 @@ def image_digest(image: np.ndarray) -> bytes:
     return digest.digest()
 
 
-def file_key(source: Any) -> tuple[str, int, int, int, int] | None:
+def file_key(source: Any) -> FileKey | None:
     """Return the key under which the digest of an unchanged file may be remembered.
 
     Parameters

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._natural import natural_key
 from sklearn_diffake.utils._spelling import name_key
 
 _NEVER = np.iinfo(np.int64).max  # a position that no row has
@@ -166,8 +167,9 @@ def make_same_video_pairs(
         Every frame draws `k` other frames of its video at random; ``"all"`` makes every pair.
         Pairs have no order: two frames that draw each other make one pair.
     frame : str, default=None
-        Column to sort by, such as the frame number: the earlier frame becomes column 0. None
-        keeps the order of the table.
+        Column to sort by, such as the number or file name of the frame: the earlier frame becomes
+        column 0. Numbers in names count by their value: ``"frame_2.png"`` goes before
+        ``"frame_10.png"``. None keeps the order of the table.
     random_state : int, RandomState instance or None, default=None
         Seeds the draw. Pass an int for the same pairs on every call.
 
@@ -309,7 +311,12 @@ def _draw(
 
 def _unordered(index: NDArray[np.int64], order_by: ArrayLike) -> NDArray[np.int64]:
     """Put the earlier row of each pair first, and keep each pair once, sorted by row."""
-    order = np.argsort(np.asarray(order_by), kind="stable")
+    values = np.asarray(order_by)
+    if values.dtype.kind in "biuf":
+        order = np.argsort(values, kind="stable")
+    else:  # names of frames: 2 goes before 10
+        keys = [natural_key(value) for value in values.tolist()]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     first, second = index.T

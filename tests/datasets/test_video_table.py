@@ -84,7 +84,7 @@ def test_forms_of_the_answer(folder, options):
 
 @pytest.mark.parametrize("policy", ["warn", "skip", "raise"])
 def test_broken_videos(folder, options, policy):
-    (folder / "anna/real/2.mp4").write_bytes(b"nothing")
+    (folder / "anna/real/2.mp4").write_bytes(b"\0nothing")
     (folder / "ben/fake/5.mp4").unlink()
     words = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
     call = {
@@ -204,7 +204,7 @@ def test_folder_of_pictures(tmp_path, options):
 @pytest.mark.parametrize("name", ["a.mp4", "real/fake/a.mp4", "anna/a.jpg"])
 def test_folders_that_do_not_tell(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / name).write_bytes(b"x")
+    Image.new("RGB", (8, 8)).save(tmp_path / name, format="PNG")
     with pytest.raises(ValueError, match=r"exactly one folder above it must be named"):
         load_video_folder(tmp_path)
 
@@ -224,7 +224,7 @@ def test_describe(folder, options, capsys):
         "genuine pairs": int((dataset.target == 1).sum()),
         "deepfake pairs": int((dataset.target == -1).sum()),
         "techniques": {"deepfake": 1, "genuine": 3}, "compressions": {},
-        "splits": {"test": 1, "train": 3},
+        "splits": {"test": 1, "train": 3}, "absent": {},
     }  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         assert datasets.describe(dataset) is None

@@ -46,11 +46,11 @@ def test_where_a_relative_path_starts_is_said(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "photo.jpg"])
-def test_a_text_file_is_called_so(tmp_path, name):
+def test_a_table_is_called_so(tmp_path, name):
     (tmp_path / name).write_text("reference,probe\na.jpg,b.jpg\n" * 100, encoding="utf-8")
     said = message_of(tmp_path / name)
-    assert said.startswith("not an image file (expected JPEG, PNG, ")
-    assert "it is a text file: read a table of pairs with pandas.read_csv" in said
+    assert said.startswith("this is a CSV table, where an image is expected: ")
+    assert "read a table of pairs with pandas.read_csv" in said
     assert "--csv" in said
 
 
