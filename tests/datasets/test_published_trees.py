@@ -353,7 +353,7 @@ def test_ffiw_with_half_a_split(tmp_path, videos):
 def test_ffiw_without_any_split(tmp_path):
     for kind in ("source", "target"):
         (tmp_path / kind).mkdir()
-    with pytest.raises(FileNotFoundError, match="any video was looked for.*source/train"):
+    with pytest.raises(FileNotFoundError, match=r"any video was looked for.*source/train"):
         datasets.load_ffiw(tmp_path)
 
 
