@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._faceforensics import FACEFORENSICS
@@ -110,9 +109,8 @@ def load_deeperforensics(
             split = splits.get((target, actor), "")
             row = Video(str(path), -1, variant, "", split, actor, target, tree.name(path))
             videos.setdefault(row.video, row)
-    if variants != "all" and not videos:
-        raise tree.missing("any video of the variants", *(Path(item.path) for item in tree.absent))
     rows = list(videos.values())
+    tree.check_named("variants", variants, {row.technique for row in rows}, "manipulated_videos/*")
     if faceforensics is not None:
         rows += _targets(tree, faceforensics, {row.original: row.split for row in rows})
     if actors is not None:

@@ -90,5 +90,7 @@ def load_deepfakedetection(
                 if row is None:
                     raise tree.wrong(path, "a name such as 01_02__scene__YVGY8LOK.mp4 is expected")
                 videos.append(row)
+    compressions_there = {row.compression for row in videos}
+    tree.check_named("compressions", compressions, compressions_there, "*_sequences/*/*")
     tree.hint = "Name what is to be read with compressions."
     return pair_videos(videos, tree.source, tree=tree, **options)

@@ -108,11 +108,14 @@ def load_faceforensics(
                 rows += [] if is_complete else _others(tree, folder, technique, compression)
                 for row in rows:
                     videos.setdefault(row.video, row)
-    _check_names(tree, techniques, compressions, list(videos.values()))
-    there = sorted({video.technique for video in videos.values() if video.label == -1})
+    rows = list(videos.values())
+    named = {row.technique for row in rows}, {row.compression for row in rows}
+    tree.check_named("techniques", techniques, named[0], f"{MANIPULATED}/*")
+    tree.check_named("compressions", compressions, named[1], "*_sequences/*/*")
+    there = sorted({row.technique for row in rows if row.label == -1})
     tree.hint = f"Techniques and compressions choose what is read, as in techniques={there}."
     options.setdefault("references", "all_videos")
-    return pair_videos(list(videos.values()), tree.source, tree=tree, **options)
+    return pair_videos(rows, tree.source, tree=tree, **options)
 
 
 def _listed(
@@ -142,27 +145,3 @@ def _others(tree: Tree, folder: Path, technique: str | None, compression: str) -
         if content.is_video
     )
     return [row for row in rows if row is not None]
-
-
-def _check_names(
-    tree: Tree,
-    techniques: str | Sequence[str],
-    compressions: str | Sequence[str],
-    videos: Sequence[Video],
-) -> None:
-    """Refuse a technique or compression that was named, and of which nothing is there."""
-    for option, wanted, places in (
-        ("techniques", techniques, f"{MANIPULATED}/*"),
-        ("compressions", compressions, "*_sequences/*/*"),
-    ):
-        column = option.removesuffix("s")
-        there = {getattr(video, column) for video in videos}
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
-        for name in names if names != ["all"] else []:
-            if name not in there:
-                known = sorted({path.name for path in tree.root.glob(places) if path.is_dir()})
-                raise tree.missing(
-                    f"any folder of {option}={name!r}",
-                    *(Path(item.path) for item in tree.absent if name in Path(item.path).parts),
-                    hint=f"There are {option}={known}. " if known else "",
-                )

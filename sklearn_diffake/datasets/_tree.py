@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,6 +152,32 @@ class Tree:
         if not found:
             self.absent.append(Absent(str(folder / pattern), "video"))
         return found
+
+    def check_named(
+        self, option: str, wanted: str | Sequence[str], there: Collection[str], places: str
+    ) -> None:
+        """Refuse what an option names if nothing of it is there, and say what is.
+
+        Parameters
+        ----------
+        option : str
+            Name of the option.
+        wanted : str or sequence of str
+            Its value; ``"all"`` names nothing.
+        there : collection of str
+            The names of which there are videos.
+        places : str
+            Pattern of the folders that are named so.
+        """
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        for name in names if names != ["all"] else ():
+            if name not in there:
+                folders = {path.name for path in self.root.glob(places) if path.is_dir()}
+                raise self.missing(
+                    f"the folder of {option}={name!r}",
+                    *(Path(item.path) for item in self.absent if name in Path(item.path).parts),
+                    hint=f"There are {option}={sorted(folders)}. " if folders else "",
+                )
 
     def present(self, videos: Sequence[Video]) -> list[Video]:
         """Keep the videos that are there, and remember the others as absent."""
