@@ -327,7 +327,7 @@ def test_frame_names_are_sorted_by_their_numbers(kind):
 
 
 def test_a_title_of_sixty_characters_of_four_bytes(tmp_path, options):
-    path = write_video(tmp_path / "short.mp4", 4).rename(tmp_path / ("\U0001f600" * 60 + ".mp4"))
+    path = write_video(tmp_path / "short.mp4", 4).rename(tmp_path / ("\U00020000" * 60 + ".mp4"))
     del options["random_state"]
     frames = datasets.extract_frames(path, **options)
     assert len(frames.paths) == 2
