@@ -37,7 +37,7 @@ TRAINING = {
     "early_stopping": False,
     "n_iter_no_change": 2,
     "n_best": 1,
-    "dtype": "bfloat16",  # in which the parts are validated
+    "dtype": "bfloat16",  # the network is trained in it
     "random_state": 1,
 }
 NOT_TRAINING = {

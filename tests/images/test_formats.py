@@ -37,8 +37,7 @@ def fits():
 
 def written(name):
     file = io.BytesIO()
-    image = PHOTO.quantize(16) if name in ("SPIDER",) else PHOTO
-    image.save(file, name)
+    PHOTO.save(file, name)
     return file.getvalue()
 
 
