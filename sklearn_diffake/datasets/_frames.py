@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from sklearn_diffake.datasets._crop_key import crop_key
 from sklearn_diffake.datasets._tracks import follow_face
 from sklearn_diffake.faces._video import sample_frames
 from sklearn_diffake.images.errors import VideoError
@@ -85,7 +86,9 @@ def extract_frames(
         With ``"face"``, MTCNN looks for faces, one person is followed by :func:`.follow_face`,
         and only the square around that person's face is stored; frames without it are left out.
         A callable takes an RGB image of shape (H, W, 3) and returns the boxes of its faces,
-        array-like of shape (k, 4). None stores whole frames.
+        array-like of shape (k, 4); it counts as another one when its name, its code, its
+        defaults or the values it was made with differ, but not when a global value or a file
+        that it reads does. None stores whole frames.
     verbose : int, default=0
         Show a progress bar; with 2 also say what was stored, or found stored before.
 
@@ -173,8 +176,8 @@ def _folder(
     except OSError:
         raise VideoError("no such file") from None
     changed = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
-    name = f"{crop.__module__}.{crop.__qualname__}" if callable(crop) else crop
-    key = [_FORMAT, path, status.st_size, changed, n_frames, name, _MARGIN if crop else None]
+    key = [_FORMAT, path, status.st_size, changed, n_frames, crop_key(crop)]
+    key += [_MARGIN if crop else None]
     digest = hashlib.blake2b(json.dumps(key).encode(), digest_size=10).hexdigest()
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)
     stem = stem.encode("utf-8", "replace")[:_STEM_BYTES].decode("utf-8", "ignore")

@@ -221,7 +221,8 @@ class Membership(NamedTuple):
 
     def components(self) -> NDArray[np.int64]:
         """Give a number to every set of rows that share a name, be it through other rows."""
-        return connected_rows(*self.table.nonzero(), self.table.shape[0])
+        rows, items = self.table.nonzero()
+        return connected_rows(rows, items, self.table.shape[0])
 
     def named_in(self, rows: ArrayLike) -> NDArray[np.bool_]:
         """Mark the names that some of the rows have."""

@@ -37,10 +37,8 @@ def name_key(value: Any) -> Any:
         if not value.isascii():
             value = unicodedata.normalize("NFC", _INVISIBLE.sub("", value))
         return " ".join(value.split())
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer():
-        return str(int(value))
+    if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
+        return str(int(value if isinstance(value, Integral) else float(value)))
     return value
 
 

@@ -271,7 +271,7 @@ def test_spellings_of_an_identity_are_one_person():
         "path": ["1.png", "2.png", "3.png", "4.png", "5.png"],
         "identity": ["Zo\u00eb", "Zoe\u0308", " Zo\u00eb\u00a0", "zo\u00eb", "zo\u00eb"],
     }
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="column .identity.") as caught:
         pairs = make_reference_pairs(table, k="all")
     assert sorted(pairs.groups.tolist()) == ["Zo\u00eb"] * 6 + ["zo\u00eb"] * 2
     messages = [str(warning.message) for warning in caught]
