@@ -141,7 +141,7 @@ def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
 
 def _frames(path: str, options: dict[str, Any]) -> list[tuple[str, float | None]]:
     """List pictures and their times: a photograph as it is, some frames of a video."""
-    from ..faces._video import is_video
+    from ..images.formats import is_video
 
     if not is_video(path):
         return [(path, None)]

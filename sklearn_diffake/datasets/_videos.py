@@ -21,6 +21,7 @@ from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Vide
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._progress import progress_bar, tell
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 _TEXTS = [name for name in Video._fields if name != "label"]
+_NAMES = ("technique", "compression", "split", "identity", "video", "original")
 
 
 class PairOptions(TypedDict, total=False):
@@ -85,7 +87,7 @@ def pair_videos(
     verbose: int = 0,
 ) -> Any:
     """Extract the frames of some videos and pair them, see :func:`.load_video_table`."""
-    chosen = _select(videos, subset, source.name)
+    chosen = _select(_one_spelling(videos), subset, source.name)
     if mode == "reference":
         _check_identities(chosen, source.name)
     stored = _frames_of_all(chosen, source.name, cache, n_frames, crop, n_jobs, verbose)
@@ -134,6 +136,19 @@ def bundle(
 def import_pandas() -> Any:
     """Import pandas, or say how to get it."""
     return import_extra("pandas", "video", "The tables of datasets")
+
+
+def _one_spelling(videos: Sequence[Video]) -> list[Video]:
+    """Write names that look the same alike; a warning says which were not."""
+    columns = {}
+    for column in _NAMES:
+        values = [getattr(video, column) for video in videos]
+        columns[column] = name_codes(values, kind=f"column {column!r}").values(values)
+    rows = zip(*columns.values(), strict=True)
+    return [
+        video._replace(**dict(zip(columns, row, strict=True)))
+        for video, row in zip(videos, rows, strict=True)
+    ]
 
 
 def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
@@ -261,11 +276,13 @@ def _pair(
     """Pair the frames; `index` holds the rows of both in `images`."""
     paths = images["path"].to_numpy(dtype=object)
     if mode == "same_video":
-        table = {"path": paths, "video": images["video"], "label": images["label"]}
+        video = value_codes(images["video"])
+        table = {"path": paths, "video": video, "label": images["label"]}
         table["number"] = images["number"]
         return make_same_video_pairs(table, k=k, frame="number", random_state=random_state)
     other = references == "other_videos"
-    people = images["identity"] + "|" + images["split"] + "|" + images["compression"]
+    parts = [images[name] for name in ("identity", "split", "compression")]
+    people = value_codes(zip(*parts, strict=True))
     table = {
         "path": images["video"] if other else paths,
         "identity": people,

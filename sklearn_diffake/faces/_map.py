@@ -10,8 +10,8 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from ..images.errors import ImageError
-from ..utils._store import EmbeddingStore
-from ._images import file_key, image_digest, read_image
+from ..images.read import file_key, image_digest, read_image
+from ..utils._store import EmbeddingStore, FileKey
 from ._table import ImageTable
 
 _logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _END: Any = object()
 
 class _Decoded(NamedTuple):
     source: int
-    file: tuple[str, int, int, int] | None
+    file: FileKey | None
     digest: bytes
     image: Any  # an array, or None to save memory
 

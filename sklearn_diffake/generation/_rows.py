@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils._groups import group_codes
 from ._apply import apply_pair
 from ._landmarks import place_landmarks
 from ._techniques import TECHNIQUES, draw_from, technique_weights
@@ -137,6 +138,7 @@ def _by_identity(identity: ArrayLike | None, n: int) -> tuple[NDArray, NDArray, 
     names = np.asarray(identity)
     if names.shape != (n,):
         raise ValueError(f"identity must have shape ({n},), one name a row, got {names.shape}.")
-    _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    codes = group_codes(names.tolist(), kind="identity")
+    counts = np.bincount(codes)
     ends = np.cumsum(counts)
     return np.argsort(codes, kind="stable"), (ends - counts)[codes], ends[codes]

@@ -6,7 +6,8 @@ import pytest
 from image_helpers import noise, small_face
 from PIL import Image
 
-from sklearn_diffake.faces import FaceAligner, ImageError, _images, read_image
+from sklearn_diffake.faces import FaceAligner, ImageError, read_image
+from sklearn_diffake.images import read
 
 
 def message_of(path):
@@ -24,10 +25,10 @@ def test_a_slip_in_the_name_of_a_file_is_seen(tmp_path):
 def test_a_large_folder_is_not_read_for_every_missing_file(tmp_path, monkeypatch):
     for i in range(30):
         (tmp_path / f"{i}.txt").touch()
-    monkeypatch.setattr(_images, "_MOST_NAMES", 10)
+    monkeypatch.setattr(read, "_MOST_NAMES", 10)
     compared = []
     monkeypatch.setattr(
-        _images.difflib, "get_close_matches", lambda name, names, n: compared.extend(names)
+        read.difflib, "get_close_matches", lambda name, names, n: compared.extend(names)
     )
     assert message_of(tmp_path / "a.jpg") == "no such file"
     assert len(compared) == 10
