@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._faceforensics import FACEFORENSICS
-from sklearn_diffake.datasets._tree import VIDEO_SUFFIXES, Source, Tree, Video, files, some_of
+from sklearn_diffake.datasets._tree import Source, Tree, Video, is_video_file, listed_files, some_of
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 DEEPERFORENSICS = Source(
@@ -139,7 +139,7 @@ def _actors(tree: Tree, pattern: str, splits: dict[str, str]) -> list[Video]:
     rows = []
     for actor in sorted(splits):
         folder = tree.folder("source_videos", actor)
-        for path in files(folder.rglob(pattern), VIDEO_SUFFIXES):
+        for path in listed_files(folder.rglob(pattern), is_video_file):
             rows.append(
                 Video(str(path), 1, split=splits[actor], identity=actor, video=tree.name(path))
             )

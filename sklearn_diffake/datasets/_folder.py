@@ -8,12 +8,12 @@ from typing import Any, Unpack
 
 from sklearn_diffake.datasets._tree import (
     GENUINE,
-    IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
     Source,
     Tree,
     Video,
-    files,
+    is_image_file,
+    is_video_file,
+    listed_files,
 )
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
@@ -80,11 +80,15 @@ def load_video_folder(
     """
     name = dataset or Path(root).absolute().name
     tree = Tree(root, Source(name, "", "The folder is expected to hold e.g. real/ and fake/."))
-    found = list(files(tree.root.rglob("*"), VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+    found = list(listed_files(tree.root.rglob("*"), _is_readable))
     if not found:
         raise tree.missing("any video or picture", tree.root)
     alone = options.get("mode") == "reference"
     return pair_videos([_describe(tree, path, alone) for path in found], tree.source, **options)
+
+
+def _is_readable(path: Path) -> bool:
+    return is_image_file(path) or is_video_file(path)
 
 
 def _describe(tree: Tree, path: Path, alone: bool) -> Video:
@@ -102,7 +106,7 @@ def _describe(tree: Tree, path: Path, alone: bool) -> Video:
     people = [names[i] for i in range(told[0]) if parts[i] not in _SPLITS]
     below = [names[i] for i in range(told[0] + 1, len(names)) if parts[i] not in _SPLITS]
     splits = [_SPLITS[part] for part in parts if part in _SPLITS]
-    picture = path.suffix.lower() in IMAGE_SUFFIXES
+    picture = is_image_file(path)
     return Video(
         str(path),
         label,

@@ -58,6 +58,9 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
         on_broken : {"raise", "warn", "skip"}, default="warn"
             What to do about videos that are missing, damaged, or without a face where there is
             `crop`. The last two skip them, and count them.
+        on_damage : {"raise", "skip"}, default="raise"
+            What to do where frames of a video cannot be decoded: ``"raise"`` makes the video a
+            broken one, ``"skip"`` leaves out these frames and warns of how many there are.
         n_jobs : int, default=None
             Number of processes that extract frames, as in joblib.
         random_state : int, RandomState instance or None, default=None

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sklearn_diffake.faces._video import VIDEO_SUFFIXES
+from sklearn_diffake.images.formats import file_format
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+# A file of such a name that is no image or video by its content is listed all the same: it is
+# damaged, and reported as such.
+_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".flv",
+     ".mts", ".m2ts", ".ogv"}
+)  # fmt: skip
 GENUINE = "genuine"  # the technique of what is not manipulated
 
 
@@ -91,7 +97,7 @@ class Tree:
     def videos(self, *parts: str, pattern: str = "*") -> list[Path]:
         """List the videos of a folder that must be there and hold some."""
         path = self.folder(*parts)
-        found = list(files(path.glob(pattern), VIDEO_SUFFIXES))
+        found = list(listed_files(path.glob(pattern), is_video_file))
         if not found:
             raise self.missing(f"any video in {'/'.join(parts)}", path / pattern)
         return found
@@ -123,11 +129,23 @@ class Tree:
                 yield number, line.split()
 
 
-def files(paths: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
-    """Keep the files of some kinds, sorted; what begins with a dot is not the dataset's."""
+def listed_files(paths: Iterable[Path], accepts: Callable[[Path], bool]) -> Iterator[Path]:
+    """Keep the files that a function accepts, sorted; a dot at the start hides a file."""
     for path in sorted(paths):
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+        if not path.name.startswith(".") and path.is_file() and accepts(path):
             yield path
+
+
+def is_video_file(path: Path) -> bool:
+    """Tell whether a file is a video by its content, or a damaged one by its name."""
+    found = file_format(path)
+    return found.is_video or (not found.is_image and path.suffix.lower() in _VIDEO_SUFFIXES)
+
+
+def is_image_file(path: Path) -> bool:
+    """Tell whether a file is one picture by its content, or a damaged one by its name."""
+    found = file_format(path)
+    return found.is_image or (not found.is_video and path.suffix.lower() in _IMAGE_SUFFIXES)
 
 
 def some_of(name: str, wanted: str | Sequence[str], known: Sequence[str]) -> list[str]:

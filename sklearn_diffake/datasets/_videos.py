@@ -16,9 +16,11 @@ from numpy.random import RandomState
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
-from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Video
+from sklearn_diffake.datasets._frames import Crop, Extraction, Frames, store_frames
+from sklearn_diffake.datasets._tree import GENUINE, Source, Video
 from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.images.video import OnDamage
 from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
@@ -43,6 +45,7 @@ class PairOptions(TypedDict, total=False):
     crop: Crop
     cache: str | os.PathLike[str] | None
     on_broken: Literal["raise", "warn", "skip"]
+    on_damage: OnDamage
     n_jobs: int | None
     random_state: int | RandomState | None
     return_X_y: bool
@@ -60,6 +63,7 @@ class PairOptions(TypedDict, total=False):
         "crop": [StrOptions({"face"}), callable, None],
         "cache": [str, os.PathLike, None],
         "on_broken": [StrOptions({"raise", "warn", "skip"})],
+        "on_damage": [StrOptions({"raise", "skip"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
@@ -80,6 +84,7 @@ def pair_videos(
     crop: Crop = None,
     cache: str | os.PathLike[str] | None = None,
     on_broken: Literal["raise", "warn", "skip"] = "warn",
+    on_damage: OnDamage = "raise",
     n_jobs: int | None = None,
     random_state: int | RandomState | None = None,
     return_X_y: bool = False,
@@ -90,7 +95,8 @@ def pair_videos(
     chosen = _select(_one_spelling(videos), subset, source.name)
     if mode == "reference":
         _check_identities(chosen, source.name)
-    stored = _frames_of_all(chosen, source.name, cache, n_frames, crop, n_jobs, verbose)
+    extraction = Extraction(n_frames, crop, on_damage)
+    stored = _frames_of_all(chosen, source.name, cache, extraction, n_jobs, verbose)
     images, broken = _tabulate(chosen, stored, source, on_broken)
     done = "%s: %d frames of %d videos, %d unusable"
     tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
@@ -180,14 +186,13 @@ def _frames_of_all(
     videos: list[Video],
     name: str,
     cache: str | os.PathLike[str] | None,
-    n_frames: int,
-    crop: Crop,
+    extraction: Extraction,
     n_jobs: int | None,
     verbose: int,
 ) -> Iterator[Frames | str]:
     """Yield the frames of every video, or what is wrong with it."""
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_frames_or_reason)(video.path, cache, n_frames, crop) for video in videos
+        joblib.delayed(_frames_or_reason)(video.path, cache, extraction) for video in videos
     )
     with progress_bar(
         total=len(videos), desc=f"reading {name}", unit="video", verbose=verbose
@@ -204,6 +209,7 @@ def _tabulate(
     pd = import_pandas()
     rows: list[tuple[Any, ...]] = []
     broken: list[tuple[str, str]] = []
+    lost: list[tuple[str, int]] = []
     shown: Counter[str] = Counter()  # of the pictures that are frames of one video, how many
     for i, (video, result) in enumerate(zip(videos, results, strict=True)):
         if isinstance(result, str):
@@ -211,6 +217,8 @@ def _tabulate(
                 raise VideoError(f"{source.name}, video {i} ({video.path}): {result}. {source.get}")
             broken.append((video.path, result))
             continue
+        if result.n_lost:
+            lost.append((video.path, result.n_lost))
         forged = _read_ranges(video)
         if result.paths == [video.path]:
             result = result._replace(numbers=[shown[video.video]])
@@ -220,22 +228,26 @@ def _tabulate(
             described = video._replace(label=label, video=video.video or video.path)
             rows.append((source.name, *described, path, number, time))
     _report(broken, len(videos), source, on_broken)
+    _report_lost(lost, source)
     columns = ["dataset", "file", *Video._fields[1:], "path", "number", "time"]
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(broken, columns=["path", "reason"])
 
 
 def _frames_or_reason(
-    path: str, cache: str | os.PathLike[str] | None, n_frames: int, crop: Crop
+    path: str, cache: str | os.PathLike[str] | None, extraction: Extraction
 ) -> Frames | str:
     """Return the frames of a video or a picture, or what is wrong with it."""
     if not os.path.isfile(path):
         return "no such file; is the copy of the dataset complete?"
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+    found = file_format(path)
+    if found.is_image:
         return Frames([path], [0], [0.0], 0)
+    if not found.is_video and found.kind != "unknown":
+        return found.describe("image or video")
     try:
-        return extract_frames(path, cache=cache, n_frames=n_frames, crop=crop)
+        return store_frames(path, cache, extraction)
     except VideoError as error:
-        return str(error)
+        return str(error.at(path=None))
 
 
 def _read_ranges(video: Video) -> list[range]:
@@ -263,6 +275,18 @@ def _report(broken: list[tuple[str, str]], total: int, source: Source, on_broken
     if on_broken == "warn":
         warnings.warn(
             f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=5
+        )
+
+
+def _report_lost(lost: list[tuple[str, int]], source: Source) -> None:
+    """Warn of frames that were left out of videos that are used."""
+    if lost:
+        path, n = lost[0]
+        warnings.warn(
+            f"{source.name}: {sum(n for _, n in lost)} frames of {len(lost)} videos cannot be "
+            f"decoded and are left out. The first is {path}: {n}.",
+            UserWarning,
+            stacklevel=5,
         )
 
 

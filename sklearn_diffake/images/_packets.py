@@ -23,6 +23,7 @@ _SEEKABLE_CODECS = frozenset(
 )  # fmt: skip
 # Types of units that start over: IDR of H.264; BLA, IDR and CRA of H.265.
 _RESTARTS = {"h264": frozenset({5}), "hevc": frozenset(range(16, 22))}
+_N_LAST = 4  # gaps before the last frame, by the longest of which the file may be too short, twice
 _COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
 
 
@@ -187,7 +188,8 @@ def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
         seconds = float(video.stream.time_base)
         keys = np.searchsorted(times, np.unique(np.asarray(packets.keys))).tolist()
         damaged = frozenset(np.searchsorted(times, np.asarray(packets.damaged)).tolist())
-        cut, described = _find_cut(video, int(times[0]), end, gap, seconds)
+        last_gaps = np.diff(times[-_N_LAST - 1 :]).tolist()
+        cut, described = _find_cut(video, int(times[0]), end, max(gap, *last_gaps, 0), seconds)
     if packets.n_damaged:
         described = (
             f"the file is cut off or damaged after frame {packets.first_damaged - 1}"
@@ -212,9 +214,7 @@ def _may_seek(video: OpenVideo, packets: _PacketList) -> bool:
     return trusted and packets.starts_with_key and not packets.hides_packets
 
 
-def _find_cut(
-    video: OpenVideo, start: int, end: int, gap: int, seconds: float
-) -> tuple[int, str]:
+def _find_cut(video: OpenVideo, start: int, end: int, gap: int, seconds: float) -> tuple[int, str]:
     """Compare the frames that are there with the stated duration."""
     promised = video.stream.duration or _tagged_duration(video)
     if not promised or start + _COMPLETE * promised <= end + 2 * gap:
