@@ -283,7 +283,7 @@ def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
             right, bottom = round(min(x + half, image.width)), round(min(y + half, image.height))
             if right <= left or bottom <= top:
                 raise VideoError(
-                    "the face found in this frame lies outside of it", frame=numbers[i]
+                    "the face in this frame lies outside of it", frame=numbers[i]
                 )
             part = image.crop((left, top, right, bottom))
         _save(part, work, numbers[i])
