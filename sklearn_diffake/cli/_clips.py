@@ -131,7 +131,7 @@ def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
         try:
             sides.append(_frames(path, options))
         except VideoError as error:
-            return f"{name}, file {path!r}: {error}"
+            return f"{name}, file {path!r}: {error.at(path=None)}"
     whole = FramePair(pair.reference, pair.probe, pair.paths, pair.label, pair.line)
     return [
         replace(whole, paths=(first, second), times=(then, now))
@@ -147,5 +147,5 @@ def _frames(path: str, options: dict[str, Any]) -> list[tuple[str, float | None]
         return [(path, None)]
     from ..datasets import extract_frames
 
-    frames = extract_frames(path, **options)
+    frames = extract_frames(path, on_damage="skip", **options)
     return list(zip(frames.paths, frames.times, strict=True))

@@ -59,8 +59,12 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             Folder of the frames, see :func:`.extract_frames`.
         on_broken : {"raise", "warn", "skip"}, default="warn"
             What to do about videos that are missing, damaged, or without a face where there is
-            `crop`. The last two skip them, and count them. Only ``"warn"`` also warns of what is
-            absent from a published dataset, and of files that are not used.
+            `crop`. The last two skip them, and count them. ``"raise"`` refuses, and ``"warn"``
+            warns of, files that cannot be used for what they are; ``"warn"`` also warns of what is
+            absent from a published dataset.
+        on_damage : {"raise", "skip"}, default="raise"
+            What to do where frames of a video cannot be decoded: ``"raise"`` makes the video a
+            broken one, ``"skip"`` leaves out these frames and warns of how many there are.
         n_jobs : int, default=None
             Number of processes that extract frames, as in joblib.
         random_state : int, RandomState instance or None, default=None

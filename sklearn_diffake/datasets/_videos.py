@@ -16,7 +16,7 @@ from numpy.random import RandomState
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
+from sklearn_diffake.datasets._frames import Crop, Extraction, Frames, store_frames
 from sklearn_diffake.datasets._reference import pair_references
 from sklearn_diffake.datasets._tree import (
     GENUINE,
@@ -30,6 +30,7 @@ from sklearn_diffake.datasets._tree import (
 )
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.images.video import OnDamage
 from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
@@ -54,6 +55,7 @@ class PairOptions(TypedDict, total=False):
     crop: Crop
     cache: str | os.PathLike[str] | None
     on_broken: Literal["raise", "warn", "skip"]
+    on_damage: OnDamage
     n_jobs: int | None
     random_state: int | RandomState | None
     return_X_y: bool
@@ -71,6 +73,7 @@ class PairOptions(TypedDict, total=False):
         "crop": [StrOptions({"face"}), callable, None],
         "cache": [str, os.PathLike, None],
         "on_broken": [StrOptions({"raise", "warn", "skip"})],
+        "on_damage": [StrOptions({"raise", "skip"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
@@ -92,6 +95,7 @@ def pair_videos(
     crop: Crop = None,
     cache: str | os.PathLike[str] | None = None,
     on_broken: Literal["raise", "warn", "skip"] = "warn",
+    on_damage: OnDamage = "raise",
     n_jobs: int | None = None,
     random_state: int | RandomState | None = None,
     return_X_y: bool = False,
@@ -107,9 +111,11 @@ def pair_videos(
         if on_broken != "raise":
             chosen = tree.present(chosen)
         _report_absent(tree, verbose, on_broken)
+        _report_skipped(tree, verbose, on_broken)
     if mode == "reference":
         _check_identities(chosen, source.name)
-    stored = _frames_of_all(chosen, source.name, cache, n_frames, crop, n_jobs, verbose)
+    extraction = Extraction(n_frames, crop, on_damage)
+    stored = _frames_of_all(chosen, source.name, cache, extraction, n_jobs, verbose)
     images, broken = _tabulate(chosen, stored, source, on_broken)
     done = "%s: %d frames of %d videos, %d unusable"
     tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
@@ -201,24 +207,30 @@ def _select(videos: Sequence[Video], subset: str, name: str, tree: Tree | None) 
 
 
 def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
-    """Say which parts of a dataset are not there, and which files are not used."""
-    name = tree.source.name
-    if tree.absent:
-        words = f"{name}: absent are {summarize(tree.absent)}; the others are loaded."
-        tell(_logger, verbose, "%s", words)
-        if on_broken == "warn":
-            words += f" {tree.hint}" * bool(tree.hint)
-            warnings.warn(f"{words} They are listed in `absent`.", UserWarning, stacklevel=5)
+    """Say which parts of a dataset are not there."""
+    if not tree.absent:
+        return
+    words = f"{tree.source.name}: absent are {summarize(tree.absent)}; the others are loaded."
+    tell(_logger, verbose, "%s", words)
+    if on_broken == "warn":
+        words += f" {tree.hint}" * bool(tree.hint)
+        warnings.warn(f"{words} They are listed in `absent`.", UserWarning, stacklevel=5)
+
+
+def _report_skipped(tree: Tree, verbose: int, on_broken: str) -> None:
+    """Say which files are not used, but for those that are not meant to be."""
     skipped = [item for item in tree.skipped if item.kind not in SIDE_FILES]
-    if skipped:
-        first = skipped[0]
-        words = (
-            f"{name}: {len(skipped)} files cannot be used. The first is {first.path}: "
-            f"{first.reason}."
-        )
-        tell(_logger, verbose, "%s", words)
-        if on_broken == "warn":
-            warnings.warn(f"{words} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
+    if not skipped:
+        return
+    path, _, reason = skipped[0]
+    if on_broken == "raise":
+        raise VideoError(f"{tree.source.name}, file {path}: {reason}. {tree.source.get}")
+    words = (
+        f"{tree.source.name}: {len(skipped)} files cannot be used. The first is {path}: {reason}."
+    )
+    tell(_logger, verbose, "%s", words)
+    if on_broken == "warn":
+        warnings.warn(f"{words} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
 
 
 def _check_identities(videos: list[Video], name: str) -> None:
@@ -235,14 +247,13 @@ def _frames_of_all(
     videos: list[Video],
     name: str,
     cache: str | os.PathLike[str] | None,
-    n_frames: int,
-    crop: Crop,
+    extraction: Extraction,
     n_jobs: int | None,
     verbose: int,
 ) -> Iterator[Frames | str]:
     """Yield the frames of every video, or what is wrong with it."""
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_frames_or_reason)(video.path, cache, n_frames, crop) for video in videos
+        joblib.delayed(_frames_or_reason)(video.path, cache, extraction) for video in videos
     )
     with progress_bar(
         total=len(videos), desc=f"reading {name}", unit="video", verbose=verbose
@@ -259,6 +270,7 @@ def _tabulate(
     pd = import_pandas()
     rows: list[tuple[Any, ...]] = []
     broken: list[tuple[str, str]] = []
+    lost: list[tuple[str, int]] = []
     shown: Counter[str] = Counter()  # of the pictures that are frames of one video, how many
     for i, (video, result) in enumerate(zip(videos, results, strict=True)):
         if isinstance(result, str):
@@ -266,6 +278,8 @@ def _tabulate(
                 raise VideoError(f"{source.name}, video {i} ({video.path}): {result}. {source.get}")
             broken.append((video.path, result))
             continue
+        if result.n_lost:
+            lost.append((video.path, result.n_lost))
         forged = _read_ranges(video)
         if result.paths == [video.path]:
             result = result._replace(numbers=[shown[video.video]])
@@ -275,12 +289,13 @@ def _tabulate(
             described = video._replace(label=label, video=video.video or video.path)
             rows.append((source.name, *described, path, number, time))
     _report(broken, len(videos), source, on_broken)
+    _report_lost(lost, source)
     columns = ["dataset", "file", *Video._fields[1:], "path", "number", "time"]
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(broken, columns=["path", "reason"])
 
 
 def _frames_or_reason(
-    path: str, cache: str | os.PathLike[str] | None, n_frames: int, crop: Crop
+    path: str, cache: str | os.PathLike[str] | None, extraction: Extraction
 ) -> Frames | str:
     """Return the frames of a video or a picture, or what is wrong with it."""
     content = file_format(path)
@@ -291,9 +306,9 @@ def _frames_or_reason(
     if not content.is_video and content.kind != "unknown":  # of which the decoder may know more
         return content.describe("image or video")
     try:
-        return extract_frames(path, cache=cache, n_frames=n_frames, crop=crop)
+        return store_frames(path, cache, extraction)
     except VideoError as error:
-        return str(error)
+        return str(error.at(path=None))
 
 
 def _read_ranges(video: Video) -> list[range]:
@@ -321,6 +336,18 @@ def _report(broken: list[tuple[str, str]], total: int, source: Source, on_broken
     if on_broken == "warn":
         warnings.warn(
             f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=6
+        )
+
+
+def _report_lost(lost: list[tuple[str, int]], source: Source) -> None:
+    """Warn of frames that were left out of videos that are used."""
+    if lost:
+        path, n = lost[0]
+        warnings.warn(
+            f"{source.name}: {sum(n for _, n in lost)} frames of {len(lost)} videos cannot be "
+            f"decoded and are left out. The first is {path}: {n}.",
+            UserWarning,
+            stacklevel=5,
         )
 
 

@@ -65,7 +65,7 @@ def test_seed_and_processes_change_nothing(folder, options, tmp_path):
 
 def test_a_second_run_decodes_nothing(folder, options, monkeypatch):
     first = load_video_table(folder / "videos.csv", **options)
-    monkeypatch.setattr(_frames, "sample_frames", None)
+    monkeypatch.setattr(_frames, "read_accounted", None)
     again = load_video_table(folder / "videos.csv", **options)
     assert again.data.tolist() == first.data.tolist()
 
@@ -86,11 +86,11 @@ def test_forms_of_the_answer(folder, options):
 def test_broken_videos(folder, options, policy):
     (folder / "anna/real/2.mp4").write_bytes(b"\0nothing")
     (folder / "ben/fake/5.mp4").unlink()
-    words = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
+    words = "2 of 5 videos cannot be used. The first is .*2.mp4: this is a text file"
     call = {
         "warn": pytest.warns(UserWarning, match=words),
         "skip": contextlib.nullcontext(),
-        "raise": pytest.raises(VideoError, match=r"video 1 \(.*2.mp4\): not a video"),
+        "raise": pytest.raises(VideoError, match=r"video 1 \(.*2.mp4\): this is a text file"),
     }
     with call[policy]:
         dataset = load_video_table(folder / "videos.csv", on_broken=policy, **options)
