@@ -292,6 +292,8 @@ def test_whatever_a_picture_is_called_it_is_used_and_an_animation_is_a_video(tmp
     skipped = dataset.skipped_files
     assert skipped["kind"].tolist() == ["html", "git-lfs pointer", "empty", "text"]
     assert skipped["reason"].str.len().min() > 10
+    with pytest.raises(VideoError, match=r"own, file .*a.jpg: this is a web page"):
+        datasets.load_video_folder(root, on_broken="raise", **options)
     media = _videos.file_format
     pictures[0].save(root / "real" / "0.jfif", format="GIF", save_all=True,
                      append_images=pictures[1:])  # fmt: skip

@@ -86,11 +86,11 @@ def test_forms_of_the_answer(folder, options):
 def test_broken_videos(folder, options, policy):
     (folder / "anna/real/2.mp4").write_bytes(b"\0nothing")
     (folder / "ben/fake/5.mp4").unlink()
-    words = "2 of 5 videos cannot be used. The first is .*2.mp4: this is a text file"
+    words = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
     call = {
         "warn": pytest.warns(UserWarning, match=words),
         "skip": contextlib.nullcontext(),
-        "raise": pytest.raises(VideoError, match=r"video 1 \(.*2.mp4\): this is a text file"),
+        "raise": pytest.raises(VideoError, match=r"video 1 \(.*2.mp4\): not a video"),
     }
     with call[policy]:
         dataset = load_video_table(folder / "videos.csv", on_broken=policy, **options)

@@ -12,6 +12,7 @@ from image_helpers import BAD_FILES, astronaut, bad_file, png
 from permissions import unprivileged
 from PIL import Image
 
+from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.faces import ImageError, read_image
 from sklearn_diffake.images import read
 
@@ -357,6 +358,19 @@ def test_file_key(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert read.file_key("photo.png") == key
     assert read.file_key(np.zeros((2, 2, 3), np.uint8)) is None
+
+
+def test_digests_of_an_earlier_decoding_are_not_used(tmp_path, monkeypatch, photo):
+    monkeypatch.setattr(read, "_RACY_NS", 0)
+    path, store = tmp_path / "photo.png", EmbeddingStore(tmp_path / "store")
+    Image.fromarray(photo).save(path)
+    key = read.file_key(path)
+    store.put_file_digests({key[:-1]: b"as 0.1 decoded it"})
+    assert store.get_file_digests([key]) == {}
+    store.put_file_digests({key: read.image_digest(read_image(path))})
+    assert store.get_file_digests([key]) == {key: read.image_digest(photo)}
+    monkeypatch.setattr(read, "_DECODING", read._DECODING + 1)
+    assert store.get_file_digests([read.file_key(path)]) == {}
 
 
 def test_file_key_sees_a_change_that_keeps_size_and_time(tmp_path, monkeypatch):
