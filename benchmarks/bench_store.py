@@ -12,7 +12,7 @@ import numpy as np
 from _yardstick import alone, by_turns, smooth_images, timed
 
 from sklearn_diffake.embedding import EmbeddingStore
-from sklearn_diffake.faces._images import image_digest
+from sklearn_diffake.images.read import image_digest
 
 N, WIDTH, SIZE = 1_200, 1_280, 112
 

@@ -152,10 +152,16 @@ def _cut(path, kind):
 #: What is no image file: how to make it, and what is said about it.
 BAD_FILES = {
     "missing": (lambda path: None, "no such file"),
-    "directory": (lambda path: path.mkdir(), "this is a directory, expected an image file"),
+    "directory": (lambda path: path.mkdir(), "this is a directory, where an image is expected"),
     "empty": (lambda path: path.touch(), "the file is empty"),
-    "text": (lambda path: path.write_text("my cat"), "not an image file .*JPEG, PNG"),
-    "postscript": (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "not an image file"),
+    "text": (
+        lambda path: path.write_text("my cat"),
+        "this is a text file, where an image is expected",
+    ),
+    "postscript": (
+        lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"),
+        "this is a PostScript image: convert",
+    ),
     "stub": (lambda path: path.write_bytes(b"\xff\xd8\xff"), "cannot be decoded|not an image"),
     "truncated jpeg": (lambda path: _cut(path, "JPEG"), r"cannot be decoded \(truncated"),
     "truncated png": (lambda path: _cut(path, "PNG"), r"cannot be decoded \(truncated"),

@@ -15,6 +15,7 @@ from sklearn_diffake.benchmark._registry import find_loader
 from sklearn_diffake.benchmark._specs import DatasetSpec
 from sklearn_diffake.model_selection import connected_groups
 from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._missing import is_missing
 
 GENUINE = "genuine"
@@ -179,8 +180,10 @@ def _techniques(columns: Mapping[str, Any], labels: NDArray[np.int64]) -> list[s
 
 
 def _texts(columns: Mapping[str, Any], name: str, n_rows: int) -> NDArray[Any]:
-    values = columns[name] if name in columns else [""] * n_rows
-    return np.array(["" if is_missing(v) else str(v) for v in values], dtype=object)
+    """Return a column of names as text, each in one spelling; "" where there is none."""
+    values = list(columns[name]) if name in columns else [""] * n_rows
+    names = name_codes(values, kind=f"column {name!r}").values(values)
+    return np.array(["" if is_missing(v) else str(v) for v in names], dtype=object)
 
 
 def _groups(spec: DatasetSpec, columns: Mapping[str, Any], n_rows: int) -> NDArray[Any]:

@@ -44,7 +44,13 @@ class Degradation:
     strength: float
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.strength:g}"
+        return f"{self.kind} {self.amount}"
+
+    @property
+    def amount(self) -> str:
+        """The strength as text: short, and different for different strengths."""
+        short = f"{self.strength:g}"
+        return short if float(short) == self.strength else repr(float(self.strength))
 
     def apply(self, image: Image) -> Image:
         """Degrade a picture; the same picture always becomes the same.

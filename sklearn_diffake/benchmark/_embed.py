@@ -17,7 +17,8 @@ from sklearn_diffake.benchmark._images import Images, parts_of
 from sklearn_diffake.benchmark._pipelines import Feature, digest_of
 from sklearn_diffake.benchmark._workers import in_parallel
 from sklearn_diffake.embedding import EmbeddingStore
-from sklearn_diffake.faces._images import ImageError, read_image
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.read import read_image
 from sklearn_diffake.utils._progress import progress_bar
 
 _MATRICES = 8  # of embeddings held in memory

@@ -235,7 +235,7 @@ def _robustness(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]
             for loss in (None, *losses):
                 condition = Condition(loss if both else None, loss)
                 step = Step((Rows(name, fit),), Rows(name, test, condition))
-                label = (loss.kind, f"{loss.strength:g}") if loss else ("none", "")
+                label = (loss.kind, loss.amount) if loss else ("none", "")
                 for candidate in protocol.candidates:
                     yield Cell(protocol.name, candidate.name, name, name, split, label, (step,))
 

@@ -124,14 +124,14 @@ def _aligns(model: Any) -> bool:
 
 def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
     """Combine the frames of both sides."""
-    from ..faces._video import VideoError
+    from ..images.errors import VideoError
 
     sides = []
     for name, path in zip(("reference", "probe"), pair.paths, strict=True):
         try:
             sides.append(_frames(path, options))
         except VideoError as error:
-            return f"{name}, file {path!r}: {error}"
+            return f"{name}, file {path!r}: {error.at(path=None)}"
     whole = FramePair(pair.reference, pair.probe, pair.paths, pair.label, pair.line)
     return [
         replace(whole, paths=(first, second), times=(then, now))
@@ -141,11 +141,11 @@ def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
 
 def _frames(path: str, options: dict[str, Any]) -> list[tuple[str, float | None]]:
     """List pictures and their times: a photograph as it is, some frames of a video."""
-    from ..faces._video import is_video
+    from ..images.formats import is_video
 
     if not is_video(path):
         return [(path, None)]
     from ..datasets import extract_frames
 
-    frames = extract_frames(path, **options)
+    frames = extract_frames(path, on_damage="skip", **options)
     return list(zip(frames.paths, frames.times, strict=True))

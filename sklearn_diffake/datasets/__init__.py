@@ -15,7 +15,7 @@ from sklearn_diffake.datasets._frames import Frames, extract_frames
 from sklearn_diffake.datasets._lfw import fetch_lfw_pairs
 from sklearn_diffake.datasets._table import load_video_table
 from sklearn_diffake.datasets._tracks import follow_face
-from sklearn_diffake.faces._video import VideoError
+from sklearn_diffake.images.errors import VideoError
 
 __all__ = [
     "Frames",

@@ -27,7 +27,8 @@ def load_celeb_df(
     Read are ``Celeb-real/id0_0000.mp4``, ``YouTube-real/00000.mp4``,
     ``Celeb-synthesis/id0_id1_0000.mp4``, and the official test split
     ``List_of_testing_videos.txt``, which lists 518 videos in version 2 and 100 in version 1; all
-    others are for training.
+    others are for training. What is not there is left out, and said: see `absent` of the result;
+    without the list there are no splits.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def load_celeb_df(
     Raises
     ------
     FileNotFoundError
-        If a folder or the list is not there.
+        If no video is there.
     ValueError
         If a video is not named as above, or the list contradicts the folders.
 
@@ -79,15 +80,20 @@ def load_celeb_df(
     for folder in _FOLDERS:
         for path in tree.videos(folder):
             videos[tree.name(path)] = _video(tree, folder, path.stem, path.name, test)
-    for name in sorted(test - set(videos)):  # a half-copied tree
+    absent = {item.path for item in tree.absent if item.kind == "folder"}
+    for name in sorted((test or set()) - set(videos)):  # a half-copied tree
         folder, _, file = name.partition("/")
+        if str(tree.root / folder) in absent:
+            continue  # that says it all
         videos[name] = _video(tree, folder, os.path.splitext(file)[0], file, test)
-    return pair_videos(list(videos.values()), tree.source, **options)
+    return pair_videos(list(videos.values()), tree.source, tree=tree, **options)
 
 
-def _read_list(tree: Tree) -> set[str]:
-    """Read lines such as ``1 YouTube-real/00170.mp4``, 1 for genuine and 0 for deepfake."""
+def _read_list(tree: Tree) -> set[str] | None:
+    """Read lines such as ``1 YouTube-real/00170.mp4``, 1 for genuine; None without the list."""
     path = tree.file(_LIST)
+    if path is None:
+        return None
     names = set()
     for number, words in tree.lines(path):
         folder = words[-1].partition("/")[0]
@@ -99,11 +105,11 @@ def _read_list(tree: Tree) -> set[str]:
     return names
 
 
-def _video(tree: Tree, folder: str, stem: str, file: str, test: set[str]) -> Video:
+def _video(tree: Tree, folder: str, stem: str, file: str, test: set[str] | None) -> Video:
     """Describe one video by its folder and name."""
     path = tree.root / folder / file
     name = tree.name(path)
-    split = "test" if name in test else "train"
+    split = "" if test is None else "test" if name in test else "train"
     if folder == "YouTube-real":
         return Video(str(path), 1, split=split, identity=name, video=name)
     match = _NAME.fullmatch(stem)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._faceforensics import FACEFORENSICS
-from sklearn_diffake.datasets._tree import VIDEO_SUFFIXES, Source, Tree, Video, files, some_of
+from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 DEEPERFORENSICS = Source(
@@ -39,7 +39,8 @@ def load_deeperforensics(
     Read are ``manipulated_videos/<variant>/<target>_<actor>.mp4``, the official splits
     ``lists/splits/{train,val,test}.txt``, and where asked for, ``source_videos/<actor>/...``.
     Its genuine videos are those of FaceForensics++ in compression c23, which is a dataset of its
-    own.
+    own. What is not there is left out, and said: see `absent` of the result. Without one of the
+    lists, the videos of the folders that are on none of them have the split ``""``.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def load_deeperforensics(
     Raises
     ------
     FileNotFoundError
-        If a folder or list is not there, or no video fits the pattern.
+        If no video is there, or none fits the pattern.
     ValueError
         If a variant is not known, or a list is damaged.
 
@@ -93,18 +94,29 @@ def load_deeperforensics(
     ...     "DeeperForensics-1.0", faceforensics="FaceForensics++", subset="test")
     """
     tree = Tree(root, DEEPERFORENSICS)
-    swaps = _read_splits(tree)
-    videos = []
+    splits = _read_splits(tree)
+    is_complete = not tree.absent
+    videos: dict[str, Video] = {}
     for variant in some_of("variants", variants, _VARIANTS):
         folder = tree.folder("manipulated_videos", variant)
-        for (target, actor), split in swaps.items():
-            path = folder / f"{target}_{actor}.mp4"
-            videos.append(Video(str(path), -1, variant, "", split, actor, target, tree.name(path)))
+        if folder is None:
+            continue
+        paths = [folder / f"{target}_{actor}.mp4" for target, actor in splits]
+        if not is_complete:  # what the lists do not name has no split
+            paths += [path for path, content in tree.media(folder.iterdir()) if content.is_video]
+        for path in paths:
+            target, _, actor = path.stem.partition("_")
+            split = splits.get((target, actor), "")
+            row = Video(str(path), -1, variant, "", split, actor, target, tree.name(path))
+            videos.setdefault(row.video, row)
+    rows = list(videos.values())
+    tree.check_named("variants", variants, {row.technique for row in rows}, "manipulated_videos/*")
     if faceforensics is not None:
-        videos += _targets(faceforensics, {target: split for (target, _), split in swaps.items()})
+        rows += _targets(tree, faceforensics, {row.original: row.split for row in rows})
     if actors is not None:
-        videos += _actors(tree, actors, {actor: split for (_, actor), split in swaps.items()})
-    return pair_videos(videos, tree.source, **options)
+        rows += _actors(tree, actors, {row.identity: row.split for row in rows if row.label == -1})
+    tree.hint = "Name what is to be read with variants."
+    return pair_videos(rows, tree.source, tree=tree, **options)
 
 
 def _read_splits(tree: Tree) -> dict[tuple[str, str], str]:
@@ -112,6 +124,8 @@ def _read_splits(tree: Tree) -> dict[tuple[str, str], str]:
     swaps = {}
     for split in ("train", "val", "test"):
         path = tree.file(f"lists/splits/{split}.txt")
+        if path is None:
+            continue
         for number, words in tree.lines(path):
             stem = os.path.splitext(os.path.basename(words[0]))[0]
             target, _, actor = stem.partition("_")
@@ -121,15 +135,18 @@ def _read_splits(tree: Tree) -> dict[tuple[str, str], str]:
     return swaps
 
 
-def _targets(root: str | os.PathLike[str], splits: dict[str, str]) -> list[Video]:
+def _targets(tree: Tree, root: str | os.PathLike[str], splits: dict[str, str]) -> list[Video]:
     """List the genuine videos, from FaceForensics++, in the splits of their deepfakes."""
-    tree = Tree(root, FACEFORENSICS)
-    folder = tree.folder("original_sequences", "youtube", "c23", "videos")
+    other = Tree(root, FACEFORENSICS)
+    folder = other.folder("original_sequences", "youtube", "c23", "videos")
+    tree.absent += other.absent
     rows = []
+    if folder is None:
+        return []
     for target in sorted(splits):
         path = folder / f"{target}.mp4"
         rows.append(
-            Video(str(path), 1, split=splits[target], identity=target, video=tree.name(path))
+            Video(str(path), 1, split=splits[target], identity=target, video=other.name(path))
         )
     return rows
 
@@ -139,10 +156,12 @@ def _actors(tree: Tree, pattern: str, splits: dict[str, str]) -> list[Video]:
     rows = []
     for actor in sorted(splits):
         folder = tree.folder("source_videos", actor)
-        for path in files(folder.rglob(pattern), VIDEO_SUFFIXES):
-            rows.append(
-                Video(str(path), 1, split=splits[actor], identity=actor, video=tree.name(path))
-            )
+        found = tree.media(folder.rglob(pattern)) if folder is not None else []
+        for path, content in found:
+            if content.is_video:
+                rows.append(
+                    Video(str(path), 1, split=splits[actor], identity=actor, video=tree.name(path))
+                )
     if not rows:
         raise tree.missing("any video of the actors", tree.root / "source_videos" / pattern)
-    return sorted(rows)
+    return rows

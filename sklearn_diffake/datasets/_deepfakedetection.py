@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._faceforensics import COMPRESSIONS, HOW_TO_GET
-from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
+from sklearn_diffake.datasets._faceforensics import HOW_TO_GET
+from sklearn_diffake.datasets._sequences import (
+    COMPRESSIONS,
+    MANIPULATED,
+    ORIGINAL,
+    describe_sequence,
+)
+from sklearn_diffake.datasets._tree import Source, Tree, some_of
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 DEEPFAKEDETECTION = Source(
@@ -16,7 +21,6 @@ DEEPFAKEDETECTION = Source(
     'Dufour and Gully, "Contributing Data to Deepfake Detection Research", Google AI 2019',
     HOW_TO_GET,
 )
-_ACTORS = re.compile(r"(\d+)(?:_(\d+))?__(.+?)(?:__([A-Z0-9]{8}))?$")
 
 
 def load_deepfakedetection(
@@ -29,7 +33,8 @@ def load_deepfakedetection(
 
     Read are ``original_sequences/actors/<compression>/videos/01__exit_phone_room.mp4`` and
     ``manipulated_sequences/DeepFakeDetection/<compression>/videos/\
-01_02__exit_phone_room__YVGY8LOK.mp4``. There are no official splits.
+01_02__exit_phone_room__YVGY8LOK.mp4``. There are no official splits. What is not there is
+    left out, and said: see `absent` of the result.
 
     Parameters
     ----------
@@ -49,7 +54,7 @@ def load_deepfakedetection(
     Raises
     ------
     FileNotFoundError
-        If a folder is not there or has no videos.
+        If no video is there.
     ValueError
         If an option is not known, or a video is not named as above.
 
@@ -76,18 +81,16 @@ def load_deepfakedetection(
     tree = Tree(root, DEEPFAKEDETECTION)
     videos = []
     for compression in some_of("compressions", compressions, COMPRESSIONS):
-        for kind in ("original_sequences/actors", "manipulated_sequences/DeepFakeDetection"):
-            for path in tree.videos(*kind.split("/"), compression, "videos"):
-                match = _ACTORS.fullmatch(path.stem)
-                if match is None:
+        for part, technique in (
+            ((ORIGINAL, "actors"), None),
+            ((MANIPULATED, "DeepFakeDetection"), "DeepFakeDetection"),
+        ):
+            for path in tree.videos(*part, compression, "videos"):
+                row = describe_sequence(path, path.stem, tree.name(path), technique, compression)
+                if row is None:
                     raise tree.wrong(path, "a name such as 01_02__scene__YVGY8LOK.mp4 is expected")
-                target, donor, scene, _ = match.groups()
-                described = {"compression": compression, "video": tree.name(path)}
-                if donor is None:
-                    videos.append(Video(str(path), 1, identity=target, **described))
-                else:
-                    videos.append(
-                        Video(str(path), -1, "DeepFakeDetection", identity=donor,
-                              original=f"{target}__{scene}", **described)
-                    )  # fmt: skip
-    return pair_videos(videos, tree.source, **options)
+                videos.append(row)
+    compressions_there = {row.compression for row in videos}
+    tree.check_named("compressions", compressions, compressions_there, "*_sequences/*/*")
+    tree.hint = "Name what is to be read with compressions."
+    return pair_videos(videos, tree.source, tree=tree, **options)

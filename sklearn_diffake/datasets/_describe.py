@@ -24,8 +24,9 @@ def describe(dataset: Bunch, *, as_dict: bool = False) -> dict[str, Any] | None:
     dict or None
         With `as_dict`: ``dataset``, ``videos``, ``genuine videos``, ``deepfake videos``,
         ``broken videos``, ``identities``, ``frames``, ``pairs``, ``genuine pairs``,
-        ``deepfake pairs``, and in ``techniques``, ``compressions`` and ``splits``, the number of
-        videos of each.
+        ``deepfake pairs``, in ``techniques``, ``compressions`` and ``splits`` the number of
+        videos of each, and in ``absent`` the number of folders, lists and videos that are not
+        there.
 
     Raises
     ------
@@ -73,6 +74,8 @@ def describe(dataset: Bunch, *, as_dict: bool = False) -> dict[str, Any] | None:
     for column in ("technique", "compression", "split"):
         sizes = videos.loc[videos[column] != "", column].value_counts().sort_index()
         counts[f"{column}s"] = {str(name): int(size) for name, size in sizes.items()}
+    absent = dataset["absent"]["kind"].value_counts().sort_index() if "absent" in dataset else {}
+    counts["absent"] = {f"{kind}s": int(size) for kind, size in absent.items()}
     if as_dict:
         return counts
     for name, value in counts.items():

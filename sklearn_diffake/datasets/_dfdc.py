@@ -27,7 +27,9 @@ def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     Read is every ``metadata.json`` and ``labels.csv`` in `root` and below, and the videos that
     lie beside each: the parts ``dfdc_train_part_0`` to ``dfdc_train_part_49``, whose metadata
     tell the original of each deepfake, and the folders ``validation`` and ``test`` with
-    ``labels.csv``. Kaggle's ``train_sample_videos`` will do as well.
+    ``labels.csv``. Kaggle's ``train_sample_videos`` will do as well. Videos that are listed and
+    not there, such as originals in a part that is not unpacked, are left out, and said: see
+    `absent` of the result.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
             known = videos.setdefault(row.video, row)
             if known.label != label:
                 raise tree.wrong(path, f"the label of {file} contradicts that in another file")
-    return pair_videos(list(videos.values()), tree.source, **options)
+    return pair_videos(list(videos.values()), tree.source, tree=tree, **options)
 
 
 def _read_labels(tree: Tree, path: Path) -> Iterator[tuple[str, int, str, str]]:

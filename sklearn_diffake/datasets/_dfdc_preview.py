@@ -23,6 +23,7 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
     Read is ``dataset.json``, which gives for every video, by its place below `root` such as
     ``original_videos/643116/643116_A_001.mp4`` or ``method_A/...``, the ``label`` (real or fake),
     the ``set`` (train or test), and in deepfakes, the actors ``target_id`` and ``swapped_id``.
+    Videos that are not there are left out, and said: see `absent` of the result.
 
     Parameters
     ----------
@@ -66,6 +67,8 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
     """
     tree = Tree(root, DFDC_PREVIEW)
     path = tree.file("dataset.json")
+    if path is None:
+        raise tree.missing("the file dataset.json", tree.root / "dataset.json")
     videos = []
     for name, entry in tree.json(path, dict).items():
         label = LABELS.get(str(entry.get("label")).upper()) if isinstance(entry, dict) else None
@@ -86,4 +89,4 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
                 video=place,
             )
         )
-    return pair_videos(videos, tree.source, **options)
+    return pair_videos(videos, tree.source, tree=tree, **options)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Unpack
 
+from sklearn_diffake.datasets._sequences import (
+    COMPRESSIONS,
+    MANIPULATED,
+    ORIGINAL,
+    describe_sequence,
+    read_pairs,
+)
 from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
@@ -19,8 +27,6 @@ FACEFORENSICS = Source(
     HOW_TO_GET
     + " The files train.json, val.json and test.json are in dataset/splits of that page.",
 )
-COMPRESSIONS = ("raw", "c23", "c40")
-_SWAPS = ("Deepfakes", "FaceSwap", "FaceShifter")  # they show the face of the second video
 _TECHNIQUES = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
 
 
@@ -36,7 +42,9 @@ def load_faceforensics(
     Read are ``original_sequences/youtube/<compression>/videos/033.mp4``,
     ``manipulated_sequences/<technique>/<compression>/videos/033_097.mp4``, and the official splits
     ``train.json``, ``val.json`` and ``test.json``, which lie in `root`, or in ``splits`` or
-    ``dataset/splits`` below it.
+    ``dataset/splits`` below it. What is not there is left out, and said: see `absent` of the
+    result. Without one of the lists, the videos of the folders that are on none of them have the
+    split ``""``.
 
     Parameters
     ----------
@@ -44,12 +52,13 @@ def load_faceforensics(
         Folder that holds ``original_sequences`` and ``manipulated_sequences``.
     techniques : str or sequence of str, default="all"
         Some of ``"Deepfakes"``, ``"Face2Face"``, ``"FaceSwap"``, ``"NeuralTextures"`` and
-        ``"FaceShifter"``.
+        ``"FaceShifter"``; ``"all"`` takes those that are there.
     compressions : str or sequence of str, default="c23"
-        Some of ``"raw"``, ``"c23"`` and ``"c40"``, or ``"all"``.
+        Some of ``"raw"``, ``"c23"`` and ``"c40"``, or ``"all"`` for those that are there.
     **options
         What all loaders share, see :func:`.load_video_table`. `references` is ``"all_videos"`` by
-        default: every person has one genuine video only, so genuine pairs come from one video.
+        default: every person has one genuine video only, so genuine pairs come from one video. A
+        deepfake is never paired with the source frame it was made from.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def load_faceforensics(
     Raises
     ------
     FileNotFoundError
-        If a folder or a list of the splits is not there.
+        If no video is there, or none of a technique or compression that is named.
     ValueError
         If an option is not known, or a list is damaged.
 
@@ -87,37 +96,52 @@ def load_faceforensics(
     """
     tree = Tree(root, FACEFORENSICS)
     chosen = some_of("techniques", techniques, _TECHNIQUES)
-    videos = []
+    pairs = read_pairs(tree)
+    is_complete = not tree.absent
+    videos: dict[str, Video] = {}
     for compression in some_of("compressions", compressions, COMPRESSIONS):
-        genuine = tree.folder("original_sequences", "youtube", compression, "videos")
-        folders = {
-            name: tree.folder("manipulated_sequences", name, compression, "videos")
-            for name in chosen
-        }
-        for split, target, donor in _pairs(tree):
-            path = genuine / f"{target}.mp4"
-            videos.append(
-                Video(str(path), 1, compression=compression, split=split, identity=target,
-                      video=tree.name(path))
-            )  # fmt: skip
-            for name, folder in folders.items():
-                path = folder / f"{target}_{donor}.mp4"
-                face = donor if name in _SWAPS else target
-                videos.append(
-                    Video(str(path), -1, name, compression, split, face, target, tree.name(path))
-                )
+        for technique in (None, *chosen):
+            part = (ORIGINAL, "youtube") if technique is None else (MANIPULATED, technique)
+            folder = tree.folder(*part, compression, "videos")
+            if folder is not None:
+                rows = _listed(tree, folder, technique, compression, pairs)
+                rows += [] if is_complete else _others(tree, folder, technique, compression)
+                for row in rows:
+                    videos.setdefault(row.video, row)
+    rows = list(videos.values())
+    named = {row.technique for row in rows}, {row.compression for row in rows}
+    tree.check_named("techniques", techniques, named[0], f"{MANIPULATED}/*")
+    tree.check_named("compressions", compressions, named[1], "*_sequences/*/*")
+    there = sorted({row.technique for row in rows if row.label == -1})
+    tree.hint = f"Techniques and compressions choose what is read, as in techniques={there}."
     options.setdefault("references", "all_videos")
-    return pair_videos(videos, tree.source, **options)
+    return pair_videos(rows, tree.source, tree=tree, **options)
 
 
-def _pairs(tree: Tree) -> Iterator[tuple[str, str, str]]:
-    """List split, target and donor of the official splits, either way round."""
-    for split in ("train", "val", "test"):
-        name = f"{split}.json"
-        path = tree.file(name, f"splits/{name}", f"dataset/splits/{name}")
-        for pair in tree.json(path, list):
-            if not (isinstance(pair, list) and [type(item) for item in pair] == [str, str]):
-                raise tree.wrong(path, f'pairs such as ["071", "054"] are expected, got {pair!r}')
-            first, second = pair
-            yield split, first, second
-            yield split, second, first
+def _listed(
+    tree: Tree,
+    folder: Path,
+    technique: str | None,
+    compression: str,
+    pairs: Sequence[tuple[str, str, str]],
+) -> list[Video]:
+    """Describe the videos of a folder that the official lists name."""
+    rows = []
+    for split, target, donor in pairs:
+        stem = target if technique is None else f"{target}_{donor}"
+        path = folder / f"{stem}.mp4"
+        row = describe_sequence(path, stem, tree.name(path), technique, compression, split)
+        if row is None:
+            raise tree.wrong(path, "a name such as 033.mp4 or 033_097.mp4 is expected")
+        rows.append(row)
+    return rows
+
+
+def _others(tree: Tree, folder: Path, technique: str | None, compression: str) -> list[Video]:
+    """Describe the videos of a folder by their names, in no split."""
+    rows = (
+        describe_sequence(path, path.stem, tree.name(path), technique, compression)
+        for path, content in tree.media(folder.iterdir())
+        if content.is_video
+    )
+    return [row for row in rows if row is not None]

@@ -19,8 +19,8 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     """Load FFIW-10K: videos of several people, of whom some are manipulated.
 
     Read are the genuine videos of ``source/{train,val,test}`` and the manipulated ones of
-    ``target/{train,val,test}``. These folders are the official splits; a split whose folders are
-    not there is left out, since that for testing is not given to everybody.
+    ``target/{train,val,test}``. These folders are the official splits; what is not there is left
+    out, and said: see `absent` of the result. That for testing is not given to everybody.
 
     Parameters
     ----------
@@ -39,8 +39,7 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     Raises
     ------
     FileNotFoundError
-        If a folder is not there, has no videos, or only one of ``source`` and ``target`` has a
-        split.
+        If no video is there.
 
     See Also
     --------
@@ -61,20 +60,10 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     >>> faces = load_ffiw("FFIW10K", subset="val", crop="face")  # doctest: +SKIP
     """
     tree = Tree(root, FFIW)
-    for kind in ("source", "target"):
-        tree.folder(kind)
-    splits = [
-        split
+    videos = [
+        Video(str(path), label, technique, split=split, video=tree.name(path))
         for split in ("train", "val", "test")
-        if any((tree.root / kind / split).is_dir() for kind in ("source", "target"))
+        for kind, label, technique in (("source", 1, GENUINE), ("target", -1, "FFIW"))
+        for path in tree.videos(kind, split)
     ]
-    if not splits:
-        raise tree.missing("the folder source/train", tree.root / "source" / "train")
-    videos = []
-    for split in splits:
-        for kind, label, technique in (("source", 1, GENUINE), ("target", -1, "FFIW")):
-            videos += [
-                Video(str(path), label, technique, split=split, video=tree.name(path))
-                for path in tree.videos(kind, split)
-            ]
-    return pair_videos(videos, tree.source, **options)
+    return pair_videos(videos, tree.source, tree=tree, **options)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._tree import (
-    GENUINE,
-    IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
-    Source,
-    Tree,
-    Video,
-    files,
-)
+from sklearn_diffake.datasets._sequences import describe_by_folders, read_pairs
+from sklearn_diffake.datasets._tree import GENUINE, Media, Skipped, Source, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 _REAL = frozenset({"genuine", "real", "original", "originals", "bonafide", "bona_fide", "pristine"})
 _FAKE = frozenset({"deepfake", "deepfakes", "fake", "manipulated", "synthetic"})
+_MASKS = "masks"  # folder of where videos of FaceForensics++ are manipulated
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 
 
@@ -34,6 +29,13 @@ def load_video_folder(
     one below ``fake`` the technique: ``anna/real/1.mp4``, ``anna/fake/FaceSwap/1.mp4`` or
     ``test/fake/1.mp4``. Pictures of one folder count as frames of one video in ``same_video``
     mode, and each for itself in ``reference`` mode.
+
+    What a file is, is decided by its content: whatever can be read is used, in the natural order of
+    names, and other files are listed in `skipped_files` with the reason. A tree as FaceForensics++
+    and DeepFakeDetection have it, with ``original_sequences`` and ``manipulated_sequences``, is
+    read with the technique, compression, identity and original that its names tell, and with the
+    splits of ``train.json``, ``val.json`` and ``test.json`` where these are there; a folder of
+    pictures that is named as a video of it, such as ``033_097``, holds frames of that video.
 
     Parameters
     ----------
@@ -80,15 +82,39 @@ def load_video_folder(
     """
     name = dataset or Path(root).absolute().name
     tree = Tree(root, Source(name, "", "The folder is expected to hold e.g. real/ and fake/."))
-    found = list(files(tree.root.rglob("*"), VIDEO_SUFFIXES | IMAGE_SUFFIXES))
-    if not found:
-        raise tree.missing("any video or picture", tree.root)
+    media = tree.media(_walk(tree.root))
+    if not media:
+        raise tree.missing("any video or picture", tree.root, hint=_first_skipped(tree))
     alone = options.get("mode") == "reference"
-    return pair_videos([_describe(tree, path, alone) for path in found], tree.source, **options)
+    splits = {target: split for split, target, _ in read_pairs(tree)}
+    tree.absent.clear()  # such a folder need not have them
+    videos = []
+    for item in media:
+        if _MASKS in item.path.relative_to(tree.root).parts[:-1]:
+            tree.skipped.append(Skipped(str(item.path), "mask", "a mask, which shows no face"))
+            continue
+        row = describe_by_folders(tree, item.path, item.content.is_image, splits)
+        videos.append(row if row is not None else _describe(tree, item, alone))
+    return pair_videos(videos, tree.source, tree=tree, **options)
 
 
-def _describe(tree: Tree, path: Path, alone: bool) -> Video:
+def _walk(root: Path) -> Iterator[Path]:
+    """List all files below a folder, but for what begins with a dot."""
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(folder, name) for name in files)
+
+
+def _first_skipped(tree: Tree) -> str:
+    if not tree.skipped:
+        return ""
+    first = tree.skipped[0]
+    return f"Of {len(tree.skipped)} files, the first is {first.path}: {first.reason}. "
+
+
+def _describe(tree: Tree, item: Media, alone: bool) -> Video:
     """Read label, technique, split and identity off the folders of a file."""
+    path = item.path
     parts = [part.lower() for part in path.relative_to(tree.root).parts[:-1]]
     names = path.relative_to(tree.root).parts[:-1]
     told = [i for i, part in enumerate(parts) if part in _REAL | _FAKE]
@@ -102,12 +128,11 @@ def _describe(tree: Tree, path: Path, alone: bool) -> Video:
     people = [names[i] for i in range(told[0]) if parts[i] not in _SPLITS]
     below = [names[i] for i in range(told[0] + 1, len(names)) if parts[i] not in _SPLITS]
     splits = [_SPLITS[part] for part in parts if part in _SPLITS]
-    picture = path.suffix.lower() in IMAGE_SUFFIXES
     return Video(
         str(path),
         label,
         GENUINE if label == 1 else (below[0] if below else "deepfake"),
         split=splits[0] if splits else "",
         identity=people[-1] if people else "",
-        video=tree.name(path.parent if picture and not alone else path),
+        video=tree.name(path.parent if item.content.is_image and not alone else path),
     )

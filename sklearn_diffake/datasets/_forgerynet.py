@@ -24,7 +24,8 @@ def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]
     Read are ``Training/video_list.txt`` and ``Training/video/...``, and the same of ``Validation``
     and ``Test``, as far as they are there. A line of a list has the number of segments, the
     video, for each segment its first frame, number of frames and whether it is manipulated, and
-    three labels: two, three and sixteen classes, of which 0 is genuine.
+    three labels: two, three and sixteen classes, of which 0 is genuine. Videos that are not there
+    are left out, and said: see `absent` of the result.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]
                     videos.append(_read_line(tree, path.parent, split, words))
                 except (ValueError, IndexError) as error:
                     raise tree.wrong(path, f"line {number}: {error}") from error
-    return pair_videos(videos, tree.source, **options)
+    return pair_videos(videos, tree.source, tree=tree, **options)
 
 
 def _read_line(tree: Tree, folder: Path, split: str, words: list[str]) -> Video:

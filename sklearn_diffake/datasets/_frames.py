@@ -8,23 +8,35 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from sklearn_diffake.datasets._crop_key import crop_key
 from sklearn_diffake.datasets._tracks import follow_face
-from sklearn_diffake.faces._video import VideoError, sample_frames
+from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.video import DamageAccount, OnDamage, evenly_spaced, read_accounted
 from sklearn_diffake.utils._progress import progress_bar, tell
 from sklearn_diffake.utils._replace import naming
 
 _logger = logging.getLogger(__name__)
-_FORMAT = 1  # raised whenever other pictures would come out of the same video
+_FORMAT = 2  # raised whenever other pictures would come out of the same video
 _MARGIN = 0.65  # what is kept around a face on every side, in face widths
 _INDEX = "frames.json"
+_STEM_BYTES = 60  # of the title of a video; file systems limit the bytes of a name
 
 Crop = Literal["face"] | Callable[[np.ndarray], Any] | None
+
+
+class Extraction(NamedTuple):
+    """What is taken from a video, see `extract_frames`."""
+
+    n_frames: int
+    crop: Crop = None
+    on_damage: OnDamage = "raise"
 
 
 class Frames(NamedTuple):
@@ -40,6 +52,9 @@ class Frames(NamedTuple):
         Seconds from the first frame of the video to each.
     n_without_face : int
         Frames that were left out because the face was not found.
+    n_lost : int
+        Frames that were left out because they cannot be decoded, and those that are missing at
+        the end of a file that is cut off.
 
     See Also
     --------
@@ -57,6 +72,7 @@ class Frames(NamedTuple):
     numbers: list[int]
     times: list[float]
     n_without_face: int
+    n_lost: int = 0
 
 
 def extract_frames(
@@ -65,6 +81,7 @@ def extract_frames(
     cache: str | os.PathLike[str] | None = None,
     n_frames: int = 16,
     crop: Crop = None,
+    on_damage: OnDamage = "raise",
     verbose: int = 0,
 ) -> Frames:
     """Store frames of a video as PNG files, or find those stored before.
@@ -72,7 +89,8 @@ def extract_frames(
     Parameters
     ----------
     video : str or Path
-        A video file. It counts as another one when its path, size or time of change differ.
+        A video file in any format that FFmpeg reads, or an animated GIF, PNG or WebP; its name
+        does not matter. It counts as another one when its path, size or time of change differ.
     cache : str or Path, default=None
         Folder of the pictures. None stands for ``sklearn_diffake_frames`` in scikit-learn's data
         home, see :func:`sklearn.datasets.get_data_home`. It only grows: delete it when the
@@ -83,7 +101,12 @@ def extract_frames(
         With ``"face"``, MTCNN looks for faces, one person is followed by :func:`.follow_face`,
         and only the square around that person's face is stored; frames without it are left out.
         A callable takes an RGB image of shape (H, W, 3) and returns the boxes of its faces,
-        array-like of shape (k, 4). None stores whole frames.
+        array-like of shape (k, 4); it counts as another one when its name, its code, its
+        defaults or the values it was made with differ, but not when a global value or a file
+        that it reads does. None stores whole frames.
+    on_damage : {"raise", "skip"}, default="raise"
+        What to do where the file is cut off, or a frame cannot be decoded without fault:
+        ``"skip"`` leaves such frames out and counts them in ``n_lost``.
     verbose : int, default=0
         Show a progress bar; with 2 also say what was stored, or found stored before.
 
@@ -96,9 +119,15 @@ def extract_frames(
     Raises
     ------
     VideoError
-        If the video cannot be read, or with `crop`, if no frame shows a face.
+        If the video cannot be read, or with `crop`, if no frame shows a face. Its attributes
+        ``path`` and ``frame`` name the file, and the frame if it is about one.
     ImportError
         If PyAV (extra ``video``) is not installed.
+
+    Warns
+    -----
+    UserWarning
+        With ``on_damage="skip"``, if frames are lost.
 
     See Also
     --------
@@ -120,22 +149,39 @@ def extract_frames(
     >>> frames.numbers, frames.times[0]
     ([2, 7, 12, 17], 0.2)
     """
-    folder = _folder(video, cache, n_frames, crop)
+    frames = store_frames(video, cache, Extraction(n_frames, crop, on_damage), verbose)
+    if frames.n_lost:
+        warnings.warn(
+            f"{os.fspath(video)}: {frames.n_lost} frames are damaged or missing, and left out",
+            UserWarning,
+            stacklevel=2,
+        )
+    return frames
+
+
+def store_frames(
+    video: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None,
+    extraction: Extraction,
+    verbose: int = 0,
+) -> Frames:
+    """Do what `extract_frames` does, and leave the warning to the caller."""
+    folder = _folder(video, cache, extraction)
     stored = _find(folder)
     if stored is None:
-        stored = _extract(folder, video, n_frames, crop, verbose)
+        stored = _extract(folder, video, extraction, verbose)
         done = "%s: stored %d frames in %s, %d without a face left out"
     else:
         done = "%s: found %d frames in %s, %d without a face left out"
     name = os.path.basename(os.fspath(video))
     tell(_logger, verbose, done, name, len(stored.paths), folder, stored.n_without_face)
     if not stored.paths:
-        raise VideoError(f"no face was found in any of {stored.n_without_face} frames")
+        raise VideoError(f"no face was found in any of {stored.n_without_face} frames", path=video)
     return stored
 
 
 def _extract(
-    folder: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop, verbose: int
+    folder: Path, video: str | os.PathLike[str], extraction: Extraction, verbose: int
 ) -> Frames:
     """Store the frames of a video; none of them if no face is found."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +189,7 @@ def _extract(
         work = Path(part, "frames")
         work.mkdir()
         with naming(folder):
-            _write(work, video, n_frames, crop, verbose)
+            _write(work, video, extraction, verbose)
             _publish(work, folder)
     stored = _find(folder)
     if stored is None:
@@ -159,22 +205,21 @@ def default_cache() -> str:
 
 
 def _folder(
-    video: str | os.PathLike[str],
-    cache: str | os.PathLike[str] | None,
-    n_frames: int,
-    crop: Crop,
+    video: str | os.PathLike[str], cache: str | os.PathLike[str] | None, extraction: Extraction
 ) -> Path:
     """Name the folder of a video's frames by all that they depend on."""
     path = os.path.abspath(os.fspath(video))
     try:
         status = os.stat(path)
     except OSError:
-        raise VideoError("no such file") from None
+        raise VideoError("no such file", path=path) from None
     changed = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
-    name = f"{crop.__module__}.{crop.__qualname__}" if callable(crop) else crop
-    key = [_FORMAT, path, status.st_size, changed, n_frames, name, _MARGIN if crop else None]
+    n_frames, crop, on_damage = extraction
+    key = [_FORMAT, path, status.st_size, changed, n_frames, crop_key(crop)]
+    key += [_MARGIN if crop else None, on_damage]
     digest = hashlib.blake2b(json.dumps(key).encode(), digest_size=10).hexdigest()
-    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)[:60]
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)
+    stem = stem.encode("utf-8", "replace")[:_STEM_BYTES].decode("utf-8", "ignore")
     return Path(default_cache() if cache is None else cache).absolute() / f"{stem}-{digest}"
 
 
@@ -185,22 +230,24 @@ def _find(folder: Path) -> Frames | None:
         paths = [str(folder / name) for name in index["names"]]
         sizes = [os.path.getsize(path) for path in paths]
         if sizes == index["sizes"]:
-            return Frames(paths, index["numbers"], index["times"], index["n_without_face"])
+            return Frames(
+                paths, index["numbers"], index["times"], index["n_without_face"], index["n_lost"]
+            )
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None
 
 
-def _write(
-    work: Path, video: str | os.PathLike[str], n_frames: int, crop: Crop, verbose: int
-) -> None:
+def _write(work: Path, video: str | os.PathLike[str], extraction: Extraction, verbose: int) -> None:
     """Write pictures and their index into a folder."""
     from PIL import Image
 
     numbers, times, boxes = [], [], []
+    n_frames, crop, on_damage = extraction
+    damage = DamageAccount(on_damage)
     detect = _mtcnn if crop == "face" else crop
     with progress_bar(total=n_frames, desc="reading", unit="frame", verbose=verbose) as bar:
-        for frame in sample_frames(video, n_frames):
+        for frame in read_accounted(video, evenly_spaced(n_frames), damage):
             _save(Image.fromarray(frame.image), work, frame.number)
             numbers.append(frame.number)
             times.append(frame.time)
@@ -217,6 +264,7 @@ def _write(
         "numbers": [numbers[i] for i in kept],
         "times": [times[i] for i in kept],
         "n_without_face": len(numbers) - len(kept),
+        "n_lost": damage.n_lost,
     }
     (work / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
@@ -238,7 +286,7 @@ def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
             left, top = round(max(x - half, 0)), round(max(y - half, 0))
             right, bottom = round(min(x + half, image.width)), round(min(y + half, image.height))
             if right <= left or bottom <= top:
-                raise VideoError(f"the face found in frame {numbers[i]} lies outside of it")
+                raise VideoError("the face in this frame lies outside of it", frame=numbers[i])
             part = image.crop((left, top, right, bottom))
         _save(part, work, numbers[i])
         kept.append(i)

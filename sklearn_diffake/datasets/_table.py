@@ -46,7 +46,9 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             splits or compressions.
         references : {"other_videos", "all_videos"}, default="other_videos"
             In reference mode, whether references come only from other videos than the probe's,
-            and than the one it was made from.
+            and than the one it was made from. With ``"all_videos"``, a deepfake is still never
+            paired with the source frame it was made from: of its `original`, the frame of the
+            nearest number. A warning, and `DESCR`, say how many pairs are of one video.
         k : int or "all", default=1
             Pairs per frame.
         n_frames : int, default=16
@@ -57,7 +59,12 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             Folder of the frames, see :func:`.extract_frames`.
         on_broken : {"raise", "warn", "skip"}, default="warn"
             What to do about videos that are missing, damaged, or without a face where there is
-            `crop`. The last two skip them, and count them.
+            `crop`. The last two skip them, and count them. ``"raise"`` refuses, and ``"warn"``
+            warns of, files that cannot be used for what they are; ``"warn"`` also warns of what is
+            absent from a published dataset.
+        on_damage : {"raise", "skip"}, default="raise"
+            What to do where frames of a video cannot be decoded: ``"raise"`` makes the video a
+            broken one, ``"skip"`` leaves out these frames and warns of how many there are.
         n_jobs : int, default=None
             Number of processes that extract frames, as in joblib.
         random_state : int, RandomState instance or None, default=None
@@ -88,12 +95,17 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             One row per frame.
         broken : DataFrame with columns ``path`` and ``reason``
             Videos that could not be used.
+        absent : DataFrame with columns ``path`` and ``kind``
+            Of a published dataset, the folders, lists and videos that are not there.
+        skipped_files : DataFrame with columns ``path``, ``kind`` and ``reason``
+            Files in the folders of a dataset that are no videos or pictures, and what they are.
         n_broken, n_skipped : int
             Number of these, and of frames left out for want of partners.
         feature_names : list of str
             Names of the two columns.
         DESCR : str
-            What this is and where it comes from.
+            What this is and where it comes from, what is absent, and in reference mode, which
+            pairs do not go across videos.
 
     Raises
     ------

@@ -1,16 +1,18 @@
-"""What the readers of published datasets share: rows, folders, lists, and what to say if absent."""
+"""What the readers of published datasets share: rows, folders, lists, and what is absent."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sklearn_diffake.faces._video import VIDEO_SUFFIXES
+from sklearn_diffake.images.formats import FileFormat, file_format
+from sklearn_diffake.utils._natural import natural_key
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+#: Kinds of files that lie beside pictures and videos without being meant for such.
+SIDE_FILES = frozenset({"text", "table", "document", "pdf", "array", "archive", "mask"})
 GENUINE = "genuine"  # the technique of what is not manipulated
 
 
@@ -36,8 +38,30 @@ class Video(NamedTuple):
     fake_frames: str = ""
 
 
+class Absent(NamedTuple):
+    """A part of a published dataset that is not in its folder."""
+
+    path: str
+    kind: str  # "folder", "list" or "video"
+
+
+class Skipped(NamedTuple):
+    """A file in the folder of a dataset that is no video or picture."""
+
+    path: str
+    kind: str  # of :class:`.FileFormat`
+    reason: str
+
+
+class Media(NamedTuple):
+    """A video or picture in the folder of a dataset."""
+
+    path: Path
+    content: FileFormat
+
+
 class Tree:
-    """The folder of a published dataset.
+    """The folder of a published dataset, which may hold a part of it only.
 
     Parameters
     ----------
@@ -45,6 +69,15 @@ class Tree:
         The folder.
     source : Source
         The dataset that should be there; its errors say how to get it.
+
+    Attributes
+    ----------
+    absent : list of Absent
+        What was looked for so far, and is not there.
+    skipped : list of Skipped
+        Files that are there, and cannot be used for what they are.
+    hint : str
+        Which option of the loader chooses what is read.
 
     Raises
     ------
@@ -55,31 +88,36 @@ class Tree:
     def __init__(self, root: str | os.PathLike[str], source: Source) -> None:
         self.root = Path(root).absolute()
         self.source = source
+        self.absent: list[Absent] = []
+        self.skipped: list[Skipped] = []
+        self.hint = ""
         if not self.root.is_dir():
             raise self.missing("the folder of the dataset", self.root)
 
-    def missing(self, what: str, *places: Path) -> FileNotFoundError:
+    def missing(self, what: str, *places: Path, hint: str = "") -> FileNotFoundError:
         """Make the error that says what was looked for, where, and how to get it."""
         where = " or ".join(str(place) for place in places)
         return FileNotFoundError(
             f"{self.source.name}: {what} was looked for, and is not there: {where}. "
-            f"{self.source.get}"
+            f"{hint}{self.source.get}"
         )
 
-    def folder(self, *parts: str) -> Path:
-        """Return a folder that must be there."""
+    def folder(self, *parts: str) -> Path | None:
+        """Return a folder, or None and remember that it is absent."""
         path = self.root.joinpath(*parts)
-        if not path.is_dir():
-            raise self.missing(f"the folder {'/'.join(parts)}", path)
-        return path
+        if path.is_dir():
+            return path
+        self.absent.append(Absent(str(path), "folder"))
+        return None
 
-    def file(self, *places: str) -> Path:
-        """Return the first of some files that is there."""
+    def file(self, *places: str) -> Path | None:
+        """Return the first of some files that is there, or None and remember that it is absent."""
         paths = [self.root / place for place in places]
         for path in paths:
             if path.is_file():
                 return path
-        raise self.missing(f"the file {Path(places[0]).name}", *paths)
+        self.absent.append(Absent(str(paths[0]), "list"))
+        return None
 
     def name(self, path: Path) -> str:
         """Name a file by its place in the dataset; a list may not name any elsewhere."""
@@ -88,13 +126,71 @@ class Tree:
             raise self.wrong(path, f"it is to be read, and lies outside of the folder {self.root}")
         return inside.as_posix()
 
+    def media(self, paths: Iterable[Path]) -> list[Media]:
+        """Keep what is a video or a picture by its content, in natural order.
+
+        What begins with a dot is not the dataset's; other files are remembered as skipped.
+        """
+        kept = []
+        for path in sorted(paths, key=natural_key):
+            if path.name.startswith("."):
+                continue
+            content = file_format(path)
+            if content.is_video or content.is_image:
+                kept.append(Media(path, content))
+            elif content.kind not in ("directory", "missing"):
+                reason = content.describe("image or video")
+                self.skipped.append(Skipped(str(path), content.kind, reason))
+        return kept
+
     def videos(self, *parts: str, pattern: str = "*") -> list[Path]:
-        """List the videos of a folder that must be there and hold some."""
-        path = self.folder(*parts)
-        found = list(files(path.glob(pattern), VIDEO_SUFFIXES))
+        """List the videos of a folder; none, and it is remembered as absent, if there are none."""
+        folder = self.folder(*parts)
+        if folder is None:
+            return []
+        found = [path for path, content in self.media(folder.glob(pattern)) if content.is_video]
         if not found:
-            raise self.missing(f"any video in {'/'.join(parts)}", path / pattern)
+            self.absent.append(Absent(str(folder / pattern), "video"))
         return found
+
+    def check_named(
+        self, option: str, wanted: str | Sequence[str], there: Collection[str], places: str
+    ) -> None:
+        """Refuse what an option names if nothing of it is there, and say what is.
+
+        Parameters
+        ----------
+        option : str
+            Name of the option.
+        wanted : str or sequence of str
+            Its value; ``"all"`` names nothing.
+        there : collection of str
+            The names of which there are videos.
+        places : str
+            Pattern of the folders that are named so.
+        """
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        for name in names if names != ["all"] else ():
+            if name not in there:
+                folders = {path.name for path in self.root.glob(places) if path.is_dir()}
+                raise self.missing(
+                    f"the folder of {option}={name!r}",
+                    *(Path(item.path) for item in self.absent if name in Path(item.path).parts),
+                    hint=f"There are {option}={sorted(folders)}. " if folders else "",
+                )
+
+    def present(self, videos: Sequence[Video]) -> list[Video]:
+        """Keep the videos that are there, and remember the others as absent."""
+        there = []
+        for video in videos:
+            if os.path.isfile(video.path):
+                there.append(video)
+            else:
+                self.absent.append(Absent(video.path, "video"))
+        if not there:
+            listed = f"any of the {len(videos)} videos that are listed" if videos else "any video"
+            raise self.missing(listed, Path(videos[0].path) if videos else self.root)
+        return there
 
     def wrong(self, path: Path, problem: str) -> ValueError:
         """Make the error that says what is wrong in a file."""
@@ -123,11 +219,25 @@ class Tree:
                 yield number, line.split()
 
 
-def files(paths: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
-    """Keep the files of some kinds, sorted; what begins with a dot is not the dataset's."""
-    for path in sorted(paths):
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
-            yield path
+def summarize(absent: Sequence[Absent]) -> str:
+    """Say what is absent: how many of each kind, and the first ones by name.
+
+    Parameters
+    ----------
+    absent : sequence of Absent
+
+    Returns
+    -------
+    str
+        Such as ``"1 folder (/data/ff/raw) and 12 videos (/data/ff/a.mp4, ...)"``.
+    """
+    words = []
+    for kind in ("folder", "list", "video"):
+        paths = [item.path for item in absent if item.kind == kind]
+        if paths:
+            shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+            words.append(f"{len(paths)} {kind}{'s' * (len(paths) > 1)} ({shown})")
+    return " and ".join(words)
 
 
 def some_of(name: str, wanted: str | Sequence[str], known: Sequence[str]) -> list[str]:

@@ -16,11 +16,24 @@ from numpy.random import RandomState
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_diffake.datasets._frames import Crop, Frames, extract_frames
-from sklearn_diffake.datasets._tree import GENUINE, IMAGE_SUFFIXES, Source, Video
-from sklearn_diffake.faces._video import VideoError
-from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.datasets._frames import Crop, Extraction, Frames, store_frames
+from sklearn_diffake.datasets._reference import pair_references
+from sklearn_diffake.datasets._tree import (
+    GENUINE,
+    SIDE_FILES,
+    Absent,
+    Skipped,
+    Source,
+    Tree,
+    Video,
+    summarize,
+)
+from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.images.video import OnDamage
+from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._progress import progress_bar, tell
 
 if TYPE_CHECKING:
@@ -28,6 +41,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 _TEXTS = [name for name in Video._fields if name != "label"]
+_NAMES = ("technique", "compression", "split", "identity", "video", "original")
 
 
 class PairOptions(TypedDict, total=False):
@@ -41,6 +55,7 @@ class PairOptions(TypedDict, total=False):
     crop: Crop
     cache: str | os.PathLike[str] | None
     on_broken: Literal["raise", "warn", "skip"]
+    on_damage: OnDamage
     n_jobs: int | None
     random_state: int | RandomState | None
     return_X_y: bool
@@ -58,6 +73,7 @@ class PairOptions(TypedDict, total=False):
         "crop": [StrOptions({"face"}), callable, None],
         "cache": [str, os.PathLike, None],
         "on_broken": [StrOptions({"raise", "warn", "skip"})],
+        "on_damage": [StrOptions({"raise", "skip"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
@@ -70,6 +86,7 @@ def pair_videos(
     videos: Sequence[Video],
     source: Source,
     *,
+    tree: Tree | None = None,
     subset: str = "all",
     mode: Literal["same_video", "reference"] = "same_video",
     references: Literal["other_videos", "all_videos"] = "other_videos",
@@ -78,17 +95,27 @@ def pair_videos(
     crop: Crop = None,
     cache: str | os.PathLike[str] | None = None,
     on_broken: Literal["raise", "warn", "skip"] = "warn",
+    on_damage: OnDamage = "raise",
     n_jobs: int | None = None,
     random_state: int | RandomState | None = None,
     return_X_y: bool = False,
     as_frame: bool = False,
     verbose: int = 0,
 ) -> Any:
-    """Extract the frames of some videos and pair them, see :func:`.load_video_table`."""
-    chosen = _select(videos, subset, source.name)
+    """Extract the frames of some videos and pair them, see :func:`.load_video_table`.
+
+    `tree` is the folder of a published dataset: what is absent from it is not broken.
+    """
+    chosen = _select(_one_spelling(videos), subset, source.name, tree)
+    if tree is not None:
+        if on_broken != "raise":
+            chosen = tree.present(chosen)
+        _report_absent(tree, verbose, on_broken)
+        _report_skipped(tree, verbose, on_broken)
     if mode == "reference":
         _check_identities(chosen, source.name)
-    stored = _frames_of_all(chosen, source.name, cache, n_frames, crop, n_jobs, verbose)
+    extraction = Extraction(n_frames, crop, on_damage)
+    stored = _frames_of_all(chosen, source.name, cache, extraction, n_jobs, verbose)
     images, broken = _tabulate(chosen, stored, source, on_broken)
     done = "%s: %d frames of %d videos, %d unusable"
     tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
@@ -96,7 +123,10 @@ def pair_videos(
         pairs = _pair(images, mode, references, k, random_state)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error} {source.get}") from error
-    dataset = bundle(images, pairs, broken, source, mode, as_frame)
+    if on_broken != "skip":
+        for note in pairs.get("notes", ()):
+            warnings.warn(f"{source.name}: {note}", UserWarning, stacklevel=4)
+    dataset = bundle(images, pairs, broken, source, mode, as_frame, tree=tree)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -107,6 +137,8 @@ def bundle(
     source: Source,
     mode: str,
     as_frame: bool,
+    *,
+    tree: Tree | None = None,
 ) -> Bunch:
     """Put together what every loader returns."""
     pd = import_pandas()
@@ -117,6 +149,9 @@ def bundle(
         data, target = pd.DataFrame(data, columns=columns), pd.Series(target, name="label")
     if broken is None:
         broken = pd.DataFrame(columns=["path", "reason"])
+    absent, skipped = (tree.absent, tree.skipped) if tree is not None else ([], [])
+    notes = [f"Absent: {summarize(absent)}."] if absent else []
+    notes += pairs.get("notes", ())
     return Bunch(
         data=data,
         target=target,
@@ -125,9 +160,11 @@ def bundle(
         images=images,
         broken=broken,
         n_broken=len(broken),
+        absent=pd.DataFrame(absent, columns=Absent._fields),
+        skipped_files=pd.DataFrame(skipped, columns=Skipped._fields),
         n_skipped=pairs.n_skipped,
         feature_names=columns,
-        DESCR=f"{source.name}\n\n{source.reference}\n\n{source.get}",
+        DESCR="\n\n".join([source.name, source.reference, source.get, *notes]),
     )
 
 
@@ -136,7 +173,20 @@ def import_pandas() -> Any:
     return import_extra("pandas", "video", "The tables of datasets")
 
 
-def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
+def _one_spelling(videos: Sequence[Video]) -> list[Video]:
+    """Write names that look the same alike; a warning says which were not."""
+    columns = {}
+    for column in _NAMES:
+        values = [getattr(video, column) for video in videos]
+        columns[column] = name_codes(values, kind=f"column {column!r}").values(values)
+    rows = zip(*columns.values(), strict=True)
+    return [
+        video._replace(**dict(zip(columns, row, strict=True)))
+        for video, row in zip(videos, rows, strict=True)
+    ]
+
+
+def _select(videos: Sequence[Video], subset: str, name: str, tree: Tree | None) -> list[Video]:
     """Keep the videos of one split."""
     if subset == "all":
         chosen = list(videos)
@@ -144,11 +194,43 @@ def _select(videos: Sequence[Video], subset: str, name: str) -> list[Video]:
         splits = sorted({video.split for video in videos} - {""})
         if subset not in splits:
             known = f"its splits are {splits}" if splits else "it has no official splits"
+            lists = [item for item in (tree.absent if tree else []) if item.kind == "list"]
+            if lists:
+                known += f", and absent are {summarize(lists)}"
             raise ValueError(f'{name} has no subset {subset!r}: {known}; "all" takes everything.')
         chosen = [video for video in videos if video.split == subset]
     if not chosen:
+        if tree is not None:
+            raise tree.missing("any video", *(Path(item.path) for item in tree.absent[:3]))
         raise ValueError(f"{name}: there are no videos to take frames from.")
     return chosen
+
+
+def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
+    """Say which parts of a dataset are not there."""
+    if not tree.absent:
+        return
+    words = f"{tree.source.name}: absent are {summarize(tree.absent)}; the others are loaded."
+    tell(_logger, verbose, "%s", words)
+    if on_broken == "warn":
+        words += f" {tree.hint}" * bool(tree.hint)
+        warnings.warn(f"{words} They are listed in `absent`.", UserWarning, stacklevel=5)
+
+
+def _report_skipped(tree: Tree, verbose: int, on_broken: str) -> None:
+    """Say which files are not used, but for those that are not meant to be."""
+    skipped = [item for item in tree.skipped if item.kind not in SIDE_FILES]
+    if not skipped:
+        return
+    path, _, reason = skipped[0]
+    if on_broken == "raise":
+        raise VideoError(f"{tree.source.name}, file {path}: {reason}. {tree.source.get}")
+    words = (
+        f"{tree.source.name}: {len(skipped)} files cannot be used. The first is {path}: {reason}."
+    )
+    tell(_logger, verbose, "%s", words)
+    if on_broken == "warn":
+        warnings.warn(f"{words} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
 
 
 def _check_identities(videos: list[Video], name: str) -> None:
@@ -165,14 +247,13 @@ def _frames_of_all(
     videos: list[Video],
     name: str,
     cache: str | os.PathLike[str] | None,
-    n_frames: int,
-    crop: Crop,
+    extraction: Extraction,
     n_jobs: int | None,
     verbose: int,
 ) -> Iterator[Frames | str]:
     """Yield the frames of every video, or what is wrong with it."""
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_frames_or_reason)(video.path, cache, n_frames, crop) for video in videos
+        joblib.delayed(_frames_or_reason)(video.path, cache, extraction) for video in videos
     )
     with progress_bar(
         total=len(videos), desc=f"reading {name}", unit="video", verbose=verbose
@@ -189,6 +270,7 @@ def _tabulate(
     pd = import_pandas()
     rows: list[tuple[Any, ...]] = []
     broken: list[tuple[str, str]] = []
+    lost: list[tuple[str, int]] = []
     shown: Counter[str] = Counter()  # of the pictures that are frames of one video, how many
     for i, (video, result) in enumerate(zip(videos, results, strict=True)):
         if isinstance(result, str):
@@ -196,6 +278,8 @@ def _tabulate(
                 raise VideoError(f"{source.name}, video {i} ({video.path}): {result}. {source.get}")
             broken.append((video.path, result))
             continue
+        if result.n_lost:
+            lost.append((video.path, result.n_lost))
         forged = _read_ranges(video)
         if result.paths == [video.path]:
             result = result._replace(numbers=[shown[video.video]])
@@ -205,22 +289,26 @@ def _tabulate(
             described = video._replace(label=label, video=video.video or video.path)
             rows.append((source.name, *described, path, number, time))
     _report(broken, len(videos), source, on_broken)
+    _report_lost(lost, source)
     columns = ["dataset", "file", *Video._fields[1:], "path", "number", "time"]
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(broken, columns=["path", "reason"])
 
 
 def _frames_or_reason(
-    path: str, cache: str | os.PathLike[str] | None, n_frames: int, crop: Crop
+    path: str, cache: str | os.PathLike[str] | None, extraction: Extraction
 ) -> Frames | str:
     """Return the frames of a video or a picture, or what is wrong with it."""
-    if not os.path.isfile(path):
+    content = file_format(path)
+    if content.kind == "missing":
         return "no such file; is the copy of the dataset complete?"
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+    if content.is_image:
         return Frames([path], [0], [0.0], 0)
+    if not content.is_video and content.kind != "unknown":  # of which the decoder may know more
+        return content.describe("image or video")
     try:
-        return extract_frames(path, cache=cache, n_frames=n_frames, crop=crop)
+        return store_frames(path, cache, extraction)
     except VideoError as error:
-        return str(error)
+        return str(error.at(path=None))
 
 
 def _read_ranges(video: Video) -> list[range]:
@@ -247,7 +335,19 @@ def _report(broken: list[tuple[str, str]], total: int, source: Source, on_broken
         raise VideoError(words + source.get)
     if on_broken == "warn":
         warnings.warn(
-            f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=5
+            f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=6
+        )
+
+
+def _report_lost(lost: list[tuple[str, int]], source: Source) -> None:
+    """Warn of frames that were left out of videos that are used."""
+    if lost:
+        path, n = lost[0]
+        warnings.warn(
+            f"{source.name}: {sum(n for _, n in lost)} frames of {len(lost)} videos cannot be "
+            f"decoded and are left out. The first is {path}: {n}.",
+            UserWarning,
+            stacklevel=5,
         )
 
 
@@ -261,22 +361,11 @@ def _pair(
     """Pair the frames; `index` holds the rows of both in `images`."""
     paths = images["path"].to_numpy(dtype=object)
     if mode == "same_video":
-        table = {"path": paths, "video": images["video"], "label": images["label"]}
+        video = value_codes(images["video"])
+        table = {"path": paths, "video": video, "label": images["label"]}
         table["number"] = images["number"]
         return make_same_video_pairs(table, k=k, frame="number", random_state=random_state)
-    other = references == "other_videos"
-    people = images["identity"] + "|" + images["split"] + "|" + images["compression"]
-    table = {
-        "path": images["video"] if other else paths,
-        "identity": people,
-        "label": images["label"],
-        "original": images["original"],
-    }
-    pairs = make_reference_pairs(
-        table, k=k, exclude="original" if other else None, random_state=random_state
-    )
-    pairs.data = paths[pairs.index]
-    return pairs
+    return pair_references(images, references == "other_videos", k, random_state)
 
 
 def _describe_pairs(images: pd.DataFrame, pairs: Bunch) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..faces._images import file_key
+from ..images.read import file_key
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ..base import genuine_mask
-from ..faces._images import image_digest
 from ..faces._map import ImageMap
 from ..faces._table import ImageTable, image_table
+from ..images.read import image_digest
+from ..utils._groups import connected_rows, group_codes, value_codes
 from ..utils._progress import progress_bar
 from ._face_embedder import resize
 
@@ -141,13 +140,12 @@ def _group_numbers(groups: Any, n_rows: int) -> NDArray[np.intp]:
         raise ValueError(
             f"groups has shape {values.shape}, expected one label for each row, ({n_rows},)"
         )
-    return np.unique(values, return_inverse=True)[1].astype(np.intp)
+    return group_codes(values.tolist())
 
 
 def _distinct(images: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return where each distinct image is first, and which of these each image equals."""
-    seen: dict[bytes, int] = {}
-    which = np.array([seen.setdefault(image_digest(image), len(seen)) for image in images])
+    which = value_codes(image_digest(image) for image in images)
     return np.unique(which, return_index=True)[1], which
 
 
@@ -158,10 +156,8 @@ def _components(
     n_rows, width = cells.shape
     row = np.arange(n_rows)
     tied = labels >= 0
-    ends = np.concatenate([cells.ravel(), n_images + n_rows + labels[tied]])
-    starts = n_images + np.concatenate([row.repeat(width), row[tied]])
-    n_nodes = n_images + n_rows + labels.max(initial=-1) + 1
-    graph = coo_array((np.ones(len(ends), bool), (starts, ends)), shape=(n_nodes, n_nodes))
-    parts = connected_components(graph, directed=False)[1]
-    parts = np.unique(parts[: n_images + n_rows], return_inverse=True)[1]
-    return parts[n_images:], parts[:n_images]
+    items = np.concatenate([cells.ravel(), n_images + labels[tied]])
+    of_rows = connected_rows(np.concatenate([row.repeat(width), row[tied]]), items, n_rows)
+    of_images = np.empty(n_images, dtype=of_rows.dtype)
+    of_images[cells.ravel()] = of_rows.repeat(width)  # every image is in some row
+    return of_rows, of_images

@@ -1,6 +1,7 @@
 """A picture becomes an aligned face."""
 
+from ..images.errors import ImageError
+from ..images.read import read_image
 from ._aligner import FaceAligner
-from ._images import ImageError, read_image
 
 __all__ = ["FaceAligner", "ImageError", "read_image"]

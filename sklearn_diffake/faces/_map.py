@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import effective_n_jobs
 
-from ..utils._store import EmbeddingStore
-from ._images import ImageError, file_key, image_digest, read_image
+from ..images.errors import ImageError
+from ..images.read import file_key, image_digest, read_image
+from ..utils._store import EmbeddingStore, FileKey
 from ._table import ImageTable
 
 _logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ _END: Any = object()
 
 class _Decoded(NamedTuple):
     source: int
-    file: tuple[str, int, int, int] | None
+    file: FileKey | None
     digest: bytes
     image: Any  # an array, or None to save memory
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._images import ImageError
+from ..images.errors import ImageError
 
 _EXPECTED = (
     "expected pairs, as a table or list of two images a row or an array of shape "

@@ -125,7 +125,8 @@ class PseudoDeepfakeDataset:
         Returns
         -------
         dict
-            What `draw` returns, and `donor`, the row of the other face.
+            What `draw` returns; `donor`, the row of the other face; and `landmarks`, what those
+            of the row come from.
 
         Raises
         ------

@@ -197,7 +197,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
             masks : ndarray of shape (n, S, S), uint8
                 Weight of the source in the fake, 255 for all of it.
             records : list of dict
-                Parameters, which JSON can hold; `donor` is the row of the other face.
+                Parameters, which JSON can hold; `donor` is the row of the other face,
+                `landmarks` what those of the row come from.
 
         Raises
         ------
@@ -235,7 +236,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is not one record for each crop, or one of them cannot be applied.
+            If there is not one record for each crop, one of them cannot be applied, or was made
+            with another `landmarks` or `margin`, or with other points.
         """
         check_crops(X)
         if len(records) != len(X):
@@ -243,7 +245,10 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         for row, record in enumerate(records):
             if not isinstance(record, dict) or record.get("technique") not in TECHNIQUES:
                 raise ValueError(f"Record {row} names no known technique.")
-        return self._render(self._rows(X, None, points, replayed=True), records)
+        rows = self._rows(X, None, points, replayed=True)
+        for row, record in enumerate(records):
+            rows.check_replayed(row, record)
+        return self._render(rows, records)
 
     def _rows(
         self,

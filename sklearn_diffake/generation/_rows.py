@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils._groups import group_codes
 from ._apply import apply_pair
 from ._landmarks import place_landmarks
 from ._techniques import TECHNIQUES, draw_from, technique_weights
@@ -101,14 +103,50 @@ class PseudoDeepfakeRows:
             self.crops, landmarks=landmarks, margin=margin, points=points
         )
         self.augment = augment
+        self.method, self.margin, self.points = _used(landmarks, margin, points)
 
     def draw(self, row: int, *seed: int) -> Record:
-        """Draw the record of a row; `seed` and nothing else decides, but for the donor's place."""
+        """Draw the record of a row; `seed` decides, but for donor and landmarks."""
         rng = np.random.default_rng(np.random.SeedSequence(seed))
         record = draw_from(rng, self.weights, augment=self.augment)
         needs = TECHNIQUES[record["technique"]].needs_donor
         record["donor"] = self._donor(row, rng.random(_CANDIDATES)) if needs else None
+        record["landmarks"] = self._landmark_source(row)
         return record
+
+    def check_replayed(self, row: int, record: Record) -> None:
+        """Refuse a record that was drawn for other landmarks; those of 0.1 do not say for which.
+
+        Parameters
+        ----------
+        row : int
+        record : dict
+
+        Raises
+        ------
+        ValueError
+            If the landmarks of the row are found in another way than the record says.
+        """
+        drawn, here = record.get("landmarks"), self._landmark_source(row)
+        if drawn is None or drawn == here:
+            return
+        names = {"method": "landmarks", "margin": "margin", "points": "points"}
+        other = [
+            f"{names.get(name, name)} {drawn.get(name)!r} there, {here.get(name)!r} here"
+            for name in {**drawn, **here}
+            if drawn.get(name) != here.get(name)
+        ]
+        raise ValueError(
+            f"Record {row} was made with other landmarks: {'; '.join(other)}. Replay it with a "
+            "generator of the same landmarks and margin, and with the same points."
+        )
+
+    def _landmark_source(self, row: int) -> Record:
+        """Say what the landmarks of a row come from, as JSON can hold it."""
+        points = None
+        if self.points is not None:
+            points = hashlib.blake2b(self.points[row].tobytes(), digest_size=8).hexdigest()
+        return {"method": self.method, "margin": self.margin, "points": points}
 
     def render(self, row: int, record: Record) -> tuple[NDArray, NDArray, NDArray]:
         """Return the genuine image, its fake and the mask that a record describes."""
@@ -129,6 +167,18 @@ class PseudoDeepfakeRows:
         return int(candidates[np.square(away).sum((1, 2)).argmin()])
 
 
+def _used(
+    landmarks: str, margin: float, points: ArrayLike | None
+) -> tuple[str, float | None, NDArray[np.float32] | None]:
+    """Return of three arguments of `place_landmarks` those that it uses, None for the others."""
+    given = None if points is None else np.ascontiguousarray(points, dtype=np.float32)
+    if given is not None and given.shape[1] == 68:
+        return "points", None, given
+    if landmarks == "dlib":
+        return landmarks, float(margin), None
+    return landmarks, float(margin) if given is None else None, given
+
+
 def _by_identity(identity: ArrayLike | None, n: int) -> tuple[NDArray, NDArray, NDArray]:
     """Sort rows by identity; return the order, and of every row where its identity lies in it."""
     if identity is None:
@@ -137,6 +187,7 @@ def _by_identity(identity: ArrayLike | None, n: int) -> tuple[NDArray, NDArray, 
     names = np.asarray(identity)
     if names.shape != (n,):
         raise ValueError(f"identity must have shape ({n},), one name a row, got {names.shape}.")
-    _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    codes = group_codes(names.tolist(), kind="identity")
+    counts = np.bincount(codes)
     ends = np.cumsum(counts)
     return np.argsort(codes, kind="stable"), (ends - counts)[codes], ends[codes]

@@ -262,7 +262,7 @@ def explain_pair(
     p_values = getattr(parts.detector, "p_values", None)
     seed = random_state if isinstance(random_state, Integral) else type(random_state).__name__
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
-    plain["random_state"] = str(seed)
+    plain |= {"n_neighbors": n_neighbors, "random_state": str(seed)}
     return PairExplanation(
         score=score,
         threshold=threshold_of(parts.detector, score, row),

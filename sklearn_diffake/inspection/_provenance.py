@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-from ..faces._images import image_digest
+from ..images.read import image_digest
 from ._parts import Parts
 from ._photo import SIDES, ExplainedPhoto
 

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_diffake.metrics._checks import check_rows, check_scores
+from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._progress import progress_bar
 
 
@@ -158,7 +159,7 @@ def _members(groups: ArrayLike | None, n_samples: int) -> list[NDArray[np.int64]
     """Return the row numbers of each group."""
     labels = np.arange(n_samples) if groups is None else column_or_1d(groups)
     check_consistent_length(labels, np.empty(n_samples))
-    codes = np.unique(labels, return_inverse=True)[1]
+    codes = group_codes(labels.tolist())
     sizes = np.bincount(codes)
     if len(sizes) < 2:
         raise ValueError(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_diffake.base import check_finite
+from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._missing import is_missing
 
 _NAMES = {1: "genuine (+1)", -1: "deepfake (-1)"}
@@ -130,12 +131,13 @@ def technique_rows(technique: ArrayLike, labels: NDArray[np.int64]) -> dict[Any,
         If the length differs, or a deepfake has no technique.
     """
     names = check_rows(technique, len(labels), name="technique").tolist()
-    rows: dict[Any, list[int]] = {}
-    for row in np.flatnonzero(labels == -1).tolist():
+    fakes = np.flatnonzero(labels == -1)
+    for row in fakes.tolist():
         if is_missing(names[row]):
             raise ValueError(f"Row {row} is a deepfake and has no technique ({names[row]!r}).")
-        rows.setdefault(names[row], []).append(row)
-    return {name: np.array(rows[name]) for name in sorted(rows, key=str)}
+    coded = name_codes([names[row] for row in fakes.tolist()], kind="technique")
+    rows = {name: fakes[coded.codes == code] for code, name in enumerate(coded.names)}
+    return dict(sorted(rows.items(), key=lambda item: str(item[0])))
 
 
 def listed(names: Sequence[Any], *, most: int = 5) -> str:

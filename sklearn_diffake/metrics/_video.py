@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.metrics._checks import check_labels, check_rows
+from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._missing import is_missing
 
 
@@ -98,12 +99,34 @@ def video_level(
     for row, name in enumerate(names.tolist()):
         if is_missing(name):
             raise ValueError(f"Row {row} has no video ({name!r}).")
-    videos, first_row, code = np.unique(names, return_index=True, return_inverse=True)
+    coded = name_codes(names.tolist(), kind="video")
+    first = np.unique(coded.codes, return_index=True)[1]
+    order = _sorted_order(coded.names)
+    code = np.argsort(order)[coded.codes]
+    first_row, videos = first[order], _array(coded.names, names.dtype)[order]
     parts = np.split(values[np.argsort(code, kind="stable")], np.cumsum(np.bincount(code)))[:-1]
     pool = _pool(how, trim)
     pooled = np.array([pool(part) for part in parts], dtype=np.float64)
     labels = None if y_true is None else _labels(y_true, code, names)[first_row]
     return VideoScores(pooled, videos, labels, first_row)
+
+
+def _sorted_order(names: list[Any]) -> NDArray[np.int64]:
+    """Return the order that sorts names; names of types that have none are sorted as text."""
+    try:
+        order = sorted(range(len(names)), key=names.__getitem__)
+    except TypeError:
+        order = sorted(range(len(names)), key=lambda i: str(names[i]))
+    return np.array(order, dtype=np.int64)
+
+
+def _array(names: list[Any], dtype: Any) -> NDArray[Any]:
+    """Return names as an array of the type that they came in."""
+    if dtype.kind == "U":
+        return np.array(names)  # the longest may be longer than it was
+    array = np.empty(len(names), dtype=dtype)
+    array[:] = names
+    return array
 
 
 def _pool(how: str, trim: float) -> Callable[[NDArray[np.float64]], float]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_diffake.metrics._checks import check_labels
+from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._missing import is_missing
 
 
@@ -39,8 +40,10 @@ def read_labels(y: ArrayLike | None, n_samples: int) -> NDArray[np.int64]:
     return labels
 
 
-def read_names(values: list[Any], rows: NDArray[np.int64], *, column: Hashable) -> list[Any]:
-    """Return the different names that rows have in a column, sorted.
+def read_names(
+    values: list[Any], rows: NDArray[np.int64], *, column: Hashable
+) -> tuple[list[Any], list[Any]]:
+    """Return the different names that rows have in a column, sorted, and the name of every row.
 
     Parameters
     ----------
@@ -54,16 +57,28 @@ def read_names(values: list[Any], rows: NDArray[np.int64], *, column: Hashable) 
     Returns
     -------
     names : list
+    name_of_row : list
+        With one spelling of each name; of the other rows what they have.
 
     Raises
     ------
     ValueError
         If one of the rows has none.
+
+    Warns
+    -----
+    UserWarning
+        If a name is spelled in several ways, or if names differ in case alone.
     """
     for row in rows.tolist():
         if is_missing(values[row]):
             raise ValueError(f"Row {row} has no value in column {column!r} of groups.")
-    return sorted({values[row] for row in rows.tolist()}, key=str)
+    looked_at = [values[row] for row in rows.tolist()]
+    coded = name_codes(looked_at, kind=f"groups, column {column!r}")
+    name_of_row = list(values)
+    for row, name in zip(rows.tolist(), coded.values(looked_at), strict=True):
+        name_of_row[row] = name
+    return sorted(coded.names, key=str), name_of_row
 
 
 def check_split(

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state
 
-from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._groups import connected_rows, name_codes
 
 Columns = dict[Hashable, list[Any]]
 
@@ -32,7 +31,9 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
         Persons or videos of each row. Values are compared across columns, so that a person is
         the same one on either side of a pair; where a video and a person may have the same name,
-        tell them apart by a prefix. None, NaN and "" name nobody.
+        tell them apart by a prefix. Spellings that look the same are one name: white space,
+        invisible characters and the encoding of accents make no difference, a whole number is
+        the same as its digits, and case differs. None, NaN and blank text name nobody.
 
     Returns
     -------
@@ -43,6 +44,11 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     ------
     ValueError
         If `groups` has no rows or more than two dimensions, or a row names nobody.
+
+    Warns
+    -----
+    UserWarning
+        If a name is spelled in several ways, or if names differ in case alone.
 
     Examples
     --------
@@ -188,9 +194,9 @@ class Membership(NamedTuple):
     Parameters
     ----------
     names : list
-        The different values.
+        The different names.
     table : csr_matrix of shape (n_samples, n_names)
-        1 where a row names a value, in whichever column.
+        1 where a row has a name, in whichever column.
     """
 
     names: list[Any]
@@ -199,15 +205,11 @@ class Membership(NamedTuple):
     @classmethod
     def of(cls, columns: Columns) -> Membership:
         """Read columns, and refuse a row that names nobody."""
-        codes: dict[Any, int] = {}
-        found = [
-            (row, codes.setdefault(value, len(codes)))
-            for values in columns.values()
-            for row, value in enumerate(values)
-            if not is_missing(value)
-        ]
-        rows, names = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        values = [value for column in columns.values() for value in column]
+        codes, names = name_codes(values, kind="groups")
         n_rows = len(next(iter(columns.values())))
+        present = np.flatnonzero(codes >= 0)
+        rows, items = present % n_rows, codes[present]
         nobody = np.setdiff1d(np.arange(n_rows), rows)
         if len(nobody):
             raise ValueError(
@@ -215,17 +217,12 @@ class Membership(NamedTuple):
                 "rows): without one, nothing says which rows it must stay with."
             )
         ones = np.ones(len(rows), dtype=np.int64)
-        return cls(list(codes), csr_matrix((ones, (rows, names)), shape=(n_rows, len(codes))))
+        return cls(names, csr_matrix((ones, (rows, items)), shape=(n_rows, len(names))))
 
     def components(self) -> NDArray[np.int64]:
         """Give a number to every set of rows that share a name, be it through other rows."""
-        n_rows, n_names = self.table.shape
-        rows, names = self.table.nonzero()
-        total = n_rows + n_names
-        graph = csr_matrix((np.ones(len(rows)), (rows, n_rows + names)), shape=(total, total))
-        labels = connected_components(graph, directed=False)[1][:n_rows]
-        _, first, code = np.unique(labels, return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first))[code]
+        rows, items = self.table.nonzero()
+        return connected_rows(rows, items, self.table.shape[0])
 
     def named_in(self, rows: ArrayLike) -> NDArray[np.bool_]:
         """Mark the names that some of the rows have."""

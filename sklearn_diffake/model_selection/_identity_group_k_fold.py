@@ -72,7 +72,7 @@ class IdentityGroupKFold(StratifiedGroupKFold):
             +1 for genuine, -1 for deepfake; None means all genuine.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
             Persons and videos of each row, in one or several columns. Values are compared across
-            columns; None, NaN and "" name nobody.
+            columns, spellings as :func:`connected_groups` does; None, NaN and "" name nobody.
 
         Yields
         ------

@@ -12,7 +12,14 @@ from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.utils.validation import _num_samples
 
 from sklearn_diffake.metrics._checks import listed
-from sklearn_diffake.model_selection._groups import Columns, Membership, pick, read_columns
+from sklearn_diffake.model_selection._groups import (
+    Columns,
+    Membership,
+    by_and_disjoint,
+    pick,
+    read_columns,
+)
+from sklearn_diffake.utils._groups import name_codes
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -42,7 +49,7 @@ def check_no_leakage(splits: Iterable[tuple[ArrayLike, ArrayLike]], groups: Any)
         Row numbers or boolean masks, as ``cv.split(X, y, groups)`` gives them.
     groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
         Persons or videos of each row: columns that must not be shared. Values are compared
-        across columns; None, NaN and "" name nobody.
+        across columns, spellings as :func:`connected_groups` does; None, NaN and "" name nobody.
 
     Raises
     ------
@@ -202,6 +209,10 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         """Return the groups for the inner splitter, None if it does not ask for any."""
         if not isinstance(cv, GroupsConsumerMixin):
             return None
-        if self.by is None:
+        columns = read_columns(groups)
+        if self.by is None and len(columns) > 1:
             return groups
-        return np.asarray(pick(read_columns(groups), [self.by])[self.by])
+        by, _ = by_and_disjoint(columns, self.by, [])
+        values = columns[by]
+        kind = None if self.disjoint is None else f"groups, column {by!r}"  # warned before
+        return np.asarray(name_codes(values, kind=kind).values(values))

@@ -103,13 +103,13 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
             If there is only one dataset, a row has none, a dataset has one class only (unless
             `one_class` says otherwise), or a split would have no genuine row to train on.
         """
-        names = self.held_out(X, y, groups)
+        names, dataset = self._names(X, y, groups)
         labels = read_labels(y, _num_samples(X))
         columns = read_columns(groups, len(labels))
-        by, disjoint = by_and_disjoint(columns, self.dataset, self.disjoint)
+        _, disjoint = by_and_disjoint(columns, self.dataset, self.disjoint)
         membership = Membership.of(pick(columns, disjoint)) if disjoint else None
         for name in names:
-            held_out = np.array([value == name for value in columns[by]])
+            held_out = np.array([value == name for value in dataset])
             kept = ~held_out
             if membership is not None:
                 kept &= ~membership.rows_with(membership.named_in(np.flatnonzero(held_out)))
@@ -143,21 +143,25 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         names : list
             One per split, sorted.
         """
+        return self._names(X, y, groups)[0]
+
+    def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> tuple[list[Any], list[Any]]:
+        """Return the datasets that are tested on, sorted, and the dataset of every row."""
         check_parameters(self)
         columns = read_columns(groups, None if X is None else _num_samples(X))
         by, _ = by_and_disjoint(columns, self.dataset, self.disjoint)
         labels = read_labels(y, len(columns[by]))
-        names = read_names(columns[by], np.arange(len(labels)), column=by)
+        names, dataset = read_names(columns[by], np.arange(len(labels)), column=by)
         if len(names) < 2:
             raise ValueError(f"There is only one dataset, {names[0]!r}: none is left to train on.")
         if self.one_class == "keep" or len(np.unique(labels)) < 2:
-            return names
+            return names, dataset
         classes: dict[Any, set[int]] = {name: set() for name in names}
-        for name, label in zip(columns[by], labels.tolist(), strict=True):
+        for name, label in zip(dataset, labels.tolist(), strict=True):
             classes[name].add(label)
         usable = [name for name in names if len(classes[name]) == 2]
         if len(usable) == len(names) or (usable and self.one_class == "skip"):
-            return usable
+            return usable, dataset
         name = next(name for name in names if len(classes[name]) < 2)
         only = "genuine (+1)" if 1 in classes[name] else "deepfake (-1)"
         raise ValueError(

@@ -131,11 +131,11 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
             groups for `n_folds`, or a split would have no genuine row to train on or only one
             class to test on.
         """
-        names = self._names(X, y, groups)
+        names, technique = self._names(X, y, groups)
         labels = read_labels(y, _num_samples(X))
         columns = read_columns(groups, len(labels))
-        by, disjoint = by_and_disjoint(columns, self.technique, self.disjoint)
-        made_with = _codes(columns[by], labels, names)
+        _, disjoint = by_and_disjoint(columns, self.technique, self.disjoint)
+        made_with = _codes(technique, labels, names)
         part = self._deal(columns, disjoint, made_with)
         for code, name in enumerate(names):
             for fold in range(self.n_folds if self.rotate else 1):
@@ -194,10 +194,11 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
             One per split, sorted.
         """
         repeats = self.n_folds if self.rotate else 1
-        return [name for name in self._names(X, y, groups) for _ in range(repeats)]
+        names, _ = self._names(X, y, groups)
+        return [name for name in names for _ in range(repeats)]
 
-    def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> list[Any]:
-        """Return the techniques, sorted."""
+    def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> tuple[list[Any], list[Any]]:
+        """Return the techniques, sorted, and that of every row."""
         check_parameters(self)
         columns = read_columns(groups, None if X is None else _num_samples(X))
         by, _ = by_and_disjoint(columns, self.technique, self.disjoint)

@@ -20,6 +20,7 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, chec
 
 from sklearn_diffake.base import BaseDetector, check_finite
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
+from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._progress import progress_bar, tell
 
 _logger = logging.getLogger(__name__)
@@ -325,7 +326,7 @@ class ConformalDetector(BaseDetector):
         """Split row numbers into those to fit on and those held out; weigh every row."""
         codes = np.arange(n_samples)
         if groups is not None:
-            codes = np.unique(column_or_1d(groups), return_inverse=True)[1]
+            codes = group_codes(column_or_1d(groups).tolist())
         counts = np.bincount(codes)
         if len(counts) < 2:
             raise ValueError(

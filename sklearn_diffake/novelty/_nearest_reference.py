@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
+from sklearn_diffake.utils._groups import group_codes
 
 
 class NearestReferenceDetector(BaseDetector):
@@ -182,9 +183,8 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
         raise ValueError(f"pairs has shape {vectors.shape}. Expected (n, 2, d): reference, probe.")
     ids = column_or_1d(probe)
     check_consistent_length(vectors, ids)
-    _, first, codes = np.unique(ids, return_index=True, return_inverse=True)
-    codes = np.argsort(np.argsort(first))[codes]  # numbered by first appearance
-    first = np.sort(first)
+    codes = group_codes(ids.tolist(), kind="probe")
+    first = np.unique(codes, return_index=True)[1]
     differs = ~(vectors[:, 1] == vectors[first[codes], 1]).all(axis=1)
     if differs.any():
         row = int(np.argmax(differs))

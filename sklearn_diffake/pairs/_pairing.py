@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._natural import natural_key
+from sklearn_diffake.utils._spelling import name_key
 
 _NEVER = np.iinfo(np.int64).max  # a position that no row has
 _K = [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})]
@@ -52,7 +54,8 @@ def make_reference_pairs(
     path : str, default="path"
         Column of image paths.
     identity : str, default="identity"
-        Column that says who is, or is claimed to be, in the image.
+        Column that says who is, or is claimed to be, in the image. Spellings that look the same
+        are one name, as in :func:`~sklearn_diffake.model_selection.connected_groups`.
     label : str or None, default="label"
         Column of labels, +1 genuine and -1 deepfake. With None, or if a table has no column
         ``"label"``, all rows are genuine.
@@ -61,7 +64,8 @@ def make_reference_pairs(
     exclude : str, default=None
         Column that names, for each probe, a file that must not be its reference: the photograph
         or video which a fake was made from. Matched on the file name without folder, with or
-        without extension; empty or missing values exclude nothing.
+        without extension, whatever the encoding of accents; empty or missing values exclude
+        nothing.
     random_state : int, RandomState instance or None, default=None
         Seeds the draw. Pass an int for the same pairs on every call.
 
@@ -90,7 +94,8 @@ def make_reference_pairs(
     Warns
     -----
     UserWarning
-        If rows are skipped because their identity has too few genuine images.
+        If rows are skipped because their identity has too few genuine images, if an identity is
+        spelled in several ways, or if identities differ in case alone.
 
     See Also
     --------
@@ -108,15 +113,15 @@ def make_reference_pairs(
     array([ 1,  1, -1])
     """
     paths, labels, identities = _read(table, path, label, identity)
-    group = _codes(identities)
-    files = _codes(paths)
+    group, identities = _names(identities, identity)
+    files = value_codes(paths)
     pool = _Pool.of(group, labels == 1)
     blocked = [pool.positions(group, files, files)]
     if exclude is not None:
         excluded = ["" if is_missing(value) else str(value) for value in _column(table, exclude)]
-        stems = [_stem(str(value)) for value in paths]
-        for spelled in ([_stem(value) for value in excluded], [_name(value) for value in excluded]):
-            codes = _codes([*stems, *spelled])
+        stems = [name_key(_stem(str(value))) for value in paths]
+        for shorten in (_stem, _name):
+            codes = value_codes([*stems, *(name_key(shorten(value)) for value in excluded)])
             blocked.append(pool.positions(group, codes[: len(stems)], codes[len(stems) :]))
     index, skipped = _partners(pool, group, np.hstack(blocked), k, random_state)
     _report(skipped, paths, k, "genuine references of their identity")
@@ -153,7 +158,8 @@ def make_same_video_pairs(
     path : str, default="path"
         Column of image paths.
     video : str, default="video"
-        Column that says which video a frame comes from.
+        Column that says which video a frame comes from. Spellings that look the same are one
+        name, as in :func:`~sklearn_diffake.model_selection.connected_groups`.
     label : str or None, default="label"
         Column of labels, +1 genuine and -1 deepfake. With None, or if a table has no column
         ``"label"``, all rows are genuine.
@@ -161,8 +167,9 @@ def make_same_video_pairs(
         Every frame draws `k` other frames of its video at random; ``"all"`` makes every pair.
         Pairs have no order: two frames that draw each other make one pair.
     frame : str, default=None
-        Column to sort by, such as the frame number: the earlier frame becomes column 0. None
-        keeps the order of the table.
+        Column to sort by, such as the number or file name of the frame: the earlier frame becomes
+        column 0. Numbers in names count by their value: ``"frame_2.png"`` goes before
+        ``"frame_10.png"``. None keeps the order of the table.
     random_state : int, RandomState instance or None, default=None
         Seeds the draw. Pass an int for the same pairs on every call.
 
@@ -191,7 +198,8 @@ def make_same_video_pairs(
     Warns
     -----
     UserWarning
-        If frames are skipped because their video has too few frames.
+        If frames are skipped because their video has too few frames, if a video is spelled in
+        several ways, or if videos differ in case alone.
 
     See Also
     --------
@@ -205,8 +213,8 @@ def make_same_video_pairs(
     [[0, 1], [0, 2], [1, 2]]
     """
     paths, labels, videos = _read(table, path, label, video)
-    group = _codes(videos)
-    files = _codes(paths)
+    group, videos = _names(videos, video)
+    files = value_codes(paths)
     pool = _Pool.of(group, np.ones(len(group), dtype=bool))
     index, skipped = _partners(pool, group, pool.positions(group, files, files), k, random_state)
     _report(skipped, paths, k, "other frames in their video")
@@ -303,7 +311,12 @@ def _draw(
 
 def _unordered(index: NDArray[np.int64], order_by: ArrayLike) -> NDArray[np.int64]:
     """Put the earlier row of each pair first, and keep each pair once, sorted by row."""
-    order = np.argsort(np.asarray(order_by), kind="stable")
+    values = np.asarray(order_by)
+    if values.dtype.kind in "biuf":
+        order = np.argsort(values, kind="stable")
+    else:  # names of frames: 2 goes before 10
+        keys = [natural_key(value) for value in values.tolist()]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     first, second = index.T
@@ -386,10 +399,10 @@ def _column(table: Any, name: str) -> list[Any]:
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
-def _codes(values: Sequence[Any]) -> NDArray[np.int64]:
-    """Give equal values equal numbers, from 0 in order of appearance."""
-    seen: dict[Any, int] = {}
-    return np.array([seen.setdefault(value, len(seen)) for value in values], dtype=np.int64)
+def _names(values: list[Any], column: str) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return the number of each value's name, and the name in one spelling."""
+    coded = name_codes(values, kind=f"column {column!r}")
+    return coded.codes, coded.values(values)
 
 
 def _name(path: str) -> str:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from sklearn_diffake.utils._spelling import name_key
+
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a name is None, NaN, NaT, NA or empty.
+    """Tell whether a name is None, NaN, NaT, NA, or has no visible character.
 
     Parameters
     ----------
@@ -15,5 +17,5 @@ def is_missing(value: Any) -> bool:
     missing : bool
     """
     if isinstance(value, str):
-        return not value
+        return not name_key(value)
     return value is None or str(value) in ("nan", "NaT", "<NA>")

@@ -24,7 +24,7 @@ from sklearn_diffake.utils._store_tables import (
     transaction,
 )
 
-FileKey = tuple[str, int, int, int]
+FileKey = tuple[str, *tuple[int, ...]]
 
 _BYTES_PER_FILE = 2048  # one file digest is remembered for each so many bytes of `max_bytes`
 _REFRESH_SECONDS = 300.0
@@ -241,13 +241,14 @@ class EmbeddingStore:
 
         Parameters
         ----------
-        files : iterable of (str, int, int, int)
-            Absolute path, size in bytes, time of last change in nanoseconds, and inode.
+        files : iterable of (str, int, ...)
+            Absolute path, and the numbers that change with the file's digest: size in bytes, time
+            of last change in nanoseconds, inode, and version of the decoding.
 
         Returns
         -------
-        dict of (str, int, int, int) to bytes
-            The digest of each file that is remembered with the same path, size, time and inode.
+        dict of (str, int, ...) to bytes
+            The digest of each file that is remembered with the same path and numbers.
         """
         wanted = {os.fsencode(file[0]): file for file in files}
 
@@ -271,9 +272,9 @@ class EmbeddingStore:
 
         Parameters
         ----------
-        digests : mapping of (str, int, int, int) to bytes
-            The digest of each file, by its absolute path, size in bytes, time of last change in
-            nanoseconds, and inode.
+        digests : mapping of (str, int, ...) to bytes
+            The digest of each file, by its absolute path and numbers, see
+            :meth:`get_file_digests`.
         """
         rows = [(os.fsencode(file[0]), _stamp(file), digest) for file, digest in digests.items()]
         limit = max(1, self.max_bytes // _BYTES_PER_FILE)

@@ -162,3 +162,21 @@ def test_what_a_loader_refuses_is_named(images, tmp_path):
         load("loader", "load_video_table", {"table": str(images), "mode": "x"})
     with pytest.raises(OSError, match=r"^\[datasets.faces\] arguments: .*no table"):
         load("loader", "load_video_table", {"table": str(tmp_path / "none.csv")})
+
+
+def test_names_that_look_the_same_are_one(tmp_path):
+    rows = [
+        ("1.png", "2.png", 1, "Zo\u00eb", "genuine", "test"),
+        ("3.png", "4.png", -1, "Zoe\u0308 ", "sw\u00e4p", "test "),
+        ("5.png", "6.png", -1, "ben", "swa\u0308p", "train"),
+        ("7.png", "8.png", 1, "\u200b", "genuine", "train"),
+    ]
+    header = ("reference", "probe", "label", "identity", "technique", "split")
+    file = write_rows(tmp_path / "pairs.csv", header, rows)
+    with pytest.warns(UserWarning, match="spelled in several ways") as caught:
+        table = load("pairs", file)
+    names = {str(warning.message).split(":")[0] for warning in caught}
+    assert names == {"column 'technique'", "column 'split'", "column 'identity'"}
+    assert table.groups[:, 0].tolist() == ["person:Zo\u00eb", "person:Zo\u00eb", "person:ben", ""]
+    assert table.columns["technique"].tolist() == ["genuine", "sw\u00e4p", "sw\u00e4p", "genuine"]
+    assert table.columns["split"].tolist() == ["test", "test", "train", "train"]

@@ -10,7 +10,7 @@ from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
-from sklearn_diffake.faces._images import image_digest
+from sklearn_diffake.images.read import image_digest
 
 
 def embedder(name="colours"):

@@ -14,7 +14,7 @@ from video_files import number_of, picture, write_video
 
 from sklearn_diffake.datasets import Frames, VideoError, _frames, extract_frames
 from sklearn_diffake.faces import read_image
-from sklearn_diffake.faces._video import sample_frames
+from sklearn_diffake.images.video import sample_frames
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def no_decoding(monkeypatch):
     def refuse(*args):
         raise AssertionError("a video was decoded")
 
-    return lambda: monkeypatch.setattr(_frames, "sample_frames", refuse)
+    return lambda: monkeypatch.setattr(_frames, "read_accounted", refuse)
 
 
 def left_over(cache):
@@ -146,7 +146,7 @@ def test_pictures_that_another_program_takes_away_are_missed(video, tmp_path, mo
 
 
 def test_a_face_outside_of_its_frame(video, tmp_path):
-    with pytest.raises(VideoError, match="the face found in frame 7 lies outside of it"):
+    with pytest.raises(VideoError, match="frame 7: the face in this frame lies outside of it"):
         extract_frames(video, cache=tmp_path, n_frames=2, crop=lambda image: [[900, 0, 920, 20]])
     assert list(tmp_path.glob("*/*.png")) == []
 

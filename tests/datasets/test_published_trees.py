@@ -283,10 +283,15 @@ def test_a_half_copied_tree(name, file, tmp_path, videos):
     root = getattr(tree_files, name)(tmp_path / "tree", videos)
     (root / file).unlink()
     options = {"cache": tmp_path / "cache", "n_frames": 2}
-    with pytest.warns(UserWarning, match=f"1 of {VIDEOS[name]} videos cannot be used.*no such"):
+    with pytest.warns(UserWarning, match=rf"absent are 1 video \({root / file}\)") as caught:
         dataset = PUBLISHED[name](root, **options)
-    assert dataset.broken["path"].tolist() == [str(root / file)]
+    assert len([w for w in caught if "absent" in str(w.message)]) == 1
+    assert dataset.absent["path"].tolist() == [str(root / file)]
+    assert dataset.absent["kind"].tolist() == ["video"]
+    assert dataset.n_broken == 0
     assert len(dataset.data) == VIDEOS[name] - 1
+    assert str(root / file) in dataset.DESCR
+    assert datasets.describe(dataset, as_dict=True)["absent"] == {"videos": 1}
     with pytest.raises(VideoError, match=r"no such file; is the copy.*complete\?.*http"):
         PUBLISHED[name](root, on_broken="raise", **options)
 
@@ -339,23 +344,28 @@ def test_ffiw(load):
 def test_ffiw_with_half_a_split(tmp_path, videos):
     root = tree_files.ffiw(tmp_path / "tree", videos)
     videos.put(root, "source/test/00000.mp4")
-    with pytest.raises(FileNotFoundError, match="target/test"):
-        datasets.load_ffiw(root, cache=tmp_path / "cache")
+    with pytest.warns(UserWarning, match=r"absent are 1 folder \(.*target/test\)"):
+        dataset = datasets.load_ffiw(root, cache=tmp_path / "cache", n_frames=2)
+    assert len(dataset.data) == 9
+    assert dataset.absent["path"].tolist() == [str(root / "target" / "test")]
 
 
 def test_ffiw_without_any_split(tmp_path):
     for kind in ("source", "target"):
         (tmp_path / kind).mkdir()
-    with pytest.raises(FileNotFoundError, match="the folder source/train"):
+    with pytest.raises(FileNotFoundError, match=r"any video was looked for.*source/train"):
         datasets.load_ffiw(tmp_path)
 
 
 def test_a_folder_without_videos_is_named(tmp_path, videos):
     root = tree_files.ffiw(tmp_path / "tree", videos)
     for video in (root / "target" / "val").iterdir():
-        video.rename(video.with_suffix(".txt"))
-    with pytest.raises(FileNotFoundError, match="any video in target/val"):
-        datasets.load_ffiw(root, cache=tmp_path / "cache")
+        video.write_text("to be downloaded")
+    with pytest.warns(UserWarning, match=r"1 video \(.*target/val/"):
+        dataset = datasets.load_ffiw(root, cache=tmp_path / "cache", n_frames=2)
+    assert len(dataset.data) == 6
+    assert dataset.skipped_files["kind"].tolist() == ["text", "text"]
+    assert dataset.skipped_files["path"].str.startswith(str(root / "target" / "val")).all()
 
 
 def test_dfdc_preview_finds_actors_by_their_folders(tmp_path, videos):

@@ -65,7 +65,7 @@ def test_seed_and_processes_change_nothing(folder, options, tmp_path):
 
 def test_a_second_run_decodes_nothing(folder, options, monkeypatch):
     first = load_video_table(folder / "videos.csv", **options)
-    monkeypatch.setattr(_frames, "sample_frames", None)
+    monkeypatch.setattr(_frames, "read_accounted", None)
     again = load_video_table(folder / "videos.csv", **options)
     assert again.data.tolist() == first.data.tolist()
 
@@ -84,7 +84,7 @@ def test_forms_of_the_answer(folder, options):
 
 @pytest.mark.parametrize("policy", ["warn", "skip", "raise"])
 def test_broken_videos(folder, options, policy):
-    (folder / "anna/real/2.mp4").write_bytes(b"nothing")
+    (folder / "anna/real/2.mp4").write_bytes(b"\0nothing")
     (folder / "ben/fake/5.mp4").unlink()
     words = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
     call = {
@@ -204,7 +204,7 @@ def test_folder_of_pictures(tmp_path, options):
 @pytest.mark.parametrize("name", ["a.mp4", "real/fake/a.mp4", "anna/a.jpg"])
 def test_folders_that_do_not_tell(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / name).write_bytes(b"x")
+    Image.new("RGB", (8, 8)).save(tmp_path / name, format="PNG")
     with pytest.raises(ValueError, match=r"exactly one folder above it must be named"):
         load_video_folder(tmp_path)
 
@@ -224,7 +224,7 @@ def test_describe(folder, options, capsys):
         "genuine pairs": int((dataset.target == 1).sum()),
         "deepfake pairs": int((dataset.target == -1).sum()),
         "techniques": {"deepfake": 1, "genuine": 3}, "compressions": {},
-        "splits": {"test": 1, "train": 3},
+        "splits": {"test": 1, "train": 3}, "absent": {},
     }  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         assert datasets.describe(dataset) is None
@@ -238,3 +238,26 @@ def test_default_cache_is_in_scikit_learns_data_home(folder, tmp_path, monkeypat
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "home"))
     X, _ = load_video_table(folder / "videos.csv", n_frames=2, return_X_y=True)
     assert X[0, 0].startswith(str(tmp_path / "home" / "sklearn_diffake_frames"))
+
+
+@pytest.mark.parametrize("mode", ["same_video", "reference"])
+def test_names_that_look_the_same_are_one(tmp_path, mode):
+    names = ["Zo\u00eb", "Zoe\u0308", "Zo\u00eb ", "ben", "ben"]
+    table = pd.DataFrame({"path": [f"{row}.png" for row in range(5)], "identity": names})
+    for path in table["path"]:
+        Image.new("RGB", (64, 64)).save(tmp_path / path)
+    table["path"] = [str(tmp_path / path) for path in table["path"]]
+    table["label"] = 1
+    table["split"] = ["train", "train ", "train", "train", "train"]
+    if mode == "same_video":
+        table["video"] = names
+    with pytest.warns(UserWarning, match="spelled in several ways") as caught:
+        dataset = load_video_table(table, mode=mode, k="all", dataset="own")
+    columns = ["split", "identity", *(["video"] if mode == "same_video" else [])]
+    assert sorted(str(warning.message).split(":")[0] for warning in caught) == sorted(
+        f"column {name!r}" for name in columns
+    )
+    assert set(dataset.groups) == {"own:Zo\u00eb", "own:ben"}
+    assert set(dataset.frame["identity"]) == {"Zo\u00eb", "ben"}
+    n_pairs = {"same_video": 3 + 1, "reference": 6 + 2}[mode]
+    assert len(dataset.data) == n_pairs

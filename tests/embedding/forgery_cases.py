@@ -34,6 +34,11 @@ def tiny():
     return Tiny()
 
 
+def wide():
+    """The same network under another name."""
+    return Tiny()
+
+
 def fixed():
     """Takes images of one size only, as many transformers do."""
 

@@ -21,7 +21,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
-from sklearn_diffake.faces import FaceAligner, ImageError, _images, _map
+from sklearn_diffake.faces import FaceAligner, ImageError, _map
+from sklearn_diffake.images import read
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
 
@@ -49,7 +50,7 @@ def reads(monkeypatch):
 
     def read(source):
         seen.append(source)
-        return _images.read_image(source)
+        return read.read_image(source)
 
     monkeypatch.setattr(_map, "read_image", read)
     return seen
@@ -58,7 +59,7 @@ def reads(monkeypatch):
 @pytest.fixture
 def settled(monkeypatch):
     """Take files that were written a moment ago for old ones."""
-    monkeypatch.setattr(_images, "_RACY_NS", 0)
+    monkeypatch.setattr(read, "_RACY_NS", 0)
 
 
 @pytest.mark.parametrize("build", [embedder, aligner])
@@ -312,7 +313,7 @@ def test_results_of_another_size_are_no_hits(tmp_path):
     """As after a change of what is stored: computed anew, and no endless wait for the old."""
     images = noise(2)
     model = embedder(tmp_path).fit(images)
-    digests = [_images.image_digest(image) for image in images]
+    digests = [read.image_digest(image) for image in images]
     namespace = f"embedding:1:{model.fingerprint_}:float32"
     EmbeddingStore(tmp_path).put_many(namespace, dict.fromkeys(digests, b"short"))
     assert model.transform(images).shape == (2, 8)
@@ -369,7 +370,7 @@ def alive(monkeypatch):
         counts.append(sum(reference() is not None for reference in decoded))
 
     def read(source):
-        image = _images.read_image(source)
+        image = read.read_image(source)
         decoded.append(weakref.ref(image))
         count()
         return image

@@ -6,7 +6,8 @@ import pytest
 from image_helpers import noise, small_face
 from PIL import Image
 
-from sklearn_diffake.faces import FaceAligner, ImageError, _images, read_image
+from sklearn_diffake.faces import FaceAligner, ImageError, read_image
+from sklearn_diffake.images import read
 
 
 def message_of(path):
@@ -24,10 +25,10 @@ def test_a_slip_in_the_name_of_a_file_is_seen(tmp_path):
 def test_a_large_folder_is_not_read_for_every_missing_file(tmp_path, monkeypatch):
     for i in range(30):
         (tmp_path / f"{i}.txt").touch()
-    monkeypatch.setattr(_images, "_MOST_NAMES", 10)
+    monkeypatch.setattr(read, "_MOST_NAMES", 10)
     compared = []
     monkeypatch.setattr(
-        _images.difflib, "get_close_matches", lambda name, names, n: compared.extend(names)
+        read.difflib, "get_close_matches", lambda name, names, n: compared.extend(names)
     )
     assert message_of(tmp_path / "a.jpg") == "no such file"
     assert len(compared) == 10
@@ -45,11 +46,11 @@ def test_where_a_relative_path_starts_is_said(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "photo.jpg"])
-def test_a_text_file_is_called_so(tmp_path, name):
+def test_a_table_is_called_so(tmp_path, name):
     (tmp_path / name).write_text("reference,probe\na.jpg,b.jpg\n" * 100, encoding="utf-8")
     said = message_of(tmp_path / name)
-    assert said.startswith("not an image file (expected JPEG, PNG, ")
-    assert "it is a text file: read a table of pairs with pandas.read_csv" in said
+    assert said.startswith("this is a CSV table, where an image is expected: ")
+    assert "read a table of pairs with pandas.read_csv" in said
     assert "--csv" in said
 
 

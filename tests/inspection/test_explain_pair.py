@@ -21,6 +21,7 @@ from explain_cases import (
     pair_that_differs,
 )
 from image_helpers import noise, save_all
+from key_helpers import check_listed, parameters_of
 from onnx import TensorProto, helper, numpy_helper, save
 from pyod.models.knn import KNN
 from sklearn.exceptions import NotFittedError
@@ -259,6 +260,31 @@ def test_provenance_is_plain_and_complete():
     assert (photos["probe"]["width"], photos["probe"]["name"]) == (SIDE, None)
     assert facts["settings"]["n_smooth"] == 2
     assert facts["settings"]["random_state"] == "0"
+
+
+RECORDED = {
+    "method": "gradient",
+    "patch": 0.5,
+    "stride": 0.5,
+    "fill": "blur",
+    "n_smooth": 2,
+    "noise": 0.1,
+    "n_neighbors": 2,
+    "batch_size": 3,
+    "random_state": 7,
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_setting_is_recorded(name):
+    there = parameters_of(explain_pair)
+    others = {"pipeline", "reference", "probe", "genuine", "verbose"}
+    check_listed("explain_pair", there, RECORDED, others)
+    pipe, pair = build(), pair_that_differs()
+    usual = {"method": "occlusion", "n_smooth": 1}
+    before = explain(pipe, *pair, **usual).provenance["settings"]
+    after = explain(pipe, *pair, **{**usual, name: RECORDED[name]}).provenance["settings"]
+    assert before != after
 
 
 def test_provenance_leaves_out_what_is_not_installed(monkeypatch):

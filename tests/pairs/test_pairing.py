@@ -264,3 +264,50 @@ def test_large_tables_are_quick(n_groups):
         make_reference_pairs(table, k=3, exclude="original", random_state=0)
         make_same_video_pairs(table, video="identity", k=3, random_state=0)
         assert time.process_time() - start < 10  # measured: about one second
+
+
+def test_spellings_of_an_identity_are_one_person():
+    table = {
+        "path": ["1.png", "2.png", "3.png", "4.png", "5.png"],
+        "identity": ["Zo\u00eb", "Zoe\u0308", " Zo\u00eb\u00a0", "zo\u00eb", "zo\u00eb"],
+    }
+    with pytest.warns(UserWarning, match="column .identity.") as caught:
+        pairs = make_reference_pairs(table, k="all")
+    assert sorted(pairs.groups.tolist()) == ["Zo\u00eb"] * 6 + ["zo\u00eb"] * 2
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == 2
+    assert r"'Zo\xeb' = 'Zoe\u0308' = ' Zo\xeb\xa0'" in messages[0]
+    assert r"count as different: 'Zo\xeb' = 'zo\xeb'" in messages[1]
+
+
+def test_spellings_of_a_video_are_one_video():
+    table = {"path": ["1.png", "2.png"], "video": ["clip\u00e9", "clipe\u0301 "]}
+    with pytest.warns(UserWarning, match="column 'video': 1 name is spelled in several ways"):
+        pairs = make_same_video_pairs(table, k="all")
+    assert pairs.groups.tolist() == ["clip\u00e9"]
+
+
+def test_an_excluded_file_is_found_in_either_encoding_of_accents():
+    table = {
+        "path": ["zoe\u0308.png", "b.png", "fake.png"],  # as macOS writes file names
+        "identity": ["a"] * 3,
+        "label": [1, 1, -1],
+        "source": ["", "", "zo\u00eb.mp4"],
+    }
+    pairs = make_reference_pairs(table, k="all", exclude="source")
+    assert pairs.data[pairs.target == -1].tolist() == [["b.png", "fake.png"]]
+
+
+@pytest.mark.parametrize(
+    ("make", "column"), [(make_reference_pairs, "identity"), (make_same_video_pairs, "video")]
+)
+def test_identities_of_mixed_types(make, column):
+    table = {"path": ["1.png", "2.png", "3.png", "4.png"], column: [3, "a", 3, "a"]}
+    pairs = make(table, k="all")
+    assert {tuple(sorted(pair)) for pair in pairs.index.tolist()} == {(0, 2), (1, 3)}
+
+
+@pytest.mark.parametrize("name", [None, np.nan, "", " ", "\u200b"])
+def test_a_blank_identity_is_refused(name):
+    with pytest.raises(ValueError, match=r"Row 1 \(2.png\) has no value in column 'identity'"):
+        make_reference_pairs({"path": ["1.png", "2.png"], "identity": ["a", name]})

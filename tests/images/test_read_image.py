@@ -1,6 +1,7 @@
 """Reading one image, from whatever it comes as."""
 
 import os
+import struct
 import tempfile
 import time
 from pathlib import Path
@@ -11,7 +12,9 @@ from image_helpers import BAD_FILES, astronaut, bad_file, png
 from permissions import unprivileged
 from PIL import Image
 
-from sklearn_diffake.faces import ImageError, _images, read_image
+from sklearn_diffake.embedding import EmbeddingStore
+from sklearn_diffake.faces import ImageError, read_image
+from sklearn_diffake.images import read
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -82,6 +85,71 @@ def test_sixteen_bit_rgb_png_is_scaled(tmp_path):
     np.testing.assert_array_equal(read_image(path), [[[255, 0, 128]]])
 
 
+def tiff(samples, *, bits, kind, photometric=1):
+    """Write an uncompressed TIFF of any sample format: 1 whole numbers, 3 floats."""
+    samples = np.asarray(samples)
+    height, width, channels = samples.shape
+    data = samples.tobytes() if bits != 12 else bytes(samples.ravel().tolist())
+    extra = struct.pack(f"<{channels}H", *[bits] * channels)
+    place = 8 + 2 + 12 * 10 + 4
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, bits), (259, 3, 1, 1),
+               (262, 3, 1, photometric), (273, 4, 1, place + len(extra)), (277, 3, 1, channels),
+               (278, 4, 1, height), (279, 4, 1, len(data)), (339, 3, 1, kind)]  # fmt: skip
+    if channels > 2:
+        entries[2] = (258, 3, channels, place)
+    rows = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + rows + bytes(4) + extra + data
+
+
+def test_sixteen_bit_rgb_tiff_is_scaled(tmp_path):
+    path = tmp_path / "deep.tif"
+    deep = np.array([[[65535, 0, 32896], [257, 65535, 514]]], dtype="<u2")
+    path.write_bytes(tiff(deep, bits=16, kind=1, photometric=2))
+    np.testing.assert_array_equal(read_image(path), [[[255, 0, 128], [1, 255, 2]]])
+
+
+def test_twelve_bit_tiff_is_scaled(tmp_path):
+    path = tmp_path / "deep.tif"
+    content = tiff(np.array([[[0xFF], [0xF8], [0x00]]], np.uint8), bits=12, kind=1)
+    content = content.replace(
+        struct.pack("<HHII", 256, 4, 1, 3), struct.pack("<HHII", 256, 4, 1, 2)
+    )
+    path.write_bytes(content)  # 4095 and 2048, in three bytes
+    np.testing.assert_array_equal(read_image(path)[..., 0], [[255, 128]])
+
+
+def test_float_tiff_in_zero_to_one(tmp_path):
+    path = tmp_path / "float.tif"
+    path.write_bytes(tiff(np.array([[[0.0], [0.5], [1.0]]], "<f4"), bits=32, kind=3))
+    np.testing.assert_array_equal(read_image(path)[..., 0], [[0, 128, 255]])
+
+
+@pytest.mark.parametrize(("samples", "photometric", "message"), [
+    ([[[0.0], [200.0]]], 1, "float32 values range from 0 to 200, expected 0 to 1"),
+    ([[[0.0], [np.nan]]], 1, "NaN"),
+    ([[[0.0, 0.5, 1.0]]], 2, "corrupt TIFF, or of a kind .* such as 32-bit float RGB"),
+])  # fmt: skip
+def test_float_tiff_that_is_refused_by_name(tmp_path, samples, photometric, message):
+    path = tmp_path / "float.tif"
+    path.write_bytes(tiff(np.array(samples, "<f4"), bits=32, kind=3, photometric=photometric))
+    with pytest.raises(ImageError, match=message):
+        read_image(path)
+
+
+def test_inks_that_are_not_inverted_as_adobe_does(tmp_path):
+    path = tmp_path / "print.jpg"
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    red.save(path, quality=100)
+    content = path.read_bytes()
+    start = content.index(b"\xff\xee")
+    assert content[start + 4 :].startswith(b"Adobe")
+    length = 2 + int.from_bytes(content[start + 2 : start + 4], "big")
+    np.testing.assert_allclose(read_image(path), np.broadcast_to(RED, (16, 16, 3)), atol=4)
+    path.write_bytes(content[:start] + content[start + length :])
+    inverted = np.broadcast_to((0, 0, 0), (16, 16, 3))  # the file now says: cyan and black ink
+    np.testing.assert_allclose(read_image(path), inverted, atol=4)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "tiff"])
 def test_cmyk(tmp_path, suffix):
     path = tmp_path / f"print.{suffix}"
@@ -102,15 +170,24 @@ def test_cmyk(tmp_path, suffix):
         ("RGBa", (0, 0, 0, 0), WHITE),
         ("CMYK", (0, 255, 255, 0), RED),
         ("HSV", (0, 255, 255), RED),
+        ("La", (0, 0), WHITE),
+        ("RGBX", (255, 0, 0, 9), RED),
+        ("YCbCr", (76, 85, 255), RED),
         ("I;16", 65535, WHITE),
+        ("I;16", 200, (200, 200, 200)),
+        ("I;16B", 65535, WHITE),
+        ("I;16L", 257, (1, 1, 1)),
         ("I", 65535, WHITE),
+        ("I", 200, (200, 200, 200)),  # 8 bits in a wider type
+        ("I", 256, (1, 1, 1)),
         ("F", 1.0, WHITE),
+        ("F", 0.5, (128, 128, 128)),
     ],
 )
 def test_modes_of_pil(mode, value, expected):
     read = read_image(Image.new(mode, (3, 2), value))
     assert (read.shape, read.dtype) == ((2, 3, 3), np.uint8)
-    np.testing.assert_array_equal(read, np.broadcast_to(expected, read.shape))
+    np.testing.assert_allclose(read, np.broadcast_to(expected, read.shape), atol=mode == "YCbCr")
 
 
 @pytest.mark.parametrize("colour", [0, 1])
@@ -137,7 +214,7 @@ def test_palette_with_transparency(tmp_path, colour):
 )
 def test_the_same_image_in_other_types(photo, convert):
     np.testing.assert_array_equal(read_image(convert(photo)), photo)
-    assert _images.image_digest(read_image(convert(photo))) == _images.image_digest(photo)
+    assert read.image_digest(read_image(convert(photo))) == read.image_digest(photo)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1)])
@@ -218,7 +295,7 @@ def test_a_file_without_permission(photo):
 def test_path_with_a_null_character():
     with pytest.raises(ImageError, match="no such file"):
         read_image("photo\0.png")
-    assert _images.file_key("photo\0.png") is None
+    assert read.file_key("photo\0.png") is None
 
 
 def test_pil_images_that_break_when_they_are_loaded(tmp_path):
@@ -245,7 +322,7 @@ def test_memory_errors_are_not_hidden(tmp_path, monkeypatch, photo):
     def fail(image):
         raise MemoryError
 
-    monkeypatch.setattr(_images, "_from_pil", fail)
+    monkeypatch.setattr(read, "_from_pil", fail)
     with pytest.raises(MemoryError):
         read_image(path)
 
@@ -260,36 +337,52 @@ def test_input_is_not_changed(photo):
 
 def test_digest_depends_on_shape_and_pixels():
     one = np.zeros((2, 6, 3), np.uint8)
-    digests = {_images.image_digest(i) for i in (one, one.reshape(6, 2, 3), one + 1)}
+    digests = {read.image_digest(i) for i in (one, one.reshape(6, 2, 3), one + 1)}
     assert len(digests) == 3
     assert {len(digest) for digest in digests} == {20}
 
 
 def test_file_key(tmp_path, monkeypatch):
     path = tmp_path / "photo.png"
-    assert _images.file_key(path) is None  # no such file
+    assert read.file_key(path) is None  # no such file
     path.write_bytes(b"one")
-    assert _images.file_key(path) is None  # a change within the clock's tick would go unseen
+    assert read.file_key(path) is None  # a change within the clock's tick would go unseen
     now = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: now + 10**10)
-    key = _images.file_key(str(path))
+    key = read.file_key(str(path))
     assert key is not None
     assert (key[0], key[1]) == (str(path), 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(read, "_DECODING", read._DECODING + 1)  # other pixels from the same file
+        assert read.file_key(str(path)) != key
     monkeypatch.chdir(tmp_path)
-    assert _images.file_key("photo.png") == key
-    assert _images.file_key(np.zeros((2, 2, 3), np.uint8)) is None
+    assert read.file_key("photo.png") == key
+    assert read.file_key(np.zeros((2, 2, 3), np.uint8)) is None
+
+
+def test_digests_of_an_earlier_decoding_are_not_used(tmp_path, monkeypatch, photo):
+    monkeypatch.setattr(read, "_RACY_NS", 0)
+    path, store = tmp_path / "photo.png", EmbeddingStore(tmp_path / "store")
+    Image.fromarray(photo).save(path)
+    key = read.file_key(path)
+    store.put_file_digests({key[:-1]: b"as 0.1 decoded it"})
+    assert store.get_file_digests([key]) == {}
+    store.put_file_digests({key: read.image_digest(read_image(path))})
+    assert store.get_file_digests([key]) == {key: read.image_digest(photo)}
+    monkeypatch.setattr(read, "_DECODING", read._DECODING + 1)
+    assert store.get_file_digests([read.file_key(path)]) == {}
 
 
 def test_file_key_sees_a_change_that_keeps_size_and_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(_images, "_RACY_NS", 0)
+    monkeypatch.setattr(read, "_RACY_NS", 0)
     path = tmp_path / "photo.bmp"
     path.write_bytes(b"one")
-    before, status = _images.file_key(path), path.stat()
+    before, status = read.file_key(path), path.stat()
     time.sleep(0.02)
     path.write_bytes(b"two")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_mtime_ns == status.st_mtime_ns
-    assert _images.file_key(path) != before
+    assert read.file_key(path) != before
 
 
 def rgb16_png(array):

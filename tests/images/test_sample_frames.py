@@ -1,8 +1,6 @@
 """Frames of real, tiny videos."""
 
-import contextlib
 import io
-import itertools
 import sys
 
 import numpy as np
@@ -21,8 +19,10 @@ from video_files import (
     write_video,
 )
 
-from sklearn_diffake.faces import _video
-from sklearn_diffake.faces._video import VideoError, choose_frames, sample_frames, turn
+from sklearn_diffake.images import _decoding, _packets
+from sklearn_diffake.images._frame_pixels import turn
+from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.video import choose_frames, sample_frames
 
 
 def numbers(path, n_frames):
@@ -55,7 +55,7 @@ def test_frames_are_counted_where_nothing_says_when_they_are_shown(tmp_path, b_f
     if "libx264" not in pytest.importorskip("av").codecs_available:
         pytest.skip("this FFmpeg has no libx264")
     path = write_video(tmp_path / "a.h264", 10, b_frames=b_frames)
-    assert _video._read_index(str(path)) is None
+    assert not _packets.read_index(str(path)).is_seekable
     assert numbers(path, 3) == [1, 5, 8]
     assert numbers(path, 16) == list(range(10))
     times = [frame.time for frame in sample_frames(path, 3)]
@@ -128,7 +128,7 @@ def broken_files(path):
     start = streamed.index(b"mdat") + 4
     return {
         "empty": (b"", "the file is empty"),
-        "text": (b"not a video " * 50, "not a video"),
+        "text": (b"not a video " * 50, "this is a text file, where a video is expected"),
         "index cut off": (good[: len(good) // 2], "not a video, or a damaged one"),
         "cut off in a frame": (streamed[: len(streamed) * 7 // 10], "cut off"),
         "cut off after a frame": (streamed[: len(streamed) * 9 // 10], "cut off"),
@@ -154,18 +154,19 @@ def test_broken_videos_are_said_to_be(tmp_path, name):
 
 
 def test_what_is_no_video(tmp_path):
-    with pytest.raises(VideoError, match="not a video"):
+    with pytest.raises(VideoError, match="a WAV audio file, where a video is expected"):
         list(sample_frames(write_sound(tmp_path / "a.wav"), 2))
     for name in ("zero.mp4", "zero.avi", "zero.mkv"):
         with pytest.raises(VideoError, match=r"no frames|no video in this file|not a video"):
             list(sample_frames(write_video(tmp_path / name, 0), 2))
-    for path in (tmp_path / "absent.mp4", tmp_path):
-        with pytest.raises(VideoError, match="no such file"):
-            list(sample_frames(path, 2))
+    with pytest.raises(VideoError, match="no such file"):
+        list(sample_frames(tmp_path / "absent.mp4", 2))
+    with pytest.raises(VideoError, match="this is a directory, where a video is expected"):
+        list(sample_frames(tmp_path, 2))
 
 
 @pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "list.ffconcat"])
-def test_a_playlist_opens_no_other_file(tmp_path, name):
+def test_a_playlist_opens_no_other_file(tmp_path, monkeypatch, name):
     (tmp_path / "inside").mkdir()
     for place in (tmp_path, tmp_path / "inside"):
         write_video(place / "clip.ts", 8, codec="mpeg2video")
@@ -173,15 +174,18 @@ def test_a_playlist_opens_no_other_file(tmp_path, name):
     if name == "list.ffconcat":
         text = "ffconcat version 1.0\nfile 'clip.ts'\n"
     (tmp_path / "inside" / name).write_text(text)
-    with pytest.raises(VideoError, match="not a video"):
+    with pytest.raises(VideoError, match="where a video is expected"):
+        list(sample_frames(tmp_path / "inside" / name, 2))
+    monkeypatch.setattr("sklearn_diffake.images.video.check_file", lambda path: None)
+    with pytest.raises(VideoError, match="where a video is expected"):  # by FFmpeg as well
         list(sample_frames(tmp_path / "inside" / name, 2))
 
 
 def test_frames_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", 4, size=(64, 48))
-    monkeypatch.setattr(_video, "MAX_FRAME_PIXELS", 64 * 48)
+    monkeypatch.setattr(_decoding, "MAX_FRAME_PIXELS", 64 * 48)
     assert len(numbers(path, 4)) == 4
-    monkeypatch.setattr(_video, "MAX_FRAME_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr(_decoding, "MAX_FRAME_PIXELS", 64 * 48 - 1)
     with pytest.raises(VideoError, match=r"64 x 48 pixels are too many .*limit 3,071\)"):
         list(sample_frames(path, 4))
 
@@ -202,10 +206,12 @@ def test_frames_that_grow_too_large_within_a_video_are_refused(tmp_path, monkeyp
             packet.time_base, packet.is_keyframe = stream.time_base, True
             container.mux(packet)
     assert [len(frame.image) for frame in sample_frames(path, 4)] == [64, 64, 256, 256]
-    monkeypatch.setattr(_video, "MAX_FRAME_PIXELS", 64 * 64)
-    assert [len(frame.image) for frame in itertools.islice(sample_frames(path, 4), 2)] == [64, 64]
-    with pytest.raises(VideoError, match="damaged"):
+    monkeypatch.setattr(_decoding, "MAX_FRAME_PIXELS", 64 * 64)
+    with pytest.raises(VideoError, match="damaged: 2 frames cannot be decoded"):
         list(sample_frames(path, 4))
+    with pytest.warns(UserWarning, match="2 frames cannot be decoded"):
+        frames = list(sample_frames(path, 4, on_damage="skip"))
+    assert [len(frame.image) for frame in frames] == [64, 64]
 
 
 def test_a_codec_that_nobody_knows(tmp_path):
@@ -226,41 +232,22 @@ def test_a_header_that_asks_for_gigabytes(tmp_path):
         list(sample_frames(path, 2))
 
 
-class Counting:
-    """A container that counts what is decoded."""
-
-    def __init__(self, container):
-        self.container, self.decoded = container, 0
-
-    def seek(self, *args, **kwargs):
-        self.container.seek(*args, **kwargs)
-
-    def decode(self, stream):
-        for frame in self.container.decode(stream):
-            self.decoded += 1
-            yield frame
-
-
 def test_no_more_is_decoded_than_from_the_key_frame_before(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", 57, gop=10, b_frames=0)
-    opened, counted = _video._opened, []
+    decoded = []
+    real = _decoding.Decoder.frames
 
-    @contextlib.contextmanager
-    def counting(path):
-        with opened(path) as (container, stream):
-            if not counted:  # first, all packets are listed
-                counted.append(container)
-                yield container, stream
-            else:
-                counted.append(Counting(container))
-                yield counted[-1], stream
+    def counting(self):
+        for frame, state in real(self):
+            decoded.append(frame.pts)
+            yield frame, state
 
-    monkeypatch.setattr(_video, "_opened", counting)
+    monkeypatch.setattr(_decoding.Decoder, "frames", counting)
     frames = sample_frames(path, 3)
     assert next(frames).number == 9
-    assert counted[1].decoded == 10  # from 0
+    assert len(decoded) == 10  # from 0
     assert [frame.number for frame in frames] == [28, 47]
-    assert counted[1].decoded == 10 + 9 + 8  # from 20, from 40
+    assert len(decoded) == 10 + 9 + 8  # from 20, from 40
 
 
 def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):

@@ -1,0 +1,70 @@
+"""What tells one detector of faces from another, in the key of the frames it cropped."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from types import CodeType, FunctionType
+from typing import Any
+
+import joblib
+
+
+def crop_key(crop: Any) -> Any:
+    """Describe what crops frames by plain values.
+
+    Parameters
+    ----------
+    crop : str, callable or None
+
+    Returns
+    -------
+    key : str, list or None
+        Of a function: its name, code, defaults and the values it closes over. Of another
+        callable: its type and state. A value that cannot be pickled counts by its type alone.
+    """
+    if crop is None or isinstance(crop, str):
+        return crop
+    if isinstance(crop, functools.partial):
+        return ["partial", crop_key(crop.func), _values([crop.args, crop.keywords])]
+    if inspect.ismethod(crop):
+        return ["method", crop_key(crop.__func__), _values([crop.__self__])]
+    if isinstance(crop, FunctionType):
+        return [f"{crop.__module__}.{crop.__qualname__}", *_function(crop)]
+    kind = type(crop)
+    state = [crop] if not inspect.isbuiltin(crop) else [crop.__name__]
+    called = inspect.getattr_static(kind, "__call__", None)
+    code = _function(called) if isinstance(called, FunctionType) else []
+    return [f"{kind.__module__}.{kind.__qualname__}", _values(state), *code]
+
+
+def _function(function: FunctionType) -> list[str]:
+    """Describe what a function does, as far as it says so itself."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    made_with = [function.__defaults__, function.__kwdefaults__, *cells]
+    return [joblib.hash(_code(function.__code__)), _values(made_with)]
+
+
+def _code(code: CodeType) -> list[Any]:
+    """Describe compiled code without the file and the lines that it is from."""
+    constants = [_code(c) if isinstance(c, CodeType) else _constant(c) for c in code.co_consts]
+    return [code.co_code, list(code.co_names), constants]
+
+
+def _constant(value: Any) -> str:
+    """Write a constant; the order in a set differs from process to process."""
+    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
+
+
+def _values(values: list[Any]) -> list[str]:
+    """Describe values by their content; functions among them as such."""
+    return [_value(value) for value in values]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, (FunctionType, functools.partial)):
+        return repr(crop_key(value))
+    try:
+        return str(joblib.hash(value))
+    except Exception:  # what cannot be pickled says so in its own way
+        return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,106 @@
+"""The layout of folders and names that FaceForensics++ and DeepFakeDetection share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sklearn_diffake.datasets._tree import Tree, Video
+
+COMPRESSIONS = ("raw", "c23", "c40")
+ORIGINAL, MANIPULATED = "original_sequences", "manipulated_sequences"
+_SWAPS = ("Deepfakes", "FaceSwap", "FaceShifter")  # they show the face of the second video
+_NUMBERS = re.compile(r"(\d+)(?:_(\d+))?", re.ASCII)
+_ACTORS = re.compile(r"(\d+)(?:_(\d+))?__(.+?)(?:__([A-Z0-9]{8}))?", re.ASCII)
+_LISTS = ("train", "val", "test")
+
+
+def describe_sequence(
+    path: Path, stem: str, name: str, technique: str | None, compression: str, split: str = ""
+) -> Video | None:
+    """Describe a video by its folders and the name of its file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stem : str
+        Its name, such as ``033``, ``033_097``, ``01__scene`` or ``01_02__scene__YVGY8LOK``.
+    name : str
+        Its place in the dataset.
+    technique : str or None
+        None for a genuine video.
+    compression, split : str
+        As the folders and lists say.
+
+    Returns
+    -------
+    Video or None
+        None if it is not named so.
+    """
+    match = _NUMBERS.fullmatch(stem) or _ACTORS.fullmatch(stem)
+    if match is None or (match[2] is None) != (technique is None):
+        return None
+    target, donor = match[1], match[2]
+    if technique is None:
+        return Video(str(path), 1, compression=compression, split=split, identity=target,
+                     video=name)  # fmt: skip
+    if match.re is _ACTORS:
+        face, original = donor, f"{target}__{match[3]}"
+    else:
+        face, original = donor if technique in _SWAPS else target, target
+    return Video(str(path), -1, technique, compression, split, face, original, name)
+
+
+def describe_by_folders(
+    tree: Tree, path: Path, picture: bool, splits: dict[str, str]
+) -> Video | None:
+    """Describe a video of a tree that holds original_sequences and manipulated_sequences.
+
+    Parameters
+    ----------
+    tree : Tree
+    path : Path
+        A video, or a picture, which is a frame of the video that its folder is named after.
+    picture : bool
+        Whether it is a picture.
+    splits : dict of str to str
+        Split of every target of FaceForensics++.
+
+    Returns
+    -------
+    Video or None
+        None if there is no such folder above it.
+    """
+    parts = path.relative_to(tree.root).parts[:-1]
+    at = next((i for i, part in enumerate(parts) if part in (ORIGINAL, MANIPULATED)), None)
+    if at is None:
+        return None
+    below = parts[at + 1 :]
+    technique = None if parts[at] == ORIGINAL else (below[0] if below else "deepfake")
+    compression = next((part for part in below if part in COMPRESSIONS), "")
+    stem = path.parent.name if picture else path.stem
+    name = tree.name(path.parent if picture else path)
+    split = splits.get(stem.partition("_")[0], "")
+    described = describe_sequence(path, stem, name, technique, compression, split)
+    if described is None:
+        label = 1 if technique is None else -1
+        described = Video(str(path), label, compression=compression, video=name)
+        return described if technique is None else described._replace(technique=technique)
+    return described
+
+
+def read_pairs(tree: Tree) -> list[tuple[str, str, str]]:
+    """List split, target and donor of the official splits that are there, either way round."""
+    pairs = []
+    for split in _LISTS:
+        name = f"{split}.json"
+        path = tree.file(name, f"splits/{name}", f"dataset/splits/{name}")
+        if path is None:
+            continue
+        for pair in tree.json(path, list):
+            if not (isinstance(pair, list) and [type(item) for item in pair] == [str, str]):
+                raise tree.wrong(path, f'pairs such as ["071", "054"] are expected, got {pair!r}')
+            first, second = pair
+            pairs += [(split, first, second), (split, second, first)]
+    return pairs

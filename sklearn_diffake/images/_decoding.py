@@ -1,0 +1,282 @@
+"""Local video files, opened safely and decoded packet by packet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, NamedTuple
+
+from ..utils._extras import import_extra
+from .errors import VideoError
+from .formats import file_format
+
+#: A video with more pixels in a frame is refused before it is decoded: a decoder keeps up to
+#: seventeen frames, so this takes some 2.5 GB at most. It is two frames in 8K.
+MAX_FRAME_PIXELS = 2**26
+# FFmpeg's names of formats that hold their frames themselves: a playlist opens further files.
+_FORMATS = (
+    "mov,matroska,avi,mpeg,mpegts,mpegtsraw,mpegvideo,m4v,h264,hevc,vvc,av1,vc1,vc1test,h261,h263,"
+    "ivf,obu,flv,asf,ogg,mxf,gxf,nut,dv,rm,wtv,nsv,yuv4mpegpipe,mjpeg,gif,apng"
+)
+_CODECS_BY_DECODER = {
+    "libdav1d": "av1",
+    "libaom-av1": "av1",
+    "libvpx": "vp8",
+    "libvpx-vp9": "vp9",
+}
+_VIDEO_KINDS = frozenset({"video", "animation", "unknown"})
+_RAW_STREAM_NAMES = frozenset({"JPEG", "GIF"})  # a stream of JPEGs begins as a JPEG does
+
+
+class FrameState(Enum):
+    """What the decoder says about a frame."""
+
+    GOOD = "good"
+    DAMAGED = "damaged"  # parts of it are made up
+    DEPENDENT = "dependent"  # decoded from a frame that is damaged or lost
+
+
+class OpenVideo(NamedTuple):
+    """An open file and the stream that is shown.
+
+    Attributes
+    ----------
+    container, stream
+        PyAV's objects.
+    """
+
+    container: Any
+    stream: Any
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec, such as ``"h264"``, whatever decodes it."""
+        name = str(self.stream.codec_context.codec.name)
+        return _CODECS_BY_DECODER.get(name, name)
+
+    @property
+    def is_read_by_version(self) -> bool:
+        """Whether FFmpeg reads it by the version of the encoder that its first frame names.
+
+        This is so with H.264 4:4:4. Frames after a seek then need the first one to be right, and
+        FFmpeg complains of undamaged frames where the version is not the one that wrote them.
+        """
+        return self.codec == "h264" and "444" in (self.stream.codec_context.pix_fmt or "")
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second, as the file states them; 25 where it does not."""
+        return float(self.stream.average_rate or 25)
+
+
+def import_av() -> Any:
+    """Import PyAV, or name the extra that installs it."""
+    return import_extra("av", "video", "Videos")
+
+
+def check_file(path: str) -> None:
+    """Refuse what its content shows not to be a video.
+
+    Raises
+    ------
+    VideoError
+        Says what the file is instead.
+    """
+    found = file_format(path)
+    if found.kind not in _VIDEO_KINDS and found.name not in _RAW_STREAM_NAMES:
+        raise VideoError(found.describe("video"))
+
+
+@contextlib.contextmanager
+def clear_errors(path: str) -> Iterator[None]:
+    """Turn errors of FFmpeg into a VideoError that names the cause, and add the file to each."""
+    av = import_av()
+    try:
+        yield
+    except VideoError as error:
+        raise error.at(path=path) from error.__cause__
+    except av.FFmpegError as error:
+        raise VideoError(_explain(error, path), path=path) from error
+
+
+def _explain(error: Exception, path: str) -> str:
+    reason = getattr(error, "strerror", error)
+    if isinstance(error, MemoryError):
+        return "a damaged file perhaps: it asks for more memory than FFmpeg grants or there is"
+    if isinstance(error, OSError):
+        return f"the file cannot be read: {reason}"
+    found = file_format(path)
+    if not found.is_video and found.kind != "unknown":
+        return found.describe("video")
+    return f"not a video, or a damaged one, cut off perhaps: {reason}"
+
+
+@contextlib.contextmanager
+def open_video(path: str) -> Iterator[OpenVideo]:
+    """Open a local file and its video stream; FFmpeg refuses large frames as it meets them.
+
+    Parameters
+    ----------
+    path : str
+        A file. Playlists and addresses are refused, whatever they are named.
+
+    Yields
+    ------
+    OpenVideo
+
+    Raises
+    ------
+    VideoError
+        If there is no video in it, or one that cannot be decoded safely.
+    """
+    av = import_av()
+    with av.open(f"file:{os.path.abspath(path)}", **_open_options(av)) as container:
+        stream = _choose_stream(container)
+        decoder = stream.codec_context
+        if decoder is None:
+            raise VideoError("FFmpeg does not know how to decode the video in this file")
+        check_size(decoder.width, decoder.height)
+        # Checksums that the codec itself stores are compared; good files agree with theirs.
+        decoder.options = _pixel_limit() | {"err_detect": "crccheck"}
+        yield OpenVideo(container, stream)
+
+
+def _pixel_limit() -> dict[str, str]:
+    return {"max_pixels": str(MAX_FRAME_PIXELS)}
+
+
+def _open_options(av: Any) -> dict[str, Any]:
+    """Return the options of av.open: local files only, no playlists, no large frames."""
+    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+    version = int(av.__version__.split(".")[0])
+    if version < 18:  # options of streams crash it where a file has no header, as MPEG-PS
+        return {"container_options": options, "metadata_errors": "replace"}
+    # From 19 on metadata is read in any encoding, and there is no such option any more.
+    lenient = {"metadata_errors": "replace"} if version < 19 else {}
+    return {"options": options | _pixel_limit(), **lenient}
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse frames of more than `MAX_FRAME_PIXELS`."""
+    if width * height > MAX_FRAME_PIXELS:
+        raise VideoError(
+            f"{width} x {height} pixels are too many to be decoded safely "
+            f"(limit {MAX_FRAME_PIXELS:,})"
+        )
+
+
+def _choose_stream(container: Any) -> Any:
+    """Return the stream that players show: FFmpeg's best one that is no attached picture."""
+    streams = container.streams.video
+    if not streams:
+        raise VideoError("there is no video in this file")
+    Disposition = import_av().stream.Disposition
+    shown = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    if not shown:
+        raise VideoError("there is no video in this file, only cover art")
+    default = [stream for stream in shown if stream.disposition & Disposition.default]
+    if len(default) == 1:
+        return default[0]
+    best = container.streams.best("video")
+    return best if best in (default or shown) else (default or shown)[0]
+
+
+class Decoder:
+    """Decode one stream, frame by frame, and keep account of what cannot be decoded.
+
+    Parameters
+    ----------
+    video : OpenVideo
+        Where decoding begins, and continues after a seek.
+
+    Attributes
+    ----------
+    n_refused : int
+        Packets that gave an error, up to now.
+    n_damaged : int
+        The same and frames that are marked as damaged, up to now.
+    n_packets : int
+        Packets that were given to the decoder, up to now.
+    first_pts : int or None
+        Presentation time of the first packet since `frames` was called.
+    """
+
+    def __init__(self, video: OpenVideo) -> None:
+        self._video = video
+        self._started = False
+        # Held as a plain loop over the frames holds it: where a decoder leaves parts of a frame
+        # unwritten, they show an earlier frame, and which one depends on the frames in use.
+        self._latest: Any = None
+        self._damage_pts: int | None = None
+        self._damaged_reference = False
+        self.n_refused = 0
+        self.n_damaged = 0
+        self.n_packets = 0
+        self.first_pts: int | None = None
+
+    def frames(self) -> Iterator[tuple[Any, FrameState]]:
+        """Yield the frames in the order in which they are shown, from where the container is.
+
+        A packet that cannot be decoded is counted, and decoding goes on behind it, as players
+        do. What comes before the first key frame cannot be decoded in a recording that begins
+        in the middle; it does not count.
+
+        Yields
+        ------
+        frame : av.VideoFrame
+        state : FrameState
+        """
+        self._damaged_reference = False
+        self._damage_pts = None
+        first = True
+        for packet in self._packets():
+            if first:
+                self.first_pts, first = packet.pts, False
+            self._started |= packet.is_keyframe
+            self.n_packets += 1
+            yield from self._decode(packet.decode, packet.pts)
+        yield from self._decode(self._video.stream.codec_context.decode, None)
+
+    def _packets(self) -> Iterator[Any]:
+        """Yield packets to the end of the file; a fault of the file ends them."""
+        av = import_av()
+        try:
+            for packet in self._video.container.demux(self._video.stream):
+                if packet.size:  # an empty one would end decoding
+                    yield packet
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            self._note_refused(None)
+
+    def _decode(self, decode: Any, pts: int | None) -> Iterator[tuple[Any, FrameState]]:
+        av = import_av()
+        try:
+            decoded = decode()
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            if self._started:
+                self._note_refused(pts)
+            return
+        for frame in decoded:
+            self._latest = frame
+            yield frame, self._state(frame)
+
+    def _note_refused(self, pts: int | None) -> None:
+        self.n_refused += 1
+        self.n_damaged += 1
+        self._damaged_reference, self._damage_pts = True, pts
+
+    def _state(self, frame: Any) -> FrameState:
+        """Judge a frame; damage lasts until the next frame that depends on no other."""
+        later = self._damage_pts is None or frame.pts is None or frame.pts > self._damage_pts
+        if frame.key_frame and later:
+            self._damaged_reference = False
+        if frame.is_corrupt and not self._video.is_read_by_version:
+            self.n_damaged += 1
+            self._damaged_reference, self._damage_pts = True, frame.pts
+            return FrameState.DAMAGED
+        return FrameState.DEPENDENT if self._damaged_reference else FrameState.GOOD

@@ -1,0 +1,283 @@
+"""The packets of a video as an index of its frames, made without decoding any."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._decoding import FrameState, OpenVideo, import_av, open_video
+from .errors import VideoError
+
+# Containers that store when each frame is shown. Others make demuxers guess, and guess
+# differently after a seek.
+_TIMED_CONTAINERS = ("mov", "matroska")
+# Codecs whose decoders need nothing from before a key frame.
+_SEEKABLE_CODECS = frozenset(
+    {"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores",
+     "dnxhd"}
+)  # fmt: skip
+# Types of units that start over: IDR of H.264; BLA, IDR and CRA of H.265.
+_RESTARTS = {"h264": frozenset({5}), "hevc": frozenset(range(16, 22))}
+_N_LAST = 4  # gaps before the last frame, by the longest of which the file may be too short, twice
+_COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
+
+
+@dataclass(frozen=True)
+class PacketIndex:
+    """The frames that a file announces.
+
+    Attributes
+    ----------
+    times : ndarray of shape (n,), int64
+        When each frame is shown, in units of `seconds`, ascending.
+    key_ranks : list of int
+        Positions in `times` from which decoding can start.
+    end : int
+        When the last frame is over.
+    seconds : float
+        Length of a unit.
+    is_seekable : bool
+        Whether every frame states its time, and decoding may start at each of `key_ranks`.
+    n_cut_off : int
+        Frames that the file should have and has not, by its stated duration.
+    damaged_ranks : frozenset of int
+        Positions in `times` of frames whose packets are cut off or marked as damaged.
+    summary : str
+        What is cut off or damaged, for an error message; empty if nothing is.
+    """
+
+    times: NDArray[np.int64]
+    key_ranks: list[int]
+    end: int
+    seconds: float
+    is_seekable: bool
+    n_cut_off: int
+    damaged_ranks: frozenset[int]
+    summary: str
+
+    def rank(self, pts: int | None) -> int | None:
+        """Return the position of the frame that is shown at a time; None if none is."""
+        if pts is None:
+            return None
+        rank = int(np.searchsorted(self.times, pts))
+        return rank if rank < len(self.times) and self.times[rank] == pts else None
+
+    def state(self, number: int, decoded: FrameState) -> FrameState:
+        """Return the state of a frame by its packet, and by what its decoder says."""
+        return FrameState.DAMAGED if number in self.damaged_ranks else decoded
+
+    def keys_before(self, number: int) -> list[int]:
+        """Return the key frames from which a frame can be reached, the nearest one first."""
+        return self.key_ranks[: bisect_right(self.key_ranks, number)][::-1]
+
+    def time(self, number: int) -> float:
+        """Return the seconds from the first frame to another one."""
+        return float(self.times[number] - self.times[0]) * self.seconds
+
+
+class _PacketList:
+    """What is noted of the packets while they are read."""
+
+    def __init__(self, video: OpenVideo) -> None:
+        self._hides_frames = {"vp8": _is_hidden_vp8, "vp9": _is_hidden_vp9}.get(video.codec)
+        self._restart_types = _RESTARTS.get(video.codec)
+        self._nal_length = _nal_length(video.codec, video.stream.codec_context.extradata)
+        self.times = array("q")
+        self.keys = array("q")
+        self.damaged = array("q")
+        self.n_frames = 0
+        self.n_damaged = 0
+        self.first_damaged = 0
+        self.end = 0
+        self.starts_with_key = False
+        self.hides_packets = False  # by an edit list
+
+    def add(self, packet: Any) -> None:
+        """Note one packet."""
+        if packet.size == 0:
+            return
+        if packet.is_discard:
+            self.hides_packets = True
+            return
+        if self._hides_frames is not None and self._hides_frames(packet):
+            return
+        if self.n_frames == 0:
+            self.starts_with_key = packet.is_keyframe
+        self.n_frames += 1
+        if packet.is_corrupt:
+            self.n_damaged += 1
+            self.first_damaged = self.first_damaged or self.n_frames
+        if packet.pts is not None:
+            self._add_time(packet)
+
+    def _add_time(self, packet: Any) -> None:
+        self.times.append(packet.pts)
+        self.end = max(self.end, packet.pts + (packet.duration or 0))
+        if packet.is_corrupt:
+            self.damaged.append(packet.pts)
+        if packet.is_keyframe and self._is_restart(packet):
+            self.keys.append(packet.pts)
+
+    def _is_restart(self, packet: Any) -> bool:
+        """Tell whether a key frame is one by the codec, not by the container's word alone."""
+        types = self._restart_types
+        return types is None or not types.isdisjoint(
+            _nal_types(bytes(packet), self._nal_length, 5 in types)
+        )
+
+
+def read_index(path: str) -> PacketIndex:
+    """List the frames of a video by its packets.
+
+    Parameters
+    ----------
+    path : str
+        A video file.
+
+    Returns
+    -------
+    PacketIndex
+
+    Raises
+    ------
+    VideoError
+        If the file has no video, or its video has no frames.
+    """
+    with open_video(path) as video:
+        packets = _PacketList(video)
+        fault = None
+        for packet in _demux(video):
+            if isinstance(packet, Exception):
+                fault = packet
+                break
+            packets.add(packet)
+        if packets.n_frames == 0:
+            if fault is not None:
+                raise fault
+            raise VideoError("the video has no frames")
+        return _make_index(video, packets)
+
+
+def _demux(video: OpenVideo) -> Any:
+    """Yield the packets, and at a fault of the file the error instead of raising it."""
+    try:
+        yield from video.container.demux(video.stream)
+    except MemoryError:
+        raise
+    except import_av().FFmpegError as error:
+        yield error
+
+
+def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
+    n = packets.n_frames
+    times = np.sort(np.frombuffer(packets.times, dtype=np.int64)) if packets.times else None
+    unique = times is not None and len(times) == n and bool((np.diff(times) > 0).all())
+    if times is None or not unique:  # frames are counted, at an even rate
+        times, end = np.arange(n, dtype=np.int64), n
+        seconds, keys, damaged, cut = 1 / video.frame_rate, [], frozenset[int](), 0
+        described = ""
+    else:
+        times = times.copy()
+        gap = int(np.median(np.diff(times))) if n > 1 else 1
+        end = packets.end if packets.end > times[-1] else int(times[-1]) + gap
+        seconds = float(video.stream.time_base)
+        keys = np.searchsorted(times, np.unique(np.asarray(packets.keys))).tolist()
+        damaged = frozenset(np.searchsorted(times, np.asarray(packets.damaged)).tolist())
+        last_gaps = np.diff(times[-_N_LAST - 1 :]).tolist()
+        cut, described = _find_cut(video, int(times[0]), end, max(gap, *last_gaps, 0), seconds)
+    if packets.n_damaged:
+        described = (
+            f"the file is cut off or damaged after frame {packets.first_damaged - 1}"
+            f" ({packets.n_damaged} of {n} frames)"
+        )
+    return PacketIndex(
+        times=times,
+        key_ranks=keys,
+        end=end,
+        seconds=seconds,
+        is_seekable=unique and bool(keys) and keys[0] == 0 and _may_seek(video, packets),
+        n_cut_off=cut,
+        damaged_ranks=damaged,
+        summary=described,
+    )
+
+
+def _may_seek(video: OpenVideo, packets: _PacketList) -> bool:
+    container = video.container.format.name.split(",")[0]
+    trusted = container in _TIMED_CONTAINERS and video.codec in _SEEKABLE_CODECS
+    trusted &= not video.is_read_by_version
+    return trusted and packets.starts_with_key and not packets.hides_packets
+
+
+def _find_cut(video: OpenVideo, start: int, end: int, gap: int, seconds: float) -> tuple[int, str]:
+    """Compare the frames that are there with the stated duration."""
+    promised = video.stream.duration or _tagged_duration(video)
+    if not promised or start + _COMPLETE * promised <= end + 2 * gap:
+        return 0, ""
+    missing = max(round((start + promised - end) / max(gap, 1)), 1)
+    present = (end - start) * seconds
+    return missing, (
+        f"the file is cut off: it has {present:.2f} of {promised * seconds:.2f} seconds"
+    )
+
+
+def _tagged_duration(video: OpenVideo) -> int:
+    """Read the duration that Matroska's writers state in a tag of the stream."""
+    parts = str(video.stream.metadata.get("DURATION", "")).split(":")
+    try:
+        hours, minutes, rest = (float(part) for part in parts)
+    except ValueError:
+        return 0
+    return int((3600 * hours + 60 * minutes + rest) / float(video.stream.time_base))
+
+
+def _is_hidden_vp8(packet: Any) -> bool:
+    """Tell whether a packet of VP8 is shown nowhere (RFC 6386, 9.1)."""
+    return not memoryview(packet)[0] & 0x10
+
+
+def _is_hidden_vp9(packet: Any) -> bool:
+    """Tell whether a packet of VP9 is one frame that is shown nowhere (VP9 bitstream, 6.2)."""
+    data = memoryview(packet)
+    if data[-1] & 0xE0 == 0xC0:  # several frames, of which the last one is shown
+        return False
+    profile = (data[0] >> 5 & 1) | (data[0] >> 3 & 2)
+    header = data[0] << 8 | (data[1] if len(data) > 1 else 0)
+    header = header << (5 if profile == 3 else 4) & 0xFFFF
+    shows_existing, shows_itself = header & 0x8000, header & 0x2000
+    return not shows_existing and not shows_itself
+
+
+def _nal_length(codec: str, extradata: bytes | None) -> int:
+    """Return the bytes in which the length of a unit is stored; 0 where start codes part them."""
+    place = 21 if codec == "hevc" else 4  # in hvcC and avcC, ISO/IEC 14496-15
+    if not extradata or extradata[0] != 1 or len(extradata) <= place:
+        return 0
+    return (extradata[place] & 3) + 1
+
+
+def _nal_types(data: bytes, length: int, is_h264: bool) -> set[int]:
+    """Return the types of the units in a packet of H.264 or H.265."""
+    starts = _starts_by_length(data, length) if length else _starts_by_code(data)
+    return {data[at] & 31 if is_h264 else data[at] >> 1 & 63 for at in starts if at < len(data)}
+
+
+def _starts_by_length(data: bytes, length: int) -> list[int]:
+    starts, at = [], 0
+    while at + length < len(data):
+        starts.append(at + length)
+        at += length + int.from_bytes(data[at : at + length], "big")
+    return starts
+
+
+def _starts_by_code(data: bytes) -> list[int]:
+    starts, at = [], data.find(b"\0\0\1")
+    while at >= 0:
+        starts.append(at + 3)
+        at = data.find(b"\0\0\1", at + 3)
+    return starts

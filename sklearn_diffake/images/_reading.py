@@ -1,0 +1,278 @@
+"""Decode frames of a video by their numbers: by seeking where that is exact, else from the start.
+
+The number of a frame is its place in the sequence that decoding the whole file gives. Every way
+of reading gives the same frame for the same number:
+
+- Where the container states the time of every frame, the place in that list is the number. Each
+  seek is checked against the list, frame by frame; at the first one that differs, reading goes
+  on from the start of the file, and frames are told by their time.
+- Elsewhere frames are counted from the start of the file. Packets announce how many there are; a
+  file in which they do not stand for one frame each is decoded twice, the first time to count.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._damage import DamageAccount
+from ._decoding import Decoder, FrameState, OpenVideo, open_video
+from ._frame_pixels import Display, read_display, to_image
+from ._packets import PacketIndex, read_index
+from .errors import VideoError
+
+_N_COMPARED = 4  # frames at the start that must come as listed before any seek is trusted
+_MOST_SEEKS = 3  # further back each, before reading from the start
+_N_SHORT = 150  # so few frames are counted by decoding them
+_N_TRIAL = 48  # packets by which packets and frames are compared
+_MOST_DELAYED = 17  # frames that a decoder holds back: 16 references and the one that it writes
+
+#: Chooses numbers of frames by when they are shown, and when the last one is over.
+Choice = Callable[[NDArray[np.int64], int], list[int]]
+
+
+class DecodedFrame(NamedTuple):
+    """A frame, its number and its time."""
+
+    number: int
+    time: float
+    image: np.ndarray
+
+
+def read_chosen(path: str, choose: Choice, damage: DamageAccount) -> Iterator[DecodedFrame]:
+    """Decode the frames that a function chooses.
+
+    Parameters
+    ----------
+    path : str
+        A video file.
+    choose : callable
+        Gets the times of all frames, shape (n,), ascending, and when the last one is over, in
+        the same unit; returns ascending numbers.
+    damage : DamageAccount
+        Says whether frames that cannot be decoded raise, and collects them.
+
+    Yields
+    ------
+    DecodedFrame
+        In the order in which they are shown.
+    """
+    index = read_index(path)
+    damage.add_cut(index.summary, index.n_cut_off)
+    if index.is_seekable:
+        with open_video(path) as video:
+            cursor = _Cursor(video, index)
+            display = cursor.start()
+            if display is not None:
+                numbers = choose(index.times, index.end)
+                remaining = yield from _read_by_seeking(cursor, numbers, display, damage)
+                if remaining:
+                    yield from _read_by_time(path, index, remaining, display, damage)
+                return
+    elif len(index.times) > _N_SHORT:
+        display = _compare_counts(path)
+        if display is not None:
+            numbers = choose(index.times, index.end)
+            yield from _read_by_position(path, index, numbers, display, damage)
+            return
+    yield from _read_counted(path, choose, damage)
+
+
+def _read_by_seeking(
+    cursor: _Cursor, numbers: list[int], display: Display, damage: DamageAccount
+) -> Generator[DecodedFrame, None, list[int]]:
+    """Decode each frame from the key frame before it; return the numbers not reached."""
+    index = cursor.index
+    for i, number in enumerate(numbers):
+        frame = cursor.read(number)
+        if frame is None:
+            return numbers[i:]
+        if damage.accepts(number, index.state(number, FrameState.GOOD)):
+            yield DecodedFrame(number, index.time(number), to_image(frame, display))
+    return []
+
+
+class _Cursor:
+    """A place in a video, which moves forward by decoding and by seeking to key frames."""
+
+    def __init__(self, video: OpenVideo, index: PacketIndex) -> None:
+        self.index = index
+        self._video = video
+        self._decoder = Decoder(video)
+        self._frames = self._decoder.frames()
+        self._rank = -1  # of the frame that was decoded last
+
+    def start(self) -> Display | None:
+        """Decode the first frames; None if they are not those listed first.
+
+        Some decoders learn from the first frame how to read all others, so this comes before
+        any seek. A frame that is damaged does not speak against the list.
+        """
+        first = frame = self._step()
+        for _ in range(1, min(_N_COMPARED, len(self.index.times))):
+            frame = self._step() if frame is not None else None
+        if first is None or (frame is None and not self._decoder.n_damaged):
+            return None
+        return read_display(self._video, first)
+
+    def read(self, number: int) -> Any | None:
+        """Decode the frame of a number; None if what is decoded is not as listed."""
+        keys = self.index.keys_before(number)
+        ahead = keys[0] <= self._rank + 1 and self._rank < number
+        frame = self._step() if ahead else self._seek(keys, number)
+        while frame is not None and self._rank < number:
+            frame = self._step()
+        return frame
+
+    def _step(self) -> Any | None:
+        """Decode the next frame; None if another one is listed next, or it is not whole."""
+        frame, state = next(self._frames, (None, FrameState.GOOD))
+        if state is not FrameState.GOOD or frame is None:
+            return None  # what is made up for it may differ after a seek
+        if frame.pts != self.index.times[self._rank + 1]:
+            return None
+        self._rank += 1
+        return frame
+
+    def _seek(self, keys: list[int], number: int) -> Any | None:
+        """Decode a key frame from which the frame of a number can be reached."""
+        for key in keys[:_MOST_SEEKS]:
+            pts = int(self.index.times[key])
+            self._video.container.seek(pts, stream=self._video.stream, backward=True)
+            self._frames = self._decoder.frames()
+            frame, state = next(self._frames, (None, FrameState.GOOD))
+            start = self.index.rank(self._decoder.first_pts)
+            if start in keys:
+                return self._skip_to(start, frame, state)
+        return None
+
+    def _skip_to(self, start: int, frame: Any | None, state: FrameState) -> Any | None:
+        """Leave out frames that are shown before the key frame, and depend on earlier ones."""
+        while frame is not None and frame.pts is not None and frame.pts < self.index.times[start]:
+            frame, state = next(self._frames, (None, FrameState.GOOD))
+        if frame is None or frame.pts != self.index.times[start]:
+            return None
+        self._rank = start
+        return frame if frame.key_frame and state is FrameState.GOOD else None
+
+
+def _read_by_time(
+    path: str, index: PacketIndex, numbers: list[int], display: Display, damage: DamageAccount
+) -> Iterator[DecodedFrame]:
+    """Decode the whole file and tell frames by their times."""
+    remaining = numbers[::-1]
+    with open_video(path) as video:
+        for frame, state in Decoder(video).frames():
+            if not remaining:
+                return
+            number = index.rank(frame.pts)
+            while number is not None and remaining and remaining[-1] < number:
+                damage.add_missing(remaining.pop())
+            if remaining and number == remaining[-1]:
+                remaining.pop()
+                if damage.accepts(number, index.state(number, state)):
+                    yield DecodedFrame(number, index.time(number), to_image(frame, display))
+    for number in reversed(remaining):
+        damage.add_missing(number)
+
+
+def _compare_counts(path: str) -> Display | None:
+    """Decode the first frames; None if packets do not give one frame each."""
+    with open_video(path) as video:
+        decoder, n, display = Decoder(video), 0, None
+        for frame, _ in decoder.frames():
+            if n == 0 and decoder.first_pts is not None and frame.pts != decoder.first_pts:
+                return None
+            display = display or read_display(video, frame)
+            n += 1
+            if decoder.n_packets >= _N_TRIAL:
+                break
+        is_equal = 0 <= decoder.n_packets - n <= _MOST_DELAYED and not decoder.n_refused
+        return display if is_equal else None
+
+
+def _read_by_position(
+    path: str, index: PacketIndex, numbers: list[int], display: Display, damage: DamageAccount
+) -> Iterator[DecodedFrame]:
+    """Decode from the start and count."""
+    counted = yield from _count_to(path, numbers, index.time, display, damage)
+    missing = [number for number in numbers if number >= counted.total]
+    if counted.n_refused:
+        for number in missing:
+            damage.add_missing(number)
+    elif missing:  # fewer frames than packets: take the last ones instead
+        first = max((n for n in numbers if n < counted.total), default=-1) + 1
+        instead = list(range(first, counted.total))[-len(missing) :]
+        yield from _count_to(path, instead, index.time, display, damage)
+
+
+class _Counted(NamedTuple):
+    """How far counting came, and how many packets were refused until then."""
+
+    total: int
+    n_refused: int
+
+
+def _count_to(
+    path: str,
+    numbers: list[int],
+    time: Callable[[int], float],
+    display: Display,
+    damage: DamageAccount,
+) -> Generator[DecodedFrame, None, _Counted]:
+    """Decode up to the last of some numbers."""
+    chosen, last, position = set(numbers), max(numbers, default=-1), -1
+    with open_video(path) as video:
+        decoder = Decoder(video)
+        for position, (frame, state) in enumerate(decoder.frames()):
+            if position in chosen and damage.accepts(position, state):
+                yield DecodedFrame(position, time(position), to_image(frame, display))
+            if position >= last:
+                break
+        return _Counted(position + 1, decoder.n_refused)
+
+
+class _Count(NamedTuple):
+    """What decoding a whole file says about its frames."""
+
+    times: NDArray[np.int64]
+    end: int
+    seconds: float  # length of a unit of the times
+    display: Display
+    n_refused: int
+
+
+def _read_counted(path: str, choose: Choice, damage: DamageAccount) -> Iterator[DecodedFrame]:
+    """Decode the whole file to count its frames, and again up to the last one chosen."""
+    count = _count_all(path)
+    damage.add_refused(count.n_refused)
+    first = int(count.times[0])
+
+    def time(number: int) -> float:
+        return float(count.times[number] - first) * count.seconds
+
+    numbers = choose(count.times, count.end)
+    yield from _count_to(path, numbers, time, count.display, damage)
+
+
+def _count_all(path: str) -> _Count:
+    stated, display = array("q"), None
+    in_order = True
+    with open_video(path) as video:
+        decoder = Decoder(video)
+        for frame, _ in decoder.frames():
+            display = display or read_display(video, frame)
+            in_order &= frame.pts is not None and (not stated or frame.pts > stated[-1])
+            stated.append(frame.pts if in_order else 0)
+        if display is None:
+            raise VideoError("damaged: none of its frames can be decoded")
+        seconds, rate = float(video.stream.time_base or 0), video.frame_rate
+    times = np.array(stated, dtype=np.int64)
+    if not in_order:
+        times, seconds = np.arange(len(stated), dtype=np.int64), 1 / rate
+    gap = int(np.median(np.diff(times))) if len(times) > 1 else 1
+    return _Count(times, int(times[-1]) + gap, seconds, display, decoder.n_refused)

@@ -1,0 +1,125 @@
+"""Errors of images and videos; they say where, in words and as attributes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
+
+class ImageError(ValueError):
+    """An image that cannot be used.
+
+    Its text is composed once, from the attributes: ``row 3, column 1, file 'x.jpg': message``.
+    Programs read the attributes and never take the text apart.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, without the place.
+    row : int, default=None
+        Row of the table, from 0.
+    column : int, default=None
+        Column of the table: 0 the reference, 1 the probe.
+    path : str or path-like, default=None
+        The file.
+    frame : int, default=None
+        Number of the frame in a video, from 0.
+
+    Attributes
+    ----------
+    message : str
+        As given.
+    row, column, frame : int or None
+        As given.
+    path : str or None
+        The file.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.faces import ImageError
+    >>> error = ImageError("the file is empty", path="x.jpg")
+    >>> print(error.at(row=3, column=1))
+    row 3, column 1, file 'x.jpg': the file is empty
+    >>> error.at(row=3).row
+    3
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        column: int | None = None,
+        path: str | os.PathLike[str] | None = None,
+        frame: int | None = None,
+    ) -> None:
+        self.message = str(message)
+        self.row = None if row is None else int(row)
+        self.column = None if column is None else int(column)
+        self.path = None if path is None else os.fsdecode(path)
+        self.frame = None if frame is None else int(frame)
+        super().__init__(self._compose())
+
+    def at(self, **where: Any) -> Self:
+        """Return a copy with more attributes set.
+
+        Parameters
+        ----------
+        **where : row, column, path or frame
+            Those that are given replace the ones of this error.
+
+        Returns
+        -------
+        ImageError
+            Of the same class.
+        """
+        return type(self)(self.message, **(self._where() | where))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.message, self._where())
+
+    def _where(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("row", "column", "path", "frame")}
+
+    def _compose(self) -> str:
+        """Return the place and the message; a path is quoted, so that it cannot pose as either."""
+        parts = [("row", self.row), ("column", self.column), ("file", self.path)]
+        parts += [("frame", self.frame)]
+        place = ", ".join(f"{name} {value!r}" for name, value in parts if value is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class VideoError(ImageError):
+    """A video that cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, without the place.
+    row : int, default=None
+        Row of the table, from 0.
+    column : int, default=None
+        Column of the table: 0 the reference, 1 the probe.
+    path : str or path-like, default=None
+        The file.
+    frame : int, default=None
+        Number of the frame in the video, from 0.
+
+    See Also
+    --------
+    sklearn_diffake.faces.ImageError : The same of images, with the same attributes.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.datasets import VideoError, extract_frames
+    >>> try:
+    ...     extract_frames("no-such-video.mp4")
+    ... except VideoError as error:
+    ...     print(error.message)
+    no such file
+    """
+
+
+def _restore(kind: type[ImageError], message: str, where: dict[str, Any]) -> ImageError:
+    """Build an error anew in the process that receives it."""
+    return kind(message, **where)

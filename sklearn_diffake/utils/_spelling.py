@@ -1,0 +1,63 @@
+"""When two spellings are one name: of people, videos, datasets, techniques."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from numbers import Integral, Real
+from typing import Any
+
+# Default_Ignorable_Code_Point of the Unicode Character Database (UAX #44): they are not drawn.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def name_key(value: Any) -> Any:
+    """Return what all spellings of a name share; other things than names are returned as they are.
+
+    Two texts are the same name if they look the same: composed or decomposed accents (Unicode
+    NFC), characters that are not drawn (zero-width spaces, byte order marks, soft hyphens) and
+    white space at the ends or several in a row make no difference, and a no-break space is a
+    space. A whole number is the same name as its digits, since tables are often read as either.
+    Upper and lower case differ: identifiers of videos are told apart by it.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    key : object
+        Text for text and for whole numbers. Hashable if `value` is.
+    """
+    if isinstance(value, str):
+        if not value.isascii():
+            value = unicodedata.normalize("NFC", _INVISIBLE.sub("", value))
+        return " ".join(value.split())
+    if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
+        return str(int(value if isinstance(value, Integral) else float(value)))
+    return value
+
+
+def lookalike_key(key: Any) -> Any:
+    """Return what names share that are probably one, but may be two.
+
+    They differ in case ("Zoë", "zoë") or in compatibility characters (full-width letters,
+    ligatures), which Unicode's NFKC with case folding removes.
+
+    Parameters
+    ----------
+    key : object
+        From :func:`name_key`.
+
+    Returns
+    -------
+    key : object
+    """
+    if not isinstance(key, str):
+        return key
+    folded = unicodedata.normalize("NFKC", key).casefold()
+    return name_key(unicodedata.normalize("NFKC", folded))

