@@ -147,8 +147,9 @@ def extract_frames(
     """
     frames = store_frames(video, cache, Extraction(n_frames, crop, on_damage), verbose)
     if frames.n_lost:
+        counted = "1 frame is" if frames.n_lost == 1 else f"{frames.n_lost} frames are"
         warnings.warn(
-            f"{os.fspath(video)}: {frames.n_lost} frames are damaged or missing, and left out",
+            f"{os.fspath(video)}: {counted} damaged or missing, and left out",
             UserWarning,
             stacklevel=2,
         )
@@ -282,9 +283,7 @@ def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
             left, top = round(max(x - half, 0)), round(max(y - half, 0))
             right, bottom = round(min(x + half, image.width)), round(min(y + half, image.height))
             if right <= left or bottom <= top:
-                raise VideoError(
-                    "the face in this frame lies outside of it", frame=numbers[i]
-                )
+                raise VideoError("the face in this frame lies outside of it", frame=numbers[i])
             part = image.crop((left, top, right, bottom))
         _save(part, work, numbers[i])
         kept.append(i)
