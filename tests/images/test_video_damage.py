@@ -190,3 +190,22 @@ def test_frames_that_follow_a_seek_into_damage_are_those_of_a_sequential_decode(
         for frame in read_frames(path, [5, 60, 61, 66, 67, 90], on_damage="skip"):
             image, _ = expected[frame.number * 512]
             np.testing.assert_array_equal(frame.image, image)
+
+
+def test_a_packet_that_the_container_marks_is_no_good_frame(tmp_path):
+    """In MPEG-TS a lost packet of 188 bytes is seen by its counter alone."""
+    path = make(tmp_path / "a.ts", "ts", n=200)
+    data = path.read_bytes()
+    places = [place for place, *_ in packet_places(path)]
+    start = places[105] // 188 * 188
+    path.write_bytes(data[: start + 188] + data[start + 2 * 188 :])
+    with av.open(str(path)) as file:
+        assert any(packet.is_corrupt for packet in file.demux(video=0))
+    with pytest.raises(VideoError, match="cut off or damaged after frame 10[5-7]"):
+        list(sample_frames(path, 8))
+    with pytest.warns(UserWarning, match="the video is damaged"):
+        frames = list(sample_frames(path, 199, on_damage="skip"))
+    assert len(frames) < 199
+    for frame in frames:
+        if not 100 <= frame.number < 110:
+            assert abs(number_of(frame.image) - frame.number) <= 1
