@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -30,10 +29,11 @@ from sklearn_diffake.benchmark._report import write_results
 from sklearn_diffake.benchmark._specs import Config
 from sklearn_diffake.benchmark._workers import in_parallel, workers
 from sklearn_diffake.embedding import EmbeddingStore
+from sklearn_diffake.utils._atomic_files import append_line, private_folder
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._progress import progress_bar, tell
-from sklearn_diffake.utils._replace import naming
 
 _logger = logging.getLogger(__name__)
 #: What decides numbers; a cell is done anew when one of them is another version.
@@ -412,9 +412,8 @@ class _Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
 
     def write(self, event: str, **facts: Any) -> None:
         line = {"time": round(time.time(), 3), "pid": os.getpid(), "event": event, **facts}
-        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.path, json_text(line))
