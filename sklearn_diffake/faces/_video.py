@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images.errors import VideoError
+from ..images.formats import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from ..images.formats import is_video as is_video
 from ..utils._extras import import_extra
 
-#: Endings of the names of videos.
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 #: A video with more pixels in a frame is refused before it is decoded: a decoder keeps up to
 #: seventeen frames, so this takes some 2.5 GB at most. It is two frames in 8K.
 MAX_FRAME_PIXELS = 2**26
@@ -26,11 +26,6 @@ _FORMATS = (
     "yuv4mpegpipe,mjpeg,gif,apng"
 )
 _COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
-
-
-def is_video(path: str) -> bool:
-    """Tell whether a file is named as a video."""
-    return os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
 
 
 class VideoFrame(NamedTuple):
