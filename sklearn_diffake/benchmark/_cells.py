@@ -316,10 +316,10 @@ class CellStore:
 
 def write_json(path: Path, values: Any, *, indent: int | None = 1) -> None:
     """Write a JSON file whole or not at all."""
-    write_bytes(path, f"{json_text(values, indent=indent)}\n".encode())
+    write_file(path, f"{json_text(values, indent=indent)}\n".encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, in a folder that is made where it lacks."""
     private_folder(path.parent)
     atomic_write(path, content)

@@ -23,6 +23,7 @@ from sklearn_diffake.benchmark._cells import (
 from sklearn_diffake.benchmark._datasets import PairTable, load_pairs
 from sklearn_diffake.benchmark._embed import Embeddings, merge_masks
 from sklearn_diffake.benchmark._images import find_images
+from sklearn_diffake.benchmark._outputs import check_results
 from sklearn_diffake.benchmark._pipelines import Parts, take_apart
 from sklearn_diffake.benchmark._protocols import make_cells
 from sklearn_diffake.benchmark._report import write_results
@@ -311,7 +312,8 @@ def run_benchmark(
     Raises
     ------
     ValueError
-        If a dataset cannot be loaded, or does not suit a protocol.
+        If a dataset cannot be loaded, or does not suit a protocol; or if a result would take the
+        place of an input.
     ImportError
         If an extra is missing: matplotlib for the figures, dask.
     OSError
@@ -341,6 +343,7 @@ def run_benchmark(
     start = time.perf_counter()
     import_extra("matplotlib", "plots", "Figures")  # miss it before the work begins
     tables = _load(config, n_jobs)
+    check_results(config, tables)
     with workers(n_jobs, dask):
         plan = _plan(config, tables, verbose)
         output = plan.config.output

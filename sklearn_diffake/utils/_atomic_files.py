@@ -105,10 +105,38 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[Any] = ()) ->
             if is_kind(status.st_mode):
                 raise OutputError(f"it is {message}", path)
     for source in inputs:
-        if _is_same_file(source, status):
+        found = _status_of(source)
+        if found is not None and os.path.samestat(found, status):
             name = os.fsdecode(source)
             raise OutputError(f"it is the input {name!r}, which would be lost", path)
     return target
+
+
+def check_outputs(paths: Iterable[Path], inputs: Iterable[Any]) -> None:
+    """Refuse outputs that must not be written, of which there may be many, as the inputs.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        The outputs.
+    inputs : iterable
+        As `check_output` takes them.
+
+    Raises
+    ------
+    OutputError
+        As `check_output` raises it.
+    """
+    existing = {}
+    for path in paths:
+        target = check_output(path)
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(target)
+            existing[status.st_dev, status.st_ino] = path
+    for source in inputs if existing else ():
+        found = _status_of(source)
+        if found is not None and (found.st_dev, found.st_ino) in existing:
+            check_output(existing[found.st_dev, found.st_ino], inputs=[source])
 
 
 def check_writable(path: str | os.PathLike[str], *, inputs: Iterable[Any] = ()) -> None:
@@ -320,13 +348,13 @@ def _holds_streams(folder: Path) -> bool:
     return folder == Path("/dev/fd") or (parts[:2] == ("/", "proc") and parts[-1] == "fd")
 
 
-def _is_same_file(source: Any, status: os.stat_result) -> bool:
+def _status_of(source: Any) -> os.stat_result | None:
     if not isinstance(source, (str, bytes, os.PathLike)):
-        return False
+        return None
     try:
-        return os.path.samestat(os.stat(source), status)
+        return os.stat(source)
     except (OSError, ValueError):  # a ValueError if there is a null character in the path
-        return False
+        return None
 
 
 def _is_null_device(status: os.stat_result) -> bool:

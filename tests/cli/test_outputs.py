@@ -2,14 +2,11 @@
 
 import os
 import shutil
-import subprocess
 
 import pytest
 from cli_helpers import FIT, TINY, error_of, write_table
-from image_helpers import noise, save_all
 
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._arguments import make_parser
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX files")
 
@@ -196,43 +193,3 @@ def test_the_demo_replaces_nothing_of_others(tmp_path, capsys, name):
     assert f"the folder holds {name!r}, which is not of an earlier demo" in error_of(capsys)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert precious.read_bytes() == b"precious"
-
-
-def test_every_option_that_names_an_output_is_known_here():
-    """Whoever adds one decides which inputs it must not be, and tests it here."""
-    outputs = set()
-    for action in make_parser()._actions:
-        for name, command in (getattr(action, "choices", None) or {}).items():
-            if not hasattr(command, "_actions"):
-                continue
-            for option in command._actions:
-                words = {"output", "write", "report", "go,"} & set((option.help or "").split())
-                if option.option_strings and (words or option.dest in ("output", "report")):
-                    outputs.add((name, option.dest))
-    assert outputs == {
-        ("fit", "output"), ("score", "report"), ("compare", "report"), ("score", "json"),
-        ("compare", "json"), ("benchmark", "output"), ("demo", "output"),
-    }  # fmt: skip
-
-
-@POSIX
-def test_photographs_on_a_file_system_that_ignores_case(tmp_path, capsys):
-    folder = tmp_path / "fat"
-    image = tmp_path / "image"
-    folder.mkdir()
-    if not shutil.which("mkfs.vfat") or os.geteuid() != 0:
-        pytest.skip("needs a file system that ignores case")
-    image.write_bytes(bytes(2**22))
-    subprocess.run(["mkfs.vfat", str(image)], check=True, capture_output=True)
-    mount = ["mount", "-o", "loop", str(image), str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs permission to mount")
-    try:
-        save_all(noise(2), folder)
-        before = (folder / "000.png").read_bytes()
-        words = ["compare", str(folder / "000.png"), str(folder / "001.png")]
-        assert main([*words, "--report", str(folder / "000.PNG")]) == 2
-        assert "it is the input" in error_of(capsys)
-        assert (folder / "000.png").read_bytes() == before
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)

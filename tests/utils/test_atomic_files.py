@@ -1,14 +1,17 @@
 """Files that are written whole or not at all, and outputs that are refused."""
 
+import ast
 import errno
 import os
 import pickle
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 from permissions import unprivileged
 
+import sklearn_diffake
 from sklearn_diffake.utils._atomic_files import (
     OutputError,
     append_line,
@@ -257,3 +260,38 @@ def test_the_error_survives_a_pickle(tmp_path):
     error = pickle.loads(pickle.dumps(OutputError("it is a fifo", tmp_path)))
     assert (error.message, error.path) == ("it is a fifo", str(tmp_path))
     assert str(error) == f"cannot write {str(tmp_path)!r}: it is a fifo"
+
+
+PACKAGE = Path(sklearn_diffake.__file__).parent
+OWN_WAY = {  # each with its reason
+    ("utils/_atomic_files.py", "open"),  # it is the one place
+    ("utils/_atomic_files.py", "mkdir"),
+    ("embedding/_onnx.py", "copyfile"),  # into the temporary folder of `persistence.save`
+    ("datasets/_frames.py", "mkdir"),  # with the mode 0700, in a folder that is private
+}
+
+
+def writes_of(path):
+    """Name the calls in a module that make files or folders."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        modes = [value.value for value in [*node.args, *(k.value for k in node.keywords)]
+                 if isinstance(value, ast.Constant) and isinstance(value.value, str)]  # fmt: skip
+        if name in ("open", "fdopen") and any(
+            set(mode) <= set("rwaxbt+") and set(mode) & set("wax+") for mode in modes
+        ):
+            yield name
+        if name in ("write_text", "write_bytes", "mkdir", "makedirs", "touch", "copyfile", "copy2"):
+            yield name
+
+
+def test_every_file_of_the_package_is_written_in_one_place():
+    """Whoever writes a file elsewhere decides here why it may not go through `atomic_write`."""
+    found = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in PACKAGE.rglob("*.py")
+        for name in writes_of(path)
+    }
+    assert found == OWN_WAY
