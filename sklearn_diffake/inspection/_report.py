@@ -6,7 +6,7 @@ import os
 from itertools import chain
 from typing import Any
 
-from ..utils._atomic_files import atomic_write
+from ..utils._atomic_files import atomic_write, check_output
 from ._drawing import load_matplotlib, png_bytes
 from ._explain import PairExplanation
 
@@ -91,6 +91,7 @@ class PairReport:
             If the file cannot be written.
         """
         load_matplotlib()
+        check_output(path, inputs=self._photos())
         from ._picture import draw_report
 
         atomic_write(path, png_bytes(draw_report(self)), inputs=self._photos())
@@ -115,6 +116,7 @@ class PairReport:
             If the file cannot be written.
         """
         load_matplotlib()
+        check_output(path, inputs=self._photos())
         from ._page import page
 
         atomic_write(path, page(self).encode("utf-8"), inputs=self._photos())

@@ -219,6 +219,39 @@ def test_frames_of_videos_are_removed(name, tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+STORING = """
+from sklearn_diffake.utils._store import EmbeddingStore
+class Model(Model):
+    def score_samples(self, pairs):
+        store = EmbeddingStore(pairs[0][0])
+        for i in range(10**6):
+            store.put_many("model", {bytes([i % 256, j]): bytes([j]) * 5000 for j in range(40)})
+            if i == 0:
+                print("ready", file=sys.stderr, flush=True)
+sklearn_diffake.load_default = Model
+"""
+
+
+@POSIX
+def test_a_store_is_whole_after_sigterm(tmp_path):
+    from sklearn_diffake.utils._store import EmbeddingStore
+
+    code = PROGRAM.format(body="pass").replace("from sklearn_diffake.cli", f"{STORING}from "
+                                               "sklearn_diffake.cli")  # fmt: skip
+    for i in range(3):
+        process = start("compare", "-q", tmp_path / "store", "b", code=code)
+        assert process.stderr.readline() == "ready\n"
+        time.sleep(0.05 * i)
+        process.terminate()
+        assert process.communicate(timeout=60)[1] == "sklearn-diffake: error: interrupted\n"
+        assert process.returncode == 143
+        store = EmbeddingStore(tmp_path / "store")
+        known = store.get_many("model", [bytes([0, j]) for j in range(40)])
+        assert known == {bytes([0, j]): bytes([j]) * 5000 for j in range(40)}
+        store.close()
+    assert not list((tmp_path / "store").glob("*.damaged"))
+
+
 def test_handlers_are_left_alone_where_main_is_called(monkeypatch, capsys):
     class Model:
         offset_ = 0.0
