@@ -15,7 +15,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +29,7 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from . import __version__
 from .embedding import FaceEmbedder
 from .novelty._pyod import PYOD_TYPES
-from .utils._replace import replacing, write_whole
+from .utils._atomic_files import atomic_open, atomic_write, private_folder
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 1
@@ -52,7 +52,13 @@ _HARMLESS = {
 }
 
 
-def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = False) -> None:
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    include_weights: bool = False,
+    public: bool = False,
+) -> None:
     """Write a fitted estimator or pipeline to one file.
 
     Parameters
@@ -66,11 +72,17 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
         Put the weights of the backbones into the file. By default only their fingerprints are
         kept, and the file needs the same weights where it is loaded. Weights that an estimator
         learned are always in the file.
+    public : bool, default=False
+        Let the umask decide who may read a new file. By default only its owner may (mode 0600):
+        a model can hold data of the people it was fitted on. A file that exists keeps its mode.
 
     Raises
     ------
     TypeError
         If a part of the model cannot be saved safely, such as a function or a lambda.
+    ValueError
+        If `path` is the file of a backbone or of its weights, a directory, a device, a named pipe
+        or a symbolic link of another user.
     OSError
         If the file cannot be written.
 
@@ -101,7 +113,8 @@ def save(model: Any, path: str | os.PathLike[str], *, include_weights: bool = Fa
         "backbones": [e.backbone_info_ for e in embedders.values()],
     }
     state = _dump_state(model)
-    with replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
+    options: dict[str, Any] = {"inputs": _weight_files(embedders.values()), "public": public}
+    with atomic_open(target, **options) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest, indent=1))
         archive.writestr("model.skops", state)
         for backbone in backbones:
@@ -314,6 +327,12 @@ def _forget_folders(model: Any) -> None:
                 setattr(part, folder, None)
 
 
+def _weight_files(embedders: Iterable[FaceEmbedder]) -> list[str]:
+    """List the parameters of embedders that may be files, for `save` not to overwrite them."""
+    values = (getattr(e, name, None) for e in embedders for name in ("backbone", "weights"))
+    return [os.path.expanduser(value) for value in values if isinstance(value, (str, os.PathLike))]
+
+
 def _restore_weights(model: Any, weights: dict[str, bytes]) -> None:
     """Let a model use the weights that came with it."""
     for embedder in _embedders(model):
@@ -330,8 +349,8 @@ def _keep_weights(name: str, content: bytes) -> str:
     file = Path(home).expanduser().absolute() / "weights" / name
     try:
         if not file.is_file() or file.read_bytes() != content:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, content)
+            private_folder(file.parent)
+            atomic_write(file, content)
     except OSError as error:
         raise OSError(
             f"the weights that came with the model cannot be kept as {str(file)!r}: {error}. "

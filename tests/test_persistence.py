@@ -295,14 +295,35 @@ def test_folder_that_does_not_exist(tmp_path):
 
 def test_folder_in_place_of_the_file(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
+    with pytest.raises(ValueError, match="a directory; expected the name of a file"):
         save(FaceAligner(), tmp_path / "folder")
     assert [item.name for item in tmp_path.iterdir()] == ["folder"]
 
 
-def test_others_may_read_the_file(path):
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+def test_others_may_read_the_file_only_if_it_is_public(path):
     save(FaceAligner(), path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    before = os.umask(0o022)
+    try:
+        save(FaceAligner(), path, public=True)
+    finally:
+        os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("parameter", ["backbone", "weights"])
+def test_files_of_the_model_are_not_overwritten(parameter, pairs, tmp_path):
+    """The model is not fitted on the file: only its name counts here."""
+    precious = tmp_path / "precious.onnx"
+    precious.write_bytes(b"precious")
+    embedder = FaceEmbedder(BACKBONE).fit(pairs).set_params(**{parameter: str(precious)})
+    (tmp_path / "link").symlink_to(precious)
+    for name in ("precious.onnx", "link"):
+        with pytest.raises(ValueError, match="it is the input"):
+            save(embedder, tmp_path / name)
+    assert precious.read_bytes() == b"precious"
 
 
 @pytest.mark.gpu

@@ -21,7 +21,8 @@ from sklearn_diffake.base import check_finite
 from sklearn_diffake.benchmark._degrade import Degradation
 from sklearn_diffake.benchmark._embed import Embeddings, View
 from sklearn_diffake.benchmark._pipelines import Parts, digest_of
-from sklearn_diffake.utils._replace import write_whole
+from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
+from sklearn_diffake.utils._json import json_text
 
 FORMAT = 1  # of cell files; part of their keys
 
@@ -275,7 +276,9 @@ def _run_steps(task: Task) -> dict[str, Any]:
         decision = np.asarray(fitted.decision_function(pairs[score]), dtype=np.float64)
         check_finite(decision, name="decision_function")
         decisions.append(decision.tolist())
-        thresholds.append(float(getattr(fitted[-1], "offset_", 0.0)))
+        threshold = float(getattr(fitted[-1], "offset_", 0.0))
+        check_finite(np.array([threshold]), name="offset_")
+        thresholds.append(threshold)
     return {"decisions": decisions, "thresholds": thresholds, "faceless": task.faceless}
 
 
@@ -313,14 +316,13 @@ class CellStore:
 
 def write_json(path: Path, values: Any, *, indent: int | None = 1) -> None:
     """Write a JSON file whole or not at all."""
-    text = json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=False, default=str)
-    write_bytes(path, f"{text}\n".encode())
+    write_file(path, f"{json_text(values, indent=indent)}\n".encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, in a folder that is made where it lacks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content)
+    private_folder(path.parent)
+    atomic_write(path, content)
 
 
 def remove_leftovers(folders: Sequence[Path]) -> None:

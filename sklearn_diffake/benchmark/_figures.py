@@ -42,6 +42,7 @@ def draw_figures(rows: Sequence[Row], done: Done, tables: Tables) -> dict[str, b
     figures : dict of str to bytes
         File names, which begin with the protocol's, and PNG files.
     """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     drawn: dict[str, bytes] = {}
@@ -49,11 +50,12 @@ def draw_figures(rows: Sequence[Row], done: Done, tables: Tables) -> dict[str, b
         part = [row for row in rows if row["protocol"] == name]
         mine = [(cell, record) for cell, record in done if cell.protocol == name]
         for label, size, paint in draw(part, mine, tables):
-            figure = Figure(figsize=size, layout="constrained")
-            paint(figure)
             file = io.BytesIO()
-            # the same bytes every time: neither the date nor the version is in them
-            figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
+            with rc_context({"text.parse_math": False}):  # a $ in a name is a $
+                figure = Figure(figsize=size, layout="constrained")
+                paint(figure)
+                # the same bytes every time: neither the date nor the version is in them
+                figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
             drawn[f"{name}{f'-{_file_name(label)}' if label else ''}.png"] = file.getvalue()
     return drawn
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_diffake.benchmark._cells import CellStore, write_bytes, write_json
+from sklearn_diffake.benchmark._cells import CellStore, write_file, write_json
 from sklearn_diffake.benchmark._degrade import UNITS
+from sklearn_diffake.benchmark._markdown import Markup, escape, table
 from sklearn_diffake.benchmark._protocols import CALIBRATED
 from sklearn_diffake.benchmark._summary import FIGURES, POOLED, WORST, Settings, figures, summarise
 from sklearn_diffake.metrics._checks import listed
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from sklearn_diffake.benchmark._run import Plan
 
 Row = Mapping[str, Any]
-_NONE = "-"
+_NONE = Markup("-")
 
 HEADS = {
     "auc": "AUC",
@@ -90,9 +91,9 @@ def write_results(
     write_json(output / "results.json", results)
     drawn = draw_figures(rows, done, plan.tables)
     for name, picture in drawn.items():
-        write_bytes(output / name, picture)
+        write_file(output / name, picture)
     text = "\n".join(_report(results, rows, list(drawn), config.confidence))
-    write_bytes(output / "report.md", text.encode())
+    write_file(output / "report.md", text.encode())
 
 
 def _describe(plan: Plan, name: str) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _report(
     yield (
         f"sklearn-diffake {versions['sklearn-diffake']}, scikit-learn {versions['scikit-learn']}, "
         f"torch {versions['torch']}, Python {versions['python'].split()[0]}; device "
-        f"{results['device']}, seed {results['seed']}. {len(results['cells'])} cells, "
+        f"{escape(results['device'])}, seed {results['seed']}. {len(results['cells'])} cells, "
         f"{results['images']} image embeddings.\n"
     )
     yield _WORDS.format(percent=100 * confidence)
@@ -155,7 +156,7 @@ def _report(
     yield from _datasets_table(results["datasets"])
     if results["failures"]:
         yield f"## {len(results['failures'])} cells failed\n"
-        yield from (f"- {what}: {why}" for what, why in results["failures"].items())
+        yield from (f"- {escape(what)}: {escape(why)}" for what, why in results["failures"].items())
         yield ""
     for name in dict.fromkeys(row["protocol"] for row in rows):
         yield f"## {name}\n"
@@ -174,30 +175,20 @@ def _datasets_table(datasets: Mapping[str, Any]) -> Iterator[str]:
         if about["unreadable"]:
             images += f", {about['unreadable']} unreadable"
         named = listed(fakes, most=8).replace("'", "") or "none"
-        lines.append([name, *counts, images, named, f"`{about['fingerprint'][:12]}`"])
+        lines.append([name, *counts, images, named, Markup(f"`{about['fingerprint'][:12]}`")])
     yield from table(head, lines)
 
 
-def table(head: Sequence[Any], lines: Iterable[Sequence[Any]], names: int = 1) -> Iterator[str]:
-    """Write a Markdown table: the first columns, names, to the left, figures to the right."""
-    yield _line(head)
-    yield _line(["---"] * names + ["---:"] * (len(head) - names))
-    yield from map(_line, lines)
-    yield ""
-
-
-def _line(cells: Sequence[Any]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
-def written(row: Row | None, name: str, *, interval: bool = True) -> str:
+def written(row: Row | None, name: str, *, interval: bool = True) -> Markup:
     """Write a figure as people read it."""
     if row is None:
         return _NONE
     values = row["figures"][name]
     area = name in ("auc", "ap_fake")
     text = [(_NONE if v is None else f"{v:.3f}" if area else f"{100 * v:.1f}") for v in values]
-    return f"{text[0]} [{text[1]}, {text[2]}]" if interval and values[1] is not None else text[0]
+    if interval and values[1] is not None:
+        return Markup(f"{text[0]} [{text[1]}, {text[2]}]")
+    return Markup(text[0])
 
 
 def _full_lines(rows: Sequence[Row], names: Sequence[str]) -> Iterator[list[str]]:
@@ -244,7 +235,7 @@ def _full(rows: Sequence[Row], names: Mapping[str, str]) -> Iterator[str]:
 def _manipulation(rows: Sequence[Row]) -> Iterator[str]:
     for dataset, part in _of(rows, "test").items():
         plain = [row for row in part if not row["condition"]]
-        yield f"### {dataset}\n"
+        yield f"### {escape(dataset)}\n"
         techniques = list(dict.fromkeys(row["technique"] for row in plain))
         order = [t for t in techniques if t not in (POOLED, WORST)]
         yield "AUC of every technique by itself, and of all together:\n"
@@ -290,7 +281,7 @@ def _left_out(rows: Sequence[Row]) -> Iterator[str]:
 
 def _datasets(rows: Sequence[Row]) -> Iterator[str]:
     for candidate, part in _of(rows, "candidate").items():
-        yield f"### {candidate}\n"
+        yield f"### {escape(candidate)}\n"
         yield "AUC, learned from the datasets down, judged on those across:\n"
         yield from _matrix(
             part,
@@ -317,7 +308,7 @@ def _thresholds(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         carried = [row["transfer_bpcer"], row.get("transfer_eer")]
         rates = [
-            f"{100 * errors[rate]:.1f}" if errors else _NONE
+            Markup(f"{100 * errors[rate]:.1f}") if errors else _NONE
             for errors in carried
             for rate in ("apcer", "bpcer")
         ]
@@ -328,7 +319,7 @@ def _thresholds(rows: Sequence[Row]) -> Iterator[str]:
 def _compression(rows: Sequence[Row]) -> Iterator[str]:
     for dataset, of_dataset in _of(rows, "test").items():
         for candidate, part in _of(of_dataset, "candidate").items():
-            yield f"### {dataset}, {candidate}\n"
+            yield f"### {escape(dataset)}, {escape(candidate)}\n"
             yield "AUC, learned from the levels down, judged on those across:\n"
             levels = list(dict.fromkeys(row["condition"][0] for row in part))
             yield from _matrix(
@@ -342,7 +333,7 @@ def _compression(rows: Sequence[Row]) -> Iterator[str]:
 
 def _robustness(rows: Sequence[Row]) -> Iterator[str]:
     for dataset, of_dataset in _of(rows, "test").items():
-        yield f"### {dataset}\n"
+        yield f"### {escape(dataset)}\n"
         yield "AUC where the pictures judged are degraded, and those learned from are not:\n"
         names = list(_of(of_dataset, "candidate"))
         lines = []
@@ -356,7 +347,7 @@ def _robustness(rows: Sequence[Row]) -> Iterator[str]:
 
 def _ablation(rows: Sequence[Row]) -> Iterator[str]:
     for dataset, part in _of(rows, "test").items():
-        yield f"### {dataset}\n"
+        yield f"### {escape(dataset)}\n"
         yield from _full(part, {"candidate": "variant"})
 
 

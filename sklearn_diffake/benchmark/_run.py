@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -24,16 +23,18 @@ from sklearn_diffake.benchmark._cells import (
 from sklearn_diffake.benchmark._datasets import PairTable, load_pairs
 from sklearn_diffake.benchmark._embed import Embeddings, merge_masks
 from sklearn_diffake.benchmark._images import find_images
+from sklearn_diffake.benchmark._outputs import check_results
 from sklearn_diffake.benchmark._pipelines import Parts, take_apart
 from sklearn_diffake.benchmark._protocols import make_cells
 from sklearn_diffake.benchmark._report import write_results
 from sklearn_diffake.benchmark._specs import Config
 from sklearn_diffake.benchmark._workers import in_parallel, workers
 from sklearn_diffake.embedding import EmbeddingStore
+from sklearn_diffake.utils._atomic_files import append_line, private_folder
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._progress import progress_bar, tell
-from sklearn_diffake.utils._replace import naming
 
 _logger = logging.getLogger(__name__)
 #: What decides numbers; a cell is done anew when one of them is another version.
@@ -311,7 +312,8 @@ def run_benchmark(
     Raises
     ------
     ValueError
-        If a dataset cannot be loaded, or does not suit a protocol.
+        If a dataset cannot be loaded, or does not suit a protocol; or if a result would take the
+        place of an input.
     ImportError
         If an extra is missing: matplotlib for the figures, dask.
     OSError
@@ -341,6 +343,7 @@ def run_benchmark(
     start = time.perf_counter()
     import_extra("matplotlib", "plots", "Figures")  # miss it before the work begins
     tables = _load(config, n_jobs)
+    check_results(config, tables)
     with workers(n_jobs, dask):
         plan = _plan(config, tables, verbose)
         output = plan.config.output
@@ -412,9 +415,8 @@ class _Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
 
     def write(self, event: str, **facts: Any) -> None:
         line = {"time": round(time.time(), 3), "pid": os.getpid(), "event": event, **facts}
-        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.path, json_text(line))

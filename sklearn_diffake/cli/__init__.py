@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ..utils._progress import listening, write_line
 from ._arguments import PROGRAM, parse_arguments
+from ._exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, code_of, is_out_of_memory
+from ._process import discard, run_program
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
-_BROKEN_PIPE, _INTERRUPTED = 141, 130  # as shells report SIGPIPE and SIGINT
+
+def run() -> NoReturn:
+    """Run the command line as a process of its own, as the command ``sklearn-diffake`` does.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code.
+    """
+    run_program(main)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 every probe is genuine (or the work is done), 1 at least one is a
-        deepfake (or a cell of a benchmark failed), 2 bad input, 130 interrupted, 141 the reader of
-        the output went away.
+        The exit code: 0 every probe is genuine (or the work is done), 1 at least one is not, 2 bad
+        input, 3 the program failed (out of memory, an unexpected error), 4 jobs of a benchmark
+        failed, 130 interrupted, 141 the reader of the output went away.
 
     Raises
     ------
@@ -42,27 +54,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["score", "no-such-model.diffake", "a.jpg", "b.jpg"])
     2
     """
-    args = parse_arguments(argv)
-    with warnings.catch_warnings(), listening(args.verbose):
-        if args.quiet:
-            warnings.simplefilter("ignore")
-        warnings.showwarning = _show_warning
-        try:
+    debug = False
+    try:
+        args = parse_arguments(argv)
+        debug = args.debug
+        with warnings.catch_warnings(), listening(args.verbose):
+            if args.quiet:
+                warnings.simplefilter("ignore")
+            warnings.showwarning = _show_warning
             code: int = args.run(args)
             sys.stdout.flush()
             return code
-        except BrokenPipeError:  # `head`, say, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return _BROKEN_PIPE
-        except KeyboardInterrupt:
-            _say("error", "interrupted")
-            return _INTERRUPTED
-        except Exception as error:
-            if args.debug:
-                raise
-            expected = isinstance(error, (ValueError, TypeError, OSError, ImportError))
-            _say("error", str(error) if expected else f"{type(error).__name__}: {error}")
-            return 2
+    except BrokenPipeError:  # `head`, say, has seen enough
+        with contextlib.suppress(OSError, ValueError):
+            discard(sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        _say("error", "interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        return _report(error, debug)
+
+
+def _report(error: Exception, debug: bool) -> int:
+    """Say what went wrong; return the exit code, whatever else goes wrong meanwhile."""
+    try:
+        if debug:
+            traceback.print_exception(error)
+        code = code_of(error)
+        text = str(error) if code == BAD_INPUT else f"{type(error).__name__}: {error}"
+        _say("error", f"out of memory: {text}" if is_out_of_memory(error) else text)
+    except (MemoryError, OSError, ValueError):
+        return FAILED
+    return code
 
 
 def _show_warning(message: Any, *context: Any, **more: Any) -> None:

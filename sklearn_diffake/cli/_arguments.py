@@ -10,6 +10,7 @@ from .. import __version__
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
 from ._commands import demo_command, fit_command, score_command
 from ._completion import SHELLS, PrintCompletion
+from ._exit_codes import EXIT_CODES
 
 PROGRAM = "sklearn-diffake"
 
@@ -66,15 +67,6 @@ a face are judged one by one, and the mean of their scores is the score of the v
 does not align gets whole frames. Videos need the extra video: pip install 'sklearn-diffake[video]'
 """
 
-_EXIT_CODES = """\
-exit codes:
-  0    every probe is genuine; for fit, benchmark and demo: done
-  1    at least one probe is a deepfake; for benchmark: something failed
-  2    bad usage or bad input, also when single probes could not be judged
-  130  interrupted
-  141  the reader of the output went away
-"""
-
 _CSV_FORM = """\
 PAIRS.csv has a header and one pair a line: the columns reference and probe or, if none has
 these names, the first two; and, if there is one, label: 1 genuine, -1 deepfake. Relative paths
@@ -106,7 +98,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
         description=_DESCRIPTION,
-        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
+        epilog=f"{_EXAMPLES}\n{EXIT_CODES}",
         formatter_class=raw,
     )
     parser.add_argument(
@@ -131,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
             "fit",
             fit_command,
             "Learn what genuine pairs look like.",
-            f"{_FIT_EXAMPLES}\n{_CSV_FORM}",
+            f"{_FIT_EXAMPLES}\n{_CSV_FORM}\n{EXIT_CODES}",
             parents=shared,
         )
     )
@@ -139,7 +131,7 @@ def make_parser() -> argparse.ArgumentParser:
         "score",
         score_command,
         "Judge pairs with a model that fit has saved.",
-        f"{_SCORE_EXAMPLES}\n{_VIDEOS}\n{_CSV_FORM}\n{_EXIT_CODES}",
+        f"{_SCORE_EXAMPLES}\n{_VIDEOS}\n{_CSV_FORM}\n{EXIT_CODES}",
         parents=shared,
         usage=f"{PROGRAM} score [options] MODEL (REFERENCE PROBE [PROBE ...] | --csv PAIRS.csv)",
     )
@@ -157,7 +149,7 @@ def make_parser() -> argparse.ArgumentParser:
         "compare",
         score_command,
         "Judge pairs with the model that comes with the package.",
-        f"{_COMPARE_EXAMPLES}\n{_VIDEOS}\n{_CSV_FORM}\n{_EXIT_CODES}",
+        f"{_COMPARE_EXAMPLES}\n{_VIDEOS}\n{_CSV_FORM}\n{EXIT_CODES}",
         parents=shared,
         usage=f"{PROGRAM} compare [options] (REFERENCE PROBE [PROBE ...] | --csv PAIRS.csv)",
     )
@@ -168,7 +160,7 @@ def make_parser() -> argparse.ArgumentParser:
             "benchmark",
             benchmark_command,
             "Judge pipelines on datasets, by the protocols of the field.",
-            BENCHMARK_HELP,
+            f"{BENCHMARK_HELP}\n{EXIT_CODES}",
             parents=shared[:1],
         )
     )
@@ -176,7 +168,7 @@ def make_parser() -> argparse.ArgumentParser:
         "demo",
         demo_command,
         "Fit and judge a public-domain portrait: a table and a picture, no network.",
-        _DEMO_EXAMPLES,
+        f"{_DEMO_EXAMPLES}\n{EXIT_CODES}",
         parents=shared[:1],
     )
     demo.add_argument(
@@ -224,7 +216,13 @@ def _shared_options() -> list[argparse.ArgumentParser]:
 def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labelled -1 are left out")
-    add("-o", "--output", metavar="MODEL", required=True, help="file to write, replaced whole")
+    add(
+        "-o",
+        "--output",
+        metavar="MODEL",
+        required=True,
+        help="file to write; no input of the command",
+    )
     add(
         "--backbone",
         default="efficientnet-lite0",
@@ -264,6 +262,11 @@ def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         "--include-weights",
         action="store_true",
         help="put the backbone's weights into MODEL, so that it needs no others",
+    )
+    add(
+        "--public",
+        action="store_true",
+        help="let the umask decide who may read a new MODEL (default: its owner only)",
     )
 
 

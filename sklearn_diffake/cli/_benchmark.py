@@ -8,6 +8,7 @@ from typing import Any
 
 from ..utils._printable import printable
 from ._commands import shows_progress
+from ._exit_codes import DONE, JOBS_FAILED
 
 BENCHMARK_HELP = """\
 examples:
@@ -19,12 +20,6 @@ CONFIG.toml names datasets, candidates and protocols, as the page "Benchmarks" o
 describes. Finished cells are kept: a benchmark that was interrupted goes on where it was when
 started again, and tries again what has failed. Needs the extra plots, and with --dask the extra
 dask.
-
-exit codes:
-  0    done
-  1    done, but cells failed; the report says which, and why
-  2    bad usage or bad configuration
-  130  interrupted
 """
 
 
@@ -70,7 +65,7 @@ def benchmark_command(args: argparse.Namespace) -> int:
     print(f"{images['embedded']} of {images['wanted']} images embedded now, "
           f"{images['failed']} failed")  # fmt: skip
     print(printable(f"report: {result.folder / 'report.md'}"))
-    return 1 if failed else 0
+    return JOBS_FAILED if failed else DONE
 
 
 def _list(plan: Any) -> int:
@@ -81,4 +76,4 @@ def _list(plan: Any) -> int:
     different = dict(zip(plan.keys, done, strict=True))
     finished, total = sum(different.values()), len(different)
     print(f"{len(done)} cells, {total} different: {finished} done, {total - finished} to do")
-    return 0
+    return DONE

@@ -63,10 +63,9 @@ def unfolded(
         options = {
             "cache": folder,
             "n_frames": n_frames,
-            "crop": "face" if _aligns(model) else None,
             "verbose": verbose,
         }
-        yield [_unfold(pair, options) for pair in pairs]
+        yield [_unfold(pair, model, options) for pair in pairs]
 
 
 def pool(part: Sequence[FramePair], found: Sequence[Numbers | str]) -> Numbers | str:
@@ -122,16 +121,16 @@ def _aligns(model: Any) -> bool:
     return any(isinstance(step, FaceAligner) for _, step in getattr(model, "steps", []))
 
 
-def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
+def _unfold(pair: Pair, model: Any, options: dict[str, Any]) -> list[FramePair] | str:
     """Combine the frames of both sides."""
     from ..images.errors import VideoError
 
     sides = []
-    for name, path in zip(("reference", "probe"), pair.paths, strict=True):
+    for column, path in enumerate(pair.paths):
         try:
-            sides.append(_frames(path, options))
+            sides.append(_frames(path, model, options))
         except VideoError as error:
-            return f"{name}, file {path!r}: {error.at(path=None)}"
+            return str(error.at(column=column, path=path))
     whole = FramePair(pair.reference, pair.probe, pair.paths, pair.label, pair.line)
     return [
         replace(whole, paths=(first, second), times=(then, now))
@@ -139,7 +138,7 @@ def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
     ]
 
 
-def _frames(path: str, options: dict[str, Any]) -> list[tuple[str, float | None]]:
+def _frames(path: str, model: Any, options: dict[str, Any]) -> list[tuple[str, float | None]]:
     """List pictures and their times: a photograph as it is, some frames of a video."""
     from ..images.formats import is_video
 
@@ -147,5 +146,6 @@ def _frames(path: str, options: dict[str, Any]) -> list[tuple[str, float | None]
         return [(path, None)]
     from ..datasets import extract_frames
 
-    frames = extract_frames(path, on_damage="skip", **options)
+    crop = "face" if _aligns(model) else None
+    frames = extract_frames(path, crop=crop, on_damage="skip", **options)
     return list(zip(frames.paths, frames.times, strict=True))

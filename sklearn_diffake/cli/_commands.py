@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import math
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -14,18 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..utils._printable import printable
+from ..utils._atomic_files import check_writable
 from ._clips import FramePair, Numbers, least_genuine, moments, pool, unfolded
-from ._colour import coloured
+from ._exit_codes import BAD_INPUT, DONE, NOT_GENUINE
 from ._report import check_report, write_report
+from ._rows import DEEPFAKE, ERROR, make_row, print_accuracy, print_json, print_table
 from ._table import Pair, read_pairs
 
-GENUINE, DEEPFAKE, ERROR = "genuine", "deepfake", "error"
 _DEFAULT_NOTE = (
     "note: the model that comes with the package is small, and lets two of three face swaps pass "
     "(see its model card); fit one on a better identity embedding for real work"
 )
-_COLOURS = {GENUINE: "green", DEEPFAKE: "red", ERROR: "yellow"}
 
 
 def fit_command(args: argparse.Namespace) -> int:
@@ -35,10 +34,11 @@ def fit_command(args: argparse.Namespace) -> int:
     if not genuine:
         raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
     _check_files(args.pairs, genuine)
-    _check_output(args.output)
+    photos = sorted({path for pair in pairs for path in pair.paths})
+    check_writable(args.output, inputs=[*_files_of(args), *photos])
 
     from .. import make_difffake_pipeline, persistence
-    from ..faces import ImageError
+    from ..images.errors import ImageError
 
     start = time.perf_counter()
     pipe = make_difffake_pipeline(
@@ -53,59 +53,81 @@ def fit_command(args: argparse.Namespace) -> int:
     try:
         differences = pipe[:-1].fit_transform([pair.paths for pair in genuine])
     except ImageError as error:
-        raise ValueError(f"{args.pairs}: {_name_lines(str(error), genuine)}") from error
+        raise ValueError(_in_table(error, args.pairs, genuine)) from error
     rejected = (pipe["detect"].fit(differences).predict(differences) == -1).mean()
-    persistence.save(pipe, args.output, include_weights=args.include_weights)
+    options = {"include_weights": args.include_weights, "public": args.public}
+    persistence.save(pipe, args.output, **options)
 
-    photos = len({path for pair in genuine for path in pair.paths})
+    n_photos = len({path for pair in genuine for path in pair.paths})
     counts = getattr(pipe["align"], "counts_", None)
     faces = f"{counts['found']} faces found" if counts else "not aligned"
     seconds = time.perf_counter() - start
-    print(f"fitted on {len(genuine)} pairs of {photos} photographs ({faces}) in {seconds:.1f} s")
+    print(f"fitted on {len(genuine)} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labelled -1")
     print(f"training pairs below the threshold: {rejected:.1%}")
     print(f"saved: {args.output} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
-    return 0
+    return DONE
 
 
 def score_command(args: argparse.Namespace) -> int:
     """Judge pairs with a saved model, or with the one that comes with the package."""
     pairs = _pairs_to_score(args)
-    check_report(args, pairs)
+    check_report(args, pairs, inputs=_files_of(args))
+    with contextlib.ExitStack() as stack:
+        with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no result
+            model = _load_model(args)
+            _set_everywhere(model, **_computing(args))
+            threshold = _threshold_of(model, args.model)
+            options = {"n_frames": args.frames, "cache": args.cache, "verbose": _verbosity(args)}
+            parts = stack.enter_context(unfolded(pairs, model, **options))
+            results = _score_parts(model, parts, args.cache)
+        rows = [
+            make_row(pair, result, threshold) for pair, result in zip(pairs, results, strict=True)
+        ]
+        (print_json if args.json else print_table)(rows)
+        if not args.quiet:
+            print_accuracy(rows)
+        if args.report and rows[0]["verdict"] != ERROR:
+            pair = least_genuine(parts[0], rows[0])
+            if moments(pair) and not args.quiet:
+                print(f"the frames that look least genuine: {moments(pair)}", file=sys.stderr)
+            with contextlib.redirect_stdout(sys.stderr):
+                write_report(args, model, pair, verbose=shows_progress(args))
+    verdicts = {row["verdict"] for row in rows}
+    return BAD_INPUT if ERROR in verdicts else NOT_GENUINE if DEEPFAKE in verdicts else DONE
+
+
+def _load_model(args: argparse.Namespace) -> Any:
     if args.model is None:
         from .. import load_default
 
         model = load_default()
         if not args.quiet:
             print(_DEFAULT_NOTE, file=sys.stderr)
-    else:
-        from ..persistence import load
+        return model
+    from ..persistence import load
 
-        model = load(args.model, trusted=args.trust)
+    return load(args.model, trusted=args.trust)
+
+
+def _threshold_of(model: Any, name: str) -> float:
     detector = model[-1] if hasattr(model, "steps") else model
     if not (hasattr(model, "score_samples") and hasattr(detector, "offset_")):
-        raise ValueError(f"{args.model} holds a {type(model).__name__}, which gives no verdicts")
-    _set_everywhere(model, **_computing(args))
+        raise ValueError(f"{name} holds a {type(model).__name__}, which gives no verdicts")
     threshold = float(detector.offset_)
-    options = {"n_frames": args.frames, "cache": args.cache, "verbose": _verbosity(args)}
-    with unfolded(pairs, model, **options) as parts:
-        found = _score_parts(model, parts, args.cache)
-        rows = [_make_row(pair, one, threshold) for pair, one in zip(pairs, found, strict=True)]
-        if args.json:
-            for row in rows:
-                print(json.dumps(row))
-        else:
-            _print_table(rows)
-        if not args.quiet:
-            _say_accuracy(rows)
-        if args.report and rows[0]["verdict"] != ERROR:
-            pair = least_genuine(parts[0], rows[0])
-            if moments(pair) and not args.quiet:
-                print(f"the frames that look least genuine: {moments(pair)}", file=sys.stderr)
-            write_report(args, model, pair, verbose=shows_progress(args))
-    verdicts = {row["verdict"] for row in rows}
-    return 2 if ERROR in verdicts else 1 if DEEPFAKE in verdicts else 0
+    if not math.isfinite(threshold):
+        raise ValueError(f"{name} has the threshold {threshold}, expected a finite number")
+    return threshold
+
+
+def _files_of(args: argparse.Namespace) -> list[str]:
+    """List the files, photographs apart, that a command reads: no output may replace them."""
+    names = ("pairs", "csv", "model", "backbone")
+    files = [value for name in names if isinstance(value := getattr(args, name, None), str)]
+    if args.cache and os.path.isdir(args.cache):
+        files += [entry.path for entry in os.scandir(args.cache)]
+    return files
 
 
 def demo_command(args: argparse.Namespace) -> int:
@@ -117,12 +139,14 @@ def demo_command(args: argparse.Namespace) -> int:
     print(result.table())
     print(f"\nTook {result.seconds:.0f} s. The picture is {result.folder / 'demo.png'}. Now try")
     print(f"  {_command()} score {model} --csv {pairs}")
-    return 0
+    return DONE
 
 
 def _command() -> str:
     """Return what to type to get this program: its path, if its name alone is not found."""
     own = Path(sys.argv[0])
+    if own.name == "__main__.py":
+        return "python -m sklearn_diffake"
     return "sklearn-diffake" if shutil.which(own.name) else os.path.relpath(own)
 
 
@@ -168,14 +192,6 @@ def _check_pipeline(pipe: Any, pair: Pair) -> None:
     pipe["embed"].fit([pair.paths])
 
 
-def _check_output(path: str) -> None:
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path):
-        raise ValueError(f"{path!r} is a folder; expected the name of a file to write")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"cannot write to {folder!r}: no such folder, or no permission")
-
-
 def _pairs_to_score(args: argparse.Namespace) -> list[Pair]:
     if args.csv and args.photos:
         raise ValueError("give photographs or --csv, not both")
@@ -216,100 +232,39 @@ def _score_pairs(model: Any, pairs: Sequence[Pair], cache: str | None) -> list[N
     All are scored at once. Only if one of them cannot be used they are scored one by one, with
     a store, so that no photograph is computed twice.
     """
-    from ..faces import ImageError
+    from ..images.errors import ImageError
 
     try:
         return _numbers(model, [pair.paths for pair in pairs])
     except ImageError as error:
         if len(pairs) == 1:
-            return [_name_sides(str(error))]
+            return [str(error.at(row=None))]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         _set_everywhere(model, cache=cache or folder, verbose=0)
         return [one for pair in pairs for one in _score_pairs(model, [pair], cache)]
 
 
 def _numbers(model: Any, paths: Sequence[tuple[str, str]]) -> list[Numbers | str]:
-    """Return the score of every pair, and its p-value where the detector gives one."""
-    if not (hasattr(model, "steps") and hasattr(model[-1], "p_values")):
-        return [{"score": float(score)} for score in model.score_samples(paths)]
-    rows = model[:-1].transform(paths)
-    both = zip(model[-1].score_samples(rows), model[-1].p_values(rows), strict=True)
-    return [{"score": float(score), "p_value": float(p_value)} for score, p_value in both]
+    """Return the score of every pair, and its p-value where the detector gives one.
 
-
-def _name_lines(message: str, pairs: Sequence[Pair]) -> str:
-    """Put lines of the CSV file in place of the rows that an error names."""
-
-    def line(found: re.Match[str]) -> str:
-        return f"line {pairs[int(found[1])].line} ({('reference', 'probe')[int(found[2])]})"
-
-    return re.sub(r"\brow (\d+), column ([01])\b", line, message)
-
-
-def _name_sides(message: str) -> str:
-    """Say reference or probe, where an error speaks of a column of a single row."""
-    return re.sub(
-        r"\brow 0, column ([01])\b", lambda found: ("reference", "probe")[int(found[1])], message
-    )
-
-
-def _make_row(pair: Pair, found: Numbers | str, threshold: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"reference": pair.reference, "probe": pair.probe}
-    if isinstance(found, str):
-        row |= {"score": None, "threshold": threshold, "decision": None}
-        row |= {"verdict": ERROR, "error": found}
+    In place of a score that is no finite number, say so.
+    """
+    if hasattr(model, "steps") and hasattr(model[-1], "p_values"):
+        rows = model[:-1].transform(paths)
+        both = zip(model[-1].score_samples(rows), model[-1].p_values(rows), strict=True)
+        numbers = [{"score": float(score), "p_value": float(p_value)} for score, p_value in both]
     else:
-        decision = found["score"] - threshold
-        row |= found | {"threshold": threshold, "decision": decision}
-        row |= {"verdict": GENUINE if decision >= 0 else DEEPFAKE}
-    if pair.label is not None:
-        row["label"] = pair.label
-    return row
+        numbers = [{"score": float(score)} for score in model.score_samples(paths)]
+    return [_finite_or_reason(result) for result in numbers]
 
 
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    numbers = {"score": "score", "threshold": "threshold"}
-    if any("p_value" in row for row in rows):
-        numbers["p_value"] = "p-value"
-    head = ["reference", "probe", *numbers.values(), "verdict"]
-    lines = [
-        [printable(row["reference"]), printable(row["probe"])]
-        + ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in numbers]
-        + [row["verdict"]]
-        for row in rows
-    ]
-    widths = [max(len(cell) for cell in column) for column in zip(head, *lines, strict=True)]
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names the terminal cannot show
-    for cells, row in zip([head, *lines], [None, *rows], strict=True):
-        paths = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(cells[2:-1], widths[2:-1], strict=True)]
-        print("  ".join([*paths, *right, _show_verdict(row) if row else cells[-1]]))
+def _finite_or_reason(result: Numbers) -> Numbers | str:
+    score = result["score"]
+    return result if math.isfinite(score) else f"the model's score is {score}, no finite number"
 
 
-def _show_verdict(row: dict[str, Any]) -> str:
-    """Return the verdict, what it rests on if that is a video, and why there is none."""
-    verdict = coloured(row["verdict"], _COLOURS[row["verdict"]], sys.stdout)
-    if "frames" in row:
-        scored = sum(frame["score"] is not None for frame in row["frames"])
-        verdict += f" (mean of {scored} pairs of frames)"
-    return verdict + (f": {printable(row['error'])}" if "error" in row else "")
-
-
-def _say_accuracy(rows: Sequence[dict[str, Any]]) -> None:
-    """Compare scores with labels, where there are any, on standard error."""
-    known = [row for row in rows if "label" in row and row["score"] is not None]
-    if not known:
-        return
-    labels, scores = [row["label"] for row in known], [row["score"] for row in known]
-    counts = f"{labels.count(1)} genuine, {labels.count(-1)} deepfake"
-    sys.stdout.flush()
-    if len(set(labels)) < 2:
-        print(f"no AUC: the labelled pairs are {counts}", file=sys.stderr)
-        return
-    from sklearn.metrics import roc_auc_score
-
-    from ..metrics import equal_error_rate
-
-    auc, eer = roc_auc_score(labels, scores), equal_error_rate(labels, scores)
-    print(f"AUC {auc:.3f}, EER {eer:.1%} ({counts})", file=sys.stderr)
+def _in_table(error: Any, table: str, pairs: Sequence[Pair]) -> str:
+    """Say on which line of a table an image stands that cannot be used."""
+    if error.row is None:
+        return f"{table}: {error}"
+    return f"{table}, line {pairs[error.row].line}: {error.at(row=None)}"

@@ -8,19 +8,31 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ..utils._atomic_files import check_writable
 from ._table import Pair
 
 _SUFFIXES = (".html", ".png")
 _SEED = 0  # of the noise: the same pair gives the same report
 
 
-def check_report(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
+def check_report(
+    args: argparse.Namespace, pairs: Sequence[Pair], *, inputs: Sequence[str] = ()
+) -> None:
     """Find a wrong ``--report`` before any photograph is read.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    pairs : sequence of Pair
+        Which are to be judged.
+    inputs : sequence of str, default=()
+        Further files that the report must not replace.
 
     Raises
     ------
     ValueError
-        If there is not one pair, or the file is neither a page nor a picture or has no folder.
+        If there is not one pair, or the file is neither a page nor a picture, has no folder or is
+        an input.
     ImportError
         If matplotlib is not installed.
     """
@@ -30,9 +42,7 @@ def check_report(args: argparse.Namespace, pairs: Sequence[Pair]) -> None:
         raise ValueError(f"--report shows one pair, there are {len(pairs)}: give one PROBE")
     if os.path.splitext(args.report)[1].lower() not in _SUFFIXES:
         raise ValueError(f"--report {args.report!r}: expected a name that ends in .html or .png")
-    folder = os.path.dirname(os.path.abspath(args.report))
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK) or os.path.isdir(args.report):
-        raise ValueError(f"--report {args.report!r}: cannot write there")
+    check_writable(args.report, inputs=[*pairs[0].paths, *inputs])
     from ..inspection._drawing import load_matplotlib
 
     load_matplotlib()

@@ -19,8 +19,14 @@ from sklearn_diffake.datasets._crop_key import crop_key
 from sklearn_diffake.datasets._tracks import follow_face
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.video import DamageAccount, OnDamage, evenly_spaced, read_accounted
+from sklearn_diffake.utils._atomic_files import (
+    atomic_write,
+    errors_with_path,
+    private_file,
+    private_folder,
+)
+from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._progress import progress_bar, tell
-from sklearn_diffake.utils._replace import naming
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 2  # raised whenever other pictures would come out of the same video
@@ -185,11 +191,11 @@ def _extract(
     folder: Path, video: str | os.PathLike[str], extraction: Extraction, verbose: int
 ) -> Frames:
     """Store the frames of a video; none of them if no face is found."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as part:
         work = Path(part, "frames")
-        work.mkdir()
-        with naming(folder):
+        work.mkdir(0o700)
+        with errors_with_path(folder):
             _write(work, video, extraction, verbose)
             _publish(work, folder)
     stored = _find(folder)
@@ -267,7 +273,7 @@ def _write(work: Path, video: str | os.PathLike[str], extraction: Extraction, ve
         "n_without_face": len(numbers) - len(kept),
         "n_lost": damage.n_lost,
     }
-    (work / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+    atomic_write(work / _INDEX, json_text(index).encode())
 
 
 def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
@@ -299,7 +305,10 @@ def _name(number: int) -> str:
 
 
 def _save(image: Any, work: Path, number: int) -> None:
-    image.save(work / _name(number), compress_level=1)  # lossless, and three times as fast as 6
+    path = work / _name(number)
+    path.unlink(missing_ok=True)
+    with private_file(path) as file:  # level 1 is lossless, and three times as fast as 6
+        image.save(file, format="PNG", compress_level=1)
 
 
 def _publish(work: Path, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Fit on genuine re-takes of a photograph, and judge new ones and manipulations of it."""
 
 import csv
+import io
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from ..faces import FaceAligner
 from ..metrics import bootstrap_interval, equal_error_rate
 from ..novelty import GaussianMixtureDetector
 from ..pipeline import make_difffake_pipeline
+from ..utils._atomic_files import OutputError, atomic_write, private_folder
 from ..utils._extras import missing_extra
 from ._photos import TECHNIQUES, Portrait, retake
 
@@ -33,6 +35,10 @@ _PACKAGES = {
     "matplotlib": "matplotlib",
     "timm": "timm",
 }
+_FILES = ("demo.txt", "reference.png", "photos", "train.csv", "probes.csv", "model.diffake",
+          "demo.png")  # fmt: skip
+_UNFINISHED = b"unfinished demo of sklearn-diffake\n"
+_HEADER = f"{'probe':<22}{'pairs':>6}".encode()  # with which the table begins
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,8 @@ def run_demo(
     ------
     ImportError
         If a package of the extra ``demo`` is not installed.
+    ValueError
+        If a file in `folder` would be replaced that is not of an earlier demo.
 
     Examples
     --------
@@ -197,6 +205,7 @@ def run_demo(
     """
     _require(_PACKAGES)
     start, folder = time.perf_counter(), Path(folder)
+    _claim_folder(folder)
     say: Callable[[str], None] = _printer(start) if verbose else lambda message: None
     rng = np.random.default_rng(random_state)
 
@@ -231,7 +240,7 @@ def run_demo(
         folder=folder,
     )
     _draw(result)
-    (folder / "demo.txt").write_text(result.table() + "\n", encoding="utf-8")
+    atomic_write(folder / "demo.txt", f"{result.table()}\n".encode())
     say("done")
     return result
 
@@ -273,6 +282,28 @@ def fit_pipeline(pairs: list[tuple[Path, Path]], *, verbose: bool = False) -> Pi
     return pipe
 
 
+def _claim_folder(folder: Path) -> None:
+    """Mark a folder as one of a demo, unless it holds files of others that would be replaced."""
+    table = folder / "demo.txt"
+    names = [name for name in _FILES if os.path.lexists(folder / name)]
+    if names and not _is_of_a_demo(table):
+        raise OutputError(
+            f"the folder holds {names[0]!r}, which is not of an earlier demo; choose another",
+            folder,
+        )
+    private_folder(folder)
+    if not names:
+        atomic_write(table, _UNFINISHED)
+
+
+def _is_of_a_demo(table: Path) -> bool:
+    try:
+        with table.open("rb") as file:
+            return file.read(len(_UNFINISHED)).startswith((_UNFINISHED, _HEADER))
+    except OSError:
+        return False
+
+
 def _require(packages: dict[str, str]) -> None:
     missing = [name for module, name in packages.items() if find_spec(module) is None]
     if missing:
@@ -291,9 +322,10 @@ def _take_reference(folder: Path) -> Portrait:
     from PIL import Image
     from skimage.data import astronaut
 
-    (folder / "photos").mkdir(parents=True, exist_ok=True)
-    photo = astronaut()
-    Image.fromarray(photo).save(folder / "reference.png")
+    private_folder(folder / "photos")
+    photo, file = astronaut(), io.BytesIO()
+    Image.fromarray(photo).save(file, format="PNG")
+    atomic_write(folder / "reference.png", file.getvalue())
     aligner = FaceAligner(keep_landmarks=True)
     aligner.fit_transform([photo])
     return Portrait(photo / 255.0, aligner.landmarks_[0].astype(float))
@@ -323,7 +355,7 @@ def _take_photos(
     paths = [folder / "photos" / f"{name.replace(' ', '-')}-{i + 1:03}.jpg" for i in range(n)]
     for path in paths:
         subject = replace(portrait, pixels=manipulate(portrait, rng)) if manipulate else portrait
-        path.write_bytes(retake(subject, rng))
+        atomic_write(path, retake(subject, rng))
     return paths
 
 
@@ -332,14 +364,17 @@ def _draw(result: DemoResult) -> None:
 
     shares = (f"{group}: {share:.0%} accepted" for group, _, share, _ in result.rates())
     words = f"{headline(result)}. {'; '.join(shares)}."
-    draw(result).savefig(result.folder / "demo.png", metadata={"Description": words})
+    file = io.BytesIO()
+    draw(result).savefig(file, format="png", metadata={"Description": words})
+    atomic_write(result.folder / "demo.png", file.getvalue())
 
 
 def _write_csv(path: Path, probes: list[Path], groups: list[str]) -> None:
     """Write pairs as the command line reads them."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["reference", "probe", "label", "technique"])
-        for probe, group in zip(probes, groups, strict=True):
-            label = 1 if group == GENUINE else -1
-            writer.writerow(["reference.png", f"photos/{probe.name}", label, group])
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["reference", "probe", "label", "technique"])
+    for probe, group in zip(probes, groups, strict=True):
+        label = 1 if group == GENUINE else -1
+        writer.writerow(["reference.png", f"photos/{probe.name}", label, group])
+    atomic_write(path, file.getvalue().encode())

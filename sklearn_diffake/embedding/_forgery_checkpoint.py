@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sklearn_diffake.utils._replace import write_whole
+from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
 from sklearn_diffake.utils._sealed import check_seal, seal
 
 State = dict[str, NDArray[Any]]
@@ -82,13 +82,13 @@ class Checkpoint:
         """
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         self._write(_network(epoch), network)
         self._write(_momentum(epoch), momentum)
         content = {"format": _FORMAT, "epoch": epoch, "best": best, **record}
         content = json.loads(json.dumps({**content, "settings": self.settings}))
         content["checksum"] = _checksum(content)
-        write_whole(self.folder / _COMMIT, json.dumps(content, indent=1).encode())
+        atomic_write(self.folder / _COMMIT, json.dumps(content, indent=1).encode())
         needed = {_network(e) for e in {epoch, *best}} | {_momentum(epoch)}
         for kind in ("epoch-*", "momentum-*"):
             for file in self.folder.glob(f"{kind}.safetensors"):
@@ -151,7 +151,7 @@ def stored_seed(folder: Any) -> int | None:
 
 def write_network(file: Path, arrays: State, metadata: dict[str, str]) -> None:
     """Write arrays to a .safetensors file with a checksum, whole or not at all."""
-    write_whole(file, seal(arrays, metadata))
+    atomic_write(file, seal(arrays, metadata))
 
 
 def _checksum(content: dict[str, Any]) -> str:

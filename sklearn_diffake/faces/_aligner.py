@@ -355,17 +355,26 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
             self.missing_ = self.missing_[:, 0]
         if not len(without) or self.on_missing == "crop":
             return
-        places = "; ".join(table.place(source) for source in without[:_SHOWN])
+        more = []
         if len(without) > _SHOWN:
-            places += f"; and {len(without) - _SHOWN} more (see missing_)"
-        message = f"no face was found in {len(without)} of {len(n_faces)} images: {places}."
+            more = [f"and {len(without) - _SHOWN} more (see missing_)"]
+        message = f"no face was found in {len(without)} of {len(n_faces)} images"
         if self.on_missing == "warn":
-            warnings.warn(f"{message} Their centre is used.", RuntimeWarning, stacklevel=3)
+            places = [table.place(source) for source in without[:_SHOWN]]
+            warnings.warn(
+                f"{message}: {'; '.join(places + more)}. Their centre is used.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
             return
+        if len(without) > 1:
+            others = [table.name(source) for source in without[1:_SHOWN]]
+            message += f": this one; {'; '.join(others + more)}"
         raise ImageError(
-            f"{message} Take photographs in which the face is upright, seen from the front and "
-            "not small. A smaller min_face_size or min_probability of FaceAligner finds more; "
-            'with on_missing="warn" or "crop" it takes the centre of such images instead.'
+            f"{message}. Take photographs in which the face is upright, seen from the "
+            "front and not small. A smaller min_face_size or min_probability of FaceAligner finds "
+            'more; with on_missing="warn" or "crop" it takes the centre of such images instead.',
+            **table.where(without[0]),
         )
 
     def __sklearn_tags__(self) -> Any:

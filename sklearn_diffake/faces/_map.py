@@ -152,7 +152,7 @@ class _Pass:
                 source, file, digest, self.job.prepare(image) if self.job.prepare else image
             )
         except ImageError as error:
-            raise ImageError(f"{self.table.place(source)}: {error}") from error
+            raise error.at(**self.table.where(source)) from error
 
     def _fresh(self, decoded: Sequence[_Decoded]) -> list[_Decoded]:
         """Keep the images that were not met before, neither in this pass nor in the store."""
@@ -194,8 +194,10 @@ class _Pass:
         _logger.debug("computed a batch of %d images", len(batch))
         for item, result in zip(batch, results, strict=True):
             if self.results.dtype.kind == "f" and not np.isfinite(result).all():
-                place = self.table.place(item.source)
-                raise ImageError(f"{place}: the network returned NaN or infinity for this image")
+                raise ImageError(
+                    "the network returned NaN or infinity for this image",
+                    **self.table.where(item.source),
+                )
             self.results[item.source] = result
         self.bar.update(len(batch))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..images.errors import ImageError
+from ..images.errors import ImageError, describe_place
 
 _EXPECTED = (
     "expected pairs, as a table or list of two images a row or an array of shape "
@@ -35,16 +35,24 @@ class ImageTable:
         """Whether a row holds two images."""
         return self.index.ndim == 2
 
+    def where(self, source: int) -> dict[str, Any]:
+        """Return the first row and column, and the file, of ``sources[source]``."""
+        position = np.argwhere(self.index == source)[0].tolist()
+        item = self.sources[source]
+        return {
+            "row": position[0],
+            "column": position[1] if self.is_pairs else None,
+            "path": os.fspath(item) if isinstance(item, (str, os.PathLike)) else None,
+        }
+
     def place(self, source: int) -> str:
         """Name the first row and column, and the file, of ``sources[source]``."""
-        position = np.argwhere(self.index == source)[0]
-        words = f"row {position[0]}"
-        if self.is_pairs:
-            words += f", column {position[1]}"
-        item = self.sources[source]
-        if isinstance(item, (str, os.PathLike)):
-            words += f", file {os.fspath(item)!r}"
-        return words
+        return describe_place(**self.where(source))
+
+    def name(self, source: int) -> str:
+        """Name the file of ``sources[source]``, or its place if it is none."""
+        path = self.where(source)["path"]
+        return self.place(source) if path is None else describe_place(path=path)
 
 
 def image_table(X: Any) -> ImageTable:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Self
 
+_SIDES = ("reference", "probe")  # what the columns of a table of pairs hold
+
 
 class ImageError(ValueError):
     """An image that cannot be used.
@@ -82,11 +84,44 @@ class ImageError(ValueError):
         return {name: getattr(self, name) for name in ("row", "column", "path", "frame")}
 
     def _compose(self) -> str:
-        """Return the place and the message; a path is quoted, so that it cannot pose as either."""
-        parts = [("row", self.row), ("column", self.column), ("file", self.path)]
-        parts += [("frame", self.frame)]
-        place = ", ".join(f"{name} {value!r}" for name, value in parts if value is not None)
+        place = describe_place(**self._where())
         return f"{place}: {self.message}" if place else self.message
+
+
+def describe_place(
+    *,
+    row: int | None = None,
+    column: int | None = None,
+    path: str | None = None,
+    frame: int | None = None,
+) -> str:
+    """Say where an image stands.
+
+    Parameters
+    ----------
+    row, column : int, default=None
+        In a table of images, from 0. Without a row, the columns are called by what is in them.
+    path : str, default=None
+        The file. It is quoted, so that no name can pose as anything else.
+    frame : int, default=None
+        Number of the frame in a video, from 0.
+
+    Returns
+    -------
+    str
+        Such as ``row 3, column 1, file 'x.jpg'``; empty if nothing is given.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.images.errors import describe_place
+    >>> describe_place(column=1, path="x.jpg")
+    "probe, file 'x.jpg'"
+    """
+    parts = [("row", row), ("column", column), ("file", path), ("frame", frame)]
+    words = [f"{name} {value!r}" for name, value in parts if value is not None]
+    if row is None and column is not None and 0 <= column < len(_SIDES):
+        words[0] = _SIDES[column]
+    return ", ".join(words)
 
 
 class VideoError(ImageError):

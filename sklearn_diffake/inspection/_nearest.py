@@ -130,7 +130,9 @@ def known_genuine(pipeline: Any, parts: Parts, genuine: Any, row: Any) -> KnownG
     try:
         return _embedded(take_apart(pipeline, stores=True), genuine)
     except ImageError as error:
-        raise ImageError(f"genuine: {error}") from error
+        raise ImageError(
+            f"{error.message} (in `genuine`)", row=error.row, column=error.column, path=error.path
+        ) from error
 
 
 def _embedded(parts: Parts, genuine: Any) -> KnownGenuine:

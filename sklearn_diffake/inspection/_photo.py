@@ -147,30 +147,23 @@ def read_pair(aligner: FaceAligner | None, reference: Any, probe: Any) -> list[E
         If one of them cannot be read or has no face; the message says which.
     """
     photos = []
-    for side, source in zip(SIDES, (reference, probe), strict=True):
+    for column, source in enumerate((reference, probe)):
+        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
         try:
             image = read_image(source)
+            crop, matrix = image, np.eye(3)[:2]
+            if aligner is not None:
+                crop, matrix = _align(aligner, image)
         except ImageError as error:
-            raise ImageError(f"{side}{_file(source)}: {error}") from error
-        crop, matrix = image, np.eye(3)[:2]
-        if aligner is not None:
-            crop, matrix = _align(aligner, image, f"{side}{_file(source)}")
-        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+            raise error.at(row=None, column=column, path=name) from error
         photos.append(ExplainedPhoto(name, image, crop, matrix))
     return photos
 
 
-def _file(source: Any) -> str:
-    return f", file {os.fspath(source)!r}" if isinstance(source, (str, os.PathLike)) else ""
-
-
-def _align(aligner: FaceAligner, image: NDArray, place: str) -> tuple[NDArray, NDArray]:
+def _align(aligner: FaceAligner, image: NDArray) -> tuple[NDArray, NDArray]:
     """Return the crop of a photograph, and the map from the one to the other."""
     import copy
 
     aligner = copy.copy(aligner).set_params(keep_landmarks=True, shared=False)
-    try:
-        (crop,) = aligner.transform([image])
-    except ImageError as error:
-        raise ImageError(str(error).replace("row 0", place)) from error
+    (crop,) = aligner.transform([image])
     return crop, aligner.matrices_[0]

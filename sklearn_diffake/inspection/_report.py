@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
-from ..utils._replace import write_whole
+from ..utils._atomic_files import atomic_write, check_output
 from ._drawing import load_matplotlib, png_bytes
 from ._explain import PairExplanation
 
@@ -78,19 +78,23 @@ class PairReport:
         Parameters
         ----------
         path : str or Path
-            The file, replaced whole or not at all.
+            The file, replaced whole or not at all. A new one is readable by its owner only.
 
         Raises
         ------
+        ValueError
+            If it is one of the photographs, a directory, a device, a named pipe or a symbolic
+            link of another user.
         ImportError
             If matplotlib is not installed; the message names the extra.
         OSError
             If the file cannot be written.
         """
         load_matplotlib()
+        check_output(path, inputs=self._photos())
         from ._picture import draw_report
 
-        write_whole(Path(path), png_bytes(draw_report(self)))
+        atomic_write(path, png_bytes(draw_report(self)), inputs=self._photos())
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as a page that needs nothing but itself.
@@ -98,19 +102,30 @@ class PairReport:
         Parameters
         ----------
         path : str or Path
-            The file, in UTF-8, replaced whole or not at all.
+            The file, in UTF-8, replaced whole or not at all. A new one is readable by its owner
+            only.
 
         Raises
         ------
+        ValueError
+            If it is one of the photographs, a directory, a device, a named pipe or a symbolic
+            link of another user.
         ImportError
             If matplotlib is not installed; the message names the extra.
         OSError
             If the file cannot be written.
         """
         load_matplotlib()
+        check_output(path, inputs=self._photos())
         from ._page import page
 
-        write_whole(Path(path), page(self).encode("utf-8"))
+        atomic_write(path, page(self).encode("utf-8"), inputs=self._photos())
+
+    def _photos(self) -> list[str | None]:
+        """List the files that the report is about; it must not take the place of one."""
+        shown = self.explanation
+        nearest = shown.nearest.names if shown.nearest is not None else None
+        return [shown.reference.name, shown.probe.name, *chain.from_iterable(nearest or [])]
 
     def _repr_html_(self) -> str | None:
         """Show the report in a notebook; None, that is, as text, without matplotlib."""

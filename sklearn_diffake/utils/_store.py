@@ -28,6 +28,8 @@ FileKey = tuple[str, *tuple[int, ...]]
 
 _BYTES_PER_FILE = 2048  # one file digest is remembered for each so many bytes of `max_bytes`
 _REFRESH_SECONDS = 300.0
+_LEASE_SECONDS = 120.0
+_CLOCK_SECONDS = 60.0  # that the clocks of two hosts may differ
 
 
 class EmbeddingStore:
@@ -41,9 +43,10 @@ class EmbeddingStore:
     Parameters
     ----------
     path : str or os.PathLike
-        Folder of the store, made when it is first used. It must be on a local disk: SQLite's
-        write-ahead log, which lets many processes read beside one that writes, needs shared
-        memory.
+        Folder of the store, made when it is first used, for its owner alone (mode 0700). It must
+        be on a local disk: SQLite's write-ahead log, which lets many processes read beside one
+        that writes, needs shared memory. Where the file system cannot lock files, the store
+        keeps nothing and says so within seconds.
     max_bytes : int, default=8 * 2**30
         Size to which the store is held. Beyond it the least recently used values make room for
         new ones. Each value is charged with what it takes up in the file: its share of a page of
@@ -166,7 +169,7 @@ class EmbeddingStore:
         self._database().run(write, None, writes=True)
 
     def claim(
-        self, namespace: str, digests: Iterable[bytes], *, lease: float = 120.0
+        self, namespace: str, digests: Iterable[bytes], *, lease: float = _LEASE_SECONDS
     ) -> set[bytes]:
         """Decide which digests the caller shall compute.
 
@@ -181,7 +184,9 @@ class EmbeddingStore:
         digests : iterable of bytes
             What they are to be computed from.
         lease : float, default=120.0
-            Seconds for which the claim holds. Claiming again renews it.
+            Seconds for which the claim holds. Claiming again renews it. All who share a store
+            should ask for the same: a claim that would hold for a minute longer than this (and
+            than the default) was made before a clock was set back, and is dropped.
 
         Returns
         -------
@@ -194,7 +199,10 @@ class EmbeddingStore:
         def decide(connection: sqlite3.Connection) -> set[bytes]:
             owner, now = current_owner(), time.time()
             with transaction(connection):
-                connection.execute("DELETE FROM claims WHERE expires <= ?", (now,))
+                latest = now + max(lease, _LEASE_SECONDS) + _CLOCK_SECONDS
+                connection.execute(
+                    "DELETE FROM claims WHERE expires <= ? OR expires > ?", (now, latest)
+                )
                 taken = set(stored(connection, namespace, wanted))
                 running = {owner: False}  # what is the caller's own does not keep it out
                 for chunk in chunks(wanted):

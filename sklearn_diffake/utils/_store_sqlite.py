@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from sklearn_diffake.utils._atomic_files import private_file, private_folder
+from sklearn_diffake.utils._store_locks import lock_problem
 from sklearn_diffake.utils._store_tables import (
     APPLICATION_ID,
     SCHEMA,
@@ -31,12 +33,16 @@ from sklearn_diffake.utils._store_tables import (
 
 _T = TypeVar("_T")
 
-_BUSY_SECONDS = 60.0
+_BUSY_SECONDS = 10.0  # that another process may take to write; nobody holds a lock so long
 _PREFIX = "embeddings-"
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _TWICE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 _HOW_TO_WRITE, _WAYS = 18, {1, 2}  # bytes of the header: how to write and read; journal or WAL
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
+
+
+class _NoLocks(Exception):
+    """The file system of the folder cannot lock files."""
 
 
 class Database:
@@ -57,25 +63,38 @@ class Database:
         self.file: Path | None = None
         self.read_only = False
         self.warned = False
+        self.patient = True  # until a wait was in vain
+        self.unusable: str | None = None  # why, if it will never serve
 
     def run(self, action: Callable[[sqlite3.Connection], _T], default: _T, *, writes: bool) -> _T:
         """Give what `action` makes of the connection, or `default` where the store cannot serve.
 
         A damaged file is replaced by an empty one and `action` tried again. Any other failure
-        (full disk, no permission, ...) is told once a process, and never raised.
+        (full disk, no permission, ...) is told once a process, and never raised. After one wait
+        for a lock that was in vain there is no further waiting until something could be written.
         """
         with self.lock:
             for _ in range(3):
+                if self.unusable is not None:
+                    reason = self.unusable
+                    break
                 try:
                     connection = self._connect()
                     if writes and self.read_only:
                         reason = "it can be read but not written"
                         break
-                    return action(connection)
+                    result = action(connection)
+                    if writes and not self.patient:
+                        self._be_patient(True)
+                    return result
+                except _NoLocks as error:
+                    self.unusable = str(error)
                 except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
                     raise
                 except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                     reason = str(error)
+                    if self.patient and _code(error) == sqlite3.SQLITE_BUSY:
+                        self._be_patient(False)
                     if not self._recover(error):
                         break
             self._warn_once(reason)
@@ -93,13 +112,25 @@ class Database:
         if self.connection is not None and not self._is_there():
             self.close()  # deleted, or set aside by another process
         if self.connection is None:
-            os.makedirs(self.folder, exist_ok=True)
+            private_folder(self.folder)
+            if problem := lock_problem(self.folder):
+                raise _NoLocks(problem)
             self.file = self._current_file()
             if self.file is None:
                 with self._folder_lock():
                     self.file = self._current_file() or self._create()
-            self.connection, self.read_only = _open(self.file)
+            self.connection, self.read_only = _open(self.file, self._wait_seconds())
         return self.connection
+
+    def _wait_seconds(self) -> float:
+        return _BUSY_SECONDS if self.patient else 0.0
+
+    def _be_patient(self, patient: bool) -> None:
+        """Wait for locks from now on, or do not."""
+        self.patient = patient
+        if self.connection is not None:
+            milliseconds = round(1000 * self._wait_seconds())
+            self.connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
     def _is_there(self) -> bool:
         return self.file is not None and os.path.exists(self.file)
@@ -113,6 +144,7 @@ class Database:
             leftover.unlink(missing_ok=True)
         file = Path(self.folder, f"{_PREFIX}{time.time_ns():020d}.sqlite")
         draft = file.with_suffix(".new")
+        private_file(draft).close()  # SQLite gives its journals the mode of the file
         with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
             connection.executescript(SCHEMA)
         os.replace(draft, file)
@@ -128,7 +160,9 @@ class Database:
         file = Path(self.folder, "lock")
         with contextlib.ExitStack() as stack:
             for last in (False, True):
-                lock = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
+                with contextlib.suppress(FileExistsError):
+                    private_file(file).close()
+                lock = sqlite3.connect(file, timeout=self._wait_seconds(), isolation_level=None)
                 stack.enter_context(contextlib.closing(lock))
                 try:
                     lock.execute("BEGIN EXCLUSIVE")
@@ -195,7 +229,7 @@ def _code(error: Exception) -> int:
     return code & 0xFF
 
 
-def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
+def _open(file: Path, wait_seconds: float) -> tuple[sqlite3.Connection, bool]:
     """Open an existing store as far as it lets us: give the connection, and if it is read-only."""
     # Before SQLite does: whoever closes a file gives up all locks that the process has on it.
     with contextlib.suppress(OSError), file.open("rb") as header:
@@ -208,7 +242,7 @@ def _open(file: Path) -> tuple[sqlite3.Connection, bool]:
             connection = sqlite3.connect(
                 f"{file.as_uri()}?{mode}",
                 uri=True,
-                timeout=_BUSY_SECONDS,
+                timeout=wait_seconds,
                 isolation_level=None,
                 check_same_thread=False,
             )

@@ -184,7 +184,7 @@ def test_what_fails_is_recorded_and_tried_again(small, capsys, monkeypatch):
         return fit(self, X, **per_row)
 
     monkeypatch.setattr(MahalanobisDetector, "_fit", sometimes)
-    assert command(small) == 1
+    assert command(small) == 4
     out, err = capsys.readouterr()
     assert "1 done now, 1 failed" in out
     assert "failed: cross-manipulation | faces | one | fold 1 of 2: RuntimeError: a singular" in err
@@ -206,7 +206,7 @@ def test_an_image_that_cannot_be_read_fails_its_cells_only(small, capsys):
     picture = small.parent / "faces" / "0-0-patch.png"
     good = picture.read_bytes()
     picture.write_bytes(b"no image")
-    assert command(small) == 1
+    assert command(small) == 4
     out, err = capsys.readouterr()
     assert "1 done now, 1 failed" in out
     assert re.search(r"failed: .*0-0-patch.png: not an image file", err)
@@ -215,6 +215,38 @@ def test_an_image_that_cannot_be_read_fails_its_cells_only(small, capsys):
     out = capsys.readouterr().out
     assert "2 cells: 0 were done, 2 done now" in out  # the dataset is another one now
     assert "1 of 36 images embedded now" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX links")
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize(
+    "name", ["results.json", "report.md", "log.jsonl", "cells/x.json", "failed/.x.tmp",
+             "cross-manipulation-faces.png"],
+)  # fmt: skip
+@pytest.mark.parametrize("source", ["CONFIG", "faces.csv", "faces/0-0-genuine.png"])
+def test_no_result_takes_the_place_of_an_input(small, capsys, source, name, link):
+    source = small if source == "CONFIG" else small.parent / source
+    before = source.read_bytes()
+    output = small.parent / "benchmark-results" / name
+    output.parent.mkdir(parents=True)
+    link(source, output)
+    assert command(small) == 2
+    assert "it is the input" in capsys.readouterr().err
+    assert source.read_bytes() == before
+    assert os.path.samefile(output, source)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+def test_results_are_their_owners_alone(small):
+    before = os.umask(0)
+    try:
+        assert command(small) == 0
+    finally:
+        os.umask(before)
+    folder = small.parent / "benchmark-results"
+    paths = [folder, *folder.rglob("*")]
+    assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in paths if path.is_dir()} == {0o700}
 
 
 def test_other_seeds_and_pictures_are_other_cells(small):

@@ -34,5 +34,5 @@ class Recorder:
     def score_samples(self, pairs):
         self.calls.append(len(pairs))
         if any("bad" in probe for _, probe in pairs):
-            raise ImageError("row 0, column 1: it is bad")
+            raise ImageError("it is bad", row=0, column=1)
         return np.array([float("good" in probe) for _, probe in pairs])

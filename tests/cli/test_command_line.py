@@ -41,9 +41,12 @@ def test_a_model_that_gives_no_verdicts_is_refused(tmp_path, capsys):
     assert "holds a PairDifference, which gives no verdicts" in error_of(capsys)
 
 
-def test_debug_shows_the_traceback():
-    with pytest.raises(FileNotFoundError):
-        main(["score", "no-such-model", "a", "b", "--debug"])
+def test_debug_shows_the_traceback_and_the_code_is_the_same(capsys):
+    assert main(["score", "no-such-model", "a", "b", "--debug"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):")
+    assert "FileNotFoundError" in said
+    assert said.splitlines()[-1].startswith("sklearn-diffake: error: ")
 
 
 @pytest.mark.parametrize("words", [[], ["judge"], ["fit", "p.csv"], ["score", "m", "--no-such"]])
@@ -63,7 +66,7 @@ def fails_with(error):
 
 def test_unexpected_errors_say_their_kind_and_extras_are_named(monkeypatch, capsys):
     monkeypatch.setattr(sklearn_diffake, "load_default", fails_with(KeyError("x")), raising=False)
-    assert main(["compare", "a", "b"]) == 2
+    assert main(["compare", "a", "b"]) == 3
     assert "KeyError: 'x'" in error_of(capsys)
     missing = ImportError("timm is not installed: pip install\n'sklearn-diffake[timm]'")
     monkeypatch.setattr(sklearn_diffake, "load_default", fails_with(missing), raising=False)

@@ -54,7 +54,7 @@ def test_fit_names_the_line_of_a_photograph_without_face(folder, tmp_path, capsy
     rows = [("face.png", "face.png"), ("face.png", folder / "red.png")]
     table = write_table(tmp_path / "p.csv", rows)
     assert main(["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY]) == 2
-    assert "line 3 (probe), file" in error_of(capsys)
+    assert "line 3: probe, file" in error_of(capsys)
     words = ["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY, "--on-missing", "crop"]
     assert main([*words, "--components", "1"]) == 0
     assert "(1 faces found)" in capsys.readouterr().out
@@ -65,7 +65,7 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
     first, second = (f"{{0}}/{name}".format(folder) for name in names)
     (tmp_path / "p.csv").write_text(f"reference,probe\n{first}\n\n{second}\n")
     assert main(["fit", str(tmp_path / "p.csv"), "-o", str(tmp_path / "m"), *FIT]) == 2
-    assert "line 4 (reference), file" in error_of(capsys)
+    assert "line 4: reference, file" in error_of(capsys)
     assert not (tmp_path / "m").exists()
 
 
@@ -77,7 +77,7 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
         (["--contamination", "0.9"], "contamination"),
         (["--backbone", "resnet"], "backbone='resnet' is unknown"),
         (["-o", "no-such-folder/model"], "no-such-folder"),
-        (["-o", "."], "is a folder"),
+        (["-o", "."], "it is a directory"),
     ],
 )
 def test_fit_finds_wrong_options_before_it_reads_photographs(

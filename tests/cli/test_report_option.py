@@ -49,7 +49,7 @@ def test_no_report_on_what_cannot_be_judged(folder, tmp_path):
             "'why.pdf': expected a name that ends in .html or .png",
         ),
         (["a", "b", "c", "--report", "why.html"], "one pair, there are 2"),
-        (["a", "b", "--report", "no-such-folder/why.html"], "cannot write there"),
+        (["a", "b", "--report", "no-such-folder/why.html"], "there is no folder"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_work(recorder, capsys, words, expected):

@@ -73,12 +73,12 @@ def test_json_says_the_true_name(saved, tmp_path, capsys):
 
 def test_why_a_pair_has_no_score(saved, monkeypatch, tmp_path, capsys):
     def fail(pairs):
-        raise ImageError(f"row 0, column 1: file {pairs[0][1]}: broken")
+        raise ImageError(f"broken {CLEAR}", row=0, column=1, path=pairs[0][1])
 
     monkeypatch.setattr(saved, "score_samples", fail)
     table = write_table(tmp_path / "pairs.csv", [("ref", f"{CLEAR}bad")])
     assert main(["score", "model", "--csv", table, "--quiet"]) == 2
-    assert f"{ESCAPED}bad: broken" in no_code_in(capsys).out
+    assert f"{ESCAPED}bad': broken {ESCAPED}" in no_code_in(capsys).out
 
 
 @pytest.mark.parametrize(

@@ -167,9 +167,9 @@ def test_frames_that_cannot_be_judged_are_left_out(recorder, tmp_path, capsys, m
 
     def choose(pairs):
         if len(pairs) > 1:
-            raise ImageError("row 1, column 1: together")
+            raise ImageError("together", row=1, column=1)
         if pairs[0][1].endswith("000001.png"):
-            raise ImageError("row 0, column 1: no face")
+            raise ImageError("no face", row=0, column=1)
         return real(pairs) + 0.25
 
     monkeypatch.setattr(recorder, "score_samples", choose)
@@ -186,7 +186,7 @@ def test_a_video_none_of_whose_frames_can_be_judged(recorder, tmp_path, capsys, 
     clip = write_clip(tmp_path / "bad.mp4", [flat(100)] * 4)
 
     def refuse(pairs):
-        raise ImageError("row 0, column 1: no face")
+        raise ImageError("no face", row=0, column=1)
 
     monkeypatch.setattr(recorder, "score_samples", refuse)
     assert main(["compare", "a.jpg", clip, "--json"]) == 2

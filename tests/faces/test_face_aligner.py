@@ -138,8 +138,20 @@ def test_missing_face_is_an_error_that_names_row_column_and_file(tmp_path):
     face, blank = save_all([small_face(), noise(1, (60, 60))[0]], tmp_path)
     with pytest.raises(ImageError, match=r"no face was found in 1 of 2 images") as caught:
         aligner().fit_transform([(face, face), (face, blank)])
-    assert f"row 1, column 1, file {blank!r}" in str(caught.value)
+    assert str(caught.value).startswith(f"row 1, column 1, file {blank!r}: no face")
+    error = caught.value
+    assert (error.row, error.column, error.path) == (1, 1, blank)
     assert 'on_missing="warn"' in str(caught.value)
+
+
+def test_files_without_a_face_are_named_up_to_five(tmp_path):
+    files = save_all([small_face(), *noise(7)], tmp_path)
+    with pytest.raises(ImageError) as caught:
+        aligner().fit_transform([(files[0], blank) for blank in files[1:]])
+    named = "; ".join(f"file {name!r}" for name in files[2:6])
+    expected = f"no face was found in 7 of 8 images: this one; {named}; and 2 more (see missing_)."
+    assert caught.value.message.startswith(expected)
+    assert (caught.value.row, caught.value.column, caught.value.path) == (0, 1, files[1])
 
 
 def test_missing_faces_are_counted_and_named_up_to_five():
@@ -172,7 +184,7 @@ def test_centre_crop_without_a_word():
 
 def test_one_pixel_has_no_face():
     pixel = np.zeros((1, 1, 3), np.uint8)
-    with pytest.raises(ImageError, match="no face was found in 1 of 1 images: row 0"):
+    with pytest.raises(ImageError, match=r"^row 0: no face was found in 1 of 1 images\."):
         aligner().fit_transform([pixel])
     assert aligner(on_missing="crop").fit_transform([pixel]).shape == (1, 48, 48, 3)
 

@@ -19,6 +19,9 @@ from sklearn_diffake.images.errors import ImageError, VideoError
         ({"row": 3, "column": 1}, "row 3, column 1: broken"),
         ({"path": "x.jpg"}, "file 'x.jpg': broken"),
         ({"row": 3, "column": 1, "path": "x.jpg"}, "row 3, column 1, file 'x.jpg': broken"),
+        ({"column": 0}, "reference: broken"),
+        ({"column": 1, "path": "x.jpg"}, "probe, file 'x.jpg': broken"),
+        ({"column": 2}, "column 2: broken"),
         ({"row": 2, "path": "c.mp4", "frame": 7}, "row 2, file 'c.mp4', frame 7: broken"),
     ],
 )

@@ -237,8 +237,8 @@ def test_nothing_is_near_where_nothing_is_known():
     ("genuine", "message"),
     [
         (np.zeros((3, 5)), r"genuine has shape \(3, 5\), expected pairs .* \(m, 6\)"),
-        (noise(3, (SIDE, SIDE)), "genuine: these are single images, expected pairs"),
-        ([("a.png", "b.png")], "genuine: row 0, column 0, file 'a.png': no such file"),
+        (noise(3, (SIDE, SIDE)), "these are single images, expected pairs .in `genuine`"),
+        ([("a.png", "b.png")], r"row 0, column 0, file 'a.png': no such file .*in `genuine`"),
     ],
 )
 def test_genuine_pairs_that_do_not_fit(genuine, message):
@@ -423,7 +423,7 @@ def test_the_photograph_that_cannot_be_used_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"^reference: expected a path"):
         explain(pipe, 3, probe)
     pipe.steps[0] = ("align", FaceAligner(SIDE, device="cpu").fit([probe]))
-    with pytest.raises(ImageError, match="no face was found in 1 of 1 images: reference"):
+    with pytest.raises(ImageError, match=r"^reference: no face was found in 1 of 1 images"):
         explain(pipe, reference, probe)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 import sys
 from dataclasses import replace
@@ -174,11 +175,31 @@ def test_a_report_that_fails_leaves_the_file_as_it_was(explanation, tmp_path, mo
     def broken(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr("sklearn_diffake.utils._replace.os.replace", broken)
+    monkeypatch.setattr("sklearn_diffake.utils._atomic_files.os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
         getattr(PairReport(explanation), f"to_{kind}")(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX links")
+@pytest.mark.parametrize("link", [None, os.symlink, os.link])
+@pytest.mark.parametrize("side", ["reference", "probe", "nearest"])
+@pytest.mark.parametrize("kind", ["html", "png"])
+def test_a_report_replaces_no_photograph(explanation, tmp_path, side, link, kind):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"a face")
+    if side == "nearest":
+        nearest = replace(explanation.nearest, names=[("a.png", str(photo))] * 9)
+        shown = replace(explanation, nearest=nearest)
+    else:
+        shown = replace(explanation, **{side: replace(getattr(explanation, side), name=str(photo))})
+    output = tmp_path / "why" if link else photo
+    if link:
+        link(photo, output)
+    with pytest.raises(ValueError, match="it is the input"):
+        getattr(PairReport(shown), f"to_{kind}")(output)
+    assert photo.read_bytes() == b"a face"
 
 
 def test_without_matplotlib(explanation, tmp_path, monkeypatch):

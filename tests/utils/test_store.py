@@ -311,6 +311,18 @@ def test_a_claim_ends_with_its_lease(store):
     assert store.claim("model", [digest]) == set()
 
 
+@pytest.mark.parametrize(
+    ("ahead", "free"), [(0, False), (30, False), (-100, False), (90, True), (1e9, True)]
+)
+def test_a_claim_dated_in_the_future_is_ignored(store, monkeypatch, ahead, free):
+    """As after the clock was set back; a clock a little ahead is that of another host."""
+    now = time.time()
+    monkeypatch.setattr(_store.time, "time", lambda: now + ahead)
+    assert store.claim("model", [b"digest"]) == {b"digest"}
+    monkeypatch.setattr(_store.time, "time", lambda: now)
+    assert in_thread(store.claim, "model", [b"digest"]) == ({b"digest"} if free else set())
+
+
 def test_each_digest_is_given_to_one_of_many_threads(store):
     digests = digests_of(range(300))
     given = joblib.Parallel(n_jobs=6, backend="threading")(

@@ -349,10 +349,10 @@ def test_a_file_is_set_aside_by_one_process_only(tmp_path, monkeypatch):
 
     really_open = _store_sqlite._open
 
-    def too_late(file):
+    def too_late(file, wait_seconds):
         monkeypatch.setattr(_store_sqlite, "_open", really_open)
         file.unlink()  # by another process, after it was looked up and before it was opened
-        return really_open(file)
+        return really_open(file, wait_seconds)
 
     monkeypatch.setattr(_store_sqlite, "_open", too_late)
     store.put_many("model", {b"new": b"value"})

@@ -1,19 +1,21 @@
 """The embedding store where it cannot write: full disks, missing permission, long locks."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 from permissions import unprivileged
 
-from sklearn_diffake.utils import _store, _store_sqlite
+from sklearn_diffake.utils import _store, _store_locks, _store_sqlite
 from sklearn_diffake.utils._store import EmbeddingStore
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -27,7 +29,7 @@ def warns_once(folder):
     """Expect one RuntimeWarning that names the folder, however much is tried."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        yield
+        yield caught
     assert [warning.category for warning in caught] == [RuntimeWarning]
     assert repr(str(folder)) in str(caught[0].message)
 
@@ -212,6 +214,81 @@ def test_a_writer_that_does_not_let_go_is_not_waited_for_forever(tmp_path, monke
         other.execute("ROLLBACK")
     store.put_many("model", {b"new": b"value"})
     assert store.get_many("model", [b"new"]) == {b"new": b"value"}
+
+
+def use_everything(store):
+    """Do what embedding some pairs does with a store; return how long it took."""
+    start = time.monotonic()
+    for i in range(20):
+        digests = [bytes([i, j]) for j in range(4)]
+        assert store.get_file_digests([(f"/{i}", 1, 2, 3)]) == {}
+        assert store.get_many("model", digests) == {}
+        assert store.claim("model", digests) == set(digests)
+        store.put_many("model", dict.fromkeys(digests, b"value"))
+        store.put_file_digests({(f"/{i}", 1, 2, 3): b"digest"})
+        store.release("model", digests)
+    return time.monotonic() - start
+
+
+def no_locks(descriptor, operation):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def never_answers(descriptor, operation):
+    time.sleep(600)
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("lock", "reason"),
+    [(no_locks, "does not lock files"), (never_answers, "does not answer when a file is locked")],
+)
+def test_a_file_system_without_locks_costs_seconds_in_all(tmp_path, monkeypatch, lock, reason):
+    monkeypatch.setattr(_store_locks.fcntl, "lockf", lock)
+    monkeypatch.setattr(_store_locks, "_ANSWER_SECONDS", 0.3)
+    with warns_once(tmp_path) as caught:
+        seconds = use_everything(EmbeddingStore(tmp_path))
+    assert reason in str(caught[0].message)
+    assert seconds < 2
+    assert not list(tmp_path.glob("*.sqlite"))
+
+
+def test_locks_that_are_always_held_are_waited_for_once(tmp_path, monkeypatch):
+    """As SQLite sees a file system whose locks fail after the first look."""
+    store = EmbeddingStore(tmp_path)
+    store.info()
+    monkeypatch.setattr(_store_sqlite, "_BUSY_SECONDS", 0.5)
+    store.close()
+    (file,) = tmp_path.glob("*.sqlite")
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with warns_once(tmp_path):
+            assert 0.4 < use_everything(store) < 2.5
+        other.execute("ROLLBACK")
+    store.put_many("model", {b"new": b"value"})
+    assert store.get_many("model", [b"new"]) == {b"new": b"value"}
+    database = _store_sqlite.get_database(tmp_path)
+    assert database.connection.execute("PRAGMA busy_timeout").fetchone()[0] == 500
+
+
+def test_the_wait_is_short():
+    assert _store_sqlite._BUSY_SECONDS + _store_locks._ANSWER_SECONDS < 15
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_store_is_its_owners_alone(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        store = EmbeddingStore(tmp_path / "a" / "store")
+        store.put_many("model", ITEMS)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "a").rglob("*")}
+        assert modes.pop("store") == 0o700
+        assert len(modes) >= 3  # the file, its log and the shared memory
+        assert set(modes.values()) == {0o600}
+        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)
 
 
 def test_a_connection_that_fails_is_replaced(tmp_path):

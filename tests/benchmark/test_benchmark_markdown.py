@@ -1,0 +1,102 @@
+"""What comes from tables and files is text in a report, and nothing else."""
+
+import html
+import re
+
+import pytest
+
+from sklearn_diffake.benchmark._markdown import Markup, escape, table
+from sklearn_diffake.benchmark._protocols import CALIBRATED
+from sklearn_diffake.benchmark._report import _SECTIONS, HEADS, _datasets_table, _report
+from sklearn_diffake.benchmark._summary import POOLED
+from sklearn_diffake.utils._printable import printable
+
+HOSTILE = [
+    "plain", "a_b_c", "_x_", "*x*", "**x**", "`x`", "``x", "a|b", "\\|", "\\", "x\\",
+    "<script>alert(1)</script>", "<b>", "&lt;", "&copy;", "<!-- x", "<http://x.y>", "<a@b.cd>",
+    "[x](http://x.y)", "![x](http://x.y)", "[x]: http://x.y", "[^1]", "http://x.y", "www.x.y",
+    "HTTPS://x.y", "a@b.cd", "# x", "x #", "- x", "+ x", "* x", "1. x", "2) x", "12.", "> x", "---",
+    "===", "    code", "\tx", "~~~", "~~x~~", "$x$", "$$x$$", "line\nnext", "a\r\n\r\n# head",
+    "\x1b[2J", "\x00", "gpj.\u202eexe", "\udcff", "\u2028x", ":---:", "| a | b |", "@somebody",
+    "0.250", "-0.5", ":smile:", "", "Zo\u00eb \u753b\u50cf",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def render():
+    markdown = pytest.importorskip("markdown_it", reason="needs the extra docs")
+    parser = markdown.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    return parser.render
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("place", ["### {}", "- {}", "- job: {}", "Device {}, seed 0."])
+def test_text_is_shown_as_it_is(render, text, place):
+    shown = render(place.format(escape(text)))
+    inner = place.removeprefix("### ").removeprefix("- ").format(printable(text.strip()))
+    tags = re.findall(r"<(\w+)", shown)
+    assert tags == {"#": ["h3"], "-": ["ul", "li"], "D": ["p"]}[place[0]]
+    visible = re.sub(r"</?(h3|ul|li|p)>", "", shown).strip()
+    assert html.unescape(visible) == inner.strip()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_table_keeps_its_form(render, text):
+    shown = render("\n".join(table(["name", text], [[text, Markup("`0.5` [0.1, 0.9]")]])))
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", shown)
+    expected = printable(text.strip())
+    assert [html.unescape(cell) for cell in cells] == [
+        "name", expected, expected, "<code>0.5</code> [0.1, 0.9]",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["http://x.y", "www.x.y", "HTTPS://x.y", "a@b.cd", "@somebody"])
+def test_no_link_of_github(text):
+    assert not re.search(r"(?i)(https?:|www\.|(^|[^\\])@)", escape(text))
+
+
+def test_every_section_escapes_every_name():
+    """Whatever is a name in a row: none of its marks comes through bare."""
+    evil = "<b>|`[x](y)\n# h"
+    row = {
+        "candidate": evil, "technique": POOLED, "fit": evil, "test": evil, "chosen": True,
+        "condition": [], "held_out_auc": 0.5, "transfer_eer": {"apcer": 0.5, "bpcer": 0.5},
+        "transfer_bpcer": {"apcer": 0.5, "bpcer": 0.5}, "n_faceless": 0,
+        "figures": {name: [0.25, 0.125, 0.5] for name in HEADS},
+    }  # fmt: skip
+    conditions = {"robustness": ["jpeg", 50], "compression": [evil, evil]}
+    for name, section in _SECTIONS.items():
+        rows = [{**row, "protocol": name, "condition": conditions.get(name, [])}]
+        if name == "cross-manipulation":
+            rows += [{**rows[0], "technique": evil}]
+            rows += [{**rows[0], "condition": [CALIBRATED, evil]}]
+        text = "\n".join(section(rows))
+        assert not re.search(r"(?<!\\)<b>|(?<!\\)`|^# h|\]\(y", text, re.MULTILINE), (name, text)
+        assert r"\<b\>" in text
+
+
+def test_datasets_and_failures_are_escaped():
+    evil = "<b>|`\n# h"
+    about = {"pairs": 1, "genuine": 1, "deepfakes": 0, "identity": 1, "video": 1, "images": 2,
+             "unreadable": 0, "fingerprint": "0" * 32, "technique": {evil: 1}}  # fmt: skip
+    versions = {"sklearn-diffake": "0", "scikit-learn": "0", "torch": "0", "python": "3.11.7 x"}
+    results = {
+        "versions": versions, "device": evil, "seed": 0, "cells": [], "images": 0,
+        "datasets": {evil: about}, "failures": {evil: evil},
+    }  # fmt: skip
+    text = "\n".join([*_datasets_table({evil: about}), *_report(results, [], [], 0.95)])
+    text = text.replace("`000000000000`", "")
+    assert not re.search(r"(?<!\\)<b>|(?<!\\)`|^# h", text, re.MULTILINE)
+
+
+def test_names_with_dollars_are_no_mathematics_in_figures():
+    pytest.importorskip("matplotlib", reason="needs the extra plots")
+    from sklearn_diffake.benchmark._figures import draw_figures
+
+    name = r"$\frac{broken$"
+    known = {"protocol": "cross-dataset", "candidate": name, "technique": POOLED}
+    figures = {key: [0.25, 0.125, 0.5] for key in HEADS}
+    rows = [{**known, "fit": name, "test": name, "figures": figures}]
+    drawn = draw_figures(rows, [], {})
+    assert all(picture.startswith(b"\x89PNG") for picture in drawn.values())
+    assert drawn

@@ -1,0 +1,309 @@
+"""What the exit codes mean, also where streams are closed, memory is short or a signal comes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_helpers import TINY
+
+import sklearn_diffake
+from sklearn_diffake.cli import _commands, main
+from sklearn_diffake.cli._exit_codes import EXIT_CODES, code_of
+
+ROOT = Path(__file__).resolve().parents[2]
+POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and streams")
+
+# A program whose model calls every probe by its name, without heavy imports.
+PROGRAM = """
+import sys, time
+import sklearn_diffake
+class Model:
+    offset_ = 0.0
+    def score_samples(self, pairs):
+        {body}
+        return [1.0 if "good" in probe else -1.0 for _, probe in pairs]
+sklearn_diffake.load_default = Model
+from sklearn_diffake.cli import run
+run()
+"""
+
+
+def start(*words, body="pass", code=PROGRAM, **options):
+    program = code.format(body=body) if code is PROGRAM else code
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words)],
+        cwd=ROOT, text=True, env=environment, **streams,
+    )  # fmt: skip
+
+
+def outcome(*words, **options):
+    process = start(*words, **options)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_a_verdict_of_a_process():
+    assert outcome("compare", "-q", "a", "good")[0] == 0
+    assert outcome("compare", "-q", "a", "good", "bad")[0] == 1
+    assert outcome("compare", "-q")[0] == 2
+
+
+def test_the_module_is_the_command():
+    code, out, _ = outcome("--version", code="import runpy; runpy.run_module('sklearn_diffake', "
+                           "run_name='__main__', alter_sys=True)")  # fmt: skip
+    assert (code, out) == (0, f"sklearn-diffake {sklearn_diffake.__version__}\n")
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+@pytest.mark.parametrize(
+    ("body", "expected", "said"),
+    [
+        ("raise ValueError('x')", 2, "error: x"),
+        ("raise OSError('x')", 2, "error: x"),
+        ("raise KeyError('x')", 3, "KeyError: 'x'"),
+        ("raise RuntimeError('x')", 3, "RuntimeError: x"),
+        ("raise MemoryError", 3, "out of memory"),
+        ("raise OSError(12, 'Cannot allocate memory')", 3, "out of memory"),
+        ("raise ImportError('libx.so: failed to map segment')", 3, "out of memory"),
+        ("def f(): f()\n        f()", 3, "RecursionError"),
+        ("raise KeyboardInterrupt", 130, "interrupted"),
+    ],
+)
+def test_errors(body, expected, said, debug):
+    code, out, err = outcome("compare", "-q", "a", "bad", *debug, body=body)
+    assert (code, out) == (expected, "")
+    assert said in err
+    assert ("Traceback" in err) == (bool(debug) and expected != 130)
+
+
+@POSIX
+def test_memory_that_really_runs_out():
+    body = (
+        "import numpy, resource; "
+        "resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); numpy.zeros(2**33)"
+    )
+    code, out, err = outcome("compare", "-q", "a", "bad", body=body)
+    assert (code, out) == (3, "")
+    assert re.search("error: out of memory: .*allocate", err)
+
+
+def closing(*descriptors):
+    def close():
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    return close
+
+
+@POSIX
+@pytest.mark.parametrize("probe", ["good", "bad"])
+@pytest.mark.parametrize("closed", [(2,), (0, 2), (0, 1, 2)], ids=str)
+def test_streams_that_are_closed_from_the_start(closed, probe):
+    body = "import warnings; warnings.warn('this goes to standard error')"
+    words = ("compare", "--json", "a", probe)
+    code, out, _ = outcome(*words, body=body, preexec_fn=closing(*closed))
+    assert code == (probe == "bad")
+    assert out.count("\n") == (1 not in closed)  # no warning among the results
+
+
+@POSIX
+def test_a_closed_stream_is_not_taken_over_by_a_file(tmp_path):
+    """Else what a library writes to descriptor 2 would end up in a file that was opened since."""
+    body = f"import os; opened = open({str(tmp_path / 'file')!r}, 'w'); os.write(2, b'noise')"
+    code, _, _ = outcome("compare", "-q", "a", "good", body=body, preexec_fn=closing(2))
+    assert code == 0
+    assert (tmp_path / "file").read_text() == ""
+
+
+@POSIX
+@pytest.mark.parametrize("probe", ["good", "bad"])
+def test_a_reader_of_messages_that_went_away_changes_nothing(probe):
+    reading, writing = os.pipe()
+    os.close(reading)
+    body = "import warnings; warnings.warn('x' * 100_000)"
+    code, out, _ = outcome("compare", "a", probe, body=body, stderr=writing)
+    os.close(writing)
+    assert code == (probe == "bad")
+    assert out.count("\n") == 2
+    reading, writing = os.pipe()
+    os.close(reading)
+    code, _, _ = outcome("compare", "a", probe, body="raise KeyError('x')", stderr=writing)
+    os.close(writing)
+    assert code == 3
+
+
+@POSIX
+def test_results_that_cannot_be_written_are_no_verdict():
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert outcome("compare", "-q", "a", "bad", stdout=writing)[0] == 141
+    os.close(writing)
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            code, _, err = outcome("compare", "-q", "a", "bad", stdout=full)
+        assert code == 2
+        assert "No space left" in err
+
+
+WAIT = "print('ready', file=sys.stderr, flush=True); time.sleep(60)"
+CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+
+
+@POSIX
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize(
+    "wait", [WAIT, f"\n        try: {WAIT}\n        except BaseException: pass"],
+    ids=["plain", "swallowed"],
+)  # fmt: skip
+def test_signals_during_the_work(name, wait):
+    process = start("compare", "-q", "a", "bad", body=wait)
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    process.communicate(timeout=60)
+    assert process.returncode == CODES[name]
+
+
+@POSIX
+def test_a_signal_that_is_to_be_ignored_is_ignored():
+    """As by nohup."""
+    body = "print('ready', file=sys.stderr, flush=True); time.sleep(0.5)"
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
+    process = start("compare", "-q", "a", "good", body=body, preexec_fn=ignore)
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signals_at_any_moment_are_no_verdict(name):
+    """From the start of the imports on to the end of the process; the model calls it genuine."""
+    number = getattr(signal, name)
+    begin = time.monotonic()
+    assert outcome("compare", "-q", "a", "good")[0] == 0
+    whole = time.monotonic() - begin
+    for i in range(12):
+        process = start("compare", "-q", "a", "good")
+        time.sleep(whole * (i + 0.5) / 11)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        if "Fatal Python error" in err or "init_import_site" in err:
+            continue  # before this program had begun
+        assert process.returncode in (0, CODES[name], -number), (i, err)
+
+
+@POSIX
+@pytest.mark.parametrize("name", CODES)
+def test_frames_of_videos_are_removed(name, tmp_path):
+    pytest.importorskip("av", reason="videos need the extra video")
+    from test_videos import flat, write_clip
+
+    clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 4)
+    (tmp_path / "tmp").mkdir()
+    environment = "import os; os.environ['TMPDIR'] = sys.argv.pop()"
+    code = PROGRAM.replace("import sys, time", f"import sys, time\n{environment}").format(body=WAIT)
+    process = start("compare", "-q", "a.jpg", clip, tmp_path / "tmp", code=code)
+    assert process.stderr.readline() == "ready\n"
+    assert len(list((tmp_path / "tmp").rglob("*.png"))) == 4
+    process.send_signal(getattr(signal, name))
+    process.communicate(timeout=60)
+    assert process.returncode == CODES[name]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+STORING = """
+from sklearn_diffake.utils._store import EmbeddingStore
+class Model(Model):
+    def score_samples(self, pairs):
+        store = EmbeddingStore(pairs[0][0])
+        for i in range(10**6):
+            store.put_many("model", {bytes([i % 256, j]): bytes([j]) * 5000 for j in range(40)})
+            if i == 0:
+                print("ready", file=sys.stderr, flush=True)
+sklearn_diffake.load_default = Model
+"""
+
+
+@POSIX
+def test_a_store_is_whole_after_sigterm(tmp_path):
+    from sklearn_diffake.utils._store import EmbeddingStore
+
+    code = PROGRAM.format(body="pass").replace("from sklearn_diffake.cli", f"{STORING}from "
+                                               "sklearn_diffake.cli")  # fmt: skip
+    for i in range(3):
+        process = start("compare", "-q", tmp_path / "store", "b", code=code)
+        assert process.stderr.readline() == "ready\n"
+        time.sleep(0.05 * i)
+        process.terminate()
+        assert process.communicate(timeout=60)[1] == "sklearn-diffake: error: interrupted\n"
+        assert process.returncode == 143
+        store = EmbeddingStore(tmp_path / "store")
+        known = store.get_many("model", [bytes([0, j]) for j in range(40)])
+        assert known == {bytes([0, j]): bytes([j]) * 5000 for j in range(40)}
+        store.close()
+    assert not list((tmp_path / "store").glob("*.damaged"))
+
+
+def test_handlers_are_left_alone_where_main_is_called(monkeypatch, capsys):
+    class Model:
+        offset_ = 0.0
+
+        def score_samples(self, pairs):
+            return [float(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)]
+
+    monkeypatch.setattr(sklearn_diffake, "load_default", Model, raising=False)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["compare", "-q", "a", "b", "--json"]) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert '"score": 1.0' in capsys.readouterr().out
+
+
+def test_failed_jobs_of_a_benchmark_have_a_code_of_their_own(monkeypatch, tmp_path, capsys):
+    from types import SimpleNamespace
+
+    from sklearn_diffake import benchmark
+
+    result = SimpleNamespace(
+        failures={"job": "why"}, images={"wanted": 0, "embedded": 0, "failed": 0}, n_cells=1,
+        n_before=0, seconds=1.0, folder=tmp_path,
+    )  # fmt: skip
+    config = SimpleNamespace(place=lambda *args: None)
+    monkeypatch.setattr(benchmark, "read_config", lambda path, trusted: config)
+    monkeypatch.setattr(benchmark, "run_benchmark", lambda config, **options: result)
+    assert main(["benchmark", "b.toml"]) == 4
+
+
+@pytest.mark.parametrize("command", [[], ["fit"], ["score"], ["compare"], ["benchmark"], ["demo"]])
+def test_all_codes_are_in_every_help(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    assert EXIT_CODES in capsys.readouterr().out
+
+
+def test_the_documentation_has_the_same_codes():
+    page = (ROOT / "docs" / "guide" / "command_line.rst").read_text(encoding="utf-8")
+    for code in re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE):
+        assert re.search(rf"^   \* - {code}$", page, re.MULTILINE), code
+
+
+def test_no_command_but_a_verdict_returns_one():
+    assert code_of(ValueError()) == 2
+    names = vars(_commands)
+    users = [name for name, value in names.items() if callable(value) and hasattr(value, "__code__")
+             and "NOT_GENUINE" in value.__code__.co_names]  # fmt: skip
+    assert users == ["score_command"]
+
+
+def test_a_model_that_needs_trust_is_bad_input(folder):
+    words = ["score", folder / "model", folder / "000.png", folder / "001.png"]
+    assert main([*map(str, words)]) == 2
+    assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 0

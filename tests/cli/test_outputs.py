@@ -1,0 +1,195 @@
+"""Outputs that are inputs are refused; the others are their owner's alone."""
+
+import os
+import shutil
+
+import pytest
+from cli_helpers import FIT, TINY, error_of, write_table
+
+from sklearn_diffake.cli import main
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX files")
+
+
+def mode_of(path):
+    return os.stat(path).st_mode & 0o777
+
+
+@pytest.fixture
+def mine(folder, tmp_path):
+    """A copy of some photographs, a table of them, and the fitted model."""
+    for i in range(8):
+        shutil.copy(folder / f"{i:03}.png", tmp_path)
+    shutil.copy(folder / "model", tmp_path / "model.html")
+    write_table(tmp_path / "p.csv", [(f"{i:03}.png", f"{i + 1:03}.png") for i in range(0, 8, 2)])
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def alias(path, kind):
+    other = path.parent / f"alias{path.suffix}"
+    if kind == "itself":
+        return path
+    (os.link if kind == "hard link" else os.symlink)(path, other)
+    return other
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
+@pytest.mark.parametrize("name", ["p.csv", "000.png", "007.png"])
+def test_fit_does_not_replace_its_table_or_a_photograph(mine, capsys, name, kind):
+    output = alias(mine / name, kind)
+    before = contents(mine)
+    assert main(["fit", str(mine / "p.csv"), "-o", str(output), *FIT]) == 2
+    assert "it is the input" in error_of(capsys)
+    assert contents(mine) == before
+
+
+def test_fit_does_not_replace_a_photograph_that_it_does_not_learn_from(mine, capsys):
+    rows = [("000.png", "001.png", 1), ("000.png", "002.png", -1)]
+    table = write_table(mine / "p.csv", rows, ("reference", "probe", "label"))
+    assert main(["fit", table, "-o", str(mine / "002.png"), *FIT]) == 2
+    assert "it is the input" in error_of(capsys)
+
+
+def test_fit_does_not_replace_its_backbone(mine, capsys):
+    (mine / "net.onnx").write_bytes(b"weights")
+    words = ["fit", str(mine / "p.csv"), "-o", str(mine / "net.onnx"), "--no-align"]
+    assert main([*words, "--backbone", str(mine / "net.onnx")]) == 2
+    assert "it is the input" in error_of(capsys)
+    assert (mine / "net.onnx").read_bytes() == b"weights"
+
+
+def test_fit_does_not_replace_its_store(mine, capsys):
+    words = ["fit", str(mine / "p.csv"), *FIT, "--cache", str(mine / "store")]
+    assert main([*words, "-o", str(mine / "m")]) == 0
+    (store,) = (mine / "store").glob("*.sqlite")
+    capsys.readouterr()
+    assert main([*words, "-o", str(store)]) == 2
+    assert "it is the input" in error_of(capsys)
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
+@pytest.mark.parametrize("name", ["000.png", "001.png", "model.html"])
+def test_a_report_replaces_neither_a_photograph_nor_the_model(mine, capsys, name, kind):
+    pytest.importorskip("matplotlib")
+    output = alias(mine / name, kind)
+    before = contents(mine)
+    words = ["score", mine / "model.html", mine / "000.png", mine / "001.png", "--report", output]
+    assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 2
+    assert "it is the input" in error_of(capsys)
+    assert contents(mine) == before
+
+
+@POSIX
+def test_a_report_does_not_replace_the_table(mine, capsys):
+    (mine / "p.csv").unlink()
+    table = write_table(mine / "table.html", [("000.png", "001.png")])
+    before = contents(mine)
+    assert main(["compare", "--csv", table, "--report", table]) == 2
+    assert "it is the input" in error_of(capsys)
+    assert contents(mine) == before
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["fifo", "directory", "/dev/stdout", "/dev/zero"])
+def test_fit_replaces_regular_files_only(mine, capsys, kind):
+    output = mine / "out"
+    if kind == "fifo":
+        os.mkfifo(output)
+    elif kind == "directory":
+        output.mkdir()
+    else:
+        output = kind
+    before = os.lstat(output)
+    assert main(["fit", str(mine / "p.csv"), "-o", str(output), *FIT]) == 2
+    assert "cannot write" in error_of(capsys)
+    assert os.path.samestat(before, os.lstat(output))
+
+
+@POSIX
+def test_fit_into_the_null_device(mine, capsys):
+    assert main(["fit", str(mine / "p.csv"), "-o", os.devnull, *FIT]) == 0
+    assert "fitted on 4 pairs" in capsys.readouterr().out
+
+
+@POSIX
+@pytest.mark.parametrize(("public", "expected"), [([], 0o600), (["--public"], 0o644)])
+def test_a_model_is_its_owners_alone_unless_it_is_public(mine, public, expected):
+    before = os.umask(0o022)
+    try:
+        words = ["fit", str(mine / "p.csv"), "-o", str(mine / "m"), *FIT, *public]
+        assert main(words) == 0
+        assert mode_of(mine / "m") == expected
+        (mine / "m").chmod(0o640)
+        assert main(words) == 0
+        assert mode_of(mine / "m") == 0o640
+    finally:
+        os.umask(before)
+
+
+@POSIX
+def test_what_holds_faces_is_its_owners_alone(mine):
+    pytest.importorskip("matplotlib")
+    before = os.umask(0)
+    try:
+        words = [mine / "model.html", mine / "000.png", mine / "001.png", "--cache", mine / "store"]
+        words = ["score", *map(str, words), "--trust", TINY, "--device", "cpu", "--report"]
+        for name in ("why.html", "why.png"):
+            assert main([*words, str(mine / name)]) == 0
+            assert mode_of(mine / name) == 0o600
+        assert mode_of(mine / "store") == 0o700
+        assert {mode_of(path) for path in (mine / "store").iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+
+
+@POSIX
+def test_frames_in_the_cache_are_their_owners_alone(tmp_path):
+    pytest.importorskip("av", reason="videos need the extra video")
+    from test_videos import flat, write_clip
+
+    from sklearn_diffake.datasets import extract_frames
+
+    clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 3)
+    before = os.umask(0)
+    try:
+        for crop in (None, lambda image: [[0, 0, 16, 16]]):
+            frames = extract_frames(clip, cache=tmp_path / "cache" / "below", crop=crop)
+            assert len(frames.paths) == 3
+        paths = list((tmp_path / "cache").rglob("*"))
+        assert {mode_of(path) for path in paths if path.is_file()} == {0o600}
+        assert {mode_of(path) for path in paths if path.is_dir()} == {0o700}
+        assert mode_of(tmp_path / "cache") == 0o700
+    finally:
+        os.umask(before)
+
+
+def test_a_video_that_is_named_as_the_cache_stays(tmp_path):
+    pytest.importorskip("av", reason="videos need the extra video")
+    from test_videos import flat, write_clip
+
+    from sklearn_diffake.datasets import extract_frames
+
+    clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 3)
+    with open(clip, "rb") as file:
+        before = file.read()
+    with pytest.raises(FileExistsError):
+        extract_frames(clip, cache=clip)
+    with open(clip, "rb") as file:
+        assert file.read() == before
+
+
+@pytest.mark.parametrize("name", ["reference.png", "photos", "model.diffake", "demo.txt"])
+def test_the_demo_replaces_nothing_of_others(tmp_path, capsys, name):
+    pytest.importorskip("skimage", reason="needs the extra demo")
+    precious = tmp_path / name
+    precious.write_bytes(b"precious")
+    assert main(["demo", "-o", str(tmp_path)]) == 2
+    assert f"the folder holds {name!r}, which is not of an earlier demo" in error_of(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert precious.read_bytes() == b"precious"
