@@ -132,7 +132,7 @@ def _unfold(pair: Pair, options: dict[str, Any]) -> list[FramePair] | str:
             sides.append(_frames(path, options))
         except VideoError as error:
             return f"{name}, file {path!r}: {error}"
-    whole = FramePair(pair.reference, pair.probe, pair.paths, pair.label, pair.line)
+    whole = FramePair(**vars(pair))
     return [
         replace(whole, paths=(first, second), times=(then, now))
         for (first, then), (second, now) in product(*sides)

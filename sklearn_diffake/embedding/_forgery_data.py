@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from ..base import genuine_mask
 from ..faces._images import image_digest
 from ..faces._map import ImageMap
-from ..faces._table import ImageTable, image_table
+from ..images.table import ImageTable, image_table
 from ..utils._progress import progress_bar
 from ._face_embedder import resize
 

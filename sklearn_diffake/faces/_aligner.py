@@ -19,7 +19,7 @@ from ..utils._store import EmbeddingStore, as_store
 from ._detection import detect_faces
 from ._geometry import centre_square, fit_similarity, template, warp
 from ._map import ImageMap
-from ._table import ImageTable, image_table
+from ..images.table import ImageTable, image_table
 
 _logger = logging.getLogger(__name__)
 _SHOWN = 5  # rows named in a message

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from sklearn_diffake.utils._labels import CONVENTION, LabelError, check_labels
 from sklearn_diffake.utils._missing import is_missing
 
 _NEVER = np.iinfo(np.int64).max  # a position that no row has
@@ -362,13 +363,13 @@ def _read(
     for row, value in enumerate(groups):
         if is_missing(value):
             raise ValueError(f"Row {row} ({paths[row]}) has no value in column {group!r}.")
-    for row, value in enumerate(labels):
-        if value not in (1, -1):
-            raise ValueError(
-                f"Row {row} ({paths[row]}) has label {value!r}; expected +1 (genuine) or -1 "
-                "(deepfake)."
-            )
-    return paths, np.asarray(labels, dtype=np.int64), groups
+    try:
+        return paths, check_labels(labels, name=f"column {label!r}"), groups
+    except LabelError as error:
+        raise ValueError(
+            f"Row {error.row} ({paths[error.row]}) has label {error.value!r}; expected "
+            f"{CONVENTION}."
+        ) from error
 
 
 def _column_names(table: Any) -> list[str]:

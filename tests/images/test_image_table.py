@@ -9,7 +9,7 @@ from image_helpers import PAIR_FORMS, SINGLE_FORMS, as_pairs, as_singles, noise,
 from PIL import Image
 
 from sklearn_diffake.faces import ImageError
-from sklearn_diffake.faces._table import image_table
+from sklearn_diffake.images.table import image_table
 
 
 @pytest.mark.parametrize("form", PAIR_FORMS)
