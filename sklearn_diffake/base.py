@@ -15,11 +15,12 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from sklearn_diffake.utils._labels import GENUINE, any_labels, check_labels
+from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._links import DocumentedMixin
 
 __all__ = [
     "BaseDetector",
+    "LabelError",
     "any_labels",
     "check_finite",
     "genuine_mask",
@@ -193,7 +194,7 @@ def refuse_single_pictures(X: Any) -> None:
     ValueError
         If its rows are embeddings of single pictures.
     """
-    if _SINGLE.get(id(X)) is X:
+    if X is not None and _SINGLE.get(id(X)) is X:
         raise ValueError(
             f"X holds {len(X)} single pictures, one in each row; a detector judges pairs: one pair "
             "is written [(reference, probe)], and PairDifference turns its embeddings into one row."

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from sklearn_diffake.datasets._tree import Source, Video
 from sklearn_diffake.datasets._videos import PairOptions, import_pandas, pair_videos, read_rows
-from sklearn_diffake.utils._delimited import read_columns
+from sklearn_diffake.utils._delimited import TableError, read_columns
 
 _MOST_COLUMNS = 1000  # pandas takes minutes over very many
 
@@ -156,5 +156,7 @@ def _read_file(path: Path) -> list[Video]:
     pandas = import_pandas()
     try:
         return read_rows(pandas.DataFrame(read_columns(path, most=_MOST_COLUMNS)), path.parent)
+    except TableError:  # names the file
+        raise
     except ValueError as error:
-        raise ValueError(f"table {path}: {getattr(error, 'message', error)}") from error
+        raise ValueError(f"table {path}: {error}") from error

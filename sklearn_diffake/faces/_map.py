@@ -10,9 +10,9 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from ..images.errors import ImageError
+from ..images.table import ImageTable
 from ..utils._store import EmbeddingStore
 from ._images import file_key, image_digest, read_image
-from ..images.table import ImageTable
 
 _logger = logging.getLogger(__name__)
 _RECALL_BYTES = 64 * 2**20  # stored results are read in portions of this size

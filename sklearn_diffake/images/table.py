@@ -178,11 +178,12 @@ def find_pair_columns(names: Sequence[Any]) -> tuple[int, int]:
     counts = [plain.count(name) for name in PAIR_COLUMNS]
     if counts == [1, 1]:
         return plain.index(PAIR_COLUMNS[0]), plain.index(PAIR_COLUMNS[1])
-    for name, other, count in zip(PAIR_COLUMNS, PAIR_COLUMNS[::-1], counts, strict=True):
+    for name, count in zip(PAIR_COLUMNS, counts, strict=True):
         if count > 1:
             raise ValueError(f"{count} columns are named {name!r}: {list(names)}")
-        if count == 1:
-            raise ValueError(f"there is a column {name!r} but none named {other!r}: {list(names)}")
+    if any(counts):
+        present, absent = PAIR_COLUMNS if counts[0] else PAIR_COLUMNS[::-1]
+        raise ValueError(f"there is a column {present!r} but none named {absent!r}: {list(names)}")
     if len(names) != 2:
         raise ValueError(
             f"the columns are {list(names)}; expected reference and probe by these names, or two "
@@ -235,7 +236,7 @@ class _Builder:
         if _is_picture(cell):
             return self._add_source(cell)
         pictures = list(cell)
-        where = {"row": row, "column": column}
+        where: dict[str, Any] = {"row": row, "column": column}
         if not pictures:
             raise ImageError("the template is empty; expected one picture at least", **where)
         if not all(_is_picture(picture) for picture in pictures):

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.metrics._checks import check_rows
+from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._missing import is_missing
 
 

@@ -91,7 +91,7 @@ def iter_pairs(table: DelimitedTable) -> Iterator[PairRow]:
 
 
 def load_pairs(path: str | os.PathLike[str]) -> Bunch:
-    """Read a table of pairs from a CSV file.
+    r"""Read a table of pairs from a CSV file.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def load_pairs(path: str | os.PathLike[str]) -> Bunch:
     >>> from pathlib import Path
     >>> from sklearn_diffake.pairs import load_pairs
     >>> _ = Path("pairs.csv").write_text(
-    ...     "id;Probe;Reference;Label\\n7;/new/a.mp4;/old/a1.jpg|/old/a2.jpg;1.0\\n"
+    ...     "id;Probe;Reference;Label\n7;/new/a.mp4;/old/a1.jpg|/old/a2.jpg;1.0\n"
     ... )
     >>> pairs = load_pairs("pairs.csv")
     >>> pairs.data.tolist()
@@ -189,9 +189,7 @@ def _find_layout(table: DelimitedTable) -> _Layout:
     except ValueError as error:
         raise table.error(str(error), table.header.line) from error
     taken = {*sides, label, person}
-    extra = {
-        name or f"column {i + 1}": i for i, name in enumerate(names) if i not in taken
-    }
+    extra = {name or f"column {i + 1}": i for i, name in enumerate(names) if i not in taken}
     return _Layout(sides, label, person, extra, names)
 
 

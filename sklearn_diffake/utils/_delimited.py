@@ -7,6 +7,7 @@ import csv
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, TextIOWrapper
@@ -221,28 +222,29 @@ def _decode(file: IO[bytes]) -> TextIOWrapper:
     """Return the text of a file, by its byte order mark; bytes that are not UTF-8 are kept."""
     buffered = file if isinstance(file, BufferedReader) else BufferedReader(file)  # type: ignore
     if buffered.peek(2)[:2] in _WIDE_MARKS:
-        return TextIOWrapper(buffered, encoding="utf-16", newline="")
+        return TextIOWrapper(buffered, "utf-16", errors="surrogatepass", newline="")
     return TextIOWrapper(buffered, "utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _text_lines(path: str, text: TextIOWrapper) -> Iterator[str]:
     """Yield the lines of a file; what is not text raises an error that names the line."""
-    number = 0
+    number = 1
     try:
-        for number, line in enumerate(text, 1):
+        for line in text:
             if not line.isascii():
-                line.encode()
+                line.encode()  # bytes that are not UTF-8 fail here
             if "\0" in line:
-                raise ValueError("a zero byte")
+                raise ValueError("it holds a zero byte")
             yield line
-    except ValueError as error:  # a UnicodeError is one
-        if isinstance(error, TableError):
+            number += 1
+    except ValueError as error:
+        if isinstance(error, TableError):  # of the reader that was given a line
             raise
         raise TableError(
             f"this is not a text file in UTF-8 or UTF-16 ({error}); in Excel, save it as "
             "'CSV UTF-8'",
             path=path,
-            line=max(number, 1),
+            line=number,
         ) from error
 
 
@@ -262,11 +264,11 @@ def _start(path: str, lines: Iterator[str]) -> DelimitedTable:
         raise TableError("is empty: expected a header and rows", path=path)
     while header.cells and not header.cells[-1]:
         header.cells.pop()
-    names = [plain_name(name) for name in header.cells if name]
-    for name in names:
-        if names.count(name) > 1:
+    names = Counter(plain_name(name) for name in header.cells if name)
+    for name, count in names.items():
+        if count > 1:
             raise TableError(
-                f"{names.count(name)} columns are named {name!r}", path=path, line=header.line
+                f"{count} columns are named {name!r}", path=path, line=header.line, column=name
             )
     return DelimitedTable(path, header, _aligned(path, header, rows))
 

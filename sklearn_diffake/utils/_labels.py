@@ -18,7 +18,7 @@ _LENIENT: ContextVar[bool] = ContextVar("lenient labels", default=False)
 
 
 class LabelError(ValueError):
-    """A label that is neither +1 nor -1.
+    """A label that is neither +1 nor -1; a ValueError.
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ class LabelError(ValueError):
     value : object
         The label.
     """
+
+    __module__ = "sklearn_diffake.base"  # where it is public
 
     def __init__(self, message: str, row: int, value: Any) -> None:
         super().__init__(message)
