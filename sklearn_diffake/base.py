@@ -194,9 +194,10 @@ def refuse_single_pictures(X: Any) -> None:
     ValueError
         If its rows are embeddings of single pictures.
     """
-    if X is not None and _SINGLE.get(id(X)) is X:
+    marked = _SINGLE.get(id(X))
+    if marked is not None and marked is X:
         raise ValueError(
-            f"X holds {len(X)} single pictures, one in each row; a detector judges pairs: one pair "
+            f"X holds {len(marked)} single pictures, one in each row; a detector judges pairs: one pair "
             "is written [(reference, probe)], and PairDifference turns its embeddings into one row."
         )
 

@@ -21,7 +21,7 @@ _STDIN = "-"
 
 
 class TableError(ValueError):
-    """A table that cannot be used.
+    r"""A table that cannot be used.
 
     Its text is composed once, from the attributes: ``pairs.csv, line 3: message``.
 
@@ -46,6 +46,17 @@ class TableError(ValueError):
         As given.
     column : str or None
         As given.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.pairs import TableError, load_pairs
+    >>> _ = Path("bad.csv").write_text("reference,probe,label\na.jpg,b.jpg,0\n")
+    >>> try:
+    ...     load_pairs("bad.csv")
+    ... except TableError as error:
+    ...     print(error)
+    bad.csv, line 2: label '0'; expected 1 (genuine) or -1 (deepfake)
     """
 
     def __init__(
