@@ -197,8 +197,8 @@ def refuse_single_pictures(X: Any) -> None:
     marked = _SINGLE.get(id(X))
     if marked is not None and marked is X:
         raise ValueError(
-            f"X holds {len(marked)} single pictures, one in each row; a detector judges pairs: one pair "
-            "is written [(reference, probe)], and PairDifference turns its embeddings into one row."
+            f"X holds {len(marked)} single pictures, one in each row, and a detector judges pairs: "
+            "one pair is written [(reference, probe)], and PairDifference makes one row of it."
         )
 
 
