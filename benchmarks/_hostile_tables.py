@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn_diffake.benchmark import read_config
 from sklearn_diffake.cli._table import read_pairs
 from sklearn_diffake.datasets import load_video_table
+from sklearn_diffake.pairs import load_pairs
 
 
 class PairTables(Kind):
@@ -32,6 +33,7 @@ class PairTables(Kind):
         return mutating.csv_table(rng, data, others, [str(self.traps.folder / "picture.png")])
 
     def use(self, path):
+        load_pairs(path)
         read_pairs(path, labelled=True)
 
 

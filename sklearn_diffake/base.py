@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._links import DocumentedMixin
 
 __all__ = [
     "BaseDetector",
+    "LabelError",
+    "any_labels",
     "check_finite",
     "genuine_mask",
     "genuine_rows",
+    "mark_single_pictures",
+    "refuse_single_pictures",
     "row_blocks",
     "take_rows",
 ]
 _BLOCK = 2**21  # bytes
+# Arrays of one embedding per row that a transformer returned, by their id; an array that was
+# sliced or computed from one of them is another array.
+_SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
 
 
 def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
@@ -46,42 +54,20 @@ def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If `y` is not numeric, has another length, or leaves no genuine row.
-
-    Warns
-    -----
-    UserWarning
-        If `y` holds labels other than +1 and -1; such rows count as genuine.
+        If a label is neither +1 nor -1, `y` has another length, or no row is genuine.
     """
     if y is None:
         return np.ones(n_samples, dtype=bool)
-    labels = _numeric_labels(y)
+    labels = check_labels(y)
     if len(labels) != n_samples:
         raise ValueError(f"X and y differ in length: {n_samples} rows in X, {len(labels)} in y.")
-    mask = labels != -1
+    mask = labels == GENUINE
     if not mask.any():
         raise ValueError(
             f"No genuine row to learn from: all {n_samples} rows are labelled -1 (deepfake). "
             "A one-class detector is fitted on rows labelled +1 (genuine)."
         )
-    other = np.flatnonzero(mask & (labels != 1))
-    if other.size:
-        warnings.warn(
-            f"{other.size} labels in y are neither +1 (genuine) nor -1 (deepfake), the first being "
-            f"{labels[other[0]]:g} in row {other[0]}. Every row not labelled -1 is taken as "
-            "genuine and learned from.",
-            UserWarning,
-            stacklevel=2,
-        )
     return mask
-
-
-def _numeric_labels(y: ArrayLike) -> NDArray[np.float64]:
-    labels = column_or_1d(y)
-    try:
-        return np.asarray(labels, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"y must hold +1 (genuine) or -1 (deepfake): {error}.") from error
 
 
 def take_rows(X: Any, mask: NDArray[np.bool_]) -> Any:
@@ -120,7 +106,7 @@ def genuine_rows(X: Any, y: ArrayLike | None) -> Any:
     Raises
     ------
     ValueError
-        If `y` is not numeric, has another length, or leaves no genuine row.
+        If a label is neither +1 nor -1, `y` has another length, or no row is genuine.
 
     Examples
     --------
@@ -173,6 +159,47 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
         f"Input {name} contains {what} in row {rows[0]}{more}. "
         "Remove or repair these rows: every value must be finite."
     )
+
+
+def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
+    """Note that the rows of an array are embeddings of single pictures, which are not pairs.
+
+    In shape, such an array is like an array of differences. A pipeline hands it on as it is, so
+    that a detector can refuse it, see :func:`refuse_single_pictures`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d)
+        One embedding per row.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, d)
+        The same array.
+    """
+    _SINGLE[id(X)] = X
+    return X
+
+
+def refuse_single_pictures(X: Any) -> None:
+    """Raise an error if `X` is an array that :func:`mark_single_pictures` was given.
+
+    Parameters
+    ----------
+    X : object
+        What a detector is given.
+
+    Raises
+    ------
+    ValueError
+        If its rows are embeddings of single pictures.
+    """
+    marked = _SINGLE.get(id(X))
+    if marked is not None and marked is X:
+        raise ValueError(
+            f"X holds {len(marked)} single pictures, one in each row, and a detector judges pairs: "
+            "one pair is written [(reference, probe)], and PairDifference makes one row of it."
+        )
 
 
 class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
@@ -245,12 +272,14 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         Raises
         ------
         ValueError
-            If `X` is not 2-D and finite, `y` has another length, or no row is genuine.
+            If `X` is not 2-D and finite, a label is neither +1 nor -1, `y` has another length, or
+            no row is genuine.
         """
         return self._fit_genuine(X, y)
 
     def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> BaseDetector:
         """Fit on the genuine rows; `per_row` arrays (None allowed) are cut as `X` is."""
+        refuse_single_pictures(X)
         X = self._validate(X, reset=True)
         genuine = genuine_mask(y, _num_samples(X))
         X = take_rows(X, genuine)
@@ -295,6 +324,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
             Does not depend on which other rows are scored with it.
         """
         check_is_fitted(self)
+        refuse_single_pictures(X)
         return np.asarray(self._score(self._validate(X, reset=False)), dtype=np.float64)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:

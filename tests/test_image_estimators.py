@@ -25,13 +25,18 @@ from image_helpers import (
 )
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_diffake import embedding, persistence
 from sklearn_diffake import faces as faces_package
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.novelty import GaussianMixtureDetector
+from sklearn_diffake.novelty import (
+    ConformalDetector,
+    GaussianMixtureDetector,
+    GenuineOnly,
+    MahalanobisDetector,
+)
 from sklearn_diffake.pairs import PairDifference
 
 IMAGE_ESTIMATORS = [
@@ -152,7 +157,9 @@ def test_bad_objects_are_named(estimator, item, message, images):
 @every_estimator
 @pytest.mark.parametrize("X", [None, "photo.png", b"photo.png", [], [("a.png",)], [("a.png",) * 3]])
 def test_no_tables(estimator, X):
-    with pytest.raises(ImageError, match=r"^(X is a single|X has 0 rows|row 0 has [13] image)"):
+    with pytest.raises(
+        ImageError, match=r"^(X is a single|X has 0 rows|row 0: it has [13] picture)"
+    ):
         clone(estimator).fit(X)
 
 
@@ -320,13 +327,46 @@ def test_search_over_the_whole_pipeline(form, labelled, cache, tmp_path):
     assert search.score(X, y) > 0.9
 
 
+HINT = r"one pair is written \[\(reference, probe\)\]"
+
+
 @pytest.mark.parametrize("form", SINGLE_FORMS)
-def test_single_images_slice_too(form, labelled, cache, tmp_path):
-    """Without differences: one embedding a row goes to the detector as it is."""
+def test_no_detector_takes_single_images(form, labelled, cache, tmp_path):
     photos, _ = labelled
-    y = np.tile([1, 1, -1], 8)
     X = as_singles(form, photos, save_all(photos, tmp_path))
-    pipe = pipeline(cache)
-    scores = cross_val_score(pipe, X, y, cv=2, scoring="roc_auc", error_score="raise")
-    expected = cross_val_score(pipe, photos, y, cv=2, scoring="roc_auc", error_score="raise")
-    np.testing.assert_array_equal(scores, expected)
+    with_differences = pipeline(cache)
+    without = make_pipeline(*pipeline(cache)[:2], ConformalDetector(MahalanobisDetector()))
+    for model in (with_differences, without, make_pipeline(with_differences[1], GenuineOnly())):
+        with pytest.raises(ValueError, match=f"(?i){HINT}"):
+            model.fit(X)
+
+
+def test_single_images_are_not_judged_either(labelled, cache):
+    photos, y = labelled
+    pairs = as_pairs("list of tuples of arrays", photos, None)
+    model = pipeline(cache).fit(pairs, y)
+    embedder = model["embed"]
+    rows = np.random.default_rng(0).normal(size=(60, embedder.transform(photos[:1]).shape[1]))
+    on_rows = ConformalDetector(MahalanobisDetector(), target_bpcer=0.1).fit(rows)
+    for given in ((photos[0], photos[1]), photos, np.stack(photos[:2])):
+        for judge in (model.predict, model.score_samples, model.decision_function):
+            with pytest.raises(ValueError, match=f"(?i){HINT}"):
+                judge(given)
+    for judge in (on_rows.predict, on_rows.score_samples, on_rows.p_values):
+        with pytest.raises(ValueError, match=HINT):
+            judge(embedder.transform(photos))
+    assert on_rows.predict(embedder.transform(photos)[:3] + 0).shape == (3,)  # a row by choice
+
+
+def test_one_pair_needs_its_brackets(labelled, cache):
+    photos, y = labelled
+    model = pipeline(cache).fit(as_pairs("list of tuples of arrays", photos, None), y)
+    with pytest.raises(ImageError, match=f"X is a tuple of 2.*{HINT}"):
+        model.predict((photos[0], photos[1]))
+    assert model.predict([(photos[0], photos[1])]).shape == (1,)
+
+
+def test_templates_are_refused_by_their_place(labelled, cache):
+    photos, _ = labelled
+    with pytest.raises(ImageError, match="row 1, column 0: a template of 2 pictures"):
+        pipeline(cache).fit([(photos[0], photos[1]), ([photos[2], photos[3]], photos[4])])

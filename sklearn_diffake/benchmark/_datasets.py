@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,11 @@ from numpy.typing import NDArray
 from sklearn_diffake.benchmark._registry import find_loader
 from sklearn_diffake.benchmark._specs import DatasetSpec
 from sklearn_diffake.model_selection import connected_groups
-from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.pairs import TableError, make_reference_pairs, make_same_video_pairs
+from sklearn_diffake.pairs import load_pairs as read_pair_table
+from sklearn_diffake.utils._delimited import plain_name, read_columns, resolve
 from sklearn_diffake.utils._groups import name_codes
+from sklearn_diffake.utils._labels import parse_label
 from sklearn_diffake.utils._missing import is_missing
 
 GENUINE = "genuine"
@@ -110,11 +111,10 @@ def _from_loader(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, A
 
 def _from_images(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
     """Pair the images of a table, one a row."""
-    images = _read_csv(spec.value, ("path",))
-    folder = Path(spec.value).parent
-    images["path"] = [str(folder / path) for path in images["path"]]
-    labels = _labels(images, len(images["path"]))
-    table = {**images, "label": labels}
+    images: dict[str, Any] = read_columns(spec.value, ("path",))
+    images["path"] = [resolve(spec.value, path) for path in images["path"]]
+    labels = [_label(cell, row) for row, cell in enumerate(images.get("label", []))]
+    table = {**images, "label": labels or [1] * len(images["path"])}
     options = dict(spec.arguments)
     mode, exclude = options.pop("mode"), options.pop("exclude")
     if mode == "reference":
@@ -128,48 +128,36 @@ def _from_images(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, A
     return pairs.data, pairs.target, known
 
 
+def _label(cell: str, row: int) -> int:
+    """Read the label of an image, which must have one if there is such a column."""
+    try:
+        label = parse_label(cell)
+    except ValueError as error:
+        raise ValueError(f"row {row}: {error}") from error
+    if label is None:
+        raise ValueError(f"row {row}: the label is empty; expected 1 (genuine) or -1 (deepfake)")
+    return label
+
+
 def _from_pairs(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
-    """Read a table of pairs, one a row."""
-    known = _read_csv(spec.value, _PATHS)
-    folder = Path(spec.value).parent
-    for side in _PATHS:
-        known[side] = [str(folder / path) for path in known[side]]
-    labels = _labels(known, len(known["probe"]))
-    known["technique"] = _techniques(known, labels)
-    data = np.array([known[side] for side in _PATHS], dtype=object).T
-    return data, labels, known
-
-
-def _read_csv(path: str, needed: Sequence[str]) -> dict[str, list[str]]:
-    """Read a CSV file with a header as columns."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            rows = list(reader)
-            columns = list(reader.fieldnames or [])
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.reader.line_num}: {error}") from error
-    for name in needed:
-        if name not in columns:
-            raise ValueError(f"{path} has no column {name!r}; it has {columns}")
-    if not rows:
-        raise ValueError(f"{path} has a header and no rows")
-    for number, row in enumerate(rows):
-        if None in row or None in row.values():
-            raise ValueError(f"{path}, row {number}: not as many cells as the header has")
-        for name in needed:
-            if not row[name]:
-                raise ValueError(f"{path}, row {number}: {name} is empty")
-    return {name: [row[name] for row in rows] for name in columns}
-
-
-def _labels(columns: Mapping[str, Any], n_rows: int) -> NDArray[np.int64]:
-    """Read +1 and -1; without such a column all rows are genuine."""
-    values = columns.get("label", ["1"] * n_rows)
-    for row, value in enumerate(values):
-        if value.strip() not in ("1", "+1", "-1"):
-            raise ValueError(f"row {row}: label {value!r}; expected 1 (genuine) or -1 (deepfake)")
-    return np.array([int(value) for value in values])
+    """Read a table of pairs, one a row; without a column of labels all are genuine."""
+    pairs = read_pair_table(spec.value)
+    for line, paths in zip(pairs.lines.tolist(), pairs.data, strict=True):
+        if any(isinstance(cell, tuple) for cell in paths):
+            raise TableError(
+                "templates of several pictures are not compared yet", path=spec.value, line=line
+            )
+    target = np.ones(len(pairs.data), dtype=np.int64) if pairs.target is None else pairs.target
+    unknown = np.flatnonzero(np.isnan(target))
+    if unknown.size:
+        line = int(pairs.lines[unknown[0]])
+        raise TableError("the label is empty", path=spec.value, line=line, column="label")
+    known: dict[str, Any] = {plain_name(name): list(values) for name, values in pairs.extra.items()}
+    known |= {side: list(pairs.data[:, i]) for i, side in enumerate(_PATHS)}
+    if pairs.groups is not None:
+        known["identity"] = ["" if person is None else person for person in pairs.groups]
+    known["technique"] = _techniques(known, target)
+    return pairs.data, target, known
 
 
 def _techniques(columns: Mapping[str, Any], labels: NDArray[np.int64]) -> list[str]:
@@ -188,6 +176,8 @@ def _texts(columns: Mapping[str, Any], name: str, n_rows: int) -> NDArray[Any]:
 
 def _groups(spec: DatasetSpec, columns: Mapping[str, Any], n_rows: int) -> NDArray[Any]:
     """Return what must be kept on one side, each kind of name told apart by a prefix."""
+    if isinstance(columns, dict):  # of a file, where names are compared in lower case
+        spec = replace(spec, groups=tuple(map(plain_name, spec.groups or ())))
     for name in spec.groups or ():
         if name not in columns:
             raise ValueError(f"groups: there is no column {name!r}; there are {list(columns)}")

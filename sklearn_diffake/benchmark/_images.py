@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._workers import in_parallel
 from sklearn_diffake.embedding import EmbeddingStore
-from sklearn_diffake.faces._table import image_table
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.read import file_key, image_digest, read_image
+from sklearn_diffake.images.table import image_table
 from sklearn_diffake.utils._progress import progress_bar
 
 _FILES_PER_TASK = 64

@@ -68,9 +68,10 @@ does not align gets whole frames. Videos need the extra video: pip install 'skle
 """
 
 _CSV_FORM = """\
-PAIRS.csv has a header and one pair a line: the columns reference and probe or, if none has
-these names, the first two; and, if there is one, label: 1 genuine, -1 deepfake. Relative paths
-start at the folder of PAIRS.csv. Commas, semicolons or tabs may separate the columns.
+PAIRS.csv has a header and one pair a line: the columns reference and probe, in any order, or two
+columns in this one; and, if there are any, label (1 genuine, -1 deepfake, empty unknown), person,
+and others, which come back with --json. Relative paths start at the folder of PAIRS.csv; - is
+standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
 """
 
 

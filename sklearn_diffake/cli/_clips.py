@@ -131,7 +131,7 @@ def _unfold(pair: Pair, model: Any, options: dict[str, Any]) -> list[FramePair] 
             sides.append(_frames(path, model, options))
         except VideoError as error:
             return str(error.at(column=column, path=path))
-    whole = FramePair(pair.reference, pair.probe, pair.paths, pair.label, pair.line)
+    whole = FramePair(**vars(pair))
     return [
         replace(whole, paths=(first, second), times=(then, now))
         for (first, then), (second, now) in product(*sides)

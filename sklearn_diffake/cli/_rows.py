@@ -42,6 +42,10 @@ def make_row(pair: Pair, result: Numbers | str, threshold: float) -> dict[str, A
         row |= {"verdict": GENUINE if decision >= 0 else DEEPFAKE}
     if pair.label is not None:
         row["label"] = pair.label
+    if pair.person is not None:
+        row["person"] = pair.person
+    if pair.extra:
+        row["extra"] = pair.extra
     return row
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._tree import Source, Video
 from sklearn_diffake.datasets._videos import PairOptions, import_pandas, pair_videos, read_rows
+from sklearn_diffake.utils._delimited import TableError, read_columns
 
-_MOST_COLUMNS = 1000
+_MOST_COLUMNS = 1000  # pandas takes minutes over very many
 
 
 def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[PairOptions]) -> Any:
@@ -22,8 +22,8 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
     Parameters
     ----------
     table : DataFrame, str or Path
-        One row per video or picture, or a CSV file in UTF-8 with a header; in a file, relative
-        paths begin at its folder. The columns are
+        One row per video or picture, or a CSV file with a header, in any of the forms that
+        :func:`.load_pairs` reads; in a file, relative paths begin at its folder. The columns are
 
         - ``path``: a video or a picture, which is a frame as it is;
         - ``label``: +1 genuine, -1 deepfake;
@@ -167,13 +167,8 @@ def _read_file(path: Path) -> list[Video]:
     """Read a CSV file; an error names it."""
     pandas = import_pandas()
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            n_columns = len(next(csv.reader(file), ()))
-        if n_columns > _MOST_COLUMNS:  # pandas takes minutes where names are empty or the same
-            raise ValueError(f"it has {n_columns} columns, expected at most {_MOST_COLUMNS}")
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        if table.empty:
-            raise ValueError("it has no rows")
-        return read_rows(table, path.parent)
-    except (ValueError, csv.Error) as error:  # the errors of pandas' parsers are of this type too
+        return read_rows(pandas.DataFrame(read_columns(path, most=_MOST_COLUMNS)), path.parent)
+    except TableError:  # names the file
+        raise
+    except ValueError as error:
         raise ValueError(f"table {path}: {error}") from error

@@ -34,6 +34,7 @@ from sklearn_diffake.images.video import OnDamage
 from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
+from sklearn_diffake.utils._labels import CONVENTION, parse_label
 from sklearn_diffake.utils._progress import progress_bar, tell
 
 if TYPE_CHECKING:
@@ -387,6 +388,17 @@ def _person(frame: pd.DataFrame) -> pd.Series:
     return frame["identity"].where(frame["identity"] != "", scene)
 
 
+def _label(cell: Any, row: int, path: str) -> int:
+    """Read the label of a row, which must have one."""
+    try:
+        label = parse_label(cell)
+    except ValueError:
+        label = None
+    if label is None:
+        raise ValueError(f"Row {row} ({path}) has label {cell!r}; expected {CONVENTION}.")
+    return label
+
+
 def read_rows(table: Any, root: Path) -> list[Video]:
     """Read a DataFrame whose columns are those of `Video`; relative paths begin at `root`."""
     for name in ("path", "label"):
@@ -396,14 +408,9 @@ def read_rows(table: Any, root: Path) -> list[Video]:
     texts = table[known].astype(object).where(table[known].notna(), "").astype(str)
     videos = []
     for i, (row, label) in enumerate(zip(texts.to_dict("records"), table["label"], strict=True)):
-        if str(label).strip() not in ("1", "+1", "1.0", "-1", "-1.0"):
-            raise ValueError(
-                f"Row {i} ({row['path']}) has label {label!r}; expected +1 (genuine) or -1 "
-                "(deepfake)."
-            )
         if not row["path"]:
             raise ValueError(f"Row {i} has no path.")
-        value = int(float(label))
+        value = _label(label, i, row["path"])
         row.setdefault("technique", GENUINE if value == 1 else "deepfake")
         row["video"] = row.get("video") or row["path"]
         row["path"] = str(root / row["path"])

@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ..base import mark_single_pictures
 from ..faces._map import ImageMap
-from ..faces._table import image_table
+from ..images.table import image_table
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
@@ -218,7 +219,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
             f" on {resolve_device(self.device)}" if self.n_embedded_ else "",
             len(table.sources) - self.n_embedded_,
         )
-        return result
+        return result if table.is_pairs else mark_single_pictures(result)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the coordinates of an embedding.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..base import genuine_mask
 from ..faces._map import ImageMap
-from ..faces._table import ImageTable, image_table
 from ..images.read import image_digest
+from ..images.table import ImageTable, image_table
 from ..utils._groups import connected_rows, group_codes, value_codes
 from ..utils._progress import progress_bar
 from ._face_embedder import resize

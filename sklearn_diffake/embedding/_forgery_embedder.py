@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..faces._table import image_table
+from ..images.table import image_table
 from ..utils._device import resolve_device
 from ._backbones import (
     SHIPPED,

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..images.errors import ImageError
+from ..images.table import ImageTable, image_table
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
@@ -19,7 +20,6 @@ from ..utils._store import EmbeddingStore, as_store
 from ._detection import detect_faces
 from ._geometry import centre_square, fit_similarity, template, warp
 from ._map import ImageMap
-from ._table import ImageTable, image_table
 
 _logger = logging.getLogger(__name__)
 _SHOWN = 5  # rows named in a message

@@ -11,8 +11,8 @@ from joblib import effective_n_jobs
 
 from ..images.errors import ImageError
 from ..images.read import file_key, image_digest, read_image
+from ..images.table import ImageTable
 from ..utils._store import EmbeddingStore, FileKey
-from ._table import ImageTable
 
 _logger = logging.getLogger(__name__)
 _RECALL_BYTES = 64 * 2**20  # stored results are read in portions of this size

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from ..faces import ImageError, read_image
-from ..faces._table import ImageTable, image_table
+from ..images.table import ImageTable, image_table
 from ._parts import Parts, take_apart
 
 _INNER = ("estimator_", "detector_")  # where detectors keep the one they wrap

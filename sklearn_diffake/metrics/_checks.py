@@ -11,36 +11,10 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.utils._groups import name_codes
+from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._missing import is_missing
 
 _NAMES = {1: "genuine (+1)", -1: "deepfake (-1)"}
-
-
-def check_labels(y_true: ArrayLike) -> NDArray[np.int64]:
-    """Check that labels are +1 or -1, and return them as an array.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        +1 for genuine, -1 for deepfake.
-
-    Returns
-    -------
-    y_true : ndarray of shape (n_samples,), int64
-
-    Raises
-    ------
-    ValueError
-        If a label is neither +1 nor -1.
-    """
-    labels = column_or_1d(y_true)
-    wrong = np.flatnonzero(~np.isin(labels, [1, -1]))
-    if wrong.size:
-        raise ValueError(
-            f"y_true must hold +1 (genuine) or -1 (deepfake); row {wrong[0]} holds "
-            f"{labels[wrong[0]]!r}."
-        )
-    return labels.astype(np.int64)
 
 
 def check_scores(
@@ -68,7 +42,7 @@ def check_scores(
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class that is
         needed is absent.
     """
-    labels = check_labels(y_true)
+    labels = check_labels(y_true, name="y_true")
     values = np.asarray(column_or_1d(score), dtype=np.float64)
     check_consistent_length(labels, values)
     check_finite(values, name="score")

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.base import check_finite
-from sklearn_diffake.metrics._checks import check_labels, check_rows
+from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.utils._groups import name_codes
+from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._missing import is_missing
 
 
@@ -145,7 +146,7 @@ def _pool(how: str, trim: float) -> Callable[[NDArray[np.float64]], float]:
 
 def _labels(y_true: ArrayLike, code: NDArray[np.int64], names: NDArray[Any]) -> NDArray[np.int64]:
     """Return the labels, the same for all rows of a video."""
-    labels = check_labels(check_rows(y_true, len(code), name="y_true"))
+    labels = check_labels(check_rows(y_true, len(code), name="y_true"), name="y_true")
     genuine = np.bincount(code, weights=labels == 1)
     mixed = np.flatnonzero((genuine > 0) & (genuine < np.bincount(code)))
     if mixed.size:

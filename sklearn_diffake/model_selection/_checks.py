@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from sklearn_diffake.metrics._checks import check_labels
 from sklearn_diffake.utils._groups import name_codes
+from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._missing import is_missing
 
 

@@ -18,7 +18,7 @@ from sklearn.utils import Tags, _safe_indexing, column_or_1d, gen_batches, get_t
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_consistent_length, check_is_fitted
 
-from sklearn_diffake.base import BaseDetector, check_finite
+from sklearn_diffake.base import BaseDetector, check_finite, refuse_single_pictures
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
 from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._progress import progress_bar, tell
@@ -229,6 +229,7 @@ class ConformalDetector(BaseDetector):
             on the others.
         """
         check_is_fitted(self)
+        refuse_single_pictures(X)
         scores = self._inner_scores(self._validate(X, reset=False))
         masses = (
             masses[np.searchsorted(calibration, score, side="right")]

@@ -1,7 +1,15 @@
 """Two vectors become one difference; and which images to pair in the first place."""
 
 from sklearn_diffake.pairs._difference import PairDifference
+from sklearn_diffake.pairs._pair_table import TableError, load_pairs
 from sklearn_diffake.pairs._pairing import make_reference_pairs, make_same_video_pairs
 from sklearn_diffake.pairs._scaler import DifferenceScaler
 
-__all__ = ["DifferenceScaler", "PairDifference", "make_reference_pairs", "make_same_video_pairs"]
+__all__ = [
+    "DifferenceScaler",
+    "PairDifference",
+    "TableError",
+    "load_pairs",
+    "make_reference_pairs",
+    "make_same_video_pairs",
+]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, row_blocks
 from sklearn_diffake.utils._links import DocumentedMixin
@@ -91,8 +91,8 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
 
     Embeddings of shape ``(n, 2, d)`` become differences of shape ``(n, k)``. What the two columns
     are is for the caller to decide: a trusted reference and a probe (Ibsen et al. [1]_), or two
-    frames of the video under suspicion (DiffFake [2]_). Input of shape ``(n, k)`` is taken as
-    differences already made and returned as it is.
+    frames of the video under suspicion (DiffFake [2]_). One embedding per row, of shape ``(n, d)``,
+    is refused: it would be taken for a difference.
 
     Parameters
     ----------
@@ -119,11 +119,7 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     n_features_in_ : int
-        Width of the input seen in fit: `d` for pairs, `k` for differences already made.
-    input_ndim_ : int
-        3 if fit saw pairs, 2 if it saw differences already made. `transform` expects the same.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen in fit, if it saw a table whose columns are all named by strings.
+        Width `d` of the embeddings seen in fit.
 
     See Also
     --------
@@ -168,8 +164,8 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, 2, d) or (n_samples, k)
-            Pairs of embeddings, or differences already made.
+        X : array-like of shape (n_samples, 2, d)
+            Pairs of embeddings.
         y : None
             Ignored.
 
@@ -191,24 +187,22 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, 2, d) or (n_samples, k)
-            Of the form seen in fit.
+        X : array-like of shape (n_samples, 2, d)
+            Pairs of embeddings of the width seen in fit.
 
         Returns
         -------
         differences : ndarray of shape (n_samples, k)
-            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``. 2-D input is returned as it is.
+            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``.
 
         Raises
         ------
         ValueError
-            If the form or width differs from that seen in fit, a row does not hold two
-            embeddings, or holds NaN or infinity.
+            If the width differs from that seen in fit, a row does not hold two embeddings, or
+            holds NaN or infinity.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
-        if X.ndim == 2:
-            return X
         differences = np.empty((len(X), self._width()), dtype=X.dtype)
         for rows in row_blocks(X):
             differences[rows] = self._combine(X[rows])
@@ -237,9 +231,7 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the input columns; they are those of the output too if differences came in
-            already made, and not used for pairs, whose columns are ``squared_0, squared_1, ...``
-            by the operator.
+            Not used: the columns are ``squared_0, squared_1, ...`` by the operator.
 
         Returns
         -------
@@ -247,37 +239,26 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
             One name per column.
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
-        if self.input_ndim_ == 2:
-            return names
         if self.operator == "cosine":
             return np.array(["cosine"], dtype=object)
         return np.array([f"{self.operator}_{i}" for i in range(self._width())], dtype=object)
 
     def _validate(self, X: Any, *, reset: bool) -> NDArray:
-        """Return `X` as a finite float array of shape (n, 2, d) or (n, k)."""
-        is_pairs = (X if hasattr(X, "ndim") else np.asarray(X)).ndim > 2
+        """Return `X` as a finite float array of shape (n, 2, d)."""
+        _check_pairs(np.shape(X))
         X = validate_data(
             self,
             X,
             reset=reset,
             dtype=[np.float64, np.float32],
-            order="C" if is_pairs else None,  # sums in one order, whatever the layout
-            ensure_2d=not is_pairs,
-            allow_nd=is_pairs,
+            order="C",  # sums in one order, whatever the layout
+            ensure_2d=False,
+            allow_nd=True,
             ensure_all_finite=False,
         )
-        if is_pairs:
-            _check_pairs(X)
         check_finite(X)
         if reset:
-            self.input_ndim_, self.n_features_in_ = X.ndim, X.shape[-1]
-        elif X.ndim != self.input_ndim_:
-            forms = {2: "differences already made (n, k)", 3: "pairs of embeddings (n, 2, d)"}
-            raise ValueError(
-                f"X has shape {X.shape}, but PairDifference was fitted on "
-                f"{forms[self.input_ndim_]}: give it the same form again."
-            )
+            self.n_features_in_ = X.shape[-1]
         elif X.shape[-1] != self.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[-1]} features, but PairDifference is expecting "
@@ -287,21 +268,25 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
-def _check_pairs(X: NDArray) -> None:
-    """Raise an error unless `X` has shape (n, 2, d) with d >= 1."""
-    expected = "Expected shape (n, 2, d): the two embeddings of a pair in every row"
-    if X.ndim != 3:
+def _check_pairs(shape: tuple[int, ...]) -> None:
+    """Raise an error unless `shape` is (n, 2, d) with d >= 1."""
+    expected = (
+        "Expected shape (n, 2, d): the two embeddings of a pair in every row. One pair is written "
+        "[(reference, probe)]."
+    )
+    if len(shape) != 3:
         raise ValueError(
-            f"X has {X.ndim} dimensions, shape {X.shape}; row 0 is an array of shape "
-            f"{X.shape[1:]}. {expected}."
+            f"X has {len(shape)} dimensions, shape {shape}; row 0 is an array of shape "
+            f"{shape[1:]}. {expected}"
         )
-    if X.shape[1] != 2 or X.shape[2] == 0:
+    if shape[1] != 2 or shape[2] == 0:
         raise ValueError(
-            f"X has shape {X.shape}: row 0 holds {X.shape[1]} embeddings of {X.shape[2]} "
-            f"numbers. {expected}."
+            f"X has shape {shape}: row 0 holds {shape[1]} embeddings of {shape[2]} numbers. "
+            f"{expected}"
         )

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.utils._groups import name_codes, value_codes
+from sklearn_diffake.utils._labels import CONVENTION, LabelError, check_labels
 from sklearn_diffake.utils._missing import is_missing
 from sklearn_diffake.utils._natural import natural_key
 from sklearn_diffake.utils._spelling import name_key
@@ -375,13 +376,13 @@ def _read(
     for row, value in enumerate(groups):
         if is_missing(value):
             raise ValueError(f"Row {row} ({paths[row]}) has no value in column {group!r}.")
-    for row, value in enumerate(labels):
-        if value not in (1, -1):
-            raise ValueError(
-                f"Row {row} ({paths[row]}) has label {value!r}; expected +1 (genuine) or -1 "
-                "(deepfake)."
-            )
-    return paths, np.asarray(labels, dtype=np.int64), groups
+    try:
+        return paths, check_labels(labels, name=f"column {label!r}"), groups
+    except LabelError as error:
+        raise ValueError(
+            f"Row {error.row} ({paths[error.row]}) has label {error.value!r}; expected "
+            f"{CONVENTION}."
+        ) from error
 
 
 def _column_names(table: Any) -> list[str]:

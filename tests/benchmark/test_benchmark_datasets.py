@@ -140,8 +140,8 @@ def test_a_limit_keeps_whole_people(images):
 BAD = {
     "no column": (("file",), [("a.png",)], "has no column 'path'; it has .*'file'"),
     "no rows": (("path",), [], "has a header and no rows"),
-    "ragged": (("path", "label"), [("a.png",)], "row 0: not as many cells as the header"),
-    "empty": (("path", "label"), [("", 1)], "row 0: path is empty"),
+    "ragged": (("path", "label"), [("a.png",)], "t.csv, line 2: 1 cells, where the header has 2"),
+    "empty": (("path", "label"), [("", 1)], "t.csv, line 2: path is empty"),
     "label": (("path", "label"), [("a.png", 1), ("b.png", 0)], "row 1: label '0'; expected 1"),
     "huge": (("path",), [("a.png",), ("x" * 200_000,)], "t.csv, line 3: field larger than"),
     "nobody": (("path", "label"), [("a.png", 1)], "identity"),

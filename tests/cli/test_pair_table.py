@@ -62,7 +62,7 @@ def test_quoted_cells_keep_separators_and_lines_are_counted(tmp_path):
         (b"reference,probe\na,b,c\n", "line 2: 3 cells"),
         (b"reference,probe\na,b\nc,\n", "line 3: probe is empty"),
         (b"old,new\n,b\n", "line 2: old is empty"),
-        (b"reference,probe,label\na,b,fake\n", "line 2: label 'fake'"),
+        (b"reference,probe,label\na,b,maybe\n", "line 2: label 'maybe'"),
         (b"reference,probe,label\na,b,1\nc,d,0\n", "line 3: label '0'"),
         (b"reference,probe,label\na,b,nan\n", "line 2: label 'nan'"),
         (b'reference,probe\n"a"b,c\n', "line 2: "),

@@ -201,7 +201,7 @@ def test_a_packet_that_the_container_marks_is_no_good_frame(tmp_path):
     path.write_bytes(data[: start + 188] + data[start + 2 * 188 :])
     with av.open(str(path)) as file:
         assert any(packet.is_corrupt for packet in file.demux(video=0))
-    with pytest.raises(VideoError, match="cut off or damaged after frame 10[5-7]"):
+    with pytest.raises(VideoError, match=r"cut off or damaged after frame 10[5-7]"):
         list(sample_frames(path, 8))
     with pytest.warns(UserWarning, match="the video is damaged"):
         frames = list(sample_frames(path, 199, on_damage="skip"))

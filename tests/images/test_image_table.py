@@ -9,7 +9,7 @@ from image_helpers import PAIR_FORMS, SINGLE_FORMS, as_pairs, as_singles, noise,
 from PIL import Image
 
 from sklearn_diffake.faces import ImageError
-from sklearn_diffake.faces._table import image_table
+from sklearn_diffake.images.table import image_table
 
 
 @pytest.mark.parametrize("form", PAIR_FORMS)
@@ -46,20 +46,20 @@ def test_paths_and_objects_that_recur_are_listed_once():
     [
         [np.zeros((2, 5, 5, 3), np.uint8), np.ones((2, 7, 5, 3), np.uint8)],
         [["a.png", "b.png"], ["c.png", "d.png"]],
-        (("a.png", "b.png"), ("c.png", "d.png")),
+        ([("a.png", "b.png"), ["c.png", "d.png"]]),
         deque([("a.png", "b.png"), ("c.png", "d.png")]),
         np.array([["a.png", "b.png"], ["c.png", "d.png"]], dtype=object),
         pd.DataFrame({"a": ["a.png", "c.png"], "b": ["b.png", "d.png"]}, index=[5, 5], dtype="str"),
         [("a.png", Image.new("L", (3, 3))), (np.zeros((4, 4), np.uint8), "d.png")],
     ],
-    ids=["arrays", "lists", "tuples", "deque", "objects", "frame", "mixed"],
+    ids=["arrays", "lists", "rows of both kinds", "deque", "objects", "frame", "mixed"],
 )
 def test_other_pairs(X):
     assert image_table(X).index.tolist() == [[0, 1], [2, 3]]
 
 
 @pytest.mark.parametrize(
-    "X", [pd.Index(["a.png", "b.png"]), ("a.png", "b.png"), noise(2), [Image.new("L", (3, 3))] * 2]
+    "X", [pd.Index(["a.png", "b.png"]), ["a.png", "b.png"], noise(2), [Image.new("L", (3, 3))] * 2]
 )
 def test_other_singles(X):
     assert image_table(X).index.ndim == 1
@@ -85,14 +85,17 @@ def test_other_singles(X):
         (np.zeros((4, 3, 20, 20), np.uint8), r"X is an array of shape \(4, 3, 20, 20\)"),
         (np.zeros((4, 3, 20, 20, 3), np.uint8), "X is an array of shape"),
         (np.zeros((4, 2)), "X is an array of shape"),
-        ([("a.png", "b.png"), ("c.png",)], r"row 1 has 1 image\(s\), a pair has two"),
-        ([("a.png", "b.png"), "c.png"], r"row 1 has 1 image\(s\), row 0 has 2"),
-        (["c.png", ("a.png", "b.png")], r"row 1 has 2 image\(s\), row 0 has 1"),
-        ([("a.png", "b.png", "c.png")], r"row 0 has 3 image\(s\), a pair has two"),
-        (pd.DataFrame(np.full((2, 3), "a.png")), r"row 0 has 3 image\(s\), a pair has two"),
-        (pd.DataFrame({"probe": ["a.png"]}), r"row 0 has 1 image\(s\), a pair has two"),
-        (np.full((2, 3), "a.png"), r"row 0 has 3 image\(s\)"),
-        ([()], r"row 0 has 0 image\(s\)"),
+        ([("a.png", "b.png"), ("c.png",)], r"^row 1: it has 1 picture\(s\), a pair has two"),
+        ([("a.png", "b.png"), "c.png"], r"^row 1: it has 1 picture\(s\), row 0 has 2"),
+        (["c.png", ("a.png", "b.png")], r"^row 1: it has 2 picture\(s\), row 0 has 1"),
+        ([("a.png", "b.png", "c.png")], r"^row 0: it has 3 picture\(s\), a pair has two"),
+        (
+            pd.DataFrame(np.full((2, 3), "a.png")),
+            r"the columns are \[0, 1, 2\]; expected reference",
+        ),
+        (pd.DataFrame({"probe": ["a.png"]}), "a column 'probe' but none named 'reference'"),
+        (np.full((2, 3), "a.png"), r"^row 0: it has 3 picture\(s\)"),
+        ([()], r"^row 0: it has 0 picture\(s\)"),
     ],
 )
 def test_no_tables(X, message):

@@ -1,0 +1,322 @@
+"""Delimited text files as spreadsheets write them: one reader for every table of the package."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
+from itertools import chain
+from typing import IO, Any, NamedTuple
+
+_SEPARATORS = ",;\t"
+_DECLARED = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)  # the first line of a file from Excel
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_STDIN = "-"
+
+
+class TableError(ValueError):
+    r"""A table that cannot be used.
+
+    Its text is composed once, from the attributes: ``pairs.csv, line 3: message``.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, without the place.
+    path : str or path-like, default=None
+        The file.
+    line : int, default=None
+        Line of the file, from 1, on which the row ends.
+    column : str, default=None
+        Name of the column.
+
+    Attributes
+    ----------
+    message : str
+        As given.
+    path : str or None
+        The file.
+    line : int or None
+        As given.
+    column : str or None
+        As given.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sklearn_diffake.pairs import TableError, load_pairs
+    >>> _ = Path("bad.csv").write_text("reference,probe,label\na.jpg,b.jpg,0\n")
+    >>> try:
+    ...     load_pairs("bad.csv")
+    ... except TableError as error:
+    ...     print(error)
+    bad.csv, line 2: label '0'; expected 1 (genuine) or -1 (deepfake)
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        self.message = message
+        self.path = None if path is None else os.fspath(path)
+        self.line = line
+        self.column = column
+        place = [] if self.path is None else [self.path]
+        place += [] if line is None else [f"line {line}"]
+        super().__init__(f"{', '.join(place)}: {message}" if place else message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.message, self.path, self.line, self.column)
+
+
+def _restore(message: str, path: str | None, line: int | None, column: str | None) -> TableError:
+    return TableError(message, path=path, line=line, column=column)
+
+
+class Row(NamedTuple):
+    """One row of a table.
+
+    Attributes
+    ----------
+    line : int
+        Line of the file on which it ends, from 1.
+    cells : list of str
+        One for each column, without blanks around them.
+    """
+
+    line: int
+    cells: list[str]
+
+
+class DelimitedTable(NamedTuple):
+    """A table that is being read.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    header : Row
+        Names of the columns, as written.
+    rows : iterator of Row
+        All rows that are not blank; each has as many cells as the header.
+    """
+
+    path: str
+    header: Row
+    rows: Iterator[Row]
+
+    def error(self, message: str, line: int | None = None, column: str | None = None) -> TableError:
+        """Return an error about a line of this table."""
+        return TableError(message, path=self.path, line=line, column=column)
+
+
+@contextmanager
+def open_table(path: str | os.PathLike[str]) -> Iterator[DelimitedTable]:
+    """Open a delimited text file; rows are read one by one, in bounded memory.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; ``"-"`` is standard input. Commas, semicolons or tabs separate the cells, as the
+        header or a line ``sep=;`` before it shows. The text is UTF-8, or UTF-16 with a byte order
+        mark.
+
+    Yields
+    ------
+    DelimitedTable
+        Header and rows.
+
+    Raises
+    ------
+    TableError
+        If the file is empty or not such a table; it has the attributes `path` and `line`.
+    OSError
+        If it cannot be read.
+    """
+    path = os.fspath(path)
+    with _open_bytes(path) as file:
+        text = _decode(file)
+        try:
+            yield _start(path, _text_lines(path, text))
+        finally:
+            text.detach()
+
+
+def resolve(table: str | os.PathLike[str], name: str) -> str:
+    """Return a path that a table names; a relative one begins at the folder of the table.
+
+    Parameters
+    ----------
+    table : str or path-like
+        The table; for standard input, ``"-"``, the folder is the current one.
+    name : str
+        What its cell says.
+
+    Returns
+    -------
+    path : str
+        Absolute, unless the table is standard input.
+    """
+    if os.fspath(table) == _STDIN:
+        return name
+    return os.path.join(os.path.dirname(os.path.abspath(table)), name)
+
+
+def plain_name(column: str) -> str:
+    """Return the name of a column as it is compared: in lower case, without blanks around it."""
+    return column.strip().casefold()
+
+
+def read_columns(
+    path: str | os.PathLike[str], needed: Sequence[str] = (), *, most: int | None = None
+) -> dict[str, list[str]]:
+    """Read a whole table as columns.
+
+    Parameters
+    ----------
+    path : str or path-like
+        As for :func:`open_table`.
+    needed : sequence of str
+        Columns that must be there, without an empty cell.
+    most : int, default=None
+        Largest number of columns.
+
+    Returns
+    -------
+    columns : dict of str to list of str
+        By the names of the header, in lower case.
+
+    Raises
+    ------
+    TableError
+        If it is not such a table, or has no rows.
+    """
+    with open_table(path) as table:
+        names = [plain_name(name) for name in table.header.cells]
+        if most is not None and len(names) > most:
+            raise table.error(f"it has {len(names)} columns, expected at most {most}")
+        for name in needed:
+            if name not in names:
+                raise table.error(f"it has no column {name!r}; it has {names}")
+        places = [(name, names.index(name)) for name in needed]
+        rows = []
+        for line, cells in table.rows:
+            for name, place in places:
+                if not cells[place]:
+                    raise table.error(f"{name} is empty", line, name)
+            rows.append(cells)
+        if not rows:
+            raise table.error("it has a header and no rows")
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+@contextmanager
+def _open_bytes(path: str) -> Iterator[IO[bytes]]:
+    if path == _STDIN:
+        yield sys.stdin.buffer
+        return
+    with open(path, "rb") as file:
+        yield file
+
+
+def _decode(file: IO[bytes]) -> TextIOWrapper:
+    """Return the text of a file, by its byte order mark; bytes that are not UTF-8 are kept."""
+    buffered = file if isinstance(file, BufferedReader) else BufferedReader(file)  # type: ignore
+    if buffered.peek(2)[:2] in _WIDE_MARKS:
+        return TextIOWrapper(buffered, "utf-16", errors="surrogatepass", newline="")
+    return TextIOWrapper(buffered, "utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _text_lines(path: str, text: TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a file; what is not text raises an error that names the line."""
+    number = 1
+    try:
+        for line in text:
+            if not line.isascii():
+                line.encode()  # bytes that are not UTF-8 fail here
+            if "\0" in line:
+                raise ValueError("it holds a zero byte")
+            yield line
+            number += 1
+    except ValueError as error:
+        if isinstance(error, TableError):  # of the reader that was given a line
+            raise
+        raise TableError(
+            f"this is not a text file in UTF-8 or UTF-16 ({error}); in Excel, save it as "
+            "'CSV UTF-8'",
+            path=path,
+            line=number,
+        ) from error
+
+
+def _start(path: str, lines: Iterator[str]) -> DelimitedTable:
+    """Read the header, and how cells are separated."""
+    n_before, first = 1, next(lines, "")
+    while first and not first.strip():
+        n_before, first = n_before + 1, next(lines, "")
+    declared = _DECLARED.match(first.rstrip("\r\n"))
+    if declared:
+        separator, n_before = declared[1], n_before + 1
+    else:
+        separator, lines = _find_separator(first), chain([first], lines)
+    rows = _split(path, lines, separator, n_before - 1)
+    header = next(rows, None)
+    if header is None:
+        raise TableError("is empty: expected a header and rows", path=path)
+    while header.cells and not header.cells[-1]:
+        header.cells.pop()
+    names = Counter(plain_name(name) for name in header.cells if name)
+    for name, count in names.items():
+        if count > 1:
+            raise TableError(
+                f"{count} columns are named {name!r}", path=path, line=header.line, column=name
+            )
+    return DelimitedTable(path, header, _aligned(path, header, rows))
+
+
+def _find_separator(header: str) -> str:
+    """Return the mark that cuts a header into the most cells."""
+    try:
+        return max(
+            _SEPARATORS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), []))
+        )
+    except csv.Error:  # the reader of the rows names the line
+        return _SEPARATORS[0]
+
+
+def _split(path: str, lines: Iterator[str], separator: str, n_before: int) -> Iterator[Row]:
+    """Yield every row that is not blank."""
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield Row(n_before + reader.line_num, stripped)
+    except csv.Error as error:
+        raise TableError(str(error), path=path, line=n_before + reader.line_num) from error
+
+
+def _aligned(path: str, header: Row, rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield rows with as many cells as the header has; empty ones at the end do not count."""
+    width = len(header.cells)
+    for line, cells in rows:
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
+        if len(cells) != width:
+            raise TableError(
+                f"{len(cells)} cells, where the header has {width} (a path that contains the "
+                "separator must be put in quotes)",
+                path=path,
+                line=line,
+            )
+        yield Row(line, cells)
