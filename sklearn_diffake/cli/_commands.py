@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils._printable import printable
+from ._certainty import add_calibration, rate_of, say_accuracy, written
 from ._clips import FramePair, Numbers, least_genuine, moments, pool, unfolded
 from ._colour import coloured
 from ._report import check_report, write_report
@@ -54,7 +55,7 @@ def fit_command(args: argparse.Namespace) -> int:
         differences = pipe[:-1].fit_transform([pair.paths for pair in genuine])
     except ImageError as error:
         raise ValueError(f"{args.pairs}: {_name_lines(str(error), genuine)}") from error
-    rejected = (pipe["detect"].fit(differences).predict(differences) == -1).mean()
+    rejected = int((pipe["detect"].fit(differences).predict(differences) == -1).sum())
     persistence.save(pipe, args.output, include_weights=args.include_weights)
 
     photos = len({path for pair in genuine for path in pair.paths})
@@ -64,7 +65,7 @@ def fit_command(args: argparse.Namespace) -> int:
     print(f"fitted on {len(genuine)} pairs of {photos} photographs ({faces}) in {seconds:.1f} s")
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labelled -1")
-    print(f"training pairs below the threshold: {rejected:.1%}")
+    print(f"training pairs below the threshold: {rate_of(rejected, len(differences))}")
     print(f"saved: {args.output} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
     return 0
 
@@ -92,13 +93,14 @@ def score_command(args: argparse.Namespace) -> int:
     with unfolded(pairs, model, **options) as parts:
         found = _score_parts(model, parts, args.cache)
         rows = [_make_row(pair, one, threshold) for pair, one in zip(pairs, found, strict=True)]
+        add_calibration(rows, detector)
         if args.json:
             for row in rows:
                 print(json.dumps(row))
         else:
             _print_table(rows)
         if not args.quiet:
-            _say_accuracy(rows)
+            say_accuracy(rows)
         if args.report and rows[0]["verdict"] != ERROR:
             pair = least_genuine(parts[0], rows[0])
             if moments(pair) and not args.quiet:
@@ -274,7 +276,7 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     head = ["reference", "probe", *numbers.values(), "verdict"]
     lines = [
         [printable(row["reference"]), printable(row["probe"])]
-        + ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in numbers]
+        + [written(name, row.get(name)) for name in numbers]
         + [row["verdict"]]
         for row in rows
     ]
@@ -294,22 +296,3 @@ def _show_verdict(row: dict[str, Any]) -> str:
         scored = sum(frame["score"] is not None for frame in row["frames"])
         verdict += f" (mean of {scored} pairs of frames)"
     return verdict + (f": {printable(row['error'])}" if "error" in row else "")
-
-
-def _say_accuracy(rows: Sequence[dict[str, Any]]) -> None:
-    """Compare scores with labels, where there are any, on standard error."""
-    known = [row for row in rows if "label" in row and row["score"] is not None]
-    if not known:
-        return
-    labels, scores = [row["label"] for row in known], [row["score"] for row in known]
-    counts = f"{labels.count(1)} genuine, {labels.count(-1)} deepfake"
-    sys.stdout.flush()
-    if len(set(labels)) < 2:
-        print(f"no AUC: the labelled pairs are {counts}", file=sys.stderr)
-        return
-    from sklearn.metrics import roc_auc_score
-
-    from ..metrics import equal_error_rate
-
-    auc, eer = roc_auc_score(labels, scores), equal_error_rate(labels, scores)
-    print(f"AUC {auc:.3f}, EER {eer:.1%} ({counts})", file=sys.stderr)
