@@ -103,7 +103,7 @@ figure.suptitle("Learning curves", fontsize=13)
 # Separation on held-out people
 # -----------------------------
 # The score is the classifier's logit that a single image is genuine; where it is zero, the
-# classifier is undecided. The intervals are over people; the last draws the same ones before and after.
+# classifier is undecided. The intervals are over people, the same ones before and after.
 
 
 def auc(y, score):

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
 
 from sklearn_diffake.metrics._effective_size import (
     Floats,
@@ -91,36 +92,8 @@ def auc_ends(sample: Sample) -> Ends:
     .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53
        (1997), 567-578.
     """
-    genuine, fake = sample.labels == 1, sample.labels == -1
-    n_genuine, n_fake = int(genuine.sum()), int(fake.sum())
-    ranks = rankdata(sample.score)
-    placement = np.empty(len(ranks))
-    placement[genuine] = (ranks[genuine] - rankdata(sample.score[genuine])) / n_fake
-    placement[fake] = 1.0 - (ranks[fake] - rankdata(sample.score[fake])) / n_genuine
-    area = float(np.mean(placement[genuine]))
-    codes, n_codes = sample.codes, int(sample.codes.max()) + 1
-    sums = [
-        np.bincount(codes[rows], weights=placement[rows] - area, minlength=n_codes) / rows.sum()
-        for rows in (genuine, fake)
-    ]
-    groups = [len(np.unique(codes[rows])) for rows in (genuine, fake)]
-    variance = sum(
-        number / (number - 1) * np.sum(part**2) for part, number in zip(sums, groups, strict=True)
-    )
-    mixed = np.sum(sums[0] * sums[1])
-    total = len(np.unique(codes))
-    variance += 2.0 * total / (total - 1) * max(mixed, 0.0)
-    sizes = np.array([n_genuine, n_fake], dtype=np.float64)
-    smallest = np.array([smallest_size(codes[rows]) for rows in (genuine, fake)])
-    if area in (0.0, 1.0) or variance == 0.0:
-        sizes = smallest
-    else:
-        sizes /= max(1.0, variance / _area_variance(area, *sizes))
-        clustered = groups[0] < n_genuine or groups[1] < n_fake
-        if clustered:
-            sizes *= small_sample_factor(len(codes), min(smallest), sample.level)
-    sizes = np.maximum(sizes, 1.0)
-    z = norm.isf(sample.tail)
+    area, sizes = _area_sizes(sample)
+    z = ndtri(sample.tail)
 
     def excess(candidate: float) -> float:
         spread = _area_variance(candidate, *sizes)
@@ -130,6 +103,40 @@ def auc_ends(sample: Sample) -> Ends:
     low = 0.0 if area == 0.0 else brentq(excess, 0.0, min(area, 1.0 - edge))
     high = 1.0 if area == 1.0 else brentq(excess, max(area, edge), 1.0)
     return float(low), float(high)
+
+
+def _area_sizes(sample: Sample) -> tuple[float, Floats]:
+    """Return the area under the ROC curve, and how many independent rows of each class it has."""
+    genuine, fake = sample.labels == 1, sample.labels == -1
+    sizes = np.array([genuine.sum(), fake.sum()], dtype=np.float64)
+    ranks = rankdata(sample.score)
+    placement = np.empty(len(ranks))  # fraction of the other class on the right side of each row
+    placement[genuine] = (ranks[genuine] - rankdata(sample.score[genuine])) / sizes[1]
+    placement[fake] = 1.0 - (ranks[fake] - rankdata(sample.score[fake])) / sizes[0]
+    area = float(np.mean(placement[genuine]))
+    smallest = np.array([smallest_size(sample.codes[rows]) for rows in (genuine, fake)])
+    alone = _placement_variance(sample, placement - area, np.arange(len(ranks)))
+    grouped = _placement_variance(sample, placement - area, sample.codes)
+    if alone == 0.0 or grouped == 0.0:  # nothing tells how much alike the rows of a group are
+        return area, smallest
+    sizes /= max(1.0, grouped / min(alone, _area_variance(area, *sizes)))
+    if sample.codes.max() + 1 < len(ranks):
+        sizes *= small_sample_factor(len(ranks), min(smallest), sample.level)
+    return area, np.maximum(sizes, 1.0)
+
+
+def _placement_variance(sample: Sample, deviation: Floats, codes: NDArray[np.int64]) -> float:
+    """Return the variance of an area, measured between groups."""
+    n_codes = int(codes.max()) + 1
+    variance, sums = 0.0, []
+    for label in (1, -1):
+        rows = sample.labels == label
+        part = np.bincount(codes[rows], weights=deviation[rows], minlength=n_codes) / rows.sum()
+        n_groups = len(np.unique(codes[rows]))
+        variance += n_groups / (n_groups - 1) * float(np.sum(part**2))
+        sums.append(part)
+    mixed = float(np.sum(sums[0] * sums[1]))
+    return variance + 2.0 * n_codes / (n_codes - 1) * max(mixed, 0.0)
 
 
 def _area_variance(area: float, n_genuine: float, n_fake: float) -> float:
@@ -302,5 +309,5 @@ def _drawn_in(
     both = by_bpcer + by_apcer
     squared = by_bpcer**2 + by_apcer**2 + 2.0 * correlation * by_bpcer * by_apcer
     ratio = np.sqrt(squared) / both if both > 0 else 1.0
-    tail = float(norm.sf(ratio * norm.isf(tail)))
+    tail = float(ndtr(ratio * ndtri(tail)))
     return figure(bands.bpcer_bounds(tail)[side], bands.apcer_bounds(tail)[side])

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
-from scipy.stats import t as student
+from scipy.special import betaincinv, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +70,7 @@ def small_sample_factor(n_rows: int, n_groups: float, level: float) -> float:
        number of positive counts estimated from survey data", Survey Methodology 24 (1998).
     """
     tail = (1.0 + level) / 2.0
-    ratio = student.ppf(tail, max(n_rows - 1, 1)) / student.ppf(tail, max(n_groups - 1.0, 0.5))
+    ratio = stdtrit(max(n_rows - 1, 1), tail) / stdtrit(max(n_groups - 1.0, 0.5), tail)
     return float(ratio**2)
 
 
