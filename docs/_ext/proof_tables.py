@@ -130,7 +130,7 @@ def percentile(found):
                 f"{old['width']:.3f}, {new['width']:.3f}",
             ]
         )
-    return page + "\n" + list_table(NAMED, named, "30 14 14 14 14 14")
+    return list_table(NAMED, named, "30 14 14 14 14 14")
 
 
 def write_tables(app):

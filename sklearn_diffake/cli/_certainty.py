@@ -10,8 +10,10 @@ from typing import Any
 from ..utils._numbers import fraction, percent
 
 
-def add_calibration(rows: Sequence[dict[str, Any]], detector: Any) -> None:
+def add_calibration(rows: Sequence[dict[str, Any]], detector: Any, *, quiet: bool) -> None:
     """Add to every row with a verdict on how many pairs the threshold rests, and warn of few.
+
+    On standard error this is said too.
 
     Parameters
     ----------
@@ -20,6 +22,8 @@ def add_calibration(rows: Sequence[dict[str, Any]], detector: Any) -> None:
         ``"calibration"`` and ``"warnings"``, a list that is empty where there is no reason.
     detector : estimator
         Fitted.
+    quiet : bool
+        Whether to say nothing but a warning.
     """
     from ..novelty._calibration import calibration_of
 
@@ -38,6 +42,8 @@ def add_calibration(rows: Sequence[dict[str, Any]], detector: Any) -> None:
             row["warnings"] = [] if message is None else [message]
     if message is not None:
         print(f"warning: {message}", file=sys.stderr)
+    elif not quiet:
+        print(f"note: the threshold rests on {calibration.basis()}", file=sys.stderr)
 
 
 def rate_of(count: int, total: int) -> str:

@@ -93,7 +93,7 @@ def score_command(args: argparse.Namespace) -> int:
     with unfolded(pairs, model, **options) as parts:
         found = _score_parts(model, parts, args.cache)
         rows = [_make_row(pair, one, threshold) for pair, one in zip(pairs, found, strict=True)]
-        add_calibration(rows, detector)
+        add_calibration(rows, detector, quiet=args.quiet)
         if args.json:
             for row in rows:
                 print(json.dumps(row))
