@@ -30,7 +30,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake import load_default, make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
-from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
+from sklearn_diffake.metrics import confidence_interval, equal_error_rate
 from sklearn_diffake.novelty import SumRuleDetector
 
 PLAIN = "the pipeline of an afternoon"
@@ -116,7 +116,7 @@ def quality(what, y, ours, theirs, groups):
             floor = 0.5 / len(y)  # an EER may be 0
             return (max(function(y, ours), floor) / max(function(y, theirs), floor)) ** sign
 
-        estimate, low, high = bootstrap_interval(
+        estimate, low, high = confidence_interval(
             ratio, y, ours, groups=groups, metadata={"theirs": theirs}, n_resamples=500,
             random_state=0,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from sklearn.metrics import det_curve, roc_auc_score, roc_curve
 from sklearn_diffake.metrics import (
     bootstrap_interval,
     bpcer_at_apcer,
+    confidence_interval,
     detection_error_curve,
     equal_error_rate,
 )
@@ -70,8 +71,15 @@ def figures(quick=False):
             lambda: plain_interval(plain, y, score, groups, draws),  # noqa: B023
             repeats,
         )
-        what = f"bootstrap_interval of the {name}, {draws} draws of 200 people"
-        rows.append(timed(what, "a plain loop, scikit-learn's metric", times))
+        what = f"bootstrap_interval of the {name}, twice {draws} draws of 200 people"
+        rows.append(timed(what, f"a plain loop of {draws} draws, scikit-learn's metric", times))
+        times = by_turns(
+            lambda: confidence_interval(ours, y, score, groups=groups),  # noqa: B023
+            lambda: plain_interval(plain, y, score, groups, draws),  # noqa: B023
+            repeats,
+        )
+        what = f"confidence_interval of the {name}, 200 people"
+        rows.append(timed(what, f"a plain loop of {draws} draws, scikit-learn's metric", times))
     return rows
 
 

@@ -24,7 +24,7 @@ from training.distil_identity import centre, held_out, unit
 
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
-from sklearn_diffake.metrics import bootstrap_interval
+from sklearn_diffake.metrics import confidence_interval
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference, make_reference_pairs
 
@@ -115,9 +115,7 @@ def scores_of(fit, fit_index, faces, index, several):
 def judge(score, y, groups, kept):
     row = {}
     for metric, function in METRICS.items():
-        values = bootstrap_interval(
-            function, y[kept], score[kept], groups=groups[kept], random_state=0
-        )
+        values = confidence_interval(function, y[kept], score[kept], groups=groups[kept])
         row[metric] = [round(float(value), 4) for value in values]
     return row
 

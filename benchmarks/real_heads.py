@@ -2,7 +2,7 @@
 
 Heads are fitted on squared differences of genuine LFW pairs and score crops of the DFDC against
 one genuine reference (NearestReferenceDetector also against three). Nothing is tuned on the latter;
-intervals are 95 % bootstrap intervals over groups of identities. The search then runs over
+intervals are 95 % intervals over groups of identities. The search then runs over
 operators and heads on the DFDC pairs of some groups, to show what a GridSearchCV with real pairs
 costs.
 

@@ -22,7 +22,7 @@ from training.train_forgery import TECHNIQUES
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding._backbones import MARGIN
 from sklearn_diffake.generation import PseudoDeepfakeDataset
-from sklearn_diffake.metrics import bootstrap_interval
+from sklearn_diffake.metrics import confidence_interval
 
 JUDGED_ON = 400  # faces
 
@@ -35,7 +35,7 @@ def judge(embedder, crops, people, technique):
     pairs = np.stack([made[row] for row in range(len(made))])  # (n, 2, S, S, 3)
     scores = embedder.score_images(np.concatenate([pairs[:, 0], pairs[:, 1]]))
     y = np.repeat([1, -1], len(crops))
-    found = bootstrap_interval(roc_auc_score, y, scores, groups=np.tile(people, 2), random_state=0)
+    found = confidence_interval(roc_auc_score, y, scores, groups=np.tile(people, 2))
     return [round(float(value), 4) for value in found]
 
 

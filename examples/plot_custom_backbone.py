@@ -32,7 +32,7 @@ from torch import nn
 
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
-from sklearn_diffake.metrics import bootstrap_interval
+from sklearn_diffake.metrics import confidence_interval
 from sklearn_diffake.novelty import SumRuleDetector
 
 SIZE, HALF = 112, (0.5, 0.5, 0.5)
@@ -131,7 +131,7 @@ print(f"Same verdicts: {np.sum(verdicts[ours] == verdicts[theirs])} of {len(y)}"
 
 # %%
 # On the left, every pair's score by both; all lie on the diagonal. On the right, what the networks
-# are worth, with an interval from a bootstrap over people.
+# are worth, with an interval over people.
 
 GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people, and by their marks
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
@@ -145,9 +145,7 @@ left.axline(corner, slope=1, color="black", linewidth=1, zorder=0, label="equal"
 left.set(xlabel="score, torch module", ylabel="score, ONNX file", title="One network, two formats")
 left.legend()
 for place, values in enumerate(scores.values()):
-    estimate, low, high = bootstrap_interval(
-        roc_auc_score, y, values, groups=people, n_resamples=400, random_state=0
-    )
+    estimate, low, high = confidence_interval(roc_auc_score, y, values, groups=people)
     error = [[estimate - low], [high - estimate]]
     right.errorbar(estimate, place, xerr=error, fmt="o", color=GENUINE, capsize=5, markersize=9)
     right.text(estimate, place - 0.12, f"{estimate:.2f}", ha="center", va="bottom", fontsize=11)

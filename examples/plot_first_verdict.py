@@ -86,7 +86,8 @@ probes = {
 # pairs go once through all steps but the last, and the last one, a
 # :class:`~sklearn_diffake.novelty.ConformalDetector`, is asked for what it knows: the *score*
 # (higher is more genuine), the *threshold* below which a pair is called a deepfake, and the
-# *p-value*: the share of the genuine pairs it was calibrated on that look as unnatural as this one.
+# *p-value*: the share of the genuine pairs it was calibrated on that look as unnatural as this one,
+# itself counted in.
 
 model = load_default()
 features, detector = model[:-1], model[-1]
@@ -159,5 +160,6 @@ axis.legend(loc="upper left", bbox_to_anchor=(0.08, 0.93))
 plt.show()
 
 # %%
-# Forty pairs cannot give a p-value below about 1/40. And six probes of one person are no measure of
+# The threshold of one's own holds most of forty pairs out, and with *n* of them no p-value is below
+# 1/(*n* + 1). And six probes of one person are no measure of
 # quality: :doc:`/quality` has that, on real deepfakes.

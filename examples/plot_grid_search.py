@@ -26,7 +26,7 @@ from sklearn.neighbors import LocalOutlierFactor
 
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
-from sklearn_diffake.metrics import bootstrap_interval
+from sklearn_diffake.metrics import confidence_interval
 from sklearn_diffake.model_selection import LeaveOneDatasetOut
 from sklearn_diffake.novelty import GaussianMixtureDetector, GenuineOnly, SumRuleDetector
 
@@ -82,7 +82,7 @@ print(f"Best: {search.best_params_}, mean AUC {search.best_score_:.3f}")
 # Every candidate on every unseen dataset
 # ---------------------------------------
 # What is left to know is whether the best candidate is better than the next, and not only luckier.
-# The interval is a bootstrap over people, whose pairs are drawn together.
+# The interval is over people, as pairs of one person are alike.
 
 held_out = splitter.held_out(X, y, groups)
 table = np.array([search.cv_results_[f"split{i}_test_score"] for i in range(len(held_out))])
@@ -109,13 +109,11 @@ figure.colorbar(image, ax=left, label="AUC")
 
 for place, name in enumerate(held_out):
     here = (groups["dataset"] == name).to_numpy()
-    estimate, low, high = bootstrap_interval(
+    estimate, low, high = confidence_interval(
         roc_auc_score,
         y[here],
         scores[here],
         groups=groups["identity"][here],
-        n_resamples=400,
-        random_state=0,
     )
     error = [[estimate - low], [high - estimate]]
     right.errorbar(estimate, place, xerr=error, fmt="o", color="#0072B2", capsize=5, markersize=9)

@@ -16,12 +16,13 @@ and face swaps are told apart with each, how sure that is, and what a threshold 
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
-from sklearn_diffake.metrics import DetectionErrorDisplay, bootstrap_interval
+from sklearn_diffake.metrics import DetectionErrorDisplay, confidence_interval
 from sklearn_diffake.model_selection import IdentityGroupKFold
 from sklearn_diffake.novelty import MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
@@ -53,8 +54,8 @@ for operator, held_out in scores.items():
 # %%
 # AUC, with intervals over people
 # -------------------------------
-# Pairs of one person are alike, so the bootstrap draws people, not pairs. The right panel compares
-# each operator with ``"squared"``, the default, on the same draws: where its interval includes
+# Pairs of one person are alike, so intervals are over people, not pairs. The right panel compares
+# each operator with ``"squared"``, the default, by a bootstrap: where its interval includes
 # zero, these data do not tell the two apart.
 
 
@@ -64,16 +65,18 @@ def auc(y, score):
 
 
 def gain(y, score, squared):
+    """Difference of two areas on the same pairs."""
     return auc(y, score) - auc(y, squared)
 
 
 GENUINE, FAKE, GREY = "#0072B2", "#D55E00", "#666666"  # told apart by colour-blind people
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained", sharey=True)
 for row, operator in enumerate(OPERATORS):
-    shared = {"groups": people, "random_state": 0}
-    areas = bootstrap_interval(auc, y, scores[operator], **shared)
+    areas = confidence_interval(roc_auc_score, y, scores[operator], groups=people)
     others = {"squared": scores["squared"]}
-    gains = bootstrap_interval(gain, y, scores[operator], metadata=others, **shared)
+    gains = confidence_interval(
+        gain, y, scores[operator], groups=people, metadata=others, n_resamples=500, random_state=0
+    )
     for axis, (estimate, low, high) in zip(axes, (areas, gains), strict=True):
         axis.plot([low, high], [row, row], color=GENUINE, linewidth=3, alpha=0.5)
         axis.plot(estimate, row, "o", color=GENUINE, markersize=9)

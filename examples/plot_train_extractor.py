@@ -20,11 +20,12 @@ judged on people who were not in its training.
 import matplotlib.pyplot as plt
 import numpy as np
 from skimage.transform import estimate_transform, warp
+from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.generation import PseudoDeepfakeGenerator, mean_shape
-from sklearn_diffake.metrics import ScoreHistogramDisplay, bootstrap_interval
+from sklearn_diffake.metrics import ScoreHistogramDisplay, confidence_interval
 
 SIZE, MARGIN = 48, 0.1  # side of the crops in pixels, and room around the face
 faces = make_face_pairs(
@@ -102,7 +103,7 @@ figure.suptitle("Learning curves", fontsize=13)
 # Separation on held-out people
 # -----------------------------
 # The score is the classifier's logit that a single image is genuine; where it is zero, the
-# classifier is undecided. The intervals come from drawing people, the same ones before and after.
+# classifier is undecided. The intervals are over people, the same ones before and after.
 
 
 def auc(y, score):
@@ -121,13 +122,13 @@ judged = np.concatenate([test, fakes])
 scores = {"before": before.score_images(judged), "after": after.score_images(judged)}
 for axis, (name, score) in zip(axes, scores.items(), strict=True):
     ScoreHistogramDisplay.from_predictions(y, score, ax=axis, bins=16)
-    area, low, high = bootstrap_interval(auc, y, score, groups=who, random_state=0)
+    area, low, high = confidence_interval(roc_auc_score, y, score, groups=who)
     axis.set_title(f"{name}: AUC {area:.2f} ({low:.2f} to {high:.2f})")
     axis.set_xlabel("logit of being genuine (nats)")
 plt.show()
 
 earlier = {"earlier": scores["before"]}
-gained = bootstrap_interval(gain, y, scores["after"], groups=who, metadata=earlier, random_state=0)
+gained = confidence_interval(gain, y, scores["after"], groups=who, metadata=earlier, random_state=0)
 print(f"AUC gained: {gained.estimate:.2f} ({gained.low:.2f} to {gained.high:.2f})")
 
 # %%

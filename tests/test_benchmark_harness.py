@@ -123,9 +123,9 @@ def test_cases_of_a_release_are_counted_by_outcome(tmp_path):
 def test_every_committed_result_has_its_table():
     from check_tables import coverage, mutation, release
     from promise_tables import render
-    from proof_tables import faults, hostile
+    from proof_tables import faults, hostile, intervals
 
-    tables = {t.__name__: t for t in (coverage, mutation, release, faults, hostile)}
+    tables = {t.__name__: t for t in (coverage, mutation, release, faults, hostile, intervals)}
     tables["promises"] = lambda found: render(found["promises"], [])
     for name, table in tables.items():
         found = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())

@@ -13,6 +13,7 @@ from sklearn_diffake.benchmark._markdown import Markup, escape, table
 from sklearn_diffake.benchmark._protocols import CALIBRATED
 from sklearn_diffake.benchmark._summary import FIGURES, POOLED, WORST, Settings, figures, summarise
 from sklearn_diffake.metrics._checks import listed
+from sklearn_diffake.utils._numbers import fraction, percent
 
 if TYPE_CHECKING:
     from sklearn_diffake.benchmark._run import Plan
@@ -32,12 +33,12 @@ HEADS = {
 }
 _WORDS = """\
 Areas are shares of 1, error rates percentages; in brackets the {percent:g} % interval of a
-bootstrap over people. AUC: area under the ROC curve. EER: equal error rate. AP: average precision
-with deepfakes as what is looked for. BPCER10, 20, 100: share of genuine pairs rejected where 10, 5,
-1 % of deepfakes are accepted, in the style of ISO/IEC 30107-3. APCER and BPCER: share of deepfakes
-accepted and of genuine pairs rejected at the threshold that the detector set on its own training
-pairs. Figures are means over folds; nobody is both learned from and judged, and no detector has
-seen a deepfake in training.
+bootstrap over people, given where each class is in at least five groups of them. AUC: area under
+the ROC curve. EER: equal error rate. AP: average precision with deepfakes as what is looked for.
+BPCER10, 20, 100: share of genuine pairs rejected where 10, 5, 1 % of deepfakes are accepted, in the
+style of ISO/IEC 30107-3. APCER and BPCER: share of deepfakes accepted and of genuine pairs rejected
+at the threshold that the detector set on its own training pairs. Figures are means over folds;
+nobody is both learned from and judged, and no detector has seen a deepfake in training.
 """
 
 
@@ -185,7 +186,7 @@ def written(row: Row | None, name: str, *, interval: bool = True) -> Markup:
         return _NONE
     values = row["figures"][name]
     area = name in ("auc", "ap_fake")
-    text = [(_NONE if v is None else f"{v:.3f}" if area else f"{100 * v:.1f}") for v in values]
+    text = [_NONE if v is None else fraction(v) if area else percent(v, sign="") for v in values]
     if interval and values[1] is not None:
         return Markup(f"{text[0]} [{text[1]}, {text[2]}]")
     return Markup(text[0])
@@ -268,9 +269,9 @@ def _left_out(rows: Sequence[Row]) -> Iterator[str]:
             [
                 row["condition"][1],
                 row["candidate"],
-                f"{row['held_out_auc']:.3f}",
+                fraction(row["held_out_auc"]),
                 written(row, "auc"),
-                *(f"{100 * row['transfer_eer'][rate]:.1f}" for rate in ("apcer", "bpcer")),
+                *(percent(row["transfer_eer"][rate], sign="") for rate in ("apcer", "bpcer")),
             ]
             for row in rows
             if row["chosen"]
@@ -308,7 +309,7 @@ def _thresholds(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         carried = [row["transfer_bpcer"], row.get("transfer_eer")]
         rates = [
-            Markup(f"{100 * errors[rate]:.1f}") if errors else _NONE
+            Markup(percent(errors[rate], sign="")) if errors else _NONE
             for errors in carried
             for rate in ("apcer", "bpcer")
         ]

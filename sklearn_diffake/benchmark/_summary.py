@@ -190,13 +190,10 @@ def with_intervals(number: int, scores: Scores, worst: bool, settings: Settings)
     -------
     number : int
     figures : dict of str to list of float
-        Estimate, low and high; the last two are None where there is but one group.
+        Estimate, low and high; the last two are None where there are too few groups.
     """
     technique = np.unique(scores.technique.astype(str), return_inverse=True)[1]
     metadata = {"fold": scores.fold, **({"technique": technique} if worst else {})}
-    if len(np.unique(scores.group)) < 2:
-        plain = figures(scores.y, scores.decision, **metadata)
-        return number, {name: [value, None, None] for name, value in plain.items()}
     known: dict[bytes, dict[str, float]] = {}
 
     def metric(name: str) -> Callable[..., float]:
@@ -209,22 +206,24 @@ def with_intervals(number: int, scores: Scores, worst: bool, settings: Settings)
         return compute
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*draws besides")
-        return number, {
-            name: list(
-                bootstrap_interval(
-                    metric(name),
-                    scores.y,
-                    scores.decision,
-                    groups=scores.group,
-                    metadata=metadata,
-                    n_resamples=settings.resamples,
-                    confidence_level=settings.confidence,
-                    random_state=settings.seed,
-                )
+        warnings.filterwarnings("ignore", message="Too few groups")
+        intervals = {
+            name: bootstrap_interval(
+                metric(name),
+                scores.y,
+                scores.decision,
+                groups=scores.group,
+                metadata=metadata,
+                n_resamples=settings.resamples,
+                confidence_level=settings.confidence,
+                random_state=settings.seed,
             )
             for name in FIGURES
         }
+    return number, {
+        name: [None if np.isnan(value) else value for value in values]
+        for name, values in intervals.items()
+    }
 
 
 def summarise(

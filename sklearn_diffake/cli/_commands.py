@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..utils._atomic_files import check_writable
+from ._certainty import add_calibration, rate_of, say_accuracy
 from ._clips import FramePair, Numbers, least_genuine, moments, pool, unfolded
 from ._exit_codes import BAD_INPUT, DONE, NOT_GENUINE
 from ._report import check_report, write_report
-from ._rows import DEEPFAKE, ERROR, make_row, print_accuracy, print_json, print_table
+from ._rows import DEEPFAKE, ERROR, make_row, print_json, print_table
 from ._table import Pair, read_pairs
 
 _DEFAULT_NOTE = (
@@ -54,7 +55,7 @@ def fit_command(args: argparse.Namespace) -> int:
         differences = pipe[:-1].fit_transform([pair.paths for pair in genuine])
     except ImageError as error:
         raise ValueError(_in_table(error, args.pairs, genuine)) from error
-    rejected = (pipe["detect"].fit(differences).predict(differences) == -1).mean()
+    rejected = int((pipe["detect"].fit(differences).predict(differences) == -1).sum())
     options = {"include_weights": args.include_weights, "public": args.public}
     persistence.save(pipe, args.output, **options)
 
@@ -65,7 +66,7 @@ def fit_command(args: argparse.Namespace) -> int:
     print(f"fitted on {len(genuine)} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labelled -1")
-    print(f"training pairs below the threshold: {rejected:.1%}")
+    print(f"training pairs below the threshold: {rate_of(rejected, len(differences))}")
     print(f"saved: {args.output} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
     return DONE
 
@@ -85,9 +86,10 @@ def score_command(args: argparse.Namespace) -> int:
         rows = [
             make_row(pair, result, threshold) for pair, result in zip(pairs, results, strict=True)
         ]
+        add_calibration(rows, _detector_of(model), quiet=args.quiet)
         (print_json if args.json else print_table)(rows)
         if not args.quiet:
-            print_accuracy(rows)
+            say_accuracy(rows)
         if args.report and rows[0]["verdict"] != ERROR:
             pair = least_genuine(parts[0], rows[0])
             if moments(pair) and not args.quiet:
@@ -111,8 +113,12 @@ def _load_model(args: argparse.Namespace) -> Any:
     return load(args.model, trusted=args.trust)
 
 
+def _detector_of(model: Any) -> Any:
+    return model[-1] if hasattr(model, "steps") else model
+
+
 def _threshold_of(model: Any, name: str) -> float:
-    detector = model[-1] if hasattr(model, "steps") else model
+    detector = _detector_of(model)
     if not (hasattr(model, "score_samples") and hasattr(detector, "offset_")):
         raise ValueError(f"{name} holds a {type(model).__name__}, which gives no verdicts")
     threshold = float(detector.offset_)

@@ -1,4 +1,4 @@
-"""Rows of verdicts: made, shown as a table or as JSON, and compared with labels."""
+"""Rows of verdicts: made, and shown as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ..utils._json import json_text
 from ..utils._printable import printable
+from ._certainty import written
 from ._clips import Numbers
 from ._colour import coloured
 from ._table import Pair
@@ -63,7 +64,7 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     head = ["reference", "probe", *numbers.values(), "verdict"]
     lines = [
         [printable(row["reference"]), printable(row["probe"])]
-        + ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in numbers]
+        + [written(name, row.get(name)) for name in numbers]
         + [row["verdict"]]
         for row in rows
     ]
@@ -83,22 +84,3 @@ def _show_verdict(row: dict[str, Any]) -> str:
         scored = sum(frame["score"] is not None for frame in row["frames"])
         verdict += f" (mean of {scored} pairs of frames)"
     return verdict + (f": {printable(row['error'])}" if "error" in row else "")
-
-
-def print_accuracy(rows: Sequence[dict[str, Any]]) -> None:
-    """Compare scores with labels, where there are any, on standard error."""
-    known = [row for row in rows if "label" in row and row["score"] is not None]
-    if not known:
-        return
-    labels, scores = [row["label"] for row in known], [row["score"] for row in known]
-    counts = f"{labels.count(1)} genuine, {labels.count(-1)} deepfake"
-    sys.stdout.flush()
-    if len(set(labels)) < 2:
-        print(f"no AUC: the labelled pairs are {counts}", file=sys.stderr)
-        return
-    from sklearn.metrics import roc_auc_score
-
-    from ..metrics import equal_error_rate
-
-    auc, eer = roc_auc_score(labels, scores), equal_error_rate(labels, scores)
-    print(f"AUC {auc:.3f}, EER {eer:.1%} ({counts})", file=sys.stderr)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..utils._numbers import fraction, percent
+
 if TYPE_CHECKING:
     from ._run import DemoResult
 
@@ -67,7 +69,7 @@ def headline(result: "DemoResult") -> str:
     return (
         f"{accepted[genuine].sum()} of {genuine.sum()} genuine re-takes accepted, "
         f"{(~accepted[~genuine]).sum()} of {(~genuine).sum()} manipulated probes rejected "
-        f"(AUC {result.auc:.2f})"
+        f"(AUC {fraction(result.auc, 2)})"
     )
 
 
@@ -129,7 +131,7 @@ def _draw_scores(axes: Any, result: "DemoResult") -> None:
         axes.text(
             1.015,
             row,
-            f"{round(share * pairs)} of {pairs} {verb} ({share:.0%})",
+            f"{round(share * pairs)} of {pairs} {verb} ({percent(share, 0)})",
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=10.5,

@@ -22,11 +22,12 @@ from threadpoolctl import threadpool_limits
 
 from .. import persistence
 from ..faces import FaceAligner
-from ..metrics import bootstrap_interval, equal_error_rate
+from ..metrics import confidence_interval, equal_error_rate
 from ..novelty import GaussianMixtureDetector
 from ..pipeline import make_difffake_pipeline
 from ..utils._atomic_files import OutputError, atomic_write, private_folder
 from ..utils._extras import missing_extra
+from ..utils._numbers import fraction, percent
 from ._photos import TECHNIQUES, Portrait, retake
 
 GENUINE = "genuine re-take"
@@ -58,7 +59,7 @@ class DemoResult:
     auc : float
         Area under the ROC curve, of all probes.
     auc_interval : tuple of (float, float)
-        Its 95 % bootstrap interval.
+        Its 95 % confidence interval, for other probes of the same photograph.
     eer : float
         Equal error rate, in [0, 1].
     n_train : int
@@ -134,17 +135,19 @@ class DemoResult:
         manipulated = self.decision[self.groups != GENUINE]
         lines = [f"{'probe':<22}{'pairs':>6}{'accepted':>10}{'rejected':>10}{'AUC':>7}", "-" * 55]
         for group, pairs, accepted, auc in self.rates():
-            area = "" if np.isnan(auc) else f"{auc:.2f}"
-            lines.append(f"{group:<22}{pairs:>6}{accepted:>10.0%}{1 - accepted:>10.0%}{area:>7}")
+            area = "" if np.isnan(auc) else fraction(auc, 2)
+            rates = f"{percent(accepted, 0):>10}{percent(1 - accepted, 0):>10}"
+            lines.append(f"{group:<22}{pairs:>6}{rates}{area:>7}")
         share = float((manipulated >= 0).mean())
         lines.append(
-            f"{'all manipulated':<22}{len(manipulated):>6}{share:>10.0%}{1 - share:>10.0%}"
-            f"{self.auc:>7.2f}"
+            f"{'all manipulated':<22}{len(manipulated):>6}"
+            f"{percent(share, 0):>10}{percent(1 - share, 0):>10}"
+            f"{fraction(self.auc, 2):>7}"
         )
         lines += [
             "-" * 55,
-            f"AUC {self.auc:.3f} (95 % bootstrap interval {self.auc_interval[0]:.3f} to "
-            f"{self.auc_interval[1]:.3f}), EER {self.eer:.1%}",
+            f"AUC {fraction(self.auc)} (95 % interval {fraction(self.auc_interval[0])} to "
+            f"{fraction(self.auc_interval[1])}, of this photograph), EER {percent(self.eer)}",
             f"Fitted on {self.n_train} genuine pairs of one photograph; no manipulated one was "
             "seen.",
             "The threshold gives up 5 % of the training pairs, each scored by a fit without it.",
@@ -224,7 +227,7 @@ def run_demo(
         decision = pipe.decision_function([(reference, path) for path in probes])
     persistence.save(pipe, folder / "model.diffake")
     labels = np.where(np.array(groups) == GENUINE, 1, -1)
-    auc, *interval = bootstrap_interval(roc_auc_score, labels, decision, random_state=random_state)
+    auc, *interval = confidence_interval(roc_auc_score, labels, decision)
     result = DemoResult(
         pipeline=pipe,
         probes=probes,

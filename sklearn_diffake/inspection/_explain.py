@@ -12,6 +12,8 @@ from numpy.random import RandomState
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from ..novelty._calibration import Calibration, calibration_of
+from ..utils._numbers import significant
 from ..utils._progress import progress_bar
 from ._contributions import Contribution, contributions
 from ._nearest import NearestGenuine, known_genuine
@@ -56,6 +58,10 @@ class PairExplanation:
         Score of a pair that shows every embedder the genuine mean.
     nearest : NearestGenuine or None
         Genuine pairs most like this one, if any are known.
+    calibration : Calibration or None
+        On how many genuine pairs the threshold rests, if the last step is a
+        :class:`~sklearn_diffake.novelty.ConformalDetector`: ``(n_pairs, n, target_bpcer,
+        level)``, where `n` counts groups if these were given to fit.
     provenance : dict
         Versions, steps and networks of the pipeline, digests of the photographs, and settings:
         plain values that JSON can hold.
@@ -88,6 +94,13 @@ class PairExplanation:
     base_score: float | None
     nearest: NearestGenuine | None
     provenance: dict[str, Any]
+    calibration: Calibration | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know before the verdict is believed; each text begins with a code."""
+        message = None if self.calibration is None else self.calibration.warning()
+        return [] if message is None else [message]
 
     @property
     def decision(self) -> float:
@@ -105,7 +118,7 @@ class PairExplanation:
         return tuple(self.probe.maps)
 
     def __repr__(self) -> str:
-        p_value = "" if self.p_value is None else f", p_value={self.p_value:.3g}"
+        p_value = "" if self.p_value is None else f", p_value={significant(self.p_value, 3)}"
         return (
             f"PairExplanation({self.verdict}: score={self.score:.4g}, "
             f"threshold={self.threshold:.4g}{p_value}, maps: {', '.join(self.methods)})"
@@ -273,6 +286,7 @@ def explain_pair(
         base_score=base_score,
         nearest=known.nearest(row, n_neighbors) if known else None,
         provenance=provenance_of(parts, photos, plain),
+        calibration=calibration_of(parts.detector),
     )
 
 

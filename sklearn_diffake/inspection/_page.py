@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
+from ..utils._numbers import percent
 from ._drawing import AGAINST, IN_FAVOUR, as_png, draw_map, draw_photo, face_box, limit_of
 from ._photo import SIDES
 from ._words import (
     CAUTION,
     MAPS,
+    calibration_lines,
     full_colour,
     map_in_words,
     nearest_lines,
     number,
     numbers,
     origin_lines,
-    p_value_in_words,
     short,
     verdict_in_words,
 )
@@ -91,7 +92,7 @@ def _content(report: PairReport) -> str:
     parts = [
         f"<h1>{escape(report.title)}</h1>",
         f'<p class="verdict {explanation.verdict}">{escape(verdict_in_words(explanation))}</p>',
-        *_p_value(explanation),
+        *(f"<p>{escape(line)}</p>" for line in calibration_lines(explanation)),
         _table(numbers(explanation)),
         "<h2>Where the model looked</h2>",
         f"<p>{escape(CAUTION)}</p>",
@@ -103,12 +104,6 @@ def _content(report: PairReport) -> str:
         _table(origin_lines(explanation, report.date)),
     ]
     return f'<div class="diffake-report">{"".join(parts)}</div>'
-
-
-def _p_value(explanation: PairExplanation) -> list[str]:
-    if explanation.p_value is None:
-        return []
-    return [f"<p>{escape(p_value_in_words(explanation.p_value))}</p>"]
 
 
 def _photo_section(explanation: PairExplanation, side: str) -> str:
@@ -154,7 +149,8 @@ def _contributions(explanation: PairExplanation) -> str:
         bar = _rectangle(round(_BAR * part.share), colour)
         rows.append(
             f'<tr><th scope="row">{escape(part.name)}</th><td>{escape(part.backbone)}</td>'
-            f'<td class="number">{number(part.value)}</td><td>{bar} {part.share:.0%}</td></tr>'
+            f'<td class="number">{number(part.value)}</td>'
+            f"<td>{bar} {percent(part.share, 0)}</td></tr>"
         )
     words = (
         f"A pair that shows every network the genuine mean scores "

@@ -10,12 +10,12 @@ from ._photo import SIDES
 from ._words import (
     CAUTION,
     MAPS,
+    calibration_lines,
     contribution_lines,
     full_colour,
     nearest_lines,
     numbers,
     origin_lines,
-    p_value_in_words,
     short,
     verdict_in_words,
 )
@@ -68,8 +68,7 @@ def _notes(report: PairReport, width: int) -> list[str]:
     explanation = report.explanation
     lines = [f"{name}: {value}" for name, value in numbers(explanation)]
     lines = [" \N{MIDDLE DOT} ".join(lines)]
-    if explanation.p_value is not None:
-        lines.append(p_value_in_words(explanation.p_value))
+    lines += calibration_lines(explanation)
     lines += contribution_lines(explanation) + nearest_lines(explanation)
     lines += [f"{MAPS[method][0]}. {MAPS[method][1]}" for method in explanation.methods]
     lines.append(CAUTION)

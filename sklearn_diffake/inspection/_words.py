@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..utils._numbers import percent, significant
 from ._photo import ExplainedPhoto
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ CAUTION = (
 
 def number(value: float) -> str:
     """Write a number with four digits that count, and a minus sign that is one."""
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    return significant(value).replace("-", "\N{MINUS SIGN}")
 
 
 def full_colour(method: str, limit: float) -> str:
@@ -65,12 +66,12 @@ def verdict_in_words(explanation: PairExplanation) -> str:
     )
 
 
-def p_value_in_words(p_value: float) -> str:
-    """Say what a conformal p-value means."""
-    return (
-        f"About {p_value:.1%} of the genuine pairs on which the threshold was calibrated score as "
-        "low as this one, or lower."
-    )
+def calibration_lines(explanation: PairExplanation) -> list[str]:
+    """Say what a conformal p-value means, and warn if it rests on few genuine pairs."""
+    if explanation.p_value is None or explanation.calibration is None:
+        return []
+    sentence = explanation.calibration.p_value_in_words(explanation.p_value)
+    return [sentence, *(f"Warning: {message}." for message in explanation.warnings)]
 
 
 def numbers(explanation: PairExplanation) -> list[tuple[str, str]]:
@@ -82,14 +83,16 @@ def numbers(explanation: PairExplanation) -> list[tuple[str, str]]:
     ]
     if explanation.p_value is not None:
         found.append(("p-value among genuine pairs", number(explanation.p_value)))
+    if explanation.calibration is not None:
+        found.append(("Threshold calibrated on", explanation.calibration.basis()))
     return found
 
 
 def contribution_lines(explanation: PairExplanation) -> list[str]:
     """Say what each embedder adds to the score."""
     lines = [
-        f"{part.name} ({part.backbone}) adds {number(part.value)} to the score: {part.share:.0%} "
-        "of what moves it."
+        f"{part.name} ({part.backbone}) adds {number(part.value)} to the score: "
+        f"{percent(part.share, 0)} of what moves it."
         for part in explanation.contributions
     ]
     if explanation.base_score is not None:

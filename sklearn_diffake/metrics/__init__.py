@@ -12,6 +12,7 @@ from sklearn_diffake.metrics._error_rates import (
 )
 from sklearn_diffake.metrics._heatmap_display import TechniqueHeatmapDisplay
 from sklearn_diffake.metrics._histogram_display import ScoreHistogramDisplay
+from sklearn_diffake.metrics._intervals import confidence_interval
 from sklearn_diffake.metrics._ranking import average_precision_fake, youden_thresholded_auc
 from sklearn_diffake.metrics._scorers import get_scorer, get_scorer_names
 from sklearn_diffake.metrics._transfer import threshold_transfer
@@ -27,6 +28,7 @@ __all__ = [
     "bootstrap_interval",
     "bpcer",
     "bpcer_at_apcer",
+    "confidence_interval",
     "detection_error_curve",
     "equal_error_rate",
     "get_scorer",

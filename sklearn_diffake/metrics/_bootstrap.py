@@ -1,25 +1,32 @@
-"""How sure a figure is, when rows that belong together are drawn together."""
+"""How sure any figure is, by drawing groups of rows with replacement."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_diffake.metrics._checks import check_rows, check_scores
 from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._progress import progress_bar
 
+#: Groups that each class must be in: resampling fewer says too little of how they vary.
+MIN_GROUPS = 5
 
-class BootstrapInterval(NamedTuple):
+Metric = Callable[..., float]
+Rows = NDArray[np.int64]
+
+
+class ConfidenceInterval(NamedTuple):
     """A figure and its confidence interval, which unpacks as three numbers.
 
     Parameters
@@ -27,9 +34,9 @@ class BootstrapInterval(NamedTuple):
     estimate : float
         The figure on the sample as it is.
     low : float
-        Lower end of the interval.
+        Lower end of the interval; NaN where the data are too few for an interval.
     high : float
-        Upper end of the interval.
+        Upper end of the interval; NaN where the data are too few for an interval.
     """
 
     estimate: float
@@ -52,7 +59,7 @@ class BootstrapInterval(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def bootstrap_interval(
-    metric: Callable[..., float],
+    metric: Metric,
     y_true: ArrayLike,
     score: ArrayLike,
     *,
@@ -62,31 +69,44 @@ def bootstrap_interval(
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
     verbose: int = 0,
-) -> BootstrapInterval:
-    """Confidence interval of a metric by the percentile bootstrap, over whole groups.
+) -> ConfidenceInterval:
+    """Confidence interval of any metric by the bootstrap, over whole groups.
+
+    Prefer :func:`confidence_interval`, which needs no draws for the usual metrics and calls this
+    function for all others.
 
     Pairs of one identity, or of one video, are not independent: as rows they would make the
-    interval too narrow. So groups are drawn with replacement, as many as there are, each with all
-    its rows, and the metric is computed anew. Draws that hold one class only are repeated.
+    interval too narrow. So groups are drawn with replacement, each with all its rows, and the
+    metric is computed anew. Three things are done so that the interval also holds where the
+    percentile bootstrap fails:
+
+    - groups that hold one class are drawn apart from those that hold the other, or both, so that
+      each draw has as many of each as the data;
+    - percentiles are taken further out the fewer groups there are [1]_;
+    - as many draws again are *contaminated*: in some groups of a class all rows get the score of
+      a row of the other class. The share of such groups is drawn as often as errors that never
+      occurred in so many groups may occur (a Beta(1, n) distribution). So perfect data do not give
+      an interval of no width. Metadata of floats count as scores and are exchanged too.
+
+    The interval holds the percentiles of both kinds of draws.
 
     Parameters
     ----------
     metric : callable
-        ``metric(y_true, score) -> float``, such as :func:`sklearn.metrics.roc_auc_score` or
-        :func:`equal_error_rate`.
+        ``metric(y_true, score) -> float``.
     y_true : array-like of shape (n_samples,)
         +1 for genuine, -1 for deepfake; both must occur.
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     groups : array-like of shape (n_samples,), default=None
-        Identity or video of each row; at least two. None makes each row a group of its own.
+        Identity or video of each row. None makes each row a group of its own.
     metadata : dict of str to array-like of shape (n_samples,), default=None
         What `metric` takes besides, by keyword, one value per row, such as
-        ``{"technique": technique}``; drawn with the rows.
+        ``{"technique": technique}``, or the scores of another detector; drawn with the rows.
     n_resamples : int, default=1000
-        Number of draws that count.
+        Number of draws of each kind.
     confidence_level : float in (0, 1), default=0.95
-        Share of the draws that the interval holds.
+        Probability with which the interval should hold the true value.
     random_state : int, RandomState instance or None, default=None
         Seeds the draws. Pass an int for the same interval on every call.
     verbose : int, default=0
@@ -94,76 +114,180 @@ def bootstrap_interval(
 
     Returns
     -------
-    interval : BootstrapInterval
+    interval : ConfidenceInterval
         ``(estimate, low, high)``.
 
     Raises
     ------
     ValueError
-        If lengths differ, a label is neither +1 nor -1, a score is not finite, one of the two
-        classes is absent, or there is only one group.
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, or one of the two
+        classes is absent.
 
     Warns
     -----
     UserWarning
-        If draws held one class only; says how many. Many of them mean too few groups.
+        If one of the classes is in fewer than five groups; both ends are NaN then.
 
     References
     ----------
-    .. [1] B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993,
-       section 13.3.
+    .. [1] T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
+       Statistician 69 (2015), 371-386, section 5.3.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.metrics import roc_auc_score
-    >>> from sklearn_diffake.metrics import bootstrap_interval
+    >>> from sklearn_diffake.metrics import average_precision_fake, bootstrap_interval
     >>> y, score = np.repeat([1, -1], 50), np.random.RandomState(0).normal(size=100)
     >>> estimate, low, high = bootstrap_interval(
-    ...     roc_auc_score, y, score, n_resamples=200, random_state=0)
+    ...     average_precision_fake, y, score, n_resamples=200, random_state=0)
     >>> low < estimate < high
     True
     """
     labels, values = check_scores(y_true, score)
-    extras = {
-        name: check_rows(rows, len(labels), name=name) for name, rows in (metadata or {}).items()
-    }
-    members = _members(groups, len(labels))
-    rng = check_random_state(random_state)
+    extras, codes = check_extras(len(labels), groups, metadata)
     estimate = float(metric(labels, values, **extras))
-    figures: list[float] = []
-    n_repeated = 0
-    with progress_bar(total=n_resamples, desc="bootstrap", unit="draw", verbose=verbose) as bar:
-        while len(figures) < n_resamples:
-            drawn = rng.randint(len(members), size=len(members))
-            rows = np.concatenate([members[group] for group in drawn])
-            if abs(labels[rows].sum()) == len(rows):  # one class only
-                n_repeated += 1
-            else:
-                drawn_extras = {name: extra[rows] for name, extra in extras.items()}
-                figures.append(float(metric(labels[rows], values[rows], **drawn_extras)))
-                bar.update()
-    if n_repeated:
-        warnings.warn(
-            f"{n_repeated} draws besides the {n_resamples} that count held one class only and "
-            f"were repeated: the {len(members)} groups are few, or a class is in few of them.",
-            UserWarning,
-            stacklevel=3,
-        )
+    n_groups = min(len(np.unique(codes[labels == label])) for label in (1, -1))
+    if n_groups < MIN_GROUPS:
+        warn_too_few(labels, codes, MIN_GROUPS)
+        return ConfidenceInterval(estimate, np.nan, np.nan)
+    draws = _Draws(labels, values, extras, codes, check_random_state(random_state))
+    ends = []
     tail = (1.0 - confidence_level) / 2.0
-    low, high = np.quantile(figures, [tail, 1.0 - tail])
-    return BootstrapInterval(estimate, float(low), float(high))
+    wide = student.isf(tail, n_groups - 1) * np.sqrt(n_groups / (n_groups - 1))
+    tails = {False: float(norm.sf(wide)), True: tail}
+    with progress_bar(total=2 * n_resamples, desc="bootstrap", unit="draw", verbose=verbose) as bar:
+        for contaminated in (False, True):
+            figures = np.empty(n_resamples)
+            for number in range(n_resamples):
+                drawn_labels, drawn_values, drawn_extras = draws.draw(contaminated)
+                figures[number] = metric(drawn_labels, drawn_values, **drawn_extras)
+                bar.update()
+            ends.append(np.quantile(figures, [tails[contaminated], 1.0 - tails[contaminated]]))
+    (low, high), (low_contaminated, high_contaminated) = ends
+    return ConfidenceInterval(
+        estimate,
+        float(min(low, low_contaminated)),
+        float(max(high, high_contaminated)),
+    )
 
 
-def _members(groups: ArrayLike | None, n_samples: int) -> list[NDArray[np.int64]]:
-    """Return the row numbers of each group."""
-    labels = np.arange(n_samples) if groups is None else column_or_1d(groups)
-    check_consistent_length(labels, np.empty(n_samples))
-    codes = group_codes(labels.tolist())
-    sizes = np.bincount(codes)
-    if len(sizes) < 2:
-        raise ValueError(
-            f"groups must hold at least two different values to draw from; all {n_samples} rows "
-            f"belong to {labels[0]!r}."
+def check_extras(
+    n_samples: int, groups: ArrayLike | None, metadata: dict[str, ArrayLike] | None
+) -> tuple[dict[str, NDArray[Any]], Rows]:
+    """Check metadata and groups, and number the latter.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows there should be.
+    groups : array-like of shape (n_samples,) or None
+    metadata : dict of str to array-like of shape (n_samples,), or None
+
+    Returns
+    -------
+    metadata : dict of str to ndarray of shape (n_samples,)
+    codes : ndarray of shape (n_samples,), int64
+        Number of the group of each row.
+
+    Raises
+    ------
+    ValueError
+        If a length differs.
+    """
+    extras = {
+        name: check_rows(rows, n_samples, name=name) for name, rows in (metadata or {}).items()
+    }
+    if groups is None:
+        return extras, np.arange(n_samples)
+    return extras, group_codes(check_rows(groups, n_samples, name="groups").tolist())
+
+
+def warn_too_few(
+    labels: NDArray[np.int64], codes: Rows, needed: int, *, classes: tuple[int, ...] = (1, -1)
+) -> None:
+    """Warn that there are too few groups for an interval.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+    codes : ndarray of shape (n_samples,), int64
+        Group of each row.
+    needed : int
+        Number of groups that each class must be in.
+    classes : tuple of int, default=(1, -1)
+        Labels that must occur.
+    """
+    names = {1: "genuine rows", -1: "deepfakes"}
+    counts = " and ".join(
+        f"{names[label]} in {len(np.unique(codes[labels == label]))}" for label in classes
+    )
+    warnings.warn(
+        f"Too few groups for a confidence interval: there are {counts}, at least {needed} are "
+        "needed (each row is a group of its own if no groups are given). Both ends are NaN.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+class _Draws:
+    """Draws of whole groups, as many of each composition as there are.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+    values : ndarray of shape (n_samples,), float64
+    extras : dict of str to ndarray of shape (n_samples,)
+    codes : ndarray of shape (n_samples,), int64
+        Group of each row.
+    rng : RandomState
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        values: NDArray[np.float64],
+        extras: dict[str, NDArray[Any]],
+        codes: Rows,
+        rng: RandomState,
+    ):
+        self.labels, self.values, self.extras, self.rng = labels, values, extras, rng
+        order = np.argsort(codes, kind="stable")
+        self.members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+        self.rows = {label: np.flatnonzero(labels == label) for label in (1, -1)}
+        has_genuine = np.bincount(codes, weights=labels == 1) > 0
+        has_fake = np.bincount(codes, weights=labels == -1) > 0
+        composition = has_genuine + 2 * has_fake
+        self.strata = [np.flatnonzero(composition == kind) for kind in np.unique(composition)]
+        self.scores = [values, *(extra for extra in extras.values() if extra.dtype.kind == "f")]
+
+    def draw(
+        self, contaminated: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[Any]]]:
+        """Return labels, scores and metadata of one draw."""
+        drawn = np.concatenate(
+            [stratum[self.rng.randint(len(stratum), size=len(stratum))] for stratum in self.strata]
         )
-    return np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
+        parts = [self.members[group] for group in drawn]
+        rows = np.concatenate(parts)
+        labels = self.labels[rows]
+        extras = {name: extra[rows] for name, extra in self.extras.items()}
+        values = self.values[rows]
+        if contaminated:
+            place = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+            targets = [values, *(extra for extra in extras.values() if extra.dtype.kind == "f")]
+            for label in (1, -1):
+                self._contaminate(label, np.flatnonzero(labels == label), place, targets)
+        return labels, values, extras
+
+    def _contaminate(
+        self, label: int, rows: Rows, place: Rows, targets: list[NDArray[np.float64]]
+    ) -> None:
+        """Give the rows of some drawn groups the scores of rows of the other class."""
+        present = np.unique(place[rows])
+        expected = self.rng.beta(1.0, len(present)) * len(present)
+        chosen = self.rng.permutation(present)[: int(expected + self.rng.uniform())]
+        for target, source in zip(targets, self.scores, strict=True):
+            donor = np.empty(int(place.max()) + 1, dtype=np.int64)
+            donor[chosen] = self.rng.choice(self.rows[-label], size=len(chosen))
+            replaced = rows[np.isin(place[rows], chosen)]
+            target[replaced] = source[donor[place[replaced]]]

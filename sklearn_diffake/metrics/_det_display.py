@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing, detection_error_curve
 from sklearn_diffake.metrics._plotting import axes_or_new, scores_of
+from sklearn_diffake.utils._numbers import percent
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 _EDGE = 3.2  # normal deviate at which rates off the scale are drawn: 0.07 %
@@ -279,10 +280,10 @@ class DetectionErrorDisplay:
         return self
 
     def _label(self, name: str | None) -> str:
-        mean, spread = 100 * np.mean(self.eer), 100 * np.std(self.eer)
-        figure = f"EER = {mean:.1f} %"
+        mean, spread = float(np.mean(self.eer)), 100 * np.std(self.eer)
+        figure = f"EER = {percent(mean, sign=' %')}"
         if len(self.eer) > 1:
-            figure = f"EER = {mean:.1f} ± {spread:.1f} %, {len(self.eer)} folds"
+            figure = f"EER = {percent(mean, sign='')} ± {spread:.1f} %, {len(self.eer)} folds"
         return figure if name is None else f"{name} ({figure})"
 
     def _draw_frame(self) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from sklearn_diffake.metrics._checks import check_scores
 from sklearn_diffake.metrics._plotting import FAKE, GENUINE, axes_or_new, scores_of
+from sklearn_diffake.utils._numbers import percent
 
 
 class ScoreHistogramDisplay:
@@ -215,5 +216,5 @@ class ScoreHistogramDisplay:
             self.threshold,
             color="black",
             linestyle="--",
-            label=f"threshold {self.threshold:.3g}\nAPCER {apcer:.1%}, BPCER {bpcer:.1%}",
+            label=f"threshold {self.threshold:.3g}\nAPCER {percent(apcer)}, BPCER {percent(bpcer)}",
         )

@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_consistent_length, check_is_fitted
 
 from sklearn_diffake.base import BaseDetector, check_finite, refuse_single_pictures
+from sklearn_diffake.novelty._calibration import calibration_of
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
 from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._progress import progress_bar, tell
@@ -239,6 +240,29 @@ class ConformalDetector(BaseDetector):
         )
         return _p_values(sum(masses), self.n_calibration_)
 
+    def predict(self, X: Any) -> NDArray[np.int_]:
+        """Call every row genuine or deepfake.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Whatever the detector takes.
+
+        Returns
+        -------
+        verdict : ndarray of shape (n_samples,), int
+            +1 where ``decision_function(X) >= 0`` (genuine), else -1 (deepfake).
+
+        Warns
+        -----
+        UserWarning
+            If the threshold rests on fewer than 19 calibration rows or groups, or on too few for
+            `target_bpcer`. The text begins with ``few-calibration-pairs``.
+        """
+        verdict = super().predict(X)
+        self._warn_few()
+        return verdict
+
     def predict_with_abstention(self, X: Any) -> NDArray[np.int_]:
         """Call every row genuine or deepfake, or leave it open.
 
@@ -252,8 +276,14 @@ class ConformalDetector(BaseDetector):
         verdict : ndarray of shape (n_samples,), int
             -1 where ``p <= level_``, 0 where ``level_ < p <= abstain``, else +1. The guarantee on
             genuine rows holds for both ends: at most `abstain` of them are not called genuine.
+
+        Warns
+        -----
+        UserWarning
+            As :meth:`predict` does.
         """
         p = self.p_values(X)
+        self._warn_few()
         band = self.level_ if self.abstain is None else self.abstain
         return np.where(p <= self.level_, -1, np.where(p <= band, 0, 1))
 
@@ -281,10 +311,23 @@ class ConformalDetector(BaseDetector):
         ------
         ValueError
             If `fdr` is not between 0 and 1.
+
+        Warns
+        -----
+        UserWarning
+            As :meth:`predict` does.
         """
         if not 0 < fdr < 1:
             raise ValueError(f"fdr={fdr} must be above 0 and below 1.")
+        self._warn_few()
         return np.where(false_discovery_control(self.p_values(X)) <= fdr, -1, 1)
+
+    def _warn_few(self) -> None:
+        """Warn of verdicts that rest on few calibration rows."""
+        calibration = calibration_of(self)
+        message = None if calibration is None else calibration.warning()
+        if message is not None:
+            warnings.warn(message, UserWarning, stacklevel=3)
 
     def _fit(self, X: Any, groups: ArrayLike | None = None, **per_row: Any) -> None:
         prototype = MahalanobisDetector() if self.detector is None else self.detector

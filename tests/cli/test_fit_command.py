@@ -18,7 +18,7 @@ def test_fit_says_what_was_used(folder, tmp_path, capsys):
     said = capsys.readouterr()
     assert f"fitted on {N - 1} pairs of {N} photographs (not aligned)" in said.out
     assert "left out: 3 labelled -1" in said.out
-    assert "below the threshold: 21.7%" in said.out  # 5 of 23
+    assert "below the threshold: 21.7% (5 of 23)" in said.out
     assert said.err == ""
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     genuine = [tuple(map(str, row[:2])) for row in rows[: N - 1]]

@@ -50,7 +50,27 @@ def test_the_table_has_a_column_for_them(folder, model, capsys):
     assert unreadable.split()[4:6] == ["-", "error:"]
 
 
+def test_few_calibration_pairs_are_warned_about(folder, model, capsys):
+    pipe, _ = model
+    n = pipe[-1].n_calibration_
+    assert n < 19
+    pair = folder / "000.png", folder / "red.png"
+    score(model, *pair, "--json")
+    said = capsys.readouterr()
+    (message,) = json.loads(said.out)["warnings"]
+    assert message.startswith(f"few-calibration-pairs: the threshold rests on {n} genuine pairs")
+    assert message in said.err
+    assert json.loads(said.out)["calibration"] == {
+        "pairs": n,
+        "groups": None,
+        "least_p_value": 1 / (n + 1),
+        "level": pipe[-1].level_,
+    }
+    score(model, *pair)
+    assert message in capsys.readouterr().err
+
+
 def test_other_models_have_none(folder, capsys):
     pair = folder / "000.png", folder / "001.png"
     main(["score", str(folder / "model"), *map(str, pair), "--trust", TINY, "--json"])
-    assert "p_value" not in json.loads(capsys.readouterr().out)
+    assert not {"p_value", "calibration", "warnings"} & set(json.loads(capsys.readouterr().out))

@@ -15,7 +15,7 @@ import sklearn_diffake
 from sklearn_diffake import demo, persistence
 from sklearn_diffake.cli import main
 from sklearn_diffake.embedding import _face_embedder
-from sklearn_diffake.metrics import equal_error_rate
+from sklearn_diffake.metrics import confidence_interval, equal_error_rate
 
 TRUST = ["--trust", TINY, "--device", "cpu"]
 
@@ -73,10 +73,24 @@ def test_score_ends_with_auc_and_eer(folder, capsys):
     said = capsys.readouterr()
     scores = expected_scores(folder, pairs)
     auc, eer = roc_auc_score(labels, scores), equal_error_rate(labels, scores)
-    assert said.err == f"AUC {auc:.3f}, EER {eer:.1%} (15 genuine, 8 deepfake)\n"
+    assert said.err == (  # each pair has a photograph of the next
+        f"AUC {auc:.3f}, EER {eer:.1%} (15 genuine, 8 deepfake)\n"
+        "too few pairs without a photograph in common for 95 % intervals\n"
+    )
     assert "AUC" not in said.out
     score(folder, "--csv", table, "--quiet")
     assert capsys.readouterr().err == ""
+
+
+def test_auc_and_eer_have_intervals_over_photographs(folder, capsys):
+    pairs = [(f"{i:03}.png", f"{i + 1:03}.png") for i in range(0, N - 1, 2)]
+    rows = [(*pair, label) for pair, label in zip(pairs, [1, -1] * len(pairs), strict=False)]
+    table = write_table(folder / "apart.csv", rows, ("reference", "probe", "label"))
+    score(folder, "--csv", table)
+    _, line = capsys.readouterr().err.splitlines()
+    labels, scores = [row[2] for row in rows], expected_scores(folder, pairs)
+    _, low, high = confidence_interval(roc_auc_score, labels, scores)
+    assert line.startswith(f"95 % intervals: AUC {low:.3f} to {high:.3f}, EER ")
 
 
 def test_no_auc_of_one_class(folder, capsys):

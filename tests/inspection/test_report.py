@@ -17,6 +17,7 @@ from PIL import Image
 
 from sklearn_diffake.inspection import PairReport, _drawing, _page, _picture
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector
+from sklearn_diffake.novelty._calibration import Calibration
 
 HOSTILE = '"><script>alert(1)</script>&$\\frac{a$.png'
 
@@ -115,7 +116,9 @@ def test_the_page_says_what_was_found(html, explanation):
     assert "The model calls the probe a deepfake" in text
     for value in (explanation.score, explanation.threshold):
         assert f"{value:.4g}".replace("-", "\N{MINUS SIGN}") in text
-    assert f"About {explanation.p_value:.1%} of the genuine pairs" in text
+    calibration = explanation.calibration
+    assert calibration.p_value_in_words(explanation.p_value) in text
+    assert calibration.basis() in text
     for part in explanation.contributions:
         assert part.backbone in text
         assert f"{part.share:.0%}" in text
@@ -125,6 +128,20 @@ def test_the_page_says_what_was_found(html, explanation):
         assert network["fingerprint"] in text
     for name, version in explanation.provenance["versions"].items():
         assert f"{name} {version}" in text
+
+
+@pytest.mark.parametrize("n", [1, 3, 19, 20, 1000])
+def test_few_calibration_pairs_are_warned_about(explanation, n):
+    calibration = Calibration(n, n, target_bpcer=0.2, level=max(0.2, 1 / (n + 1)))
+    least = replace(explanation, calibration=calibration, p_value=1 / (n + 1))
+    text = Elements(_page.page(PairReport(least))).text
+    foot = _picture.draw_report(PairReport(least)).texts[-1].get_text().replace("\n", " ")
+    for words in (text, foot):
+        assert f"0 of {n} genuine calibration" in words
+        assert ("Warning: few-calibration-pairs" in words) == (n < 19)
+        assert "About" not in words
+    assert len(least.warnings) == (n < 19)
+    assert "of people" not in text
 
 
 def test_the_same_explanation_gives_the_same_bytes(explanation, tmp_path):

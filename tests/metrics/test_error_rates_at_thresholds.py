@@ -253,7 +253,7 @@ def test_bootstrap_draws_metadata_with_its_rows():
     )
     assert interval.estimate == worst_apcer(y, score, technique)
     assert interval.low < interval.high
-    assert len(seen) == 51
+    assert len(seen) == 101
     assert all(seen)
     with pytest.raises(ValueError, match="technique has 1 values for 120 rows"):
         metrics.bootstrap_interval(metric, y, score, metadata={"technique": ["x"]})

@@ -7,6 +7,7 @@ from sklearn_diffake import metrics
 from sklearn_diffake.metrics import (
     bootstrap_interval,
     bpcer_at_apcer,
+    confidence_interval,
     equal_error_rate,
     threshold_transfer,
     video_level,
@@ -26,7 +27,11 @@ def pool(**options):
 
 def bootstrap(**options):
     options = {"n_resamples": 2, "random_state": 0, **options}
-    return bootstrap_interval(equal_error_rate, Y, SCORE, groups=list("abab"), **options)
+    return bootstrap_interval(equal_error_rate, Y, SCORE, groups=None, **options)
+
+
+def closed_interval(**options):
+    return confidence_interval(equal_error_rate, [1, 1, -1, -1], SCORE, **options)
 
 
 def at_apcer(**options):
@@ -47,6 +52,8 @@ def test_defaults_are_those_documented(name):
         (pool, "trim", [0, 0.25, 0.5 - 1e-9], [-1e-9, 0.5]),
         (bootstrap, "n_resamples", [1, 2], [0, 1.5]),
         (bootstrap, "confidence_level", [1e-9, 1 - 1e-9], [0, 1]),
+        (closed_interval, "confidence_level", [1e-9, 1 - 1e-9], [0, 1]),
+        (closed_interval, "method", ["auto"], ["wald"]),
     ],
 )
 def test_ranges_are_those_documented(function, name, accepted, refused):

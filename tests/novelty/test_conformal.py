@@ -293,6 +293,23 @@ def test_just_enough_calibration_rows(n, target):
         detector.set_params(calibration_size=n - 1).fit(genuine(n), groups=np.arange(n))
 
 
+@pytest.mark.parametrize("n", [1, 3, 18, 19, 1000])
+def test_verdicts_from_few_calibration_pairs_are_warned_about(n):
+    detector = ConformalDetector(Level(), calibration_size=n, target_bpcer=0.5, random_state=0)
+    detector.fit(genuine(n + 1))
+    for verdict in (
+        detector.predict,
+        detector.predict_with_abstention,
+        detector.benjamini_hochberg,
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            verdict([[-1e9]])
+        assert [str(w.message)[:21] for w in caught] == ["few-calibration-pairs"] * (n < 19)
+        assert all(w.filename == __file__ for w in caught)
+        assert not caught or f"p is at least {1 / (n + 1):.4g}" in str(caught[0].message)
+
+
 def test_abstain_band():
     X = genuine(200)
     options = {"target_bpcer": 0.05, "abstain": 0.2, "calibration_size": 39, "random_state": 0}

@@ -1,0 +1,313 @@
+"""Intervals of the usual figures, without resampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
+
+from sklearn_diffake.metrics._effective_size import (
+    Floats,
+    effective_size,
+    rate_bounds,
+    small_sample_factor,
+    smallest_size,
+)
+
+Ends = tuple[float, float]
+
+
+class Sample(NamedTuple):
+    """Checked rows.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+    score : ndarray of shape (n_samples,), float64
+    codes : ndarray of shape (n_samples,), int64
+        Group of each row.
+    technique_rows : list of ndarray
+        Row numbers of the deepfakes of each technique; one entry if techniques do not matter.
+    level : float in (0, 1)
+        Confidence level.
+    """
+
+    labels: NDArray[np.int64]
+    score: Floats
+    codes: NDArray[np.int64]
+    technique_rows: list[NDArray[np.int64]]
+    level: float
+
+    @property
+    def tail(self) -> float:
+        """Probability beyond each end of an interval."""
+        return (1.0 - self.level) / 2.0
+
+
+def bpcer_ends(sample: Sample, threshold: float) -> Ends:
+    """Return both ends of the interval of BPCER at a fixed threshold."""
+    rows = sample.labels == 1
+    rejected = sample.score[rows] < threshold
+    size = effective_size(rejected, sample.codes[rows], sample.level)
+    low, high = rate_bounds(np.mean(rejected), size, sample.tail)
+    return float(low), float(high)
+
+
+def apcer_ends(sample: Sample, threshold: float) -> Ends:
+    """Return both ends of the interval of the worst technique's APCER at a fixed threshold.
+
+    The worst technique's rate is at least as high as each technique's lower bound, if all of these
+    hold together (Bonferroni), and no higher than the highest upper bound.
+    """
+    n_techniques = len(sample.technique_rows)
+    ends = []
+    for rows in sample.technique_rows:
+        accepted = sample.score[rows] >= threshold
+        size = effective_size(accepted, sample.codes[rows], sample.level)
+        low, _ = rate_bounds(np.mean(accepted), size, sample.tail / n_techniques)
+        _, high = rate_bounds(np.mean(accepted), size, sample.tail)
+        ends.append((float(low), float(high)))
+    return max(low for low, _ in ends), max(high for _, high in ends)
+
+
+def auc_ends(sample: Sample) -> Ends:
+    """Return both ends of the interval of the area under the ROC curve.
+
+    The area is tested against each candidate with the variance that it would have there [1]_
+    (method 5, whose variance is that of [2]_), so that an observed area of 1 has an interval too.
+    Sizes are divided by the design effect: the variance measured between groups [3]_ over the one
+    of the formula, where it is larger.
+
+    References
+    ----------
+    .. [1] R. G. Newcombe, "Confidence intervals for an effect size measure based on the
+       Mann-Whitney statistic. Part 2", Statistics in Medicine 25 (2006), 559-573.
+    .. [2] J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver operating
+       characteristic (ROC) curve", Radiology 143 (1982), 29-36.
+    .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53
+       (1997), 567-578.
+    """
+    area, sizes = _area_sizes(sample)
+    z = ndtri(sample.tail)
+
+    def excess(candidate: float) -> float:
+        spread = _area_variance(candidate, *sizes)
+        return float((area - candidate) ** 2 - z**2 * spread)
+
+    edge = 1e-12  # 0 and 1 themselves are roots where they are observed
+    low = 0.0 if area == 0.0 else brentq(excess, 0.0, min(area, 1.0 - edge))
+    high = 1.0 if area == 1.0 else brentq(excess, max(area, edge), 1.0)
+    return float(low), float(high)
+
+
+def _area_sizes(sample: Sample) -> tuple[float, Floats]:
+    """Return the area under the ROC curve, and how many independent rows of each class it has."""
+    genuine, fake = sample.labels == 1, sample.labels == -1
+    sizes = np.array([genuine.sum(), fake.sum()], dtype=np.float64)
+    ranks = rankdata(sample.score)
+    placement = np.empty(len(ranks))  # fraction of the other class on the right side of each row
+    placement[genuine] = (ranks[genuine] - rankdata(sample.score[genuine])) / sizes[1]
+    placement[fake] = 1.0 - (ranks[fake] - rankdata(sample.score[fake])) / sizes[0]
+    area = float(np.mean(placement[genuine]))
+    smallest = np.array([smallest_size(sample.codes[rows]) for rows in (genuine, fake)])
+    alone = _placement_variance(sample, placement - area, np.arange(len(ranks)))
+    grouped = _placement_variance(sample, placement - area, sample.codes)
+    if alone == 0.0 or grouped == 0.0:  # nothing tells how much alike the rows of a group are
+        return area, smallest
+    sizes /= max(1.0, grouped / min(alone, _area_variance(area, *sizes)))
+    if sample.codes.max() + 1 < len(ranks):
+        sizes *= small_sample_factor(len(ranks), min(smallest), sample.level)
+    return area, np.maximum(sizes, 1.0)
+
+
+def _placement_variance(sample: Sample, deviation: Floats, codes: NDArray[np.int64]) -> float:
+    """Return the variance of an area, measured between groups."""
+    n_codes = int(codes.max()) + 1
+    variance, sums = 0.0, []
+    for label in (1, -1):
+        rows = sample.labels == label
+        part = np.bincount(codes[rows], weights=deviation[rows], minlength=n_codes) / rows.sum()
+        n_groups = len(np.unique(codes[rows]))
+        variance += n_groups / (n_groups - 1) * float(np.sum(part**2))
+        sums.append(part)
+    mixed = float(np.sum(sums[0] * sums[1]))
+    return variance + 2.0 * n_codes / (n_codes - 1) * max(mixed, 0.0)
+
+
+def _area_variance(area: float, n_genuine: float, n_fake: float) -> float:
+    """Return the variance of an area by Hanley and McNeil, symmetric in both sizes."""
+    pairs = max((n_genuine + n_fake) / 2.0 - 1.0, 0.0)
+    shape = 1.0 + pairs * ((1.0 - area) / (2.0 - area) + area / (1.0 + area))
+    return area * (1.0 - area) * shape / (n_genuine * n_fake)
+
+
+class Bands(NamedTuple):
+    """Both error rates at every threshold, and what bounds them.
+
+    Parameters
+    ----------
+    bpcer : ndarray of shape (n_thresholds,)
+    apcer : list of ndarray of shape (n_thresholds,)
+        Of each technique.
+    bpcer_size : float
+        Number of independent genuine rows.
+    apcer_sizes : list of float
+        Number of independent deepfakes of each technique.
+    """
+
+    bpcer: Floats
+    apcer: list[Floats]
+    bpcer_size: float
+    apcer_sizes: list[float]
+
+    def bpcer_bounds(self, tail: float) -> tuple[Floats, Floats]:
+        """Return bounds of BPCER at every threshold."""
+        return _curve_bounds(self.bpcer, self.bpcer_size, tail)
+
+    def apcer_bounds(self, tail: float) -> tuple[Floats, Floats]:
+        """Return bounds of the worst technique's APCER at every threshold."""
+        parts = list(zip(self.apcer, self.apcer_sizes, strict=True))
+        lows = [_curve_bounds(rate, size, tail / len(parts))[0] for rate, size in parts]
+        highs = [_curve_bounds(rate, size, tail)[1] for rate, size in parts]
+        return np.max(lows, axis=0), np.max(highs, axis=0)
+
+
+def _curve_bounds(rate: Floats, size: float, tail: float) -> tuple[Floats, Floats]:
+    """Return bounds of a curve, each different rate looked up once."""
+    values, inverse = np.unique(rate, return_inverse=True)
+    low, high = rate_bounds(values, size, tail)
+    return low[inverse], high[inverse]
+
+
+def _bands(sample: Sample, threshold: float) -> tuple[Bands, float]:
+    """Return both curves with the sizes that hold at `threshold`, and how errors go together.
+
+    The latter is the correlation between groups of genuine rows rejected and deepfakes accepted,
+    not below zero; 1 where it cannot be measured.
+    """
+    thresholds = np.append(np.unique(sample.score), np.inf)
+    genuine = np.flatnonzero(sample.labels == 1)
+    bpcer = _below(sample.score[genuine], thresholds)
+    apcer = [1.0 - _below(sample.score[rows], thresholds) for rows in sample.technique_rows]
+    rejected = sample.score[genuine] < threshold
+    sizes = [
+        effective_size(sample.score[rows] >= threshold, sample.codes[rows], sample.level)
+        for rows in sample.technique_rows
+    ]
+    size = effective_size(rejected, sample.codes[genuine], sample.level)
+    return Bands(bpcer, apcer, size, sizes), _correlation(sample, threshold)
+
+
+def _below(score: Floats, thresholds: Floats) -> Floats:
+    return np.searchsorted(np.sort(score), thresholds, side="left") / len(score)
+
+
+def _correlation(sample: Sample, threshold: float) -> float:
+    """Return the correlation of both kinds of error between groups, not below zero."""
+    n_codes = int(sample.codes.max()) + 1
+    sums, present = [], []
+    for label in (1, -1):
+        rows = sample.labels == label
+        error = (sample.score[rows] < threshold) == (label == 1)
+        weights = error - np.mean(error)
+        sums.append(np.bincount(sample.codes[rows], weights=weights, minlength=n_codes))
+        present.append(np.bincount(sample.codes[rows], minlength=n_codes) > 0)
+    if not (present[0] & present[1]).any():
+        return 0.0
+    spread = np.sqrt(np.sum(sums[0] ** 2) * np.sum(sums[1] ** 2))
+    return float(np.clip(np.sum(sums[0] * sums[1]) / spread, 0.0, 1.0)) if spread > 0 else 1.0
+
+
+def eer_ends(sample: Sample, eer: float, threshold: float) -> Ends:
+    """Return both ends of the interval of the equal error rate.
+
+    Where the upper bounds of both curves cross is the upper end, where the lower bounds cross the
+    lower one. As both curves are rarely off by so much at once, the bounds are drawn in: see
+    :func:`_drawn_in`.
+
+    Parameters
+    ----------
+    sample : Sample
+    eer : float
+        The rate observed.
+    threshold : float
+        Where both rates are closest.
+    """
+    bands, correlation = _bands(sample, threshold)
+    curves = bands.bpcer, np.max(bands.apcer, axis=0)
+
+    def upper(bpcer: Floats, apcer: Floats) -> float:
+        return float(np.min(np.maximum(bpcer, apcer)))
+
+    def lower(bpcer: Floats, apcer: Floats) -> float:
+        return float(np.max(np.minimum(bpcer, apcer)))
+
+    low = _drawn_in(lower, 0, curves, bands, sample.tail, correlation)
+    high = _drawn_in(upper, 1, curves, bands, sample.tail, correlation)
+    return min(low, eer), max(high, eer)
+
+
+def bpcer_at_apcer_ends(sample: Sample, bpcer: float, apcer: float, threshold: float) -> Ends:
+    """Return both ends of the interval of BPCER where APCER is at most a given rate.
+
+    The lower end is the lower bound of BPCER at the lowest threshold at which APCER may be so low,
+    the upper end the upper bound at the lowest threshold at which APCER must be: 1 where there are
+    too few deepfakes to say so of any threshold. Both are drawn in as those of
+    :func:`eer_ends` are.
+
+    Parameters
+    ----------
+    sample : Sample
+    bpcer : float
+        The rate observed.
+    apcer : float in [0, 1]
+        Share of deepfakes that may be accepted.
+    threshold : float
+        Where `bpcer` was observed.
+    """
+    bands, correlation = _bands(sample, threshold)
+    curves = bands.bpcer, np.max(bands.apcer, axis=0)
+
+    def at_rate(bpcer_curve: Floats, apcer_curve: Floats) -> float:
+        enough = apcer_curve <= apcer
+        return float(bpcer_curve[np.argmax(enough)]) if enough.any() else 1.0
+
+    low = _drawn_in(at_rate, 0, curves, bands, sample.tail, correlation)
+    high = _drawn_in(at_rate, 1, curves, bands, sample.tail, correlation)
+    return min(low, bpcer), max(high, bpcer)
+
+
+def _drawn_in(
+    figure: Callable[[Floats, Floats], float],
+    side: int,
+    curves: tuple[Floats, Floats],
+    bands: Bands,
+    tail: float,
+    correlation: float,
+) -> float:
+    """Return an end of an interval from bounds of both curves.
+
+    Moving both curves to their bounds moves the figure by about the sum of what each moves it by.
+    If their errors are independent the root of the sum of squares is enough; this ratio draws the
+    bounds in, in units of the normal deviate. It is the idea of the method of variance estimates
+    recovery [1]_.
+
+    References
+    ----------
+    .. [1] G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures",
+       Statistics in Medicine 27 (2008), 1693-1702.
+    """
+    bpcer, apcer = curves
+    center = figure(bpcer, apcer)
+    by_bpcer = abs(figure(bands.bpcer_bounds(tail)[side], apcer) - center)
+    by_apcer = abs(figure(bpcer, bands.apcer_bounds(tail)[side]) - center)
+    both = by_bpcer + by_apcer
+    squared = by_bpcer**2 + by_apcer**2 + 2.0 * correlation * by_bpcer * by_apcer
+    ratio = np.sqrt(squared) / both if both > 0 else 1.0
+    tail = float(ndtr(ratio * ndtri(tail)))
+    return figure(bands.bpcer_bounds(tail)[side], bands.apcer_bounds(tail)[side])

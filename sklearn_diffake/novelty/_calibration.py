@@ -1,0 +1,126 @@
+"""What the calibration of a detector can say, in numbers and in words."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sklearn_diffake.utils._numbers import significant
+
+#: Fewer calibration pairs, or groups, cannot give a p-value of 5 %.
+FEW = 19
+#: Code of the warning about them.
+FEW_CALIBRATION = "few-calibration-pairs"
+
+
+class Calibration(NamedTuple):
+    """On how much a conformal threshold rests.
+
+    Parameters
+    ----------
+    n_pairs : int
+        Number of genuine pairs held out for it.
+    n : int
+        What these count as: the number of groups, such as people, if groups were given to fit,
+        else the number of pairs.
+    target_bpcer : float in (0, 1)
+        The fraction of genuine pairs that may be rejected.
+    level : float in (0, 1)
+        Pairs with a p-value of at most this are rejected.
+    """
+
+    n_pairs: int
+    n: int
+    target_bpcer: float
+    level: float
+
+    @property
+    def grouped(self) -> bool:
+        """Whether several pairs share a group."""
+        return self.n < self.n_pairs
+
+    @property
+    def unit(self) -> str:
+        """What `n` counts: ``"groups"`` or ``"pairs"``."""
+        return "groups" if self.grouped else "pairs"
+
+    @property
+    def least_p_value(self) -> float:
+        """The smallest p-value that is possible."""
+        return 1.0 / (self.n + 1)
+
+    def basis(self) -> str:
+        """Name the pairs and groups, as in ``"30 genuine pairs of 12 groups"``."""
+        pairs = _count(self.n_pairs, "genuine pair")
+        return f"{pairs} of {_count(self.n, 'group')}" if self.grouped else pairs
+
+    def warning(self) -> str | None:
+        """Return what to warn of whoever reads a verdict, None if there are enough pairs.
+
+        The text begins with the code ``few-calibration-pairs``.
+        """
+        reachable = round(self.least_p_value, 12) <= self.target_bpcer
+        if reachable and self.n >= FEW:
+            return None
+        least = significant(self.least_p_value)
+        rests = f"the threshold rests on {self.basis()} only, so that p is at least {least}"
+        if reachable:
+            return f"{FEW_CALIBRATION}: {rests}; a verdict from so few is weak"
+        return (
+            f"{FEW_CALIBRATION}: {rests}; the target BPCER of {significant(self.target_bpcer)} "
+            f"cannot be reached, the threshold rejects genuine pairs at a rate of up to "
+            f"{significant(self.level)}"
+        )
+
+    def p_value_in_words(self, p_value: float) -> str:
+        """Say what a p-value means, in counts of calibration pairs.
+
+        Parameters
+        ----------
+        p_value : float in (0, 1]
+
+        Returns
+        -------
+        sentence : str
+        """
+        lower = max(0.0, p_value * (self.n + 1) - 1.0)  # weight of the pairs that score as low
+        number = significant(round(lower, 6))
+        shown = significant(p_value)
+        formula = f"p = ({number} + 1) / ({self.n} + 1) = {shown}"
+        if self.grouped:
+            return (
+                f"Counted by groups (of one person, or whatever was given to fit), {number} of "
+                f"{self.n} groups of genuine calibration pairs score as low as this pair, or "
+                f"lower: {formula}."
+            )
+        verb = "scores" if lower == 1.0 else "score"
+        return (
+            f"{number} of {self.n} genuine calibration {'pair' if self.n == 1 else 'pairs'} {verb} "
+            f"as low as this pair, or lower: {formula}."
+        )
+
+
+def calibration_of(detector: Any) -> Calibration | None:
+    """Read from a fitted detector on how much its threshold rests.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted.
+
+    Returns
+    -------
+    calibration : Calibration or None
+        None unless the detector is a :class:`~sklearn_diffake.novelty.ConformalDetector`.
+    """
+    if not hasattr(detector, "calibration_scores_"):
+        return None
+    return Calibration(
+        n_pairs=sum(len(scores) for scores in detector.calibration_scores_),
+        n=int(detector.n_calibration_),
+        target_bpcer=float(detector.target_bpcer),
+        level=float(detector.level_),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
