@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..faces._images import file_key
+from ..utils._imports import is_reference
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -155,16 +156,6 @@ def trained_backbone(weights: TrainedWeights) -> Backbone:
         return _trained(weights) if weights.fingerprint else _trained.__wrapped__(weights)
 
 
-def is_factory(name: str) -> bool:
-    """Tell whether a backbone is given as ``"module:function"``."""
-    return (
-        ":" in name
-        and not name.startswith("timm:")
-        and not name.lower().endswith(".onnx")
-        and not os.path.splitdrive(name)[0]
-    )
-
-
 def check_normalisation(mean: Any, std: Any, what: str) -> tuple[tuple[float, ...], ...]:
     """Return the declared mean and std of a backbone as three plain numbers each."""
     try:
@@ -210,7 +201,7 @@ def _find_torch(name: str, weights: str | dict[str, Any] | None) -> Backbone:
         return _torch.lite0_backbone(weights)
     if name.startswith("timm:"):
         return _torch.timm_backbone(name, weights)
-    if is_factory(name):
+    if is_reference(name):
         return _torch.factory_backbone(name, weights)
     if name in SHIPPED:
         from ._shipped import shipped_backbone

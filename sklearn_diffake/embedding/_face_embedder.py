@@ -16,7 +16,7 @@ from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._store import EmbeddingStore, as_store
-from ._backbones import Backbone, build_forward, find_backbone, is_factory
+from ._backbones import Backbone, build_forward, find_backbone
 
 _logger = logging.getLogger(__name__)
 
@@ -274,11 +274,6 @@ class FaceEmbedder(  # type: ignore[call-arg]
                 "these are other weights. Restore the former ones, or fit again."
             )
         return found
-
-    def _imports(self) -> list[str]:
-        """Name the function that the embedder imports: nothing a model file may do unasked."""
-        name = os.fspath(self.backbone)
-        return [name] if is_factory(name) else []
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,7 +3,6 @@
 import copy
 import difflib
 import hashlib
-import importlib
 import logging
 import operator
 import os
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._extras import import_extra
+from ..utils._imports import import_function
 from ..utils._sealed import check_seal
 from ..utils._torchvision import import_torchvision
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
@@ -158,11 +158,7 @@ def factory_backbone(name: str, weights: Weights) -> Backbone:
     """Build a user's own module; it may declare input_size, mean, std and licence."""
     import torch
 
-    where, _, function = name.partition(":")
-    try:
-        factory = getattr(importlib.import_module(where), function)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"backbone={name!r} cannot be imported: {error}") from error
+    factory = import_function(name, "backbone")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # a module without weights of its own is the same every time
         module = factory()

@@ -315,10 +315,6 @@ class DeepSVDD(BaseDetector):
         order = rng.permutation(len(X))
         return X[order[n_valid:]], X[order[:n_valid]]
 
-    def _imports(self) -> list[str]:
-        """Name the function that is imported for scoring: nothing a model file may do unasked."""
-        return [self.encoder] if isinstance(self.encoder, str) else []
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = self.encoder is not None
