@@ -145,6 +145,38 @@ class TrainedWeights:
     arrays: dict[str, np.ndarray] = field(repr=False, compare=False)
 
 
+def fingerprint_of(name: str, content: bytes, suffix: str) -> str:
+    """Return the fingerprint of a backbone with weights that are in memory.
+
+    Parameters
+    ----------
+    name : str
+        The backbone, as `find_backbone` takes it.
+    content : bytes
+        Its weights.
+    suffix : {".onnx", ".safetensors"}
+        What kind of file they are the content of.
+
+    Returns
+    -------
+    str
+        As `Backbone.fingerprint`.
+
+    Raises
+    ------
+    ValueError
+        If these are no weights of such a backbone.
+    """
+    if suffix == ".onnx":
+        from ._onnx import onnx_backbone
+
+        return onnx_backbone(name, content).fingerprint
+    from ._torch import parse_safetensors
+
+    with _LOCK:
+        return _find_torch(name, parse_safetensors(content)).fingerprint
+
+
 def shipped_file(name: str) -> str:
     """Return the path of the weights of a backbone that comes with the package."""
     return str(resources.files("sklearn_diffake") / "data" / SHIPPED[name])

@@ -115,6 +115,11 @@ class FaceEmbedder(  # type: ignore[call-arg]
         "verbose": ["verbose"],
     }
 
+    backbone_info_: dict[str, Any]
+    fingerprint_: str
+    n_embedded_: int
+    _n_features_out: int
+
     def __init__(
         self,
         backbone: str | os.PathLike[str] = "efficientnet-lite0",

@@ -211,7 +211,12 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
     history_: list[dict[str, Any]]
     best_epochs_: list[int]
+    n_iter_: int
     validation_auc_: float | None
+    validation_rows_: NDArray[Any]
+    weights_: dict[str, NDArray[Any]]
+    coef_: NDArray[Any]
+    intercept_: float
 
     def __init__(
         self,

@@ -198,6 +198,16 @@ class DeepSVDD(BaseDetector):
         "verbose": ["verbose"],
     }
 
+    weights_: dict[str, NDArray[Any]]
+    center_: NDArray[Any]
+    radius_: float
+    history_: list[dict[str, Any]]
+    pretrain_history_: list[dict[str, Any]]
+    n_iter_: int
+    location_: NDArray[Any]
+    scale_: NDArray[Any]
+    input_shape_: tuple[int, ...]
+
     def __init__(
         self,
         objective: Literal["one-class", "soft-boundary"] = "one-class",
