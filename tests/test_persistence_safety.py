@@ -278,7 +278,8 @@ def array_in_an_archive(compress):
 
 def test_archives_in_the_state_that_unpack_to_more_than_they_hold(path):
     forge(path, *array_in_an_archive(compress=False))
-    assert load(path)[0]["zeros"].shape == (2**17,)
+    with pytest.raises(ValueError, match=r"'1\.npy' is no array"):
+        load(path)
     forge(path, *array_in_an_archive(compress=True))
     with pytest.raises(ValueError, match="would unpack to"):
         load(path)

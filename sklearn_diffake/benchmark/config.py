@@ -93,8 +93,7 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     datasets = tuple(_read_dataset(name, t) for name, t in sections["datasets"].items())
     heads = read_heads(sections["detectors"])
     candidates = {
-        name: _read_candidate(name, table, heads)
-        for name, table in sections["candidates"].items()
+        name: _read_candidate(name, table, heads) for name, table in sections["candidates"].items()
     }
     known = [dataset.name for dataset in datasets]
     return Config(
@@ -111,7 +110,11 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
 def _refuse_code(values: Mapping[str, Any], file: Path, trusted: Sequence[str]) -> None:
     """Refuse names of code that the caller does not trust; paths of files are none."""
     for keys, text in _strings(values, ()):
-        is_path = keys[-1] in (*_PATHS, "images", "pairs") if keys[:1] == ("datasets",) else len(keys) == 1
+        is_path = (
+            keys[-1] in (*_PATHS, "images", "pairs")
+            if keys[:1] == ("datasets",)
+            else len(keys) == 1
+        )
         if not is_path and untrusted_references([text], trusted):
             *tables, key = map(str, keys)
             raise Table({}, file, ".".join(tables)).error(
@@ -191,9 +194,7 @@ def _pairing(table: Table) -> dict[str, Any]:
     }
 
 
-def _read_candidate(
-    name: str, table: Table, heads: Mapping[str, Mapping[str, Any]]
-) -> Candidate:
+def _read_candidate(name: str, table: Table, heads: Mapping[str, Mapping[str, Any]]) -> Candidate:
     given = table.values.get("embedder", REQUIRED)
     several = list(given) if isinstance(given, list) else [given]
     table.take("embedder", type(given) if isinstance(given, (list, dict)) else str)

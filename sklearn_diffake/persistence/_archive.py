@@ -120,8 +120,8 @@ def _check_versions(path: Path, manifest: dict[str, Any]) -> None:
         )
     if release > (_release(__version__) or release):
         raise ValueError(
-            f"model file {str(path)!r} was written by sklearn_diffake {written_by}, a later version "
-            f"than this one ({__version__}): upgrade sklearn-diffake to load it"
+            f"model file {str(path)!r} was written by sklearn_diffake {written_by}, a later "
+            f"version than this one ({__version__}): upgrade sklearn-diffake to load it"
         )
 
 

@@ -25,7 +25,7 @@ def _require(condition: Any, where: str, problem: str) -> None:
 
 
 def _is_index(value: Any, least: int = 0) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_array(value: Any, shape: tuple[int, ...], kinds: str) -> bool:
@@ -197,7 +197,8 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
     """
     if not values:
         return
-    vectors, support = values.get("support_vectors_"), values.get("support_")
+    vectors: Any = values.get("support_vectors_")
+    support: Any = values.get("support_")
     width, shape = values.get("n_features_in_"), values.get("shape_fit_")
     _require(_is_array(vectors, (-1, -1), "f"), where, "no support vectors")
     n = len(vectors)
@@ -205,11 +206,10 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
     _require(_is_index(width, 1), where, "n_features_in_ is no number of features")
     _require(vectors.shape[1] in (0, width), where, "support vectors of another width")
     _require(_is_array(support, (n,), "iu"), where, "no indices of its support vectors")
-    fitted = isinstance(shape, list) and len(shape) == 2 and _is_index(shape[0], 1)
-    _require(fitted, where, "shape_fit_ is no shape")
-    _require(((support >= 0) & (support < shape[0])).all(), where, "a support vector out of range")
-    counts = values.get("_n_support")
-    _require(_is_array(counts, (2,), "iu") and counts.sum() == n, where, "_n_support is not theirs")
+    rows = shape[0] if isinstance(shape, list) and shape and _is_index(shape[0], 1) else 0
+    _require(((support >= 0) & (support < rows)).all(), where, "a support vector out of range")
+    counts: Any = values.get("_n_support")
+    _require(_is_array(counts, (2,), "iu") and counts[0] == n, where, "_n_support is not theirs")
     for name in ("_dual_coef_", "dual_coef_"):
         _require(_is_array(values.get(name), (1, n), "f"), where, f"{name} is not one for each")
     for name in ("_intercept_", "intercept_"):
@@ -218,7 +218,7 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
 
 def check_random_state(state: Any, where: str) -> None:
     """Check the state of numpy's Mersenne Twister, whose position is used as an index."""
-    inner = state.get("state") if isinstance(state, dict) else None
+    inner: Any = state.get("state") if isinstance(state, dict) else None
     _require(isinstance(inner, dict), where, "no state of a random generator")
     _require(state.get("bit_generator") == "MT19937", where, "another generator than MT19937")
     _require(_is_array(inner.get("key"), (_MT19937_WORDS,), "iu"), where, "no key of a generator")

@@ -242,7 +242,7 @@ def _check_attribute(cls: Any, name: str, parameters: Collection[str], where: st
         return
     if name.startswith("__") or _defines(cls, name):
         raise Refusal(
-            f"is refused: {where}.{name} hides what the class {cls.__name__} defines under that name"
+            f"is refused: {where}.{name} hides what the class {cls.__name__} defines by that name"
         )
     if cls.__module__.startswith("sklearn_diffake.") and name not in declared_attributes(cls):
         raise Refusal(f"is refused: {where}.{name} is no attribute of the class {cls.__name__}")
@@ -261,7 +261,7 @@ def declared_attributes(cls: type) -> set[str]:
     set of str
         Names; those that scikit-learn's base classes set included.
     """
-    annotated = (name for base in cls.__mro__ for name in base.__dict__.get("__annotations__", {}))
+    annotated = (name for base in cls.__mro__ for name in inspect.get_annotations(base))
     return _INHERITED | set(annotated)
 
 

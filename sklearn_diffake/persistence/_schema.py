@@ -108,7 +108,8 @@ class Schema:
         if kind == "JsonNode":
             return scalar(node)
         if kind == "NdArrayNode" and node["type"] == "numpy":
-            return self.array(node)
+            array = self.array(node)
+            return array if array.ndim else array.item()
         if kind in _SEQUENCES:
             return [self.plain(item) for item in node["content"]]
         if kind == "DictNode":

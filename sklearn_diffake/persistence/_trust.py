@@ -175,7 +175,8 @@ def _skops_types() -> frozenset[str]:
     """Name scikit-learn's estimators, as skops lists them."""
     from skops.io import _trusted_types as lists
 
-    return frozenset(lists.SKLEARN_ESTIMATOR_TYPE_NAMES)
+    internal = getattr(lists, "SKLEARN_INTERNAL_TYPE_NAMES", ())  # losses and their links
+    return frozenset((*lists.SKLEARN_ESTIMATOR_TYPE_NAMES, *internal))
 
 
 @functools.cache
