@@ -49,7 +49,7 @@ def prepare(folder, seed, only=""):
     kinds = [kind for kind in KINDS if only in kind.__name__.lower()]
     for name, codec in (("clip.mp4", "mpeg4"), ("clip.ts", "mpeg2video")):
         write_clip(traps.folder / name, codec)
-    apart = (Manifests, Trees)  # what their seeds name is read
+    apart = (Manifests, Trees, ForgedModels)  # what their seeds name is read
     made = [kind(seed, folders[2] if kind in apart else folders[1], traps) for kind in kinds]
     return made, folders[2], traps
 

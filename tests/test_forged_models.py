@@ -296,6 +296,15 @@ def test_a_packed_detector_hides_nothing_of_its_class(contents, refused):
     refused(forged, r"LUNAR.*decision_function")
 
 
+@pytest.mark.parametrize("folder", ["theirs", ["theirs"], {"a": "theirs"}])
+@pytest.mark.parametrize("key", ["embed__cache", "memory", "a__b__checkpoint_dir"])
+def test_a_grid_names_no_folder(tmp_path, key, folder):
+    """A search sets its parameters when it is fitted again: after the model was loaded."""
+    path = tmp_path / "model.diffake"
+    persistence.save(GridSearchCV(DeepSVDD(), [{key: folder}]), path)
+    assert persistence.load(path).param_grid == [{key: None}]
+
+
 # --- arrays that lead out of bounds ------------------------------------------------------------
 
 

@@ -78,7 +78,7 @@ def test_other_names_are_refused_before_the_graph_is_opened(tmp_path, name, monk
 def test_a_graph_in_a_model_has_no_files(tmp_path):
     (tmp_path / "net.data").write_bytes(weights(0))
     content = write(tmp_path / "net.onnx", "net.data").read_bytes()
-    with pytest.raises(ValueError, match="keeps weights in the file 'net.data', in memory"):
+    with pytest.raises(ValueError, match=r"keeps weights in the file 'net.data', in memory"):
         fingerprint_of(str(tmp_path / "net.onnx"), content, ".onnx")
 
 
@@ -119,14 +119,12 @@ def test_a_name_may_come_before_its_key(tmp_path):
 @pytest.mark.parametrize("cut", [1, 5, 20, 60])
 def test_what_is_no_protocol_buffer(tmp_path, cut):
     content = write(tmp_path / "net.onnx", "net.data").read_bytes()[:-cut]
-    with pytest.raises(ValueError, match="'net' is not a readable .onnx model|keeps weights in"):
+    with pytest.raises(ValueError, match=r"'net' is not a readable .onnx model|keeps weights in"):
         external_files(content, tmp_path, "net")
-    with pytest.raises(ValueError, match="is not a readable .onnx model: it is a model in"):
+    with pytest.raises(ValueError, match=r"is not a readable .onnx model: it is a model in"):
         external_files(b"\x08\x00\x00\x00ORTM", tmp_path, "net")
 
 
-@pytest.mark.parametrize(
-    "name", ["a", "a/b.data", "a b", "café", ".hidden", "console", "auxiliary"]
-)
+@pytest.mark.parametrize("name", ["a", "a/b.data", "a b", "café", ".hidden", "console"])
 def test_plain_paths(name):
     assert is_plain_path(name)
