@@ -26,7 +26,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skops import io as skops_io
 
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
-from sklearn_diffake.persistence import _estimators, load, save
+from sklearn_diffake.persistence import load, save
+from sklearn_diffake.persistence._parts import estimators
 
 trusting = partial(load, trusted=[BACKBONE])
 
@@ -187,7 +188,7 @@ def test_a_file_does_not_choose_where_to_write(hide, estimator, folder, path):
     state = skops_io.dumps(hide(estimator))
     assert b"theirs" in zipfile.ZipFile(io.BytesIO(state)).read("schema.json")
     archive_with(path, '{"format": 1}', state)
-    (found,) = [part for part in _estimators(load(path)) if isinstance(part, type(estimator))]
+    (found,) = [part for part in estimators(load(path)) if isinstance(part, type(estimator))]
     assert getattr(found, folder) is None
 
 
@@ -277,7 +278,8 @@ def array_in_an_archive(compress):
 
 def test_archives_in_the_state_that_unpack_to_more_than_they_hold(path):
     forge(path, *array_in_an_archive(compress=False))
-    assert load(path)[0]["zeros"].shape == (2**17,)
+    with pytest.raises(ValueError, match=r"'1\.npy' is no array"):
+        load(path)
     forge(path, *array_in_an_archive(compress=True))
     with pytest.raises(ValueError, match="would unpack to"):
         load(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS
 from sklearn_diffake.benchmark._registry import SpecError, find_loader
 from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec
 from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table, nearest
-from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.utils._imports import untrusted_references
 
 _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
 _SECTIONS = ("datasets", "detectors", "candidates", "protocols")
@@ -31,8 +31,8 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     path : str or Path
         A TOML file; relative paths in it begin at its folder.
     trusted : sequence of str, default=()
-        Backbones of the form ``"module:function"`` that may be imported. No others are: a
-        configuration runs no code of its own.
+        Backbones and encoders of the form ``"module:function"`` that may be imported. A
+        configuration that names any other, at whatever depth, is refused.
 
     Returns
     -------
@@ -73,6 +73,7 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
             raise ValueError("an integer has more than 64 bits")
     except (ValueError, RecursionError) as error:  # of a wrong syntax, encoding, number or depth
         raise ConfigError(f"{file}: not a TOML file: {error}") from error
+    _refuse_code(values, file, trusted)
     top = Table(values, file)
     output = Path(top.path(top.take("output", str, "benchmark-results")))
     cache = top.take("cache", str, None)
@@ -92,8 +93,7 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     datasets = tuple(_read_dataset(name, t) for name, t in sections["datasets"].items())
     heads = read_heads(sections["detectors"])
     candidates = {
-        name: _read_candidate(name, table, heads, trusted)
-        for name, table in sections["candidates"].items()
+        name: _read_candidate(name, table, heads) for name, table in sections["candidates"].items()
     }
     known = [dataset.name for dataset in datasets]
     return Config(
@@ -105,6 +105,35 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
         protocols=read_protocols(sections["protocols"], known, candidates, heads),
         **settings,
     )
+
+
+def _refuse_code(values: Mapping[str, Any], file: Path, trusted: Sequence[str]) -> None:
+    """Refuse names of code that the caller does not trust; paths of files are none."""
+    for keys, text in _strings(values, ()):
+        is_path = (
+            keys[-1] in (*_PATHS, "images", "pairs")
+            if keys[:1] == ("datasets",)
+            else len(keys) == 1
+        )
+        if not is_path and untrusted_references([text], trusted):
+            *tables, key = map(str, keys)
+            raise Table({}, file, ".".join(tables)).error(
+                key,
+                f"{text!r} is a function that would be imported and run; if that is meant, "
+                f"allow it with --trust {text}",
+            )
+
+
+def _strings(value: Any, keys: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield every string in a table or list, with the keys that lead to it."""
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strings(inner, (*keys, key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, keys)
 
 
 def _largest(value: Any) -> int:
@@ -165,9 +194,7 @@ def _pairing(table: Table) -> dict[str, Any]:
     }
 
 
-def _read_candidate(
-    name: str, table: Table, heads: Mapping[str, Mapping[str, Any]], trusted: Sequence[str]
-) -> Candidate:
+def _read_candidate(name: str, table: Table, heads: Mapping[str, Mapping[str, Any]]) -> Candidate:
     given = table.values.get("embedder", REQUIRED)
     several = list(given) if isinstance(given, list) else [given]
     table.take("embedder", type(given) if isinstance(given, (list, dict)) else str)
@@ -180,7 +207,7 @@ def _read_candidate(
     table.take("detector", dict if isinstance(head, dict) else str, "")
     candidate = Candidate(
         name=name,
-        embedders=tuple(_read_embedder(table, one, trusted) for one in several),
+        embedders=tuple(_read_embedder(table, one) for one in several),
         align=_read_aligner(table, align),
         operator=table.take("operator", str, "squared", choices=OPERATORS),
         normalize=None if normalize == "none" else normalize,
@@ -190,7 +217,7 @@ def _read_candidate(
     return candidate
 
 
-def _read_embedder(table: Table, given: Any, trusted: Sequence[str]) -> dict[str, Any]:
+def _read_embedder(table: Table, given: Any) -> dict[str, Any]:
     if isinstance(given, dict):
         inner = Table(given, table.file, f"{table.name}.embedder")
     else:
@@ -205,13 +232,6 @@ def _read_embedder(table: Table, given: Any, trusted: Sequence[str]) -> dict[str
         params["backbone"] = inner.path(params["backbone"])
     if params["weights"]:
         params["weights"] = inner.path(params["weights"])
-    for code in FaceEmbedder(params["backbone"])._imports():
-        if code not in trusted:
-            raise table.error(
-                "embedder",
-                f"{code!r} is a function that would be imported and run; if that is meant, "
-                f"allow it with --trust {code}",
-            )
     return params
 
 

@@ -146,6 +146,7 @@ def _frames(path: str, model: Any, options: dict[str, Any]) -> list[tuple[str, f
         return [(path, None)]
     from ..datasets import extract_frames
 
-    crop = "face" if _aligns(model) else None
-    frames = extract_frames(path, crop=crop, on_damage="skip", **options)
+    frames = extract_frames(
+        path, crop="face" if _aligns(model) else None, on_damage="skip", **options
+    )
     return list(zip(frames.paths, frames.times, strict=True))

@@ -234,6 +234,8 @@ def _find(folder: Path) -> Frames | None:
     """Return the frames of a folder if they are all there."""
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        if any(name != _name(int(name[:-4])) for name in index["names"]):
+            return None  # a picture elsewhere
         paths = [str(folder / name) for name in index["names"]]
         sizes = [os.path.getsize(path) for path in paths]
         if sizes == index["sizes"]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..images.read import file_key
+from ..utils._imports import is_reference
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -144,6 +145,38 @@ class TrainedWeights:
     arrays: dict[str, np.ndarray] = field(repr=False, compare=False)
 
 
+def fingerprint_of(name: str, content: bytes, suffix: str) -> str:
+    """Return the fingerprint of a backbone with weights that are in memory.
+
+    Parameters
+    ----------
+    name : str
+        The backbone, as `find_backbone` takes it.
+    content : bytes
+        Its weights.
+    suffix : {".onnx", ".safetensors"}
+        What kind of file they are the content of.
+
+    Returns
+    -------
+    str
+        As `Backbone.fingerprint`.
+
+    Raises
+    ------
+    ValueError
+        If these are no weights of such a backbone.
+    """
+    if suffix == ".onnx":
+        from ._onnx import onnx_backbone
+
+        return onnx_backbone(name, content).fingerprint
+    from ._torch import parse_safetensors
+
+    with _LOCK:
+        return _find_torch(name, parse_safetensors(content)).fingerprint
+
+
 def shipped_file(name: str) -> str:
     """Return the path of the weights of a backbone that comes with the package."""
     return str(resources.files("sklearn_diffake") / "data" / SHIPPED[name])
@@ -153,16 +186,6 @@ def trained_backbone(weights: TrainedWeights) -> Backbone:
     """Build a torch backbone from weights in memory; the last few are kept by fingerprint."""
     with _LOCK:
         return _trained(weights) if weights.fingerprint else _trained.__wrapped__(weights)
-
-
-def is_factory(name: str) -> bool:
-    """Tell whether a backbone is given as ``"module:function"``."""
-    return (
-        ":" in name
-        and not name.startswith("timm:")
-        and not name.lower().endswith(".onnx")
-        and not os.path.splitdrive(name)[0]
-    )
 
 
 def check_normalisation(mean: Any, std: Any, what: str) -> tuple[tuple[float, ...], ...]:
@@ -210,7 +233,7 @@ def _find_torch(name: str, weights: str | dict[str, Any] | None) -> Backbone:
         return _torch.lite0_backbone(weights)
     if name.startswith("timm:"):
         return _torch.timm_backbone(name, weights)
-    if is_factory(name):
+    if is_reference(name):
         return _torch.factory_backbone(name, weights)
     if name in SHIPPED:
         from ._shipped import shipped_backbone

@@ -17,7 +17,7 @@ from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._store import EmbeddingStore, as_store
-from ._backbones import Backbone, build_forward, find_backbone, is_factory
+from ._backbones import Backbone, build_forward, find_backbone
 
 _logger = logging.getLogger(__name__)
 
@@ -115,6 +115,11 @@ class FaceEmbedder(  # type: ignore[call-arg]
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
     }
+
+    backbone_info_: dict[str, Any]
+    fingerprint_: str
+    n_embedded_: int
+    _n_features_out: int
 
     def __init__(
         self,
@@ -275,11 +280,6 @@ class FaceEmbedder(  # type: ignore[call-arg]
                 "these are other weights. Restore the former ones, or fit again."
             )
         return found
-
-    def _imports(self) -> list[str]:
-        """Name the function that the embedder imports: nothing a model file may do unasked."""
-        name = os.fspath(self.backbone)
-        return [name] if is_factory(name) else []
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

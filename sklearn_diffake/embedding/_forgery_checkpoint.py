@@ -58,6 +58,8 @@ class Checkpoint:
             found, epoch = {"format": content["format"], **content["settings"]}, content["epoch"]
             if found["format"] == _FORMAT and content.pop("checksum") != _checksum(content):
                 raise ValueError("its checksum is another")
+            if any(type(e) is not int or e < 0 for e in (epoch, *content["best"])):
+                raise ValueError("it names an epoch that is no number")  # names of files hold it
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(_COMMIT, error) from error
         self._compare(found)

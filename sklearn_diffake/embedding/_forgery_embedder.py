@@ -22,7 +22,6 @@ from ._backbones import (
     Backbone,
     TrainedWeights,
     find_backbone,
-    is_factory,
     shipped_file,
     trained_backbone,
 )
@@ -212,7 +211,12 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
     history_: list[dict[str, Any]]
     best_epochs_: list[int]
+    n_iter_: int
     validation_auc_: float | None
+    validation_rows_: NDArray[Any]
+    weights_: dict[str, NDArray[Any]]
+    coef_: NDArray[Any]
+    intercept_: float
 
     def __init__(
         self,
@@ -451,11 +455,6 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         self.backbone_info_ = found.describe()
         self.fingerprint_ = found.fingerprint
         self._n_features_out = found.width
-
-    def _imports(self) -> list[str]:
-        """Name the functions that the embedder imports, before and after ``fit``."""
-        trained = getattr(self, "backbone_info_", {}).get("name", "")
-        return sorted({*super()._imports(), *([trained] if is_factory(trained) else [])})
 
 
 def _compact(array: NDArray[Any]) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import numpy as np
 
 from ..utils._extras import import_extra
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
+from ._onnx_files import external_files
 
 _DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
 _LARGEST_SIZE = 4096  # what is larger is a mistake, or meant to exhaust the memory
 _NUMPY_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-def onnx_backbone(path: str) -> Backbone:
+def onnx_backbone(path: str, content: bytes | None = None) -> Backbone:
     """Describe the network in an .onnx file.
 
     Height and width are read from the graph; a batch size that is fixed in it is honoured.
@@ -30,22 +30,26 @@ def onnx_backbone(path: str) -> Backbone:
     path : str
         The file. Its first input must be (batch, 3, H, W) or (batch, H, W, 3), its first output
         one vector per image.
+    content : bytes, optional
+        The graph itself, to describe it before it is written to `path`; it must hold all its
+        weights then.
 
     Returns
     -------
     Backbone
         Not yet on a device.
     """
-    session = _session(path, "cpu")
+    folder = Path(path).parent if content is None else None
+    graph = Path(path).read_bytes() if content is None else content
+    parts = external_files(graph, folder, path)
+    session = _session(path, "cpu", content)
     try:
         height, width = _input_size(session, path)
         metadata = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError as error:
         raise ValueError(f"{path!r} holds names that are not in UTF-8: {error}") from error
     mean, std = _normalisation(metadata, path)
-    content = Path(path).read_bytes()
-    parts = _external_files(path, content)
-    digest = hashlib.blake2b(content, digest_size=16)
+    digest = hashlib.blake2b(graph, digest_size=16)
     for part in parts:
         digest.update(part.read_bytes())
     digest.update(repr((height, width, mean, std)).encode())
@@ -55,7 +59,7 @@ def onnx_backbone(path: str) -> Backbone:
             raise ValueError(
                 f"dtype={dtype!r} does not fit: an .onnx file has its own, use float32"
             )
-        return functools.partial(_run, _session(path, device), mean=mean, std=std)
+        return functools.partial(_run, _session(path, device, content), mean=mean, std=std)
 
     def export(target: str) -> None:
         if parts:
@@ -113,20 +117,7 @@ def _normalisation(metadata: dict[str, str], path: str) -> tuple[tuple[float, ..
     return check_normalisation(values["mean"], values["std"], repr(path))
 
 
-def _external_files(path: str, content: bytes) -> list[Path]:
-    """Find the files beside an .onnx file in which it keeps weights, by the names it gives them.
-
-    In ONNX's protocol buffers a name stands behind the key ``location`` and its own length.
-    """
-    names = {
-        content[match.end() : match.end() + match[1][0]].decode(errors="replace")
-        for match in re.finditer(rb"\n\x08location\x12([\x01-\x7f])", content)
-    }
-    files = [Path(path).parent / name for name in sorted(names) if "\0" not in name]
-    return [file for file in files if file.is_file()]
-
-
-def _session(path: str, device: str) -> Any:
+def _session(path: str, device: str, content: bytes | None = None) -> Any:
     onnxruntime = import_extra("onnxruntime", "onnx", "Backbones in .onnx files")
     providers: list[Any] = ["CPUExecutionProvider"]
     kind, _, index = device.partition(":")
@@ -135,7 +126,7 @@ def _session(path: str, device: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
+        return onnxruntime.InferenceSession(content or path, options, providers=providers)
     except Exception as error:  # onnxruntime's errors share no public base class
         raise ValueError(f"{path!r} is not a readable .onnx model: {error}") from error
 

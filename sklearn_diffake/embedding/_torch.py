@@ -3,7 +3,6 @@
 import copy
 import difflib
 import hashlib
-import importlib
 import logging
 import operator
 import os
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._extras import import_extra
+from ..utils._imports import import_function
 from ..utils._sealed import check_seal
 from ..utils._torchvision import import_torchvision
 from ._backbones import IMAGENET_MEAN, IMAGENET_STD, Backbone, Forward, check_normalisation
@@ -158,11 +158,7 @@ def factory_backbone(name: str, weights: Weights) -> Backbone:
     """Build a user's own module; it may declare input_size, mean, std and licence."""
     import torch
 
-    where, _, function = name.partition(":")
-    try:
-        factory = getattr(importlib.import_module(where), function)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"backbone={name!r} cannot be imported: {error}") from error
+    factory = import_function(name, "backbone")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # a module without weights of its own is the same every time
         module = factory()
@@ -349,20 +345,27 @@ def read_head(path: Any) -> tuple[dict[str, np.ndarray], int | None]:
 
 
 def _read_safetensors(path: str) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     if not path.endswith(".safetensors"):
         raise ValueError(
             f"weights file {path!r} is not a .safetensors file; pickled checkpoints are never "
             "read. Convert it once with safetensors.torch.save_file(state_dict, path)."
         )
     try:
-        content = Path(path).read_bytes()
-        check_seal(content)
-        return load(content)
-    except (SafetensorError, OSError, ValueError) as error:
+        return parse_safetensors(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
         raise ValueError(f"weights file {path!r} is damaged: {error}") from error
+
+
+def parse_safetensors(content: bytes) -> dict[str, Any]:
+    """Return the tensors in the content of a .safetensors file, whose checksum is right if any."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    check_seal(content)
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def module_arrays(module: Any) -> dict[str, np.ndarray]:

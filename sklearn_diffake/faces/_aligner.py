@@ -149,6 +149,14 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    boxes_: np.ndarray
+    landmarks_: np.ndarray
+    matrices_: np.ndarray
+    probabilities_: np.ndarray
+    crop_landmarks_: np.ndarray
+    counts_: dict[str, int]
+    missing_: np.ndarray
+
     def __init__(
         self,
         size: int = 224,

@@ -93,6 +93,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    technique_weights_: dict[str, float]
+
     def __init__(
         self,
         techniques: Any = None,

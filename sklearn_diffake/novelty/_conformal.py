@@ -150,6 +150,14 @@ class ConformalDetector(BaseDetector):
         "verbose": ["verbose"],
     }
 
+    detectors_: list[Any]
+    calibration_scores_: list[NDArray[np.float64]]
+    calibration_masses_: list[NDArray[np.float64]]
+    n_calibration_: int
+    level_: float
+    bpcer_bound_: float
+    offset_: float
+
     def __init__(
         self,
         detector: BaseEstimator | None = None,
@@ -337,9 +345,9 @@ class ConformalDetector(BaseDetector):
                 "detector that scores new rows (for LocalOutlierFactor: novelty=True)."
             )
         folds, weights = self._folds(_num_samples(X), groups)
-        self.detectors_: list[Any] = []
-        self.calibration_scores_: list[NDArray[np.float64]] = []
-        self.calibration_masses_: list[NDArray[np.float64]] = []
+        self.detectors_ = []
+        self.calibration_scores_ = []
+        self.calibration_masses_ = []
         with progress_bar(
             total=len(folds), desc="calibrating", unit="fit", verbose=self.verbose
         ) as bar:

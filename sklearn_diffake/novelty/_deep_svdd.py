@@ -198,6 +198,16 @@ class DeepSVDD(BaseDetector):
         "verbose": ["verbose"],
     }
 
+    weights_: dict[str, NDArray[Any]]
+    center_: NDArray[Any]
+    radius_: float
+    history_: list[dict[str, Any]]
+    pretrain_history_: list[dict[str, Any]]
+    n_iter_: int
+    location_: NDArray[Any]
+    scale_: NDArray[Any]
+    input_shape_: tuple[int, ...]
+
     def __init__(
         self,
         objective: Literal["one-class", "soft-boundary"] = "one-class",
@@ -314,10 +324,6 @@ class DeepSVDD(BaseDetector):
             return X, None
         order = rng.permutation(len(X))
         return X[order[n_valid:]], X[order[:n_valid]]
-
-    def _imports(self) -> list[str]:
-        """Name the function that is imported for scoring: nothing a model file may do unasked."""
-        return [self.encoder] if isinstance(self.encoder, str) else []
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

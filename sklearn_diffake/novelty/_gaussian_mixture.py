@@ -143,6 +143,13 @@ class GaussianMixtureDetector(BaseDetector):
         "random_state": ["random_state"],
     }
 
+    mixture_: Any
+    pca_: Any
+    location_: Any
+    shrinkage_: Any
+    converged_: bool
+    n_iter_: int
+
     def __init__(
         self,
         n_components: int = 3,

@@ -80,6 +80,8 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
 
     contamination: float | None  # type: ignore[assignment]
 
+    estimator_: Any
+
     def __init__(self, estimator: Any = None, *, contamination: float | None = None):
         self.estimator = estimator
         self.contamination = contamination

@@ -91,6 +91,10 @@ class MahalanobisDetector(BaseDetector):
         "shrinkage": [StrOptions({"ledoit-wolf", "oas"}), Interval(Real, 0, 1, closed="both")],
     }
 
+    location_: NDArray[np.float64]
+    whitening_: NDArray[np.float64]
+    shrinkage_: float
+
     def __init__(
         self,
         shrinkage: float | Literal["ledoit-wolf", "oas"] = "ledoit-wolf",

@@ -83,6 +83,8 @@ class NearestReferenceDetector(BaseDetector):
         "metric": [StrOptions({"cosine", "euclidean"})],
     }
 
+    n_features_in_: int
+
     def __init__(
         self,
         metric: Literal["cosine", "euclidean"] = "cosine",

@@ -147,6 +147,12 @@ class PyODDetector(BaseDetector):
         "verbose": ["verbose"],
     }
 
+    detector_: Any
+    batch_dependent_: bool
+    _tails_: dict[str, NDArray[np.float64]] | None
+    _known_keys_: NDArray[np.uint64]
+    _known_scores_: NDArray[np.float64]
+
     def __init__(
         self,
         detector: Any = None,

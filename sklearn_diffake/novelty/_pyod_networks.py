@@ -179,6 +179,9 @@ def _restore(detector: Any, packed: dict[str, Any]) -> None:
     """Give a new detector the fitted state of the packed one."""
     import torch
 
+    for name in (*packed["state"], *packed["tensors"]):
+        if name.startswith("__") or hasattr(type(detector), name):
+            raise ValueError(f"{packed['pyod']} has no attribute {name!r} that is fitted")
     vars(detector).update(packed["state"])
     vars(detector).update({key: torch.from_numpy(a) for key, a in packed["tensors"].items()})
     if name_of(detector).endswith(".DeepSVDD"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_diffake.novelty._standardise import blocks, standardise
+from sklearn_diffake.utils._imports import import_function
 from sklearn_diffake.utils._seeded import seeded
 
 _SLOPE = 0.1  # of the leaky ReLU: unbounded on both sides, so that no unit saturates
@@ -88,13 +88,7 @@ def make_encoder(encoder: str | Callable[..., Any], shape: tuple[int, ...]) -> n
     """Call a user's factory: ``"module:function"`` or a callable, with `shape` if it needs it."""
     factory: Any = encoder
     if isinstance(encoder, str):
-        module, colon, name = encoder.partition(":")
-        if not (module and colon and name):
-            raise ValueError(f"encoder={encoder!r} is not of the form 'module:function'.")
-        try:
-            factory = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"encoder={encoder!r} cannot be imported: {error}.") from error
+        factory = import_function(encoder, "encoder")
     if isinstance(factory, nn.Module):
         raise TypeError(
             "encoder must be a function that returns a new torch module, or the class of one; "

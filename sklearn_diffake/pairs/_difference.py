@@ -154,6 +154,9 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
         "normalize": [StrOptions({"embeddings", "difference", "both"}), None],
     }
 
+    input_ndim_: int
+    n_features_in_: int
+
     def __init__(self, operator: str = "squared", *, normalize: str | None = "embeddings"):
         self.operator = operator
         self.normalize = normalize

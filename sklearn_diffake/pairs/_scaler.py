@@ -74,6 +74,11 @@ class DifferenceScaler(
         ]
     }
 
+    components_: Any
+    mean_: NDArray[Any]
+    scale_: Any
+    _n_features_out: int
+
     def __init__(self, n_components: int | float | None = None):
         self.n_components = n_components
 

@@ -244,3 +244,69 @@ def test_what_is_wrong_is_named(folder, name):
 def test_a_missing_configuration_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no configuration .*none.toml"):
         read_config(tmp_path / "none.toml")
+
+
+def nest(depth):
+    spec = '{name="DeepSVDD", encoder="canary_module:run", max_epochs=1}'
+    for _ in range(depth):
+        spec = f'{{name="ConformalDetector", detector={spec}}}'
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ("candidates.one.detector.detector", f"candidates.one.detector = {nest(1)}"),
+        ("candidates.one.detector.detector.detector", f"candidates.one.detector = {nest(2)}"),
+        (
+            "detectors.mine.detector",
+            f'detectors.mine = {nest(1)}\ncandidates.one.detector = "mine"',
+        ),
+        ("detectors.mine", f"detectors.mine = {nest(0)}"),
+        ("candidates.one.embedder", 'candidates.one.embedder.backbone = "canary_module:run"'),
+        ("candidates.one", 'candidates.one.embedder = ["difffake-lite0", "canary_module:run"]'),
+        (
+            "candidates.one.detector",
+            'candidates.one.detector = {name="pyod.KNN", metric="canary_module:run"}',
+        ),
+        (
+            "datasets.faces.arguments",
+            'datasets.faces.arguments = {techniques=["canary_module:run"]}',
+        ),
+        ("protocols.ablation", 'protocols.ablation.operators = ["canary_module:run"]'),
+    ],
+)
+def test_code_is_refused_at_whatever_depth(tmp_path, monkeypatch, table, text):
+    (tmp_path / "canary_module.py").write_text("raise SystemExit\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "forged.toml").write_text(text)
+    with pytest.raises(
+        ConfigError, match=rf"\[{table}\] \w+: 'canary_module:run' .*--trust canary"
+    ):
+        read_config(tmp_path / "forged.toml")
+    with pytest.raises(ConfigError) as caught:  # by something else than trust
+        read_config(tmp_path / "forged.toml", trusted=["canary_module:run"])
+    assert "--trust" not in str(caught.value)
+
+
+def test_the_command_names_key_and_option(tmp_path, monkeypatch, capsys):
+    from sklearn_diffake.cli import main
+
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "data"))
+    code = 'encoder="sklearn.datasets:clear_data_home"'
+    (tmp_path / "c.toml").write_text(
+        'datasets.faces.loader = "make_face_pairs"\n'
+        "datasets.faces.arguments = {n_pairs = 24, size = 64}\n"
+        'candidates.distance.embedder = "difffake-lite0-identity"\n'
+        "candidates.distance.align = false\n"
+        'candidates.distance.detector = {name="ConformalDetector", '
+        f'detector={{name="DeepSVDD", {code}, max_epochs=1}}}}\n'
+        "protocols.cross-manipulation.folds = 2\n"
+    )
+    assert main(["benchmark", str(tmp_path / "c.toml"), "-o", str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert "[candidates.distance.detector.detector] encoder: 'sklearn.datasets:clear" in message
+    assert "--trust sklearn.datasets:clear_data_home" in message
+    assert (tmp_path / "data").is_dir()
+    assert not (tmp_path / "out").exists()

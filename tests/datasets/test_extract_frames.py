@@ -90,6 +90,20 @@ def test_a_damaged_folder_is_made_anew(video, tmp_path, damage):
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.parametrize("lead", ["../", "/", ""])
+def test_an_index_names_pictures_of_its_folder_only(video, tmp_path, lead):
+    first = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
+    index = Path(first.paths[0]).parent / "frames.json"
+    outside = tmp_path / "cache" / "000001.png"
+    outside.write_bytes(Path(first.paths[0]).read_bytes())
+    content = json.loads(index.read_text())
+    name = {"../": "../000001.png", "/": str(outside), "": "frames.json"}[lead]
+    content["names"][0] = name
+    content["sizes"][0] = os.path.getsize(index.parent / name)
+    index.write_text(json.dumps(content))
+    assert extract_frames(video, cache=tmp_path / "cache", n_frames=2) == first
+
+
 def test_an_interrupted_run_leaves_nothing_behind(video, tmp_path):
     seen = []
 

@@ -13,7 +13,8 @@ from image_helpers import noise
 from safetensors.torch import load_file, save_file
 
 from sklearn_diffake.embedding import FaceEmbedder, _backbones
-from sklearn_diffake.embedding._backbones import build_forward, find_backbone, is_factory
+from sklearn_diffake.embedding._backbones import build_forward, find_backbone
+from sklearn_diffake.utils._imports import is_reference
 from sklearn_diffake.utils._torchvision import import_torchvision
 
 CROPS = np.stack(noise(3, (16, 16)))
@@ -143,8 +144,8 @@ def test_nan_names_the_row_and_nothing_of_the_batch_is_stored(tmp_path):
         ("c:/model.onnx", False),
     ],
 )
-def test_is_factory(name, expected):
-    assert is_factory(name) is expected
+def test_is_reference(name, expected):
+    assert is_reference(name) is expected
 
 
 # --- weights ---------------------------------------------------------------------------------

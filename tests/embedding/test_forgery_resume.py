@@ -239,6 +239,21 @@ def test_a_state_that_was_altered_is_refused(old, new, tmp_path):
         embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
 
 
+@pytest.mark.parametrize("key", ["epoch", "best"])
+@pytest.mark.parametrize("value", ["/../../outside", -1, True, 1.0])
+def test_a_state_names_no_other_file(key, value, tmp_path):
+    from sklearn_diffake.embedding._forgery_checkpoint import _checksum
+
+    embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+    file = tmp_path / "checkpoint.json"
+    content = json.loads(file.read_text())
+    content[key] = [value] if key == "best" else value
+    del content["checksum"]
+    file.write_text(json.dumps({**content, "checksum": _checksum(content)}))
+    with pytest.raises(ValueError, match=r"checkpoint\.json cannot be read .*no number"):
+        embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+
+
 # --- a loss that is no number ------------------------------------------------------------------
 
 

@@ -1,0 +1,150 @@
+"""The files beside an ONNX graph in which it keeps weights.
+
+They are found before onnxruntime opens the graph, so that it opens no other. The graph is read as
+the protocol buffers that it is: a name may have any length, and stand before or after its key.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
+
+# Messages of onnx.proto3 that lead to external data, by field number (onnx.proto3, ONNX 1.17).
+_FIELDS: dict[str, dict[int, str]] = {
+    "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
+    "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},
+    "GraphProto": {1: "NodeProto", 5: "TensorProto", 15: "SparseTensorProto"},
+    "FunctionProto": {7: "NodeProto", 11: "AttributeProto"},
+    "NodeProto": {5: "AttributeProto"},
+    "AttributeProto": {
+        5: "TensorProto",
+        6: "GraphProto",
+        10: "TensorProto",
+        11: "GraphProto",
+        22: "SparseTensorProto",
+        23: "SparseTensorProto",
+    },
+    "SparseTensorProto": {1: "TensorProto", 2: "TensorProto"},
+    "TensorProto": {13: "StringStringEntryProto"},
+}
+_ENTRY = "StringStringEntryProto"
+_VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
+# Device names of Windows, with or without a suffix.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com.|lpt.)\s*(\..*)?", re.IGNORECASE)
+
+
+def external_files(content: bytes, folder: Path | None, source: str) -> list[Path]:
+    """Return the files in which a graph keeps weights.
+
+    Parameters
+    ----------
+    content : bytes
+        The graph: a serialized ``ModelProto``.
+    folder : Path or None
+        Where the graph lies. None, if it is in memory, allows no file beside it.
+    source : str
+        Name of the graph in messages.
+
+    Returns
+    -------
+    list of Path
+        Regular files in `folder` or below it, sorted by the names that the graph gives them.
+
+    Raises
+    ------
+    ValueError
+        If the content is no protocol buffer, or if a name is absolute, leads out of the folder or
+        is that of no file.
+    """
+    try:
+        if content[4:8] == b"ORTM":
+            raise IndexError("it is a model in the format of onnxruntime")
+        names = sorted(set(_locations(content)))
+    except (IndexError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source!r} is not a readable .onnx model: {error}") from error
+    return [_inside(name, folder, source) for name in names]
+
+
+def is_plain_path(name: str) -> bool:
+    """Return whether a relative path stays where it is put, on every operating system.
+
+    Parameters
+    ----------
+    name : str
+        Parts joined by slashes.
+
+    Returns
+    -------
+    bool
+        False if it is absolute, holds ``..``, a backslash, a colon (drives and streams of Windows),
+        a control character, or the name of a device of Windows.
+    """
+    parts = name.split("/")
+    odd = any(character in name for character in "\\:") or not name.isprintable()
+    return (
+        not odd
+        and not PureWindowsPath(name).anchor
+        and all(part not in ("", ".", "..") and part == part.rstrip(". ") for part in parts)
+        and not any(_DEVICE.fullmatch(part) for part in parts)
+    )
+
+
+def _inside(name: str, folder: Path | None, source: str) -> Path:
+    """Return the file of a name, if it is a regular one in the folder."""
+    where = "in memory, where it has none" if folder is None else f"expected below {str(folder)!r}"
+    plain = is_plain_path(name.removeprefix("./"))
+    if folder is None or not plain:
+        raise ValueError(f"{source!r} keeps weights in the file {name!r:.200}, {where}")
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{source!r} keeps weights in {name!r:.200}, a link out of its folder")
+    if not file.is_file():
+        raise ValueError(f"{source!r} keeps weights in the file {name!r:.200}, which is not there")
+    return file
+
+
+def _locations(content: bytes) -> Iterator[str]:
+    """Yield the value of every entry ``location`` of external data."""
+    pending = [("ModelProto", memoryview(content))]
+    while pending:
+        kind, message = pending.pop()
+        if kind == _ENTRY:
+            fields = {number: bytes(value) for number, value in _fields(message)}
+            if fields.get(1) == b"location" and 2 in fields:
+                yield fields[2].decode()
+            continue
+        inner = _FIELDS[kind]
+        pending += [(inner[n], value) for n, value in _fields(message) if n in inner]
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield the number and the content of every field that has a length."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, kind = key >> 3, key & 7
+        size = 0
+        if kind == _VARINT:
+            _, at = _varint(message, at)
+        elif kind == _BYTES:
+            size, at = _varint(message, at)
+        elif kind in (_FIXED64, _FIXED32):
+            size = 8 if kind == _FIXED64 else 4
+        elif kind not in (_GROUP, _END_GROUP):  # what is in a group follows as fields of its own
+            raise IndexError(f"a field has the unknown wire type {kind}")
+        if size > len(message) - at:
+            raise IndexError("a field is longer than what holds it")
+        if kind == _BYTES:
+            yield number, message[at : at + size]
+        at += size
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """Return the integer that begins at a place, and the place behind it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & (2**64 - 1), at
+    raise IndexError("an integer has more than 64 bits")

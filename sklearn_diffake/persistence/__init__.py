@@ -1,0 +1,11 @@
+"""Save fitted pipelines and load them again without running anything that the file brings.
+
+A saved model is one zip file: ``model.skops`` (parameters and fitted state), ``manifest.json``
+(versions and backbones) and, if asked for, the weights of the backbones as safetensors or onnx.
+No pickle is ever written or read.
+"""
+
+from ._load import load
+from ._save import save
+
+__all__ = ["load", "save"]

@@ -1,0 +1,102 @@
+"""Read a model from a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ._archive import BUILT_WITH, read_archive, refuse_bombs
+from ._objects import check_objects
+from ._parameters import check_parameters
+from ._schema import Refusal, Schema
+from ._trust import foreign_names, unseen_names
+from ._weights import checked_weights
+
+_logger = logging.getLogger(__name__)
+
+
+def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    trusted : sequence of str, default=()
+        Full names of further types that the file may contain, such as ``"mine.MyDetector"``,
+        and backbones and encoders of the form ``"module:function"`` that it may import. Give only
+        what you know: they are run.
+
+    Returns
+    -------
+    estimator
+        As it was saved, with every `cache`, `checkpoint_dir` and `memory` set to None. Weights of
+        backbones that came in the file are kept in ``~/.cache/sklearn-diffake`` (or where
+        ``SKLEARN_DIFFAKE_HOME`` says).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is no saved model, is corrupt, was written by a later version, contains types
+        or names functions that are not trusted, or holds what no fitted model holds: attributes
+        that its class does not have, parameters out of their range, a threshold of NaN, weights
+        of another network.
+
+    See Also
+    --------
+    save : Writes such a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import persistence
+    >>> from sklearn_diffake.pairs import PairDifference
+    >>> persistence.save(PairDifference("cosine").fit(np.eye(4).reshape(2, 2, 4)), "model.diffake")
+    >>> persistence.load("model.diffake").operator
+    'cosine'
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"model file {str(file)!r}: no such file")
+    archive = read_archive(file)
+    try:
+        model = _load_state(archive.state, set(trusted))
+        weights = checked_weights(model, archive.weights)
+    except Refusal as error:
+        raise ValueError(f"model file {str(file)!r} {error}") from error
+    except Exception as error:  # skops lets through what the types in the file raise
+        built_with = {name: archive.manifest.get(name) for name in ("sklearn_diffake", *BUILT_WITH)}
+        raise ValueError(
+            f"model file {str(file)!r} is damaged, or does not fit the installed versions; it "
+            f"was written with {built_with}: {error}"
+        ) from error
+    for brought in weights:
+        brought.keep()
+    _logger.info("read %s, written by version %s", file, archive.manifest.get("sklearn_diffake"))
+    return model
+
+
+def _load_state(state: bytes, trusted: set[str]) -> Any:
+    """Return the model, after its raw state was checked and before any of it was made."""
+    from skops import io as skops_io
+
+    refuse_bombs(state)
+    schema = Schema(state)
+    foreign = foreign_names(schema, trusted)
+    if not foreign:  # else skops might import what a node names, only to look at it
+        unknown = skops_io.get_untrusted_types(data=state)
+        foreign = unseen_names(schema, unknown, trusted)
+    if foreign:
+        raise Refusal(
+            f"contains {foreign}, which is not trusted. If you know where the file comes from and "
+            f"what these do, give trusted={foreign}."
+        )
+    check_objects(schema, trusted)
+    model = skops_io.loads(schema.state(state), trusted=unknown)
+    check_parameters(model)
+    return model

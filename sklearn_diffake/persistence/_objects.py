@@ -1,0 +1,298 @@
+"""Attributes of the objects in a model file: none that their class does not know.
+
+An attribute that hides a method or a constant of its class would be taken for it, and one that
+nobody knows may be asked for by anybody. So an object of this package has its parameters and the
+attributes that its class declares by annotations, and no object hides what its class defines.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from sklearn.base import OutlierMixin
+
+from ..novelty._pyod import PYOD_TYPES
+from ._compiled import (
+    check_binary_tree,
+    check_distance,
+    check_forest,
+    check_random_state,
+    check_support_vectors,
+    check_tree,
+)
+from ._parts import FOLDERS
+from ._schema import FIELDS, Node, Refusal, Schema, full_name, scalar
+from ._trust import BINARY_TREES, DISTANCES, is_own_type
+
+# Of scikit-learn's base classes, which declare nothing.
+_INHERITED = {"n_features_in_", "feature_names_in_", "_metadata_request", "_sklearn_output_config"}
+_FUNCTIONS_OF_SCORERS = ("_score_func",)
+_OF_LIBSVM = (
+    "support_",
+    "support_vectors_",
+    "_n_support",
+    "_dual_coef_",
+    "dual_coef_",
+    "_intercept_",
+    "intercept_",
+    "shape_fit_",
+    "n_features_in_",
+)
+
+
+# What detectors are made of; elsewhere, such as in an imputer, NaN may be meant.
+_FINITE_MODULES = (
+    "sklearn.covariance.",
+    "sklearn.decomposition.",
+    "sklearn.mixture.",
+    "sklearn.neighbors.",
+    "sklearn.svm.",
+)
+_UNBOUNDED_TYPES = {"sklearn_diffake.faces._aligner.FaceAligner"}  # NaN stands for a missing face
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in a model a node stands.
+
+    Attributes
+    ----------
+    text : str
+        For messages.
+    callable_allowed : bool
+        Whether types and functions may stand here.
+    finite : bool
+        Whether numbers here must be finite.
+    """
+
+    text: str
+    callable_allowed: bool = False
+    finite: bool = False
+
+    def below(self, text: str) -> _Place:
+        return replace(self, text=self.text + text)
+
+
+def check_objects(schema: Schema, trusted: Collection[str]) -> None:
+    """Check every object in a model file against its class.
+
+    Parameters
+    ----------
+    schema : Schema
+        The state of the model, all of whose types are trusted. Their modules are imported.
+    trusted : collection of str
+        What the caller trusts by name; attributes of such types are not checked.
+
+    Raises
+    ------
+    Refusal
+        If an attribute is unknown, hides what the class defines, holds a function or a type where
+        data belong, is infinite or NaN where it must not be, or is an array that compiled code
+        would follow out of bounds.
+    """
+    _Check(schema, trusted).visit(schema.root, _Place(schema.root["__class__"]))
+
+
+class _Check:
+    """One walk through the nodes of a model."""
+
+    def __init__(self, schema: Schema, trusted: Collection[str]) -> None:
+        self.schema, self.trusted = schema, trusted
+
+    def visit(self, node: Node, place: _Place) -> None:
+        """Check a node and those below it."""
+        kind, name = node["__loader__"], full_name(node)
+        if kind in ("TypeNode", "FunctionNode") or kind not in FIELDS:
+            self._check_callable(name, place)
+        if kind == "ObjectNode" and name in BINARY_TREES:
+            self._check_binary_tree(node, place)
+        elif kind == "ObjectNode" and name in DISTANCES:
+            check_distance(self._state(node, 3), place.text)
+        elif kind == "ObjectNode":
+            self._check_object(node, place)
+        elif kind == "DictNode":
+            self._check_dict(node, place)
+        else:
+            self._check_data(node, place)
+            for text, child in self.schema.children(node):
+                self.visit(child, place.below(text))
+
+    def _check_binary_tree(self, node: Node, place: _Place) -> None:
+        state = self._state(node, 13)
+        distance = state[11]
+        if not isinstance(distance, dict) or full_name(distance) not in DISTANCES:
+            raise Refusal(f"is refused: {place.text} has no distance")
+        self.visit(distance, place.below(".dist_metric"))
+        state[11] = distance["__class__"]
+        check_binary_tree(full_name(node), state, self._state(distance, 3), place.text)
+
+    def _folderless(self, node: Node, key: str) -> Node:
+        """Return a value of a dict; a folder that the model would use is replaced by None."""
+        child = node["content"][key]
+        value = scalar(child) if child["__loader__"] == "JsonNode" else child
+        if key.rpartition("__")[2] in FOLDERS and isinstance(value, (str, dict)):
+            self.schema.forget(node, key)
+        return node["content"][key]
+
+    def _check_callable(self, name: str, place: _Place) -> None:
+        if not place.callable_allowed and name not in self.trusted:
+            raise Refusal(f"is refused: {place.text} holds {name!r}, where data belong")
+
+    def _check_data(self, node: Node, place: _Place) -> None:
+        """Check a node of plain data."""
+        kind = node["__loader__"]
+        if kind == "JsonNode":
+            scalar(node)
+        if kind == "RandomStateNode":
+            check_random_state(self.schema.plain(node["content"]), place.text)
+        elif kind == "TreeNode":
+            arguments = self.schema.plain(node["__reduce__"]["args"])
+            check_tree(arguments, self.schema.plain(node["content"]), place.text)
+        elif place.finite and kind == "JsonNode":
+            value = scalar(node)
+            if isinstance(value, float) and not np.isfinite(value):
+                raise Refusal(f"is refused: {place.text} is {value}, expected a finite number")
+        elif place.finite and kind == "NdArrayNode" and node["type"] == "numpy":
+            array = self.schema.array(node)
+            if array.dtype.kind in "fc" and not np.isfinite(array).all():
+                raise Refusal(f"is refused: {place.text} is not finite everywhere")
+
+    def _check_dict(self, node: Node, place: _Place) -> None:
+        """Check a dict that is not the attributes of an object."""
+        _key_types(node, place)
+        for key in node["content"]:
+            self.visit(self._folderless(node, key), place.below(f"[{key!r:.80}]"))
+
+    def _check_object(self, node: Node, place: _Place) -> None:
+        """Check an object by its class, and what its attributes hold."""
+        name = full_name(node)
+        cls = getattr(import_module(node["__module__"]), node["__class__"])
+        content = node.get("content")
+        if content is None or (content["__loader__"] == "JsonNode" and scalar(content) is None):
+            return
+        if content["__loader__"] != "DictNode":
+            if name not in self.trusted:
+                raise Refusal(f"is refused: {place.text} has a state that is no dict")
+            self.visit(content, place)
+            return
+        if _key_types(content, place) - {"str"}:
+            raise Refusal(f"is refused: {place.text} has attributes whose names are no strings")
+        attributes = content["content"]
+        parameters = _parameters(cls)
+        if name not in self.trusted:
+            for attribute in attributes:
+                _check_attribute(cls, attribute, parameters, place.text)
+            self._check_arrays(name, attributes, place.text)
+        finite = _must_be_finite(name, cls)
+        own = is_own_type(name)
+        for attribute in attributes:
+            is_parameter = attribute in parameters
+            inner = _Place(
+                f"{place.text}.{attribute}",
+                name in self.trusted
+                or ((is_parameter or attribute in _FUNCTIONS_OF_SCORERS) and not own),
+                finite and not is_parameter,
+            )
+            self.visit(self._folderless(content, attribute), inner)
+
+    def _check_arrays(self, name: str, attributes: dict[str, Node], where: str) -> None:
+        """Check what compiled code of scikit-learn would follow without looking."""
+        module = name.rpartition(".")[0]
+        if name == "sklearn.svm._classes.OneClassSVM" and "support_" in attributes:
+            check_support_vectors(self._values(attributes, _OF_LIBSVM), where)
+        elif module in ("sklearn.ensemble._forest", "sklearn.ensemble._iforest"):
+            values = self._values(attributes, ("n_features_in_", "_max_features"))
+            features = self._values(attributes, ("estimators_features_",))
+            trees = attributes.get("estimators_", {}).get("content", [])
+            widths = [self._width_of(tree["content"]["content"]) for tree in trees]
+            check_forest(values, features.get("estimators_features_"), widths, where)
+        elif module == "sklearn.tree._classes" and "tree_" in attributes:
+            values = self._values(attributes, ("n_features_in_",))
+            check_forest(values, None, [self._width_of(attributes)], where)
+
+    def _width_of(self, attributes: dict[str, Node]) -> Any:
+        """Return the number of features of the tree in an estimator; None if it has no tree."""
+        tree = attributes.get("tree_")
+        if tree is None or tree["__loader__"] != "TreeNode":
+            return None
+        return self.schema.plain(tree["__reduce__"]["args"])[0]
+
+    def _values(self, attributes: dict[str, Node], names: tuple[str, ...]) -> dict[str, Any]:
+        return {name: self.schema.plain(attributes[name]) for name in names if name in attributes}
+
+    def _state(self, node: Node, size: int) -> list[Any]:
+        """Return the state of an object that is a tuple; another object in it stays a node."""
+        content = node.get("content")
+        if not content or content["__loader__"] != "TupleNode" or len(content["content"]) < size:
+            raise Refusal(f"is refused: {full_name(node)!r} has no state of {size} values")
+        return [
+            item if item["__loader__"] == "ObjectNode" else self.schema.plain(item)
+            for item in content["content"]
+        ]
+
+
+def _check_attribute(cls: Any, name: str, parameters: Collection[str], where: str) -> None:
+    """Refuse an attribute that the class does not know, or that hides what it defines."""
+    if name in parameters:
+        return
+    if name.startswith("__") or _defines(cls, name):
+        raise Refusal(
+            f"is refused: {where}.{name} hides what the class {cls.__name__} defines by that name"
+        )
+    if cls.__module__.startswith("sklearn_diffake.") and name not in declared_attributes(cls):
+        raise Refusal(f"is refused: {where}.{name} is no attribute of the class {cls.__name__}")
+
+
+def declared_attributes(cls: type) -> set[str]:
+    """Return the attributes that a class and its bases declare by annotations.
+
+    Parameters
+    ----------
+    cls : type
+        A class of this package.
+
+    Returns
+    -------
+    set of str
+        Names; those that scikit-learn's base classes set included.
+    """
+    annotated = (name for base in cls.__mro__ for name in inspect.get_annotations(base))
+    return _INHERITED | set(annotated)
+
+
+def _defines(cls: type, name: str) -> bool:
+    try:
+        inspect.getattr_static(cls, name)
+    except AttributeError:
+        return False
+    return True
+
+
+def _parameters(cls: Any) -> set[str]:
+    """Return the names of the parameters of a class."""
+    if cls.__init__ is object.__init__:
+        return set()
+    return set(inspect.signature(cls.__init__).parameters) - {"self", "args", "kwargs"}
+
+
+def _must_be_finite(name: str, cls: type) -> bool:
+    """Return whether the fitted numbers of a class decide about verdicts."""
+    if name in _UNBOUNDED_TYPES:
+        return False
+    bounded = is_own_type(name) or name in PYOD_TYPES or name.startswith(_FINITE_MODULES)
+    return bounded or (name.startswith("sklearn.") and issubclass(cls, OutlierMixin))
+
+
+def _key_types(node: Node, place: _Place) -> set[str]:
+    """Return the names of the types of a dict's keys; there must be one for each."""
+    listed = node.get("key_types", {}).get("content")
+    if not isinstance(listed, list) or len(listed) != len(node["content"]):
+        raise Refusal(f"is refused: {place.text} has keys without types")
+    if any(item["__loader__"] != "TypeNode" for item in listed):
+        raise Refusal(f"is refused: {place.text} has keys whose types are none")
+    return {full_name(item).removeprefix("builtins.") for item in listed}
