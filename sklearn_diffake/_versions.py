@@ -8,6 +8,7 @@ from typing import Any
 _DEPENDENCIES = (
     "facenet-pytorch",
     "joblib",
+    "narwhals",
     "numpy",
     "pillow",
     "pyod",
