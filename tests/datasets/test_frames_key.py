@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,6 +150,20 @@ def test_how_pictures_are_made_changes_the_folder(name, video, tmp_path, monkeyp
     before = module._folder(video, tmp_path, 2, boxes)
     monkeypatch.setattr(module, name, getattr(module, name) + 1)
     assert module._folder(video, tmp_path, 2, boxes) != before
+
+
+@pytest.mark.parametrize("change", [None, "path", "st_size", "st_mtime_ns", "st_ctime_ns"])
+def test_each_mark_of_a_file_changes_the_folder(change, tmp_path, monkeypatch):
+    marks = {"st_size": 9, "st_mtime_ns": 50, "st_ctime_ns": 50}
+
+    def folder(parent, **changed):
+        with monkeypatch.context() as patched:
+            patched.setattr(module.os, "stat", lambda _: SimpleNamespace(**{**marks, **changed}))
+            return module._folder(f"/{parent}/clip.mp4", tmp_path, 2, None)
+
+    changed = {change: 60} if change in marks else {}
+    other = folder("b" if change == "path" else "a", **changed)
+    assert (other == folder("a")) is (change is None)
 
 
 def test_a_second_call_finds_them(video, tmp_path, monkeypatch):
