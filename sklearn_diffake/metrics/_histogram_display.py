@@ -210,8 +210,8 @@ class ScoreHistogramDisplay:
         self.threshold_line_ = None
         if self.threshold is None:
             return
-        bpcer = np.mean(np.asarray(self.genuine) < self.threshold)
-        apcer = np.mean(np.asarray(self.fake) >= self.threshold)
+        bpcer = float(np.mean(np.asarray(self.genuine) < self.threshold))
+        apcer = float(np.mean(np.asarray(self.fake) >= self.threshold))
         self.threshold_line_ = self.ax_.axvline(
             self.threshold,
             color="black",

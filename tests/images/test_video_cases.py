@@ -151,7 +151,7 @@ def write_streams(path, streams, container=None):
     return path
 
 
-NOTHING, DEFAULT, COVER = (av.stream.Disposition(value) for value in (0, 1, 1024))
+NOTHING, DEFAULT, COVER = 0, 1, 1024  # of av.stream.Disposition
 
 
 @pytest.mark.parametrize("container", ["matroska", "mov"])
@@ -163,7 +163,10 @@ def test_the_default_stream_is_read(tmp_path, container, dispositions, first):
     streams = zip((100, 200), sizes, dispositions, strict=True)
     path = write_streams(tmp_path / "a", list(streams), container)
     with av.open(str(path)) as file:
-        kept = [bool(stream.disposition & DEFAULT) for stream in file.streams.video]
+        kept = [
+            bool(stream.disposition & av.stream.Disposition(DEFAULT))
+            for stream in file.streams.video
+        ]
     if kept != [disposition == DEFAULT for disposition in dispositions]:
         pytest.skip("the container does not keep these dispositions")
     numbers = [number_of(frame.image) for frame in sample_frames(path, 5)]
@@ -184,7 +187,9 @@ def test_cover_art_beside_a_video_is_not_read(tmp_path):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number), format="rgb24")))
         file.mux(stream.encode())
     with av.open(str(path)) as file:
-        assert sorted(bool(s.disposition & COVER) for s in file.streams.video) == [False, True]
+        assert sorted(
+            bool(s.disposition & av.stream.Disposition(COVER)) for s in file.streams.video
+        ) == [False, True]
     assert [number_of(frame.image) for frame in sample_frames(path, 99)] == list(range(10))
 
 
@@ -203,7 +208,9 @@ def test_cover_art_is_no_video(tmp_path):
         file.mux(sound.encode())
         file.mux(cover.encode())
     with av.open(str(path)) as file:
-        assert [bool(s.disposition & COVER) for s in file.streams.video] == [True]
+        assert [bool(s.disposition & av.stream.Disposition(COVER)) for s in file.streams.video] == [
+            True
+        ]
     with pytest.raises(VideoError, match="no video in this file, only cover art"):
         list(sample_frames(path, 2))
 
