@@ -323,7 +323,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
                 f"faces; {_CHOICES[self.select]} was taken. FaceAligner.align says in which "
                 "pictures, and which face.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,  # scikit-learn wraps this method
             )
         return faces.crops
 

@@ -434,7 +434,7 @@ class _Pass:
         self.out.n_computed += len(batch)
         _logger.debug("computed a batch of %d images", len(batch))
         for picture, value in zip(batch, values, strict=True):
-            if self.job.dtype.kind == "f" and not np.isfinite(value).all():
+            if self.job.dtype.base.kind == "f" and not np.isfinite(value).all():
                 value = ImageError("the network returned NaN or infinity for this image")
             if isinstance(value, ImageError):
                 self._fail(picture.source, value, picture.slot)
