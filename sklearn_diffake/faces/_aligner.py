@@ -249,7 +249,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            results = self._engine()(table, bar, errors=errors)
+            results = self._engine(table.is_pairs)(table, bar, errors=errors)
         on_missing = self.on_missing
         if errors == "return" and on_missing == "raise":
             on_missing = "skip"
@@ -366,7 +366,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
                 "one pair is written [(reference, probe)]"
             )
 
-    def _engine(self) -> ComputeOnce:
+    def _engine(self, pairs: bool) -> ComputeOnce:
         store = as_store(self.cache)
         stored = None
         if store is not None:
@@ -392,7 +392,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             n_jobs=self.n_jobs,
             read_frames=read_frames,
             frames_key=f"{self.n_frames}:{on_damage}",
-            is_video=_is_video_file,
+            is_video=_is_video_file if pairs else None,
         )
 
     def _compute(

@@ -22,8 +22,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.images import engine
-from sklearn_diffake.images import read
+from sklearn_diffake.images import engine, read
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
 
