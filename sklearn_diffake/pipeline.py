@@ -322,35 +322,41 @@ def score_pairs(model: Any, X: Any) -> PairScores:
     if steps and isinstance(steps[0], FaceAligner):
         faces = steps[0].align(X, errors="return")
         X, reasons, model = faces.crops, faces.row_reasons, model[1:]
+    elif steps:
+        reasons = _unreadable(X, getattr(steps[0], "n_jobs", None))
     else:
-        reasons = _unreadable(X, getattr(steps[0], "n_jobs", None) if steps else None)
-    numbers: list[NDArray[np.float64]] = []
+        reasons = [None] * _num_samples(X)
+    numbers = _remaining_numbers(model, X, reasons)
+    p_value = numbers[:, 1] if hasattr(_last(model), "p_values") else None
+    return PairScores(numbers[:, 0], p_value, reasons)
+
+
+def _remaining_numbers(model: Any, X: Any, reasons: list[str | None]) -> NDArray[np.float64]:
+    """Return score and p-value of the rows without a reason, NaN for the others; add reasons."""
+    numbers = np.full((len(reasons), 2), np.nan)
     while rows := [i for i, reason in enumerate(reasons) if reason is None]:
         try:
-            numbers = _numbers(model, _safe_indexing(X, rows))
+            for column, values in enumerate(_numbers(model, _safe_indexing(X, rows))):
+                numbers[rows, column] = values
             break
         except ImageError as error:  # a network that breaks down at one picture
-            if error.row is None:
+            if error.row is None and len(rows) > 1:
                 raise
-            reasons[rows[error.row]] = str(error.at(row=None))
-    score, *p_value = [_spread(values, rows, len(reasons)) for values in numbers] or [
-        np.full(len(reasons), np.nan)
-    ]
-    return PairScores(score, p_value[0] if p_value else None, reasons)
+            reasons[rows[error.row or 0]] = str(error.at(row=None))
+    return numbers
+
+
+def _last(model: Any) -> Any:
+    return model[-1] if hasattr(model, "steps") else model
 
 
 def _numbers(model: Any, X: Any) -> list[NDArray[np.float64]]:
     """Return the scores of pairs, and their p-values where the detector gives them."""
-    if hasattr(model, "steps") and hasattr(model[-1], "p_values"):
-        rows = model[:-1].transform(X) if len(model) > 1 else X
-        return [model[-1].score_samples(rows), model[-1].p_values(rows)]
-    return [model.score_samples(X)]
-
-
-def _spread(values: NDArray[Any], rows: list[int], n_rows: int) -> NDArray[np.float64]:
-    spread = np.full(n_rows, np.nan)
-    spread[rows] = values
-    return spread
+    detector = _last(model)
+    if not hasattr(detector, "p_values"):
+        return [model.score_samples(X)]
+    rows = model[:-1].transform(X) if hasattr(model, "steps") and len(model) > 1 else X
+    return [detector.score_samples(rows), detector.p_values(rows)]
 
 
 def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
@@ -361,7 +367,7 @@ def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
         errors = read(table, bar, errors="return").errors
     reasons: list[str | None] = [None] * len(table.index)
     for (row, column), template in np.ndenumerate(table.index.reshape(len(reasons), -1)):
-        failed = [errors[i] for i in table.template(template).tolist() if i in errors]
+        failed = [errors[i] for i in table.template(int(template)).tolist() if i in errors]
         if failed and reasons[row] is None:
             place = column if table.is_pairs else None
             reasons[row] = str(failed[0].at(row=None, column=place))

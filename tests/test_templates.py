@@ -1,4 +1,4 @@
-"""Pairs of templates through aligner, embedder and detector: lists of pictures, videos, placeholders."""
+"""Pairs of templates through aligner, embedder and detector: lists, videos, placeholders."""
 
 from pathlib import Path
 
@@ -270,7 +270,7 @@ def test_detectors_leave_out_pairs_without_a_face(detector, photos, blank, cache
 
 
 def test_fit_without_any_face(blank):
-    with pytest.raises(ValueError, match="usable face|NaN in row 0"):
+    with pytest.raises(ValueError, match=r"usable face|NaN in row 0"):
         pipeline(on_missing="skip").fit([(blank, blank)] * 4)
 
 

@@ -34,7 +34,7 @@ def fit_command(args: argparse.Namespace) -> int:
     if not genuine:
         raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
     _check_files(args.pairs, genuine)
-    photos = sorted({path for pair in pairs for path in pair.paths})
+    photos = sorted({file for pair in pairs for file in pair.files})
     check_writable(args.output, inputs=[*_files_of(args), *photos])
 
     from .. import make_difffake_pipeline, persistence
@@ -58,7 +58,7 @@ def fit_command(args: argparse.Namespace) -> int:
     options = {"include_weights": args.include_weights, "public": args.public}
     persistence.save(pipe, args.output, **options)
 
-    n_photos = len({path for pair in genuine for path in pair.paths})
+    n_photos = len({file for pair in genuine for file in pair.files})
     counts = getattr(pipe["align"], "counts_", None)
     faces = f"{counts['found']} faces found" if counts else "not aligned"
     seconds = time.perf_counter() - start
@@ -77,7 +77,7 @@ def score_command(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no result
             model = _load_model(args)
-            _set_everywhere(model, **_computing(args))
+            _set_everywhere(model, n_frames=args.frames, **_computing(args))
             threshold = _threshold_of(model, args.model)
             options = {"n_frames": args.frames, "cache": args.cache, "verbose": _verbosity(args)}
             parts = stack.enter_context(unfolded(pairs, model, **options))
@@ -180,7 +180,7 @@ def _check_files(table: str, pairs: Sequence[Pair]) -> None:
     missing = [
         (pair.line, written)
         for pair in pairs
-        for written, path in zip((pair.reference, pair.probe), pair.paths, strict=True)
+        for written, path in zip(pair.written, pair.files, strict=True)
         if not os.path.exists(path)
     ]
     if missing:

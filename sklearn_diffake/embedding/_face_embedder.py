@@ -16,6 +16,7 @@ from ..images.table import ImageTable, image_table
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
+from ..utils._saved import AddedParametersMixin
 from ..utils._store import EmbeddingStore, as_store
 from ._backbones import Backbone, build_forward, find_backbone
 
@@ -23,7 +24,11 @@ _logger = logging.getLogger(__name__)
 
 
 class FaceEmbedder(  # type: ignore[call-arg]
-    DocumentedMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    AddedParametersMixin,
+    DocumentedMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Embed every face crop with a deep network, each distinct image once.
 

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from ..images._damage import OnDamage
 from ..images.engine import ComputeOnce, Results
 from ..images.errors import ImageError
 from ..images.formats import is_video
@@ -159,6 +160,15 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         "verbose": ["verbose"],
     }
 
+    _former_attributes = (
+        "keep_landmarks",
+        "missing_",
+        "boxes_",
+        "landmarks_",
+        "crop_landmarks_",
+        "matrices_",
+        "probabilities_",
+    )
     counts_: dict[str, int]
 
     def __init__(
@@ -215,7 +225,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         self._check_select(image_table(X, templates=True))
         return self
 
-    def align(self, X: Any, *, errors: str = "raise") -> AlignedFaces:
+    def align(self, X: Any, *, errors: Literal["raise", "return"] = "raise") -> AlignedFaces:
         """Align faces, and report for each picture what was found.
 
         Parameters
@@ -240,7 +250,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         """
         return self._align(X, errors)[0]
 
-    def _align(self, X: Any, errors: str) -> tuple[AlignedFaces, Alignment]:
+    def _align(self, X: Any, errors: Literal["raise", "return"]) -> tuple[AlignedFaces, Alignment]:
         self._validate_params()
         if errors not in ("raise", "return"):
             raise ValueError(f'errors={errors!r}, expected "raise" or "return"')
@@ -372,7 +382,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         if store is not None:
             names = (self._detections_namespace, self._namespace)
             stored = StoredFaces(store, *names, self.size, self._needed)
-        on_damage = "raise" if self.on_missing == "raise" else "skip"
+        on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
             from ..images.video import sample_frames

@@ -38,7 +38,7 @@ def detector(monkeypatch):
         return [find(image) for image in images]
 
     def find(image):
-        boxes = [box for box in BOXES.get(image.tobytes(), [])]
+        boxes = list(BOXES.get(image.tobytes(), []))
         boxes = np.array(boxes, np.float32).reshape(-1, 4)
         points = np.array(
             [template(64, 0.0) / 64 * (right - left) + (left, top) for left, top, right, _ in boxes]
