@@ -168,7 +168,7 @@ def test_a_spoilt_tree(name, root, kinds, load, monkeypatch):
     check_what_is_left(dataset, root, bad(name), splits)
     check_pictures(dataset.images)
     with monkeypatch.context() as patch:
-        patch.setattr(video_module, "read_chosen", None)  # everything has been decoded
+        patch.setattr(_frames, "_save", None)  # what can be decoded is stored
         check_subsets(load, dataset, root, bad(name), splits)
         words = f"2 of {len(splits)} videos cannot be used.*They are skipped, and listed"
         with pytest.warns(UserWarning, match=words):
