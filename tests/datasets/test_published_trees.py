@@ -353,7 +353,8 @@ def test_ffiw_without_any_split(tmp_path):
 def test_a_folder_without_videos_is_named(tmp_path, videos):
     root = tree_files.ffiw(tmp_path / "tree", videos)
     for video in (root / "target" / "val").iterdir():
-        video.rename(video.with_suffix(".txt"))
+        video.unlink()
+        video.with_suffix(".txt").write_text("moved elsewhere")
     with pytest.raises(FileNotFoundError, match="any video in target/val"):
         datasets.load_ffiw(root, cache=tmp_path / "cache")
 
