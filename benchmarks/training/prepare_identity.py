@@ -53,7 +53,7 @@ def main():
     parser.add_argument("output", type=Path, help="the .npz file to write")
     parser.add_argument("--select", default="largest", help="which face, as FaceAligner takes it")
     parser.add_argument("--min-face-size", type=float, default=0.08, help="likewise")
-    parser.add_argument("--quality", type=int, default=82, help="of the WebP images, 0 to 100")
+    parser.add_argument("--quality", type=int, default=75, help="of the WebP images, 0 to 100")
     parser.add_argument(
         "--store", type=Path, help="keeps aligned crops; default: beside the output"
     )

@@ -74,8 +74,14 @@ def read_faces(file, limit=None):
     return torch.from_numpy(faces), identity
 
 
-def half_precision(device):
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+class Precision:
+    """In which the networks compute: bfloat16 is fast on a GPU, and slow on most CPUs."""
+
+    half = True
+
+    @classmethod
+    def of(cls, device):
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=cls.half)
 
 
 def unit_halves(vectors):
@@ -102,7 +108,7 @@ class Teachers:
     def raw(self, faces):
         """Return what the teachers say of faces and of their mirror images, averaged."""
         both = torch.cat([faces, faces.flip(3)])
-        with half_precision(faces.device):
+        with Precision.of(faces.device):
             embeddings = [network(both).float() for network in self.networks]
         embeddings[1] = functional.normalize(embeddings[1], dim=1)
         return torch.cat(embeddings, 1).unflatten(0, (2, -1)).mean(0)
@@ -137,7 +143,7 @@ class Student:
         faces, targets = faces[:n], targets[:n]
         for group in self.optimizer.param_groups:
             group["lr"] = LEARNING_RATES[self.name] * rate
-        with half_precision(self.device):
+        with Precision.of(self.device):
             embeddings = self.network(faces)
         angle = 1 - (embeddings * targets).sum(1).mean()
         relation = (embeddings @ embeddings.T - targets @ targets.T).square().mean()
@@ -165,7 +171,7 @@ class Student:
         """Return the embeddings of faces by the averaged weights, on the CPU."""
         parts = []
         for part in faces.split(EMBEDDED):
-            with half_precision(self.device):
+            with Precision.of(self.device):
                 parts.append(self.average(part.float()).float())
         return torch.cat(parts).cpu()
 
@@ -306,7 +312,7 @@ def layout_of(network, images, device):
             if i == 2:
                 synchronize(device)
                 start = time.perf_counter()
-            with half_precision(device):
+            with Precision.of(device):
                 embeddings = trial(images)
             embeddings.square().sum().backward()
         synchronize(device)
@@ -361,6 +367,7 @@ class Clock:
 
 def train(options, clock):
     device = torch.device(options.device)
+    Precision.half = not options.float32
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
@@ -418,6 +425,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=8.0, help="all included")
     parser.add_argument("--reserve", type=float, default=10.0, help="seconds for the last report")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--float32", action="store_true", help="instead of bfloat16")
     parser.add_argument("--batch", type=int, default=256, help="faces in a step")
     parser.add_argument("--views", type=int, default=2, help="of each face")
     parser.add_argument("--students", nargs="+", default=list(LEARNING_RATES))
