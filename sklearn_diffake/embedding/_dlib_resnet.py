@@ -198,17 +198,20 @@ def dlib_resnet_state(layers: list[DlibLayer], path: str) -> dict[str, torch.Ten
         If types or sizes of the layers are not those of this network; the message names the layer.
     """
     network = DlibResNet()
-    names = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    expected = ["con_4", "affine_"] * len(names) + ["fc_2"]
+    shapes = {
+        name: tuple(module.weight.shape)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+    expected = ["con_4", "affine_"] * len(shapes) + ["fc_2"]
     if [layer.name for layer in layers] != expected:
         raise ValueError(
             f"weights file {path!r} is not dlib's face recognition network: it has {len(layers)} "
-            f"layers with weights, expected {len(names)} times a convolution and an affine layer, "
+            f"layers with weights, expected {len(shapes)} times a convolution and an affine layer, "
             "then a matrix"
         )
     state = {}
-    for i, name in enumerate(names):
-        shape = network.get_submodule(name).weight.shape
+    for i, (name, shape) in enumerate(shapes.items()):
         filters, biases = _split(layers[2 * i], name, math.prod(shape), shape[0], path)
         scales, shifts = _split(layers[2 * i + 1], name, shape[0], shape[0], path)
         state[f"{name}.weight"] = (filters.reshape(shape).T * scales).T
