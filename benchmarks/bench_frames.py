@@ -1,21 +1,29 @@
-"""Sixteen frames of a video as PNG files against reading it plainly with OpenCV and PyAV.
+"""Frames of a video against reading it plainly with OpenCV and PyAV.
 
-640 x 360 pixels, H.264, a key frame every two seconds. The plain ways read the video from its
-beginning to its end, or, with OpenCV, jump to each frame; each writes PNG as its library does.
+640 x 360 pixels, H.264, a key frame every two seconds. Sixteen frames are written as PNG files:
+the plain ways read the video from its beginning to its end, or, with OpenCV, jump to each frame.
+Eight of ten thousand frames are decoded without being written: from MP4, against listing the
+packets and seeking with PyAV unchecked; from MPEG-TS, where seeking is not exact, against a loop
+over all frames. Peak memory is that of a process of its own.
 """
 
 import shutil
+import subprocess
+import sys
 import tempfile
+from bisect import bisect_right
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from _yardstick import alone, by_turns, smooth_images, timed
+from _yardstick import alone, by_turns, row, smooth_images, timed
 
 from sklearn_diffake.datasets import extract_frames
+from sklearn_diffake.images.video import sample_frames
 
 FRAMES, SIZE, RATE = 16, (640, 360), 25
+FEW = 8  # of many
 
 
 def write_video(path, seconds):
@@ -33,9 +41,9 @@ def write_video(path, seconds):
         container.mux(stream.encode())
 
 
-def wanted(n):
+def wanted(n, frames=FRAMES):
     """Return the frames in the middle of equal stretches."""
-    return [int((i + 0.5) * n / FRAMES) for i in range(FRAMES)]
+    return [int((i + 0.5) * n / frames) for i in range(frames)]
 
 
 def opencv(path, folder, n):
@@ -64,6 +72,80 @@ def pyav(path, folder, n):
                 frame.to_image().save(f"{folder}/{number}.png")
 
 
+def remux(source, target):
+    """Copy the packets of a video into another container."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+
+
+def seek_unchecked(path):
+    """List the packets with PyAV, then decode from the key frame before each frame."""
+    with av.open(str(path)) as container:
+        packets = [(p.pts, p.is_keyframe) for p in container.demux(video=0) if p.size]
+    times = sorted(pts for pts, _ in packets)
+    keys = sorted(pts for pts, is_key in packets if is_key)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        for number in wanted(len(times), FEW):
+            pts = times[number]
+            container.seek(keys[bisect_right(keys, pts) - 1], stream=stream)
+            frame = next(frame for frame in container.decode(stream) if frame.pts == pts)
+            frame.to_ndarray(format="rgb24")
+
+
+def decode_all(path, n):
+    """Decode on and on, and convert a few frames."""
+    numbers = set(wanted(n, FEW))
+    with av.open(str(path)) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if number in numbers:
+                frame.to_ndarray(format="rgb24")
+
+
+def sample(path):
+    """Read a few frames as this package does."""
+    for _ in sample_frames(path, FEW):
+        pass
+
+
+def peak_memory(path):
+    """Return the most memory that a process took which reads a few frames, in MB."""
+    code = (
+        "import sys; from sklearn_diffake.images.video import sample_frames\n"
+        f"for _ in sample_frames(sys.argv[1], {FEW}): pass\n"
+        "lines = open('/proc/self/status').read().splitlines()\n"
+        "print(next(line for line in lines if line.startswith('VmHWM')).split()[1])"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def few_of_many(folder, quick, repeats):
+    """Measure reading a few frames of a long video, exactly and in little memory."""
+    seconds = 40 if quick else 400
+    n, rows = seconds * RATE, []
+    short, long = folder / "short.mp4", folder / "long.mp4"
+    write_video(short, seconds // 10)
+    write_video(long, seconds)
+    for path in (short, long):
+        remux(path, path.with_suffix(".ts"))
+    what = f"sample_frames, {FEW} of {n:,} frames"
+    times = by_turns(lambda: sample(long), lambda: seek_unchecked(long), repeats)
+    rows.append(timed(f"{what}, MP4", "PyAV, seeking unchecked", times, goal=">= 0.85"))
+    stream = long.with_suffix(".ts")
+    times = by_turns(lambda: sample(stream), lambda: decode_all(stream, n), repeats)
+    rows.append(timed(f"{what}, MPEG-TS", "PyAV, decoding all", times, goal=">= 0.83333"))
+    for name, suffix in (("MP4", ".mp4"), ("MPEG-TS", ".ts")):
+        ours, theirs = (peak_memory(path.with_suffix(suffix)) for path in (long, short))
+        yardstick = f"a tenth of the frames, {name}"
+        rows.append(row(f"{what}, peak memory", yardstick, ours, theirs, "MB", goal=">= 0.9"))
+    return rows
+
+
 def figures(quick=False):
     seconds, repeats, rows = (10, 3, []) if quick else (60, 7, [])
     with tempfile.TemporaryDirectory() as name:
@@ -82,6 +164,7 @@ def figures(quick=False):
         ):
             times = by_turns(ours, lambda: function(path, folder, seconds * RATE), repeats)  # noqa: B023
             rows.append(timed(what, plain, times))
+        rows += few_of_many(folder, quick, repeats)
     return rows
 
 

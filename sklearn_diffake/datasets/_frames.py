@@ -151,8 +151,9 @@ def extract_frames(
     """
     frames = store_frames(video, cache, Extraction(n_frames, crop, on_damage), verbose)
     if frames.n_lost:
+        counted = "1 frame is" if frames.n_lost == 1 else f"{frames.n_lost} frames are"
         warnings.warn(
-            f"{os.fspath(video)}: {frames.n_lost} frames are damaged or missing, and left out",
+            f"{os.fspath(video)}: {counted} damaged or missing, and left out",
             UserWarning,
             stacklevel=2,
         )

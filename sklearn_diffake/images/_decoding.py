@@ -210,6 +210,7 @@ class Decoder:
         # unwritten, they show an earlier frame, and which one depends on the frames in use.
         self._latest: Any = None
         self._damage_pts: int | None = None
+        self._corrupt_pts: set[int | None] = set()
         self._damaged_reference = False
         self.n_refused = 0
         self.n_damaged = 0
@@ -235,6 +236,8 @@ class Decoder:
             if first:
                 self.first_pts, first = packet.pts, False
             self._started |= packet.is_keyframe
+            if packet.is_corrupt:  # by the container, as where bytes are missing
+                self._corrupt_pts.add(packet.pts)
             self.n_packets += 1
             yield from self._decode(packet.decode, packet.pts)
         yield from self._decode(self._video.stream.codec_context.decode, None)
@@ -275,7 +278,8 @@ class Decoder:
         later = self._damage_pts is None or frame.pts is None or frame.pts > self._damage_pts
         if frame.key_frame and later:
             self._damaged_reference = False
-        if frame.is_corrupt and not self._video.is_read_by_version:
+        is_corrupt = frame.is_corrupt and not self._video.is_read_by_version
+        if is_corrupt or frame.pts in self._corrupt_pts:
             self.n_damaged += 1
             self._damaged_reference, self._damage_pts = True, frame.pts
             return FrameState.DAMAGED

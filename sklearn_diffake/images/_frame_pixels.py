@@ -89,6 +89,8 @@ def _convert(frame: Any, width: int, pixels: str) -> Any:
         width=width,
         format=pixels,
         src_colorspace=matrix,
+        # of no effect on RGB, but older PyAV looks at the range only where the two differ
+        dst_colorspace="ITU601" if matrix != "ITU601" else "ITU709",
         src_color_range=ranges.JPEG if int(frame.color_range) == 2 else ranges.MPEG,
         dst_color_range=ranges.JPEG,
         interpolation="BICUBIC" if width != frame.width else None,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._decoding import FrameState, OpenVideo, import_av, open_video
+from ._decoding import OpenVideo, import_av, open_video
 from .errors import VideoError
 
 # Containers that store when each frame is shown. Others make demuxers guess, and guess
@@ -45,8 +45,6 @@ class PacketIndex:
         Whether every frame states its time, and decoding may start at each of `key_ranks`.
     n_cut_off : int
         Frames that the file should have and has not, by its stated duration.
-    damaged_ranks : frozenset of int
-        Positions in `times` of frames whose packets are cut off or marked as damaged.
     summary : str
         What is cut off or damaged, for an error message; empty if nothing is.
     """
@@ -57,7 +55,6 @@ class PacketIndex:
     seconds: float
     is_seekable: bool
     n_cut_off: int
-    damaged_ranks: frozenset[int]
     summary: str
 
     def rank(self, pts: int | None) -> int | None:
@@ -66,10 +63,6 @@ class PacketIndex:
             return None
         rank = int(np.searchsorted(self.times, pts))
         return rank if rank < len(self.times) and self.times[rank] == pts else None
-
-    def state(self, number: int, decoded: FrameState) -> FrameState:
-        """Return the state of a frame by its packet, and by what its decoder says."""
-        return FrameState.DAMAGED if number in self.damaged_ranks else decoded
 
     def keys_before(self, number: int) -> list[int]:
         """Return the key frames from which a frame can be reached, the nearest one first."""
@@ -89,7 +82,6 @@ class _PacketList:
         self._nal_length = _nal_length(video.codec, video.stream.codec_context.extradata)
         self.times = array("q")
         self.keys = array("q")
-        self.damaged = array("q")
         self.n_frames = 0
         self.n_damaged = 0
         self.first_damaged = 0
@@ -118,8 +110,6 @@ class _PacketList:
     def _add_time(self, packet: Any) -> None:
         self.times.append(packet.pts)
         self.end = max(self.end, packet.pts + (packet.duration or 0))
-        if packet.is_corrupt:
-            self.damaged.append(packet.pts)
         if packet.is_keyframe and self._is_restart(packet):
             self.keys.append(packet.pts)
 
@@ -179,15 +169,13 @@ def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
     unique = times is not None and len(times) == n and bool((np.diff(times) > 0).all())
     if times is None or not unique:  # frames are counted, at an even rate
         times, end = np.arange(n, dtype=np.int64), n
-        seconds, keys, damaged, cut = 1 / video.frame_rate, [], frozenset[int](), 0
-        described = ""
+        seconds, keys, cut, described = 1 / video.frame_rate, [], 0, ""
     else:
         times = times.copy()
         gap = int(np.median(np.diff(times))) if n > 1 else 1
         end = packets.end if packets.end > times[-1] else int(times[-1]) + gap
         seconds = float(video.stream.time_base)
         keys = np.searchsorted(times, np.unique(np.asarray(packets.keys))).tolist()
-        damaged = frozenset(np.searchsorted(times, np.asarray(packets.damaged)).tolist())
         last_gaps = np.diff(times[-_N_LAST - 1 :]).tolist()
         cut, described = _find_cut(video, int(times[0]), end, max(gap, *last_gaps, 0), seconds)
     if packets.n_damaged:
@@ -202,7 +190,6 @@ def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
         seconds=seconds,
         is_seekable=unique and bool(keys) and keys[0] == 0 and _may_seek(video, packets),
         n_cut_off=cut,
-        damaged_ranks=damaged,
         summary=described,
     )
 

@@ -91,7 +91,7 @@ def _read_by_seeking(
         frame = cursor.read(number)
         if frame is None:
             return numbers[i:]
-        if damage.accepts(number, index.state(number, FrameState.GOOD)):
+        if damage.accepts(number, FrameState.GOOD):
             yield DecodedFrame(number, index.time(number), to_image(frame, display))
     return []
 
@@ -174,7 +174,7 @@ def _read_by_time(
                 damage.add_missing(remaining.pop())
             if remaining and number == remaining[-1]:
                 remaining.pop()
-                if damage.accepts(number, index.state(number, state)):
+                if damage.accepts(number, state):
                     yield DecodedFrame(number, index.time(number), to_image(frame, display))
     for number in reversed(remaining):
         damage.add_missing(number)

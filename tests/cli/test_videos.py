@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,7 +110,9 @@ def test_videos_in_a_csv_file_with_labels(folder, score, clip, tmp_path):
     assert "AUC 1.000" in said.err
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "no such file"), (b"x" * 99, "not a video")])
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "no such file"), (b"x" * 99, "this is a text file")]
+)
 def test_a_video_that_cannot_be_read_does_not_cost_the_others(
     folder, score, tmp_path, content, why
 ):
@@ -120,6 +123,20 @@ def test_a_video_that_cannot_be_read_does_not_cost_the_others(
     first, second = map(json.loads, said.out.splitlines())
     assert first["error"].startswith(f"probe, file {str(bad)!r}: {why}")
     assert second["verdict"] == "genuine"
+
+
+def test_lost_frames_of_a_video_are_left_out_and_counted(folder, score, clip, tmp_path):
+    with av.open(clip) as file:
+        packets = [(p.pos, p.size) for p in file.demux(video=0) if p.size]
+    data = bytearray(Path(clip).read_bytes())
+    place, size = packets[-1]
+    data[place : place + size] = bytes(size)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(data)
+    said = score(folder / "000.png", bad, "--json", "--frames", 99)
+    row = json.loads(said.out)
+    assert len(row["frames"]) == len(packets) - 1
+    assert f"{bad}: 1 frame is damaged or missing, and left out" in said.err
 
 
 def test_the_report_is_on_the_least_genuine_frame(folder, score, clip, tmp_path, monkeypatch):
@@ -220,7 +237,7 @@ def test_elsewhere_a_video_is_no_image_and_what_to_do_is_said(clip, read):
     with pytest.raises(ImageError, match=r"clip\.mp4|video") as caught:
         read(clip)
     said = str(caught.value)
-    assert "this is a video, where an image is expected" in said
+    assert "this is a video (MP4), where an image is expected" in said
     assert "sklearn_diffake.datasets.extract_frames" in said
     assert "sklearn-diffake compare" in said
 

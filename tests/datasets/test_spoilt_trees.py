@@ -20,7 +20,8 @@ from tree_files import LOADERS
 
 from sklearn_diffake.datasets import VideoError, _frames
 from sklearn_diffake.faces import read_image
-from sklearn_diffake.images import video as video_module
+from sklearn_diffake.images import _reading
+from sklearn_diffake.images.video import sample_frames
 
 NOBODY = "no face was found in any of 3 frames"
 DFD = "manipulated_sequences/DeepFakeDetection/c23/videos"
@@ -154,7 +155,7 @@ def test_the_videos_are_what_they_are_called(kinds):
     assert len({image.shape for image in stored.values()}) == 6
     assert people_files.quarter_turns(stored["tall"]) == 0
     assert people_files.quarter_turns(stored["rotated"]) == 1
-    for frame in video_module.sample_frames(kinds["two people"], 3):
+    for frame in sample_frames(kinds["two people"], 3):
         boxes = _frames._mtcnn(frame.image)
         pale, ruddy = boxes[np.argsort(boxes[:, 0])]  # from the left
         larger = np.prod(pale[2:] - pale[:2]) > np.prod(ruddy[2:] - ruddy[:2])
@@ -168,7 +169,7 @@ def test_a_spoilt_tree(name, root, kinds, load, monkeypatch):
     check_what_is_left(dataset, root, bad(name), splits)
     check_pictures(dataset.images)
     with monkeypatch.context() as patch:
-        patch.setattr(_frames, "_save", None)  # what can be decoded is stored
+        patch.setattr(_reading, "_Cursor", None)  # everything has been decoded
         check_subsets(load, dataset, root, bad(name), splits)
         words = f"2 of {len(splits)} videos cannot be used.*They are skipped, and listed"
         with pytest.warns(UserWarning, match=words):

@@ -28,9 +28,9 @@ def number_of(image):
 
 
 def write(path, codec, container=None, pixels="yuv420p", options=None, size=(96, 64), n=30,
-          times=None, rate=25):  # fmt: skip
+          times=None, rate=25, flags=None):  # fmt: skip
     """Write a video; `times` are those of the frames, in units of the rate."""
-    with av.open(str(path), "w", format=container) as file:
+    with av.open(str(path), "w", format=container, options=flags or {}) as file:
         stream = file.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.codec_context.thread_count = 1

@@ -17,6 +17,7 @@ from sklearn_diffake.datasets import extract_frames
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.video import read_frames, sample_frames
 
+EXACT = int(av.__version__.split(".")[0]) >= 18  # older ones ignore colors that a file states
 X264 = {"x264-params": "keyint=10:min-keyint=10:scenecut=0:bframes=2"}
 ONE_GROUP = {"x264-params": "keyint=300:scenecut=0:bframes=0"}
 FORMATS = {
@@ -104,20 +105,9 @@ def test_the_number_of_a_frame_behind_a_lost_one_does_not_change(tmp_path, name)
 
 @pytest.mark.parametrize("name", ["mp4", "mkv", "mpeg4.avi"])
 def test_a_file_that_is_cut_off(tmp_path, name):
-    path = tmp_path / "a"
-    make(path, name)
-    if name == "mp4":  # with the index first, as on the web
-        source, path = path, tmp_path / "b"
-        options = {"movflags": "faststart"}
-        with (
-            av.open(str(source)) as old,
-            av.open(str(path), "w", format="mp4", options=options) as new,
-        ):
-            stream = new.add_stream_from_template(old.streams.video[0])
-            for packet in old.demux(video=0):
-                if packet.size:
-                    packet.stream = stream
-                    new.mux(packet)
+    codec, container, options = FORMATS[name]
+    flags = {"movflags": "faststart"} if name == "mp4" else {}  # the index first, as on the web
+    path = write(tmp_path / "a", codec, container, options=options, n=60, flags=flags)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     with pytest.raises(VideoError, match="cut off"):
@@ -173,6 +163,8 @@ def test_corrupted_files_give_no_other_frame(tmp_path, name):
                 warnings.simplefilter("ignore")
                 list(sample_frames(path, 6, on_damage="skip"))
             continue
+        if not EXACT:
+            continue
         images = list(decode_patiently(path).values())
         for frame in frames:  # each is a frame of the file, not marked as corrupt
             same = [corrupt for image, corrupt in images if np.array_equal(image, frame.image)]
@@ -190,3 +182,22 @@ def test_frames_that_follow_a_seek_into_damage_are_those_of_a_sequential_decode(
         for frame in read_frames(path, [5, 60, 61, 66, 67, 90], on_damage="skip"):
             image, _ = expected[frame.number * 512]
             np.testing.assert_array_equal(frame.image, image)
+
+
+def test_a_packet_that_the_container_marks_is_no_good_frame(tmp_path):
+    """In MPEG-TS a lost packet of 188 bytes is seen by its counter alone."""
+    path = make(tmp_path / "a.ts", "ts", n=200)
+    data = path.read_bytes()
+    places = [place for place, *_ in packet_places(path)]
+    start = places[105] // 188 * 188
+    path.write_bytes(data[:start] + data[start + 188 :])
+    with av.open(str(path)) as file:
+        assert any(packet.is_corrupt for packet in file.demux(video=0))
+    with pytest.raises(VideoError, match=r"cut off or damaged after frame 10\d"):
+        list(sample_frames(path, 8))
+    with pytest.warns(UserWarning, match="the video is damaged"):
+        frames = list(sample_frames(path, 199, on_damage="skip"))
+    assert len(frames) < 199
+    for frame in frames:
+        if not 100 <= frame.number < 110:
+            assert abs(number_of(frame.image) - frame.number) <= 1
