@@ -20,6 +20,7 @@ from tree_files import LOADERS
 
 from sklearn_diffake.datasets import VideoError, _frames
 from sklearn_diffake.faces import read_image
+from sklearn_diffake.images import _reading
 from sklearn_diffake.images.video import sample_frames
 
 NOBODY = "no face was found in any of 3 frames"
@@ -168,7 +169,7 @@ def test_a_spoilt_tree(name, root, kinds, load, monkeypatch):
     check_what_is_left(dataset, root, bad(name), splits)
     check_pictures(dataset.images)
     with monkeypatch.context() as patch:
-        patch.setattr(_frames, "_save", None)  # what can be decoded is stored
+        patch.setattr(_reading, "_Cursor", None)  # everything has been decoded
         check_subsets(load, dataset, root, bad(name), splits)
         words = f"2 of {len(splits)} videos cannot be used.*They are skipped, and listed"
         with pytest.warns(UserWarning, match=words):
