@@ -329,7 +329,8 @@ def main(argv=None):
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args(argv)
     cells = [cell for cell in settings() if cell.figure.startswith(args.only or "")]
-    rows = finished(args.resume) if args.resume else []
+    earlier = finished(args.resume) if args.resume else []
+    rows = [row for cell in cells for row in earlier if matches(row, cell)]
     cells = [cell for cell in cells if not any(matches(row, cell) for row in rows)]
     start = time.perf_counter()
     found = Parallel(args.jobs, batch_size=1, return_as="generator")(
