@@ -14,6 +14,7 @@ wrote, OUTPUT what training/train_identity.py did. Aligned faces and embeddings 
 import argparse
 import hashlib
 import json
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -22,12 +23,14 @@ import numpy as np
 import pandas as pd
 import torch
 from real_pairs import METRICS
-from training._identity_networks import WIDTH, students, teachers, weights
-from training.prepare_identity import LFW_SETTINGS, align
-from training.train_identity import held_out, verification
 
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
+
+sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
+from _identity_networks import WIDTH, students, teachers, weights  # noqa: E402
+from prepare_identity import LFW_SETTINGS, align  # noqa: E402
+from train_identity import held_out, verification  # noqa: E402
 
 BATCH = 32
 REFERENCES = (1, 3)
