@@ -28,9 +28,9 @@ from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
 
 sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
-from _identity_networks import WIDTH, students, teachers, weights  # noqa: E402
-from prepare_identity import LFW_SETTINGS, align  # noqa: E402
-from train_identity import held_out, verification  # noqa: E402
+from _identity_networks import WIDTH, students, teachers, weights
+from prepare_identity import LFW_SETTINGS, align
+from train_identity import held_out, verification
 
 BATCH = 32
 REFERENCES = (1, 3)
