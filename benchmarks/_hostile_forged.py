@@ -124,6 +124,9 @@ class ForgedConfigurations(Kind):
 
     def make(self, folder):
         self.rows = np.random.default_rng(1).normal(size=(40, 3))
+        for spec in ({"name": "DeepSVDD", "max_epochs": 1}, {"name": "pyod.KNN"}):
+            whole = {"name": "ConformalDetector", "target_bpcer": 0.2, "detector": spec}
+            make_detector(whole, seed=0, device="cpu").fit(self.rows)  # so that all is imported
         return []
 
     def content(self, number):

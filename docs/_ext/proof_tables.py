@@ -106,7 +106,7 @@ def intervals(found):
     repeated = {row["repetitions"] for row in rows}
     page = (
         "**Few repetitions, for a quick look only.** " if found["quick"] else ""
-    ) + f"{len(rows)} settings, {min(repeated):,} or {max(repeated):,} repetitions each.\n\n"
+    ) + f"{len(rows)} settings, {min(repeated):,} to {max(repeated):,} repetitions each.\n\n"
     return page + list_table(INTERVALS, summary, "16 14 16 12 14 9 12 7")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from scipy.stats import t as student
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_diffake.metrics._checks import check_rows, check_scores
+from sklearn_diffake.metrics._checks import check_rows, check_scores, warn_caller
 from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._progress import progress_bar
 
@@ -221,11 +220,9 @@ def warn_too_few(
     counts = " and ".join(
         f"{names[label]} in {len(np.unique(codes[labels == label]))}" for label in classes
     )
-    warnings.warn(
+    warn_caller(
         f"Too few groups for a confidence interval: there are {counts}, at least {needed} are "
-        "needed (each row is a group of its own if no groups are given). Both ends are NaN.",
-        UserWarning,
-        stacklevel=4,
+        "needed (each row is a group of its own if no groups are given). Both ends are NaN."
     )
 
 

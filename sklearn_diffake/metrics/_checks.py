@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -112,6 +114,20 @@ def technique_rows(technique: ArrayLike, labels: NDArray[np.int64]) -> dict[Any,
     coded = name_codes([names[row] for row in fakes.tolist()], kind="technique")
     rows = {name: fakes[coded.codes == code] for code, name in enumerate(coded.names)}
     return dict(sorted(rows.items(), key=lambda item: str(item[0])))
+
+
+def warn_caller(message: str) -> None:
+    """Warn as from the line that called into the metrics, through however many functions.
+
+    Parameters
+    ----------
+    message : str
+    """
+    level, frame = 1, sys._getframe(0)
+    inside = (__name__.rpartition(".")[0] + ".", "sklearn.utils.")
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(inside):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def listed(names: Sequence[Any], *, most: int = 5) -> str:

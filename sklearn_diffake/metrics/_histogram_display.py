@@ -212,9 +212,10 @@ class ScoreHistogramDisplay:
             return
         bpcer = float(np.mean(np.asarray(self.genuine) < self.threshold))
         apcer = float(np.mean(np.asarray(self.fake) >= self.threshold))
+        rates = f"APCER {percent(apcer)}, BPCER {percent(bpcer)}"
         self.threshold_line_ = self.ax_.axvline(
             self.threshold,
             color="black",
             linestyle="--",
-            label=f"threshold {self.threshold:.3g}\nAPCER {percent(apcer)}, BPCER {percent(bpcer)}",
+            label=f"threshold {self.threshold:.3g}\n{rates}",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -20,7 +19,7 @@ from sklearn_diffake.metrics._bootstrap import (
     check_extras,
     warn_too_few,
 )
-from sklearn_diffake.metrics._checks import check_scores, technique_rows
+from sklearn_diffake.metrics._checks import check_scores, technique_rows, warn_caller
 from sklearn_diffake.metrics._closed_intervals import (
     Ends,
     Sample,
@@ -64,12 +63,10 @@ def _bpcer_at_apcer(sample: Sample, estimate: float, *, apcer: float = 0.05) -> 
     needed = int(np.ceil(np.log(sample.tail) / np.log1p(-apcer))) if 0 < apcer < 1 else 0
     n_fakes = min(len(np.unique(sample.codes[rows])) for rows in sample.technique_rows)
     if high == 1.0 and n_fakes < needed:
-        warnings.warn(
+        warn_caller(
             f"BPCER at an APCER of {apcer:g} has no upper bound below 1 here: that takes about "
             f"{needed} independent deepfakes of each technique, there are {n_fakes}. Allow a "
-            "higher APCER, or test more deepfakes.",
-            UserWarning,
-            stacklevel=4,
+            "higher APCER, or test more deepfakes."
         )
     return low, high
 

@@ -83,7 +83,8 @@ class Calibration(NamedTuple):
         sentence : str
         """
         lower = max(0.0, p_value * (self.n + 1) - 1.0)  # weight of the pairs that score as low
-        number = significant(round(lower, 6))
+        whole = abs(lower - round(lower)) < 1e-6
+        number = str(round(lower)) if whole else f"{lower:.2f}"  # rows of a group share its weight
         shown = significant(p_value)
         formula = f"p = ({number} + 1) / ({self.n} + 1) = {shown}"
         if self.grouped:
@@ -92,7 +93,7 @@ class Calibration(NamedTuple):
                 f"{self.n} groups of genuine calibration pairs score as low as this pair, or "
                 f"lower: {formula}."
             )
-        verb = "scores" if lower == 1.0 else "score"
+        verb = "scores" if number == "1" else "score"
         return (
             f"{number} of {self.n} genuine calibration {'pair' if self.n == 1 else 'pairs'} {verb} "
             f"as low as this pair, or lower: {formula}."

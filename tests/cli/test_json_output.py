@@ -85,7 +85,7 @@ def test_a_file_whose_name_is_not_utf8(folder, tmp_path, capsys):
     assert main([*words, "--trust", TINY, "--device", "cpu"]) == 2
     row = strict(capsys.readouterr().out)
     assert row["probe"] == str(tmp_path / r"\xff.png")
-    assert "not an image file" in row["error"]
+    assert "this is a text file" in row["error"]
 
 
 def test_errors_after_some_rows_leave_whole_lines(monkeypatch, capsys, tmp_path):
@@ -158,7 +158,7 @@ def test_names_that_look_like_messages_change_nothing_in_score(folder, tmp_path,
     assert main([*words, "--device", "cpu", "-q"]) == 2
     bad, good = [strict(line) for line in capsys.readouterr().out.splitlines()]
     assert bad["probe"] == str(tmp_path / name)
-    assert bad["error"].startswith(f"probe, file {str(tmp_path / name)!r}: not an image file")
+    assert bad["error"].startswith(f"probe, file {str(tmp_path / name)!r}: this is a text file")
     assert good["verdict"] == "genuine"
 
 
@@ -172,4 +172,4 @@ def test_names_that_look_like_messages_change_nothing_in_fit(folder, tmp_path, c
     said = capsys.readouterr().err
     line = 3 + name.count("\n")
     shown = re.escape(repr(str(tmp_path / name)))
-    assert re.search(rf"p\.csv, line {line}: probe, file {shown}: not an image file", said)
+    assert re.search(rf"p\.csv, line {line}: probe, file {shown}: this is a text file", said)

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import stat
 
 import pytest
 from cli_helpers import FIT, TINY, error_of, write_table
+from devices import expendable_device, expendable_stream
 
 from sklearn_diffake.cli import main
 
@@ -96,15 +98,17 @@ def test_a_report_does_not_replace_the_table(mine, capsys):
 
 
 @POSIX
-@pytest.mark.parametrize("kind", ["fifo", "directory", "/dev/stdout", "/dev/zero"])
+@pytest.mark.parametrize("kind", ["fifo", "directory", "stream", "device"])
 def test_fit_replaces_regular_files_only(mine, capsys, kind):
     output = mine / "out"
     if kind == "fifo":
         os.mkfifo(output)
     elif kind == "directory":
         output.mkdir()
+    elif kind == "stream":
+        output = expendable_stream(mine)
     else:
-        output = kind
+        output = expendable_device(mine, "zero")
     before = os.lstat(output)
     assert main(["fit", str(mine / "p.csv"), "-o", str(output), *FIT]) == 2
     assert "cannot write" in error_of(capsys)
@@ -113,8 +117,10 @@ def test_fit_replaces_regular_files_only(mine, capsys, kind):
 
 @POSIX
 def test_fit_into_the_null_device(mine, capsys):
-    assert main(["fit", str(mine / "p.csv"), "-o", os.devnull, *FIT]) == 0
+    device = expendable_device(mine, "null")
+    assert main(["fit", str(mine / "p.csv"), "-o", device, *FIT]) == 0
     assert "fitted on 4 pairs" in capsys.readouterr().out
+    assert stat.S_ISCHR(os.lstat(device).st_mode)
 
 
 @POSIX

@@ -16,7 +16,7 @@ from sklearn_diffake.datasets import _frames as module
 from sklearn_diffake.datasets import extract_frames
 from sklearn_diffake.datasets._crop_key import crop_key
 
-DECISIVE = {"video", "n_frames", "crop"}
+DECISIVE = {"video", "n_frames", "crop", "on_damage"}
 INDIFFERENT = {"cache", "verbose"}
 BOX = [[4, 4, 20, 20]]
 
@@ -82,12 +82,13 @@ def video(tmp_path, monkeypatch):
         def __init__(self, number, image):
             self.number, self.time, self.image = number, number / 10, image
 
-    def sample(path, n_frames):
+    def read(path, n_frames, damage):
         rng = np.random.default_rng(path.read_bytes()[0])
         image = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
         return [Frame(number, image) for number in range(n_frames)]
 
-    monkeypatch.setattr(module, "sample_frames", sample)
+    monkeypatch.setattr(module, "evenly_spaced", lambda n_frames: n_frames)
+    monkeypatch.setattr(module, "read_accounted", read)
     return file
 
 
@@ -97,7 +98,8 @@ def pictures(frames):
 
 def test_every_parameter_is_listed():
     check_listed("extract_frames", parameters_of(extract_frames), DECISIVE, INDIFFERENT)
-    check_listed("_folder", parameters_of(module._folder), DECISIVE, {"cache"})
+    check_listed("_folder", parameters_of(module._folder), {"video", "extraction"}, {"cache"})
+    check_listed("Extraction", module.Extraction._fields, DECISIVE - {"video"}, set())
 
 
 def test_detectors_are_told_apart_and_recognized():
@@ -147,9 +149,9 @@ def test_what_changes_the_pictures_changes_the_folder(change, video, tmp_path):
 
 @pytest.mark.parametrize("name", ["_FORMAT", "_MARGIN"])
 def test_how_pictures_are_made_changes_the_folder(name, video, tmp_path, monkeypatch):
-    before = module._folder(video, tmp_path, 2, boxes)
+    before = module._folder(video, tmp_path, module.Extraction(2, boxes))
     monkeypatch.setattr(module, name, getattr(module, name) + 1)
-    assert module._folder(video, tmp_path, 2, boxes) != before
+    assert module._folder(video, tmp_path, module.Extraction(2, boxes)) != before
 
 
 @pytest.mark.parametrize("change", [None, "path", "st_size", "st_mtime_ns", "st_ctime_ns"])
@@ -159,7 +161,7 @@ def test_each_mark_of_a_file_changes_the_folder(change, tmp_path, monkeypatch):
     def folder(parent, **changed):
         with monkeypatch.context() as patched:
             patched.setattr(module.os, "stat", lambda _: SimpleNamespace(**{**marks, **changed}))
-            return module._folder(f"/{parent}/clip.mp4", tmp_path, 2, None)
+            return module._folder(f"/{parent}/clip.mp4", tmp_path, module.Extraction(2))
 
     changed = {change: 60} if change in marks else {}
     other = folder("b" if change == "path" else "a", **changed)
@@ -168,5 +170,13 @@ def test_each_mark_of_a_file_changes_the_folder(change, tmp_path, monkeypatch):
 
 def test_a_second_call_finds_them(video, tmp_path, monkeypatch):
     first = extract_frames(video, cache=tmp_path, crop=boxes, n_frames=2)
-    monkeypatch.setattr(module, "sample_frames", None)
+    monkeypatch.setattr(module, "read_accounted", None)
     assert extract_frames(video, cache=tmp_path, crop=boxes, n_frames=2, verbose=0) == first
+
+
+def test_what_is_done_about_damage_changes_the_folder(tmp_path, video):
+    folders = {
+        module._folder(video, tmp_path, module.Extraction(2, on_damage=on_damage))
+        for on_damage in ("raise", "skip")
+    }
+    assert len(folders) == 2

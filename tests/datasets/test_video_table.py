@@ -11,6 +11,7 @@ from PIL import Image
 pytest.importorskip("av")
 
 from tree_files import Videos
+from video_files import write_video
 
 from sklearn_diffake import datasets
 from sklearn_diffake.datasets import VideoError, _frames, load_video_folder, load_video_table
@@ -261,3 +262,28 @@ def test_names_that_look_the_same_are_one(tmp_path, mode):
     assert set(dataset.frame["identity"]) == {"Zo\u00eb", "ben"}
     n_pairs = {"same_video": 3 + 1, "reference": 6 + 2}[mode]
     assert len(dataset.data) == n_pairs
+
+
+def test_what_a_file_is_its_content_decides(tmp_path):
+    for place, kind in (("anna/real", "1.wmv"), ("anna/fake", "1"), ("ben/real", "1.3gp")):
+        write_video(tmp_path / "own" / place / "a.mp4", 8).rename(tmp_path / "own" / place / kind)
+    (tmp_path / "own" / "anna" / "real" / "notes.txt").write_text("not a video")
+    dataset = load_video_folder(tmp_path / "own", n_frames=4, cache=tmp_path / "cache")
+    assert len(dataset.images) == 12
+    assert dataset.n_broken == 0
+
+
+@pytest.mark.parametrize("on_damage", ["raise", "skip"])
+def test_lost_frames_of_a_video(tmp_path, on_damage):
+    path = write_video(tmp_path / "own" / "real" / "a.mp4", 50, faststart=True)
+    write_video(tmp_path / "own" / "fake" / "b.mp4", 50)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 8 // 10])
+    options = {"n_frames": 4, "cache": tmp_path / "cache", "on_damage": on_damage}
+    words = {
+        "raise": "1 of 2 videos cannot be used. .*cut off",
+        "skip": r"own: \d+ frames of 1 videos cannot be decoded and are left out. The first is .*a",
+    }
+    with pytest.warns(UserWarning, match=words[on_damage]):
+        dataset = load_video_folder(tmp_path / "own", **options)
+    assert dataset.n_broken == (on_damage == "raise")
+    assert set(dataset.images["label"]) == ({-1} if on_damage == "raise" else {-1, 1})

@@ -22,7 +22,8 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.images import engine, read
+from sklearn_diffake.images import engine
+from sklearn_diffake.images import read as reading
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
 
@@ -48,18 +49,18 @@ def reads(monkeypatch):
     """Every image that is decoded."""
     seen = []
 
-    def recorded(source):
+    def read(source):
         seen.append(source)
-        return read.read_image(source)
+        return reading.read_image(source)
 
-    monkeypatch.setattr(engine, "read_image", recorded)
+    monkeypatch.setattr(engine, "read_image", read)
     return seen
 
 
 @pytest.fixture
 def settled(monkeypatch):
     """Take files that were written a moment ago for old ones."""
-    monkeypatch.setattr(read, "_RACY_NS", 0)
+    monkeypatch.setattr(reading, "_RACY_NS", 0)
 
 
 @pytest.mark.parametrize("build", [embedder, aligner])
@@ -312,7 +313,7 @@ def test_results_of_another_size_are_no_hits(tmp_path):
     """As after a change of what is stored: computed anew, and no endless wait for the old."""
     images = noise(2)
     model = embedder(tmp_path).fit(images)
-    digests = [read.image_digest(image) for image in images]
+    digests = [reading.image_digest(image) for image in images]
     namespace = f"embedding:1:{model.fingerprint_}:float32"
     EmbeddingStore(tmp_path).put_many(namespace, dict.fromkeys(digests, b"short"))
     assert model.transform(images).shape == (2, 8)
@@ -368,13 +369,13 @@ def alive(monkeypatch):
     def count():
         counts.append(sum(reference() is not None for reference in decoded))
 
-    def recorded(source):
-        image = read.read_image(source)
+    def read(source):
+        image = reading.read_image(source)
         decoded.append(weakref.ref(image))
         count()
         return image
 
-    monkeypatch.setattr(engine, "read_image", recorded)
+    monkeypatch.setattr(engine, "read_image", read)
     return SimpleNamespace(counts=counts, count=count)
 
 

@@ -81,13 +81,13 @@ def test_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(0)
     y = np.repeat([1, -1], 60)
     hits = 0
-    for seed in range(200):
+    for seed in range(100):
         score = rng.normal(size=120) + (y == 1)  # true distance: 1
         _, low, high = bootstrap_interval(
-            distance, y, score, n_resamples=200, confidence_level=0.8, random_state=seed
+            distance, y, score, n_resamples=100, confidence_level=0.8, random_state=seed
         )
         hits += low <= 1.0 <= high
-    assert 150 <= hits <= 190  # 160 expected, standard error 5.7; more is allowed
+    assert 72 <= hits <= 96  # at least 80 expected, standard error 4; contamination adds some
 
 
 @pytest.mark.parametrize("metric", [roc_auc_score, equal_error_rate])

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from devices import expendable_device, expendable_stream
 from permissions import unprivileged
 
 import sklearn_diffake
@@ -117,7 +118,7 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path, kind, through_li
     elif kind == "directory":
         target.mkdir()
     else:
-        target = "/dev/zero"
+        target = expendable_device(tmp_path, "zero")
     before = os.stat(target)
     name = target
     if through_link:
@@ -131,22 +132,30 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path, kind, through_li
 
 @POSIX
 def test_the_null_device_takes_all_and_stays(tmp_path):
-    (tmp_path / "null").symlink_to(os.devnull)
-    for name in (os.devnull, tmp_path / "null"):
+    device = expendable_device(tmp_path, "null")
+    (tmp_path / "link").symlink_to(device)
+    for name in (device, tmp_path / "link"):
         atomic_write(name, b"x")
         check_writable(name)
-        append_line(check_output(name), "x")
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
-    assert (tmp_path / "null").is_symlink()
+    assert stat.S_ISCHR(os.lstat(device).st_mode)
+    assert (tmp_path / "link").is_symlink()
 
 
 @POSIX
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1"])
-def test_an_open_stream_is_refused(name, tmp_path):
+def test_an_open_stream_is_refused(name):
     if not os.path.exists(name):
         pytest.skip("no such stream here")
     with pytest.raises(OutputError, match=r"an open stream|regular files"):
+        check_output(name)  # which writes nothing, so that no fault of it can cost the stream
+
+
+@POSIX
+def test_a_link_to_an_open_stream_stays(tmp_path):
+    name = expendable_stream(tmp_path)
+    with pytest.raises(OutputError, match=r"an open stream|regular files"):
         atomic_write(name, b"x")
+    assert os.path.islink(name)
 
 
 @POSIX
