@@ -116,15 +116,15 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         Of the pictures seen in `fit_transform`, each counted once: `images`, `found` (with a face),
         `missing` (without one), `several` (with more than one). `align` has them for every call.
 
-    See Also
-    --------
-    AlignedFaces : What `align` returns: boxes, landmarks and more besides the crops.
-
     Raises
     ------
     ImageError
         If an image cannot be read, or has no face and ``on_missing="raise"``; the message names
         row, column and file.
+
+    See Also
+    --------
+    AlignedFaces : What `align` returns: boxes, landmarks and more besides the crops.
 
     References
     ----------
