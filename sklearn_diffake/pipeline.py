@@ -303,6 +303,7 @@ def score_pairs(model: Any, X: Any) -> PairScores:
     Returns
     -------
     PairScores
+        Scores, p-values where there are any, and reasons.
 
     Raises
     ------
