@@ -18,7 +18,10 @@ from sklearn_diffake.benchmark._specs import Candidate
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pipeline import make_difffake_pipeline
 
-_COMPUTING = ("device", "batch_size", "cache", "n_jobs", "verbose", "shared")
+# What changes no crop of a single picture.
+_COMPUTING = (
+    "device", "batch_size", "cache", "n_jobs", "verbose", "shared", "n_frames", "matcher",
+)  # fmt: skip
 
 
 class EmbeddingColumns(TransformerMixin, BaseEstimator):

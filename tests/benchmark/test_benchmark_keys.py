@@ -334,7 +334,16 @@ def test_names_change_no_key(monkeypatch):
 
 ALIGNER = {"size": 40, "margin": 0.3, "select": "central", "min_face_size": 0.5,
            "min_probability": 0.99, "max_size": 80, "on_missing": "raise"}  # fmt: skip
-NOT_ALIGNER = {"shared", "device", "batch_size", "cache", "n_jobs", "verbose"}
+NOT_ALIGNER = {
+    "shared",
+    "n_frames",
+    "matcher",
+    "device",
+    "batch_size",
+    "cache",
+    "n_jobs",
+    "verbose",
+}
 
 
 @pytest.mark.parametrize("name", ALIGNER)
@@ -360,7 +369,7 @@ EMBEDDER = {
 @pytest.mark.parametrize("name", EMBEDDER)
 def test_all_that_changes_an_embedding_changes_its_name(name, folder):
     there = parameters_of(FaceEmbedder) | {"versions"}
-    check_listed("FaceEmbedder", there, EMBEDDER, {"cache", "n_jobs", "verbose"})
+    check_listed("FaceEmbedder", there, EMBEDDER, {"cache", "n_jobs", "pooling", "verbose"})
     changed = dict(EMBEDDER[name])
     if "candidate" in changed:
         key, value = changed["candidate"]
