@@ -121,7 +121,7 @@ def confidence_interval(
     """Confidence interval of a metric, over whole groups.
 
     The method follows from the metric. The usual metrics have intervals that hold near 0 and 1
-    too, need no random draws, and take the options of the metric by :func:`functools.partial`:
+    too, need no random draws, and take the options of the metric by ``functools.partial``:
 
     =========================================  ==================================================
     Metric                                     Interval
