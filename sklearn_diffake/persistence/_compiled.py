@@ -197,6 +197,8 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
     """
     if not values:
         return
+    # A function gives rows of its own width, in which libsvm would look for each support vector.
+    _require(isinstance(values.get("kernel"), str), where, "a kernel that is no name of one")
     vectors: Any = values.get("support_vectors_")
     support: Any = values.get("support_")
     width, shape = values.get("n_features_in_"), values.get("shape_fit_")
@@ -214,6 +216,22 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
         _require(_is_array(values.get(name), (1, n), "f"), where, f"{name} is not one for each")
     for name in ("_intercept_", "intercept_"):
         _require(_is_array(values.get(name), (1,), "f"), where, f"{name} is no number")
+
+
+def check_neighbors(values: dict[str, Any], where: str) -> None:
+    """Check the rows that neighbors are looked for in: they must be as wide as those compared.
+
+    Parameters
+    ----------
+    values : dict
+        The attributes ``_fit_X``, ``n_features_in_`` and ``n_samples_fit_``.
+    where : str
+        For messages.
+    """
+    rows, width = values["_fit_X"], values.get("n_features_in_")
+    _require(_is_array(rows, (-1, -1), "fiub"), where, "no table of rows")
+    _require(_is_index(width, 1) and rows.shape[1] == width, where, "rows of another width")
+    _require(values.get("n_samples_fit_") == len(rows), where, "another number of rows")
 
 
 def check_random_state(state: Any, where: str) -> None:

@@ -21,6 +21,7 @@ from ._compiled import (
     check_binary_tree,
     check_distance,
     check_forest,
+    check_neighbors,
     check_random_state,
     check_support_vectors,
     check_tree,
@@ -33,6 +34,7 @@ from ._trust import BINARY_TREES, DISTANCES, is_own_type
 _INHERITED = {"n_features_in_", "feature_names_in_", "_metadata_request", "_sklearn_output_config"}
 _FUNCTIONS_OF_SCORERS = ("_score_func",)
 _OF_LIBSVM = (
+    "kernel",
     "support_",
     "support_vectors_",
     "_n_support",
@@ -43,7 +45,8 @@ _OF_LIBSVM = (
     "shape_fit_",
     "n_features_in_",
 )
-
+_NEIGHBORS = ("sklearn.neighbors._lof", "sklearn.neighbors._unsupervised")
+_OF_NEIGHBORS = ("_fit_X", "n_features_in_", "n_samples_fit_")
 
 # What detectors are made of; elsewhere, such as in an imputer, NaN may be meant.
 _FINITE_MODULES = (
@@ -205,6 +208,8 @@ class _Check:
         module = name.rpartition(".")[0]
         if name == "sklearn.svm._classes.OneClassSVM" and "support_" in attributes:
             check_support_vectors(self._values(attributes, _OF_LIBSVM), where)
+        elif module in _NEIGHBORS and "_fit_X" in attributes:
+            check_neighbors(self._values(attributes, _OF_NEIGHBORS), where)
         elif module in ("sklearn.ensemble._forest", "sklearn.ensemble._iforest"):
             values = self._values(attributes, ("n_features_in_", "_max_features"))
             features = self._values(attributes, ("estimators_features_",))
