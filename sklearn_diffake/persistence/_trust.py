@@ -31,8 +31,8 @@ _SCORER_FUNCTION = "sklearn_diffake.metrics._scorers._evaluate"  # it only compu
 # Estimators of scikit-learn that may come from any file, by module (None: all of it).
 # They leave fitted arrays to numpy and scipy, which compare shapes, or these are checked here. All
 # others need trust: compiled code follows indices in the file (SVC, KMeans, boosting, neighbors as
-# classifiers), or they build sparse matrices of them, which scipy unpacks without looking (encoders,
-# vectorizers, binarizers).
+# classifiers), or they build sparse matrices of them, which scipy unpacks without looking
+# (encoders, vectorizers, binarizers).
 _ESTIMATORS: dict[str, set[str] | None] = {
     "sklearn.cluster._agglomerative": None,
     "sklearn.compose._column_transformer": None,
