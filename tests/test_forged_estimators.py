@@ -93,3 +93,14 @@ def test_only_losses_are_made_of_the_modules_that_hold_losses(name, tmp_path):
     path.write_bytes(write_model(members, schema, files))
     with pytest.raises(ValueError, match=rf"contains .*{name}'\], which is not trusted"):
         persistence.load(path)
+
+
+def test_keys_have_a_type_each(tmp_path):
+    """In a set equal types are one, so that all attributes but the first would be left out."""
+    path = tmp_path / "model.diffake"
+    persistence.save(OneClassSVM().fit(X), path)
+    members, schema, files = read_model(path.read_bytes())
+    schema["content"]["key_types"] |= {"__loader__": "SetNode", "__class__": "set"}
+    path.write_bytes(write_model(members, schema, files))
+    with pytest.raises(ValueError, match="has keys without types"):
+        persistence.load(path)

@@ -295,8 +295,9 @@ def _must_be_finite(name: str, cls: type) -> bool:
 
 def _key_types(node: Node, place: _Place) -> set[str]:
     """Return the names of the types of a dict's keys; there must be one for each."""
-    listed = node.get("key_types", {}).get("content")
-    if not isinstance(listed, list) or len(listed) != len(node["content"]):
+    types = node.get("key_types", {})
+    listed = types.get("content") if types.get("__loader__") == "ListNode" else None
+    if not isinstance(listed, list) or len(listed) != len(node["content"]):  # a set has fewer
         raise Refusal(f"is refused: {place.text} has keys without types")
     if any(item["__loader__"] != "TypeNode" for item in listed):
         raise Refusal(f"is refused: {place.text} has keys whose types are none")
