@@ -5,6 +5,7 @@ Each of these models ended the process by a segmentation fault when it was used.
 
 import numpy as np
 import pytest
+from sklearn.covariance import EllipticEnvelope, EmpiricalCovariance, LedoitWolf, MinCovDet
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.neighbors import (
@@ -72,6 +73,29 @@ def test_estimators_that_build_matrices_of_indices_need_trust(model, tmp_path):
 def test_rows_of_neighbors_have_the_width_of_those_compared(kind, attributes, message, tmp_path):
     model = altered(kind(algorithm="brute").fit(X), **attributes)
     assert message in load_error(model, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [NearestNeighbors, LocalOutlierFactor])
+@pytest.mark.parametrize("attribute", ["metric_params", "effective_metric_params_"])
+def test_metrics_of_neighbors_have_no_matrices(kind, attribute, tmp_path):
+    model = kind(algorithm="brute", metric="mahalanobis", metric_params={"VI": np.eye(3)}).fit(X)
+    model = altered(model, **{name: None for name in vars(model) if name.endswith("metric_params")})
+    assert "holds arrays" in load_error(altered(model, **{attribute: {"VI": np.eye(1)}}), tmp_path)
+
+
+@pytest.mark.parametrize("kind", [EmpiricalCovariance, MinCovDet, EllipticEnvelope, LedoitWolf])
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("precision_", np.eye(1)),
+        ("covariance_", np.eye(2)),
+        ("location_", np.zeros(1)),
+        ("n_features_in_", 6000),
+    ],
+)
+def test_covariances_have_the_size_of_rows(kind, attribute, value, tmp_path):
+    model = altered(kind().fit(X), **{attribute: value})
+    assert "of another size" in load_error(model, tmp_path)
 
 
 def test_kernels_of_support_vectors_are_named(tmp_path):

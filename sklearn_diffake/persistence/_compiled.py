@@ -224,7 +224,8 @@ def check_neighbors(values: dict[str, Any], where: str) -> None:
     Parameters
     ----------
     values : dict
-        The attributes ``_fit_X``, ``n_features_in_`` and ``n_samples_fit_``.
+        The attributes ``_fit_X``, ``n_features_in_`` and ``n_samples_fit_``, and the parameters of
+        the metric.
     where : str
         For messages.
     """
@@ -232,6 +233,31 @@ def check_neighbors(values: dict[str, Any], where: str) -> None:
     _require(_is_array(rows, (-1, -1), "fiub"), where, "no table of rows")
     _require(_is_index(width, 1) and rows.shape[1] == width, where, "rows of another width")
     _require(values.get("n_samples_fit_") == len(rows), where, "another number of rows")
+    for name in ("metric_params", "effective_metric_params_"):
+        options = values.get(name) or {}
+        plain = isinstance(options, dict) and all(
+            isinstance(option, (int, float, str, type(None))) for option in options.values()
+        )
+        _require(plain, where, f"{name} holds arrays, whose sizes scipy does not compare")
+
+
+def check_covariance(values: dict[str, Any], where: str) -> None:
+    """Check an estimate of location and covariance: scipy takes the sizes to be the same.
+
+    Parameters
+    ----------
+    values : dict
+        The attributes ``n_features_in_``, ``location_``, ``covariance_`` and ``precision_``.
+    where : str
+        For messages.
+    """
+    width = values.get("n_features_in_")
+    _require(_is_index(width, 1), where, "n_features_in_ is no number of features")
+    _require(_is_array(values.get("location_"), (width,), "f"), where, "location_ of another size")
+    for name in ("covariance_", "precision_"):
+        matrix = values.get(name)
+        fits = matrix is None or _is_array(matrix, (width, width), "f")
+        _require(fits, where, f"{name} of another size")
 
 
 def check_random_state(state: Any, where: str) -> None:

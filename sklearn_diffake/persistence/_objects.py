@@ -19,6 +19,7 @@ from sklearn.base import OutlierMixin
 from ..novelty._pyod import PYOD_TYPES
 from ._compiled import (
     check_binary_tree,
+    check_covariance,
     check_distance,
     check_forest,
     check_neighbors,
@@ -46,7 +47,9 @@ _OF_LIBSVM = (
     "n_features_in_",
 )
 _NEIGHBORS = ("sklearn.neighbors._lof", "sklearn.neighbors._unsupervised")
-_OF_NEIGHBORS = ("_fit_X", "n_features_in_", "n_samples_fit_")
+_METRICS = ("metric_params", "effective_metric_params_")
+_OF_NEIGHBORS = ("_fit_X", "n_features_in_", "n_samples_fit_", *_METRICS)
+_OF_COVARIANCES = ("n_features_in_", "location_", "covariance_", "precision_")
 
 # What detectors are made of; elsewhere, such as in an imputer, NaN may be meant.
 _FINITE_MODULES = (
@@ -210,6 +213,8 @@ class _Check:
             check_support_vectors(self._values(attributes, _OF_LIBSVM), where)
         elif module in _NEIGHBORS and "_fit_X" in attributes:
             check_neighbors(self._values(attributes, _OF_NEIGHBORS), where)
+        elif module.startswith("sklearn.covariance.") and "location_" in attributes:
+            check_covariance(self._values(attributes, _OF_COVARIANCES), where)
         elif module in ("sklearn.ensemble._forest", "sklearn.ensemble._iforest"):
             values = self._values(attributes, ("n_features_in_", "_max_features"))
             features = self._values(attributes, ("estimators_features_",))
