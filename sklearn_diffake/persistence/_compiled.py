@@ -251,7 +251,7 @@ def check_covariance(values: dict[str, Any], where: str) -> None:
     where : str
         For messages.
     """
-    width = values.get("n_features_in_")
+    width: Any = values.get("n_features_in_")
     _require(_is_index(width, 1), where, "n_features_in_ is no number of features")
     _require(_is_array(values.get("location_"), (width,), "f"), where, "location_ of another size")
     for name in ("covariance_", "precision_"):
