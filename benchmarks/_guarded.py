@@ -96,7 +96,8 @@ class Guard:
             return f"{event} {args}"[:200]
         if event in _WRITES:
             near = f"/proc/self/fd/{args[-1]}" if args[-1] != -1 and event != "os.chmod" else ""
-            path = os.path.realpath(os.path.join(near, os.fsdecode(args[0])))
+            name = f"/proc/self/fd/{args[0]}" if isinstance(args[0], int) else os.fsdecode(args[0])
+            path = os.path.realpath(os.path.join(near, name))
             return None if path.startswith(self.inside) else f"{event} {path}"
         return None
 

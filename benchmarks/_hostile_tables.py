@@ -5,8 +5,8 @@ import sys
 import warnings
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path += [str(TESTS), str(TESTS / "datasets")]
+_TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path += [str(_TESTS / "datasets"), str(_TESTS)]
 import _mutating as mutating
 import tree_files
 from _hostile_media import Kind, write_clip

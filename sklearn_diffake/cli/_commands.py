@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils._atomic_files import check_writable
+from ..utils._printable import printable
 from ._certainty import add_calibration, rate_of, say_accuracy
 from ._clips import FramePair, Numbers, least_genuine, moments, pool, unfolded
 from ._exit_codes import BAD_INPUT, DONE, NOT_GENUINE
@@ -66,7 +67,7 @@ def fit_command(args: argparse.Namespace) -> int:
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labelled -1")
     print(f"training pairs below the threshold: {rate_of(rejected, len(differences))}")
-    print(f"saved: {args.output} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
+    print(f"saved: {printable(args.output)} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
     return DONE
 
 
@@ -140,9 +141,10 @@ def demo_command(args: argparse.Namespace) -> int:
     from ..demo import run_demo
 
     result = run_demo(args.output, verbose=shows_progress(args))
-    model, pairs = result.folder / "model.diffake", result.folder / "probes.csv"
+    names = ("model.diffake", "probes.csv", "demo.png")
+    model, pairs, picture = (printable(str(result.folder / name)) for name in names)
     print(result.table())
-    print(f"\nTook {result.seconds:.0f} s. The picture is {result.folder / 'demo.png'}. Now try")
+    print(f"\nTook {result.seconds:.0f} s. The picture is {picture}. Now try")
     print(f"  {_command()} score {model} --csv {pairs}")
     return DONE
 

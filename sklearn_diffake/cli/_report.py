@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..utils._atomic_files import check_writable
+from ..utils._printable import printable
 from ._table import Pair
 
 _SUFFIXES = (".html", ".png")
@@ -62,4 +63,4 @@ def write_report(args: argparse.Namespace, model: Any, pair: Pair, *, verbose: b
         report.to_png(args.report)
     if not args.quiet:
         sys.stdout.flush()
-        print(f"report: {args.report}", file=sys.stderr)
+        print(f"report: {printable(args.report)}", file=sys.stderr)

@@ -197,6 +197,8 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
     """
     if not values:
         return
+    # A function gives rows of its own width, in which libsvm would look for each support vector.
+    _require(isinstance(values.get("kernel"), str), where, "a kernel that is no name of one")
     vectors: Any = values.get("support_vectors_")
     support: Any = values.get("support_")
     width, shape = values.get("n_features_in_"), values.get("shape_fit_")
@@ -214,6 +216,48 @@ def check_support_vectors(values: dict[str, Any], where: str) -> None:
         _require(_is_array(values.get(name), (1, n), "f"), where, f"{name} is not one for each")
     for name in ("_intercept_", "intercept_"):
         _require(_is_array(values.get(name), (1,), "f"), where, f"{name} is no number")
+
+
+def check_neighbors(values: dict[str, Any], where: str) -> None:
+    """Check the rows that neighbors are looked for in: they must be as wide as those compared.
+
+    Parameters
+    ----------
+    values : dict
+        The attributes ``_fit_X``, ``n_features_in_`` and ``n_samples_fit_``, and the parameters of
+        the metric.
+    where : str
+        For messages.
+    """
+    rows, width = values["_fit_X"], values.get("n_features_in_")
+    _require(_is_array(rows, (-1, -1), "fiub"), where, "no table of rows")
+    _require(_is_index(width, 1) and rows.shape[1] == width, where, "rows of another width")
+    _require(values.get("n_samples_fit_") == len(rows), where, "another number of rows")
+    for name in ("metric_params", "effective_metric_params_"):
+        options = values.get(name) or {}
+        plain = isinstance(options, dict) and all(
+            isinstance(option, (int, float, str, type(None))) for option in options.values()
+        )
+        _require(plain, where, f"{name} holds arrays, whose sizes scipy does not compare")
+
+
+def check_covariance(values: dict[str, Any], where: str) -> None:
+    """Check an estimate of location and covariance: scipy takes the sizes to be the same.
+
+    Parameters
+    ----------
+    values : dict
+        The attributes ``n_features_in_``, ``location_``, ``covariance_`` and ``precision_``.
+    where : str
+        For messages.
+    """
+    width: Any = values.get("n_features_in_")
+    _require(_is_index(width, 1), where, "n_features_in_ is no number of features")
+    _require(_is_array(values.get("location_"), (width,), "f"), where, "location_ of another size")
+    for name in ("covariance_", "precision_"):
+        matrix = values.get(name)
+        fits = matrix is None or _is_array(matrix, (width, width), "f")
+        _require(fits, where, f"{name} of another size")
 
 
 def check_random_state(state: Any, where: str) -> None:

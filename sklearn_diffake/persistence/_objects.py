@@ -19,8 +19,10 @@ from sklearn.base import OutlierMixin
 from ..novelty._pyod import PYOD_TYPES
 from ._compiled import (
     check_binary_tree,
+    check_covariance,
     check_distance,
     check_forest,
+    check_neighbors,
     check_random_state,
     check_support_vectors,
     check_tree,
@@ -33,6 +35,7 @@ from ._trust import BINARY_TREES, DISTANCES, is_own_type
 _INHERITED = {"n_features_in_", "feature_names_in_", "_metadata_request", "_sklearn_output_config"}
 _FUNCTIONS_OF_SCORERS = ("_score_func",)
 _OF_LIBSVM = (
+    "kernel",
     "support_",
     "support_vectors_",
     "_n_support",
@@ -43,7 +46,10 @@ _OF_LIBSVM = (
     "shape_fit_",
     "n_features_in_",
 )
-
+_NEIGHBORS = ("sklearn.neighbors._lof", "sklearn.neighbors._unsupervised")
+_METRICS = ("metric_params", "effective_metric_params_")
+_OF_NEIGHBORS = ("_fit_X", "n_features_in_", "n_samples_fit_", *_METRICS)
+_OF_COVARIANCES = ("n_features_in_", "location_", "covariance_", "precision_")
 
 # What detectors are made of; elsewhere, such as in an imputer, NaN may be meant.
 _FINITE_MODULES = (
@@ -205,6 +211,10 @@ class _Check:
         module = name.rpartition(".")[0]
         if name == "sklearn.svm._classes.OneClassSVM" and "support_" in attributes:
             check_support_vectors(self._values(attributes, _OF_LIBSVM), where)
+        elif module in _NEIGHBORS and "_fit_X" in attributes:
+            check_neighbors(self._values(attributes, _OF_NEIGHBORS), where)
+        elif module.startswith("sklearn.covariance.") and "location_" in attributes:
+            check_covariance(self._values(attributes, _OF_COVARIANCES), where)
         elif module in ("sklearn.ensemble._forest", "sklearn.ensemble._iforest"):
             values = self._values(attributes, ("n_features_in_", "_max_features"))
             features = self._values(attributes, ("estimators_features_",))
@@ -291,8 +301,9 @@ def _must_be_finite(name: str, cls: type) -> bool:
 
 def _key_types(node: Node, place: _Place) -> set[str]:
     """Return the names of the types of a dict's keys; there must be one for each."""
-    listed = node.get("key_types", {}).get("content")
-    if not isinstance(listed, list) or len(listed) != len(node["content"]):
+    types = node.get("key_types", {})
+    listed = types.get("content") if types.get("__loader__") == "ListNode" else None
+    if not isinstance(listed, list) or len(listed) != len(node["content"]):  # a set has fewer
         raise Refusal(f"is refused: {place.text} has keys without types")
     if any(item["__loader__"] != "TypeNode" for item in listed):
         raise Refusal(f"is refused: {place.text} has keys whose types are none")

@@ -28,22 +28,66 @@ DISTANCES = {
     for bits in (32, 64)
 }
 _SCORER_FUNCTION = "sklearn_diffake.metrics._scorers._evaluate"  # it only computes a metric
-# Estimators of scikit-learn that hand arrays from the file to compiled code which does not look
-# whether they fit together. Those with trees and OneClassSVM are checked here instead.
-_UNCHECKED = {
-    "sklearn.cluster._bisect_k_means.BisectingKMeans",
-    "sklearn.cluster._bisect_k_means._BisectingTree",
-    "sklearn.cluster._kmeans.KMeans",
-    "sklearn.cluster._kmeans.MiniBatchKMeans",
-    "sklearn.decomposition._lda.LatentDirichletAllocation",
-    "sklearn.ensemble._gb.GradientBoostingClassifier",
-    "sklearn.ensemble._gb.GradientBoostingRegressor",
-    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
-    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
-    "sklearn.svm._classes.NuSVC",
-    "sklearn.svm._classes.NuSVR",
-    "sklearn.svm._classes.SVC",
-    "sklearn.svm._classes.SVR",
+# Estimators of scikit-learn that may come from any file, by module (None: all of it).
+# They leave fitted arrays to numpy and scipy, which compare shapes, or these are checked here. All
+# others need trust: compiled code follows indices in the file (SVC, KMeans, boosting, neighbors as
+# classifiers), or they build sparse matrices of them, which scipy unpacks without looking
+# (encoders, vectorizers, binarizers).
+_ESTIMATORS: dict[str, set[str] | None] = {
+    "sklearn.cluster._agglomerative": None,
+    "sklearn.compose._column_transformer": None,
+    "sklearn.compose._target": None,
+    "sklearn.covariance._elliptic_envelope": None,
+    "sklearn.covariance._empirical_covariance": None,
+    "sklearn.covariance._graph_lasso": None,
+    "sklearn.covariance._robust_covariance": None,
+    "sklearn.covariance._shrunk_covariance": None,
+    "sklearn.decomposition._factor_analysis": None,
+    "sklearn.decomposition._fastica": None,
+    "sklearn.decomposition._incremental_pca": None,
+    "sklearn.decomposition._kernel_pca": None,
+    "sklearn.decomposition._pca": None,
+    "sklearn.decomposition._truncated_svd": None,
+    "sklearn.discriminant_analysis": None,
+    "sklearn.dummy": None,
+    "sklearn.ensemble._bagging": None,
+    "sklearn.ensemble._forest": None,
+    "sklearn.ensemble._iforest": None,
+    "sklearn.ensemble._stacking": None,
+    "sklearn.ensemble._voting": None,
+    "sklearn.ensemble._weight_boosting": None,
+    "sklearn.feature_selection._from_model": None,
+    "sklearn.feature_selection._rfe": None,
+    "sklearn.feature_selection._sequential": None,
+    "sklearn.feature_selection._univariate_selection": None,
+    "sklearn.feature_selection._variance_threshold": None,
+    "sklearn.frozen._frozen": None,
+    "sklearn.impute._base": None,
+    "sklearn.kernel_approximation": None,
+    "sklearn.linear_model._base": None,
+    "sklearn.linear_model._bayes": None,
+    "sklearn.linear_model._huber": None,
+    "sklearn.linear_model._logistic": None,
+    "sklearn.linear_model._ridge": None,
+    "sklearn.linear_model._stochastic_gradient": None,
+    "sklearn.mixture._bayesian_mixture": None,
+    "sklearn.mixture._gaussian_mixture": None,
+    "sklearn.model_selection._classification_threshold": None,
+    "sklearn.model_selection._search": None,
+    "sklearn.naive_bayes": {"BernoulliNB", "ComplementNB", "GaussianNB", "MultinomialNB"},
+    "sklearn.neighbors._kde": None,
+    "sklearn.neighbors._lof": None,
+    "sklearn.neighbors._nearest_centroid": None,
+    "sklearn.neighbors._unsupervised": None,
+    "sklearn.neural_network._multilayer_perceptron": None,
+    "sklearn.pipeline": None,
+    "sklearn.preprocessing._data": None,
+    "sklearn.preprocessing._function_transformer": None,
+    "sklearn.preprocessing._label": {"LabelBinarizer", "LabelEncoder"},
+    "sklearn.preprocessing._polynomial": {"PolynomialFeatures"},
+    "sklearn.random_projection": {"GaussianRandomProjection"},
+    "sklearn.svm._classes": {"LinearSVC", "LinearSVR", "OneClassSVM"},
+    "sklearn.tree._classes": None,
 }
 _NUMBERS = {
     f"numpy.{kind.__name__}"
@@ -51,7 +95,6 @@ _NUMBERS = {
     if not issubclass(kind, (np.object_, np.void))
 }
 _KEYS = {f"builtins.{name}" for name in ("bool", "float", "int", "str")}
-_LOSSES = ("sklearn.linear_model._sgd_fast", "sklearn._loss._loss")
 # Nodes that stand for themselves, and the types that they may be of.
 _PLAIN: dict[str, set[str]] = {
     "DictNode": {"builtins.dict", "collections.OrderedDict"},
@@ -109,8 +152,8 @@ def unseen_names(schema: Schema, unknown: Collection[str], trusted: Collection[s
 
 def needs_no_trust(name: str) -> bool:
     """Return whether an object of a type may be made for any file."""
-    return name not in _UNCHECKED and (
-        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_parts() | _skops_types()
+    return (
+        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_parts() | _estimators()
         or is_own_type(name)
     )
 
@@ -143,7 +186,7 @@ def _is_known(node: Node) -> bool:
     if kind in _PLAIN:
         return name in _PLAIN[kind]
     if kind == "LossNode":
-        return node["__module__"] in _LOSSES
+        return name in _losses()  # which their modules hold beside functions
     if kind == "FunctionNode":
         return name == _SCORER_FUNCTION or name in _search_parts() | _skops_functions()
     if kind == "ConstructorFromReduceNode":
@@ -171,12 +214,24 @@ def _search_parts() -> frozenset[str]:
 
 
 @functools.cache
-def _skops_types() -> frozenset[str]:
-    """Name scikit-learn's estimators, as skops lists them."""
-    from skops.io import _trusted_types as lists
+def _estimators() -> frozenset[str]:
+    """Name the estimators of scikit-learn that need no trust, of those that skops lists."""
+    from skops.io._trusted_types import SKLEARN_ESTIMATOR_TYPE_NAMES as LISTED
 
-    internal = getattr(lists, "SKLEARN_INTERNAL_TYPE_NAMES", ())  # losses and their links
-    return frozenset((*lists.SKLEARN_ESTIMATOR_TYPE_NAMES, *internal))
+    parts = [(name, *name.rpartition(".")[::2]) for name in LISTED]
+    return frozenset(
+        name
+        for name, module, kind in parts
+        if module in _ESTIMATORS and kind in (_ESTIMATORS[module] or {kind})
+    )
+
+
+@functools.cache
+def _losses() -> frozenset[str]:
+    """Name the compiled losses of scikit-learn, as skops lists them."""
+    from skops.io._sklearn import ALLOWED_LOSSES
+
+    return frozenset(f"{loss.__module__}.{loss.__qualname__}" for loss in ALLOWED_LOSSES)
 
 
 @functools.cache

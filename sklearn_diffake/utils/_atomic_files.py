@@ -293,11 +293,25 @@ def private_folder(path: str | os.PathLike[str]) -> Path:
 
 def _create(path: Path, *, public: bool) -> IO[bytes]:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return open(os.open(path, flags, _PUBLIC if public else _PRIVATE), "w+b")
+    if public:
+        return open(os.open(path, flags, _PUBLIC), "w+b")
+    return open(_open_private(path, flags), "w+b")
 
 
 def _private_opener(path: str, flags: int) -> int:
-    return os.open(path, flags, _PRIVATE)
+    """Open a file as `open` asks for it; if it is new, it is its owner's alone."""
+    try:
+        return _open_private(path, flags | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return os.open(path, flags, _PRIVATE)
+
+
+def _open_private(path: str | Path, flags: int) -> int:
+    """Create a file for its owner alone, also under a umask that takes rights from the owner."""
+    descriptor = os.open(path, flags, _PRIVATE)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, _PRIVATE)
+    return descriptor
 
 
 def _copy_mode(target: Path, descriptor: int) -> None:

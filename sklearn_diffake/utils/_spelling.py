@@ -7,9 +7,11 @@ import unicodedata
 from numbers import Integral, Real
 from typing import Any
 
-# Default_Ignorable_Code_Point of the Unicode Character Database (UAX #44): they are not drawn.
+# They are not drawn: Default_Ignorable_Code_Point of the Unicode Character Database (UAX #44), and
+# control characters that are no white space, marks of annotations and the Braille blank.
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u2800\ufff9-\ufffb"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
@@ -19,9 +21,10 @@ def name_key(value: Any) -> Any:
     """Return what all spellings of a name share; other things than names are returned as they are.
 
     Two texts are the same name if they look the same: composed or decomposed accents (Unicode
-    NFC), characters that are not drawn (zero-width spaces, byte order marks, soft hyphens) and
-    white space at the ends or several in a row make no difference, and a no-break space is a
-    space. A whole number is the same name as its digits, since tables are often read as either.
+    NFC), characters that are not drawn (zero-width spaces, byte order marks, soft hyphens, control
+    characters) and white space at the ends or several in a row make no difference, and a no-break
+    space is a space. A whole number is the same name as its digits, since tables are often read as
+    either.
     Upper and lower case differ: identifiers of videos are told apart by it.
 
     Parameters
@@ -34,11 +37,13 @@ def name_key(value: Any) -> Any:
         Text for text and for whole numbers. Hashable if `value` is.
     """
     if isinstance(value, str):
-        if not value.isascii():
+        if not (value.isascii() and value.isprintable()):
             value = unicodedata.normalize("NFC", _INVISIBLE.sub("", value))
         return " ".join(value.split())
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(int(value))
     if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
-        return str(int(value if isinstance(value, Integral) else float(value)))
+        return str(int(float(value)))
     return value
 
 

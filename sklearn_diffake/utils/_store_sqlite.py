@@ -231,6 +231,8 @@ def _code(error: Exception) -> int:
 
 def _open(file: Path, wait_seconds: float) -> tuple[sqlite3.Connection, bool]:
     """Open an existing store as far as it lets us: give the connection, and if it is read-only."""
+    if file.exists() and not file.is_file():
+        raise damage("no regular file")  # to open a named pipe would wait forever
     # Before SQLite does: whoever closes a file gives up all locks that the process has on it.
     with contextlib.suppress(OSError), file.open("rb") as header:
         header.seek(_HOW_TO_WRITE)

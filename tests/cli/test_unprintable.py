@@ -6,7 +6,7 @@ import json
 import warnings
 
 import pytest
-from cli_helpers import write_table
+from cli_helpers import FIT, write_table
 
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
@@ -93,6 +93,13 @@ def test_why_a_pair_has_no_score(saved, monkeypatch, tmp_path, capsys):
 def test_errors_about_a_table(header, row, tmp_path, capsys):
     assert main(["score", "model", "--csv", write_table(tmp_path / "t.csv", [row], header)]) == 2
     assert ESCAPED in no_code_in(capsys).err
+
+
+def test_names_of_outputs(folder, capsys):
+    output = folder / f"{CLEAR}.diffake"
+    assert main(["fit", str(folder / "pairs.csv"), "-o", str(output), *FIT]) == 0
+    assert f"saved: {folder}/{ESCAPED}.diffake" in no_code_in(capsys).out
+    output.unlink()
 
 
 def test_errors_about_its_name(tmp_path, capsys):

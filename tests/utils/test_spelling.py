@@ -25,6 +25,10 @@ COMPOSED, DECOMPOSED = "Zo\u00eb", "Zoe\u0308"
         "Zo\u00ade\u200d\u0308",  # soft hyphen; a joiner between letter and accent
         "\u202aZo\u00eb\u202c",  # marks of the writing direction
         f"\u3000{COMPOSED}\u2003",  # wide spaces
+        f"{COMPOSED}\x00",
+        f"\x1b{COMPOSED}\x7f",  # control characters
+        f"{COMPOSED}\u2800",  # Braille blank
+        f"\ufff9{COMPOSED}\ufffb",  # marks of an annotation
     ],
 )
 def test_spellings_that_look_the_same(spelling):
@@ -41,6 +45,8 @@ def test_spellings_that_look_the_same(spelling):
         ("7", 7.0),
         ("7", np.int16(7)),
         ("-7", np.float32(-7)),
+        ("Ann", "A\x00nn"),
+        ("1" + "0" * 400, 10**400),
     ],
 )
 def test_spaces_and_numbers(name, spelling):

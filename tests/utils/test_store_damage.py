@@ -258,6 +258,29 @@ def test_damage_is_noticed_while_the_store_is_in_use(tmp_path):
     assert store.get_many("model", ITEMS) == ITEMS
 
 
+@POSIX
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_set_aside(tmp_path, make):
+    """A named pipe that is opened waits for whoever writes to it."""
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore');"
+        "from sklearn_diffake.utils._store import EmbeddingStore;"
+        "store = EmbeddingStore(sys.argv[1]); store.put_many('n', {b'a': b'1'});"
+        "print(store.get_many('n', [b'a']))"
+    )
+    EmbeddingStore(tmp_path).put_many("n", {b"a": b"1"})
+    EmbeddingStore(tmp_path).close()
+    file = database_file(tmp_path)
+    file.unlink()
+    make(file)
+    process = start(script, tmp_path)
+    try:
+        assert process.communicate(timeout=60)[0] == "{b'a': b'1'}\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_garbage_in_every_file_of_the_folder(tmp_path):
     store = EmbeddingStore(tmp_path)
     store.put_many("model", ITEMS)
