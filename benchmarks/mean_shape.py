@@ -42,12 +42,12 @@ def photos(folder, n):
 def look(folder, people, cache):
     """Return crops, the aligner's five points and dlib's 68, in pixels; every batch is let go."""
     aligner = FaceAligner(
-        SIZE, margin=MARGIN, keep_landmarks=True, on_missing="crop", cache=cache, device="cpu"
+        SIZE, margin=MARGIN, on_missing="crop", cache=cache, device="cpu"
     )
     paths = photos(folder, people)
     for start in range(0, len(paths), BATCH):
-        crops = aligner.fit_transform(paths[start : start + BATCH])
-        for crop, five in zip(crops, aligner.crop_landmarks_, strict=True):
+        faces = aligner.align(paths[start : start + BATCH])
+        for crop, five in zip(faces.crops, faces.crop_landmarks, strict=True):
             if np.isfinite(five).all():
                 yield crop, five, dlib_landmarks(crop, margin=MARGIN)
 

@@ -80,12 +80,13 @@ def evaluate(backbone, fit_on, score_on, *, align_probes, cache):
     """Return one row of figures for every head on one backbone."""
     start = time.perf_counter()
     pipeline = make_difffake_pipeline(backbone, on_missing="crop", cache=cache, n_jobs=2, verbose=1)
-    embed = pipeline[:2].fit(fit_on.data)
-    genuine = embed.transform(fit_on.data)
+    embed = pipeline[:2]
+    genuine = embed.fit_transform(fit_on.data)
     missing = {"LFW": embed["align"].counts_}
     if align_probes:
-        probes = embed.transform(score_on.data)
-        missing["DFDC"] = embed["align"].counts_
+        faces = embed["align"].align(score_on.data)
+        probes = embed["embed"].transform(faces.crops)
+        missing["DFDC"] = faces.counts
     else:
         probes = embed["embed"].transform(score_on.data)
     rows = []

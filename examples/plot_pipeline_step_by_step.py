@@ -32,7 +32,7 @@ head = ConformalDetector(
     MahalanobisDetector(), target_bpcer=0.1, calibration_size=0.5, random_state=0
 )
 pipe = make_difffake_pipeline("difffake-lite0-identity", detector=head)
-pipe.set_params(align__keep_landmarks=True, align__min_face_size=0.4)
+pipe.set_params(align__min_face_size=0.4)
 print(pipe.fit(pairs[~test], y[~test]))  # rows with y == -1 are not learned from
 
 # %%
@@ -46,8 +46,9 @@ chosen = [
     next(i for i in np.flatnonzero(test & (y == label)) if faces.groups[i] == people[0])
     for label in (1, -1)
 ]
-crops = pipe["align"].transform(pairs[chosen])  # (2, 2) objects: crops of 160 x 160 pixels
-landmarks = pipe["align"].landmarks_  # in the photographs
+aligned = pipe["align"].align(pairs[chosen])
+crops = aligned.crops  # (2, 2) objects: crops of 160 x 160 pixels
+landmarks = aligned.landmarks.reshape(2, 2, 5, 2)  # in the photographs
 embeddings = pipe["embed"].transform(crops)  # (2, 2, 128)
 differences = pipe["diff"].transform(embeddings)  # (2, 128)
 scores = pipe["detect"].score_samples(differences)  # (2,)

@@ -33,11 +33,11 @@ from sklearn_diffake.generation import (
 )
 
 margin = 0.25
-aligner = FaceAligner(224, margin=margin, keep_landmarks=True)
+aligner = FaceAligner(224, margin=margin)
 photo = astronaut()
 stand_in = np.clip(photo[:, ::-1] * [0.85, 0.95, 1.1] + 12, 0, 255).astype(np.uint8)
-crops = aligner.fit_transform([photo, stand_in])
-points = aligner.crop_landmarks_
+faces = aligner.align([photo, stand_in])
+crops, points = faces.crops, faces.crop_landmarks
 
 
 # %%

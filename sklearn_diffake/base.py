@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 from weakref import WeakValueDictionary
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,11 +27,16 @@ __all__ = [
     "genuine_mask",
     "genuine_rows",
     "mark_single_pictures",
+    "missing_rows",
+    "name_rows",
+    "refuse_missing",
     "refuse_single_pictures",
     "row_blocks",
     "take_rows",
+    "warn_of_missing",
 ]
 _BLOCK = 2**21  # bytes
+_MOST_ROWS = 10  # that a message names
 # Arrays of one embedding per row that a transformer returned, by their id; an array that was
 # sliced or computed from one of them is another array.
 _SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
@@ -161,6 +167,92 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
     )
 
 
+def missing_rows(X: Any) -> NDArray[np.bool_]:
+    """Mark the rows of NaN alone: pairs of which a template has no usable face.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+        Differences or embeddings. What is no array or DataFrame of floats has no such rows.
+
+    Returns
+    -------
+    missing : ndarray of shape (n_samples,), bool
+        True where every value of the row is NaN.
+
+    Raises
+    ------
+    ValueError
+        If there is such a row, and another one that holds NaN or infinity in a part of it.
+    """
+    array = X.to_numpy() if hasattr(X, "iloc") else X
+    if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim > 1):
+        return np.zeros(_num_samples(X), dtype=bool)
+    missing = np.zeros(len(array), dtype=bool)
+    if array.size:
+        for rows in row_blocks(array):
+            missing[rows] = np.isnan(array[rows].reshape(rows.stop - rows.start, -1)).all(axis=1)
+    if missing.any() and array.ndim == 2:
+        check_finite(np.where(missing[:, np.newaxis], 0, array))
+    return missing
+
+
+def warn_of_missing(missing: NDArray[np.bool_], *, stacklevel: int = 3) -> None:
+    """Warn that rows are not learned from, since they have no usable face.
+
+    Parameters
+    ----------
+    missing : ndarray of shape (n_samples,), bool
+        True for these rows.
+    stacklevel : int, default=3
+        As for :func:`warnings.warn`.
+    """
+    if missing.any():
+        warnings.warn(
+            f"{int(missing.sum())} of {len(missing)} rows are not learned from, since they have no "
+            f"usable face: {name_rows(missing)}.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def refuse_missing(missing: NDArray[np.bool_]) -> None:
+    """Raise an error if rows have no verdict, since they have no usable face.
+
+    Parameters
+    ----------
+    missing : ndarray of shape (n_samples,), bool
+        True for these rows.
+
+    Raises
+    ------
+    ValueError
+        If there is one; the message names the rows.
+    """
+    if missing.any():
+        raise ValueError(
+            f"{int(missing.sum())} of {len(missing)} rows have no usable face, and so no verdict: "
+            f"{name_rows(missing)}. score_samples and decision_function give NaN for them."
+        )
+
+
+def name_rows(mask: NDArray[np.bool_]) -> str:
+    """Return the numbers of the marked rows, the first few of them.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (n_samples,), bool
+
+    Returns
+    -------
+    str
+        Such as ``rows 3, 8 and 12 more``.
+    """
+    rows = np.flatnonzero(mask)
+    more = f" and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
+    return f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:_MOST_ROWS]))}{more}"
+
+
 def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
     """Note that the rows of an array are embeddings of single pictures, which are not pairs.
 
@@ -262,7 +354,8 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
             One row per pair, finite numbers.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake. Rows labelled -1 are never learned from, nor do they
-            move the threshold. None means that all rows are genuine.
+            move the threshold. None means that all rows are genuine. Rows of NaN alone, which
+            stand for pairs without a usable face, are left out with a warning.
 
         Returns
         -------
@@ -280,9 +373,17 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
     def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> BaseDetector:
         """Fit on the genuine rows; `per_row` arrays (None allowed) are cut as `X` is."""
         refuse_single_pictures(X)
-        X = self._validate(X, reset=True)
-        genuine = genuine_mask(y, _num_samples(X))
-        X = take_rows(X, genuine)
+        missing = missing_rows(X)
+        present = X
+        if missing.any() and not missing.all():
+            warn_of_missing(missing)
+            present = take_rows(X, ~missing)
+        present = self._validate(present, reset=True)
+        genuine = genuine_mask(y, len(missing))
+        if not (genuine & ~missing).any():
+            raise ValueError("No genuine row to learn from: none of them has a usable face.")
+        X = take_rows(present, genuine[~missing])
+        genuine = genuine & ~missing
         aligned = {
             name: rows if rows is None else take_rows(rows, genuine)
             for name, rows in per_row.items()
@@ -321,11 +422,23 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         Returns
         -------
         score : ndarray of shape (n_samples,), float64
-            Does not depend on which other rows are scored with it.
+            Does not depend on which other rows are scored with it. NaN for a row that is NaN
+            throughout, which stands for a pair without a usable face.
         """
+        return self._of_present(self._score, X)
+
+    def _of_present(self, compute: Callable[[Any], Any], X: Any) -> NDArray[np.float64]:
+        """Return one number for every row of X, by a function of validated rows; else NaN."""
         check_is_fitted(self)
         refuse_single_pictures(X)
-        return np.asarray(self._score(self._validate(X, reset=False)), dtype=np.float64)
+        missing = missing_rows(X)
+        if not missing.any():
+            return np.asarray(compute(self._validate(X, reset=False)), dtype=np.float64)
+        numbers = np.full(len(missing), np.nan)
+        if not missing.all():
+            present = self._validate(take_rows(X, ~missing), reset=False)
+            numbers[~missing] = compute(present)
+        return numbers
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Score every row relative to the threshold: ``score_samples(X) - offset_``.
@@ -354,8 +467,15 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         -------
         verdict : ndarray of shape (n_samples,), int
             +1 where ``decision_function(X) >= 0`` (genuine), else -1 (deepfake).
+
+        Raises
+        ------
+        ValueError
+            If a row has no score, since its pair has no usable face.
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        decision = self.decision_function(X)
+        refuse_missing(np.isnan(decision))
+        return np.where(decision >= 0, 1, -1)
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
         """Return `X` as a finite float64 array of shape (n_samples, n_features)."""

@@ -204,8 +204,6 @@ def test_documentation_names_parameters_and_attributes(estimator, images):
         inspect.signature(type(estimator)).parameters
     )
     model = clone(estimator)
-    if hasattr(model, "keep_landmarks"):
-        model.set_params(keep_landmarks=True)
     model.fit_transform(images[:2])
     public = {name for name in vars(model) if re.fullmatch(r"[a-z]\w*_", name)}
     assert public == set(documented(estimator, "Attributes"))

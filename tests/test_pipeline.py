@@ -129,8 +129,9 @@ def test_missing_face_names_the_row(pairs, cache):
 def test_same_photo_in_many_pairs_is_embedded_once(pairs, cache):
     (first, second), (third, _) = pairs[:2]
     pipe = build(cache=cache).fit(pairs).set_params(align__cache=None, embed__cache=None)
-    pipe.score_samples([(first, second), (first, third), (second, third), (third, first)])
-    assert pipe["align"].counts_["images"] == 3
+    table = [(first, second), (first, third), (second, third), (third, first)]
+    pipe.score_samples(table)
+    assert pipe["align"].align(table).counts["images"] == 3
     assert pipe["embed"].n_embedded_ == 3
 
 

@@ -90,8 +90,9 @@ def embed(
         found = np.ones((len(images), 1), dtype=np.float32)
         crops = images
         if aligner is not None:
-            crops = list(aligner.fit_transform(images))
-            found[aligner.missing_] = 0
+            faces = aligner.align(images)
+            crops = list(faces.crops)
+            found[faces.is_missing] = 0
         values: list[list[bytes | str]] = []
         for embedder, places in jobs:
             vectors = embedder.transform([crops[i] for i in places])

@@ -18,7 +18,7 @@ from sklearn_diffake.benchmark._specs import Candidate
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pipeline import make_difffake_pipeline
 
-_COMPUTING = ("device", "batch_size", "cache", "n_jobs", "verbose", "shared", "keep_landmarks")
+_COMPUTING = ("device", "batch_size", "cache", "n_jobs", "verbose", "shared")
 
 
 class EmbeddingColumns(TransformerMixin, BaseEstimator):

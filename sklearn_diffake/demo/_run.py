@@ -224,7 +224,8 @@ def run_demo(
     with threadpool_limits(1):  # photographs are small: threads would mostly await one another
         pipe = fit_pipeline([(reference, path) for path in train], verbose=bool(verbose))
         say(f"judging {n_genuine} genuine and {len(probes) - n_genuine} manipulated probes")
-        decision = pipe.decision_function([(reference, path) for path in probes])
+        faces = pipe["align"].align([(reference, path) for path in probes])
+        decision = pipe[1:].decision_function(faces.crops)
     persistence.save(pipe, folder / "model.diffake")
     labels = np.where(np.array(groups) == GENUINE, 1, -1)
     auc, *interval = confidence_interval(roc_auc_score, labels, decision)
@@ -237,7 +238,7 @@ def run_demo(
         auc_interval=(interval[0], interval[1]),
         eer=equal_error_rate(labels, decision),
         n_train=n_train,
-        n_missing=pipe["align"].counts_["missing"],
+        n_missing=faces.counts["missing"],
         seconds=time.perf_counter() - start,
         reference_box=photo.face_box(),
         folder=folder,
@@ -329,9 +330,8 @@ def _take_reference(folder: Path) -> Portrait:
     photo, file = astronaut(), io.BytesIO()
     Image.fromarray(photo).save(file, format="PNG")
     atomic_write(folder / "reference.png", file.getvalue())
-    aligner = FaceAligner(keep_landmarks=True)
-    aligner.fit_transform([photo])
-    return Portrait(photo / 255.0, aligner.landmarks_[0].astype(float))
+    faces = FaceAligner().align([photo])
+    return Portrait(photo / 255.0, faces.landmarks[0].astype(float))
 
 
 def _take_probes(

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import mark_single_pictures
-from ..faces._map import ImageMap
-from ..images.table import image_table
+from ..images.engine import ArrayResults, ComputeOnce
+from ..images.table import ImageTable, image_table
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
@@ -66,6 +66,13 @@ class FaceEmbedder(  # type: ignore[call-arg]
     dtype : {"float32", "float16", "bfloat16"}, default="float32"
         Number format of the network; embeddings are float32 in any case.
 
+    pooling : {"mean"}, default="mean"
+        How the pictures of a template become one vector: the mean of their embeddings after each
+        is scaled to L2 norm 1, times the mean of the norms that they had. Only the direction
+        counts where embeddings are normalized later, as `PairDifference` does by default. The
+        embedding of one picture stays as it is, and of numbers (one per picture) the plain mean
+        is taken.
+
     cache : str, Path or EmbeddingStore, default=None
         Folder that keeps embeddings, by image content and model fingerprint.
 
@@ -111,6 +118,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         "device": [str],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
+        "pooling": [StrOptions({"mean"})],
         "cache": [None, str, os.PathLike, EmbeddingStore],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
@@ -129,6 +137,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         device: str = "auto",
         batch_size: int = 32,
         dtype: str = "float32",
+        pooling: str = "mean",
         cache: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -138,6 +147,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self.device = device
         self.batch_size = batch_size
         self.dtype = dtype
+        self.pooling = pooling
         self.cache = cache
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -158,7 +168,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         FaceEmbedder
             The embedder itself.
         """
-        image_table(X)
+        image_table(X, templates=True)
         resolve_device(self.device)
         found = find_backbone(self.backbone, self.weights)
         self.backbone_info_ = found.describe()
@@ -173,13 +183,13 @@ class FaceEmbedder(  # type: ignore[call-arg]
         ----------
         X : table of n pairs or of n single images
             (n, 2) DataFrame, array or list of paths, PIL images or (H, W, 3) uint8 arrays, or
-            an (n, 2, H, W, 3) array; for single images one dimension less. Crops are resized to
-            the input of the backbone.
+            an (n, 2, H, W, 3) array; for single images one dimension less. A cell of a pair may
+            be a template, a list of these. Crops are resized to the input of the backbone.
 
         Returns
         -------
         ndarray of shape (n, 2, d) or (n, d), float32
-            Embeddings.
+            Embeddings; NaN for a cell in which `FaceAligner` left no usable face.
 
         Raises
         ------
@@ -189,27 +199,31 @@ class FaceEmbedder(  # type: ignore[call-arg]
             If the backbone no longer has the weights that the embedder was fitted with.
         """
         self._validate_params()
-        table = image_table(X)
+        table = image_table(X, templates=True)
         found = self.find_backbone()
-        self.n_embedded_ = 0
+        store = as_store(self.cache)
+        dtype = np.dtype((np.float32, (found.width,)))
 
-        def compute(crops: list[np.ndarray]) -> np.ndarray:
-            self.n_embedded_ += len(crops)
+        def compute(crops: list[np.ndarray], digests: list[bytes]) -> np.ndarray:
             return build_forward(found, resolve_device(self.device), self.dtype)(np.stack(crops))
 
-        job = ImageMap(
+        namespace = f"embedding:1:{found.fingerprint}:{self.dtype}"
+        job = ComputeOnce(
             compute,
-            dtype=(np.float32, (found.width,)),
-            namespace=f"embedding:1:{found.fingerprint}:{self.dtype}",
+            dtype=dtype,
             prepare=lambda image: resize(image, found.input_size),
-            store=as_store(self.cache),
+            results=None if store is None else ArrayResults(store, namespace, dtype),
+            store=store,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
         )
         with progress_bar(
             total=len(table.sources), desc="embedding", unit="image", verbose=self.verbose
         ) as bar:
-            result = job(table, bar)[table.index]
+            results = job(table, bar)
+        self.n_embedded_ = results.n_computed
+        results.values[list(results.errors)] = np.nan  # of cells without a face
+        result = pool_templates(results.values, table)[table.index]
         tell(
             _logger,
             self.verbose,
@@ -288,6 +302,39 @@ class FaceEmbedder(  # type: ignore[call-arg]
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
+    """Return one embedding for each template of a table.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n_sources, d), float32
+        Those of single pictures.
+    table : ImageTable
+
+    Returns
+    -------
+    ndarray of shape (n_templates, d), float32
+        For a template of one picture its embedding; for others the mean of the unit vectors, times
+        the mean of the lengths; for ``d == 1``, where a unit vector would only say the sign, the
+        plain mean. Pictures without an embedding (NaN) are left out.
+    """
+    n_sources = len(table.sources)
+    pooled = np.empty((table.n_templates, embeddings.shape[1]), dtype=embeddings.dtype)
+    pooled[:n_sources] = embeddings
+    for number in range(n_sources, table.n_templates):
+        rows = embeddings[table.template(number)].astype(np.float64)
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if not len(rows):
+            pooled[number] = np.nan
+        elif rows.shape[1] == 1:
+            pooled[number] = rows.mean(axis=0)
+        else:
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+            units = rows / np.where(lengths == 0, 1, lengths)
+            pooled[number] = units.mean(axis=0) * lengths.mean()
+    return pooled
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import genuine_mask
-from ..faces._map import ImageMap
+from ..base import genuine_mask, warn_of_missing
+from ..images.engine import ComputeOnce
+from ..images.missing import MissingFace
 from ..images.read import image_digest
 from ..images.table import ImageTable, image_table
 from ..utils._groups import connected_rows, group_codes, value_codes
@@ -60,29 +61,61 @@ def genuine_crops(
     -------
     GenuineCrops
     """
-    table = image_table(X)
-    genuine = np.flatnonzero(genuine_mask(y, len(table.index)))
-    labels = _group_numbers(groups, len(table.index))[genuine]
-    index = table.index.reshape(len(table.index), -1)
-    used, inverse = np.unique(index[genuine], return_inverse=True)
-    places = np.full(index.shape, -1)  # rows are still named by their number in X
-    places[genuine] = inverse.reshape(len(genuine), -1)
-    sources = ImageTable([table.sources[i] for i in used], places.reshape(table.index.shape))
-    read = ImageMap(
-        np.stack,
+    cells = image_table(X, templates=True)
+    labels = _group_numbers(groups, len(cells.index))
+    learned = genuine_mask(y, len(cells.index)) & _has_faces(cells)
+    if not learned.any():
+        raise ValueError("No genuine row to learn from: none of them has a face.")
+    table, rows, items = _restricted(cells, learned)
+    read = ComputeOnce(
+        lambda images, digests: np.stack(images),
         dtype=(np.uint8, (size, size, 3)),
-        namespace="crops to train on",
         prepare=lambda image: resize(image, (size, size)),
         n_jobs=n_jobs,
     )
-    with progress_bar(total=len(used), desc="reading", unit="image", verbose=verbose) as bar:
-        images = read(sources, bar)
+    total = len(table.sources)
+    with progress_bar(total=total, desc="reading", unit="image", verbose=verbose) as bar:
+        images = read(table, bar).values
     first, which = _distinct(images)
-    cells = which[places[genuine]]
-    people_of_rows, people = _components(cells, labels, len(first))
-    rows = np.full(len(index), -1)
-    rows[genuine] = people_of_rows
-    return GenuineCrops(images if len(first) == len(images) else images[first], people, rows)
+    numbers, people = _components(rows, which[items], labels, learned, len(first))
+    return GenuineCrops(images if len(first) == len(images) else images[first], people, numbers)
+
+
+def _has_faces(table: ImageTable) -> NDArray[np.bool_]:
+    """Mark the rows without a placeholder; warn of the others."""
+    missing = [i for i, item in enumerate(table.sources) if isinstance(item, MissingFace)]
+    rows = ~np.isin(table.index.reshape(len(table.index), -1), missing).any(axis=1)
+    warn_of_missing(~rows)
+    return rows
+
+
+def _restricted(
+    table: ImageTable, learned: NDArray[np.bool_]
+) -> tuple[ImageTable, NDArray[np.intp], NDArray[np.intp]]:
+    """Return a table of the sources in some rows only, and which of these rows has which source.
+
+    Rows are still named by their number in the whole table.
+    """
+    index = table.index.reshape(len(table.index), -1)
+    rows, items = [], []
+    for row in np.flatnonzero(learned).tolist():
+        for template in index[row].tolist():
+            members = table.template(template)
+            rows.append(np.full(len(members), row))
+            items.append(members)
+    used, inverse = np.unique(np.concatenate(items), return_inverse=True)
+    places = np.full(len(table.sources), -1)
+    places[used] = np.arange(len(used))
+    sources = [table.sources[i] for i in used]
+    if table.offsets is None or table.members is None:
+        cells = np.where(learned[:, None], places[index], -1)
+        restricted = ImageTable(sources, cells.reshape(table.index.shape))
+    else:
+        cells = np.where(learned[:, None], index, -1)
+        restricted = ImageTable(
+            sources, cells.reshape(table.index.shape), table.offsets, places[table.members]
+        )
+    return restricted, np.concatenate(rows), inverse
 
 
 def hold_out(
@@ -150,14 +183,23 @@ def _distinct(images: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.i
 
 
 def _components(
-    cells: NDArray[np.intp], labels: NDArray[np.intp], n_images: int
+    rows: NDArray[np.intp],
+    images: NDArray[np.intp],
+    labels: NDArray[np.intp],
+    learned: NDArray[np.bool_],
+    n_images: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Give rows that share images or groups, directly or not, one number; the images too."""
-    n_rows, width = cells.shape
-    row = np.arange(n_rows)
-    tied = labels >= 0
-    items = np.concatenate([cells.ravel(), n_images + labels[tied]])
-    of_rows = connected_rows(np.concatenate([row.repeat(width), row[tied]]), items, n_rows)
-    of_images = np.empty(n_images, dtype=of_rows.dtype)
-    of_images[cells.ravel()] = of_rows.repeat(width)  # every image is in some row
+    """Give rows that share images or groups, directly or not, one number; the images too.
+
+    Row ``rows[i]`` has image ``images[i]``; rows that are not learned from get -1.
+    """
+    number_of = np.cumsum(learned) - 1
+    tied = learned & (labels >= 0)
+    items = np.concatenate([images, n_images + labels[tied]])
+    linked = np.concatenate([number_of[rows], number_of[tied]])
+    of_learned = connected_rows(linked, items, int(learned.sum()))
+    of_images = np.empty(n_images, dtype=of_learned.dtype)
+    of_images[images] = of_learned[number_of[rows]]  # every image is in some row
+    of_rows = np.full(len(learned), -1)
+    of_rows[learned] = of_learned
     return of_rows, of_images

@@ -113,6 +113,9 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         precision, for which bfloat16 is taken: on a GPU it is faster, on a CPU only where that has
         instructions for it.
 
+    pooling : {"mean"}, default="mean"
+        As for `FaceEmbedder`.
+
     n_jobs : int, default=None
         Processes that make fakes beside the training, as joblib counts them; None makes them
         between the steps. Threads that decode images elsewhere. The result does not depend on it.
@@ -241,6 +244,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         checkpoint_dir: str | os.PathLike[str] | None = None,
         device: str = "auto",
         dtype: str = "float32",
+        pooling: str = "mean",
         n_jobs: int | None = None,
         cache: Any = None,
         random_state: int | RandomState | None = None,
@@ -252,6 +256,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
             device=device,
             batch_size=batch_size,
             dtype=dtype,
+            pooling=pooling,
             cache=cache,
             n_jobs=n_jobs,
             verbose=verbose,
@@ -306,7 +311,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         from ._torch import module_arrays
 
         device = resolve_device(self.device)
-        image_table(X)
+        image_table(X, templates=True)
         backbone, head = self._starting_point()
         if self.max_epochs:
             return self._train(X, y, groups, backbone, head, device)

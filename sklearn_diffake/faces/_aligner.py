@@ -3,30 +3,42 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from ..images.engine import ComputeOnce, Results
 from ..images.errors import ImageError
+from ..images.formats import is_video
 from ..images.table import ImageTable, image_table
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
+from ..utils._saved import AddedParametersMixin
 from ..utils._store import EmbeddingStore, as_store
-from ._detection import detect_faces
-from ._geometry import centre_square, fit_similarity, template, warp
-from ._map import ImageMap
+from ._aligned import AlignedFaces
+from ._cells import Alignment
+from ._detection import Faces, detect_faces
+from ._geometry import template, warp
+from ._stored_faces import NO_FACE, PictureFaces, StoredFaces, crop_matrix, largest_first
 
 _logger = logging.getLogger(__name__)
-_SHOWN = 5  # rows named in a message
 _DECIMALS = 2  # of landmarks, in pixels
+_CHOICES = {
+    "largest": "the largest one",
+    "confident": "the most certain one",
+    "central": "the most central one",
+    "match": "the one most like a face of the other cell",
+}
 
 
-class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
+class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseEstimator):
     """Detect the face of each image and warp it to a canonical square crop.
 
     MTCNN finds faces and five landmarks [1]_; the chosen face is brought to the canonical
@@ -43,9 +55,17 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         Room around the ArcFace crop on each side, as a share of its side; negative values cut
         closer. With 0 the crop reaches from the middle of the forehead to the chin.
 
-    select : {"largest", "confident", "central"}, default="largest"
+    select : {"largest", "confident", "central", "match"}, default="largest"
         Which face is taken when there are several: the largest one, the one that MTCNN is most
-        confident of, or the one closest to the centre of the image.
+        confident of, or the one closest to the center of the picture. With ``"match"`` the faces
+        of the two cells of a pair that `matcher` finds most alike are taken, and in every further
+        picture of a template (or frame of a video) the face most like these two. Up to 16 faces
+        of a picture are looked at, the largest ones. Only pairs can be matched.
+
+    matcher : transformer, default=None
+        Turns crops into embeddings for ``select="match"``, such as
+        ``FaceEmbedder("difffake-lite0-identity")``; an unfitted one is fitted on the crops.
+        :func:`~sklearn_diffake.make_difffake_pipeline` gives the embedder of the pipeline.
 
     min_face_size : float, default=0.08
         Smallest face looked for, as a share of the shorter side of the image, in (0, 1].
@@ -57,17 +77,21 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         A photo is scaled down for the detection until its longer side has this many pixels.
         The crop itself is always cut from the photo as given.
 
-    on_missing : {"raise", "warn", "crop"}, default="raise"
-        What to do with an image in which no face is found: raise an error, take the largest
-        central square of the image and warn, or take it without a word. The images are counted
-        in `counts_` in any case.
+    n_frames : int, default=8
+        A video in a cell stands for the template of so many frames, evenly spaced in time. Frames
+        without a face are left out.
+
+    on_missing : {"raise", "skip", "warn", "crop"}, default="raise"
+        What to do with a picture in which no face is found. ``"raise"`` raises an error.
+        ``"skip"`` leaves it out of its template; a cell of which nothing remains holds a
+        `MissingFace`, the pair gets no score, and is not learned from. ``"warn"`` takes the
+        largest central square of the picture and warns, ``"crop"`` does so without a word: the
+        scores of such pairs mean nothing. Damaged frames of a video are an error with
+        ``"raise"``, and else left out with a warning.
 
     shared : bool, default=False
         If True, the output is an object array in which pairs with the same photo hold the same
         crop, so that memory grows with the number of photos and not with that of pairs.
-
-    keep_landmarks : bool, default=False
-        Keep boxes and landmarks of the last call of `transform` as attributes.
 
     device : str, default="auto"
         Device of MTCNN; "auto" takes cuda, then mps, then cpu.
@@ -79,36 +103,21 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         Keeps crops on disk, so that no photo is detected twice in a search or a second run.
 
     n_jobs : int, default=None
-        Threads that decode files, as joblib counts them.
+        Pictures that are decoded and (on a CPU) searched for faces at the same time, as joblib
+        counts them. Each is computed by one thread; the crops are the same for any number.
 
     verbose : int, default=0
         Show a progress bar; with 2 also say what was found.
 
     Attributes
     ----------
-    counts_ : dict
-        Of the last call of `transform`: `images` (paths and objects, each counted once), `found`,
-        `missing` (without a face), `several` (with more than one).
+    counts_ : dict of str to int
+        Of the pictures seen in `fit_transform`, each counted once: `images`, `found` (with a face),
+        `missing` (without one), `several` (with more than one). `align` has them for every call.
 
-    missing_ : ndarray of shape (m, 2) or (m,)
-        Row and column (for single images: row) of every image without a face.
-
-    boxes_ : ndarray of shape (n, 2, 4) or (n, 4), float32
-        Left, top, right and bottom of the face in the photo, in pixels; NaN where no face was
-        found. Only with ``keep_landmarks=True``.
-
-    landmarks_ : ndarray of shape (n, 2, 5, 2) or (n, 5, 2), float32
-        (x, y) of left eye, right eye, nose, left and right corner of the mouth in the photo, in
-        pixels. Only with ``keep_landmarks=True``.
-
-    crop_landmarks_ : ndarray of shape (n, 2, 5, 2) or (n, 5, 2), float32
-        The same points in the crop. Only with ``keep_landmarks=True``.
-
-    matrices_ : ndarray of shape (n, 2, 2, 3) or (n, 2, 3), float64
-        Affine maps from the photo's pixels to the crop's. Only with ``keep_landmarks=True``.
-
-    probabilities_ : ndarray of shape (n, 2) or (n,), float32
-        MTCNN's confidence. Only with ``keep_landmarks=True``.
+    See Also
+    --------
+    AlignedFaces : What `align` returns: boxes, landmarks and more besides the crops.
 
     Raises
     ------
@@ -135,13 +144,14 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints: dict[str, Any] = {
         "size": [Interval(Integral, 8, None, closed="left")],
         "margin": [Interval(Real, -0.45, 5, closed="both")],
-        "select": [StrOptions({"largest", "confident", "central"})],
+        "select": [StrOptions({"largest", "confident", "central", "match"})],
+        "matcher": [None, HasMethods(["fit", "transform"])],
         "min_face_size": [Interval(Real, 0, 1, closed="right")],
         "min_probability": [Interval(Real, 0, 1, closed="both")],
         "max_size": [Interval(Integral, 64, None, closed="left")],
-        "on_missing": [StrOptions({"raise", "warn", "crop"})],
+        "n_frames": [Interval(Integral, 1, None, closed="left")],
+        "on_missing": [StrOptions({"raise", "skip", "warn", "crop"})],
         "shared": ["boolean"],
-        "keep_landmarks": ["boolean"],
         "device": [str],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "cache": [None, str, os.PathLike, EmbeddingStore],
@@ -149,13 +159,7 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    boxes_: np.ndarray
-    landmarks_: np.ndarray
-    matrices_: np.ndarray
-    probabilities_: np.ndarray
-    crop_landmarks_: np.ndarray
     counts_: dict[str, int]
-    missing_: np.ndarray
 
     def __init__(
         self,
@@ -163,12 +167,13 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         *,
         margin: float = 0.0,
         select: str = "largest",
+        matcher: Any = None,
         min_face_size: float = 0.08,
         min_probability: float = 0.9,
         max_size: int = 1024,
+        n_frames: int = 8,
         on_missing: str = "raise",
         shared: bool = False,
-        keep_landmarks: bool = False,
         device: str = "auto",
         batch_size: int = 32,
         cache: Any = None,
@@ -178,12 +183,13 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         self.size = size
         self.margin = margin
         self.select = select
+        self.matcher = matcher
         self.min_face_size = min_face_size
         self.min_probability = min_probability
         self.max_size = max_size
+        self.n_frames = n_frames
         self.on_missing = on_missing
         self.shared = shared
-        self.keep_landmarks = keep_landmarks
         self.device = device
         self.batch_size = batch_size
         self.cache = cache
@@ -206,22 +212,25 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         FaceAligner
             The aligner itself.
         """
-        image_table(X)
+        self._check_select(image_table(X, templates=True))
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Align the face of every image.
+    def align(self, X: Any, *, errors: str = "raise") -> AlignedFaces:
+        """Align faces, and report for each picture what was found.
 
         Parameters
         ----------
-        X : table of n pairs or of n single images
-            (n, 2) DataFrame, array or list of paths, PIL images or (H, W, 3) uint8 arrays, or
-            an (n, 2, H, W, 3) array; for single images one dimension less.
+        X : table of n pairs or of n single pictures
+            As for `transform`.
+        errors : {"raise", "return"}, default="raise"
+            With ``"return"``, a file that cannot be read, and a picture without a face where
+            ``on_missing="raise"``, raises no error: it is left out as by ``on_missing="skip"``,
+            and `AlignedFaces` has the reason.
 
         Returns
         -------
-        ndarray of shape (n, 2, size, size, 3) or (n, size, size, 3), uint8
-            RGB crops; with ``shared=True`` an object array of shape (n, 2) or (n,) of crops.
+        AlignedFaces
+            Nothing is stored in the estimator.
 
         Raises
         ------
@@ -229,35 +238,67 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
             If an image cannot be read, or has no face and ``on_missing="raise"``; the message
             names row, column and file.
         """
+        return self._align(X, errors)[0]
+
+    def _align(self, X: Any, errors: str) -> tuple[AlignedFaces, Alignment]:
         self._validate_params()
-        table = image_table(X)
-        job = ImageMap(
-            self._align,
-            dtype=self._record,
-            namespace=self._namespace,
-            store=as_store(self.cache),
-            batch_size=self.batch_size,
-            n_jobs=self.n_jobs,
-        )
+        if errors not in ("raise", "return"):
+            raise ValueError(f'errors={errors!r}, expected "raise" or "return"')
+        table = image_table(X, templates=True)
+        self._check_select(table)
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            records = job(table, bar)
-        if self.keep_landmarks:
-            self._keep(records, table.index)
-        self._report(records["n_faces"], table, job.n_computed)
-        if not self.shared:
-            return records["crop"][table.index]
-        crops = np.empty(len(records), dtype=object)
-        crops[:] = list(records["crop"])
-        return crops[table.index]
+            results = self._engine()(table, bar, errors=errors)
+        on_missing = self.on_missing
+        if errors == "return" and on_missing == "raise":
+            on_missing = "skip"
+        alignment = Alignment(
+            table,
+            results,
+            self._chosen,
+            on_missing=on_missing,
+            select=self.select,
+            matcher=self.matcher,
+            crop_of=template(self.size, self.margin),
+            size=self.size,
+        )
+        faces = alignment.assemble(shared=self.shared)
+        self._tell(faces, results)
+        alignment.report_missing()
+        return faces, alignment
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Align the face of every image; as `transform`.
+    def transform(self, X: Any) -> np.ndarray:
+        """Align the face of every picture.
 
         Parameters
         ----------
-        X : table of n pairs or of n single images
+        X : table of n pairs or of n single pictures
+            (n, 2) DataFrame, array or list of paths, PIL images or (H, W, 3) uint8 arrays, or
+            an (n, 2, H, W, 3) array; for single pictures one dimension less. A cell of a pair may
+            be a template: a list of these, a video file, or a list with videos in it.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, size, size, 3) or (n, size, size, 3), uint8
+            RGB crops. With templates, ``shared=True``, or cells without a face an object array of
+            shape (n, 2) or (n,) of crops, lists of crops and `MissingFace` objects, in which a
+            picture that occurs often is the same array.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read, or has no face and ``on_missing="raise"``; the message
+            names row, column and file.
+        """
+        return self._align(X, "raise")[0].crops
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Align the face of every picture; as `transform`.
+
+        Parameters
+        ----------
+        X : table of n pairs or of n single pictures
             As for `transform`.
         y : None
             Ignored.
@@ -268,8 +309,23 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n, 2, size, size, 3) or (n, size, size, 3), uint8
             As from `transform`.
+
+        Warns
+        -----
+        UserWarning
+            If pictures show several faces: how many do, and how the face was chosen.
         """
-        return self.fit(X, y).transform(X)
+        faces, _ = self.fit(X, y)._align(X, "raise")
+        self.counts_ = faces.counts
+        if faces.counts["several"]:
+            warnings.warn(
+                f"{faces.counts['several']} of {faces.counts['images']} pictures show several "
+                f"faces; {_CHOICES[self.select]} was taken. FaceAligner.align says in which "
+                "pictures, and which face.",
+                UserWarning,
+                stacklevel=3,  # scikit-learn wraps this method
+            )
+        return faces.crops
 
     def set_output(self, *, transform: Any = None) -> "FaceAligner":
         """Do nothing: crops are images, they stay numpy arrays in every configuration.
@@ -287,102 +343,111 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         return self
 
     @property
-    def _record(self) -> np.dtype:
-        return np.dtype(
-            [
-                ("crop", np.uint8, (self.size, self.size, 3)),
-                ("box", np.float32, (4,)),
-                ("probability", np.float32),
-                ("landmarks", np.float32, (5, 2)),
-                ("matrix", np.float64, (2, 3)),
-                ("n_faces", np.int32),
-            ]
-        )
+    def _detections_namespace(self) -> str:
+        names = ("min_face_size", "min_probability", "max_size")
+        settings = tuple(getattr(self, name) for name in names)
+        return f"faces:1:mtcnn-{version('facenet-pytorch')}:{settings}"
 
     @property
     def _namespace(self) -> str:
-        names = ("size", "margin", "select", "min_face_size", "min_probability", "max_size")
-        settings = tuple(getattr(self, name) for name in names)
-        return f"aligned:2:mtcnn-{version('facenet-pytorch')}:{settings}"
+        return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
 
-    def _align(self, images: list[np.ndarray]) -> np.ndarray:
+    def _check_select(self, table: ImageTable) -> None:
+        if self.select != "match":
+            return
+        if self.matcher is None:
+            raise ValueError(
+                'select="match" needs an embedder: give matcher=FaceEmbedder(...), or use '
+                'make_difffake_pipeline(select="match"), which gives its own'
+            )
+        if not table.is_pairs:
+            raise ImageError(
+                'select="match" compares the two cells of a pair, and these are single pictures: '
+                "one pair is written [(reference, probe)]"
+            )
+
+    def _engine(self) -> ComputeOnce:
+        store = as_store(self.cache)
+        stored = None
+        if store is not None:
+            names = (self._detections_namespace, self._namespace)
+            stored = StoredFaces(store, *names, self.size, self._needed)
+        on_damage = "raise" if self.on_missing == "raise" else "skip"
+
+        def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
+            from ..images.video import sample_frames
+
+            return iter(sample_frames(path, self.n_frames, on_damage=on_damage))
+
+        def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
+            detected = {} if stored is None else stored.without_crops
+            return self._compute(images, [detected.get(digest) for digest in digests])
+
+        return ComputeOnce(
+            compute,
+            dtype=object,
+            results=stored,
+            store=store,
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+            read_frames=read_frames,
+            frames_key=f"{self.n_frames}:{on_damage}",
+            is_video=_is_video_file,
+        )
+
+    def _compute(
+        self, images: list[np.ndarray], detected: list[PictureFaces | None]
+    ) -> list[PictureFaces]:
+        """Detect faces where that is not done yet, and cut the crops that are needed."""
+        todo = [i for i, faces in enumerate(detected) if faces is None]
         found = detect_faces(
-            images,
+            [images[i] for i in todo],
             min_face_size=self.min_face_size,
             min_probability=self.min_probability,
             max_size=self.max_size,
             device=resolve_device(self.device),
+            n_jobs=effective_n_jobs(self.n_jobs),
         )
-        records = np.empty(len(images), dtype=self._record)
+        pictures = list(detected)
+        for i, faces in zip(todo, found, strict=True):
+            # coarser than what the size of a batch changes on a GPU
+            points = np.round(faces.landmarks, _DECIMALS)
+            shape = images[i].shape[0], images[i].shape[1]
+            pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
         target = template(self.size, self.margin)
-        for record, image, faces in zip(records, images, found, strict=True):
-            record["n_faces"] = len(faces.boxes)
-            if len(faces.boxes):
-                best = faces.choose(self.select, image.shape)
-                record["box"] = faces.boxes[best]
-                record["probability"] = faces.probabilities[best]
-                # coarser than what the number of threads and the size of a batch change
-                record["landmarks"] = np.round(faces.landmarks[best], _DECIMALS)
-                record["matrix"] = fit_similarity(record["landmarks"], target)
-            else:
-                record["box"] = record["probability"] = record["landmarks"] = np.nan
-                record["matrix"] = centre_square(image.shape, self.size)
-            record["crop"] = warp(image, record["matrix"], self.size)
-        return records
+        complete = [picture for picture in pictures if picture is not None]
+        for image, picture in zip(images, complete, strict=True):
+            for number in self._needed(picture):
+                if number not in picture.crops:
+                    matrix = crop_matrix(picture, number, target, self.size)
+                    picture.crops[number] = warp(image, matrix, self.size)
+        return complete
 
-    def _keep(self, records: np.ndarray, index: np.ndarray) -> None:
-        self.boxes_ = records["box"][index]
-        self.landmarks_ = records["landmarks"][index]
-        self.matrices_ = records["matrix"][index]
-        self.probabilities_ = records["probability"][index]
-        linear, shift = self.matrices_[..., :2], self.matrices_[..., 2]
-        points = self.landmarks_ @ linear.swapaxes(-1, -2) + shift[..., None, :]
-        self.crop_landmarks_ = points.astype(np.float32)
+    def _needed(self, picture: PictureFaces) -> list[int]:
+        """Return the faces of which crops are needed."""
+        if picture.n_faces == 0:
+            return [NO_FACE]
+        if self.select == "match":
+            return list(range(len(picture.faces.boxes)))
+        return [self._chosen(picture)]
 
-    def _report(self, n_faces: np.ndarray, table: ImageTable, n_computed: int) -> None:
-        """Count what was found, and say which images have no face."""
-        without = np.flatnonzero(n_faces == 0)
-        self.counts_ = {
-            "images": len(n_faces),
-            "found": int((n_faces > 0).sum()),
-            "missing": len(without),
-            "several": int((n_faces > 1).sum()),
-        }
+    def _chosen(self, picture: PictureFaces) -> int:
+        """Return the face that is taken without a comparison."""
+        if picture.n_faces == 0:
+            return NO_FACE
+        select = "largest" if self.select == "match" else self.select
+        return picture.faces.choose(select, picture.shape)
+
+    def _tell(self, faces: AlignedFaces, results: Results) -> None:
         tell(
             _logger,
             self.verbose,
             "%d images: a face in %d, none in %d, several in %d; %d searched%s, %d repeated or in "
             "the store",
-            *self.counts_.values(),
-            n_computed,
-            f" on {resolve_device(self.device)}" if n_computed else "",
-            len(n_faces) - n_computed,
-        )
-        self.missing_ = np.argwhere(np.isin(table.index, without))
-        if not table.is_pairs:
-            self.missing_ = self.missing_[:, 0]
-        if not len(without) or self.on_missing == "crop":
-            return
-        more = []
-        if len(without) > _SHOWN:
-            more = [f"and {len(without) - _SHOWN} more (see missing_)"]
-        message = f"no face was found in {len(without)} of {len(n_faces)} images"
-        if self.on_missing == "warn":
-            places = [table.place(source) for source in without[:_SHOWN]]
-            warnings.warn(
-                f"{message}: {'; '.join(places + more)}. Their centre is used.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            return
-        if len(without) > 1:
-            others = [table.name(source) for source in without[1:_SHOWN]]
-            message += f": this one; {'; '.join(others + more)}"
-        raise ImageError(
-            f"{message}. Take photographs in which the face is upright, seen from the "
-            "front and not small. A smaller min_face_size or min_probability of FaceAligner finds "
-            'more; with on_missing="warn" or "crop" it takes the centre of such images instead.',
-            **table.where(without[0]),
+            *faces.counts.values(),
+            results.n_computed,
+            f" on {resolve_device(self.device)}" if results.n_computed else "",
+            results.n_pictures - results.n_computed,
         )
 
     def __sklearn_tags__(self) -> Any:
@@ -393,3 +458,7 @@ class FaceAligner(DocumentedMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+def _is_video_file(source: Any) -> bool:
+    return isinstance(source, (str, os.PathLike)) and is_video(source)

@@ -2,16 +2,17 @@
 
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..utils._threads import torch_threads
 from ..utils._torchvision import import_torchvision
 
 _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
 _FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own
 _BATCH_PIXELS = 2**23  # images detected together have no more pixels than this
-_CPU_BATCH_PIXELS = 2**18  # on a CPU: more together are no faster, and take more memory
 _CRAMPED = 0.6  # a face of a larger share of the image is detected again with a border around it
 _LARGE = 0.25  # then only faces are looked for that are large enough to have been hidden so
 _BORDER = 0.4  # width of that border, as a share of the shorter side
@@ -55,11 +56,14 @@ def detect_faces(
     min_probability: float,
     max_size: int,
     device: str,
+    n_jobs: int = 1,
 ) -> list[Faces]:
-    """Detect the faces of each image.
+    """Detect the faces of each image with MTCNN.
 
-    Images of one size go through MTCNN (Zhang et al., "Joint Face Detection and Alignment using
-    Multi-task Cascaded Convolutional Networks", 2016) together.
+    MTCNN is the method of Zhang et al., "Joint Face Detection and Alignment using Multi-task
+    Cascaded Convolutional Networks", 2016. On a CPU every image is computed by itself, by one
+    thread, so that what is found depends neither on the number of threads nor on the other images.
+    On other devices images of one size go through the networks together.
 
     Parameters
     ----------
@@ -73,12 +77,36 @@ def detect_faces(
         A larger image is scaled down until its longer side has this many pixels.
     device : str
         Device to compute on.
+    n_jobs : int, default=1
+        Images that are computed at the same time on a CPU.
 
     Returns
     -------
     list of Faces
         One item per image; an item without faces has arrays of length 0.
     """
+    settings = (min_face_size, min_probability, max_size, device)
+    if not device.startswith("cpu"):
+        return _detect_batch(images, *settings)
+    _cascade(device)  # built once, before threads ask for it
+
+    def detect(image: np.ndarray) -> Faces:
+        with torch_threads(1):
+            return _detect_batch([image], *settings)[0]
+
+    if n_jobs == 1 or len(images) == 1:
+        return [detect(image) for image in images]
+    with ThreadPoolExecutor(n_jobs) as pool:
+        return list(pool.map(detect, images))
+
+
+def _detect_batch(
+    images: list[np.ndarray],
+    min_face_size: float,
+    min_probability: float,
+    max_size: int,
+    device: str,
+) -> list[Faces]:
     scaled = [_scale_down(image, max_size) for image in images]
     small = [image for image, _ in scaled]
     found = _detect_all(small, min_face_size, min_probability, device)
@@ -121,9 +149,8 @@ def _detect_all(
     groups: dict[tuple[int, ...], list[int]] = {}
     for i, image in enumerate(images):
         groups.setdefault(image.shape, []).append(i)
-    most = _CPU_BATCH_PIXELS if device.startswith("cpu") else _BATCH_PIXELS
     for shape, group in groups.items():
-        step = max(1, most // (shape[0] * shape[1]))
+        step = max(1, _BATCH_PIXELS // (shape[0] * shape[1]))
         smallest = max(_SMALLEST, round(min_face_size * min(shape[:2])))
         for start in range(0, len(group), step):
             part = group[start : start + step]

@@ -44,7 +44,7 @@ class PseudoDeepfakeDataset:
         Together with the epoch and the index it decides on everything.
 
     points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
-        Known landmarks in the crops, as ``FaceAligner.crop_landmarks_``.
+        Known landmarks in the crops, as ``AlignedFaces.crop_landmarks``.
 
     Raises
     ------

@@ -182,7 +182,7 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
             Who is seen in each row; donors come from other identities. None takes every row for
             another person.
         points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
-            Known landmarks in the crops, as ``FaceAligner.crop_landmarks_``; None for the
+            Known landmarks in the crops, as ``AlignedFaces.crop_landmarks``; None for the
             canonical ones.
 
         Returns

@@ -66,7 +66,7 @@ def fitted_shape(
         `margin` of the `FaceAligner` that made the crop; not used with `points`.
     points : array-like of shape (5, 2), default=None
         Left eye, right eye, nose, left and right corner of the mouth in the crop, as in
-        ``FaceAligner.crop_landmarks_``.
+        ``AlignedFaces.crop_landmarks``.
 
     Returns
     -------

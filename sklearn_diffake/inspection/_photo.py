@@ -164,6 +164,5 @@ def _align(aligner: FaceAligner, image: NDArray) -> tuple[NDArray, NDArray]:
     """Return the crop of a photograph, and the map from the one to the other."""
     import copy
 
-    aligner = copy.copy(aligner).set_params(keep_landmarks=True, shared=False)
-    (crop,) = aligner.transform([image])
-    return crop, aligner.matrices_[0]
+    faces = copy.copy(aligner).set_params(shared=False).align([image])
+    return faces.crops[0], faces.matrix[0]

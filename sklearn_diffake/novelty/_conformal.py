@@ -16,9 +16,9 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
 from sklearn.utils import Tags, _safe_indexing, column_or_1d, gen_batches, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from sklearn_diffake.base import BaseDetector, check_finite, refuse_single_pictures
+from sklearn_diffake.base import BaseDetector, check_finite, refuse_missing
 from sklearn_diffake.novelty._calibration import calibration_of
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
 from sklearn_diffake.utils._groups import group_codes
@@ -235,18 +235,21 @@ class ConformalDetector(BaseDetector):
         -------
         p : ndarray of shape (n_samples,), float64
             In ``[1 / (n_calibration_ + 1), 1]``; small for deepfakes. A row's value does not depend
-            on the others.
+            on the others. NaN for a pair without a usable face.
         """
-        check_is_fitted(self)
-        refuse_single_pictures(X)
-        scores = self._inner_scores(self._validate(X, reset=False))
+        return self._of_present(self._p_values, X)
+
+    def _p_values(self, X: Any) -> NDArray[np.float64]:
         masses = (
             masses[np.searchsorted(calibration, score, side="right")]
             for score, calibration, masses in zip(
-                scores, self.calibration_scores_, self.calibration_masses_, strict=True
+                self._inner_scores(X),
+                self.calibration_scores_,
+                self.calibration_masses_,
+                strict=True,
             )
         )
-        return _p_values(sum(masses), self.n_calibration_)
+        return np.asarray(_p_values(sum(masses), self.n_calibration_))
 
     def predict(self, X: Any) -> NDArray[np.int_]:
         """Call every row genuine or deepfake.
@@ -282,7 +285,8 @@ class ConformalDetector(BaseDetector):
         Returns
         -------
         verdict : ndarray of shape (n_samples,), int
-            -1 where ``p <= level_``, 0 where ``level_ < p <= abstain``, else +1. The guarantee on
+            -1 where ``p <= level_``, 0 where ``level_ < p <= abstain``, else +1; 0 as well for a
+            pair without a usable face. The guarantee on
             genuine rows holds for both ends: at most `abstain` of them are not called genuine.
 
         Warns
@@ -293,7 +297,7 @@ class ConformalDetector(BaseDetector):
         p = self.p_values(X)
         self._warn_few()
         band = self.level_ if self.abstain is None else self.abstain
-        return np.where(p <= self.level_, -1, np.where(p <= band, 0, 1))
+        return np.where(p <= self.level_, -1, np.where((p <= band) | np.isnan(p), 0, 1))
 
     def benjamini_hochberg(self, X: Any, *, fdr: float = 0.1) -> NDArray[np.int_]:
         """Pick the deepfakes out of a batch, few genuine rows being among those picked.
@@ -318,7 +322,7 @@ class ConformalDetector(BaseDetector):
         Raises
         ------
         ValueError
-            If `fdr` is not between 0 and 1.
+            If `fdr` is not between 0 and 1, or a pair has no usable face.
 
         Warns
         -----
@@ -328,7 +332,9 @@ class ConformalDetector(BaseDetector):
         if not 0 < fdr < 1:
             raise ValueError(f"fdr={fdr} must be above 0 and below 1.")
         self._warn_few()
-        return np.where(false_discovery_control(self.p_values(X)) <= fdr, -1, 1)
+        p = self.p_values(X)
+        refuse_missing(np.isnan(p))
+        return np.where(false_discovery_control(p) <= fdr, -1, 1)
 
     def _warn_few(self) -> None:
         """Warn of verdicts that rest on few calibration rows."""

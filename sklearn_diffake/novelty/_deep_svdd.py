@@ -19,6 +19,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_diffake.base import BaseDetector, check_finite
 from sklearn_diffake.novelty._standardise import standardisation
 from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._threads import torch_threads
 
 
 class DeepSVDD(BaseDetector):
@@ -278,7 +279,6 @@ class DeepSVDD(BaseDetector):
         return X
 
     def _fit(self, X: NDArray[Any], **per_row: Any) -> None:
-        from sklearn_diffake.novelty._svdd_net import torch_threads
         from sklearn_diffake.novelty._svdd_train import learn
         from sklearn_diffake.utils._seeded import seeded
 
@@ -304,7 +304,7 @@ class DeepSVDD(BaseDetector):
             self.radius_ = math.sqrt(np.quantile(-self._score(X), 1 - self.nu))
 
     def _score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        from sklearn_diffake.novelty._svdd_net import represent, restore, torch_threads
+        from sklearn_diffake.novelty._svdd_net import represent, restore
 
         with torch_threads(effective_n_jobs(self.n_jobs)):
             module = restore(self.encoder, tuple(self.input_shape_), self.weights_)

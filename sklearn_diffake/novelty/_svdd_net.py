@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,31 +22,6 @@ _PROBE_STD = 3.0  # of the noise, where genuine rows have 1
 _COLLAPSE = 0.01  # share of the spread before training at which a network has collapsed
 
 State = dict[str, NDArray[Any]]
-
-_threads_lock, _threads_users, _threads_before = threading.Lock(), 0, 0
-
-
-@contextmanager
-def torch_threads(n_threads: int) -> Iterator[None]:
-    """Let torch compute with `n_threads` in this thread of Python; not to be nested.
-
-    The setting is each thread's own, but new threads inherit the latest one: whoever leaves
-    restores what the first to enter found.
-    """
-    global _threads_users, _threads_before
-    with _threads_lock:
-        before = torch.get_num_threads()  # asked in any case: a new thread takes its setting now
-        if not _threads_users:
-            _threads_before = before
-        _threads_users += 1
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        with _threads_lock:
-            _threads_users -= 1
-            torch.set_num_threads(_threads_before)
-
 
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
     """Stack layers without biases, with leaky ReLUs (and non-affine norms) between them.

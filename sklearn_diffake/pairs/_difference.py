@@ -180,7 +180,7 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row does not hold two embeddings, or holds NaN or infinity.
+            If a row does not hold two embeddings, or one of them has NaN or infinity in a part.
         """
         self._validate(X, reset=True)
         return self
@@ -196,19 +196,21 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         differences : ndarray of shape (n_samples, k)
-            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``.
+            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``. A row is NaN where an embedding
+            of the pair is, since a template has no usable face.
 
         Raises
         ------
         ValueError
             If the width differs from that seen in fit, a row does not hold two embeddings, or
-            holds NaN or infinity.
+            one of them has NaN or infinity in a part.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
         differences = np.empty((len(X), self._width()), dtype=X.dtype)
         for rows in row_blocks(X):
             differences[rows] = self._combine(X[rows])
+        differences[_missing_embeddings(X).any(axis=1)] = np.nan
         return differences
 
     def _combine(self, pairs: NDArray) -> NDArray:
@@ -259,7 +261,8 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
             allow_nd=True,
             ensure_all_finite=False,
         )
-        check_finite(X)
+        missing = _missing_embeddings(X)
+        check_finite(np.where(missing[..., np.newaxis], 0, X) if missing.any() else X)
         if reset:
             self.n_features_in_ = X.shape[-1]
         elif X.shape[-1] != self.n_features_in_:
@@ -275,6 +278,14 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _missing_embeddings(pairs: NDArray) -> NDArray[np.bool_]:
+    """Mark the embeddings that are NaN throughout, which stand for no usable face."""
+    missing = np.zeros(pairs.shape[:2], dtype=bool)
+    for rows in row_blocks(pairs):
+        missing[rows] = np.isnan(pairs[rows]).all(axis=2)
+    return missing
 
 
 def _check_pairs(shape: tuple[int, ...]) -> None:

@@ -18,7 +18,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_diffake.base import check_finite, genuine_rows
+from sklearn_diffake.base import check_finite, genuine_mask, missing_rows
 from sklearn_diffake.utils._links import DocumentedMixin
 
 
@@ -105,7 +105,11 @@ class DifferenceScaler(
             If `X` is not 2-D and finite, `y` has another length, no row is genuine, or there are
             fewer genuine rows or features than `n_components`.
         """
-        rows = genuine_rows(self._validate(X, reset=True), y).astype(np.float64)
+        X = self._validate(X, reset=True)
+        learned = genuine_mask(y, len(X)) & ~missing_rows(X)
+        if not learned.any():
+            raise ValueError("No genuine row to learn from: none of them has a usable face.")
+        rows = X[learned].astype(np.float64)
         self.mean_, self.components_ = rows.mean(axis=0), None
         if self.n_components is not None:
             if self.n_components > min(rows.shape):
@@ -132,7 +136,7 @@ class DifferenceScaler(
         Returns
         -------
         scaled : ndarray of shape (n_samples, n_components) or (n_samples, n_features)
-            In the number format of `X`.
+            In the number format of `X`. Rows of NaN alone, for want of a face, stay so.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
@@ -149,7 +153,8 @@ class DifferenceScaler(
         X = validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
         )
-        check_finite(X)
+        if not missing_rows(X).any():
+            check_finite(X)
         return X
 
     def __sklearn_tags__(self) -> Tags:

@@ -1,12 +1,18 @@
-"""How many threads linear algebra and OpenMP take, without looking at all libraries each time."""
+"""How many threads linear algebra, OpenMP and torch take."""
 
 from __future__ import annotations
 
 import functools
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_users, _before = 0, 0  # of `torch_threads`, and the setting that the first of them found
 
 
 def one_thread(user_api: str | None = None) -> Any:
@@ -34,3 +40,36 @@ def one_thread(user_api: str | None = None) -> Any:
 def _controller(with_torch: bool) -> ThreadpoolController:
     """Find the libraries: once before torch is loaded, which brings its own, and once after."""
     return ThreadpoolController()
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch compute with `n_threads` in this thread of Python; not to be nested.
+
+    The setting is each thread's own, but new threads inherit the latest one: whoever leaves
+    restores what the first to enter found.
+
+    Parameters
+    ----------
+    n_threads : int
+        Threads of torch.
+
+    Yields
+    ------
+    None
+    """
+    import torch
+
+    global _users, _before
+    with _lock:
+        before = torch.get_num_threads()  # asked in any case: a new thread takes its setting now
+        if not _users:
+            _before = before
+        _users += 1
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            torch.set_num_threads(_before)

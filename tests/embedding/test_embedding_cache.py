@@ -21,7 +21,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, _backbones
-from sklearn_diffake.faces import FaceAligner, ImageError, _map
+from sklearn_diffake.faces import FaceAligner, ImageError
+from sklearn_diffake.images import engine
 from sklearn_diffake.images import read as reading
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
@@ -48,11 +49,11 @@ def reads(monkeypatch):
     """Every image that is decoded."""
     seen = []
 
-    def read(source):
+    def recorded(source):
         seen.append(source)
         return reading.read_image(source)
 
-    monkeypatch.setattr(_map, "read_image", read)
+    monkeypatch.setattr(engine, "read_image", recorded)
     return seen
 
 
@@ -76,17 +77,16 @@ def test_second_call_computes_nothing(tmp_path, build, monkeypatch):
     monkeypatch.setattr("sklearn_diffake.faces._aligner.detect_faces", fail)
     for model in (first, clone(first).fit(pairs), build(str(tmp_path)).fit(pairs)):
         np.testing.assert_array_equal(model.transform(pairs), result)
-    assert EmbeddingStore(tmp_path).info()["writes"] == 4
+    n_kinds = 2 if build is aligner else 1  # detections and crops
+    assert EmbeddingStore(tmp_path).info()["writes"] == 4 * n_kinds
 
 
 def test_landmarks_come_back_from_the_cache(tmp_path):
     images = [small_face(), *noise(1)]
-    models = [aligner(tmp_path, keep_landmarks=True) for _ in range(2)]
-    for model in models:
-        model.fit_transform(images)
-    for name in ("boxes_", "landmarks_", "matrices_", "probabilities_", "missing_"):
-        np.testing.assert_array_equal(getattr(models[0], name), getattr(models[1], name))
-    assert models[0].counts_ == models[1].counts_
+    first, second = (aligner(tmp_path).align(images) for _ in range(2))
+    for name in ("box", "landmarks", "matrix", "probability", "missing", "crops"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert first.counts == second.counts
 
 
 @pytest.mark.usefixtures("settled")
@@ -144,7 +144,7 @@ def test_other_models_and_settings_are_kept_apart(store):
     half = embedder(store, dtype="float16").fit_transform(images)
     other = embedder(store, backbone="tiny_backbones:means").fit_transform(images)
     crops = [aligner(store, size=size).fit_transform(images) for size in (16, 24)]
-    assert store.info()["writes"] == 10
+    assert store.info()["writes"] == 6 + 4 + 2  # embeddings, crops, detections
     assert not np.array_equal(single, half)
     assert other.shape == (2, 3)
     assert [crop.shape[1] for crop in crops] == [16, 24]
@@ -175,13 +175,13 @@ def test_search_in_processes_computes_each_image_once(tmp_path):
     photos, pairs, y = search_pairs()
     store = EmbeddingStore(tmp_path / "processes")
     parallel = search(store, n_jobs=2).fit(pairs, y)
-    assert store.info()["writes"] == 2 * len(photos)  # one crop and one embedding each
+    assert store.info()["writes"] == 3 * len(photos)  # detection, crop and embedding
     serial = search(None).fit(pairs, y)
     np.testing.assert_allclose(
         parallel.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"], atol=1e-6
     )
     again = search(store, n_jobs=2).fit(pairs, y)
-    assert store.info()["writes"] == 2 * len(photos)
+    assert store.info()["writes"] == 3 * len(photos)
     np.testing.assert_array_equal(
         again.cv_results_["mean_test_score"], parallel.cv_results_["mean_test_score"]
     )
@@ -193,7 +193,7 @@ def test_search_in_threads_computes_each_image_once(tmp_path):
     _backbones._find.cache_clear()  # both threads ask for the backbone at once
     with parallel_backend("threading", n_jobs=2):
         search(store).fit(pairs, y)
-    assert store.info()["writes"] == 2 * len(photos)
+    assert store.info()["writes"] == 3 * len(photos)
 
 
 HASH = """
@@ -225,7 +225,7 @@ def test_hashes_are_the_same_in_every_process(tmp_path, monkeypatch, capsys):
         text=True,
         check=True,
     ).stdout.split()
-    assert len(set(here)) == 5  # fitting the aligner changes nothing
+    assert len(set(here)) == 4  # neither fitting nor using the aligner changes it
     assert there == here
 
 
@@ -369,13 +369,13 @@ def alive(monkeypatch):
     def count():
         counts.append(sum(reference() is not None for reference in decoded))
 
-    def read(source):
+    def recorded(source):
         image = reading.read_image(source)
         decoded.append(weakref.ref(image))
         count()
         return image
 
-    monkeypatch.setattr(_map, "read_image", read)
+    monkeypatch.setattr(engine, "read_image", recorded)
     return SimpleNamespace(counts=counts, count=count)
 
 
@@ -401,7 +401,7 @@ def test_images_that_another_process_is_at_are_not_held_meanwhile(tmp_path, aliv
         return set(digests) if gone else set()
 
     monkeypatch.setattr(EmbeddingStore, "claim", claim)
-    monkeypatch.setattr(_map, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(engine, "time", SimpleNamespace(sleep=sleep))
     model = embedder(tmp_path / "store", batch_size=4).fit(paths)
     alive.counts.clear()
     np.testing.assert_allclose(model.transform(paths), expected, atol=1e-6)

@@ -14,7 +14,6 @@ USUAL = {"size": 32, "device": "cpu", "on_missing": "crop"}
 DECISIVE = {
     "size": 40,
     "margin": 0.3,
-    "select": "central",
     "min_face_size": 0.5,
     "min_probability": 0.99,
     "max_size": 80,
@@ -22,13 +21,17 @@ DECISIVE = {
 INDIFFERENT = {
     "on_missing": "warn",
     "shared": True,
-    "keep_landmarks": True,
+    "n_frames": 3,
     "device": "auto",
     "batch_size": 1,
     "cache": None,
     "n_jobs": 2,
     "verbose": 1,
 }
+
+
+# The choice decides which of the stored crops is taken: they are stored for each face by itself.
+CHOICE = {"select", "matcher"}
 
 
 @pytest.fixture
@@ -39,8 +42,8 @@ def detected(monkeypatch):
     """
     calls = []
 
-    def detect(images, *, min_face_size, min_probability, max_size, device):
-        calls.append(len(images))
+    def detect(images, *, min_face_size, min_probability, max_size, device, n_jobs):
+        calls.extend([len(images)] * bool(images))
         return [find(image, min_face_size, min_probability, max_size) for image in images]
 
     def find(image, min_face_size, min_probability, max_size):
@@ -71,7 +74,7 @@ def aligned(photo, **settings):
 
 
 def test_every_parameter_is_listed():
-    check_listed("FaceAligner", parameters_of(FaceAligner), DECISIVE, INDIFFERENT)
+    check_listed("FaceAligner", parameters_of(FaceAligner), {*DECISIVE, *CHOICE}, INDIFFERENT)
 
 
 @pytest.mark.parametrize("name", DECISIVE)
@@ -85,6 +88,16 @@ def test_what_changes_the_crop_changes_the_key(name, detected, photo, tmp_path):
     np.testing.assert_array_equal(aligned(photo, cache=store), usual)
     np.testing.assert_array_equal(aligned(photo, cache=store, **{name: DECISIVE[name]}), cold)
     np.testing.assert_array_equal(aligned(photo, cache=store), usual)
+
+
+def test_another_choice_detects_nothing_again(detected, photo, tmp_path):
+    crops = {}
+    for select in ("largest", "central", "confident", "largest"):
+        cold = aligned(photo, select=select)
+        crops[select] = aligned(photo, select=select, cache=tmp_path)
+        np.testing.assert_array_equal(crops[select], cold)
+    assert len({crop.tobytes() for crop in crops.values()}) == 3
+    assert len(detected) == 4 + 1  # without a cache, and with one
 
 
 @pytest.mark.parametrize("name", INDIFFERENT)

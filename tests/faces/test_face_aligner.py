@@ -51,43 +51,50 @@ def test_margin_shows_more_and_less(crop):
 
 
 def test_landmarks_boxes_and_matrices_belong_together():
-    model = aligner(size=112, margin=0.1, keep_landmarks=True)
+    model = aligner(size=112, margin=0.1)
     first, second = faces(2)
     pairs = [(first, second), (second, np.pad(first, ((9, 0), (7, 0), (0, 0))))]
-    crops = model.fit_transform(pairs)
-    assert crops.shape == (2, 2, 112, 112, 3)
-    assert crops.dtype == np.uint8
-    assert model.boxes_.shape == (2, 2, 4)
-    assert model.landmarks_.shape == model.crop_landmarks_.shape == (2, 2, 5, 2)
-    assert model.matrices_.shape == (2, 2, 2, 3)
-    assert model.probabilities_.shape == (2, 2)
-    assert (model.probabilities_ > 0.9).all()
+    faces_of = model.align(pairs)
+    assert faces_of.crops.shape == (2, 2, 112, 112, 3)
+    assert faces_of.crops.dtype == np.uint8
+    boxes, landmarks = faces_of.box.reshape(2, 2, 4), faces_of.landmarks.reshape(2, 2, 5, 2)
+    in_crops, matrices = faces_of.crop_landmarks.reshape(2, 2, 5, 2), faces_of.matrix
+    matrices = matrices.reshape(2, 2, 2, 3)
+    assert faces_of.probability.shape == (4,)
+    assert (faces_of.probability > 0.9).all()
+    assert faces_of.chosen_by.tolist() == ["only face"] * 4
+    np.testing.assert_allclose(faces_of.face_size[0], np.sqrt(np.prod(boxes[0, 0, 2:] - boxes[0, 0, :2])), rtol=1e-5)
     for i, j in np.ndindex(2, 2):
-        points, box = model.landmarks_[i, j], model.boxes_[i, j]
+        points, box = landmarks[i, j], boxes[i, j]
         assert (box[:2] < points).all()
         assert (points < box[2:]).all()
-        mapped = points @ model.matrices_[i, j, :, :2].T + model.matrices_[i, j, :, 2]
-        np.testing.assert_allclose(model.crop_landmarks_[i, j], mapped, atol=1e-3)
+        mapped = points @ matrices[i, j, :, :2].T + matrices[i, j, :, 2]
+        np.testing.assert_allclose(in_crops[i, j], mapped, atol=1e-3)
         assert np.abs(mapped - template(112, 0.1)).max() < 8
-    np.testing.assert_array_equal(model.landmarks_[0, 1], model.landmarks_[1, 0])
-    shift = model.landmarks_[1, 1] - model.landmarks_[0, 0]
+    np.testing.assert_array_equal(landmarks[0, 1], landmarks[1, 0])
+    shift = landmarks[1, 1] - landmarks[0, 0]
     assert np.abs(shift - [7, 9]).max() < 2
 
 
 def test_landmarks_of_single_images_and_of_a_missing_face():
-    model = aligner(keep_landmarks=True, on_missing="crop")
-    model.fit_transform([small_face(), noise(1)[0]])
-    assert model.boxes_.shape == (2, 4)
-    assert np.isfinite(model.landmarks_[0]).all()
-    assert np.isnan(model.landmarks_[1]).all()
-    assert np.isnan(model.boxes_[1]).all()
-    assert np.isfinite(model.matrices_).all()
+    found = aligner(on_missing="crop").align([small_face(), noise(1)[0]])
+    assert found.box.shape == (2, 4)
+    assert np.isfinite(found.landmarks[0]).all()
+    assert np.isnan(found.landmarks[1]).all()
+    assert np.isnan(found.box[1]).all()
+    assert np.isfinite(found.matrix).all()
+    assert found.reason.tolist() == [None, "no face was found"]
+    assert found.chosen_by.tolist() == ["only face", "center"]
 
 
-def test_nothing_is_kept_unless_asked_for():
+def test_only_fit_transform_leaves_state():
     model = aligner().fit([small_face()])
+    before = dict(vars(model))
     model.transform([small_face()])
-    assert {name for name in vars(model) if name.endswith("_")} == {"counts_", "missing_"}
+    model.align([small_face()])
+    assert vars(model) == before
+    model.fit_transform([small_face()])
+    assert model.counts_ == {"images": 1, "found": 1, "missing": 0, "several": 0}
 
 
 def test_shared_pairs_hold_one_crop_for_a_photo(tmp_path):
@@ -121,13 +128,14 @@ def montage():
 
 
 def test_many_faces(montage):
-    model = aligner(keep_landmarks=True, min_face_size=0.12, min_probability=0.7)
+    model = aligner(min_face_size=0.12, min_probability=0.7)
     chosen = {}
     for select in ("largest", "confident", "central"):
-        model.set_params(select=select).fit_transform([montage])
-        assert model.counts_ == {"images": 1, "found": 1, "missing": 0, "several": 1}
-        left, _, right, _ = model.boxes_[0]
-        chosen[select] = (left + right) / 2, model.probabilities_[0]
+        found = model.set_params(select=select).align([montage])
+        assert found.counts == {"images": 1, "found": 1, "missing": 0, "several": 1}
+        assert found.chosen_by.tolist() == [select]
+        left, _, right, _ = found.box[0]
+        chosen[select] = (left + right) / 2, found.probability[0]
     assert 40 < chosen["largest"][0] < 120
     assert 200 < chosen["central"][0] < 260
     assert chosen["confident"][0] < 340  # not the blurred one
@@ -149,7 +157,7 @@ def test_files_without_a_face_are_named_up_to_five(tmp_path):
     with pytest.raises(ImageError) as caught:
         aligner().fit_transform([(files[0], blank) for blank in files[1:]])
     named = "; ".join(f"file {name!r}" for name in files[2:6])
-    expected = f"no face was found in 7 of 8 images: this one; {named}; and 2 more (see missing_)."
+    expected = f"no face was found in 7 of 8 images: this one; {named}; and 2 more (see FaceAligner.align)."
     assert caught.value.message.startswith(expected)
     assert (caught.value.row, caught.value.column, caught.value.path) == (0, 1, files[1])
 
@@ -161,11 +169,12 @@ def test_missing_faces_are_counted_and_named_up_to_five():
     with pytest.warns(RuntimeWarning, match="no face was found in 7 of 8 images") as caught:
         crops = model.fit_transform(pairs)
     message = str(caught[0].message)
-    assert "row 4, column 1; and 2 more (see missing_)" in message
+    assert "row 4, column 1; and 2 more (see FaceAligner.align)" in message
     assert "row 5" not in message
-    assert "centre is used" in message
+    assert "center is used" in message
     assert model.counts_ == {"images": 8, "found": 1, "missing": 7, "several": 0}
-    assert model.missing_.tolist() == [[i, 1] for i in range(7)] + [[7, 0], [7, 1]]
+    again = model.set_params(on_missing="crop").align(pairs)
+    assert again.missing.tolist() == [[i, 1] for i in range(7)] + [[7, 0], [7, 1]]
     assert crops.shape == (8, 2, 48, 48, 3)
 
 
@@ -177,7 +186,7 @@ def test_centre_crop_without_a_word():
         warnings.simplefilter("error")
         (crop,) = model.fit_transform([blank])
     assert model.counts_["missing"] == 1
-    assert model.missing_.tolist() == [0]
+    assert model.align([blank]).missing.tolist() == [0]
     halved = blank[:, 10:50].reshape(20, 2, 20, 2, 3).mean(axis=(1, 3))
     assert np.abs(crop - halved).max() <= 1
 
@@ -207,7 +216,9 @@ def test_transform_needs_no_fit():
         {"min_face_size": 0},
         {"min_probability": 1.1},
         {"max_size": 10},
-        {"on_missing": "skip"},
+        {"on_missing": "skip it"},
+        {"n_frames": 0},
+        {"matcher": 3},
         {"batch_size": 0},
         {"cache": 3},
         {"device": None},
@@ -233,7 +244,7 @@ def test_batches_of_any_size_give_the_same():
         aligner(batch_size=size, on_missing="crop").fit_transform(images) for size in (1, 3, 32)
     ]
     for other in crops[1:]:
-        assert np.abs(other.astype(int) - crops[0]).max() <= 2
+        np.testing.assert_array_equal(other, crops[0])
 
 
 def test_crops_are_not_kept_in_the_estimator():
@@ -273,9 +284,9 @@ def test_crops_do_not_depend_on_threads_or_batch():
     try:
         for threads, batch_size in ((1, 1), (2, 5), (1, 3)):
             torch.set_num_threads(threads)
-            model = aligner(size=112, batch_size=batch_size, keep_landmarks=True)
-            crops.append(model.fit_transform(images))
-            np.testing.assert_array_equal(model.landmarks_, np.round(model.landmarks_, 2))
+            found = aligner(size=112, batch_size=batch_size).align(images)
+            crops.append(found.crops)
+            np.testing.assert_array_equal(found.landmarks, np.round(found.landmarks, 2))
     finally:
         torch.set_num_threads(before)
     np.testing.assert_array_equal(crops[0], crops[1])

@@ -112,9 +112,9 @@ def astronaut():
 
     crops = {}
     for margin in (0.0, 0.25):
-        aligner = FaceAligner(160, margin=margin, keep_landmarks=True, device="cpu")
-        crop = aligner.fit_transform([data.astronaut()])[0]
-        crops[margin] = crop, aligner.crop_landmarks_[0]
+        aligner = FaceAligner(160, margin=margin, device="cpu")
+        faces = aligner.align([data.astronaut()])
+        crops[margin] = faces.crops[0], faces.crop_landmarks[0]
     return crops
 
 
@@ -134,13 +134,14 @@ def test_agreement_with_dlib_on_many_faces(shared_data):
 
     people = sorted((shared_data / "data" / "lfw").iterdir())[2900::70]  # not measured on
     paths = np.array([str(min(person.glob("*.jpg"))) for person in people], dtype=object)
-    aligner = FaceAligner(224, margin=0.25, keep_landmarks=True, on_missing="crop", device="cpu")
-    crops = aligner.fit_transform(paths)
+    aligner = FaceAligner(224, margin=0.25, on_missing="crop", device="cpu")
+    faces = aligner.align(paths)
+    crops = faces.crops
     exact = [dlib_landmarks(crop, margin=0.25) for crop in crops]
     plain = [iou(fitted_shape(c, margin=0.25), e, 224) for c, e in zip(crops, exact, strict=True)]
     known = [
         iou(fitted_shape(c, points=p), e, 224)
-        for c, p, e in zip(crops, aligner.crop_landmarks_, exact, strict=True)
+        for c, p, e in zip(crops, faces.crop_landmarks, exact, strict=True)
     ]
     assert np.median(plain) >= 0.89
     assert np.median(known) >= 0.90

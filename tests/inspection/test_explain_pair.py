@@ -462,4 +462,4 @@ def test_pairs_of_an_aligner(tmp_path):
     assert laid.shape == (64, 96)
     assert np.isnan(laid[:, :15]).all()  # beside the central square
     assert np.isfinite(laid[:, 17:79]).all()
-    assert not hasattr(aligner, "matrices_")
+    assert not hasattr(aligner, "counts_")

@@ -1,0 +1,395 @@
+"""From the faces of single pictures to the cells of a table: which face, and what remains."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from ..images.engine import Results
+from ..images.errors import ImageError
+from ..images.missing import MissingFace
+from ..images.table import ImageTable
+from ._aligned import AlignedFaces
+from ._matching import Candidates, Match, match_faces
+from ._stored_faces import NO_FACE, PictureFaces, crop_matrix
+
+_SHOWN = 5  # rows named in a message
+_NO_FACE_FOUND = "no face was found"
+_ADVICE = (
+    "Take photographs in which the face is upright, seen from the front and not small. A smaller "
+    "min_face_size or min_probability of FaceAligner finds more; with "
+    'on_missing="skip" such pictures are left out, with on_missing="warn" or "crop" their center '
+    "is taken instead."
+)
+
+
+class _Picture(NamedTuple):
+    """One picture or frame."""
+
+    source: int
+    frame: int  # -1 for a picture
+    time: float
+    faces: PictureFaces | None  # None if it cannot be read
+    reason: str | None  # why it has no face
+
+
+class _Choice(NamedTuple):
+    """A picture and the face that is taken, if one is."""
+
+    picture: int
+    face: int
+    how: str | None
+    similarity: float = np.nan
+
+    @property
+    def used(self) -> bool:
+        """Whether it gives a crop."""
+        return self.how is not None
+
+
+class Alignment:
+    """The faces of a table.
+
+    Parameters
+    ----------
+    table : ImageTable
+    results : Results
+        With `PictureFaces` for every picture and frame.
+    chosen : callable
+        Returns which face of a picture is taken without a comparison.
+    on_missing, select, matcher
+        As for `FaceAligner`.
+    crop_of : ndarray of shape (5, 2)
+        Where the landmarks of a crop are.
+    size : int
+        Side of the crop.
+    """
+
+    def __init__(
+        self,
+        table: ImageTable,
+        results: Results,
+        chosen: Callable[[PictureFaces], int],
+        *,
+        on_missing: str,
+        select: str,
+        matcher: Any,
+        crop_of: np.ndarray,
+        size: int,
+    ) -> None:
+        self.table, self.results, self.chosen = table, results, chosen
+        self.on_missing, self.select, self.matcher = on_missing, select, matcher
+        self.crop_of, self.size = crop_of, size
+        self.pictures: list[_Picture] = []
+        self.of_source = [self._list_pictures(i) for i in range(len(table.sources))]
+        self.choices: dict[_Choice, int] = {}  # -> number, in the order of appearance
+
+    def _list_pictures(self, source: int) -> list[int]:
+        """Append the pictures of a source; return their numbers."""
+        first = len(self.pictures)
+        if source in self.results.errors:
+            reason = self.results.errors[source].message
+            self.pictures.append(_Picture(source, -1, np.nan, None, reason))
+        elif source in self.results.frames:
+            for number, seconds, faces in self.results.frames[source]:
+                reason = None if faces.n_faces else _NO_FACE_FOUND
+                self.pictures.append(_Picture(source, number, seconds, faces, reason))
+        else:
+            faces = self.results.values[source]
+            reason = None if faces.n_faces else _NO_FACE_FOUND
+            self.pictures.append(_Picture(source, -1, np.nan, faces, reason))
+        return list(range(first, len(self.pictures)))
+
+    def assemble(self, *, shared: bool) -> AlignedFaces:
+        """Choose the faces, and put them together.
+
+        Parameters
+        ----------
+        shared : bool
+            Whether cells with the same picture hold the same crop.
+
+        Returns
+        -------
+        AlignedFaces
+
+        Raises
+        ------
+        ImageError
+            If a picture has no face, and `on_missing` is ``"raise"``.
+        """
+        self._refuse_missing()
+        cells = self._choose_all()
+        lines = _Lines(self, cells)
+        crops = self._crops(cells, shared)
+        return AlignedFaces(crops, self._count(), **lines.arrays())
+
+    def _count(self) -> dict[str, int]:
+        n_faces = [0 if p.faces is None else p.faces.n_faces for p in self.pictures]
+        return {
+            "images": len(n_faces),
+            "found": sum(n > 0 for n in n_faces),
+            "missing": sum(n == 0 for n in n_faces),
+            "several": sum(n > 1 for n in n_faces),
+        }
+
+    def _choose_all(self) -> list[NDArray[np.intp]]:
+        """Return the numbers of the choices of every cell, in the order of rows and columns."""
+        if self.select == "match":
+            return self._match_all()
+        known: dict[int, NDArray[np.intp]] = {}
+        cells = []
+        for template in self.table.index.ravel().tolist():
+            if template not in known:
+                known[template] = self._numbers(self._choose(self._members(template)))
+            cells.append(known[template])
+        return cells
+
+    def _members(self, template: int) -> list[int]:
+        """Return the pictures of a template; of a video its frames."""
+        sources = self.table.template(template).tolist()
+        return [picture for source in sources for picture in self.of_source[source]]
+
+    def _choose(
+        self, members: Sequence[int], matches: dict[int, Match] | None = None
+    ) -> list[_Choice]:
+        """Choose the face of each picture of a template."""
+        with_face = {
+            self.pictures[i].source for i in members if self.pictures[i].reason is None
+        }  # of a video a frame at least
+        return [self._choose_one(i, with_face, (matches or {}).get(i)) for i in members]
+
+    def _choose_one(self, number: int, with_face: set[int], match: Match | None) -> _Choice:
+        picture = self.pictures[number]
+        faces = picture.faces
+        if faces is None:
+            return _Choice(number, NO_FACE, None)
+        if faces.n_faces == 0:
+            takes_center = self.on_missing in ("warn", "crop") and picture.source not in with_face
+            return _Choice(number, NO_FACE, "center" if takes_center else None)
+        if match is not None:
+            how = "match" if faces.n_faces > 1 else "only face"
+            return _Choice(number, match.face, how, match.similarity)
+        how = "largest" if self.select == "match" else self.select
+        return _Choice(number, self.chosen(faces), how if faces.n_faces > 1 else "only face")
+
+    def _numbers(self, choices: list[_Choice]) -> NDArray[np.intp]:
+        numbers = [self.choices.setdefault(choice, len(self.choices)) for choice in choices]
+        return np.array(numbers, dtype=np.intp)
+
+    def _match_all(self) -> list[NDArray[np.intp]]:
+        pairs = {tuple(pair) for pair in self.table.index.tolist()}
+        members = {pair: [self._members(template) for template in pair] for pair in pairs}
+        unclear = {pair for pair in pairs if self._is_unclear(members[pair])}
+        pictures = {i for pair in unclear for cell in members[pair] for i in cell}
+        embeddings = self._embed(sorted(pictures))
+        known: dict[tuple[int, ...], list[NDArray[np.intp]]] = {}
+        for pair in pairs:
+            matches: list[dict[int, Match]] = [{}, {}]
+            if pair in unclear:
+                templates = [self._candidates(cell, embeddings) for cell in members[pair]]
+                for matched, cell, found in zip(
+                    matches, members[pair], match_faces(templates), strict=True
+                ):
+                    matched.update({cell[match.picture]: match for match in found})
+            known[pair] = [
+                self._numbers(self._choose(cell, matched))
+                for cell, matched in zip(members[pair], matches, strict=True)
+            ]
+        return [cell for pair in self.table.index.tolist() for cell in known[tuple(pair)]]
+
+    def _is_unclear(self, cells: Sequence[Sequence[int]]) -> bool:
+        """Whether faces must be compared: a picture shows several, and both cells have one."""
+        counts = [
+            [faces.n_faces for i in cell if (faces := self.pictures[i].faces) is not None]
+            for cell in cells
+        ]
+        return all(any(cell) for cell in counts) and max(map(max, counts)) > 1
+
+    def _embed(self, pictures: Sequence[int]) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return the unit embedding of each face of some pictures, by picture and face."""
+        keys, crops = [], []
+        for i in pictures:
+            faces = self.pictures[i].faces
+            if faces is not None:
+                numbers = [number for number in faces.crops if number != NO_FACE]
+                keys += [(i, number) for number in numbers]
+                crops += [faces.crops[number] for number in numbers]
+        if not crops:
+            return {}
+        matcher, images = self.matcher, np.stack(crops)
+        try:
+            check_is_fitted(matcher)
+        except NotFittedError:
+            matcher = clone(matcher).fit(images)
+        embeddings = np.asarray(matcher.transform(images), dtype=np.float64)
+        if embeddings.shape[:1] != (len(crops),) or embeddings.ndim != 2:
+            raise ValueError(
+                f"matcher made an array of shape {embeddings.shape} of {len(crops)} crops, "
+                f"expected ({len(crops)}, d): one embedding for each"
+            )
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        units = embeddings / np.where(lengths == 0, 1, lengths)
+        return dict(zip(keys, units, strict=True))
+
+    def _candidates(
+        self, cell: Sequence[int], embeddings: dict[tuple[int, int], NDArray[np.float64]]
+    ) -> Candidates:
+        positions, numbers, vectors, sizes = [], [], [], []
+        for position, i in enumerate(cell):
+            faces = self.pictures[i].faces
+            for number in range(0 if faces is None else len(faces.faces.boxes)):
+                assert faces is not None
+                left, top, right, bottom = faces.faces.boxes[number].tolist()
+                positions.append(position)
+                numbers.append(number)
+                vectors.append(embeddings[i, number])
+                sizes.append((right - left) * (bottom - top))
+        arrays = (np.array(values) for values in (positions, numbers, vectors, sizes))
+        return Candidates(*arrays)
+
+    def crop(self, choice: _Choice) -> np.ndarray:
+        """Return the crop of a choice; the same array for each that takes the same face."""
+        faces = self.pictures[choice.picture].faces
+        assert faces is not None
+        return faces.crops[choice.face]
+
+    def _crops(self, cells: list[NDArray[np.intp]], shared: bool) -> NDArray[Any]:
+        """Return one crop, a list of crops, or a placeholder for each cell."""
+        choices = list(self.choices)
+        shape = self.table.index.shape
+        plain = self.table.offsets is None and not self.results.frames
+        if plain and not shared and all(choice.used for choice in choices):
+            dense = np.empty((len(cells), self.size, self.size, 3), dtype=np.uint8)
+            for i, numbers in enumerate(cells):
+                dense[i] = self.crop(choices[numbers[0]])
+            return dense.reshape(*shape, *dense.shape[1:])
+        crops = np.empty(len(cells), dtype=object)
+        for i, numbers in enumerate(cells):
+            used = [self.crop(choices[n]) for n in numbers if choices[n].used]
+            if not used:
+                crops[i] = self._placeholder(i, choices[numbers[0]])
+            else:
+                crops[i] = used if len(used) > 1 else used[0]
+        return crops.reshape(shape)
+
+    def _placeholder(self, cell: int, choice: _Choice) -> MissingFace:
+        first = self.pictures[choice.picture]
+        row, column = divmod(cell, 2) if self.table.is_pairs else (cell, None)
+        return MissingFace(first.reason or _NO_FACE_FOUND, row, column, self.path(first.source))
+
+    def path(self, source: int) -> str | None:
+        """Return the file of a source; None for an object."""
+        item = self.table.sources[source]
+        return os.fspath(item) if isinstance(item, (str, os.PathLike)) else None
+
+    def _without(self) -> list[int]:
+        """Return the sources without a face: pictures, and videos in all frames."""
+        return [
+            source
+            for source, pictures in enumerate(self.of_source)
+            if all(
+                (faces := self.pictures[i].faces) is not None and not faces.n_faces
+                for i in pictures
+            )
+        ]
+
+    def _missing_message(self, sources: Sequence[int]) -> str:
+        return f"{_NO_FACE_FOUND} in {len(sources)} of {len(self.of_source)} images"
+
+    def _refuse_missing(self) -> None:
+        without = self._without() if self.on_missing == "raise" else []
+        if not without:
+            return
+        message = self._missing_message(without)
+        if len(without) > 1:
+            others = [self.table.name(source) for source in without[1:_SHOWN]]
+            message += f": this one; {'; '.join(others + _more(without))}"
+        raise ImageError(f"{message}. {_ADVICE}", **self.table.where(without[0]))
+
+    def report_missing(self) -> None:
+        """Warn of pictures without a face, if that is asked for."""
+        without = self._without() if self.on_missing == "warn" else []
+        if without:
+            places = [self.table.place(source) for source in without[:_SHOWN]]
+            warnings.warn(
+                f"{self._missing_message(without)}: {'; '.join(places + _more(without))}. Their "
+                "center is used.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def _more(sources: Sequence[int]) -> list[str]:
+    if len(sources) <= _SHOWN:
+        return []
+    return [f"and {len(sources) - _SHOWN} more (see FaceAligner.align)"]
+
+
+class _Lines:
+    """The columns of `AlignedFaces`."""
+
+    def __init__(self, alignment: Alignment, cells: list[NDArray[np.intp]]) -> None:
+        self.alignment, self.choices = alignment, list(alignment.choices)
+        self.lengths = np.array([len(numbers) for numbers in cells])
+        self.numbers = np.concatenate(cells)
+        used = np.array([choice.used and choice.face != NO_FACE for choice in self.choices])
+        self.has_face = np.array([used[numbers].any() for numbers in cells])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every attribute but crops and counts."""
+        table, cell = self.alignment.table, np.repeat(np.arange(len(self.lengths)), self.lengths)
+        width = 2 if table.is_pairs else 1
+        starts = np.cumsum(self.lengths) - self.lengths
+        of_choices = self._of_choices()
+        return {
+            "row": cell // width,
+            "column": cell % width,
+            "position": np.arange(len(cell)) - starts[cell],
+            "is_missing": ~self.has_face.reshape(table.index.shape),
+            **{name: values[self.numbers] for name, values in of_choices.items()},
+        }
+
+    def _of_choices(self) -> dict[str, NDArray[Any]]:
+        pictures = [self.alignment.pictures[choice.picture] for choice in self.choices]
+        n = len(pictures)
+        counts = [0 if p.faces is None else p.faces.n_faces for p in pictures]
+        columns: dict[str, NDArray[Any]] = {
+            "path": _objects([self.alignment.path(p.source) for p in pictures]),
+            "frame": np.array([p.frame for p in pictures], dtype=np.intp),
+            "time": np.array([p.time for p in pictures], dtype=np.float64),
+            "n_faces": np.array(counts, dtype=np.intp),
+            "face": np.array([choice.face for choice in self.choices], dtype=np.intp),
+            "chosen_by": _objects([choice.how for choice in self.choices]),
+            "similarity": np.array([choice.similarity for choice in self.choices]),
+            "reason": _objects([p.reason for p in pictures]),
+            "box": np.full((n, 4), np.nan, np.float32),
+            "probability": np.full(n, np.nan, np.float32),
+            "landmarks": np.full((n, 5, 2), np.nan, np.float32),
+            "matrix": np.full((n, 2, 3), np.nan),
+        }
+        for i, (choice, picture) in enumerate(zip(self.choices, pictures, strict=True)):
+            faces = picture.faces
+            if faces is None or not choice.used:
+                continue
+            columns["matrix"][i] = crop_matrix(
+                faces, choice.face, self.alignment.crop_of, self.alignment.size
+            )
+            if choice.face != NO_FACE:
+                columns["box"][i] = faces.faces.boxes[choice.face]
+                columns["probability"][i] = faces.faces.probabilities[choice.face]
+                columns["landmarks"][i] = faces.faces.landmarks[choice.face]
+        return columns
+
+
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,102 @@
+"""In a pair, the faces of both templates that are most alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EQUAL = 1e-6  # similarities that differ by less are equal
+
+
+class Candidates(NamedTuple):
+    """The faces of one template.
+
+    Attributes
+    ----------
+    pictures : ndarray of shape (m,), int
+        Position in the template of the picture of each face.
+    faces : ndarray of shape (m,), int
+        Number of each face in its picture.
+    embeddings : ndarray of shape (m, d), float
+        Of L2 norm 1.
+    sizes : ndarray of shape (m,), float
+        Areas of the faces.
+    """
+
+    pictures: NDArray[np.intp]
+    faces: NDArray[np.intp]
+    embeddings: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+
+
+class Match(NamedTuple):
+    """The chosen face of one picture.
+
+    Attributes
+    ----------
+    picture : int
+        Position in the template.
+    face : int
+        Number in the picture.
+    similarity : float
+        Cosine similarity to the chosen face of the other template; for further pictures of a
+        template to the mean of both faces.
+    """
+
+    picture: int
+    face: int
+    similarity: float
+
+
+def match_faces(templates: Sequence[Candidates]) -> list[list[Match]]:
+    """Choose one face in each picture of two templates.
+
+    The two faces, one of each template, whose embeddings are most alike are the seeds. In every
+    other picture the face that is most like both is taken. Of equally similar faces the larger
+    one is taken.
+
+    Parameters
+    ----------
+    templates : sequence of two Candidates
+        Each has one face at least.
+
+    Returns
+    -------
+    list of two lists of Match
+        For each template its pictures that have a face, in their order.
+    """
+    first, second = templates
+    similarity = first.embeddings @ second.embeddings.T
+    sizes = np.add.outer(first.sizes, second.sizes)
+    seeds = np.unravel_index(_best(similarity.ravel(), sizes.ravel()), similarity.shape)
+    top = float(similarity[seeds])
+    both = first.embeddings[seeds[0]] + second.embeddings[seeds[1]]
+    length = np.linalg.norm(both)
+    both = both / length if length else both
+    return [
+        _choose(template, int(seed), top, template.embeddings @ both)
+        for template, seed in zip(templates, seeds, strict=True)
+    ]
+
+
+def _choose(
+    template: Candidates, seed: int, top: float, similarity: NDArray[np.float64]
+) -> list[Match]:
+    chosen = []
+    for picture in np.unique(template.pictures).tolist():
+        if picture == template.pictures[seed]:
+            chosen.append(Match(picture, int(template.faces[seed]), top))
+            continue
+        rows = np.flatnonzero(template.pictures == picture)
+        best = rows[_best(similarity[rows], template.sizes[rows])]
+        chosen.append(Match(picture, int(template.faces[best]), float(similarity[best])))
+    return chosen
+
+
+def _best(similarity: NDArray[np.float64], sizes: NDArray[np.float64]) -> int:
+    """Return the position of the highest similarity; of equal ones that of the largest face."""
+    equal = np.flatnonzero(similarity >= similarity.max() - _EQUAL)
+    return int(equal[np.argmax(sizes[equal])])

@@ -1,0 +1,165 @@
+"""The faces of a picture, and where they are stored: detections and crops, each by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..images.engine import ArrayResults
+from ..utils._store import EmbeddingStore
+from ._detection import Faces
+from ._geometry import centre_square, fit_similarity
+
+MOST_FACES = 16  # of a picture that are kept, the largest ones
+NO_FACE = -1  # number of the crop that shows the center of a picture
+
+_DETECTION = np.dtype(
+    [
+        ("n_faces", np.int32),
+        ("height", np.int32),
+        ("width", np.int32),
+        ("boxes", np.float32, (MOST_FACES, 4)),
+        ("probabilities", np.float32, (MOST_FACES,)),
+        ("landmarks", np.float32, (MOST_FACES, 5, 2)),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class PictureFaces:
+    """All faces of one picture, and the crops of some.
+
+    Attributes
+    ----------
+    shape : tuple of (int, int)
+        Height and width of the picture.
+    faces : Faces
+        The largest ones, up to `MOST_FACES`, from large to small.
+    n_faces : int
+        How many there are in all.
+    crops : dict of int to ndarray
+        Crop of each face that is needed, by its number; `NO_FACE` is the center of the picture.
+    """
+
+    shape: tuple[int, int]
+    faces: Faces
+    n_faces: int
+    crops: dict[int, np.ndarray]
+
+
+#: Says which crops of a picture are needed: numbers of faces.
+Needed = Callable[[PictureFaces], list[int]]
+
+
+class StoredFaces:
+    """Keeps detections by picture, and crops by picture and face.
+
+    Detections do not depend on which face is chosen, so that another choice detects nothing again.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    detections : str
+        Namespace: the settings of the detection.
+    crops : str
+        Namespace: those and the settings of the crop.
+    size : int
+        Side of the crop.
+    needed : callable
+    """
+
+    def __init__(
+        self, store: EmbeddingStore, detections: str, crops: str, size: int, needed: Needed
+    ) -> None:
+        self.store, self.needed = store, needed
+        self.detections = ArrayResults(store, detections, _DETECTION)
+        self.crops = ArrayResults(store, crops, (np.uint8, (size, size, 3)))
+        self.without_crops: dict[bytes, PictureFaces] = {}
+
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, PictureFaces]:
+        """Return the pictures whose detections and needed crops are stored.
+
+        Those of which only the detections are go to `without_crops`.
+        """
+        detected = {
+            digest: _from_record(record)
+            for digest, record in self.detections.get_many(digests).items()
+        }
+        numbers = {digest: self.needed(faces) for digest, faces in detected.items()}
+        keys = [_crop_key(digest, i) for digest, needed in numbers.items() for i in needed]
+        crops = self.crops.get_many(keys)
+        complete = {}
+        for digest, faces in detected.items():
+            there = {i: crops.get(_crop_key(digest, i)) for i in numbers[digest]}
+            faces.crops.update({i: crop for i, crop in there.items() if crop is not None})
+            if len(faces.crops) == len(there):
+                complete[digest] = faces
+            else:
+                self.without_crops[digest] = faces
+        return complete
+
+    def put_many(self, results: Mapping[bytes, PictureFaces]) -> None:
+        """Store detections and crops."""
+        new = {key: faces for key, faces in results.items() if key not in self.without_crops}
+        self.detections.put_many({key: _to_record(faces) for key, faces in new.items()})
+        self.crops.put_many(
+            {
+                _crop_key(digest, i): crop
+                for digest, faces in results.items()
+                for i, crop in faces.crops.items()
+            }
+        )
+        for digest in results:
+            self.without_crops.pop(digest, None)
+
+    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return the pictures that the caller shall compute, as no other process does."""
+        claimed = self.crops.claim(digests)
+        done = self.get_many(sorted(claimed))  # by another process, since it was last looked up
+        self.release(done)
+        return claimed - done.keys()
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Give claims back."""
+        self.crops.release(digests)
+
+
+def largest_first(faces: Faces, shape: tuple[int, int]) -> PictureFaces:
+    """Sort the faces of a picture by size, and leave out those beyond `MOST_FACES`."""
+    left, top, right, bottom = faces.boxes.T
+    order = np.argsort(-(right - left) * (bottom - top), kind="stable")[:MOST_FACES]
+    kept = Faces(*(array[order] for array in faces))
+    return PictureFaces(shape, kept, len(faces.boxes), {})
+
+
+def crop_matrix(
+    picture: PictureFaces, number: int, target: np.ndarray, size: int
+) -> np.ndarray:
+    """Return the affine map from a picture to the crop of one of its faces, or of its center."""
+    if number == NO_FACE:
+        return centre_square(picture.shape, size)
+    return fit_similarity(picture.faces.landmarks[number], target)
+
+
+def _crop_key(digest: bytes, face: int) -> bytes:
+    return hashlib.blake2b(digest + face.to_bytes(2, "big", signed=True), digest_size=20).digest()
+
+
+def _to_record(picture: PictureFaces) -> np.ndarray:
+    record = np.zeros((), _DETECTION)
+    record["n_faces"] = picture.n_faces
+    record["height"], record["width"] = picture.shape
+    k = len(picture.faces.boxes)
+    for name in ("boxes", "probabilities", "landmarks"):
+        record[name][:k] = getattr(picture.faces, name)
+    return record
+
+
+def _from_record(record: np.ndarray) -> PictureFaces:
+    k = min(int(record["n_faces"]), MOST_FACES)
+    arrays = (record[name][:k].copy() for name in ("boxes", "probabilities", "landmarks"))
+    shape = int(record["height"]), int(record["width"])
+    return PictureFaces(shape, Faces(*arrays), int(record["n_faces"]), {})

@@ -1,0 +1,492 @@
+"""Compute something from every picture of a table, once for each distinct picture."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+
+from ..utils._store import EmbeddingStore, FileKey
+from .errors import ImageError
+from .missing import MissingFace
+from .read import file_key, image_digest, read_image
+from .table import ImageTable
+
+_logger = logging.getLogger(__name__)
+_READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
+_POLL_SECONDS = 0.05
+_END: Any = object()
+
+#: Reads the pictures of one source: its number, its time and its pixels, for each.
+ReadFrames = Callable[[Any], Iterator[tuple[int, float, np.ndarray]]]
+
+
+class ResultStore(Protocol):
+    """Where results are kept by the digest of their picture, for other calls and processes."""
+
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
+        """Return the stored results among those asked for."""
+
+    def put_many(self, results: Mapping[bytes, Any]) -> None:
+        """Store results."""
+
+    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return the digests that the caller shall compute, as no other process does."""
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Give claims back."""
+
+
+class ArrayResults:
+    """Results of one fixed type, as bytes in an `EmbeddingStore`.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    namespace : str
+        What is computed: results are kept apart by it.
+    dtype : numpy.dtype
+        Type of one result; may have a shape, as ``np.dtype((np.float32, 512))``.
+    """
+
+    def __init__(self, store: EmbeddingStore, namespace: str, dtype: Any) -> None:
+        self.store, self.dtype = store, np.dtype(dtype)
+        self.namespace = f"{namespace}:{self.dtype.itemsize}"  # a value of another size is no hit
+
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
+        """Return the stored results among those asked for."""
+        results: dict[bytes, Any] = {}
+        step = max(1, _READ_BYTES // self.dtype.itemsize)
+        for start in range(0, len(digests), step):
+            part = self.store.get_many(self.namespace, digests[start : start + step])
+            for digest, value in part.items():
+                flat = np.frombuffer(value, self.dtype.base)
+                results[digest] = flat.reshape(self.dtype.shape)
+        return results
+
+    def put_many(self, results: Mapping[bytes, Any]) -> None:
+        """Store results."""
+        base = self.dtype.base
+        values = {key: np.asarray(value, base).tobytes() for key, value in results.items()}
+        self.store.put_many(self.namespace, values)
+
+    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return the digests that the caller shall compute, as no other process does."""
+        return self.store.claim(self.namespace, digests)
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Give claims back."""
+        self.store.release(self.namespace, digests)
+
+
+class FrameResult(NamedTuple):
+    """What was computed from one frame of a video.
+
+    Attributes
+    ----------
+    number : int
+        Position in the video.
+    time : float
+        Seconds since its first frame.
+    value : object
+        The result.
+    """
+
+    number: int
+    time: float
+    value: Any
+
+
+@dataclass
+class Results:
+    """What was computed from the sources of a table.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_sources, ...)
+        Result of each picture; None (of type object) for videos and for sources with an error.
+    frames : dict of int to list of FrameResult
+        Results of the frames of each source that is a video.
+    errors : dict of int to ImageError
+        Why a source has no result, with row, column and file. Of the placeholder `MissingFace`
+        in any case; of others only where errors are returned.
+    n_pictures : int
+        Pictures and frames in all.
+    n_computed : int
+        Those that were computed; the others were duplicates or in the store.
+    """
+
+    values: NDArray[Any]
+    frames: dict[int, list[FrameResult]] = field(default_factory=dict)
+    errors: dict[int, ImageError] = field(default_factory=dict)
+    n_pictures: int = 0
+    n_computed: int = 0
+
+
+class _Picture(NamedTuple):
+    slot: int  # where its result belongs
+    source: int
+    digest: bytes
+    image: Any  # an array, or None to save memory
+    file: FileKey | None = None
+
+
+class ComputeOnce:
+    """Apply a function to every distinct picture of a table, and store the results.
+
+    Pictures are duplicates when their decoded pixels are equal. What the store holds is not
+    computed, an unchanged file that the store has met is not even decoded, and what another
+    process is computing at this moment is waited for. Pictures are decoded in threads, one batch
+    ahead, so that about three batches of them are in memory however long the table is; the frames
+    of a video come one video at a time.
+
+    Parameters
+    ----------
+    compute : callable
+        Takes a list of prepared pictures and the list of their digests, returns one result for
+        each: an item of `dtype`, or an ImageError that says why there is none.
+    dtype : numpy.dtype
+        Type of one result; may have a shape, as ``np.dtype((np.float32, 512))``, or be object.
+    prepare : callable, optional
+        Applied to each decoded picture, in the decoding threads.
+    results : ResultStore, optional
+        Keeps results for other calls, processes and runs.
+    store : EmbeddingStore, optional
+        Remembers the digests of files that have not changed.
+    batch_size : int, default=32
+        Pictures per call of `compute`.
+    n_jobs : int, optional
+        Decoding threads, as joblib counts them.
+    read_frames : callable, optional
+        Reads the frames of a video. Without it, a video is an error.
+    frames_key : str, default=""
+        What decides which frames are read, for the store.
+    is_video : callable, optional
+        Says whether a source is one.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[list[np.ndarray], list[bytes]], Sequence[Any] | NDArray[Any]],
+        *,
+        dtype: Any,
+        prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+        results: ResultStore | None = None,
+        store: EmbeddingStore | None = None,
+        batch_size: int = 32,
+        n_jobs: int | None = None,
+        read_frames: ReadFrames | None = None,
+        frames_key: str = "",
+        is_video: Callable[[Any], bool] | None = None,
+    ) -> None:
+        self.compute = compute
+        self.dtype = np.dtype(dtype)
+        self.prepare = prepare
+        self.results = results
+        self.store = store
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.read_frames = read_frames
+        self.frames_key = frames_key
+        self.is_video = is_video
+
+    def __call__(
+        self, table: ImageTable, bar: Any, *, errors: Literal["raise", "return"] = "raise"
+    ) -> Results:
+        """Compute the results of ``table.sources``.
+
+        Parameters
+        ----------
+        table : ImageTable
+        bar : object
+            Its ``update`` is called as results come.
+        errors : {"raise", "return"}, default="raise"
+            Whether the first error is raised, or all are in the results.
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        ImageError
+            If a source cannot be used, and `errors` is ``"raise"``.
+        """
+        return _Pass(self, table, bar, errors).run()
+
+
+class _Pass:
+    """One table on its way through `ComputeOnce`."""
+
+    def __init__(self, job: ComputeOnce, table: ImageTable, bar: Any, errors: str) -> None:
+        self.job, self.table, self.bar, self.errors = job, table, bar, errors
+        self.out = Results(np.empty(len(table.sources), dtype=job.dtype))
+        self.extra: list[Any] = []  # results of frames; the slots after those of the sources
+        self.slots: dict[int, list[tuple[int, int, float]]] = {}  # video -> slot, number, time
+        self.first: dict[bytes, int] = {}  # digest -> the slot its result is kept in
+        self.duplicates: dict[int, tuple[int, int]] = {}  # slot -> first slot with its pixels, source
+        self.failed: dict[int, ImageError] = {}  # slot -> why it has no result
+
+    def run(self) -> Results:
+        size = self.job.batch_size
+        batch: list[_Picture] = []
+        waiting: list[_Picture] = []
+        with ThreadPoolExecutor(effective_n_jobs(self.job.n_jobs)) as pool:
+            for pictures in _one_ahead(self._read_all(self._recall_files(), pool)):
+                batch += self._new(pictures)
+                while len(batch) >= size:
+                    waiting += self._compute(batch[:size])
+                    batch = batch[size:]
+            waiting += self._compute(batch)
+        self._await(waiting)
+        self._finish()
+        return self.out
+
+    def _finish(self) -> None:
+        """Copy the results of duplicates, and gather those of each video."""
+        for slot, (original, source) in self.duplicates.items():
+            if original in self.failed:
+                self._fail(source, self.failed[original], slot)
+            else:
+                self._set(slot, self._get(original))
+        for source, frames in self.slots.items():
+            self.out.frames[source] = [
+                FrameResult(number, seconds, self._get(slot)) for slot, number, seconds in frames
+            ]
+        videos = sum(map(len, self.slots.values())) - len(self.slots)
+        self.out.n_pictures = len(self.table.sources) + videos
+
+    def _read_all(
+        self, sources: Sequence[int], pool: ThreadPoolExecutor
+    ) -> Iterator[list[_Picture]]:
+        """Decode sources: pictures a batch at a time in threads, videos one by one."""
+        size, is_video = self.job.batch_size, self.job.is_video
+        videos: list[int] = []
+        pictures = list(sources)
+        if is_video is not None:
+            videos = [i for i in sources if is_video(self.table.sources[i])]
+            pictures = sorted(set(sources) - set(videos))
+        for start in range(0, len(pictures), size):
+            decoded = pool.map(self._decode, pictures[start : start + size])
+            yield [picture for picture in decoded if picture is not None]
+        for source in videos:
+            yield from self._decode_video(source)
+
+    def _recall_files(self) -> list[int]:
+        """Fill in stored results of files; return the remaining sources."""
+        everything = range(len(self.table.sources))
+        if self.job.store is None or self.job.results is None:
+            return list(everything)
+        keys = {i: key for i in everything if (key := file_key(self.table.sources[i]))}
+        digests = self.job.store.get_file_digests(list(keys.values()))
+        stored = {i: digests[key] for i, key in keys.items() if key in digests}
+        recalled = self._recall(stored.items())
+        return [i for i in everything if i not in recalled]
+
+    def _recall(self, pictures: Iterable[tuple[int, bytes]]) -> set[int]:
+        """Fill in the stored results of (slot, digest) pairs; return their slots."""
+        if self.job.results is None:
+            return set()
+        places: dict[bytes, list[int]] = {}
+        for slot, digest in pictures:
+            places.setdefault(digest, []).append(slot)
+        recalled: set[int] = set()
+        for digest, value in self.job.results.get_many(list(places)).items():
+            for slot in places[digest]:
+                self._set(slot, value)
+                self.first.setdefault(digest, slot)
+                recalled.add(slot)
+        _logger.debug("the store had %d images", len(recalled))
+        self.bar.update(len(recalled))
+        return recalled
+
+    def _decode(self, source: int) -> _Picture | None:
+        item = self.table.sources[source]
+        try:
+            if isinstance(item, MissingFace):
+                raise item.error()
+            file = file_key(item) if self.job.store is not None else None
+            image = read_image(item)
+            return self._picture(source, source, image)._replace(file=file)
+        except ImageError as error:
+            self._fail(source, error)
+            return None
+
+    def _picture(self, slot: int, source: int, image: np.ndarray) -> _Picture:
+        digest = image_digest(image)
+        return _Picture(slot, source, digest, self.job.prepare(image) if self.job.prepare else image)
+
+    def _decode_video(self, source: int) -> Iterator[list[_Picture]]:
+        """Decode the frames of a video, unless the results of all are stored."""
+        file = file_key(self.table.sources[source])
+        stored = self._stored_frames(source, file)
+        if stored is not None:
+            yield stored
+            return
+        assert self.job.read_frames is not None
+        slots: list[tuple[int, int, float]] = []
+        digests = []
+        part: list[_Picture] = []
+        try:
+            for number, seconds, image in self.job.read_frames(self.table.sources[source]):
+                slots.append((self._new_slot(), number, seconds))
+                part.append(self._picture(slots[-1][0], source, image))
+                digests.append(part[-1].digest)
+                if len(part) == self.job.batch_size:
+                    yield part
+                    part = []
+        except ImageError as error:
+            self._fail(source, error)
+            return
+        self.slots[source] = slots
+        self._keep_frames(file, slots, digests)
+        yield part
+
+    def _frames_name(self) -> str:
+        return f"frames:1:{self.job.frames_key}"
+
+    def _stored_frames(self, source: int, file: FileKey | None) -> list[_Picture] | None:
+        """Fill in the results of all frames of a video; None if one is not stored."""
+        if file is None or self.job.store is None or self.job.results is None:
+            return None
+        key = _file_digest(file)
+        value = self.job.store.get_many(self._frames_name(), [key]).get(key)
+        if value is None:
+            return None
+        frames = np.frombuffer(value, _FRAME)
+        digests = [bytes(digest) for digest in frames["digest"]]
+        there = self.job.results.get_many(digests)
+        if not all(digest in there for digest in digests):
+            return None
+        slots = []
+        for frame, digest in zip(frames, digests, strict=True):
+            slot = self._new_slot()
+            self._set(slot, there[digest])
+            self.first.setdefault(digest, slot)
+            slots.append((slot, int(frame["number"]), float(frame["time"])))
+        self.slots[source] = slots
+        self.bar.update(1)
+        return []
+
+    def _keep_frames(
+        self, file: FileKey | None, slots: list[tuple[int, int, float]], digests: list[bytes]
+    ) -> None:
+        if file is None or self.job.store is None:
+            return
+        frames = np.empty(len(slots), _FRAME)
+        frames["number"] = [number for _, number, _ in slots]
+        frames["time"] = [seconds for *_, seconds in slots]
+        frames["digest"] = np.array([list(digest) for digest in digests], dtype=np.uint8)
+        self.job.store.put_many(self._frames_name(), {_file_digest(file): frames.tobytes()})
+
+    def _new(self, pictures: Sequence[_Picture]) -> list[_Picture]:
+        """Keep the pictures that were not met before, neither in this pass nor in the store."""
+        if self.job.store is not None:
+            self.job.store.put_file_digests({p.file: p.digest for p in pictures if p.file})
+        new = []
+        for picture in pictures:
+            original = self.first.setdefault(picture.digest, picture.slot)
+            if original == picture.slot:
+                new.append(picture)
+            else:
+                self.duplicates[picture.slot] = original, picture.source
+                self.bar.update(1)
+        recalled = self._recall((p.slot, p.digest) for p in new)
+        return [p for p in new if p.slot not in recalled]
+
+    def _compute(self, batch: list[_Picture]) -> list[_Picture]:
+        """Compute a batch, except for what another process is computing; return the latter."""
+        results = self.job.results
+        if results is None:
+            self._fill(batch)
+            return []
+        mine = results.claim([p.digest for p in batch])
+        try:
+            own = [p for p in batch if p.digest in mine]
+            own = [q for p in own if (q := self._with_image(p)) is not None]
+            self._fill(own)
+            results.put_many(
+                {p.digest: self._get(p.slot) for p in own if p.slot not in self.failed}
+            )
+        finally:
+            results.release(mine)
+        # frames are not read again for one of them: their pixels stay in memory
+        return [
+            p._replace(image=None) if p.slot == p.source else p
+            for p in batch
+            if p.digest not in mine
+        ]
+
+    def _with_image(self, picture: _Picture) -> _Picture | None:
+        return picture if picture.image is not None else self._decode(picture.source)
+
+    def _fill(self, batch: list[_Picture]) -> None:
+        if not batch:
+            return
+        values = self.job.compute([p.image for p in batch], [p.digest for p in batch])
+        self.out.n_computed += len(batch)
+        _logger.debug("computed a batch of %d images", len(batch))
+        for picture, value in zip(batch, values, strict=True):
+            if self.job.dtype.base.kind == "f" and not np.isfinite(value).all():
+                value = ImageError("the network returned NaN or infinity for this image")
+            if isinstance(value, ImageError):
+                self._fail(picture.source, value, picture.slot)
+            else:
+                self._set(picture.slot, value)
+        self.bar.update(len(batch))
+
+    def _await(self, waiting: list[_Picture]) -> None:
+        """Take over what other processes compute, or compute it if they do not deliver."""
+        while waiting:
+            recalled = self._recall((p.slot, p.digest) for p in waiting)
+            waiting = [p for p in waiting if p.slot not in recalled]
+            batch, rest = waiting[: self.job.batch_size], waiting[self.job.batch_size :]
+            waiting = rest + self._compute(batch)
+            if waiting and not recalled:
+                time.sleep(_POLL_SECONDS)
+
+    def _fail(self, source: int, error: ImageError, slot: int | None = None) -> None:
+        """Raise an error with its place, or note it; a placeholder is never raised."""
+        placed = error.at(**self.table.where(source))
+        if self.errors == "raise" and not isinstance(self.table.sources[source], MissingFace):
+            raise placed from error
+        self.out.errors.setdefault(source, placed)
+        self.failed[source if slot is None else slot] = error
+
+    def _new_slot(self) -> int:
+        self.extra.append(None)
+        return len(self.table.sources) + len(self.extra) - 1
+
+    def _get(self, slot: int) -> Any:
+        n = len(self.table.sources)
+        return self.out.values[slot] if slot < n else self.extra[slot - n]
+
+    def _set(self, slot: int, value: Any) -> None:
+        n = len(self.table.sources)
+        if slot < n:
+            self.out.values[slot] = value
+        else:
+            self.extra[slot - n] = value
+
+
+_FRAME = np.dtype([("number", np.int64), ("time", np.float64), ("digest", np.uint8, (20,))])
+
+
+def _file_digest(file: FileKey) -> bytes:
+    return image_digest(np.frombuffer(repr(file).encode(errors="surrogateescape"), np.uint8))
+
+
+def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """Yield the items of an iterator while a thread prepares the next one."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(next, items, _END)
+        while (item := future.result()) is not _END:
+            future = thread.submit(next, items, _END)
+            yield item

@@ -1,0 +1,46 @@
+"""What stands in a table for a template of which no picture can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import ImageError
+
+
+@dataclass(frozen=True)
+class MissingFace:
+    """Placeholder of a template without a usable face.
+
+    `FaceAligner` puts it into a cell, `FaceEmbedder` makes an embedding of NaN of it, and
+    detectors give such rows no score.
+
+    Parameters
+    ----------
+    reason : str
+        Why there is none, without the place.
+    row, column : int or None, default=None
+        The cell.
+    path : str or None, default=None
+        The file, if the cell holds one.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.faces import MissingFace
+    >>> print(MissingFace("no face was found", row=3, column=1).error())
+    row 3, column 1: no face was found
+    """
+
+    reason: str
+    row: int | None = None
+    column: int | None = None
+    path: str | None = None
+
+    def error(self) -> ImageError:
+        """Return the error that says the same.
+
+        Returns
+        -------
+        ImageError
+            With row, column and file.
+        """
+        return ImageError(self.reason, row=self.row, column=self.column, path=self.path)
