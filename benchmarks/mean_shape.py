@@ -41,9 +41,7 @@ def photos(folder, n):
 
 def look(folder, people, cache):
     """Return crops, the aligner's five points and dlib's 68, in pixels; every batch is let go."""
-    aligner = FaceAligner(
-        SIZE, margin=MARGIN, on_missing="crop", cache=cache, device="cpu"
-    )
+    aligner = FaceAligner(SIZE, margin=MARGIN, on_missing="crop", cache=cache, device="cpu")
     paths = photos(folder, people)
     for start in range(0, len(paths), BATCH):
         faces = aligner.align(paths[start : start + BATCH])

@@ -35,7 +35,9 @@ from sklearn_diffake.faces import FaceAligner
 reference = astronaut()
 rendered = make_face_pairs(12, n_identities=12, fake_share=0.0, size=224, random_state=1)
 donors = [rendered.data[6, 0], reference[:, ::-1]]
-places = FaceAligner().align([reference, *donors]).landmarks  # of eyes, nose and corners of the mouth, in pixels
+places = (
+    FaceAligner().align([reference, *donors]).landmarks
+)  # of eyes, nose and corners of the mouth, in pixels
 
 mask = np.zeros(reference.shape[:2])
 mask[ellipse(*places[0].mean(axis=0)[::-1], 42, 32, rotation=-0.1)] = 1.0

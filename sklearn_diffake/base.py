@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 from weakref import WeakValueDictionary
-import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import mark_single_pictures
 from ..images.engine import ArrayResults, ComputeOnce
 from ..images.table import ImageTable, image_table
+from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
-from ..utils._store import EmbeddingStore, as_store
 from ._backbones import Backbone, build_forward, find_backbone
 
 _logger = logging.getLogger(__name__)

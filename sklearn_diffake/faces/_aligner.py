@@ -17,11 +17,11 @@ from ..images.engine import ComputeOnce, Results
 from ..images.errors import ImageError
 from ..images.formats import is_video
 from ..images.table import ImageTable, image_table
+from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
-from ..utils._store import EmbeddingStore, as_store
 from ._aligned import AlignedFaces
 from ._cells import Alignment
 from ._detection import Faces, detect_faces

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..images.engine import ArrayResults
-from ..utils._store import EmbeddingStore
+from ..store import EmbeddingStore
 from ._detection import Faces
 from ._geometry import centre_square, fit_similarity
 
@@ -135,9 +135,7 @@ def largest_first(faces: Faces, shape: tuple[int, int]) -> PictureFaces:
     return PictureFaces(shape, kept, len(faces.boxes), {})
 
 
-def crop_matrix(
-    picture: PictureFaces, number: int, target: np.ndarray, size: int
-) -> np.ndarray:
+def crop_matrix(picture: PictureFaces, number: int, target: np.ndarray, size: int) -> np.ndarray:
     """Return the affine map from a picture to the crop of one of its faces, or of its center."""
     if number == NO_FACE:
         return centre_square(picture.shape, size)

@@ -13,7 +13,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
-from ..utils._store import EmbeddingStore, FileKey
+from ..store import EmbeddingStore, FileKey
 from .errors import ImageError
 from .missing import MissingFace
 from .read import file_key, image_digest, read_image
@@ -231,7 +231,9 @@ class _Pass:
         self.extra: list[Any] = []  # results of frames; the slots after those of the sources
         self.slots: dict[int, list[tuple[int, int, float]]] = {}  # video -> slot, number, time
         self.first: dict[bytes, int] = {}  # digest -> the slot its result is kept in
-        self.duplicates: dict[int, tuple[int, int]] = {}  # slot -> first slot with its pixels, source
+        self.duplicates: dict[
+            int, tuple[int, int]
+        ] = {}  # slot -> first slot with its pixels, source
         self.failed: dict[int, ImageError] = {}  # slot -> why it has no result
 
     def run(self) -> Results:
@@ -321,7 +323,9 @@ class _Pass:
 
     def _picture(self, slot: int, source: int, image: np.ndarray) -> _Picture:
         digest = image_digest(image)
-        return _Picture(slot, source, digest, self.job.prepare(image) if self.job.prepare else image)
+        return _Picture(
+            slot, source, digest, self.job.prepare(image) if self.job.prepare else image
+        )
 
     def _decode_video(self, source: int) -> Iterator[list[_Picture]]:
         """Decode the frames of a video, unless the results of all are stored."""

@@ -23,6 +23,7 @@ _COLLAPSE = 0.01  # share of the spread before training at which a network has c
 
 State = dict[str, NDArray[Any]]
 
+
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
     """Stack layers without biases, with leaky ReLUs (and non-affine norms) between them.
 

@@ -63,7 +63,9 @@ def test_landmarks_boxes_and_matrices_belong_together():
     assert faces_of.probability.shape == (4,)
     assert (faces_of.probability > 0.9).all()
     assert faces_of.chosen_by.tolist() == ["only face"] * 4
-    np.testing.assert_allclose(faces_of.face_size[0], np.sqrt(np.prod(boxes[0, 0, 2:] - boxes[0, 0, :2])), rtol=1e-5)
+    np.testing.assert_allclose(
+        faces_of.face_size[0], np.sqrt(np.prod(boxes[0, 0, 2:] - boxes[0, 0, :2])), rtol=1e-5
+    )
     for i, j in np.ndindex(2, 2):
         points, box = landmarks[i, j], boxes[i, j]
         assert (box[:2] < points).all()

@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 
-from sklearn_diffake.utils._store_owner import current_owner, is_running
-from sklearn_diffake.utils._store_sqlite import Database, get_database
-from sklearn_diffake.utils._store_tables import (
+from ._database import Database, get_database
+from ._owner import current_owner, is_running
+from ._tables import (
     check_pages,
     chunks,
     counters,
