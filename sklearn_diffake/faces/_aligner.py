@@ -256,7 +256,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         alignment = Alignment(
             table,
             results,
-            self._chosen,
+            self.chosen_face,
             on_missing=on_missing,
             select=self.select,
             matcher=self.matcher,
@@ -368,10 +368,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
 
     def _engine(self) -> ComputeOnce:
         store = as_store(self.cache)
-        stored = None
-        if store is not None:
-            names = (self._detections_namespace, self._namespace)
-            stored = StoredFaces(store, *names, self.size, self._needed)
+        stored = None if store is None else self.stored_faces(store)
         on_damage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
@@ -381,7 +378,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
             detected = {} if stored is None else stored.without_crops
-            return self._compute(images, [detected.get(digest) for digest in digests])
+            return self.find_faces(images, [detected.get(digest) for digest in digests])
 
         return ComputeOnce(
             compute,
@@ -395,10 +392,41 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             is_video=_is_video_file,
         )
 
-    def _compute(
+    @property
+    def crops_namespace(self) -> str:
+        """Text that depends on all that decides which crop `transform` makes of a picture."""
+        return f"{self._namespace}:{self.select}"
+
+    def stored_faces(self, store: EmbeddingStore) -> StoredFaces:
+        """Return the detections and crops of an aligner with these parameters in a store.
+
+        Parameters
+        ----------
+        store : EmbeddingStore
+
+        Returns
+        -------
+        StoredFaces
+        """
+        names = (self._detections_namespace, self._namespace)
+        return StoredFaces(store, *names, self.size, self._needed)
+
+    def find_faces(
         self, images: list[np.ndarray], detected: list[PictureFaces | None]
     ) -> list[PictureFaces]:
-        """Detect faces where that is not done yet, and cut the crops that are needed."""
+        """Detect faces where that is not done yet, and cut the crops that are needed.
+
+        Parameters
+        ----------
+        images : list of ndarray of shape (H, W, 3), uint8
+        detected : list of PictureFaces or None
+            Faces that are detected already, perhaps with crops.
+
+        Returns
+        -------
+        list of PictureFaces
+            Those detected already are the same objects.
+        """
         todo = [i for i, faces in enumerate(detected) if faces is None]
         found = detect_faces(
             [images[i] for i in todo],
@@ -429,10 +457,20 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             return [NO_FACE]
         if self.select == "match":
             return list(range(len(picture.faces.boxes)))
-        return [self._chosen(picture)]
+        return [self.chosen_face(picture)]
 
-    def _chosen(self, picture: PictureFaces) -> int:
-        """Return the face that is taken without a comparison."""
+    def chosen_face(self, picture: PictureFaces) -> int:
+        """Return the number of the face that is taken without a comparison.
+
+        Parameters
+        ----------
+        picture : PictureFaces
+
+        Returns
+        -------
+        int
+            -1 for the center of a picture without a face.
+        """
         if picture.n_faces == 0:
             return NO_FACE
         select = "largest" if self.select == "match" else self.select
