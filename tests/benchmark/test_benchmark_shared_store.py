@@ -163,3 +163,36 @@ def test_a_whole_benchmark_embeds_nothing_that_is_stored(tmp_path, calls):
     assert result.failures == {}
     assert result.images == {"wanted": 24, "embedded": 0, "failed": 0}
     assert calls["embedded"] == 24
+
+
+@pytest.mark.parametrize("alignment", [False, True])
+@pytest.mark.parametrize("degradation", [None, Degradation("noise", 5.0)])
+@pytest.mark.parametrize("before", ["_keep_vectors", "_keep_crops"])
+def test_an_interrupted_run_goes_on_with_the_same_bits(
+    tmp_path, calls, monkeypatch, alignment, degradation, before
+):
+    """Whether it ends before or after what a worker made of the second batch is stored."""
+    paths = save_all(noise(10), tmp_path)
+    options = {"degradation": degradation}
+    if alignment:
+        options["aligner"] = FaceAligner(20, on_missing="crop", device="cpu")
+    _, expected = benchmark(paths, EmbeddingStore(tmp_path / "whole"), **options)
+    store, really_keep, n_calls = (
+        EmbeddingStore(tmp_path / "store"),
+        getattr(Embeddings, before),
+        [],
+    )
+
+    def interrupt(self, *arguments):
+        n_calls.append(1)
+        if len(n_calls) == 2:
+            raise KeyboardInterrupt
+        return really_keep(self, *arguments)
+
+    monkeypatch.setattr(Embeddings, before, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(paths, store, **options)
+    monkeypatch.undo()
+    counts, matrix = benchmark(paths, store, **options)
+    assert counts == {"wanted": 10, "embedded": 2, "failed": 0}  # the third batch
+    np.testing.assert_array_equal(matrix, expected)
