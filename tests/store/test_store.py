@@ -301,13 +301,16 @@ def test_claims_exclude_other_threads_until_released_or_stored(store):
     assert {row[0] for row in claimed} == {a, c}
 
 
-def test_a_claim_ends_with_its_lease(store):
-    (digest,) = digests_of([0])
-    assert store.claim("model", [digest], lease=60) == {digest}
-    assert in_thread(store.claim, "model", [digest]) == set()
-    assert store.claim("model", [digest], lease=0) == {digest}
-    assert in_thread(store.claim, "model", [digest]) == {digest}
-    assert store.claim("model", [digest]) == set()
+def test_a_claim_ends_after_two_minutes_unless_it_is_renewed(store, monkeypatch):
+    now = time.time()
+    for seconds in (0, 100, 200):
+        monkeypatch.setattr(_embedding_store.time, "time", lambda seconds=seconds: now + seconds)
+        assert store.claim("model", [b"digest"]) == {b"digest"}
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + 319)
+    assert in_thread(store.claim, "model", [b"digest"]) == set()
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + 320)
+    assert in_thread(store.claim, "model", [b"digest"]) == {b"digest"}
+    assert store.claim("model", [b"digest"]) == set()
 
 
 @pytest.mark.parametrize(
