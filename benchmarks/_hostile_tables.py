@@ -5,7 +5,8 @@ import sys
 import warnings
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "datasets"))
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path += [str(TESTS), str(TESTS / "datasets")]
 import _mutating as mutating
 import tree_files
 from _hostile_media import Kind, write_clip

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-from _killing import FORK, Wrong, apart
+from _killing import FORK, Wrong, apart, fork
 from _works import Training, VideoFrames
 from _yardstick import write_jpegs
 from sklearn.model_selection import GridSearchCV
@@ -129,8 +129,7 @@ def _work(pipe, function, folder):
 def interrupt(case, rng):
     """Interrupt one run; return whether it was done before."""
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_work, args=(theirs, case.whole, case.folder / "disturbed"))
-    process.start()
+    process = fork(_work, theirs, case.whole, case.folder / "disturbed")
     theirs.close()
     ours.recv()
     process.join(rng.uniform(0, case.seconds))

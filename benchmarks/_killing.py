@@ -1,5 +1,6 @@
 """Run work in processes that are killed at random moments, and look at what they leave."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -16,8 +17,7 @@ class Wrong(AssertionError):
 def apart(function, *args):
     """Call a function in a process of its own; return what it returns."""
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_answer, args=(theirs, function, args))
-    process.start()
+    process = fork(_answer, theirs, function, args)
     theirs.close()
     try:
         failed, found = ours.recv()
@@ -36,6 +36,18 @@ def _answer(pipe, function, args):
         pipe.send((True, traceback.format_exc()))
 
 
+def fork(target, *args):
+    """Start a function in a forked process.
+
+    What is garbage here must not be collected there: the end of a decoder waits for its threads,
+    which a fork does not have.
+    """
+    gc.collect()
+    process = FORK.Process(target=target, args=args)
+    process.start()
+    return process
+
+
 def kill_within(seconds, work, rng):
     """Start `work(tell)` in a process, and kill it within `seconds` of its first sign of life.
 
@@ -47,8 +59,7 @@ def kill_within(seconds, work, rng):
         What the work told, as finished for good, before it died.
     """
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_work, args=(theirs, work))
-    process.start()
+    process = fork(_work, theirs, work)
     theirs.close()
     ours.recv()
     until = time.perf_counter() + rng.uniform(0, seconds)

@@ -4,17 +4,17 @@ Crops of the DFDC are judged by the cosine of the probe and the mean of its refe
 three, with and without the labels of `suspect_labels.txt`. Beside it: pairs of LFW people held out
 of the training, and pictures of one person that keep the identity, against references from photos.
 
-    python benchmarks/identity_networks.py PACKS DATA TEACHERS --students OUTPUT \\
+    python benchmarks/identity_networks.py DATA TEACHERS CACHE --students OUTPUT \\
         -o results/identity_networks.json
 
-PACKS holds lfw.npz, dfdc_crops.npz and identity_kept.npz of training/prepare_identity.py, DATA the
-folder dfdc_crops, TEACHERS what training/convert_teachers.py wrote, OUTPUT what
-training/train_identity.py did. Embeddings are kept in PACKS.
+DATA holds the folders lfw, dfdc_crops and identity_kept, TEACHERS what training/convert_teachers.py
+wrote, OUTPUT what training/train_identity.py did. Aligned faces and embeddings are kept in CACHE.
 """
 
 import argparse
 import hashlib
 import json
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -23,14 +23,18 @@ import numpy as np
 import pandas as pd
 import torch
 from real_pairs import METRICS
-from training._identity_networks import WIDTH, students, teachers, weights
-from training.train_identity import held_out, read_faces, verification
 
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
 
+sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
+from _identity_networks import WIDTH, students, teachers, weights
+from prepare_identity import LFW_SETTINGS, align
+from train_identity import held_out, verification
+
 BATCH = 32
 REFERENCES = (1, 3)
+PATTERNS = {"lfw": "*/*.jpg", "dfdc_crops": "*/*/*.jpg", "identity_kept": "*/*.jpg"}
 
 
 def unit(vectors):
@@ -66,26 +70,33 @@ def networks_of(options):
     return networks, dict(zip(networks, keys, strict=True))
 
 
-def systems(outputs, center):
-    """Return the embeddings of all systems, of length 1, from the outputs of all networks.
+def read_data(data, options):
+    """Return aligned faces of a data set, uint8 of shape (n, 3, 160, 160), and their paths.
 
-    `center` holds the mean outputs of the teachers on LFW people that the students learned from.
+    Of LFW only the people held out are read.
     """
+    folder = options.data / data
+    files = sorted(folder.glob(PATTERNS[data]))
+    settings = {}
+    if data == "lfw":
+        kept = held_out([file.parent.name for file in files])
+        files = [file for file, is_kept in zip(files, kept, strict=True) if is_kept]
+        settings = LFW_SETTINGS
+    crops, counts = align(files, str(options.cache / data), **settings)
+    print(data, counts, flush=True)
+    faces = torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
+    return faces, [str(file.relative_to(folder)) for file in files]
+
+
+def systems(outputs):
+    """Return the embeddings of all systems, of length 1, from the outputs of all networks."""
     result = {}
-    halves = {}
     for name, vectors in outputs.items():
-        if name.startswith("student"):
-            result[name] = unit(vectors[:, 0])
-            result[f"{name}, mirrored"] = unit(vectors.sum(1))
-        else:
-            vectors = unit(vectors) if name == "MobileFaceNet" else vectors
-            result[name] = unit(vectors[:, 0])
-            result[f"{name}, mirrored"] = unit(vectors.mean(1))
-            halves[name] = unit(vectors.mean(1) - center[name])
-            result[f"{name}, mirrored, centered"] = halves[name]
-    both = [result["dlib, mirrored"], result["MobileFaceNet, mirrored"]]
-    result["both, mirrored"] = np.concatenate(both, 1) / 2**0.5
-    result["both, mirrored, centered"] = np.concatenate(list(halves.values()), 1) / 2**0.5
+        result[name] = unit(vectors[:, 0])
+        both = unit(vectors) if name == "MobileFaceNet" else vectors
+        result[f"{name}, mirrored"] = unit(both.mean(1))
+    teachers_of_both = [result["dlib, mirrored"], result["MobileFaceNet, mirrored"]]
+    result["both, mirrored"] = np.concatenate(teachers_of_both, 1) / 2**0.5
     return result
 
 
@@ -153,43 +164,33 @@ def kept_rows(vectors_of, paths):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("packs", type=Path)
-    parser.add_argument("dfdc", type=Path)
+    parser.add_argument("data", type=Path)
     parser.add_argument("teachers", type=Path)
+    parser.add_argument("cache", type=Path)
     parser.add_argument("--students", type=Path)
-    parser.add_argument("--n-center", type=int, default=2000, help="LFW photographs for centers")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     networks, keys = networks_of(options)
-    faces, names, paths = {}, {}, {}
-    for data in ("lfw", "dfdc_crops", "identity_kept"):
-        file = options.packs / f"{data}.npz"
-        faces[data], names[data] = read_faces(file)
-        with np.load(file) as pack:
-            paths[data] = pack["path"].tolist()
-    judged = held_out(names["lfw"])
-    rng = np.random.default_rng(0)
-    learned = rng.permutation(np.flatnonzero(~judged))[: options.n_center]
-    faces["center"], faces["lfw"] = faces["lfw"][learned], faces["lfw"][judged]
-    outputs = {
-        data: {
-            name: embed(network, faces[data], options.packs / f"{data}-{keys[name]}.npy")
+    vectors_of, paths = {}, {}
+    for data in PATTERNS:
+        faces, paths[data] = read_data(data, options)
+        outputs = {
+            name: embed(network, faces, options.cache / f"{data}-{keys[name]}.npy")
             for name, network in networks.items()
-            if data != "center" or not name.startswith("student")
         }
-        for data in faces
-    }
-    center = {
-        name: (unit(vectors) if name == "MobileFaceNet" else vectors).mean((0, 1))
-        for name, vectors in outputs["center"].items()
-    }
-    vectors_of = {data: systems(outputs[data], center) for data in faces if data != "center"}
+        vectors_of[data] = systems(outputs)
+    names = [Path(path).parts[0] for path in paths["lfw"]]
     rows = []
     for name, vectors in vectors_of["lfw"].items():
-        figures = verification(*[torch.from_numpy(vectors)] * 2, names["lfw"][judged])
+        figures = verification(*[torch.from_numpy(vectors)] * 2, names)
         rows.append({"data": "LFW, people held out", "system": name, **figures})
-    rows += dfdc_rows(vectors_of["dfdc_crops"], paths["dfdc_crops"], options.dfdc, cleaned=True)
-    rows += dfdc_rows(vectors_of["dfdc_crops"], paths["dfdc_crops"], options.dfdc, cleaned=False)
+    for cleaned in (True, False):
+        rows += dfdc_rows(
+            vectors_of["dfdc_crops"],
+            paths["dfdc_crops"],
+            options.data / "dfdc_crops",
+            cleaned=cleaned,
+        )
     rows += kept_rows(vectors_of["identity_kept"], paths["identity_kept"])
     for row in rows:
         print(json.dumps(row), flush=True)

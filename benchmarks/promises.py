@@ -17,12 +17,13 @@ from _yardstick import report
 ROOT = Path(__file__).parents[1]
 PROMISES = {  # name: what is promised, the tests that hold it, rows of bench.json that measure it
     "Pairs": (
-        "Eight forms of pairs and single images are understood, and slice in cross-validation.",
+        "All forms of pairs, templates and pictures are understood, and slice in cross-validation.",
         [
             "tests/test_image_estimators.py::test_every_form_of_pairs",
             "tests/test_image_estimators.py::test_every_form_of_single_images",
             "tests/test_image_estimators.py::test_every_form_slices_in_cross_validation",
-            "tests/test_image_estimators.py::test_single_images_slice_too",
+            "tests/test_image_estimators.py::test_no_detector_takes_single_images",
+            "tests/images/test_frames_and_templates.py::test_every_form_is_sliced_by_scikit_learn",
         ],
         [],
     ),

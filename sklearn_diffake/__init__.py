@@ -28,9 +28,11 @@ _SUBPACKAGES = (
     "pipeline",
 )
 _FUNCTIONS = {
+    "PairScores": "pipeline",
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
     "score_in_batches": "pipeline",
+    "score_pairs": "pipeline",
     "show_versions": "_versions",
 }
 

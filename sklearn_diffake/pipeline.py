@@ -3,11 +3,13 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples
@@ -15,6 +17,9 @@ from sklearn.utils.validation import _num_samples
 from .embedding import FaceEmbedder
 from .embedding._backbones import MARGIN, SHIPPED, SIZE
 from .faces import FaceAligner
+from .images.engine import ComputeOnce
+from .images.errors import ImageError
+from .images.table import image_table
 from .novelty import GaussianMixtureDetector
 from .pairs import DifferenceScaler, PairDifference
 from .utils._progress import progress_bar
@@ -30,6 +35,7 @@ def make_difffake_pipeline(
     normalize: str | None = "embeddings",
     weights: Sequence[float] | None = None,
     detector: Any = None,
+    select: str = "largest",
     on_missing: str = "raise",
     device: str = "auto",
     batch_size: int = 32,
@@ -64,7 +70,10 @@ def make_difffake_pipeline(
         With several embedders, what their scaled differences are multiplied by; None is 1 for all.
     detector : estimator, default=None
         One-class detector; None is DiffFake's, a `GaussianMixtureDetector` of 3 components.
-    on_missing : {"raise", "warn", "crop"}, default="raise"
+    select : {"largest", "confident", "central", "match"}, default="largest"
+        Which of several faces is taken, see `FaceAligner`. For ``"match"``, faces are compared by
+        the first embedder.
+    on_missing : {"raise", "skip", "warn", "crop"}, default="raise"
         What to do with a photo without a face, see `FaceAligner`.
     device : str, default="auto"
         Device of detection and embedding.
@@ -136,16 +145,19 @@ def make_difffake_pipeline(
     for name, given in (("operator", operators), ("weights", weights)):
         if given is not None and len(given) != len(embedders):
             raise ValueError(f"{name} has {len(given)} entries for {len(embedders)} embedders")
+    built = [
+        FaceEmbedder(e, **shared) if isinstance(e, (str, os.PathLike)) else e for e in embedders
+    ]
     if aligner is True:
-        aligner = FaceAligner(on_missing=on_missing, shared=True, **shared)
+        matcher = clone(built[0]) if select == "match" else None
+        aligner = FaceAligner(
+            select=select, matcher=matcher, on_missing=on_missing, shared=True, **shared
+        )
         if any(map(_is_shipped, embedders)):
             aligner.set_params(size=SIZE, margin=MARGIN)
     if detector is None:
         detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
     differences = [PairDifference(o, normalize=normalize) for o in operators]
-    built = [
-        FaceEmbedder(e, **shared) if isinstance(e, (str, os.PathLike)) else e for e in embedders
-    ]
     if len(built) == 1:
         middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", differences[0])]
     else:
@@ -242,6 +254,125 @@ def score_in_batches(
             done.append(call(_safe_indexing(X, rows)))
             bar.update(rows.stop - rows.start)
     return np.concatenate(done)
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """What :func:`score_pairs` returns: a score for each pair, or why it has none.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n,), float64
+        Higher means more genuine; NaN for a pair that cannot be judged.
+    p_value : ndarray of shape (n,), float64, or None
+        Where the detector gives p-values; NaN where `score` is.
+    reason : list of str or None
+        For each pair why it has no score, with column and file; None where it has one.
+
+    See Also
+    --------
+    score_pairs : Makes them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import PairScores
+    >>> scores = PairScores(np.array([0.5, np.nan]), None, [None, "probe: no face was found"])
+    >>> [reason for reason in scores.reason if reason]
+    ['probe: no face was found']
+    """
+
+    score: NDArray[np.float64]
+    p_value: NDArray[np.float64] | None
+    reason: list[str | None]
+
+
+def score_pairs(model: Any, X: Any) -> PairScores:
+    """Score pairs of which some may be unusable: each gets its score, or the reason for none.
+
+    A picture without a face, or a file that cannot be read, costs its own pair only; of a template
+    it is left out. Each picture is computed once, however many pairs fail.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Fitted, with a detector as its last step.
+    X : table of n pairs
+        Anything that `model` takes.
+
+    Returns
+    -------
+    PairScores
+        Scores, p-values where there are any, and reasons.
+
+    Raises
+    ------
+    ImageError
+        If X is no table of pictures.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> from sklearn_diffake import load_default, score_pairs
+    >>> photo = astronaut()
+    >>> scores = score_pairs(load_default(), [(photo, photo), (photo, photo[300:])])
+    >>> scores.reason
+    [None, 'probe: no face was found']
+    """
+    steps = list(getattr(model, "named_steps", {}).values())
+    if steps and isinstance(steps[0], FaceAligner):
+        faces = steps[0].align(X, errors="return")
+        X, reasons, model = faces.crops, faces.row_reasons, model[1:]
+    elif steps:
+        reasons = _unreadable(X, getattr(steps[0], "n_jobs", None))
+    else:
+        reasons = [None] * _num_samples(X)
+    numbers = _remaining_numbers(model, X, reasons)
+    p_value = numbers[:, 1] if hasattr(_last(model), "p_values") else None
+    return PairScores(numbers[:, 0], p_value, reasons)
+
+
+def _remaining_numbers(model: Any, X: Any, reasons: list[str | None]) -> NDArray[np.float64]:
+    """Return score and p-value of the rows without a reason, NaN for the others; add reasons."""
+    numbers = np.full((len(reasons), 2), np.nan)
+    while rows := [i for i, reason in enumerate(reasons) if reason is None]:
+        try:
+            for column, values in enumerate(_numbers(model, _safe_indexing(X, rows))):
+                numbers[rows, column] = values
+            break
+        except ImageError as error:  # a network that breaks down at one picture
+            if error.row is None and len(rows) > 1:
+                raise
+            reasons[rows[error.row or 0]] = str(error.at(row=None))
+    return numbers
+
+
+def _last(model: Any) -> Any:
+    return model[-1] if hasattr(model, "steps") else model
+
+
+def _numbers(model: Any, X: Any) -> list[NDArray[np.float64]]:
+    """Return the scores of pairs, and their p-values where the detector gives them."""
+    detector = _last(model)
+    if not hasattr(detector, "p_values"):
+        return [model.score_samples(X)]
+    rows = model[:-1].transform(X) if hasattr(model, "steps") and len(model) > 1 else X
+    return [detector.score_samples(rows), detector.p_values(rows)]
+
+
+def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
+    """Read every picture; return for each row why one of it cannot be read, or None."""
+    table = image_table(X, templates=True)
+    read = ComputeOnce(lambda images, digests: [True] * len(images), dtype=object, n_jobs=n_jobs)
+    with progress_bar(total=0, desc="reading", unit="image", verbose=0) as bar:
+        errors = read(table, bar, errors="return").errors
+    reasons: list[str | None] = [None] * len(table.index)
+    for (row, column), template in np.ndenumerate(table.index.reshape(len(reasons), -1)):
+        failed = [errors[i] for i in table.template(int(template)).tolist() if i in errors]
+        if failed and reasons[row] is None:
+            place = column if table.is_pairs else None
+            reasons[row] = str(failed[0].at(row=None, column=place))
+    return reasons
 
 
 def load_default() -> Pipeline:

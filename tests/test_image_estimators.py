@@ -364,7 +364,7 @@ def test_one_pair_needs_its_brackets(labelled, cache):
     assert model.predict([(photos[0], photos[1])]).shape == (1,)
 
 
-def test_templates_are_refused_by_their_place(labelled, cache):
+def test_an_empty_template_is_refused_by_its_place(labelled, cache):
     photos, _ = labelled
-    with pytest.raises(ImageError, match="row 1, column 0: a template of 2 pictures"):
-        pipeline(cache).fit([(photos[0], photos[1]), ([photos[2], photos[3]], photos[4])])
+    with pytest.raises(ImageError, match="row 1, column 0: the template is empty"):
+        pipeline(cache).fit([(photos[0], photos[1]), ([], photos[4])])

@@ -23,6 +23,10 @@ SIZE, MARGIN = 160, 0.2
 BATCH = 200  # images aligned between two lines of progress
 
 
+#: Of FaceAligner for LFW, whose people are in the middle, and large.
+LFW_SETTINGS = {"select": "central", "min_face_size": 0.2}
+
+
 def align(files, store, **settings):
     """Return the crops of all files, shape (n, SIZE, SIZE, 3), and count what was detected."""
     aligner = FaceAligner(

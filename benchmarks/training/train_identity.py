@@ -51,6 +51,8 @@ PLAIN, AVERAGES = 0.35, 0.3  # fractions of a batch; the rest has regions of ano
 PATIENCE = 8  # steps that may wait for the device
 N_OTHERS = 100_000  # pairs of two people in a figure
 N_TRIALS = 4  # steps that are timed
+N_RELATED = 1000  # faces whose cosines give the spread of cosines
+LAST_SCALE = 10.0  # of a student's output before its halves are scaled to unit length
 LEAST_FRACTION = 0.25  # of a batch that a slow student sees
 
 
@@ -91,32 +93,58 @@ def unit_halves(vectors):
 
 
 class Teachers:
-    """Both teachers, and the center of their embeddings.
+    """Both teachers: what they say of a face and of its mirror image, averaged."""
 
-    The embeddings of dlib's network lie in a narrow cone, and would hardly tell anything in a
-    cosine. The mean embedding of the photographs is taken away from both halves.
-    """
-
-    def __init__(self, folder, faces):
+    def __init__(self, folder, device):
         self.networks = [
-            network.to(faces.device, memory_format=torch.channels_last)
-            for network in teachers(folder)
+            network.to(device, memory_format=torch.channels_last) for network in teachers(folder)
         ]
-        self.center = 0
-        self.center = torch.cat([self.raw(part.float()) for part in faces.split(EMBEDDED)]).mean(0)
 
     @torch.no_grad()
-    def raw(self, faces):
-        """Return what the teachers say of faces and of their mirror images, averaged."""
+    def __call__(self, faces):
+        """Return embeddings of shape (b, 256), of length 1."""
         both = torch.cat([faces, faces.flip(3)])
         with Precision.of(faces.device):
             embeddings = [network(both).float() for network in self.networks]
         embeddings[1] = functional.normalize(embeddings[1], dim=1)
-        return torch.cat(embeddings, 1).unflatten(0, (2, -1)).mean(0)
+        return unit_halves(torch.cat(embeddings, 1).unflatten(0, (2, -1)).mean(0))
 
-    def __call__(self, faces):
-        """Return embeddings of shape (b, 256), of length 1."""
-        return unit_halves(self.raw(faces) - self.center)
+
+class Distance:
+    """How far embeddings are from targets, for each half: 0 at best, 1 if they ignore the face.
+
+    The embeddings of dlib's network lie in a narrow cone: any two of them are so similar that
+    plain distances would hardly count. Distances are therefore given in fractions of the spread of
+    the targets themselves.
+
+    Parameters
+    ----------
+    targets : Tensor of shape (n, 256)
+        Embeddings of many faces.
+    """
+
+    def __init__(self, targets):
+        halves = self._halves(targets)
+        self.spread = 1 - halves.mean(0).norm(dim=1)
+        some = halves[torch.randperm(len(halves), device=targets.device)[:N_RELATED]]
+        self.variance = self._relations(some).var((1, 2))
+
+    @staticmethod
+    def _halves(embeddings):
+        return embeddings.unflatten(1, (2, -1)) * 2**0.5
+
+    @staticmethod
+    def _relations(halves):
+        """Return the cosines of all pairs of rows, shape (2, b, b)."""
+        halves = halves.transpose(0, 1)
+        return halves @ halves.mT
+
+    def __call__(self, embeddings, targets):
+        """Return the distances of embeddings, and those of their cosines, of shape (2,) each."""
+        embeddings, targets = self._halves(embeddings), self._halves(targets)
+        angles = (1 - (embeddings * targets).sum(2)).mean(0) / self.spread
+        relations = self._relations(embeddings) - self._relations(targets)
+        return angles, relations.square().mean((1, 2)) / self.variance
 
 
 class Student:
@@ -136,9 +164,9 @@ class Student:
             fused=device.type == "cuda",
         )
         self.n_steps = self.n_reported = 0
-        self.total = torch.zeros(2, device=device)
+        self.total = torch.zeros(2, 2, device=device)
 
-    def step(self, faces, targets, relation_weight, rate):
+    def step(self, faces, targets, distance, relation_weight, rate):
         """Learn from a batch; `rate` is the fraction of the full learning rate."""
         n = round(self.fraction * len(faces))
         faces, targets = faces[:n], targets[:n]
@@ -146,13 +174,12 @@ class Student:
             group["lr"] = LEARNING_RATES[self.name] * rate
         with Precision.of(self.device):
             embeddings = self.network(faces)
-        angle = 1 - (embeddings * targets).sum(1).mean()
-        relation = (embeddings @ embeddings.T - targets @ targets.T).square().mean()
+        angles, relations = distance(embeddings, targets)
         self.optimizer.zero_grad(set_to_none=True)
-        (angle + relation_weight * relation).backward()
+        (angles + relation_weight * relations).mean().backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
-        self.total += torch.stack([angle.detach(), relation.detach()])
+        self.total += torch.stack([angles.detach(), relations.detach()])
         self._follow()
 
     @torch.no_grad()
@@ -178,10 +205,10 @@ class Student:
 
     def losses(self):
         """Return the mean losses since the last call."""
-        angle, relation = (self.total / max(1, self.n_steps - self.n_reported)).tolist()
+        means = (self.total / max(1, self.n_steps - self.n_reported)).cpu()
         self.total.zero_()
         self.n_reported = self.n_steps
-        return {"angle": round(angle, 4), "relation": round(relation, 5)}
+        return {"angles": rounded(means[0]), "relations": rounded(means[1])}
 
     def save(self, folder):
         """Write the averaged weights in half precision, but for the statistics of norms."""
@@ -196,6 +223,10 @@ class Student:
         os.replace(file.with_suffix(".new"), file)
 
 
+def rounded(values):
+    return [round(value, 4) for value in values.tolist()]
+
+
 class Judge:
     """Faces of people held out, as they are and degraded, and of another data set."""
 
@@ -207,6 +238,7 @@ class Judge:
         self.degraded = torch.cat(degraded)
         self.others, self.other_names = others, other_names
         self.targets = self._embed(teacher, faces)
+        self.distance = Distance(self.targets)
 
     def _embed(self, network, faces):
         return torch.cat([network(part.float()).cpu() for part in faces.split(EMBEDDED)])
@@ -216,8 +248,8 @@ class Judge:
         clean, degraded = embed(self.faces), embed(self.degraded)
         others = embed(self.others)
         return {
-            "cosine": round(float((clean * self.targets).sum(1).mean()), 4),
-            "cosine, degraded": round(float((degraded * self.targets).sum(1).mean()), 4),
+            "angles": rounded(self.distance(clean, self.targets)[0]),
+            "angles, degraded": rounded(self.distance(degraded, self.targets)[0]),
             "held-out people": verification(clean, clean, self.names),
             "held-out people, degraded": verification(clean, degraded, self.names),
             "other data": verification(others, others, self.other_names),
@@ -254,6 +286,7 @@ class Batches:
         means = unit_halves(means.index_add(0, person, own))
         weight = options.person_weight
         self.photograph_targets = unit_halves((1 - weight) * own + weight * means[person])
+        self.distance = Distance(own)
 
     @torch.no_grad()
     def draw(self):
@@ -276,11 +309,19 @@ def synchronize(device):
         torch.cuda.synchronize(device)
 
 
+def start_in_place(student, targets):
+    """Let the last normalization of a student give the targets' mean and spread from the start."""
+    norm = student.network.read_out[-2][1]
+    with torch.no_grad():
+        norm.weight.copy_(LAST_SCALE * targets.std(0))
+        norm.bias.copy_(LAST_SCALE * targets.mean(0))
+
+
 def start_from_dlib(student, faces, teacher):
     """Give a student the weights of dlib's network, and a last layer for both teachers.
 
-    Its half for dlib's network is dlib's own, less the center; that for MobileFaceNet is fitted by
-    least squares on the photographs.
+    Its half for dlib's network is dlib's own; that for MobileFaceNet is fitted by least squares on
+    the photographs.
     """
     source, network = teacher.networks[0], student.network
     state = network.state_dict()
@@ -300,7 +341,7 @@ def start_from_dlib(student, faces, teacher):
     own = source.network.project.weight
     weight[: len(own)] = own.cpu()
     bias = targets.mean(0) - weight @ mean
-    bias[: len(own)] = -teacher.center[: len(own)].cpu()
+    bias[: len(own)] = 0
     with torch.no_grad():
         network.project.weight.copy_(weight)
         network.project.bias.copy_(bias)
@@ -343,6 +384,8 @@ def make_students(options, batches, faces, teacher):
         layout, seconds[name] = layout_of(network, images, device)
         if name == "dlib":
             start_from_dlib(network, faces, teacher)
+        else:
+            start_in_place(network, batches.photograph_targets)
         pupils.append(Student(name, network.to(memory_format=layout), device))
         print(name, layout, f"{1000 * seconds[name]:.1f} ms", flush=True)
     for pupil in pupils:
@@ -381,7 +424,7 @@ def train(options, clock):
     faces, others = faces.to(device), others.to(device)
     judged = held_out(names)
     learned = torch.from_numpy(~judged).to(device)
-    teacher = Teachers(options.teachers, faces[learned])
+    teacher = Teachers(options.teachers, device)
     judge = Judge(faces[~learned], names[judged], others, other_names, teacher)
     report(log, options, clock, {"teachers": judge.of_teacher(teacher)})
     faces, names = faces[learned], names[~judged]
@@ -398,7 +441,7 @@ def train(options, clock):
         rate = rate_at((clock.spent - first) / max(1.0, end - first))
         images, targets = batches.draw()
         for pupil in pupils:
-            pupil.step(images, targets, options.relation_weight, rate)
+            pupil.step(images, targets, batches.distance, options.relation_weight, rate)
         n_steps += 1
         if n_steps % PATIENCE == 0:
             synchronize(device)
@@ -432,7 +475,7 @@ def main():
     parser.add_argument("--batch", type=int, default=256, help="faces in a step")
     parser.add_argument("--views", type=int, default=2, help="of each face")
     parser.add_argument("--students", nargs="+", default=list(LEARNING_RATES))
-    parser.add_argument("--relation-weight", type=float, default=4.0)
+    parser.add_argument("--relation-weight", type=float, default=1.0)
     parser.add_argument("--person-weight", type=float, default=0.5)
     parser.add_argument("--limit", type=int, help="images read of each data set, for a trial")
     parser.add_argument("--seed", type=int, default=0)

@@ -19,7 +19,10 @@ from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pipeline import make_difffake_pipeline
 from sklearn_diffake.store import EmbeddingStore
 
-_COMPUTING = ("device", "batch_size", "cache", "n_jobs", "verbose", "shared")
+# What changes no crop of a single picture.
+_COMPUTING = (
+    "device", "batch_size", "cache", "n_jobs", "verbose", "shared", "n_frames", "matcher",
+)  # fmt: skip
 
 
 class EmbeddingColumns(TransformerMixin, BaseEstimator):

@@ -14,7 +14,7 @@ from ._arguments import PROGRAM, parse_arguments
 from ._exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, code_of, is_out_of_memory
 from ._process import discard, run_program
 
-__all__ = ["main", "run"]
+__all__ = ["main"]
 
 
 def run() -> NoReturn:

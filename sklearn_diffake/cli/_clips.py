@@ -138,11 +138,11 @@ def _unfold(pair: Pair, model: Any, options: dict[str, Any]) -> list[FramePair] 
     ]
 
 
-def _frames(path: str, model: Any, options: dict[str, Any]) -> list[tuple[str, float | None]]:
-    """List pictures and their times: a photograph as it is, some frames of a video."""
+def _frames(path: Any, model: Any, options: dict[str, Any]) -> list[tuple[Any, float | None]]:
+    """List pictures and their times: a photograph or template as it is, some frames of a video."""
     from ..images.formats import is_video
 
-    if not is_video(path):
+    if not isinstance(path, str) or not is_video(path):
         return [(path, None)]
     from ..datasets import extract_frames
 

@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def fit_command(args: argparse.Namespace) -> int:
     if not genuine:
         raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
     _check_files(args.pairs, genuine)
-    photos = sorted({path for pair in pairs for path in pair.paths})
+    photos = sorted({file for pair in pairs for file in pair.files})
     check_writable(args.output, inputs=[*_files_of(args), *photos])
 
     from .. import make_difffake_pipeline, persistence
@@ -59,7 +58,7 @@ def fit_command(args: argparse.Namespace) -> int:
     options = {"include_weights": args.include_weights, "public": args.public}
     persistence.save(pipe, args.output, **options)
 
-    n_photos = len({path for pair in genuine for path in pair.paths})
+    n_photos = len({file for pair in genuine for file in pair.files})
     counts = getattr(pipe["align"], "counts_", None)
     faces = f"{counts['found']} faces found" if counts else "not aligned"
     seconds = time.perf_counter() - start
@@ -78,11 +77,11 @@ def score_command(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no result
             model = _load_model(args)
-            _set_everywhere(model, **_computing(args))
+            _set_everywhere(model, n_frames=args.frames, **_computing(args))
             threshold = _threshold_of(model, args.model)
             options = {"n_frames": args.frames, "cache": args.cache, "verbose": _verbosity(args)}
             parts = stack.enter_context(unfolded(pairs, model, **options))
-            results = _score_parts(model, parts, args.cache)
+            results = _score_parts(model, parts)
         rows = [
             make_row(pair, result, threshold) for pair, result in zip(pairs, results, strict=True)
         ]
@@ -181,7 +180,7 @@ def _check_files(table: str, pairs: Sequence[Pair]) -> None:
     missing = [
         (pair.line, written)
         for pair in pairs
-        for written, path in zip((pair.reference, pair.probe), pair.paths, strict=True)
+        for written, path in zip(pair.written, pair.files, strict=True)
         if not os.path.exists(path)
     ]
     if missing:
@@ -220,48 +219,28 @@ def _set_everywhere(model: Any, **params: Any) -> None:
         model.set_params(**{name: value for name, value in params.items() if name in known})
 
 
-def _score_parts(
-    model: Any, parts: Sequence[list[FramePair] | str], cache: str | None
-) -> list[Numbers | str]:
+def _score_parts(model: Any, parts: Sequence[list[FramePair] | str]) -> list[Numbers | str]:
     """Score pairs that may be of videos; a part that is a str is an error, and stays so."""
     flat = [pair for part in parts if not isinstance(part, str) for pair in part]
-    scored = iter(_score_pairs(model, flat, cache) if flat else [])
+    scored = iter(_score_pairs(model, flat) if flat else [])
     return [
         part if isinstance(part, str) else pool(part, [next(scored) for _ in part])
         for part in parts
     ]
 
 
-def _score_pairs(model: Any, pairs: Sequence[Pair], cache: str | None) -> list[Numbers | str]:
-    """Score pairs; in place of its numbers, say why a pair has none.
+def _score_pairs(model: Any, pairs: Sequence[Pair]) -> list[Numbers | str]:
+    """Score pairs; in place of its numbers, say why a pair has none."""
+    from ..pipeline import score_pairs
 
-    All are scored at once. Only if one of them cannot be used they are scored one by one, with
-    a store, so that no photograph is computed twice.
-    """
-    from ..images.errors import ImageError
-
-    try:
-        return _numbers(model, [pair.paths for pair in pairs])
-    except ImageError as error:
-        if len(pairs) == 1:
-            return [str(error.at(row=None))]
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        _set_everywhere(model, cache=cache or folder, verbose=0)
-        return [one for pair in pairs for one in _score_pairs(model, [pair], cache)]
-
-
-def _numbers(model: Any, paths: Sequence[tuple[str, str]]) -> list[Numbers | str]:
-    """Return the score of every pair, and its p-value where the detector gives one.
-
-    In place of a score that is no finite number, say so.
-    """
-    if hasattr(model, "steps") and hasattr(model[-1], "p_values"):
-        rows = model[:-1].transform(paths)
-        both = zip(model[-1].score_samples(rows), model[-1].p_values(rows), strict=True)
-        numbers = [{"score": float(score), "p_value": float(p_value)} for score, p_value in both]
-    else:
-        numbers = [{"score": float(score)} for score in model.score_samples(paths)]
-    return [_finite_or_reason(result) for result in numbers]
+    scores = score_pairs(model, [pair.paths for pair in pairs])
+    results: list[Numbers | str] = []
+    for i, reason in enumerate(scores.reason):
+        numbers = {"score": float(scores.score[i])}
+        if scores.p_value is not None:
+            numbers["p_value"] = float(scores.p_value[i])
+        results.append(reason or _finite_or_reason(numbers))
+    return results
 
 
 def _finite_or_reason(result: Numbers) -> Numbers | str:

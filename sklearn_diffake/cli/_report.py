@@ -31,8 +31,8 @@ def check_report(
     Raises
     ------
     ValueError
-        If there is not one pair, or the file is neither a page nor a picture, has no folder or is
-        an input.
+        If there is not one pair of two pictures, or the file is neither a page nor a picture, has
+        no folder or is an input.
     ImportError
         If matplotlib is not installed.
     """
@@ -40,9 +40,11 @@ def check_report(
         return
     if len(pairs) != 1:
         raise ValueError(f"--report shows one pair, there are {len(pairs)}: give one PROBE")
+    if len(pairs[0].files) != 2:
+        raise ValueError("--report shows two pictures; it cannot show templates yet")
     if os.path.splitext(args.report)[1].lower() not in _SUFFIXES:
         raise ValueError(f"--report {args.report!r}: expected a name that ends in .html or .png")
-    check_writable(args.report, inputs=[*pairs[0].paths, *inputs])
+    check_writable(args.report, inputs=[*pairs[0].files, *inputs])
     from ..inspection._drawing import load_matplotlib
 
     load_matplotlib()

@@ -13,8 +13,8 @@ class Pair:
     ----------
     reference, probe : str
         As the user wrote them.
-    paths : tuple of (str, str)
-        The two files.
+    paths : tuple of (cell, cell)
+        The two files; a tuple of files for a template.
     label : int or None
         +1 genuine, -1 deepfake, None where it is unknown.
     line : int
@@ -27,11 +27,24 @@ class Pair:
 
     reference: str
     probe: str
-    paths: tuple[str, str]
+    paths: tuple[str | tuple[str, ...], str | tuple[str, ...]]
     label: int | None = None
     line: int = 0
     person: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[str]:
+        """All files of both templates."""
+        cells = [(cell,) if isinstance(cell, str) else cell for cell in self.paths]
+        return [file for cell in cells for file in cell]
+
+    @property
+    def written(self) -> list[str]:
+        """The names of `files` as the user wrote them."""
+        cells = zip((self.reference, self.probe), self.paths, strict=True)
+        names = [[text] if isinstance(cell, str) else text.split("|") for text, cell in cells]
+        return [name.strip() for cell in names for name in cell]
 
 
 def read_pairs(path: str, *, labelled: bool = False) -> list[Pair]:
@@ -62,8 +75,6 @@ def read_pairs(path: str, *, labelled: bool = False) -> list[Pair]:
     with open_table(path) as table:
         pairs = []
         for row in iter_pairs(table):
-            if any(isinstance(cell, tuple) for cell in row.paths):
-                raise table.error("templates of several pictures are not judged yet", row.line)
             pairs.append(Pair(**row._asdict()))
         if not pairs:
             raise table.error("it has a header and no pairs")

@@ -17,13 +17,18 @@ from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
+from ..utils._saved import AddedParametersMixin
 from ._backbones import Backbone, build_forward, find_backbone
 
 _logger = logging.getLogger(__name__)
 
 
 class FaceEmbedder(  # type: ignore[call-arg]
-    DocumentedMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    AddedParametersMixin,
+    DocumentedMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Embed every face crop with a deep network, each distinct image once.
 

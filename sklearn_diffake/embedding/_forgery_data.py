@@ -84,9 +84,10 @@ def genuine_crops(
 def _has_faces(table: ImageTable) -> NDArray[np.bool_]:
     """Mark the rows without a placeholder; warn of the others."""
     missing = [i for i, item in enumerate(table.sources) if isinstance(item, MissingFace)]
-    rows = ~np.isin(table.index.reshape(len(table.index), -1), missing).any(axis=1)
-    warn_of_missing(~rows)
-    return rows
+    cells = np.isin(table.index.reshape(len(table.index), -1), missing)
+    without = np.asarray(cells.any(axis=1))
+    warn_of_missing(without)
+    return ~without
 
 
 def _restricted(

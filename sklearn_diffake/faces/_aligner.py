@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from ..images._damage import OnDamage
 from ..images.engine import ComputeOnce, Results
 from ..images.errors import ImageError
 from ..images.formats import is_video
@@ -115,15 +116,15 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         Of the pictures seen in `fit_transform`, each counted once: `images`, `found` (with a face),
         `missing` (without one), `several` (with more than one). `align` has them for every call.
 
-    See Also
-    --------
-    AlignedFaces : What `align` returns: boxes, landmarks and more besides the crops.
-
     Raises
     ------
     ImageError
         If an image cannot be read, or has no face and ``on_missing="raise"``; the message names
         row, column and file.
+
+    See Also
+    --------
+    AlignedFaces : What `align` returns: boxes, landmarks and more besides the crops.
 
     References
     ----------
@@ -159,6 +160,15 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         "verbose": ["verbose"],
     }
 
+    _former_attributes = (
+        "keep_landmarks",
+        "missing_",
+        "boxes_",
+        "landmarks_",
+        "crop_landmarks_",
+        "matrices_",
+        "probabilities_",
+    )
     counts_: dict[str, int]
 
     def __init__(
@@ -215,7 +225,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         self._check_select(image_table(X, templates=True))
         return self
 
-    def align(self, X: Any, *, errors: str = "raise") -> AlignedFaces:
+    def align(self, X: Any, *, errors: Literal["raise", "return"] = "raise") -> AlignedFaces:
         """Align faces, and report for each picture what was found.
 
         Parameters
@@ -240,7 +250,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         """
         return self._align(X, errors)[0]
 
-    def _align(self, X: Any, errors: str) -> tuple[AlignedFaces, Alignment]:
+    def _align(self, X: Any, errors: Literal["raise", "return"]) -> tuple[AlignedFaces, Alignment]:
         self._validate_params()
         if errors not in ("raise", "return"):
             raise ValueError(f'errors={errors!r}, expected "raise" or "return"')
@@ -249,7 +259,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            results = self._engine()(table, bar, errors=errors)
+            results = self._engine(table.is_pairs)(table, bar, errors=errors)
         on_missing = self.on_missing
         if errors == "return" and on_missing == "raise":
             on_missing = "skip"
@@ -366,10 +376,10 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
                 "one pair is written [(reference, probe)]"
             )
 
-    def _engine(self) -> ComputeOnce:
+    def _engine(self, pairs: bool) -> ComputeOnce:
         store = as_store(self.cache)
         stored = None if store is None else self.stored_faces(store)
-        on_damage = "raise" if self.on_missing == "raise" else "skip"
+        on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
             from ..images.video import sample_frames
@@ -389,7 +399,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             n_jobs=self.n_jobs,
             read_frames=read_frames,
             frames_key=f"{self.n_frames}:{on_damage}",
-            is_video=_is_video_file,
+            is_video=_is_video_file if pairs else None,
         )
 
     @property

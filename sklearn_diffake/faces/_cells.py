@@ -95,6 +95,7 @@ class Alignment:
     def _list_pictures(self, source: int) -> list[int]:
         """Append the pictures of a source; return their numbers."""
         first = len(self.pictures)
+        reason: str | None
         if source in self.results.errors:
             reason = self.results.errors[source].message
             self.pictures.append(_Picture(source, -1, np.nan, None, reason))

@@ -14,14 +14,20 @@ class MissingFace:
     `FaceAligner` puts it into a cell, `FaceEmbedder` makes an embedding of NaN of it, and
     detectors give such rows no score.
 
-    Parameters
+    Attributes
     ----------
     reason : str
         Why there is none, without the place.
-    row, column : int or None, default=None
-        The cell.
-    path : str or None, default=None
+    row : int or None
+        Row of the table, from 0.
+    column : int or None
+        0 for the reference, 1 for the probe.
+    path : str or None
         The file, if the cell holds one.
+
+    See Also
+    --------
+    FaceAligner : Makes them, with ``on_missing="skip"``.
 
     Examples
     --------

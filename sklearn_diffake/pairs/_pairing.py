@@ -28,6 +28,7 @@ _K = [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})]
         "identity": [str],
         "label": [str, None],
         "k": _K,
+        "templates": ["boolean"],
         "exclude": [str, None],
         "random_state": ["random_state"],
     },
@@ -40,6 +41,7 @@ def make_reference_pairs(
     identity: str = "identity",
     label: str | None = "label",
     k: int | Literal["all"] = 1,
+    templates: bool = False,
     exclude: str | None = None,
     random_state: int | RandomState | None = None,
 ) -> Bunch:
@@ -62,6 +64,9 @@ def make_reference_pairs(
         ``"label"``, all rows are genuine.
     k : int or "all", default=1
         References per probe; ``"all"`` takes every one.
+    templates : bool, default=False
+        If True, the `k` references of a probe are one template, and make one pair with it; else
+        each of them makes a pair of its own.
     exclude : str, default=None
         Column that names, for each probe, a file that must not be its reference: the photograph
         or video which a fake was made from. Matched on the file name without folder, with or
@@ -76,13 +81,15 @@ def make_reference_pairs(
         With the fields
 
         data : ndarray of shape (n, 2), object
-            Paths: the reference in column 0, the probe in column 1; ordered by probe.
+            Paths: the reference in column 0, the probe in column 1; ordered by probe. With
+            `templates`, column 0 holds tuples of paths.
         target : ndarray of shape (n,), int
             Label of the probe.
         groups : ndarray of shape (n,)
             Identity of the pair.
         index : ndarray of shape (n, 2), int
-            Row numbers of both images in `table`.
+            Row numbers of both images in `table`. With `templates`, of shape (n, 2) and type
+            object, with tuples of row numbers in column 0.
         n_skipped : int
             Number of rows not used as a probe, for want of `k` references.
 
@@ -112,6 +119,9 @@ def make_reference_pairs(
     [['a2.png', 'a1.png'], ['a1.png', 'a2.png'], ['a1.png', 'fake.png']]
     >>> pairs.target
     array([ 1,  1, -1])
+    >>> pairs = make_reference_pairs(table, k="all", templates=True)
+    >>> pairs.data.tolist()
+    [[('a2.png',), 'a1.png'], [('a1.png',), 'a2.png'], [('a1.png', 'a2.png'), 'fake.png']]
     """
     paths, labels, identities = _read(table, path, label, identity)
     group, identities = _names(identities, identity)
@@ -126,6 +136,8 @@ def make_reference_pairs(
             blocked.append(pool.positions(group, codes[: len(stems)], codes[len(stems) :]))
     index, skipped = _partners(pool, group, np.hstack(blocked), k, random_state)
     _report(skipped, paths, k, "genuine references of their identity")
+    if templates:
+        return _template_bunch(paths, labels, identities, index, len(skipped))
     return _bunch(paths, labels[index[:, 1]], identities, index, len(skipped))
 
 
@@ -340,6 +352,29 @@ def _bunch(
         target=target,
         groups=np.asarray(groups)[index[:, 1]],
         index=index,
+        n_skipped=n_skipped,
+    )
+
+
+def _template_bunch(
+    paths: list[Any],
+    labels: NDArray[np.int64],
+    groups: list[Any],
+    index: NDArray[np.int64],
+    n_skipped: int,
+) -> Bunch:
+    """Join the references of each probe, whose pairs follow each other, into one template."""
+    starts = np.flatnonzero(np.diff(index[:, 1], prepend=-1))
+    probes = index[starts, 1]
+    data, rows = (np.empty((len(probes), 2), dtype=object) for _ in range(2))
+    for i, references in enumerate(np.split(index[:, 0], starts[1:])):
+        rows[i] = tuple(references.tolist()), int(probes[i])
+        data[i] = tuple(paths[j] for j in references.tolist()), paths[probes[i]]
+    return Bunch(
+        data=data,
+        target=labels[probes],
+        groups=np.asarray(groups)[probes],
+        index=rows,
         n_skipped=n_skipped,
     )
 

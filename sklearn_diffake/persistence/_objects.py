@@ -259,10 +259,11 @@ def declared_attributes(cls: type) -> set[str]:
     Returns
     -------
     set of str
-        Names; those that scikit-learn's base classes set included.
+        Names; those that scikit-learn's base classes set included, and those that earlier versions
+        set, which are dropped when a file is loaded.
     """
     annotated = (name for base in cls.__mro__ for name in inspect.get_annotations(base))
-    return _INHERITED | set(annotated)
+    return _INHERITED | set(annotated) | set(getattr(cls, "_former_attributes", ()))
 
 
 def _defines(cls: type, name: str) -> bool:

@@ -167,7 +167,7 @@ def test_what_a_loader_refuses_is_named(images, tmp_path):
 def test_names_that_look_the_same_are_one(tmp_path):
     rows = [
         ("1.png", "2.png", 1, "Zo\u00eb", "genuine", "test"),
-        ("3.png", "4.png", -1, "Zoe\u0308 ", "sw\u00e4p", "test "),
+        ("3.png", "4.png", -1, "Zoe\u0308 ", "sw\u00e4p", "te\u200bst"),
         ("5.png", "6.png", -1, "ben", "swa\u0308p", "train"),
         ("7.png", "8.png", 1, "\u200b", "genuine", "train"),
     ]

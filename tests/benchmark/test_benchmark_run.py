@@ -216,7 +216,7 @@ def test_an_image_that_cannot_be_read_fails_its_cells_only(small, capsys):
     assert command(small) == 4
     out, err = capsys.readouterr()
     assert "1 done now, 1 failed" in out
-    assert re.search(r"failed: .*0-0-patch.png: not an image file", err)
+    assert re.search(r"failed: .*0-0-patch.png: this is a text file", err)
     picture.write_bytes(good)
     assert command(small) == 0
     out = capsys.readouterr().out

@@ -33,6 +33,7 @@ class Recorder:
 
     def score_samples(self, pairs):
         self.calls.append(len(pairs))
-        if any("bad" in probe for _, probe in pairs):
-            raise ImageError("it is bad", row=0, column=1)
+        bad = [row for row, (_, probe) in enumerate(pairs) if "bad" in probe]
+        if bad:
+            raise ImageError("it is bad", row=bad[0], column=1)
         return np.array([float("good" in probe) for _, probe in pairs])

@@ -80,10 +80,29 @@ def test_a_table_may_come_through_a_pipe(folder, capsys, monkeypatch):
     ]  # fmt: skip
 
 
-def test_templates_are_refused_by_line_where_they_cannot_be_judged(folder, capsys):
+def test_templates_are_judged(folder, capsys):
+    table = folder / "templates.csv"
+    table.write_text("reference,probe\n000.png|000.png,001.png\n000.png|002.png,001.png\n")
+    options = ["--json", "--quiet", "--trust", TINY, "--device", "cpu"]
+    main(["score", str(folder / "model"), "--csv", str(table), *options])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["reference"] for row in rows] == ["000.png|000.png", "000.png|002.png"]
+    assert rows[0]["score"] != rows[1]["score"]
+    pictures = [str(folder / name) for name in ("000.png", "001.png")]
+    main(["score", str(folder / "model"), *pictures, *options])
+    single = json.loads(capsys.readouterr().out)
+    assert rows[0]["score"] == pytest.approx(single["score"], rel=1e-4)
+
+
+def test_a_missing_file_of_a_template_is_named_by_its_line(folder, capsys):
+    table = folder / "absent.csv"
+    table.write_text("reference,probe\n000.png,001.png\n000.png|absent.png,001.png\n")
+    assert main(["fit", str(table), "-o", str(folder / "new.diffake")]) == 2
+    assert "line 3: no such file 'absent.png'" in capsys.readouterr().err
+
+
+def test_templates_are_refused_by_line_where_they_cannot_be_judged(folder):
     table = folder / "templates.csv"
     table.write_text("reference,probe\n000.png,001.png\n000.png|002.png,001.png\n")
-    assert main(["score", str(folder / "model"), "--csv", str(table)]) == 2
-    assert "line 3: templates of several pictures" in capsys.readouterr().err
     with pytest.raises(ValueError, match="line 3: templates of several pictures"):
         load_for_benchmark(DatasetSpec("faces", "pairs", str(table), {}), seed=0)

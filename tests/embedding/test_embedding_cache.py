@@ -49,11 +49,11 @@ def reads(monkeypatch):
     """Every image that is decoded."""
     seen = []
 
-    def recorded(source):
+    def read(source):
         seen.append(source)
         return reading.read_image(source)
 
-    monkeypatch.setattr(engine, "read_image", recorded)
+    monkeypatch.setattr(engine, "read_image", read)
     return seen
 
 
@@ -369,13 +369,13 @@ def alive(monkeypatch):
     def count():
         counts.append(sum(reference() is not None for reference in decoded))
 
-    def recorded(source):
+    def read(source):
         image = reading.read_image(source)
         decoded.append(weakref.ref(image))
         count()
         return image
 
-    monkeypatch.setattr(engine, "read_image", recorded)
+    monkeypatch.setattr(engine, "read_image", read)
     return SimpleNamespace(counts=counts, count=count)
 
 

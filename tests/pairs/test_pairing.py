@@ -311,3 +311,29 @@ def test_identities_of_mixed_types(make, column):
 def test_a_blank_identity_is_refused(name):
     with pytest.raises(ValueError, match=r"Row 1 \(2.png\) has no value in column 'identity'"):
         make_reference_pairs({"path": ["1.png", "2.png"], "identity": ["a", name]})
+
+
+@pytest.mark.parametrize("k", [1, 2, "all"])
+def test_templates_join_the_references_of_each_probe(k):
+    table = {"path": [f"{i}.png" for i in range(6)], "identity": list("aaabbb")}
+    single = make_reference_pairs(table, k=k, random_state=0)
+    joined = make_reference_pairs(table, k=k, templates=True, random_state=0)
+    expected = {}
+    for (reference, probe), target, group in zip(
+        single.data, single.target, single.groups, strict=True
+    ):
+        expected.setdefault((probe, target, group), []).append(reference)
+    rows = zip(joined.data, joined.target, joined.groups, strict=True)
+    assert {(probe, t, g): list(cell) for (cell, probe), t, g in rows} == expected
+    assert all(isinstance(cell, tuple) for cell, _ in joined.data)
+    for (cell, probe), (rows_of, row) in zip(joined.data, joined.index, strict=True):
+        assert tuple(table["path"][i] for i in rows_of) == cell
+        assert table["path"][row] == probe
+
+
+def test_templates_leave_out_probes_with_too_few_references():
+    table = {"path": ["a.png", "b.png", "c.png", "d.png"], "identity": ["x", "x", "x", "y"]}
+    with pytest.warns(UserWarning, match="1 of 4 rows are skipped"):
+        pairs = make_reference_pairs(table, k=2, templates=True)
+    assert pairs.data.shape == (3, 2)
+    assert pairs.n_skipped == 1

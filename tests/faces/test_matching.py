@@ -1,0 +1,209 @@
+"""select="match": in each pair, the faces of both cells that are most alike."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner, ImageError
+from sklearn_diffake.faces import _aligner as module
+from sklearn_diffake.faces._detection import Faces
+from sklearn_diffake.faces._geometry import template
+from sklearn_diffake.faces._matching import Candidates, match_faces
+
+PEOPLE = {"ann": (250, 30, 30), "bob": (30, 250, 30), "cat": (30, 30, 250), "dan": (200, 200, 40)}
+SIDES = {"large": 60, "middle": 44, "small": 30}
+
+
+class MeanColor(TransformerMixin, BaseEstimator):
+    """The mean color in the middle of a crop; counts what it is given."""
+
+    seen = 0
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        MeanColor.seen += len(X)
+        return X[:, 12:20, 12:20].reshape(len(X), -1, 3).mean(axis=1) - 100
+
+
+@pytest.fixture(autouse=True)
+def detector(monkeypatch):
+    """Put the boxes that `photo` drew in the place of MTCNN's."""
+
+    def detect(images, **settings):
+        return [find(image) for image in images]
+
+    def find(image):
+        boxes = list(BOXES.get(image.tobytes(), []))
+        boxes = np.array(boxes, np.float32).reshape(-1, 4)
+        points = np.array(
+            [template(64, 0.0) / 64 * (right - left) + (left, top) for left, top, right, _ in boxes]
+        ).reshape(-1, 5, 2)
+        return Faces(boxes, np.full(len(boxes), 0.99, np.float32), points.astype(np.float32))
+
+    monkeypatch.setattr(module, "detect_faces", detect)
+    MeanColor.seen = 0
+    yield
+    BOXES.clear()
+
+
+BOXES = {}
+
+
+def photo(*people, size=(80, 260)):
+    """Make a photo of people, (name, "large" or "small") each, from left to right."""
+    image = np.random.default_rng(len(BOXES)).integers(90, 110, (*size, 3), dtype=np.uint8)
+    boxes, left = [], 5
+    for name, how in people:
+        side = SIDES[how]
+        image[5 : 5 + side, left : left + side] = PEOPLE[name]
+        boxes.append((left, 5, left + side, 5 + side))
+        left += side + 10
+    BOXES[image.tobytes()] = boxes
+    return image
+
+
+def aligner(**settings):
+    return FaceAligner(
+        32, **{"select": "match", "matcher": MeanColor(), "device": "cpu", **settings}
+    )
+
+
+def who(crop):
+    """Name the person that a crop shows."""
+    center = np.asarray(crop)[12:20, 12:20].reshape(-1, 3).mean(axis=0)
+    return min(PEOPLE, key=lambda name: np.abs(center - PEOPLE[name]).sum())
+
+
+def test_the_faces_most_alike_are_taken():
+    reference = photo(("bob", "large"))
+    probe = photo(("ann", "large"), ("bob", "small"))
+    assert (
+        who(aligner(select="largest", matcher=None).transform([(reference, probe)])[0, 1]) == "ann"
+    )
+    found = aligner().align([(reference, probe)])
+    assert [who(crop) for crop in found.crops[0]] == ["bob", "bob"]
+    assert found.n_faces.tolist() == [1, 2]
+    assert found.face.tolist() == [0, 1]
+    assert found.chosen_by.tolist() == ["only face", "match"]
+    np.testing.assert_allclose(found.similarity, 1, atol=0.02)
+
+
+def test_the_choice_depends_on_the_pair():
+    group = photo(("ann", "large"), ("bob", "middle"), ("cat", "small"))
+    pairs = [(photo((name, "middle")), group) for name in ("cat", "ann", "bob")]
+    found = aligner().align(pairs)
+    assert [who(probe) for _, probe in found.crops] == ["cat", "ann", "bob"]
+    assert MeanColor.seen == 3 + 3  # every face once
+    shared = aligner(shared=True).transform([*pairs, pairs[0]])
+    assert shared[0, 1] is shared[3, 1]
+
+
+def test_both_cells_may_show_several():
+    pair = photo(("ann", "large"), ("cat", "small")), photo(("bob", "large"), ("cat", "middle"))
+    assert [who(crop) for crop in aligner().transform([pair])[0]] == ["cat", "cat"]
+
+
+def test_every_picture_of_a_template_follows_the_seeds():
+    references = [
+        photo(("ann", "large"), ("bob", "small")),
+        photo(("cat", "large"), ("bob", "middle")),
+    ]
+    probes = [photo(("dan", "large"), ("bob", "small")), photo(("bob", "small"), ("dan", "large"))]
+    found = aligner().align([(references, probes)])
+    assert [[who(crop) for crop in cell] for cell in found.crops[0]] == [["bob"] * 2] * 2
+    assert found.face.tolist() == [1, 1, 1, 1]
+
+
+def test_of_equally_similar_faces_the_larger_one_is_taken():
+    probe = photo(("bob", "small"), ("bob", "large"), ("bob", "middle"))
+    found = aligner().align([(photo(("bob", "small")), probe)])
+    assert found.face_size.tolist() == [30, 60]
+
+
+def test_single_faces_are_not_compared():
+    pairs = [(photo(("ann", "large")), photo(("bob", "small")))]
+    found = aligner(matcher=MeanColor()).align(pairs)
+    assert MeanColor.seen == 0
+    assert np.isnan(found.similarity).all()
+    assert found.chosen_by.tolist() == ["only face", "only face"]
+
+
+def test_beside_a_missing_face_the_largest_is_taken():
+    pairs = [(photo(), photo(("ann", "small"), ("bob", "large")))]
+    found = aligner(on_missing="skip").align(pairs)
+    assert who(found.crops[0, 1]) == "bob"
+    assert found.chosen_by.tolist() == [None, "largest"]
+
+
+def test_only_the_sixteen_largest_are_candidates(monkeypatch):
+    people = [("ann", "middle")] * 16 + [("bob", "small")]
+    crowd = photo(*people, size=(80, 1200))
+    found = aligner().align([(photo(("bob", "large")), crowd)])
+    assert who(found.crops[0, 1]) == "ann"
+    assert found.n_faces.tolist() == [1, 17]
+
+
+@pytest.mark.usefixtures("detector")
+def test_another_choice_takes_stored_detections(tmp_path, monkeypatch):
+    pair = photo(("bob", "large")), photo(("ann", "large"), ("bob", "small"))
+    cold = aligner().transform([pair])
+    aligner(select="largest", cache=tmp_path).transform([pair])
+
+    def fail(images, **settings):
+        assert not images, "detected again"
+        return []
+
+    monkeypatch.setattr(module, "detect_faces", fail)
+    for _ in range(2):
+        np.testing.assert_array_equal(aligner(cache=tmp_path).transform([pair]), cold)
+
+
+def test_single_pictures_and_a_missing_matcher_are_refused():
+    with pytest.raises(ImageError, match=r"single pictures: one pair is written"):
+        aligner().fit([photo(("ann", "large"))])
+    with pytest.raises(ValueError, match='select="match" needs an embedder'):
+        aligner(matcher=None).align([(photo(("ann", "large")), photo(("ann", "large")))])
+
+
+def test_a_matcher_of_a_wrong_shape():
+    class Flat(MeanColor):
+        def transform(self, X):
+            return super().transform(X)[0]
+
+    pair = photo(("bob", "large")), photo(("ann", "large"), ("bob", "small"))
+    with pytest.raises(ValueError, match=r"matcher made an array of shape \(3,\) of 3 crops"):
+        aligner(matcher=Flat()).align([pair])
+
+
+def test_the_pipeline_gives_its_own_embedder():
+    embedder = FaceEmbedder("tiny_backbones:means", device="cpu")
+    pipe = make_difffake_pipeline(embedder, select="match", device="cpu")
+    assert pipe["align"].matcher.backbone == "tiny_backbones:means"
+    assert clone(pipe)["align"].matcher.backbone == "tiny_backbones:means"
+    pairs = [
+        (photo(("bob", "large")), photo((other, "large"), ("bob", "small")))
+        for other in ("ann", "cat", "dan", "ann", "cat", "dan")
+    ]
+    with pytest.warns(UserWarning, match="6 of 12 pictures show several faces; the one most like"):
+        pipe[:-1].fit_transform(pairs)
+    assert {who(crop) for crop in pipe["align"].transform(pairs).ravel()} == {"bob"}
+
+
+def test_seeds_and_followers_by_hand():
+    def candidates(pictures, faces, vectors):
+        vectors = np.array(vectors, float)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return Candidates(np.array(pictures), np.array(faces), vectors, np.ones(len(vectors)))
+
+    first = candidates([0, 0, 1, 1], [0, 1, 0, 1], [[1, 0], [0, 1], [1, 0.1], [0.5, 1]])
+    second = candidates([0, 2], [0, 0], [[0, 1], [1, 1]])
+    left, right = match_faces([first, second])
+    assert [(m.picture, m.face) for m in left] == [(0, 1), (1, 1)]
+    assert [(m.picture, m.face) for m in right] == [(0, 0), (2, 0)]
+    assert left[0].similarity == right[0].similarity == pytest.approx(1)
+    assert right[1].similarity == pytest.approx(np.sqrt(0.5))
