@@ -266,7 +266,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         alignment = Alignment(
             table,
             results,
-            self.chosen_face,
+            self._chosen_face,
             on_missing=on_missing,
             select=self.select,
             matcher=self.matcher,
@@ -378,7 +378,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
 
     def _engine(self, pairs: bool) -> ComputeOnce:
         store = as_store(self.cache)
-        stored = None if store is None else self.stored_faces(store)
+        stored = None if store is None else self._stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
@@ -388,7 +388,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
             detected = {} if stored is None else stored.without_crops
-            return self.find_faces(images, [detected.get(digest) for digest in digests])
+            return self._find_faces(images, [detected.get(digest) for digest in digests])
 
         return ComputeOnce(
             compute,
@@ -403,11 +403,11 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         )
 
     @property
-    def crops_namespace(self) -> str:
+    def _crops_namespace(self) -> str:
         """Text that depends on all that decides which crop `transform` makes of a picture."""
         return f"{self._namespace}:{self.select}"
 
-    def stored_faces(self, store: EmbeddingStore) -> StoredFaces:
+    def _stored_faces(self, store: EmbeddingStore) -> StoredFaces:
         """Return the detections and crops of an aligner with these parameters in a store.
 
         Parameters
@@ -421,7 +421,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         names = (self._detections_namespace, self._namespace)
         return StoredFaces(store, *names, self.size, self._needed)
 
-    def find_faces(
+    def _find_faces(
         self, images: list[np.ndarray], detected: list[PictureFaces | None]
     ) -> list[PictureFaces]:
         """Detect faces where that is not done yet, and cut the crops that are needed.
@@ -467,9 +467,9 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             return [NO_FACE]
         if self.select == "match":
             return list(range(len(picture.faces.boxes)))
-        return [self.chosen_face(picture)]
+        return [self._chosen_face(picture)]
 
-    def chosen_face(self, picture: PictureFaces) -> int:
+    def _chosen_face(self, picture: PictureFaces) -> int:
         """Return the number of the face that is taken without a comparison.
 
         Parameters
