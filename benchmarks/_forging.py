@@ -63,7 +63,7 @@ _NAMES = (
     ("sklearn_diffake.embedding._torch", "factory_backbone"),
     ("sklearn_diffake.novelty._deep_svdd", "DeepSVDD"),
     ("sklearn_diffake.utils._imports", "import_function"),
-    ("sklearn_diffake.utils._store", "EmbeddingStore"),
+    ("sklearn_diffake.store", "EmbeddingStore"),
     ("subprocess", "Popen"),
 )
 _KINDS = (

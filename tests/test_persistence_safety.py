@@ -135,7 +135,7 @@ def call(module, function, *arguments):
         ("sklearn_diffake.persistence", "load", ["other.diffake"]),
         ("sklearn_diffake.persistence", "Path", ["x"]),
         ("sklearn_diffake.pipeline", "Pipeline", [[]]),
-        ("sklearn_diffake.utils._store", "EmbeddingStore", ["x"]),
+        ("sklearn_diffake.store", "EmbeddingStore", ["x"]),
         ("sklearn_diffake.images.engine", "ThreadPoolExecutor", [1]),
         ("sklearn_diffake.cli", "main", [[]]),
         ("sklearn_diffake.__main__", "main", []),

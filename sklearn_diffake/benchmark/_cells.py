@@ -144,7 +144,7 @@ def wanted_images(
             view = (rows.dataset, degradation)
             for feature in parts.features:
                 places = images.index[rows.rows, column]
-                yield (view, feature.namespace), places, len(images.sources)
+                yield (view, feature.key), places, len(images.sources)
 
 
 class Task(NamedTuple):

@@ -11,36 +11,40 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
+from sklearn_diffake.benchmark._crops import (
+    Crop,
+    Vectors,
+    embed,
+    refuses_missing_faces,
+)
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._images import Images, parts_of
+from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature, digest_of
 from sklearn_diffake.benchmark._workers import in_parallel
-from sklearn_diffake.embedding import EmbeddingStore
-from sklearn_diffake.images.errors import ImageError
-from sklearn_diffake.images.read import read_image
+from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._progress import progress_bar
 
 _MATRICES = 8  # of embeddings held in memory
 
 View = tuple[str, Degradation | None]  # a dataset's images, as they are or degraded
-Masks = Mapping[tuple[View, str], NDArray[np.bool_]]  # of images, by view and namespace
+Masks = Mapping[tuple[View, str], NDArray[np.bool_]]  # of images, by view and key of a feature
+CropKey = tuple[bool, bytes]  # whether a picture shows a face, and the digest of its crop
 
 
 class Part(NamedTuple):
-    """Those images of a batch that one feature is wanted of.
+    """Those images of a batch that one feature is missing of.
 
     Parameters
     ----------
-    namespace : str
-        Of the feature.
-    digests : list of bytes
+    feature : str
+        Its key.
     places : list of int
         Positions in the batch.
     """
 
-    namespace: str
-    digests: list[bytes]
+    feature: str
     places: list[int]
 
 
@@ -52,78 +56,31 @@ class Batch(NamedTuple):
     view : (str, Degradation or None)
     sources : list of int
         Their positions in the dataset.
+    digests : list of bytes
     parts : list of Part
     """
 
     view: View
     sources: list[int]
+    digests: list[bytes]
     parts: list[Part]
-
-
-def embed(
-    sources: Sequence[Any],
-    degradation: Degradation | None,
-    aligner: Any,
-    jobs: Sequence[tuple[Any, Sequence[int]]],
-) -> list[list[bytes | str]]:
-    """Turn images into vectors, or say what is wrong with them.
-
-    Parameters
-    ----------
-    sources : sequence of path or ndarray
-    degradation : Degradation or None
-        What is done to them first.
-    aligner : FaceAligner or None
-    jobs : sequence of (FaceEmbedder, places)
-        Networks, and the positions in `sources` of what each is to embed.
-
-    Returns
-    -------
-    values : list of list of bytes or str
-        For each job and place: 1 where a face was found (or not looked for) and 0 where not, and
-        the vector, as float32.
-    """
-    try:
-        images = [read_image(source) for source in sources]
-        if degradation is not None:
-            images = [degradation.apply(image) for image in images]
-        found = np.ones((len(images), 1), dtype=np.float32)
-        crops = images
-        if aligner is not None:
-            faces = aligner.align(images)
-            crops = list(faces.crops)
-            found[faces.is_missing] = 0
-        values: list[list[bytes | str]] = []
-        for embedder, places in jobs:
-            vectors = embedder.transform([crops[i] for i in places])
-            rows = np.hstack([found[places], vectors]).astype(np.float32)
-            values.append([row.tobytes() for row in rows])
-        return values
-    except Exception as error:  # an image that cannot be used, or a network that breaks down
-        if len(sources) == 1 and len(jobs) > 1:
-            return [embed(sources, degradation, aligner, [job])[0] for job in jobs]
-        if len(sources) == 1:
-            name = "" if isinstance(error, ImageError) else f"{type(error).__name__}: "
-            return [[f"{name}{error}"]]
-    alone = [
-        embed([source], degradation, aligner, [(e, [0]) for e, places in jobs if i in places])
-        for i, source in enumerate(sources)
-    ]  # for each image what its jobs gave
-    left = [iter(given) for given in alone]
-    return [[next(left[i])[0] for i in places] for _, places in jobs]
 
 
 @dataclass
 class Embeddings:
     """Vectors of the images of some datasets, in a store.
 
+    They lie where `FaceEmbedder` stores them: by the digest of a crop. Which crop a picture has
+    is stored, too, by the digest of the picture and what is done to it, so that neither is made
+    again to find its vector.
+
     Parameters
     ----------
     images : dict of str to Images
         Those of each dataset.
     store : EmbeddingStore
-    problems : dict of (namespace, bytes) to str
-        Why an image has no vector.
+    problems : dict of (str, bytes) to str
+        Why an image has no vector, by the key of the feature and the digest of the image.
     """
 
     images: Mapping[str, Images]
@@ -148,11 +105,11 @@ class Embeddings:
 
         Parameters
         ----------
-        wanted : dict of (view, namespace) to mask
+        wanted : dict of (view, key of a feature) to mask
             Which images of each view the whole benchmark needs, by which feature.
-        needed : dict of (view, namespace) to mask
+        needed : dict of (view, key of a feature) to mask
             Which of these are needed now.
-        features : dict of namespace to Feature
+        features : dict of str to Feature
         batch_size : int
         verbose : bool, default=False
             Show a progress bar.
@@ -165,30 +122,85 @@ class Embeddings:
         """
         counts = {"wanted": 0, "embedded": 0, "failed": 0}
         batches = list(self._batches(wanted, needed, features, batch_size, counts))
-        total = sum(len(part.digests) for batch in batches for part in batch.parts)
+        total = sum(len(part.places) for batch in batches for part in batch.parts)
         tasks = (self._task(number, batch, features) for number, batch in enumerate(batches))
         with progress_bar(total=total, desc="embedding", unit="image", verbose=verbose) as bar:
-            for number, values in in_parallel(_embed_batch, tasks):
-                for part, found in zip(batches[number].parts, values, strict=True):
-                    self._keep(part, found, counts)
-                    bar.update(len(found))
+            for number, crops, vectors in in_parallel(_embed_batch, tasks):
+                batch = batches[number]
+                for part, values in zip(batch.parts, vectors, strict=True):
+                    self._keep_vectors(batch, part, crops, values, features[part.feature], counts)
+                    bar.update(len(part.places))
+                self._keep_crops(batch, crops, features[batch.parts[0].feature])
         return counts
 
     def _task(self, number: int, batch: Batch, features: Mapping[str, Feature]) -> tuple[Any, ...]:
         name, degradation = batch.view
+        aligner = features[batch.parts[0].feature].aligner
         sources = [self.images[name].sources[i] for i in batch.sources]
-        jobs = [(features[part.namespace].embedder, part.places) for part in batch.parts]
-        return number, sources, degradation, features[batch.parts[0].namespace].aligner, jobs
+        faces: list[Any] = [None] * len(sources)
+        if aligner is not None:
+            stored = aligner._stored_faces(self.store)
+            known = {**stored.get_many(batch.digests), **stored.without_crops}
+            faces = [known.get(digest) for digest in batch.digests]
+        jobs = [(features[part.feature].embedder, part.places) for part in batch.parts]
+        return number, sources, faces, degradation, aligner, jobs
 
-    def _keep(self, part: Part, values: Sequence[bytes | str], counts: dict[str, int]) -> None:
-        results = dict(zip(part.digests, values, strict=True))
-        good = {digest: value for digest, value in results.items() if isinstance(value, bytes)}
-        self.store.put_many(part.namespace, good)
-        for digest, value in results.items():
-            if isinstance(value, str):
-                self.problems[part.namespace, digest] = value
-        counts["embedded"] += len(good)
-        counts["failed"] += len(results) - len(good)
+    def _keep_vectors(
+        self,
+        batch: Batch,
+        part: Part,
+        crops: Sequence[Crop | str],
+        vectors: Vectors,
+        feature: Feature,
+        counts: dict[str, int],
+    ) -> None:
+        new = {}
+        for place, value in zip(part.places, vectors.values, strict=True):
+            crop, digest = crops[place], batch.digests[place]
+            if isinstance(value, str) or isinstance(crop, str):
+                self.problems[part.feature, digest] = str(value)
+                counts["failed"] += 1
+            else:
+                new[crop.digest or digest] = value
+        counts["embedded"] += vectors.n_computed
+        if feature.embedder.cache is None:  # else it has stored them itself
+            feature.embedder._stored_embeddings(self.store).put_many(new)
+
+    def _keep_crops(self, batch: Batch, crops: Sequence[Crop | str], feature: Feature) -> None:
+        made = {
+            digest: crop
+            for digest, crop in zip(batch.digests, crops, strict=True)
+            if isinstance(crop, Crop) and crop.digest is not None
+        }
+        new_faces = {d: crop.new_faces for d, crop in made.items() if crop.new_faces is not None}
+        if new_faces:
+            feature.aligner._stored_faces(self.store).put_detections(new_faces)
+        keys = {d: bytes([crop.has_face]) + (crop.digest or b"") for d, crop in made.items()}
+        self.store.put_many(feature.crop_namespace, keys)
+
+    def _crop_keys(
+        self, view: View, feature: Feature, digests: Iterable[bytes]
+    ) -> dict[bytes, CropKey]:
+        """Return which crop each image of a view has, where that is stored."""
+        if view[1] is None and feature.aligner is None:
+            return {digest: (True, digest) for digest in digests}
+        stored = self.store.get_many(feature.crop_namespace, digests)
+        return {digest: (bool(value[0]), value[1:]) for digest, value in stored.items()}
+
+    def _stored(
+        self, view: View, feature: Feature, digests: Sequence[bytes]
+    ) -> dict[bytes, tuple[bool, NDArray[np.float32]]]:
+        """Return for images of a view whether a face was found, and the vector, if stored."""
+        keys = self._crop_keys(view, feature, digests)
+        if refuses_missing_faces(feature.aligner):
+            keys = {digest: key for digest, key in keys.items() if key[0]}
+        crops = sorted({crop for _, crop in keys.values()})
+        vectors = feature.embedder._stored_embeddings(self.store).get_many(crops)
+        return {
+            digest: (has_face, vectors[crop])
+            for digest, (has_face, crop) in keys.items()
+            if crop in vectors
+        }
 
     def _batches(
         self,
@@ -200,8 +212,8 @@ class Embeddings:
     ) -> Iterator[Batch]:
         """Yield what is missing, batch by batch; features of one aligner go together."""
         now: dict[str, set[bytes]] = {name: set() for name in features}
-        for (view, namespace), mask in needed.items():
-            now[namespace].update(self._known(view, mask))
+        for (view, name), mask in needed.items():
+            now[name].update(self._known(view, mask))
         seen: dict[str, set[bytes]] = {name: set() for name in features}
         for view, names in _together(wanted, features):
             known = {name: self._known(view, wanted[view, name]) for name in names}
@@ -211,25 +223,30 @@ class Embeddings:
                 counts["wanted"] += len(fresh[name])
             places = {d: place for one in known.values() for d, place in one.items()}
             order = sorted(set().union(*fresh.values()), key=places.__getitem__)
-            for digests in parts_of(order, batch_size):
-                parts = [
-                    part
-                    for name in names
-                    if (part := self._part(name, digests, fresh[name], now[name])) is not None
-                ]
+            for batch in gen_batches(len(order), batch_size):
+                digests = order[batch]
+                parts = []
+                for name in names:
+                    left = self._missing(view, features[name], digests, fresh[name], now[name])
+                    if left:
+                        parts.append(Part(name, left))
                 if parts:
-                    yield Batch(view, [places[digest] for digest in digests], parts)
+                    yield Batch(view, [places[digest] for digest in digests], digests, parts)
 
-    def _part(
-        self, namespace: str, digests: Sequence[bytes], fresh: set[bytes], now: set[bytes]
-    ) -> Part | None:
-        """Return which images of a batch are missing, if one of them is needed now."""
+    def _missing(
+        self,
+        view: View,
+        feature: Feature,
+        digests: Sequence[bytes],
+        fresh: set[bytes],
+        now: set[bytes],
+    ) -> list[int]:
+        """Return which images of a batch have no vector, if one of its images is needed now."""
         mine = [digest for digest in digests if digest in fresh]
         if now.isdisjoint(mine):
-            return None
-        there = self.store.get_many(namespace, mine)
-        left = [i for i, d in enumerate(digests) if d in fresh and d not in there]
-        return Part(namespace, [digests[i] for i in left], left) if left else None
+            return []
+        there = self._stored(view, feature, mine)
+        return [i for i, d in enumerate(digests) if d in fresh and d not in there]
 
     def _known(self, view: View, mask: NDArray[np.bool_]) -> dict[bytes, int]:
         """Return digest and first place of those images of a view that can be read."""
@@ -260,16 +277,16 @@ class Embeddings:
         vectors : ndarray of shape (n_images, 1 + width), float32
             In column 0 whether a face was found.
         """
-        key = (view, feature.namespace)
+        key = (view, feature.key)
         if key in self._matrices:
             self._matrices.move_to_end(key)
             return self._matrices[key]
         digests = [self._digest(view, i) for i in range(len(self.images[view[0]].sources))]
-        there = self.store.get_many(feature.namespace, [d for d in digests if d is not None])
+        there = self._stored(view, feature, [d for d in digests if d is not None])
         vectors = np.full((len(digests), 1 + feature.width), np.nan, dtype=np.float32)
         for place, digest in enumerate(digests):
-            if digest in there:
-                vectors[place] = np.frombuffer(there[digest], dtype=np.float32)
+            if digest is not None and digest in there:
+                vectors[place, 0], vectors[place, 1:] = there[digest]
         self._matrices[key] = vectors
         if len(self._matrices) > _MATRICES:
             self._matrices.popitem(last=False)
@@ -283,22 +300,22 @@ class Embeddings:
         if place in images.problems:
             return f"{name}: {images.problems[place]}"
         digest = self._digest(view, place)
-        problem = self.problems.get((feature.namespace, digest or b""), "it is not in the store")
+        problem = self.problems.get((feature.key, digest or b""), "it is not in the store")
         return f"{name}: {problem}"
 
 
 def _together(wanted: Masks, features: Mapping[str, Feature]) -> Iterator[tuple[View, list[str]]]:
     """Yield each view with the features that look at the same crops of it."""
     groups: dict[Any, list[str]] = {}
-    for view, namespace in wanted:
-        crops = digest_of(features[namespace].description["align"])
-        groups.setdefault((view, crops), []).append(namespace)
+    for view, name in wanted:
+        crops = digest_of(features[name].description["align"])
+        groups.setdefault((view, crops), []).append(name)
     for (view, _), names in groups.items():
         yield view, names
 
 
-def _embed_batch(number: int, *task: Any) -> tuple[int, list[list[bytes | str]]]:
-    return number, embed(*task)
+def _embed_batch(number: int, *task: Any) -> tuple[int, list[Crop | str], list[Vectors]]:
+    return number, *embed(*task)
 
 
 def merge_masks(
@@ -308,11 +325,11 @@ def merge_masks(
 
     Parameters
     ----------
-    masks : iterable of ((view, namespace), places, n_images)
+    masks : iterable of ((view, key of a feature), places, n_images)
 
     Returns
     -------
-    merged : dict of (view, namespace) to ndarray of shape (n_images,), bool
+    merged : dict of (view, key of a feature) to ndarray of shape (n_images,), bool
         In the order of their first occurrence.
     """
     merged: dict[tuple[View, str], NDArray[np.bool_]] = {}

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._workers import in_parallel
-from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.read import file_key, image_digest, read_image
 from sklearn_diffake.images.table import image_table
+from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._progress import progress_bar
 
 _FILES_PER_TASK = 64
@@ -77,13 +78,14 @@ def find_images(table: PairTable, store: EmbeddingStore, *, verbose: bool = Fals
     left = [i for i in range(len(found.sources)) if i not in results]
     files = [i for i in left if isinstance(found.sources[i], (str, os.PathLike))]
     pictures = sorted(set(left) - set(files))
-    tasks = [(part, [found.sources[i] for i in part]) for part in parts_of(files, _FILES_PER_TASK)]
+    parts = [files[part] for part in gen_batches(len(files), _FILES_PER_TASK)] if files else []
+    tasks = [(part, [found.sources[i] for i in part]) for part in parts]
     with progress_bar(
         total=len(left), desc=f"reading {table.name}", unit="image", verbose=verbose
     ) as bar:
-        for part in parts_of(pictures, _FILES_PER_TASK):  # sending them would take longer
-            results.update(_digests(part, [found.sources[i] for i in part]))
-            bar.update(len(part))
+        for i in pictures:  # here, as sending them would take longer
+            results.update(_digests([i], [found.sources[i]]))
+            bar.update(1)
         for digests in in_parallel(_digests, tasks):
             read = {keys[i]: d for i, d in digests.items() if i in keys and isinstance(d, bytes)}
             store.put_file_digests(read)
@@ -92,11 +94,6 @@ def find_images(table: PairTable, store: EmbeddingStore, *, verbose: bool = Fals
     problems = {i: value for i, value in results.items() if isinstance(value, str)}
     digests = [None if i in problems else results[i] for i in range(len(found.sources))]
     return Images(found.sources, found.index, digests, problems)
-
-
-def parts_of(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """Cut a sequence into parts of a size, the last of which may be smaller."""
-    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def _digests(positions: Sequence[int], sources: Sequence[Any]) -> dict[int, bytes | str]:

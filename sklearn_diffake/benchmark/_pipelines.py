@@ -17,6 +17,7 @@ from sklearn_diffake.benchmark._registry import make_detector
 from sklearn_diffake.benchmark._specs import Candidate
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pipeline import make_difffake_pipeline
+from sklearn_diffake.store import EmbeddingStore
 
 # What changes no crop of a single picture.
 _COMPUTING = (
@@ -72,9 +73,16 @@ class Feature:
         return int(self.embedder.backbone_info_["width"])
 
     @property
-    def namespace(self) -> str:
-        """Name under which a store keeps the vectors."""
-        return f"benchmark:1:{digest_of(self.description)}"
+    def key(self) -> str:
+        """32 hexadecimal digits that tell it from other features."""
+        return digest_of(self.description)
+
+    @property
+    def crop_namespace(self) -> str:
+        """Name under which a store keeps which crop a picture has."""
+        crops = "" if self.aligner is None else self.aligner._crops_namespace
+        # another version of a library may compress or blur in another way
+        return f"benchmark-crops:1:{crops}:{digest_of(self.description.get('versions'))}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,13 @@ def digest_of(values: Any) -> str:
 
 
 def take_apart(
-    candidate: Candidate, *, seed: int, device: str, batch_size: int, versions: Mapping[str, Any]
+    candidate: Candidate,
+    *,
+    seed: int,
+    device: str,
+    batch_size: int,
+    versions: Mapping[str, Any],
+    cache: EmbeddingStore | None = None,
 ) -> Parts:
     """Build a candidate's pipeline, and cut it behind the embedders.
 
@@ -119,13 +133,15 @@ def take_apart(
         Images that go through a network together.
     versions : mapping
         Of what else decides the numbers.
+    cache : EmbeddingStore, default=None
+        What workers store embeddings in; None where they cannot reach it.
 
     Returns
     -------
     parts : Parts
     """
     shared: dict[str, Any] = {"device": device, "batch_size": batch_size, "n_jobs": 1}
-    embedders = [FaceEmbedder(**params, **shared) for params in candidate.embedders]
+    embedders = [FaceEmbedder(**params, **shared, cache=cache) for params in candidate.embedders]
     aligner = None
     if candidate.align is not None:
         whole = make_difffake_pipeline(embedders, **shared)

@@ -29,7 +29,7 @@ from sklearn_diffake.benchmark._protocols import make_cells
 from sklearn_diffake.benchmark._report import write_results
 from sklearn_diffake.benchmark._specs import Config
 from sklearn_diffake.benchmark._workers import in_parallel, workers
-from sklearn_diffake.embedding import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._atomic_files import append_line, private_folder
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
@@ -228,7 +228,7 @@ def plan_benchmark(
     """
     tables = _load(config, n_jobs)
     with workers(n_jobs, dask):
-        return _plan(config, tables, verbose)
+        return _plan(config, tables, verbose, on_cluster=dask is not None)
 
 
 def _load(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
@@ -240,7 +240,9 @@ def _load(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
     return tables
 
 
-def _plan(config: Config, tables: Mapping[str, PairTable], verbose: bool) -> Plan:
+def _plan(
+    config: Config, tables: Mapping[str, PairTable], verbose: bool, *, on_cluster: bool
+) -> Plan:
     config = config.place(device=resolve_device(config.device))
     store = EmbeddingStore(config.cache)
     images = {name: find_images(tables[name], store, verbose=verbose) for name in tables}
@@ -254,6 +256,7 @@ def _plan(config: Config, tables: Mapping[str, PairTable], verbose: bool) -> Pla
             device=config.device,
             batch_size=config.batch_size,
             versions={name: versions[name] for name in ("sklearn-diffake", *_DECISIVE)},
+            cache=None if on_cluster else store,
         )
         for protocol in config.protocols
         for candidate in protocol.candidates
@@ -345,7 +348,7 @@ def run_benchmark(
     tables = _load(config, n_jobs)
     check_results(config, tables)
     with workers(n_jobs, dask):
-        plan = _plan(config, tables, verbose)
+        plan = _plan(config, tables, verbose, on_cluster=dask is not None)
         output = plan.config.output
         store = CellStore(output)
         remove_leftovers([output, store.done, store.failed])
@@ -372,7 +375,7 @@ def _embed(plan: Plan, pending: Mapping[str, Cell], verbose: bool) -> dict[str, 
             found for c in cells for found in wanted_images(c, plan.parts_of(c), plan.embeddings)
         )
 
-    features = {f.namespace: f for parts in plan.parts.values() for f in parts.features}
+    features = {f.key: f for parts in plan.parts.values() for f in parts.features}
     return plan.embeddings.compute(
         masks(plan.cells),
         masks(pending.values()),

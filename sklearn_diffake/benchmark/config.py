@@ -248,4 +248,7 @@ def _read_aligner(table: Table, given: Any) -> dict[str, Any] | None:
         FaceAligner(**params)._validate_params()
     except (ValueError, TypeError) as error:
         raise table.error("align", str(error)) from error
+    if params.get("select") == "match":
+        raise inner.error("select", "'match' compares the pictures of a pair; a benchmark aligns "
+                          "each picture once, for all pairs")  # fmt: skip
     return {"on_missing": "crop", **params}

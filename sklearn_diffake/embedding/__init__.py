@@ -1,6 +1,6 @@
 """A face becomes a vector."""
 
-from ..utils._store import EmbeddingStore
+from ..store import EmbeddingStore
 from ._face_embedder import FaceEmbedder
 from ._forgery_embedder import ForgeryEmbedder
 

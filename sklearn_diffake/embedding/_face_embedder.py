@@ -11,13 +11,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import mark_single_pictures
-from ..images.engine import ArrayResults, ComputeOnce
+from ..images.engine import ArrayResults, ComputeOnce, Results
 from ..images.table import ImageTable, image_table
+from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
-from ..utils._store import EmbeddingStore, as_store
 from ._backbones import Backbone, build_forward, find_backbone
 
 _logger = logging.getLogger(__name__)
@@ -205,27 +205,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         """
         self._validate_params()
         table = image_table(X, templates=True)
-        found = self.find_backbone()
-        store = as_store(self.cache)
-        dtype = np.dtype((np.float32, (found.width,)))
-
-        def compute(crops: list[np.ndarray], digests: list[bytes]) -> np.ndarray:
-            return build_forward(found, resolve_device(self.device), self.dtype)(np.stack(crops))
-
-        namespace = f"embedding:1:{found.fingerprint}:{self.dtype}"
-        job = ComputeOnce(
-            compute,
-            dtype=dtype,
-            prepare=lambda image: resize(image, found.input_size),
-            results=None if store is None else ArrayResults(store, namespace, dtype),
-            store=store,
-            batch_size=self.batch_size,
-            n_jobs=self.n_jobs,
-        )
-        with progress_bar(
-            total=len(table.sources), desc="embedding", unit="image", verbose=self.verbose
-        ) as bar:
-            results = job(table, bar)
+        results = self._embed_pictures(table)
         self.n_embedded_ = results.n_computed
         results.values[list(results.errors)] = np.nan  # of cells without a face
         result = pool_templates(results.values, table)[table.index]
@@ -236,14 +216,65 @@ class FaceEmbedder(  # type: ignore[call-arg]
             "or in the store",
             len(table.sources),
             self.n_embedded_,
-            found.name,
-            *found.input_size,
-            found.width,
-            found.fingerprint,
+            self.backbone_info_["name"],
+            *self.backbone_info_["input_size"],
+            self.backbone_info_["width"],
+            self.fingerprint_,
             f" on {resolve_device(self.device)}" if self.n_embedded_ else "",
             len(table.sources) - self.n_embedded_,
         )
         return result if table.is_pairs else mark_single_pictures(result)
+
+    def _embed_pictures(self, table: ImageTable, *, errors: str = "raise") -> Results:
+        """Embed the pictures of a table one by one, without pooling templates.
+
+        Parameters
+        ----------
+        table : ImageTable
+        errors : {"raise", "return"}, default="raise"
+            Whether the first picture without an embedding raises an error, or all such errors are
+            in the results.
+
+        Returns
+        -------
+        Results
+            Its `values` has shape (n_sources, d), float32.
+        """
+        found = self.find_backbone()
+        store = as_store(self.cache)
+
+        def compute(crops: list[np.ndarray], digests: list[bytes]) -> np.ndarray:
+            return build_forward(found, resolve_device(self.device), self.dtype)(np.stack(crops))
+
+        job = ComputeOnce(
+            compute,
+            dtype=np.dtype((np.float32, (found.width,))),
+            prepare=lambda image: resize(image, found.input_size),
+            results=None if store is None else self._stored_embeddings(store),
+            store=store,
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+        )
+        with progress_bar(
+            total=len(table.sources), desc="embedding", unit="image", verbose=self.verbose
+        ) as bar:
+            return job(table, bar, errors=errors)  # type: ignore[arg-type]
+
+    def _stored_embeddings(self, store: EmbeddingStore) -> ArrayResults:
+        """Return the embeddings of this network in a store, by the digest of their crop.
+
+        Parameters
+        ----------
+        store : EmbeddingStore
+
+        Returns
+        -------
+        ArrayResults
+        """
+        check_is_fitted(self)
+        namespace = f"embedding:1:{self.fingerprint_}:{self.dtype}"
+        dtype = np.dtype((np.float32, (self.backbone_info_["width"],)))
+        return ArrayResults(store, namespace, dtype)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the coordinates of an embedding.

@@ -18,11 +18,11 @@ from ..images.engine import ComputeOnce, Results
 from ..images.errors import ImageError
 from ..images.formats import is_video
 from ..images.table import ImageTable, image_table
+from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
-from ..utils._store import EmbeddingStore, as_store
 from ._aligned import AlignedFaces
 from ._cells import Alignment
 from ._detection import Faces, detect_faces
@@ -266,7 +266,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         alignment = Alignment(
             table,
             results,
-            self._chosen,
+            self._chosen_face,
             on_missing=on_missing,
             select=self.select,
             matcher=self.matcher,
@@ -378,10 +378,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
 
     def _engine(self, pairs: bool) -> ComputeOnce:
         store = as_store(self.cache)
-        stored = None
-        if store is not None:
-            names = (self._detections_namespace, self._namespace)
-            stored = StoredFaces(store, *names, self.size, self._needed)
+        stored = None if store is None else self._stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
@@ -391,7 +388,7 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
             detected = {} if stored is None else stored.without_crops
-            return self._compute(images, [detected.get(digest) for digest in digests])
+            return self._find_faces(images, [detected.get(digest) for digest in digests])
 
         return ComputeOnce(
             compute,
@@ -405,10 +402,41 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             is_video=_is_video_file if pairs else None,
         )
 
-    def _compute(
+    @property
+    def _crops_namespace(self) -> str:
+        """Text that depends on all that decides which crop `transform` makes of a picture."""
+        return f"{self._namespace}:{self.select}"
+
+    def _stored_faces(self, store: EmbeddingStore) -> StoredFaces:
+        """Return the detections and crops of an aligner with these parameters in a store.
+
+        Parameters
+        ----------
+        store : EmbeddingStore
+
+        Returns
+        -------
+        StoredFaces
+        """
+        names = (self._detections_namespace, self._namespace)
+        return StoredFaces(store, *names, self.size, self._needed)
+
+    def _find_faces(
         self, images: list[np.ndarray], detected: list[PictureFaces | None]
     ) -> list[PictureFaces]:
-        """Detect faces where that is not done yet, and cut the crops that are needed."""
+        """Detect faces where that is not done yet, and cut the crops that are needed.
+
+        Parameters
+        ----------
+        images : list of ndarray of shape (H, W, 3), uint8
+        detected : list of PictureFaces or None
+            Faces that are detected already, perhaps with crops.
+
+        Returns
+        -------
+        list of PictureFaces
+            Those detected already are the same objects.
+        """
         todo = [i for i, faces in enumerate(detected) if faces is None]
         found = detect_faces(
             [images[i] for i in todo],
@@ -439,10 +467,20 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
             return [NO_FACE]
         if self.select == "match":
             return list(range(len(picture.faces.boxes)))
-        return [self._chosen(picture)]
+        return [self._chosen_face(picture)]
 
-    def _chosen(self, picture: PictureFaces) -> int:
-        """Return the face that is taken without a comparison."""
+    def _chosen_face(self, picture: PictureFaces) -> int:
+        """Return the number of the face that is taken without a comparison.
+
+        Parameters
+        ----------
+        picture : PictureFaces
+
+        Returns
+        -------
+        int
+            -1 for the center of a picture without a face.
+        """
         if picture.n_faces == 0:
             return NO_FACE
         select = "largest" if self.select == "match" else self.select

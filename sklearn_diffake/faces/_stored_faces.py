@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..images.engine import ArrayResults
-from ..utils._store import EmbeddingStore
+from ..store import EmbeddingStore
 from ._detection import Faces
 from ._geometry import centre_square, fit_similarity
 
@@ -104,7 +104,7 @@ class StoredFaces:
     def put_many(self, results: Mapping[bytes, PictureFaces]) -> None:
         """Store detections and crops."""
         new = {key: faces for key, faces in results.items() if key not in self.without_crops}
-        self.detections.put_many({key: _to_record(faces) for key, faces in new.items()})
+        self.put_detections(new)
         self.crops.put_many(
             {
                 _crop_key(digest, i): crop
@@ -114,6 +114,10 @@ class StoredFaces:
         )
         for digest in results:
             self.without_crops.pop(digest, None)
+
+    def put_detections(self, results: Mapping[bytes, PictureFaces]) -> None:
+        """Store detections alone."""
+        self.detections.put_many({key: _to_record(faces) for key, faces in results.items()})
 
     def claim(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return the pictures that the caller shall compute, as no other process does."""

@@ -13,7 +13,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
-from ..utils._store import EmbeddingStore, FileKey
+from ..store import EmbeddingStore, FileKey
 from .errors import ImageError
 from .missing import MissingFace
 from .read import file_key, image_digest, read_image
@@ -120,7 +120,8 @@ class Results:
     n_pictures : int
         Pictures and frames in all.
     n_computed : int
-        Those that were computed; the others were duplicates or in the store.
+        Those of which the result was computed; the others were duplicates, in the store, or have
+        no result.
     """
 
     values: NDArray[Any]
@@ -435,7 +436,6 @@ class _Pass:
         if not batch:
             return
         values = self.job.compute([p.image for p in batch], [p.digest for p in batch])
-        self.out.n_computed += len(batch)
         _logger.debug("computed a batch of %d images", len(batch))
         for picture, value in zip(batch, values, strict=True):
             if self.job.dtype.base.kind == "f" and not np.isfinite(value).all():
@@ -444,6 +444,7 @@ class _Pass:
                 self._fail(picture.source, value, picture.slot)
             else:
                 self._set(picture.slot, value)
+                self.out.n_computed += 1
         self.bar.update(len(batch))
 
     def _await(self, waiting: list[_Picture]) -> None:

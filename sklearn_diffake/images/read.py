@@ -20,7 +20,7 @@ from .errors import ImageError
 from .formats import file_format, pillow_formats
 
 if TYPE_CHECKING:
-    from ..utils._store import FileKey
+    from ..store import FileKey
 
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970

@@ -198,6 +198,10 @@ CASES = {
         changed('embedder = "tiny_backbones:colours"', "embedder = {backbone = 'x', wieghts = ''}"),
         r"\[candidates.one.embedder\] wieghts: unknown key; did you mean 'weights'",
     ),
+    "matched faces": (
+        changed("align = false", "align = {select = 'match'}"),
+        r"\[candidates.one.align\] select: 'match' compares the pictures of a pair",
+    ),
     "bad aligner": (
         changed("align = false", "align = {sise = 3}"),
         r"\[candidates.one.align\] sise: unknown key; did you mean 'size'",

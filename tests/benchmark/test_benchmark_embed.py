@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from image_helpers import faces, noise, save_all
 
+from sklearn_diffake.benchmark._crops import embed as embed_pictures
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._embed import Embeddings, embed
+from sklearn_diffake.benchmark._embed import Embeddings
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
@@ -17,51 +18,57 @@ def embedder(name="colours"):
     return FaceEmbedder(f"tiny_backbones:{name}", device="cpu").fit(noise(1))
 
 
-def vector(value):
-    return np.frombuffer(value, dtype=np.float32)
+def embed(images, degradation, aligner, jobs):
+    """Return crops, and a list of values for each job."""
+    crops, vectors = embed_pictures(images, [None] * len(images), degradation, aligner, jobs)
+    return crops, [part.values for part in vectors]
 
 
 def test_vectors_are_those_of_the_embedder():
     images, network = noise(3), embedder()
     blur = Degradation("blur", 1.0)
-    ((first,), (second, third)) = embed(images, blur, None, [(network, [0]), (network, [2, 1])])
-    expected = network.transform([blur.apply(image) for image in images])
-    found = np.stack([vector(value) for value in (first, third, second)])
-    assert (found[:, 0] == 1).all()  # none was looked for
-    np.testing.assert_allclose(found[:, 1:], expected, atol=1e-6)
+    jobs = [(network, [0]), (network, [2, 1])]
+    crops, ((first,), (second, third)) = embed(images, blur, None, jobs)
+    blurred = [blur.apply(image) for image in images]
+    assert all(crop.has_face for crop in crops)  # none was looked for
+    assert [crop.digest for crop in crops] == [image_digest(image) for image in blurred]
+    expected = network.transform(blurred)
+    np.testing.assert_allclose(np.stack([first, third, second]), expected, atol=1e-6)
 
 
 def test_faces_that_are_not_found_are_noted():
     pytest.importorskip("skimage")
     aligner = FaceAligner(32, on_missing="crop", device="cpu")
-    ((face, other),) = embed(
-        [*faces(1), *noise(1, (40, 40))], None, aligner, [(embedder(), [0, 1])]
-    )
-    assert (vector(face)[0], vector(other)[0]) == (1, 0)
-    refuse = aligner.set_params(on_missing="raise")
-    ((face, other),) = embed([*faces(1), *noise(1, (40, 40))], None, refuse, [(embedder(), [0, 1])])
-    assert vector(face)[0] == 1
-    assert "no face was found" in other
+    images, jobs = [*faces(1), *noise(1, (40, 40))], [(embedder(), [0, 1])]
+    crops, ((face, center),) = embed(images, None, aligner, jobs)
+    assert [crop.has_face for crop in crops] == [True, False]
+    np.testing.assert_allclose([face, center], embedder().transform(aligner.transform(images)))
+    for on_missing in ("raise", "skip"):
+        refuse = aligner.set_params(on_missing=on_missing)
+        crops, ((face, other),) = embed(images, None, refuse, jobs)
+        assert [crop.has_face for crop in crops] == [True, False]
+        assert isinstance(face, np.ndarray)
+        assert "no face was found" in other
 
 
 def test_an_image_that_a_network_cannot_bear_fails_alone():
     white = np.full((20, 20, 3), 255, dtype=np.uint8)
     images, fine, bad = [*noise(2), white], embedder("means"), embedder("nan_on_white")
-    values = embed(images, None, None, [(fine, [0, 2]), (bad, [2, 1, 0])])
-    assert [[isinstance(value, bytes) for value in part] for part in values] == [
+    _, values = embed(images, None, None, [(fine, [0, 2]), (bad, [2, 1, 0])])
+    assert [[isinstance(value, np.ndarray) for value in part] for part in values] == [
         [True, True],
         [False, True, True],
     ]
     assert "NaN" in values[1][0]
-    np.testing.assert_allclose(vector(values[0][0]), vector(values[1][2]))
+    np.testing.assert_allclose(values[0][0], values[1][2])
 
 
 def test_what_else_breaks_down_is_said():
     class Broken:
-        def transform(self, crops):
+        def _embed_pictures(self, table, errors):
             raise MemoryError("too large")
 
-    ((first, second),) = embed(noise(2), None, None, [(Broken(), [0, 1])])
+    _, ((first, second),) = embed(noise(2), None, None, [(Broken(), [0, 1])])
     assert first == second == "MemoryError: too large"
 
 
@@ -72,12 +79,12 @@ def test_batches_do_not_depend_on_what_is_needed_now(tmp_path, monkeypatch):
     known = Images(images, index, [*digests[:10], digests[0]], {})
     embeddings = Embeddings({"a": known}, EmbeddingStore(tmp_path))
     feature = Feature(None, embedder(), {"align": {}})
-    space = feature.namespace
+    key = feature.key
     batches = []
 
-    def note(sources, degradation, aligner, jobs):
-        batches.append([len(places) for _, places in jobs])
-        return embed(sources, degradation, aligner, jobs)
+    def note(*task):
+        batches.append([len(places) for _, places in task[-1]])
+        return embed_pictures(*task)
 
     monkeypatch.setattr("sklearn_diffake.benchmark._embed.embed", note)
 
@@ -85,10 +92,8 @@ def test_batches_do_not_depend_on_what_is_needed_now(tmp_path, monkeypatch):
         needed = np.zeros(11, dtype=bool)
         needed[list(places)] = True
         blur = Degradation("blur", 1.0)
-        every = {(("a", None), space): np.ones(11, bool), (("a", blur), space): np.ones(11, bool)}
-        return embeddings.compute(
-            every, {(("a", None), space): needed}, {space: feature}, batch_size=4
-        )
+        every = {(("a", None), key): np.ones(11, bool), (("a", blur), key): np.ones(11, bool)}
+        return embeddings.compute(every, {(("a", None), key): needed}, {key: feature}, batch_size=4)
 
     # the last image is the first once more: there are 10 different ones, and 10 blurred ones
     assert compute(5) == {"wanted": 20, "embedded": 4, "failed": 0}
@@ -111,8 +116,8 @@ def test_what_has_no_vector_says_why(tmp_path):
     known = Images(sources, np.arange(4).reshape(2, 2), digests, {3: "no such file"})
     embeddings = Embeddings({"a": known}, EmbeddingStore(tmp_path / "store"))
     feature, view = Feature(None, embedder("nan_on_white"), {"align": {}}), ("a", None)
-    mask = {(view, feature.namespace): np.array([True, True, False, True])}
-    counts = embeddings.compute(mask, mask, {feature.namespace: feature}, batch_size=4)
+    mask = {(view, feature.key): np.array([True, True, False, True])}
+    counts = embeddings.compute(mask, mask, {feature.key: feature}, batch_size=4)
     assert counts == {"wanted": 2, "embedded": 1, "failed": 1}
     found = embeddings.matrix(view, feature)
     assert np.isnan(found).all(axis=1).tolist() == [False, True, True, True]

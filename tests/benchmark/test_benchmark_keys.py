@@ -21,7 +21,7 @@ from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import take_apart
 from sklearn_diffake.benchmark._protocol_tables import PROTOCOLS
 from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, Protocol
-from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 
 CONFIG = f"""
@@ -279,7 +279,7 @@ def key_of(parts, learned=(ROWS,), judged=ROWS, fingerprints=None, **names):
 @pytest.mark.parametrize("name", TAKEN_APART)
 def test_all_that_a_pipeline_is_built_from_changes_the_key(name):
     """The rows are the same here, so that the pipeline alone can change it."""
-    check_listed("take_apart", parameters_of(take_apart), TAKEN_APART, ())
+    check_listed("take_apart", parameters_of(take_apart), TAKEN_APART, {"cache"})
     assert key_of(parts()) != key_of(parts(**{name: TAKEN_APART[name]}))
 
 
@@ -334,25 +334,21 @@ def test_names_change_no_key(monkeypatch):
 
 ALIGNER = {"size": 40, "margin": 0.3, "select": "central", "min_face_size": 0.5,
            "min_probability": 0.99, "max_size": 80, "on_missing": "raise"}  # fmt: skip
+# those not in a configuration: `matcher` is for pairs, `n_frames` for videos
 NOT_ALIGNER = {
-    "shared",
-    "n_frames",
-    "matcher",
-    "device",
-    "batch_size",
-    "cache",
-    "n_jobs",
-    "verbose",
-}
+    "shared", "device", "batch_size", "cache", "n_jobs", "verbose", "matcher", "n_frames",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALIGNER)
-def test_all_that_changes_a_crop_changes_the_name_of_its_embedding(name):
-    """`device` and `batch_size` are in it by the embedder's."""
+def test_all_that_changes_a_crop_changes_its_name(name):
+    """`device` and `batch_size` are in the key by the embedder's."""
     check_listed("FaceAligner", parameters_of(FaceAligner), ALIGNER, NOT_ALIGNER)
     changed = dataclasses.replace(CANDIDATE, align={**CANDIDATE.align, name: ALIGNER[name]})
     before, after = (parts(candidate=candidate) for candidate in (CANDIDATE, changed))
-    assert before.features[0].namespace != after.features[0].namespace
+    names = [built.features[0].crop_namespace for built in (before, after)]
+    assert (names[0] != names[1]) == (name != "on_missing")  # which says whether it is used
+    assert before.features[0].key != after.features[0].key
     assert key_of(before) != key_of(after)
 
 
@@ -369,7 +365,7 @@ EMBEDDER = {
 @pytest.mark.parametrize("name", EMBEDDER)
 def test_all_that_changes_an_embedding_changes_its_name(name, folder):
     there = parameters_of(FaceEmbedder) | {"versions"}
-    check_listed("FaceEmbedder", there, EMBEDDER, {"cache", "n_jobs", "pooling", "verbose"})
+    check_listed("FaceEmbedder", there, EMBEDDER, {"cache", "n_jobs", "verbose", "pooling"})
     changed = dict(EMBEDDER[name])
     if "candidate" in changed:
         key, value = changed["candidate"]
@@ -377,7 +373,12 @@ def test_all_that_changes_an_embedding_changes_its_name(name, folder):
         embedders = ({**CANDIDATE.embedders[0], key: value},)
         changed["candidate"] = dataclasses.replace(CANDIDATE, embedders=embedders)
     before, after = parts().features[0], parts(**changed).features[0]
-    assert before.namespace != after.namespace
+    assert before.key != after.key
+    store = EmbeddingStore("not made")
+    names = [f.embedder._stored_embeddings(store).namespace for f in (before, after)]
+    assert (names[0] != names[1]) == (name in {"backbone", "weights", "dtype"})
+    if name == "versions":  # of what degrades pictures, too
+        assert before.crop_namespace != after.crop_namespace
 
 
 def test_a_degraded_image_is_another_image():

@@ -220,7 +220,7 @@ def test_frames_of_videos_are_removed(name, tmp_path):
 
 
 STORING = """
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 class Model(Model):
     def score_samples(self, pairs):
         store = EmbeddingStore(pairs[0][0])
@@ -234,7 +234,7 @@ sklearn_diffake.load_default = Model
 
 @POSIX
 def test_a_store_is_whole_after_sigterm(tmp_path):
-    from sklearn_diffake.utils._store import EmbeddingStore
+    from sklearn_diffake.store import EmbeddingStore
 
     code = PROGRAM.format(body="pass").replace("from sklearn_diffake.cli", f"{STORING}from "
                                                "sklearn_diffake.cli")  # fmt: skip

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.embedding._forgery_checkpoint import SEED
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 
 USUAL = {"backbone": "tiny_backbones:colours", "device": "cpu"}
 DECISIVE = {

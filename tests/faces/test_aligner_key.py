@@ -8,7 +8,7 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.faces import _aligner as module
 from sklearn_diffake.faces._detection import Faces
 from sklearn_diffake.faces._geometry import template
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 
 USUAL = {"size": 32, "device": "cpu", "on_missing": "crop"}
 DECISIVE = {

@@ -1,7 +1,7 @@
-"""The SQLite file behind :class:`~sklearn_diffake.utils._store.EmbeddingStore`.
+"""The SQLite file behind :class:`~sklearn_diffake.store.EmbeddingStore`.
 
 Everything about the file itself lives here: finding, creating, opening, sharing and, when it is
-damaged, replacing it. What stands in it lives in ``_store_tables.py``.
+damaged, replacing it. What stands in it lives in ``_tables.py``.
 
 A process has one :class:`Database` for each folder, whatever the number of stores and threads that
 use it; it is found again by path, so that a store carries no connection of its own.
@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from sklearn_diffake.utils._atomic_files import private_file, private_folder
-from sklearn_diffake.utils._store_locks import lock_problem
-from sklearn_diffake.utils._store_tables import (
+from ..utils._atomic_files import private_file, private_folder
+from ._locks import lock_problem
+from ._tables import (
     APPLICATION_ID,
     SCHEMA,
     VERSION,

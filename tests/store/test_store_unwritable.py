@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from permissions import unprivileged
 
-from sklearn_diffake.utils import _store, _store_locks, _store_sqlite
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore, _database, _embedding_store, _locks
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -47,7 +46,7 @@ def test_full_disk(tmp_path):
     store = EmbeddingStore(tmp_path)
     known = dict(list(ITEMS.items())[:50])
     store.put_many("model", known)
-    connection = _store_sqlite.get_database(tmp_path).connection
+    connection = _database.get_database(tmp_path).connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with warns_once(tmp_path):
@@ -124,7 +123,7 @@ def open_folder():
 
 READER = """
 import sys, time
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 print(EmbeddingStore(sys.argv[1]).info(), flush=True)
 time.sleep(600)
 """
@@ -138,7 +137,7 @@ def test_read_only_store_is_still_read(open_folder, in_use):
     if in_use:  # by another process, which holds the log open
         process = subprocess.Popen(
             [sys.executable, "-c", READER, str(open_folder)],
-            env={**os.environ, "PYTHONPATH": str(Path(_store.__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(_embedding_store.__file__).parents[2])},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -200,7 +199,7 @@ def test_a_writer_that_does_not_let_go_is_not_waited_for_forever(tmp_path, monke
     store = EmbeddingStore(tmp_path)
     store.put_many("model", ITEMS)
     store.close()
-    monkeypatch.setattr(_store_sqlite, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(_database, "_BUSY_SECONDS", 0.2)
     (file,) = tmp_path.glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
         assert store.get_many("model", ITEMS) == ITEMS
@@ -244,8 +243,8 @@ def never_answers(descriptor, operation):
     [(no_locks, "does not lock files"), (never_answers, "does not answer when a file is locked")],
 )
 def test_a_file_system_without_locks_costs_seconds_in_all(tmp_path, monkeypatch, lock, reason):
-    monkeypatch.setattr(_store_locks.fcntl, "lockf", lock)
-    monkeypatch.setattr(_store_locks, "_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(_locks.fcntl, "lockf", lock)
+    monkeypatch.setattr(_locks, "_ANSWER_SECONDS", 0.3)
     with warns_once(tmp_path) as caught:
         seconds = use_everything(EmbeddingStore(tmp_path))
     assert reason in str(caught[0].message)
@@ -257,7 +256,7 @@ def test_locks_that_are_always_held_are_waited_for_once(tmp_path, monkeypatch):
     """As SQLite sees a file system whose locks fail after the first look."""
     store = EmbeddingStore(tmp_path)
     store.info()
-    monkeypatch.setattr(_store_sqlite, "_BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(_database, "_BUSY_SECONDS", 0.5)
     store.close()
     (file,) = tmp_path.glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -267,12 +266,12 @@ def test_locks_that_are_always_held_are_waited_for_once(tmp_path, monkeypatch):
         other.execute("ROLLBACK")
     store.put_many("model", {b"new": b"value"})
     assert store.get_many("model", [b"new"]) == {b"new": b"value"}
-    database = _store_sqlite.get_database(tmp_path)
+    database = _database.get_database(tmp_path)
     assert database.connection.execute("PRAGMA busy_timeout").fetchone()[0] == 500
 
 
 def test_the_wait_is_short():
-    assert _store_sqlite._BUSY_SECONDS + _store_locks._ANSWER_SECONDS < 15
+    assert _database._BUSY_SECONDS + _locks._ANSWER_SECONDS < 15
 
 
 @POSIX
@@ -294,7 +293,7 @@ def test_a_store_is_its_owners_alone(tmp_path, umask):
 def test_a_connection_that_fails_is_replaced(tmp_path):
     store = EmbeddingStore(tmp_path)
     store.put_many("model", ITEMS)
-    database = _store_sqlite.get_database(tmp_path)
+    database = _database.get_database(tmp_path)
     failed = database.connection
 
     def fail(connection):

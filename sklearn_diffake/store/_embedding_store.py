@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 
-from sklearn_diffake.utils._store_owner import current_owner, is_running
-from sklearn_diffake.utils._store_sqlite import Database, get_database
-from sklearn_diffake.utils._store_tables import (
+from ._database import Database, get_database
+from ._owner import current_owner, is_running
+from ._tables import (
     check_pages,
     chunks,
     counters,
@@ -17,10 +17,10 @@ from sklearn_diffake.utils._store_tables import (
     drop_claims,
     insert,
     is_whole,
-    look_after,
     marks,
+    refresh,
+    row_numbers,
     shrink,
-    stored,
     transaction,
 )
 
@@ -28,7 +28,7 @@ FileKey = tuple[str, *tuple[int, ...]]
 
 _BYTES_PER_FILE = 2048  # one file digest is remembered for each so many bytes of `max_bytes`
 _REFRESH_SECONDS = 300.0
-_LEASE_SECONDS = 120.0
+_CLAIM_SECONDS = 120.0
 _CLOCK_SECONDS = 60.0  # that the clocks of two hosts may differ
 
 
@@ -118,13 +118,13 @@ class EmbeddingStore:
         asked = set(digests)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
-            found, stale, broken = _look_up(connection, namespace, asked)
-            cleared = (stale or broken) and look_after(connection, stale, broken)
+            values, stale, broken = _look_up(connection, namespace, asked)
+            cleared = (stale or broken) and refresh(connection, stale, broken)
             if cleared and broken:  # more than these values perhaps
                 check_pages(connection)
                 if _look_up(connection, namespace, asked)[2]:
                     raise damage("values are broken, and cannot be dropped")
-            return found
+            return values
 
         return self._database().run(read, {}, writes=False)
 
@@ -155,11 +155,11 @@ class EmbeddingStore:
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection):
                 now = time.time()
-                known = stored(connection, namespace, list(items))
+                present = row_numbers(connection, namespace, list(items))
                 connection.executemany(
-                    "UPDATE entries SET used = ? WHERE id = ?", [(now, i) for i in known.values()]
+                    "UPDATE entries SET used = ? WHERE id = ?", [(now, i) for i in present.values()]
                 )
-                new = {digest: value for digest, value in items.items() if digest not in known}
+                new = {digest: value for digest, value in items.items() if digest not in present}
                 evicted = insert(connection, namespace, new, now, self.max_bytes)
                 drop_claims(connection, namespace, list(items))
                 connection.execute("UPDATE counters SET writes = writes + ?", (len(items),))
@@ -168,14 +168,12 @@ class EmbeddingStore:
 
         self._database().run(write, None, writes=True)
 
-    def claim(
-        self, namespace: str, digests: Iterable[bytes], *, lease: float = _LEASE_SECONDS
-    ) -> set[bytes]:
+    def claim(self, namespace: str, digests: Iterable[bytes]) -> set[bytes]:
         """Decide which digests the caller shall compute.
 
         Of all threads and processes that claim a digest, one is given it. The others find it with
         :meth:`get_many` when it is there, or ask again: the claims of a process that has died are
-        free at once, those of any other when their lease is over.
+        free at once, those of any other two minutes after they were made or renewed.
 
         Parameters
         ----------
@@ -183,10 +181,6 @@ class EmbeddingStore:
             What the values are to be computed with.
         digests : iterable of bytes
             What they are to be computed from.
-        lease : float, default=120.0
-            Seconds for which the claim holds. Claiming again renews it. All who share a store
-            should ask for the same: a claim that would hold for a minute longer than this (and
-            than the default) was made before a clock was set back, and is dropped.
 
         Returns
         -------
@@ -194,37 +188,37 @@ class EmbeddingStore:
             The digests that are neither stored nor claimed by another. All that were asked for
             if the store cannot be written to, since nothing can be agreed on then.
         """
-        wanted = list(dict.fromkeys(digests))
+        distinct = list(dict.fromkeys(digests))
 
         def decide(connection: sqlite3.Connection) -> set[bytes]:
             owner, now = current_owner(), time.time()
             with transaction(connection):
-                latest = now + max(lease, _LEASE_SECONDS) + _CLOCK_SECONDS
-                connection.execute(
-                    "DELETE FROM claims WHERE expires <= ? OR expires > ?", (now, latest)
+                connection.execute(  # a claim from the future was made before a clock was set back
+                    "DELETE FROM claims WHERE expires <= ? OR expires > ?",
+                    (now, now + _CLAIM_SECONDS + _CLOCK_SECONDS),
                 )
-                taken = set(stored(connection, namespace, wanted))
-                running = {owner: False}  # what is the caller's own does not keep it out
-                for chunk in chunks(wanted):
+                taken = set(row_numbers(connection, namespace, distinct))
+                running = {owner: False}  # the caller's own claims do not keep it out
+                for chunk in chunks(distinct):
                     rows = connection.execute(
                         "SELECT digest, owner FROM claims "  # nosec B608  # only question marks are put in
                         f"WHERE namespace = ? AND digest IN ({marks(chunk)})",
                         (namespace, *chunk),
                     )
-                    for digest, other in rows:
-                        name = other.decode(errors="replace")
+                    for digest, claimant in rows:
+                        name = claimant.decode(errors="replace")
                         if name not in running:
                             running[name] = is_running(name)
                         if running[name]:
                             taken.add(digest)
-                given = [digest for digest in wanted if digest not in taken]
+                free = [digest for digest in distinct if digest not in taken]
                 connection.executemany(
                     "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
-                    [(namespace, digest, owner, now + lease) for digest in given],
+                    [(namespace, digest, owner, now + _CLAIM_SECONDS) for digest in free],
                 )
-            return set(given)
+            return set(free)
 
-        return self._database().run(decide, set(wanted), writes=True)
+        return self._database().run(decide, set(distinct), writes=True)
 
     def release(self, namespace: str, digests: Iterable[bytes]) -> None:
         """Give the caller's claims back, for others to take.
@@ -236,11 +230,11 @@ class EmbeddingStore:
         digests : iterable of bytes
             As they were claimed. Claims of others are left alone.
         """
-        wanted = list(digests)
+        claimed = list(digests)
 
         def drop(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                drop_claims(connection, namespace, wanted, owner=current_owner())
+                drop_claims(connection, namespace, claimed, owner=current_owner())
 
         self._database().run(drop, None, writes=True)
 
@@ -258,20 +252,20 @@ class EmbeddingStore:
         dict of (str, int, ...) to bytes
             The digest of each file that is remembered with the same path and numbers.
         """
-        wanted = {os.fsencode(file[0]): file for file in files}
+        by_path = {os.fsencode(file[0]): file for file in files}
 
         def read(connection: sqlite3.Connection) -> dict[FileKey, bytes]:
-            found = {}
-            for chunk in chunks(list(wanted)):
+            remembered = {}
+            for chunk in chunks(list(by_path)):
                 rows = connection.execute(
                     "SELECT path, stamp, digest FROM files "  # nosec B608  # only question marks are put in
                     f"WHERE path IN ({marks(chunk)})",
                     chunk,
                 )
                 for path, stamp, digest in rows:
-                    if path in wanted and stamp == _stamp(wanted[path]).encode():
-                        found[wanted[path]] = digest
-            return found
+                    if path in by_path and stamp == _stamp(by_path[path]).encode():
+                        remembered[by_path[path]] = digest
+            return remembered
 
         return self._database().run(read, {}, writes=False)
 
@@ -305,14 +299,14 @@ class EmbeddingStore:
         -------
         dict of str to int
             ``entries`` and ``bytes``: the values stored now and their total size; ``writes``: the
-            values ever handed to :meth:`put_many`, known or new; ``evictions``: the entries ever
-            dropped to make room.
+            values ever handed to :meth:`put_many`, new or stored already; ``evictions``: the
+            entries ever dropped to make room.
         """
         names = ("entries", "bytes", "writes", "evictions")
 
         def read(connection: sqlite3.Connection) -> dict[str, int]:
-            found = counters(connection)
-            return {name: found[name] for name in names}
+            counts = counters(connection)
+            return {name: counts[name] for name in names}
 
         return self._database().run(read, dict.fromkeys(names, 0), writes=False)
 
@@ -368,22 +362,22 @@ def _look_up(
     connection: sqlite3.Connection, namespace: str, asked: set[bytes]
 ) -> tuple[dict[bytes, bytes], list[int], list[int]]:
     """Give the values that are whole, and the numbers of rows long unused and of broken ones."""
-    found, stale, broken = {}, [], []
+    values, stale, broken = {}, [], []
     old = time.time() - _REFRESH_SECONDS
     for chunk in chunks(list(asked)):
         rows = connection.execute(
             "SELECT id, entry.namespace, entry.digest, value, entry.checksum, "  # nosec B608  # only question marks are put in
-            "entry.used < ? FROM entries AS found JOIN entries AS entry USING (id) "
+            "entry.used < ? FROM entries AS indexed JOIN entries AS entry USING (id) "
             "LEFT JOIN blobs USING (id) "  # the index may lead to another's entry
-            f"WHERE found.namespace = ? AND found.digest IN ({marks(chunk)})",
+            f"WHERE indexed.namespace = ? AND indexed.digest IN ({marks(chunk)})",
             (old, namespace, *chunk),
         )
         for number, name, digest, value, checksum, is_old in rows:
-            known = name == namespace.encode() and digest in asked
-            if not known or not is_whole(digest, value, checksum):
+            matches = name == namespace.encode() and digest in asked
+            if not matches or not is_whole(digest, value, checksum):
                 broken.append(number)
                 continue
-            found[digest] = value
+            values[digest] = value
             if is_old:
                 stale.append(number)
-    return found, stale, broken
+    return values, stale, broken

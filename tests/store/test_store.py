@@ -15,8 +15,7 @@ import joblib
 import pytest
 from sklearn.base import BaseEstimator, clone
 
-from sklearn_diffake.utils import _store, _store_owner
-from sklearn_diffake.utils._store import EmbeddingStore, as_store
+from sklearn_diffake.store import EmbeddingStore, _embedding_store, _owner, as_store
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -237,7 +236,7 @@ def test_least_recently_used_leaves_first(tmp_path, monkeypatch):
     digests = digests_of(range(16))
     for digest in digests[:10]:
         store.put_many("model", values_for([digest], 1000))
-    monkeypatch.setattr(_store, "_REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(_embedding_store, "_REFRESH_SECONDS", 0.0)
     store.get_many("model", digests[:2])  # used by reading
     store.put_many("model", values_for([digests[2]], 1000))  # used by writing again
     for digest in digests[10:]:
@@ -302,13 +301,16 @@ def test_claims_exclude_other_threads_until_released_or_stored(store):
     assert {row[0] for row in claimed} == {a, c}
 
 
-def test_a_claim_ends_with_its_lease(store):
-    (digest,) = digests_of([0])
-    assert store.claim("model", [digest], lease=60) == {digest}
-    assert in_thread(store.claim, "model", [digest]) == set()
-    assert store.claim("model", [digest], lease=0) == {digest}
-    assert in_thread(store.claim, "model", [digest]) == {digest}
-    assert store.claim("model", [digest]) == set()
+def test_a_claim_ends_after_two_minutes_unless_it_is_renewed(store, monkeypatch):
+    now = time.time()
+    for seconds in (0, 100, 200):
+        monkeypatch.setattr(_embedding_store.time, "time", lambda seconds=seconds: now + seconds)
+        assert store.claim("model", [b"digest"]) == {b"digest"}
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + 319)
+    assert in_thread(store.claim, "model", [b"digest"]) == set()
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + 320)
+    assert in_thread(store.claim, "model", [b"digest"]) == {b"digest"}
+    assert store.claim("model", [b"digest"]) == set()
 
 
 @pytest.mark.parametrize(
@@ -317,9 +319,9 @@ def test_a_claim_ends_with_its_lease(store):
 def test_a_claim_dated_in_the_future_is_ignored(store, monkeypatch, ahead, free):
     """As after the clock was set back; a clock a little ahead is that of another host."""
     now = time.time()
-    monkeypatch.setattr(_store.time, "time", lambda: now + ahead)
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + ahead)
     assert store.claim("model", [b"digest"]) == {b"digest"}
-    monkeypatch.setattr(_store.time, "time", lambda: now)
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: now)
     assert in_thread(store.claim, "model", [b"digest"]) == ({b"digest"} if free else set())
 
 
@@ -348,11 +350,11 @@ def test_each_digest_is_given_to_one_of_many_threads(store):
 )
 @pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked for on Windows")
 def test_claims_of_the_dead_are_taken_over_at_once(store, monkeypatch, change, free):
-    owner = _store_owner.current_owner().split("|")
+    owner = _owner.current_owner().split("|")
     for place, value in change.items():
         owner[place] = value
     with monkeypatch.context() as patch:
-        patch.setattr(_store, "current_owner", lambda: "|".join(owner))
+        patch.setattr(_embedding_store, "current_owner", lambda: "|".join(owner))
         assert store.claim("model", [b"digest"]) == {b"digest"}
     assert store.claim("model", [b"digest"]) == ({b"digest"} if free else set())
 
@@ -362,11 +364,11 @@ def test_a_process_of_another_user_is_running(monkeypatch):
     def refuse(pid, signal):
         raise PermissionError
 
-    owner = _store_owner.current_owner()
+    owner = _owner.current_owner()
     monkeypatch.setattr(os, "kill", refuse)
-    assert _store_owner.is_running(owner)
+    assert _owner.is_running(owner)
     host, pid, started, thread = owner.rsplit("|", 3)
-    later = _store_owner.is_running(f"{host}|{pid}|{started}0|{thread}")
+    later = _owner.is_running(f"{host}|{pid}|{started}0|{thread}")
     assert later == (not started)  # with the same id, but not the same one
 
 
@@ -379,16 +381,16 @@ def test_owners_where_there_is_no_proc(monkeypatch):
             raise FileNotFoundError(path)
         return stat(path, *args, **kwargs)
 
-    _store_owner._host.cache_clear()
+    _owner._host.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", without_proc)
-        patch.setattr(_store_owner, "Path", lambda path: Path(f"/nowhere{path}"))
-        owner = _store_owner.current_owner()
+        patch.setattr(_owner, "Path", lambda path: Path(f"/nowhere{path}"))
+        owner = _owner.current_owner()
         host, pid, started, thread = owner.rsplit("|", 3)
         assert (host.endswith(":0"), pid, started) == (True, str(os.getpid()), "")
-        assert _store_owner.is_running(owner)
-        assert not _store_owner.is_running(f"{host}|{2**22 + 7}||{thread}")  # beyond any id
-    _store_owner._host.cache_clear()
+        assert _owner.is_running(owner)
+        assert not _owner.is_running(f"{host}|{2**22 + 7}||{thread}")  # beyond any id
+    _owner._host.cache_clear()
 
 
 # -- file digests -----------------------------------------------------------------------------

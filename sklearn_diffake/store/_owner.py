@@ -19,7 +19,7 @@ def _host() -> str:
     return f"{platform.node()}:{namespace}"
 
 
-def _look_up(pid: int) -> tuple[str, str] | None:
+def _process_state(pid: int) -> tuple[str, str] | None:
     """Give state and start time of a process as Linux tells them, None where it does not."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
@@ -31,15 +31,15 @@ def _look_up(pid: int) -> tuple[str, str] | None:
 def current_owner() -> str:
     """Name the calling thread so that no other, past or present, has the same name."""
     pid = os.getpid()
-    found = _look_up(pid)
-    return "|".join([_host(), str(pid), found[1] if found else "", str(threading.get_ident())])
+    process = _process_state(pid)
+    return "|".join([_host(), str(pid), process[1] if process else "", str(threading.get_ident())])
 
 
 def is_running(owner: str) -> bool:
     """Say whether the process in the name `owner` may still be running.
 
     On another host, and on Windows, which has no harmless way to ask, the answer is yes: there a
-    claim ends with its lease alone.
+    claim ends by its time alone.
     """
     try:
         host, number, started, _ = owner.rsplit("|", 3)
@@ -51,5 +51,5 @@ def is_running(owner: str) -> bool:
         return False
     except OSError:
         pass  # it runs, and belongs to somebody else
-    found = _look_up(pid)
-    return found is None or (found[0] not in "ZX" and found[1] == started)
+    process = _process_state(pid)
+    return process is None or (process[0] not in "ZX" and process[1] == started)

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_diffake.utils import _store, _store_sqlite
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore, _database, _embedding_store
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-ROOT = Path(_store.__file__).parents[2]
+ROOT = Path(_embedding_store.__file__).parents[2]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and permissions")
 ITEMS = {bytes([i]) * 20: bytes([i]) * 6000 for i in range(100)}
 
@@ -52,7 +51,7 @@ def assert_sound(folder):
 
 WRITER = """
 import sys
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 store = EmbeddingStore(sys.argv[1], max_bytes=3_000_000)
 for batch in range(10**6):
     names = [f"{sys.argv[2]}-{batch}-{i}".encode() for i in range(20)]
@@ -85,7 +84,7 @@ def test_survives_kill_in_mid_write(tmp_path):
 
 WORKER = """
 import sys, time
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 store = EmbeddingStore(sys.argv[1])
 wanted = [f"digest {i}".encode() for i in range(int(sys.argv[2]))]
 missing = set(wanted)
@@ -114,7 +113,7 @@ def test_many_processes_compute_each_digest_once(tmp_path):
 
 CLAIMANT = """
 import sys, time
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 print(len(EmbeddingStore(sys.argv[1]).claim("model", [b"a", b"b"])), flush=True)
 time.sleep(600)
 """
@@ -303,7 +302,7 @@ def test_drafts_of_killed_processes_are_cleared_away(tmp_path):
 
 def test_a_wrong_statement_is_no_damage(tmp_path):
     EmbeddingStore(tmp_path).put_many("model", ITEMS)
-    database = _store_sqlite.get_database(tmp_path)
+    database = _database.get_database(tmp_path)
     with pytest.raises(sqlite3.ProgrammingError):
         database.run(lambda connection: connection.execute("SELECT ?", ()), None, writes=False)
     assert EmbeddingStore(tmp_path).get_many("model", ITEMS) == ITEMS
@@ -322,7 +321,7 @@ def test_a_folder_deleted_in_use_is_made_anew(tmp_path):
 
 READER = """
 import sys
-from sklearn_diffake.utils._store import EmbeddingStore
+from sklearn_diffake.store import EmbeddingStore
 store = EmbeddingStore(sys.argv[1])
 for line in sys.stdin:
     store.put_many("model", {line.encode(): b"value"})
@@ -345,7 +344,7 @@ def test_a_process_that_holds_the_damaged_file_goes_over_to_the_new_one(tmp_path
     assert other.stdout.readline() == "101\n"
     error = sqlite3.DatabaseError("damage seen by this process only")
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    database = _store_sqlite.get_database(tmp_path)
+    database = _database.get_database(tmp_path)
     with pytest.warns(RuntimeWarning, match="damage seen by this process only"):
         assert database._recover(error)
     left = {file.name for file in tmp_path.iterdir()}
@@ -365,19 +364,19 @@ def test_a_file_is_set_aside_by_one_process_only(tmp_path, monkeypatch):
     store.put_many("model", ITEMS)
     older = tmp_path / "embeddings-0.sqlite"
     older.touch()
-    assert _store_sqlite.get_database(tmp_path)._set_aside(older) is None
+    assert _database.get_database(tmp_path)._set_aside(older) is None
     assert older.exists()
     older.unlink()
     store.close()
 
-    really_open = _store_sqlite._open
+    really_open = _database._open
 
     def too_late(file, wait_seconds):
-        monkeypatch.setattr(_store_sqlite, "_open", really_open)
+        monkeypatch.setattr(_database, "_open", really_open)
         file.unlink()  # by another process, after it was looked up and before it was opened
         return really_open(file, wait_seconds)
 
-    monkeypatch.setattr(_store_sqlite, "_open", too_late)
+    monkeypatch.setattr(_database, "_open", too_late)
     store.put_many("model", {b"new": b"value"})
     assert store.get_many("model", [b"new", *ITEMS]) == {b"new": b"value"}
 

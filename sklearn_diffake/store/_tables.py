@@ -115,22 +115,22 @@ def is_whole(digest: bytes, value: object, checksum: int) -> bool:
     return isinstance(value, bytes) and checksum_of(digest, value) == checksum
 
 
-def stored(
+def row_numbers(
     connection: sqlite3.Connection, namespace: str, digests: Sequence[bytes]
 ) -> dict[bytes, int]:
     """Give the row number of each digest that is stored."""
-    found: dict[bytes, int] = {}
+    numbers: dict[bytes, int] = {}
     for chunk in chunks(digests):
-        found.update(
+        numbers.update(
             connection.execute(
                 "SELECT entry.digest, entry.id "  # nosec B608  # only question marks are put in
-                "FROM entries AS found JOIN entries AS entry USING (id) "  # not the index alone
-                "WHERE entry.namespace = found.namespace AND entry.digest = found.digest "
-                f"AND found.namespace = ? AND found.digest IN ({marks(chunk)})",
+                "FROM entries AS indexed JOIN entries AS entry USING (id) "  # not the index alone
+                "WHERE entry.namespace = indexed.namespace AND entry.digest = indexed.digest "
+                f"AND indexed.namespace = ? AND indexed.digest IN ({marks(chunk)})",
                 (namespace, *chunk),
             )
         )
-    return found
+    return numbers
 
 
 def insert(
@@ -162,8 +162,8 @@ def insert(
 
 def check_pages(connection: sqlite3.Connection) -> None:
     """Raise an error if the file is damaged beyond the content of its values; reads all of it."""
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if bytes(found) != b"ok":
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if bytes(verdict) != b"ok":
         raise damage("its pages are damaged")
 
 
@@ -201,7 +201,7 @@ def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> 
     return len(victims)
 
 
-def look_after(connection: sqlite3.Connection, stale: Sequence[int], broken: Sequence[int]) -> bool:
+def refresh(connection: sqlite3.Connection, stale: Sequence[int], broken: Sequence[int]) -> bool:
     """Mark rows as just used and drop broken ones, unless somebody else is writing: no waiting."""
     done = False
     timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0]
