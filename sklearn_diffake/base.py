@@ -33,8 +33,11 @@ __all__ = [
     "refuse_single_pictures",
     "row_blocks",
     "take_rows",
+    "threshold_warning",
     "warn_of_missing",
 ]
+#: Code of the warning about a threshold that rests on few genuine rows.
+FEW_GENUINE = "few-genuine-pairs"
 _BLOCK = 2**21  # bytes
 _MOST_ROWS = 10  # that a message names
 # Arrays of one embedding per row that a transformer returned, by their id; an array that was
@@ -294,6 +297,23 @@ def refuse_single_pictures(X: Any) -> None:
         )
 
 
+def threshold_warning(detector: Any) -> str | None:
+    """Return what to warn of whoever reads a verdict of a detector.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted.
+
+    Returns
+    -------
+    message : str or None
+        Begins with a code, such as ``few-genuine-pairs``; None if the threshold rests on enough
+        genuine rows, or the detector does not say on how many.
+    """
+    return detector._few_pairs() if isinstance(detector, BaseDetector) else None
+
+
 class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of one-class detectors that are fitted on genuine rows only.
 
@@ -318,6 +338,8 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
     offset_ : float
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
+    n_genuine_ : int
+        Number of genuine rows that were learned from.
     n_features_in_ : int
         Number of features seen during fit.
 
@@ -343,6 +365,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
 
     contamination: float
     offset_: float
+    n_genuine_: int
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> BaseDetector:
@@ -390,6 +413,8 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         }
         self._fit(X, **aligned)
         self.offset_ = self._offset(X)
+        self.n_genuine_ = int(genuine.sum())
+        self._warn_few()
         return self
 
     def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> NDArray:
@@ -472,10 +497,35 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         ------
         ValueError
             If a row has no score, since its pair has no usable face.
+
+        Warns
+        -----
+        UserWarning
+            If the threshold rests on too few genuine rows for `contamination`. The text begins
+            with ``few-genuine-pairs``.
         """
         decision = self.decision_function(X)
         refuse_missing(np.isnan(decision))
+        self._warn_few()
         return np.where(decision >= 0, 1, -1)
+
+    def _few_pairs(self) -> str | None:
+        """Return what to warn of if the threshold rests on few genuine rows, else None."""
+        rows, fraction = getattr(self, "n_genuine_", None), getattr(self, "contamination", None)
+        if rows is None or fraction is None or rows * fraction >= 1:
+            return None
+        pairs = f"{rows} genuine pair{'s' * (rows != 1)}"
+        return (
+            f"{FEW_GENUINE}: the threshold rests on {pairs} only; at least "
+            f"{int(np.ceil(1 / fraction))} are needed to reject a fraction of {fraction:g} of "
+            "genuine pairs, and a verdict from so few is weak"
+        )
+
+    def _warn_few(self) -> None:
+        """Warn of a threshold, and of verdicts, that rest on few genuine rows."""
+        message = self._few_pairs()
+        if message is not None:
+            warnings.warn(message, UserWarning, stacklevel=4)
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
         """Return `X` as a finite float64 array of shape (n_samples, n_features)."""

@@ -1,5 +1,7 @@
 """The rules that all detectors share."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,9 @@ from sklearn_diffake.base import (
     genuine_mask,
     genuine_rows,
     take_rows,
+    threshold_warning,
 )
+from sklearn_diffake.novelty import MahalanobisDetector
 
 
 class DistanceToMean(BaseDetector):
@@ -200,3 +204,28 @@ def test_bad_rows_are_named_in_fit_and_in_scoring(rows):
 def test_base_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         BaseDetector()
+
+
+@pytest.mark.parametrize(("n_rows", "few"), [(3, True), (19, True), (20, False), (200, False)])
+def test_a_threshold_from_few_rows_is_warned_of(n_rows, few):
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    detector = MahalanobisDetector(contamination=0.05)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        detector.fit(X)
+        detector.predict(X)
+    texts = [str(w.message) for w in caught if str(w.message).startswith("few-genuine-pairs")]
+    assert len(texts) == 2 * few
+    assert detector.n_genuine_ == n_rows
+    if few:
+        assert f"rests on {n_rows} genuine pairs only; at least 20 are needed" in texts[0]
+        assert threshold_warning(detector) == texts[0]
+    else:
+        assert threshold_warning(detector) is None
+
+
+def test_deepfakes_do_not_count_as_rows_of_the_threshold():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.warns(UserWarning, match="few-genuine-pairs: .* 10 genuine pairs"):
+        detector = MahalanobisDetector().fit(X, np.repeat([1, -1], [10, 20]))
+    assert detector.n_genuine_ == 10

@@ -548,3 +548,12 @@ def test_forged_at_random(tmp_path):
     figures = json.loads(done.stdout[done.stdout.index("\n{\n") :])
     assert (figures["inputs"], figures["findings"]) == (60, 0)
     assert figures["rows"]["forgedmodels"]["accepted"] >= 11  # the honest ones, at least
+
+
+@pytest.mark.parametrize("value", ["1e999", "nan", True, 10**400, [0.0]])
+def test_a_threshold_that_is_no_finite_number(value, tmp_path):
+    model = GaussianMixtureDetector(n_components=1, random_state=0).fit(X)
+    model.offset_ = value
+    persistence.save(model, tmp_path / "model.diffake")
+    with pytest.raises(ValueError, match=r"'offset_' of GaussianMixtureDetector must be a finite"):
+        persistence.load(tmp_path / "model.diffake")

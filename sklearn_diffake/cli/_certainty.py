@@ -18,31 +18,32 @@ def add_calibration(rows: Sequence[dict[str, Any]], detector: Any, *, quiet: boo
     Parameters
     ----------
     rows : sequence of dict
-        Results; those of a :class:`~sklearn_diffake.novelty.ConformalDetector` get
-        ``"calibration"`` and ``"warnings"``, a list that is empty where there is no reason.
+        Results, which get ``"warnings"``, a list that is empty where there is no reason; those of
+        a :class:`~sklearn_diffake.novelty.ConformalDetector` get ``"calibration"`` too.
     detector : estimator
         Fitted.
     quiet : bool
         Whether to say nothing but a warning.
     """
+    from ..base import threshold_warning
     from ..novelty._calibration import calibration_of
 
     calibration = calibration_of(detector)
-    if calibration is None:
-        return
-    message = calibration.warning()
+    message = threshold_warning(detector)
     for row in rows:
-        if row["score"] is not None:
+        if row["score"] is None:
+            continue
+        if calibration is not None:
             row["calibration"] = {
                 "pairs": calibration.n_pairs,
                 "groups": calibration.n if calibration.grouped else None,
                 "least_p_value": calibration.least_p_value,
                 "level": calibration.level,
             }
-            row["warnings"] = [] if message is None else [message]
+        row["warnings"] = [] if message is None else [message]
     if message is not None:
         print(f"warning: {message}", file=sys.stderr)
-    elif not quiet:
+    elif calibration is not None and not quiet:
         print(f"note: the threshold rests on {calibration.basis()}", file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ from numpy.random import RandomState
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from ..base import threshold_warning
 from ..novelty._calibration import Calibration, calibration_of
 from ..utils._numbers import significant
 from ..utils._progress import progress_bar
@@ -62,6 +63,8 @@ class PairExplanation:
         On how many genuine pairs the threshold rests, if the last step is a
         :class:`~sklearn_diffake.novelty.ConformalDetector`: ``(n_pairs, n, target_bpcer,
         level)``, where `n` counts groups if these were given to fit.
+    threshold_warning : str or None
+        What to know before the verdict is believed, if the threshold rests on few genuine pairs.
     provenance : dict
         Versions, steps and networks of the pipeline, digests of the photographs, and settings:
         plain values that JSON can hold.
@@ -95,12 +98,12 @@ class PairExplanation:
     nearest: NearestGenuine | None
     provenance: dict[str, Any]
     calibration: Calibration | None = None
+    threshold_warning: str | None = None
 
     @property
     def warnings(self) -> list[str]:
         """What to know before the verdict is believed; each text begins with a code."""
-        message = None if self.calibration is None else self.calibration.warning()
-        return [] if message is None else [message]
+        return [] if self.threshold_warning is None else [self.threshold_warning]
 
     @property
     def decision(self) -> float:
@@ -287,6 +290,7 @@ def explain_pair(
         nearest=known.nearest(row, n_neighbors) if known else None,
         provenance=provenance_of(parts, photos, plain),
         calibration=calibration_of(parts.detector),
+        threshold_warning=threshold_warning(parts.detector),
     )
 
 

@@ -270,9 +270,7 @@ class ConformalDetector(BaseDetector):
             If the threshold rests on fewer than 19 calibration rows or groups, or on too few for
             `target_bpcer`. The text begins with ``few-calibration-pairs``.
         """
-        verdict = super().predict(X)
-        self._warn_few()
-        return verdict
+        return super().predict(X)
 
     def predict_with_abstention(self, X: Any) -> NDArray[np.int_]:
         """Call every row genuine or deepfake, or leave it open.
@@ -336,12 +334,10 @@ class ConformalDetector(BaseDetector):
         refuse_missing(np.isnan(p))
         return np.where(false_discovery_control(p) <= fdr, -1, 1)
 
-    def _warn_few(self) -> None:
-        """Warn of verdicts that rest on few calibration rows."""
+    def _few_pairs(self) -> str | None:
+        """Return what to warn of if the threshold rests on few calibration rows, else None."""
         calibration = calibration_of(self)
-        message = None if calibration is None else calibration.warning()
-        if message is not None:
-            warnings.warn(message, UserWarning, stacklevel=3)
+        return None if calibration is None else calibration.warning()
 
     def _fit(self, X: Any, groups: ArrayLike | None = None, **per_row: Any) -> None:
         prototype = MahalanobisDetector() if self.detector is None else self.detector

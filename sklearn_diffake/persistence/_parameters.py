@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from ..base import BaseDetector
 from ..novelty._pyod import PYOD_TYPES
 from ..novelty._pyod_networks import NETWORKS, name_of
 from ._parts import estimators
@@ -33,9 +35,26 @@ def check_parameters(model: Any) -> None:
             validate_parameter_constraints(constraints, values, type(part).__name__)
         except InvalidParameterError as error:
             raise Refusal(f"is refused: {error}") from error
+        if isinstance(part, BaseDetector):
+            _check_threshold(part)
         for value in vars(part).values():
             if name_of(value) in PYOD_TYPES | NETWORKS.keys():
                 _check_contamination(value)
+
+
+def _check_threshold(detector: BaseDetector) -> None:
+    """Check that the threshold of a fitted detector is one finite number."""
+    value = vars(detector).get("offset_", 0.0)
+    number = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
+    try:
+        finite = number and math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of a float
+        finite = False
+    if not finite:
+        raise Refusal(
+            f"is refused: the attribute 'offset_' of {type(detector).__name__} must be a finite "
+            f"number, got {value!r:.80}"
+        )
 
 
 def _check_contamination(detector: Any) -> None:
