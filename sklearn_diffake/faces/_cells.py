@@ -13,9 +13,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from ..images.engine import Results
 from ..images.errors import ImageError
 from ..images.missing import MissingFace
+from ..images.results import Results
 from ..images.table import ImageTable
 from ._aligned import AlignedFaces
 from ._matching import Candidates, Match, match_faces

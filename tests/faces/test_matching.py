@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.faces import _aligner as module
+from sklearn_diffake.faces import _finding as module
 from sklearn_diffake.faces._detection import Faces
 from sklearn_diffake.faces._geometry import template
 from sklearn_diffake.faces._matching import Candidates, match_faces
