@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 
-from ..images._damage import OnDamage
+from ..images._damage import DamageAccount, OnDamage
 from ..images.engine import ComputeOnce
 from ..images.formats import is_video
 from ..store import EmbeddingStore, as_store
@@ -65,10 +65,16 @@ class FaceFinder:
         stored = None if store is None else self.stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
-        def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
-            from ..images.video import sample_frames
+        damaged: set[Any] = set()
 
-            return iter(sample_frames(path, self.n_frames, on_damage=on_damage))
+        def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
+            from ..images import video
+
+            damage = DamageAccount(on_damage)
+            yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), damage)
+            if damage.describe():
+                damaged.add(path)
+                video.warn_of_damage(path, damage)
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
             detected = {} if stored is None else stored.without_crops
@@ -83,6 +89,7 @@ class FaceFinder:
             n_jobs=self.n_jobs,
             read_frames=read_frames,
             frames_key=f"{self.n_frames}:{on_damage}",
+            is_whole=lambda path: path not in damaged,
             is_video=_is_video_file if pairs else None,
         )
 

@@ -65,6 +65,9 @@ class ComputeOnce:
         Reads the frames of a video. Without it, a video is an error.
     frames_key : str, default=""
         What decides which frames are read, for the store.
+    is_whole : callable, optional
+        Says of a video that was read whether no frame of it was lost. Which frames others have is
+        not stored, so that the next call reads them, and warns, again.
     is_video : callable, optional
         Says whether a source is one.
     """
@@ -81,6 +84,7 @@ class ComputeOnce:
         n_jobs: int | None = None,
         read_frames: ReadFrames | None = None,
         frames_key: str = "",
+        is_whole: Callable[[Any], bool] | None = None,
         is_video: Callable[[Any], bool] | None = None,
     ) -> None:
         self.compute = compute
@@ -92,6 +96,7 @@ class ComputeOnce:
         self.n_jobs = n_jobs
         self.read_frames = read_frames
         self.frames_key = frames_key
+        self.is_whole = is_whole
         self.is_video = is_video
 
     def __call__(
@@ -247,7 +252,8 @@ class _Pass:
             self._fail(source, error)
             return
         self.slots[source] = slots
-        self._keep_frames(file, slots, digests)
+        if self.job.is_whole is None or self.job.is_whole(self.table.sources[source]):
+            self._keep_frames(file, slots, digests)
         yield part
 
     def _frames_name(self) -> str:
