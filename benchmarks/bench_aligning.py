@@ -1,21 +1,33 @@
-"""Cutting an upright face out of a photograph against the usual calls of other libraries.
+"""Faces of whole photographs with two jobs; an upright face cut out against other libraries.
 
-A photograph of 1920 x 1080 pixels, a crop of 160 that shows a fifth to a third of its width. Ours
-turns the face upright and averages pixels first; torchvision and Pillow crop and scale without a
-turn; OpenCV turns without averaging.
+FaceAligner decodes photographs, finds their faces and cuts them, with two jobs against one; the
+crops must be the same. The photographs are those of ``--data FOLDER`` (its ``lfw``), else re-takes
+of the demo's.
+
+    python benchmarks/bench_aligning.py [--data FOLDER] [--quick] [--save]
+
+Then the cut alone: a photograph of 1920 x 1080 pixels, a crop of 160 that shows a fifth to a third
+of its width. Ours turns the face upright and averages pixels first; torchvision and Pillow crop and
+scale without a turn; OpenCV turns without averaging.
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
+import itertools
+import tempfile
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
-from _yardstick import alone, by_turns, smooth_images, timed
+from _yardstick import alone, by_turns, option, smooth_images, timed
 from PIL import Image
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resized_crop
 
+from sklearn_diffake.demo._photos import Portrait, retake
+from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.faces._geometry import fit_similarity, template, warp
 
 SIZE = 160
@@ -57,9 +69,39 @@ def with_opencv(photo, points, box):
     return cv2.warpAffine(photo, matrix, (SIZE, SIZE), flags=cv2.INTER_CUBIC)
 
 
+def photographs(n, folder):
+    """Return paths of n photographs of faces, and what they are."""
+    if data := option("--data"):
+        paths = itertools.islice(sorted(Path(data, "lfw").rglob("*.jpg")), n)
+        return [str(path) for path in paths], "photographs of LFW"
+    from skimage.data import astronaut
+
+    photo = astronaut()
+    (points,) = FaceAligner().align([photo]).landmarks.astype(float)
+    portrait, rng = Portrait(photo / 255, points).cut(), np.random.default_rng(0)
+    paths = [Path(folder, f"{i}.jpg") for i in range(n)]
+    for path in paths:
+        path.write_bytes(retake(portrait, rng))
+    return list(map(str, paths)), "re-takes of the demo's photograph"
+
+
+def jobs(n, repeats):
+    """Compare two jobs with one, on whole photographs."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths, what = photographs(n, folder)
+        one, two = (FaceAligner(SIZE, on_missing="crop", n_jobs=k) for k in (1, 2))
+        if not np.array_equal(one.transform(paths), two.transform(paths)):
+            raise AssertionError("two jobs cut other crops than one")
+        times = by_turns(
+            lambda: two.transform(paths), lambda: one.transform(paths), repeats, (n, n)
+        )
+    what = f"{what} aligned by FaceAligner(n_jobs=2)"
+    return timed(what, "n_jobs=1, the same crops", times, goal=">= 1.7", unit="images/s")
+
+
 def figures(quick=False):
     n, repeats = (20, 3) if quick else (60, 9)
-    found, rows = faces(n), []
+    found, rows = faces(n), [jobs(24 if quick else 200, 3 if quick else 5)]
     for name, plain in (
         ("torchvision, crop and scale", with_torchvision),
         ("Pillow, crop and scale", with_pillow),

@@ -184,12 +184,30 @@ def test_frames_of_a_stored_video_are_not_decoded_again(photos, tmp_path, monkey
     def fail(*args, **settings):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(video, "sample_frames", fail)
+    monkeypatch.setattr(video, "read_accounted", fail)
     second = model.align([(clip, photos[5])])
     np.testing.assert_array_equal(np.stack(first.crops[0, 0]), np.stack(second.crops[0, 0]))
     np.testing.assert_array_equal(first.frame, second.frame)
     with pytest.raises(AssertionError, match="decoded again"):
         model.set_params(n_frames=2).align([(clip, photos[5])])
+
+
+def test_a_stored_video_that_lost_frames_warns_again(photos, tmp_path, monkeypatch):
+    from sklearn_diffake.images import read, video
+
+    monkeypatch.setattr(read, "_RACY_NS", 0)
+    clip, whole = animate(photos[:4], tmp_path / "clip.webp"), video.read_accounted
+
+    def lose_the_last(path, choose, damage):
+        *kept, last = whole(path, choose, damage)
+        yield from kept
+        damage.add_missing(last.number)
+
+    monkeypatch.setattr(video, "read_accounted", lose_the_last)
+    model = aligner(n_frames=3, cache=tmp_path / "store", on_missing="skip")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"clip\.webp: the video is damaged: 1 frame cannot"):
+            assert len(model.transform([(clip, photos[5])])[0, 0]) == 2
 
 
 @pytest.mark.parametrize("on_missing", ["raise", "skip"])

@@ -65,13 +65,24 @@ _VIDEOS = """\
 A video may stand in the place of a photograph: one person in it is followed, the frames that show
 a face are judged one by one, and the mean of their scores is the score of the video. A model that
 does not align gets whole frames. Videos need the extra video: pip install 'sklearn-diffake[video]'
+
+A pair in which no face is found on one side, or a file cannot be read, gets the verdict error; the
+others are judged.
+"""
+
+_FIT_INPUTS = """\
+A video may stand in the place of a photograph. In fit it is one template: the embeddings of its
+frames are averaged, whereas score judges frames one by one, whose scores vary more. Of several
+faces in a video, --select takes one in each frame. Videos need the extra video, and a model that
+aligns.
 """
 
 _CSV_FORM = """\
 PAIRS.csv has a header and one pair a line: the columns reference and probe, in any order, or two
 columns in this one; and, if there are any, label (1 genuine, -1 deepfake, empty unknown), person,
-and others, which come back with --json. Relative paths start at the folder of PAIRS.csv; - is
-standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
+and others, which come back with --json. A cell may name several pictures of one person, separated
+by |: they make one template. Relative paths start at the folder of PAIRS.csv; - is standard input.
+Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
 """
 
 
@@ -124,7 +135,7 @@ def make_parser() -> argparse.ArgumentParser:
             "fit",
             fit_command,
             "Learn what genuine pairs look like.",
-            f"{_FIT_EXAMPLES}\n{_CSV_FORM}\n{EXIT_CODES}",
+            f"{_FIT_EXAMPLES}\n{_FIT_INPUTS}\n{_CSV_FORM}\n{EXIT_CODES}",
             parents=shared,
         )
     )
@@ -252,11 +263,26 @@ def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-align", action="store_true", help="the photographs are aligned face crops already")
     add(
+        "--select",
+        choices=("largest", "central", "confident", "match"),
+        default="largest",
+        help="which of several faces of a photograph is taken; match: in each pair the two that "
+        "BACKBONE finds most alike (default: %(default)s)",
+    )
+    add(
         "--on-missing",
-        choices=("raise", "warn", "crop"),
+        choices=("raise", "skip", "warn", "crop"),
         default="raise",
-        help="a photograph without a face is an error, or its centre is taken with or without "
-        "a warning (default: %(default)s)",
+        help="a photograph without a face is an error, or is skipped and its pair not learned "
+        "from, or its center is taken with or without a warning (default: %(default)s)",
+    )
+    add(
+        "--frames",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="frames of a video, evenly spaced, whose embeddings are averaged to one "
+        "(default: %(default)s)",
     )
     add("--seed", type=int, default=0, help="seed of the mixture (default: %(default)s)")
     add(

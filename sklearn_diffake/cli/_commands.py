@@ -22,6 +22,7 @@ from ._report import check_report, write_report
 from ._rows import DEEPFAKE, ERROR, make_row, print_json, print_table
 from ._table import Pair, read_pairs
 
+_SHOWN = 5  # lines of a table that are named
 _DEFAULT_NOTE = (
     "note: the model that comes with the package is small, and lets two of three face swaps pass "
     "(see its model card); fit one on a better identity embedding for real work"
@@ -39,6 +40,7 @@ def fit_command(args: argparse.Namespace) -> int:
     check_writable(args.output, inputs=[*_files_of(args), *photos])
 
     from .. import make_difffake_pipeline, persistence
+    from ..base import missing_rows
     from ..images.errors import ImageError
 
     start = time.perf_counter()
@@ -46,16 +48,22 @@ def fit_command(args: argparse.Namespace) -> int:
         args.backbone,
         aligner=not args.no_align,
         operator=args.operator,
+        select=args.select,
         on_missing=args.on_missing,
         random_state=args.seed,
         **_computing(args),
     ).set_params(detect__n_components=args.components, detect__contamination=args.contamination)
+    if not args.no_align:
+        pipe.set_params(align__n_frames=args.frames)
     _check_pipeline(pipe, genuine[0])
     try:
         differences = pipe[:-1].fit_transform([pair.paths for pair in genuine])
     except ImageError as error:
         raise ValueError(_in_table(error, args.pairs, genuine)) from error
-    rejected = int((pipe["detect"].fit(differences).predict(differences) == -1).sum())
+    missing = missing_rows(differences)
+    if missing.all():
+        raise ValueError(f"{args.pairs}: none of the {len(genuine)} genuine pairs has two faces")
+    rejected = pipe["detect"].fit(differences[~missing]).predict(differences[~missing]) == -1
     options = {"include_weights": args.include_weights, "public": args.public}
     persistence.save(pipe, args.output, **options)
 
@@ -63,10 +71,14 @@ def fit_command(args: argparse.Namespace) -> int:
     counts = getattr(pipe["align"], "counts_", None)
     faces = f"{counts['found']} faces found" if counts else "not aligned"
     seconds = time.perf_counter() - start
-    print(f"fitted on {len(genuine)} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
+    n_pairs = len(rejected)
+    print(f"fitted on {n_pairs} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labelled -1")
-    print(f"training pairs below the threshold: {rate_of(rejected, len(differences))}")
+    if missing.any():
+        lines = [pair.line for pair, is_missing in zip(genuine, missing, strict=True) if is_missing]
+        print(f"left out: {len(lines)} without a face, of {_listed(lines)}")
+    print(f"training pairs below the threshold: {rate_of(int(rejected.sum()), n_pairs)}")
     print(f"saved: {printable(args.output)} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
     return DONE
 
@@ -255,3 +267,9 @@ def _in_table(error: Any, table: str, pairs: Sequence[Pair]) -> str:
     if error.row is None:
         return f"{table}: {error}"
     return f"{table}, line {pairs[error.row].line}: {error.at(row=None)}"
+
+
+def _listed(lines: Sequence[int]) -> str:
+    """Name the first lines of many."""
+    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:_SHOWN]))}{more}"

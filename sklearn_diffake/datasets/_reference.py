@@ -1,4 +1,4 @@
-"""Reference pairs of frames: never with the very frame that a fake was made from."""
+"""Reference pairs of frames, never with the very frame that a fake was made from; their table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sklearn_diffake.datasets._tree import GENUINE
 from sklearn_diffake.pairs import make_reference_pairs
 from sklearn_diffake.utils._groups import value_codes
 
@@ -21,6 +22,7 @@ def pair_references(
     images: pd.DataFrame,
     other_videos: bool,
     k: int | Literal["all"],
+    templates: bool,
     random_state: int | RandomState | None,
 ) -> Bunch:
     """Pair every frame with genuine frames of the same person, split and compression.
@@ -32,7 +34,7 @@ def pair_references(
     other_videos : bool
         Whether references come only from other videos than the probe's, and than the one that it
         was made from. If not, the one frame of the latter that a fake was made from is left out.
-    k, random_state
+    k, templates, random_state
         As in :func:`.make_reference_pairs`.
 
     Returns
@@ -52,8 +54,13 @@ def pair_references(
         source = _source_frames(images, person)
         table["path"] = [str(number) for number in frame]
         table["original"] = [str(frame[row]) if row >= 0 else "" for row in source]
-    pairs = make_reference_pairs(table, k=k, exclude="original", random_state=random_state)
-    pairs.data = paths[pairs.index]
+    pairs = make_reference_pairs(
+        table, k=k, templates=templates, exclude="original", random_state=random_state
+    )
+    _, reference, probe = _rows(pairs)
+    references = _by_pair(paths[reference], pairs)
+    pairs.data = np.empty((len(probe), 2), dtype=object)
+    pairs.data[:, 0], pairs.data[:, 1] = references, paths[probe]
     pairs.notes = _notes(images, pairs)
     return pairs
 
@@ -86,14 +93,17 @@ def _spellings(video: str) -> tuple[str, str]:
 def _notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
     """Say which pairs are easier than those that a case has: both frames are of one video."""
     video = images["video"].to_numpy(dtype=object)
-    reference, probe = pairs.index.T
+    pair, reference, probe = _rows(pairs)
     genuine = pairs.target == 1
-    within = int((genuine & (video[reference] == video[probe])).sum())
+    in_video = video[reference] == video[probe][pair]
+    within = len(np.unique(pair[in_video & genuine[pair]]))
     original = images["original"].to_numpy(dtype=object)[probe]
-    from_source = sum(
-        name != "" and bool(set(_spellings(name)) & set(_spellings(source)))
-        for name, source in zip(original[~genuine], video[reference][~genuine], strict=True)
-    )
+    fakes = np.flatnonzero(~genuine[pair] & (original[pair] != ""))
+    from_source = {
+        pair[i]
+        for i in fakes.tolist()
+        if set(_spellings(original[pair[i]])) & set(_spellings(video[reference[i]]))
+    }
     notes = []
     if not genuine.any():
         notes.append(
@@ -101,14 +111,71 @@ def _notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
             'references="all_videos" pairs frames of one video.'
         )
     if within:
+        one_video = (
+            "are two frames of one video"
+            if _lengths(pairs) is None
+            else "have references from the probe's own video"
+        )
         notes.append(
-            f"{within} of {int(genuine.sum())} genuine pairs are two frames of one video, which "
+            f"{within} of {int(genuine.sum())} genuine pairs {one_video}, which "
             "are more alike than two videos of a person; genuine pairs across videos need a second "
             "genuine video of the person."
         )
     if from_source:
         notes.append(
-            f"{from_source} of {int((~genuine).sum())} deepfake pairs have a reference from the "
-            "video that the deepfake was made from, another frame of it than the source frame."
+            f"{len(from_source)} of {int((~genuine).sum())} deepfake pairs have a reference from "
+            "the video that the deepfake was made from, another frame of it than the source frame."
         )
     return notes
+
+
+def describe_pairs(images: pd.DataFrame, pairs: Bunch) -> pd.DataFrame:
+    """Return one row per pair: the probe's video, and the numbers of both frames.
+
+    Parameters
+    ----------
+    images : DataFrame
+        One row per frame.
+    pairs : Bunch
+        As `make_reference_pairs` and `make_same_video_pairs` return.
+
+    Returns
+    -------
+    DataFrame
+        With templates, videos and numbers of references are tuples.
+    """
+    _, reference, probe = _rows(pairs)
+    names = ["dataset", "technique", "compression", "split", "identity", "video", "original"]
+    frame = images.iloc[probe][names].reset_index(drop=True)
+    frame["technique"] = frame["technique"].where(pairs.target == -1, GENUINE)
+    for name in ("video", "number"):
+        column = "reference_video" if name == "video" else "reference_frame"
+        frame[column] = _by_pair(images[name].to_numpy()[reference], pairs)
+    frame["probe_frame"] = images["number"].to_numpy()[probe]
+    frame["label"] = pairs.target
+    return frame
+
+
+def _rows(pairs: Bunch) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pair of each reference, the row of each reference, the row of each probe."""
+    references, probe = pairs.index.T
+    lengths = _lengths(pairs)
+    if lengths is None:
+        return np.arange(len(probe)), references, probe
+    flat = np.concatenate([np.array(rows, dtype=np.intp) for rows in references])
+    return np.repeat(np.arange(len(probe)), lengths), flat, probe.astype(np.intp)
+
+
+def _lengths(pairs: Bunch) -> list[int] | None:
+    """Return how many references each template has; None if there are no templates."""
+    return [len(rows) for rows in pairs.index[:, 0]] if pairs.index.dtype == object else None
+
+
+def _by_pair(values: NDArray[Any], pairs: Bunch) -> NDArray[Any]:
+    """Return one value of each reference, of a template a tuple of them."""
+    lengths = _lengths(pairs)
+    if lengths is None:
+        return values
+    tuples = np.empty(len(lengths), dtype=object)
+    tuples[:] = [tuple(part.tolist()) for part in np.split(values, np.cumsum(lengths)[:-1])]
+    return tuples

@@ -50,7 +50,10 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             paired with the source frame it was made from: of its `original`, the frame of the
             nearest number. A warning, and `DESCR`, say how many pairs are of one video.
         k : int or "all", default=1
-            Pairs per frame.
+            Pairs per frame; with `templates`, references per frame.
+        templates : bool, default=False
+            In reference mode, whether the `k` references of a frame are one template, and make
+            one pair with it; else each of them makes a pair of its own.
         n_frames : int, default=16
             Frames per video, evenly spaced in time over the whole of it.
         crop : "face", callable or None, default=None
@@ -82,13 +85,14 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
         With the fields
 
         data : ndarray or DataFrame of shape (n, 2), object
-            Paths of the pairs' pictures.
+            Paths of the pairs' pictures; with `templates`, column 0 holds tuples of paths.
         target : ndarray or Series of shape (n,), int
             +1 genuine, -1 deepfake.
         frame : DataFrame of shape (n, 11)
             For each pair, ``dataset``, ``technique``, ``compression``, ``split``, ``identity``,
             ``video`` and ``original`` of the probe (of the later frame), ``reference_video``,
-            the frame numbers ``reference_frame`` and ``probe_frame``, and ``label``.
+            the frame numbers ``reference_frame`` and ``probe_frame``, and ``label``. With
+            `templates`, the columns of the reference hold tuples.
         groups : ndarray of shape (n,), object
             The person of each pair; the video where no person is named.
         images : DataFrame

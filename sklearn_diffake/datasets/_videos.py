@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.datasets._frames import Crop, Extraction, Frames, store_frames
-from sklearn_diffake.datasets._reference import pair_references
+from sklearn_diffake.datasets._reference import describe_pairs, pair_references
 from sklearn_diffake.datasets._tree import (
     GENUINE,
     SIDE_FILES,
@@ -52,6 +52,7 @@ class PairOptions(TypedDict, total=False):
     mode: Literal["same_video", "reference"]
     references: Literal["other_videos", "all_videos"]
     k: int | Literal["all"]
+    templates: bool
     n_frames: int
     crop: Crop
     cache: str | os.PathLike[str] | None
@@ -70,6 +71,7 @@ class PairOptions(TypedDict, total=False):
         "mode": [StrOptions({"same_video", "reference"})],
         "references": [StrOptions({"other_videos", "all_videos"})],
         "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})],
+        "templates": ["boolean"],
         "n_frames": [Interval(Integral, 1, None, closed="left")],
         "crop": [StrOptions({"face"}), callable, None],
         "cache": [str, os.PathLike, None],
@@ -92,6 +94,7 @@ def pair_videos(
     mode: Literal["same_video", "reference"] = "same_video",
     references: Literal["other_videos", "all_videos"] = "other_videos",
     k: int | Literal["all"] = 1,
+    templates: bool = False,
     n_frames: int = 16,
     crop: Crop = None,
     cache: str | os.PathLike[str] | None = None,
@@ -107,6 +110,11 @@ def pair_videos(
 
     `tree` is the folder of a published dataset: what is absent from it is not broken.
     """
+    if templates and mode != "reference":
+        raise ValueError(
+            f"templates=True makes templates of references, and mode={mode!r} has none. Use "
+            "mode='reference'."
+        )
     chosen = _select(_one_spelling(videos), subset, source.name, tree)
     if tree is not None:
         if on_broken != "raise":
@@ -121,7 +129,7 @@ def pair_videos(
     done = "%s: %d frames of %d videos, %d unusable"
     tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
     try:
-        pairs = _pair(images, mode, references, k, random_state)
+        pairs = _pair(images, mode, references, k, templates, random_state)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error} {source.get}") from error
     if on_broken != "skip":
@@ -143,7 +151,7 @@ def bundle(
 ) -> Bunch:
     """Put together what every loader returns."""
     pd = import_pandas()
-    frame = _describe_pairs(images, pairs)
+    frame = describe_pairs(images, pairs)
     columns = ["reference", "probe"] if mode == "reference" else ["earlier", "later"]
     data, target = pairs.data, pairs.target
     if as_frame:
@@ -357,6 +365,7 @@ def _pair(
     mode: str,
     references: str,
     k: int | Literal["all"],
+    templates: bool,
     random_state: int | RandomState | None,
 ) -> Bunch:
     """Pair the frames; `index` holds the rows of both in `images`."""
@@ -366,20 +375,7 @@ def _pair(
         table = {"path": paths, "video": video, "label": images["label"]}
         table["number"] = images["number"]
         return make_same_video_pairs(table, k=k, frame="number", random_state=random_state)
-    return pair_references(images, references == "other_videos", k, random_state)
-
-
-def _describe_pairs(images: pd.DataFrame, pairs: Bunch) -> pd.DataFrame:
-    """Return one row per pair: the probe's video, and the numbers of both frames."""
-    first, second = (images.iloc[column].reset_index(drop=True) for column in pairs.index.T)
-    names = ["dataset", "technique", "compression", "split", "identity", "video", "original"]
-    frame = second[names].copy()
-    frame["technique"] = frame["technique"].where(pairs.target == -1, GENUINE)
-    frame["reference_video"] = first["video"]
-    frame["reference_frame"] = first["number"]
-    frame["probe_frame"] = second["number"]
-    frame["label"] = pairs.target
-    return frame
+    return pair_references(images, references == "other_videos", k, templates, random_state)
 
 
 def _person(frame: pd.DataFrame) -> pd.Series:

@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import mark_single_pictures
-from ..images.engine import ArrayResults, ComputeOnce, Results
+from ..images.engine import ComputeOnce
+from ..images.results import ArrayResults, Results
 from ..images.table import ImageTable, image_table
 from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device

@@ -3,34 +3,27 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from importlib.metadata import version
 from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ..images._damage import OnDamage
-from ..images.engine import ComputeOnce, Results
 from ..images.errors import ImageError
-from ..images.formats import is_video
+from ..images.results import Results
 from ..images.table import ImageTable, image_table
-from ..store import EmbeddingStore, as_store
+from ..store import EmbeddingStore
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
 from ._aligned import AlignedFaces
 from ._cells import Alignment
-from ._detection import Faces, detect_faces
-from ._geometry import template, warp
-from ._stored_faces import NO_FACE, PictureFaces, StoredFaces, crop_matrix, largest_first
+from ._finding import FaceFinder
+from ._geometry import template
 
 _logger = logging.getLogger(__name__)
-_DECIMALS = 2  # of landmarks, in pixels
 _CHOICES = {
     "largest": "the largest one",
     "confident": "the most certain one",
@@ -39,7 +32,9 @@ _CHOICES = {
 }
 
 
-class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseEstimator):
+class FaceAligner(
+    AddedParametersMixin, DocumentedMixin, FaceFinder, TransformerMixin, BaseEstimator
+):
     """Detect the face of each image and warp it to a canonical square crop.
 
     MTCNN finds faces and five landmarks [1]_; the chosen face is brought to the canonical
@@ -352,16 +347,6 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         """
         return self
 
-    @property
-    def _detections_namespace(self) -> str:
-        names = ("min_face_size", "min_probability", "max_size")
-        settings = tuple(getattr(self, name) for name in names)
-        return f"faces:1:mtcnn-{version('facenet-pytorch')}:{settings}"
-
-    @property
-    def _namespace(self) -> str:
-        return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
-
     def _check_select(self, table: ImageTable) -> None:
         if self.select != "match":
             return
@@ -375,116 +360,6 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
                 'select="match" compares the two cells of a pair, and these are single pictures: '
                 "one pair is written [(reference, probe)]"
             )
-
-    def _engine(self, pairs: bool) -> ComputeOnce:
-        store = as_store(self.cache)
-        stored = None if store is None else self._stored_faces(store)
-        on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
-
-        def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
-            from ..images.video import sample_frames
-
-            return iter(sample_frames(path, self.n_frames, on_damage=on_damage))
-
-        def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
-            detected = {} if stored is None else stored.without_crops
-            return self._find_faces(images, [detected.get(digest) for digest in digests])
-
-        return ComputeOnce(
-            compute,
-            dtype=object,
-            results=stored,
-            store=store,
-            batch_size=self.batch_size,
-            n_jobs=self.n_jobs,
-            read_frames=read_frames,
-            frames_key=f"{self.n_frames}:{on_damage}",
-            is_video=_is_video_file if pairs else None,
-        )
-
-    @property
-    def _crops_namespace(self) -> str:
-        """Text that depends on all that decides which crop `transform` makes of a picture."""
-        return f"{self._namespace}:{self.select}"
-
-    def _stored_faces(self, store: EmbeddingStore) -> StoredFaces:
-        """Return the detections and crops of an aligner with these parameters in a store.
-
-        Parameters
-        ----------
-        store : EmbeddingStore
-
-        Returns
-        -------
-        StoredFaces
-        """
-        names = (self._detections_namespace, self._namespace)
-        return StoredFaces(store, *names, self.size, self._needed)
-
-    def _find_faces(
-        self, images: list[np.ndarray], detected: list[PictureFaces | None]
-    ) -> list[PictureFaces]:
-        """Detect faces where that is not done yet, and cut the crops that are needed.
-
-        Parameters
-        ----------
-        images : list of ndarray of shape (H, W, 3), uint8
-        detected : list of PictureFaces or None
-            Faces that are detected already, perhaps with crops.
-
-        Returns
-        -------
-        list of PictureFaces
-            Those detected already are the same objects.
-        """
-        todo = [i for i, faces in enumerate(detected) if faces is None]
-        found = detect_faces(
-            [images[i] for i in todo],
-            min_face_size=self.min_face_size,
-            min_probability=self.min_probability,
-            max_size=self.max_size,
-            device=resolve_device(self.device),
-            n_jobs=effective_n_jobs(self.n_jobs),
-        )
-        pictures = list(detected)
-        for i, faces in zip(todo, found, strict=True):
-            # coarser than what the size of a batch changes on a GPU
-            points = np.round(faces.landmarks, _DECIMALS)
-            shape = images[i].shape[0], images[i].shape[1]
-            pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
-        target = template(self.size, self.margin)
-        complete = [picture for picture in pictures if picture is not None]
-        for image, picture in zip(images, complete, strict=True):
-            for number in self._needed(picture):
-                if number not in picture.crops:
-                    matrix = crop_matrix(picture, number, target, self.size)
-                    picture.crops[number] = warp(image, matrix, self.size)
-        return complete
-
-    def _needed(self, picture: PictureFaces) -> list[int]:
-        """Return the faces of which crops are needed."""
-        if picture.n_faces == 0:
-            return [NO_FACE]
-        if self.select == "match":
-            return list(range(len(picture.faces.boxes)))
-        return [self._chosen_face(picture)]
-
-    def _chosen_face(self, picture: PictureFaces) -> int:
-        """Return the number of the face that is taken without a comparison.
-
-        Parameters
-        ----------
-        picture : PictureFaces
-
-        Returns
-        -------
-        int
-            -1 for the center of a picture without a face.
-        """
-        if picture.n_faces == 0:
-            return NO_FACE
-        select = "largest" if self.select == "match" else self.select
-        return picture.faces.choose(select, picture.shape)
 
     def _tell(self, faces: AlignedFaces, results: Results) -> None:
         tell(
@@ -506,7 +381,3 @@ class FaceAligner(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseE
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
-
-
-def _is_video_file(source: Any) -> bool:
-    return isinstance(source, (str, os.PathLike)) and is_video(source)

@@ -9,16 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
-from ..images.engine import Results
 from ..images.errors import ImageError
 from ..images.missing import MissingFace
+from ..images.results import Results
 from ..images.table import ImageTable
 from ._aligned import AlignedFaces
-from ._matching import Candidates, Match, match_faces
+from ._matching import Candidates, Match, embed_crops, match_faces
 from ._stored_faces import NO_FACE, PictureFaces, crop_matrix
 
 _SHOWN = 5  # rows named in a message
@@ -225,25 +222,20 @@ class Alignment:
                 crops += [faces.crops[number] for number in numbers]
         if not crops:
             return {}
-        matcher, images = self.matcher, np.stack(crops)
         try:
-            check_is_fitted(matcher)
-        except NotFittedError:
-            matcher = clone(matcher).fit(images)
-        embeddings = np.asarray(matcher.transform(images), dtype=np.float64)
-        if embeddings.shape[:1] != (len(crops),) or embeddings.ndim != 2:
-            raise ValueError(
-                f"matcher made an array of shape {embeddings.shape} of {len(crops)} crops, "
-                f"expected ({len(crops)}, d): one embedding for each"
-            )
-        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-        units = embeddings / np.where(lengths == 0, 1, lengths)
-        return dict(zip(keys, units, strict=True))
+            return dict(zip(keys, embed_crops(self.matcher, crops), strict=True))
+        except ImageError as error:  # of a crop, not of a row of the table
+            if error.row is None:
+                raise
+            picture, face = keys[error.row]
+            where = self.table.where(self.pictures[picture].source)
+            message = f"matcher failed at face {face}: {error.message}"
+            raise ImageError(message, **where) from error
 
     def _candidates(
         self, cell: Sequence[int], embeddings: dict[tuple[int, int], NDArray[np.float64]]
     ) -> Candidates:
-        positions, numbers, vectors, sizes = [], [], [], []
+        positions, numbers, vectors, sizes, contents = [], [], [], [], []
         for position, i in enumerate(cell):
             faces = self.pictures[i].faces
             for number in range(0 if faces is None else len(faces.faces.boxes)):
@@ -253,8 +245,9 @@ class Alignment:
                 numbers.append(number)
                 vectors.append(embeddings[i, number])
                 sizes.append((right - left) * (bottom - top))
-        arrays = (np.array(values) for values in (positions, numbers, vectors, sizes))
-        return Candidates(*arrays)
+                contents.append(id(faces))  # the engine has one result for duplicates
+        columns = (positions, numbers, vectors, sizes, contents)
+        return Candidates(*(np.array(values) for values in columns))
 
     def crop(self, choice: _Choice) -> np.ndarray:
         """Return the crop of a choice; the same array for each that takes the same face."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from ..images.errors import ImageError
 
 _EQUAL = 1e-6  # similarities that differ by less are equal
 
@@ -24,12 +29,15 @@ class Candidates(NamedTuple):
         Of L2 norm 1.
     sizes : ndarray of shape (m,), float
         Areas of the faces.
+    contents : ndarray of shape (m,), int
+        Equal for faces of pictures with equal pixels, in both templates.
     """
 
     pictures: NDArray[np.intp]
     faces: NDArray[np.intp]
     embeddings: NDArray[np.float64]
     sizes: NDArray[np.float64]
+    contents: NDArray[np.intp]
 
 
 class Match(NamedTuple):
@@ -51,12 +59,52 @@ class Match(NamedTuple):
     similarity: float
 
 
+def embed_crops(matcher: Any, crops: Sequence[np.ndarray]) -> NDArray[np.float64]:
+    """Return the unit embedding of each crop.
+
+    Parameters
+    ----------
+    matcher : transformer
+        An unfitted one is cloned and fitted on the crops.
+    crops : sequence of m ndarrays of shape (S, S, 3), uint8
+
+    Returns
+    -------
+    ndarray of shape (m, d), float64
+        Of L2 norm 1; zeros stay zeros.
+
+    Raises
+    ------
+    ImageError
+        If a crop has no finite embedding; its `row` is the position of the crop.
+    ValueError
+        If there is not one embedding for each crop.
+    """
+    images = np.stack(crops)
+    try:
+        check_is_fitted(matcher)
+    except NotFittedError:
+        matcher = clone(matcher).fit(images)
+    embeddings = np.asarray(matcher.transform(images), dtype=np.float64)
+    if embeddings.shape[:1] != (len(crops),) or embeddings.ndim != 2:
+        raise ValueError(
+            f"matcher made an array of shape {embeddings.shape} of {len(crops)} crops, "
+            f"expected ({len(crops)}, d): one embedding for each"
+        )
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(bad):
+        raise ImageError("its embedding is not finite", row=int(bad[0]))
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings / np.where(lengths == 0, 1, lengths)
+
+
 def match_faces(templates: Sequence[Candidates]) -> list[list[Match]]:
     """Choose one face in each picture of two templates.
 
     The two faces, one of each template, whose embeddings are most alike are the seeds. In every
     other picture the face that is most like both is taken. Of equally similar faces the larger
-    one is taken.
+    one is taken. A face is like itself whoever it is: where a picture is in both templates, its
+    faces are compared with those of other pictures, if there are any.
 
     Parameters
     ----------
@@ -70,6 +118,9 @@ def match_faces(templates: Sequence[Candidates]) -> list[list[Match]]:
     """
     first, second = templates
     similarity = first.embeddings @ second.embeddings.T
+    itself = np.equal.outer(first.contents, second.contents)
+    if not itself.all():
+        similarity[itself] = -np.inf
     sizes = np.add.outer(first.sizes, second.sizes)
     seeds = np.unravel_index(_best(similarity.ravel(), sizes.ravel()), similarity.shape)
     top = float(similarity[seeds])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..images.engine import ArrayResults
+from ..images.results import ArrayResults
 from ..store import EmbeddingStore
 from ._detection import Faces
 from ._geometry import centre_square, fit_similarity

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -17,118 +16,15 @@ from ..store import EmbeddingStore, FileKey
 from .errors import ImageError
 from .missing import MissingFace
 from .read import file_key, image_digest, read_image
+from .results import FrameResult, Results, ResultStore
 from .table import ImageTable
 
 _logger = logging.getLogger(__name__)
-_READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
 _POLL_SECONDS = 0.05
 _END: Any = object()
 
 #: Reads the pictures of one source: its number, its time and its pixels, for each.
 ReadFrames = Callable[[Any], Iterator[tuple[int, float, np.ndarray]]]
-
-
-class ResultStore(Protocol):
-    """Where results are kept by the digest of their picture, for other calls and processes."""
-
-    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
-        """Return the stored results among those asked for."""
-
-    def put_many(self, results: Mapping[bytes, Any]) -> None:
-        """Store results."""
-
-    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Return the digests that the caller shall compute, as no other process does."""
-
-    def release(self, digests: Iterable[bytes]) -> None:
-        """Give claims back."""
-
-
-class ArrayResults:
-    """Results of one fixed type, as bytes in an `EmbeddingStore`.
-
-    Parameters
-    ----------
-    store : EmbeddingStore
-    namespace : str
-        What is computed: results are kept apart by it.
-    dtype : numpy.dtype
-        Type of one result; may have a shape, as ``np.dtype((np.float32, 512))``.
-    """
-
-    def __init__(self, store: EmbeddingStore, namespace: str, dtype: Any) -> None:
-        self.store, self.dtype = store, np.dtype(dtype)
-        self.namespace = f"{namespace}:{self.dtype.itemsize}"  # a value of another size is no hit
-
-    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
-        """Return the stored results among those asked for."""
-        results: dict[bytes, Any] = {}
-        step = max(1, _READ_BYTES // self.dtype.itemsize)
-        for start in range(0, len(digests), step):
-            part = self.store.get_many(self.namespace, digests[start : start + step])
-            for digest, value in part.items():
-                flat = np.frombuffer(value, self.dtype.base)
-                results[digest] = flat.reshape(self.dtype.shape)
-        return results
-
-    def put_many(self, results: Mapping[bytes, Any]) -> None:
-        """Store results."""
-        base = self.dtype.base
-        values = {key: np.asarray(value, base).tobytes() for key, value in results.items()}
-        self.store.put_many(self.namespace, values)
-
-    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Return the digests that the caller shall compute, as no other process does."""
-        return self.store.claim(self.namespace, digests)
-
-    def release(self, digests: Iterable[bytes]) -> None:
-        """Give claims back."""
-        self.store.release(self.namespace, digests)
-
-
-class FrameResult(NamedTuple):
-    """What was computed from one frame of a video.
-
-    Attributes
-    ----------
-    number : int
-        Position in the video.
-    time : float
-        Seconds since its first frame.
-    value : object
-        The result.
-    """
-
-    number: int
-    time: float
-    value: Any
-
-
-@dataclass
-class Results:
-    """What was computed from the sources of a table.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n_sources, ...)
-        Result of each picture; None (of type object) for videos and for sources with an error.
-    frames : dict of int to list of FrameResult
-        Results of the frames of each source that is a video.
-    errors : dict of int to ImageError
-        Why a source has no result, with row, column and file. Of the placeholder `MissingFace`
-        in any case; of others only where errors are returned.
-    n_pictures : int
-        Pictures and frames in all.
-    n_computed : int
-        Those of which the result was computed; the others were duplicates, in the store, or have
-        no result.
-    """
-
-    values: NDArray[Any]
-    frames: dict[int, list[FrameResult]] = field(default_factory=dict)
-    errors: dict[int, ImageError] = field(default_factory=dict)
-    n_pictures: int = 0
-    n_computed: int = 0
 
 
 class _Picture(NamedTuple):
@@ -169,6 +65,9 @@ class ComputeOnce:
         Reads the frames of a video. Without it, a video is an error.
     frames_key : str, default=""
         What decides which frames are read, for the store.
+    is_whole : callable, optional
+        Says of a video that was read whether no frame of it was lost. Which frames others have is
+        not stored, so that the next call reads them, and warns, again.
     is_video : callable, optional
         Says whether a source is one.
     """
@@ -185,6 +84,7 @@ class ComputeOnce:
         n_jobs: int | None = None,
         read_frames: ReadFrames | None = None,
         frames_key: str = "",
+        is_whole: Callable[[Any], bool] | None = None,
         is_video: Callable[[Any], bool] | None = None,
     ) -> None:
         self.compute = compute
@@ -196,6 +96,7 @@ class ComputeOnce:
         self.n_jobs = n_jobs
         self.read_frames = read_frames
         self.frames_key = frames_key
+        self.is_whole = is_whole
         self.is_video = is_video
 
     def __call__(
@@ -351,7 +252,8 @@ class _Pass:
             self._fail(source, error)
             return
         self.slots[source] = slots
-        self._keep_frames(file, slots, digests)
+        if self.job.is_whole is None or self.job.is_whole(self.table.sources[source]):
+            self._keep_frames(file, slots, digests)
         yield part
 
     def _frames_name(self) -> str:

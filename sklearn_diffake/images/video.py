@@ -85,7 +85,7 @@ def sample_frames(
     """
     damage = DamageAccount(on_damage)
     yield from read_accounted(path, evenly_spaced(n_frames), damage)
-    _warn(path, damage)
+    warn_of_damage(path, damage)
 
 
 def read_frames(
@@ -123,7 +123,7 @@ def read_frames(
 
     damage = DamageAccount(on_damage)
     yield from read_accounted(path, choose, damage)
-    _warn(path, damage)
+    warn_of_damage(path, damage)
 
 
 def read_accounted(
@@ -206,6 +206,7 @@ def _read_webp(
             yield number, float(times[number]) * seconds, image
 
 
-def _warn(path: str | os.PathLike[str], damage: DamageAccount) -> None:
+def warn_of_damage(path: str | os.PathLike[str], damage: DamageAccount) -> None:
+    """Warn of the frames of a video that are lost, if any are."""
     if words := damage.describe():
         warnings.warn(f"{os.fspath(path)}: {words}", UserWarning, stacklevel=3)

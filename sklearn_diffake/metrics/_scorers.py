@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import make_scorer, roc_auc_score
 from sklearn.utils._param_validation import StrOptions, validate_params
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import column_or_1d
 
-from sklearn_diffake.metrics._checks import check_rows, check_scores
+from sklearn_diffake.metrics._checks import check_rows, check_scores, warn_caller
 from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
 from sklearn_diffake.metrics._ranking import average_precision_fake
 from sklearn_diffake.metrics._video import video_level
+from sklearn_diffake.utils._labels import check_labels
 
 # What gives scores, by preference. scikit-learn turns a classifier's so that +1 is high.
 RESPONSES = ("decision_function", "predict_proba")
@@ -99,13 +101,20 @@ def get_scorer(name: str, *, pool: str | None = None) -> Any:
     -------
     scorer : callable
         ``scorer(estimator, X, y_true, **metadata) -> float``, higher is better. Works with
-        detectors and with classifiers whose labels are +1 and -1.
+        detectors and with classifiers whose labels are +1 and -1. Rows without a score (NaN), as
+        detectors give pairs in which no face was found, are left out.
+
+    Warns
+    -----
+    UserWarning
+        If rows are left out: how many genuine ones and how many deepfakes. Candidates of a search
+        that leave out different rows cannot be compared.
 
     Raises
     ------
     ValueError
-        When called on a fold without one of the classes that it needs, or without the metadata
-        that it needs, or with metadata that it cannot use.
+        When called on a fold without one of the classes that it needs, or without any score, or
+        without the metadata that it needs, or with metadata that it cannot use.
 
     Examples
     --------
@@ -154,11 +163,35 @@ def _evaluate(
                 f"The scorer {name!r} cannot use {metadata}, which was passed to it."
                 + (advice if metadata == "video" else "")
             )
-    if video is not None and pool is not None:
-        pooled = video_level(y_score, video, pool, y_true=y_true)
-        if technique is not None:
-            rows = check_rows(technique, _num_samples(video), name="technique")
-            technique = rows[pooled.first_row]
-        y_true, y_score = pooled.y_true, pooled.score
-    with_technique = {} if technique is None else {"technique": technique}
-    return float(metric.function(y_true, y_score, **metric.options, **with_technique))
+    labels, values, rows = _with_scores(y_true, y_score, technique=technique, video=video)
+    if pool is not None:
+        pooled = video_level(values, rows.pop("video"), pool, y_true=labels)
+        rows = {name: given[pooled.first_row] for name, given in rows.items()}
+        labels, values = pooled.y_true, pooled.score
+    return float(metric.function(labels, values, **metric.options, **rows))
+
+
+def _with_scores(
+    y_true: ArrayLike, y_score: ArrayLike, **metadata: ArrayLike | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[Any]]]:
+    """Leave out the rows whose score is NaN, with a warning; return labels, scores, metadata."""
+    labels = check_labels(y_true, name="y_true")
+    values = np.asarray(column_or_1d(y_score), dtype=np.float64)
+    rows = {
+        name: check_rows(given, len(labels), name=name)
+        for name, given in metadata.items()
+        if given is not None
+    }
+    missing = np.isnan(values)
+    if missing.all():
+        raise ValueError(f"None of the {len(values)} rows has a score: all are NaN.")
+    if not missing.any():
+        return labels, values, rows
+    n_genuine = int((labels[missing] == 1).sum())
+    n_missing = int(missing.sum())
+    warn_caller(
+        f"{n_missing} of {len(values)} rows have no score (NaN) and are left out: {n_genuine} "
+        f"genuine and {n_missing - n_genuine} deepfakes. In pairs of pictures, no face was found."
+    )
+    kept = {name: given[~missing] for name, given in rows.items()}
+    return labels[~missing], values[~missing], kept

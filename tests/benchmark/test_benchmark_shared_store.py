@@ -11,7 +11,7 @@ from sklearn_diffake.benchmark._embed import Embeddings
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
-from sklearn_diffake.faces import FaceAligner, _aligner
+from sklearn_diffake.faces import FaceAligner, _finding
 from sklearn_diffake.images.read import image_digest
 
 
@@ -21,7 +21,7 @@ def calls(monkeypatch):
     from sklearn_diffake.embedding import _face_embedder
 
     counts = {"detected": 0, "embedded": 0}
-    detect, build = _aligner.detect_faces, _face_embedder.build_forward
+    detect, build = _finding.detect_faces, _face_embedder.build_forward
 
     def detect_faces(images, **options):
         counts["detected"] += len(images)
@@ -36,7 +36,7 @@ def calls(monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(_aligner, "detect_faces", detect_faces)
+    monkeypatch.setattr(_finding, "detect_faces", detect_faces)
     monkeypatch.setattr(_face_embedder, "build_forward", build_forward)
     return counts
 

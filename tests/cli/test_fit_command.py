@@ -60,6 +60,54 @@ def test_fit_names_the_line_of_a_photograph_without_face(folder, tmp_path, capsy
     assert "(1 faces found)" in capsys.readouterr().out
 
 
+def shades(folder, n):
+    """Save one portrait at n brightnesses."""
+    head = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
+    for i in range(n):
+        head.point(lambda value, i=i: value * (20 - i) // 20).save(folder / f"{i}.png")
+
+
+def test_fit_leaves_out_pairs_without_a_face(folder, tmp_path, capsys):
+    shades(tmp_path, 6)
+    red = folder / "red.png"
+    rows = [("0.png", "1.png"), (red, "1.png"), ("1.png", "2.png"), ("2.png", "3.png"),
+            ("3.png", "4.png"), ("4.png|5.png", f"{red}|0.png"), ("4.png", red)]  # fmt: skip
+    table = write_table(tmp_path / "p.csv", rows)
+    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--on-missing", "skip"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "fitted on 5 pairs of 7 photographs (6 faces found)" in said.out
+    assert "left out: 2 without a face, of lines 3, 8\n" in said.out
+    assert " of 5)\n" in said.out
+    model = persistence.load(tmp_path / "m", trusted=[TINY])
+    assert model["align"].on_missing == "skip"
+    write_table(tmp_path / "p.csv", rows[1:2])
+    assert main(words) == 2
+    assert "none of the 1 genuine pairs has two faces" in error_of(capsys)
+
+
+def test_fit_chooses_the_face_that_matches(tmp_path, capsys):
+    shades(tmp_path, 4)
+    head = Image.open(tmp_path / "0.png")
+    for i in range(4):  # somebody larger stands beside the person
+        group = Image.new("RGB", (360, 200), (90, 90, 90))
+        group.paste(head.resize((160, 198)).point(lambda value: value // 2), (0, 0))
+        group.paste(Image.open(tmp_path / f"{i}.png"), (230, 30))
+        group.save(tmp_path / f"group{i}.png")
+    table = write_table(tmp_path / "p.csv", [(f"{i}.png", f"group{i}.png") for i in range(4)])
+    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--select", "match"]
+    assert main([*words, "--frames", "3"]) == 0
+    assert "the one most like a face of the other cell was taken" in capsys.readouterr().err
+    model = persistence.load(tmp_path / "m", trusted=[TINY])
+    assert model["align"].select == "match"
+    assert model["align"].n_frames == 3
+    pair = (str(tmp_path / "0.png"), str(tmp_path / "group0.png"))
+    assert model["align"].align([pair]).box[1, 0] > 200
+    words = ["score", str(tmp_path / "m"), *pair, "--trust", TINY, "--device", "cpu"]
+    assert main(words) in (0, 1)
+    assert pair[1] in capsys.readouterr().out
+
+
 def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
     names = ("000.png,{0}/001.png", "broken.png,{0}/002.png")
     first, second = (f"{{0}}/{name}".format(folder) for name in names)

@@ -210,6 +210,54 @@ def test_folders_that_do_not_tell(tmp_path, name):
         load_video_folder(tmp_path)
 
 
+@pytest.mark.parametrize("k", [2, "all"])
+def test_templates_of_references(folder, options, k):
+    settings = options | {"mode": "reference", "k": k, "on_broken": "skip", "as_frame": True}
+    settings["references"] = "all_videos"
+    flat = load_video_table(folder / "videos.csv", **settings)
+    dataset = load_video_table(folder / "videos.csv", templates=True, **settings)
+    n_references = [len(cell) for cell in dataset.data["reference"]]
+    assert sum(n_references) == len(flat.data)
+    assert n_references == [2] * len(n_references) if k == 2 else min(n_references) > 2
+    probes = dataset.data["probe"]
+    assert probes.is_unique
+    for (probe, rows), cell in zip(
+        flat.data.groupby("probe", sort=False), dataset.data["reference"], strict=True
+    ):
+        assert cell == tuple(rows["reference"])
+        assert probe not in cell
+    first = flat.data.drop_duplicates("probe").index
+    np.testing.assert_array_equal(dataset.target, flat.target[first])
+    np.testing.assert_array_equal(dataset.groups, flat.groups[first])
+    same = ["dataset", "technique", "identity", "video", "original", "probe_frame", "label"]
+    pd.testing.assert_frame_equal(
+        dataset.frame[same], flat.frame.loc[first, same].reset_index(drop=True)
+    )
+    for name in ("reference_video", "reference_frame"):
+        assert sum(dataset.frame[name], ()) == tuple(flat.frame[name])
+    n_genuine = int((dataset.target == 1).sum())
+    assert f"of {n_genuine} genuine pairs have references from the probe's own" in dataset.DESCR
+    assert "genuine pairs are two frames" in flat.DESCR
+
+
+def test_templates_of_references_of_other_videos(folder, options):
+    settings = options | {"mode": "reference", "k": 3, "on_broken": "skip", "templates": True}
+    with pytest.warns(UserWarning, match="rows are skipped"):  # Ben has one genuine video
+        dataset = load_video_table(folder / "videos.csv", **settings)
+    assert dataset.data.shape[1] == 2
+    for references, video in zip(
+        dataset.frame["reference_video"], dataset.frame["video"], strict=True
+    ):
+        assert len(references) == 3
+        assert video not in references
+    assert dataset.n_skipped > 0
+
+
+def test_templates_need_references(folder, options):
+    with pytest.raises(ValueError, match="mode='same_video' has none"):
+        load_video_table(folder / "videos.csv", templates=True, **options)
+
+
 def test_empty_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="any video or picture"):
         load_video_folder(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 from key_helpers import check_listed, parameters_of
 
 from sklearn_diffake.faces import FaceAligner
-from sklearn_diffake.faces import _aligner as module
+from sklearn_diffake.faces import _finding as module
 from sklearn_diffake.faces._detection import Faces
 from sklearn_diffake.faces._geometry import template
 from sklearn_diffake.store import EmbeddingStore

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.faces import _aligner as module
+from sklearn_diffake.faces import _finding as module
 from sklearn_diffake.faces._detection import Faces
 from sklearn_diffake.faces._geometry import template
 from sklearn_diffake.faces._matching import Candidates, match_faces
@@ -125,6 +125,50 @@ def test_of_equally_similar_faces_the_larger_one_is_taken():
     assert found.face_size.tolist() == [30, 60]
 
 
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_picture_in_both_cells_says_nothing_about_who_is_meant(copy):
+    group = photo(("ann", "large"), ("bob", "small"))
+    again = group.copy() if copy else group
+    found = aligner().align([([group, photo(("bob", "large"))], again)])
+    assert [who(crop) for crop in found.crops[0, 0]] == ["bob", "bob"]
+    assert who(found.crops[0, 1]) == "bob"
+    alone = aligner().align([(group, again)])
+    assert [who(crop) for crop in alone.crops[0]] == ["ann", "ann"]
+    np.testing.assert_allclose(alone.similarity, 1)
+
+
+def test_a_picture_that_is_twice_in_a_template_shows_one_face():
+    group = photo(("ann", "large"), ("bob", "small"))
+    found = aligner().align([([group, group], photo(("bob", "large")))])
+    assert [who(crop) for crop in found.crops[0, 0]] == ["bob", "bob"]
+    assert found.crops[0, 0][0] is found.crops[0, 0][1]
+
+
+class Failing(MeanColor):
+    """A matcher that fails at faces of Bob; as an error, or with NaN."""
+
+    def __init__(self, raises=True):
+        self.raises = raises
+
+    def transform(self, X):
+        embeddings = super().transform(X)
+        (bad,) = np.nonzero(embeddings.argmax(axis=1) == 1)
+        if len(bad) and self.raises:
+            raise ImageError("the network returned NaN", row=int(bad[0]))
+        embeddings[bad] = np.nan
+        return embeddings
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_matcher_that_fails_names_the_picture(raises):
+    group = photo(("ann", "large"), ("cat", "middle"), ("bob", "small"))
+    pairs = [(photo(("ann", "large")), photo(("cat", "small"), ("ann", "large")))]
+    pairs.append((photo(("cat", "large")), group))
+    with pytest.raises(ImageError, match=r"row 1, column 1: matcher failed at face 2: ") as caught:
+        aligner(matcher=Failing(raises)).align(pairs)
+    assert (caught.value.row, caught.value.column) == (1, 1)
+
+
 def test_single_faces_are_not_compared():
     pairs = [(photo(("ann", "large")), photo(("bob", "small")))]
     found = aligner(matcher=MeanColor()).align(pairs)
@@ -195,13 +239,16 @@ def test_the_pipeline_gives_its_own_embedder():
 
 
 def test_seeds_and_followers_by_hand():
-    def candidates(pictures, faces, vectors):
+    def candidates(pictures, faces, vectors, contents):
         vectors = np.array(vectors, float)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return Candidates(np.array(pictures), np.array(faces), vectors, np.ones(len(vectors)))
+        sizes = np.ones(len(vectors))
+        return Candidates(np.array(pictures), np.array(faces), vectors, sizes, np.array(contents))
 
-    first = candidates([0, 0, 1, 1], [0, 1, 0, 1], [[1, 0], [0, 1], [1, 0.1], [0.5, 1]])
-    second = candidates([0, 2], [0, 0], [[0, 1], [1, 1]])
+    first = candidates(
+        [0, 0, 1, 1], [0, 1, 0, 1], [[1, 0], [0, 1], [1, 0.1], [0.5, 1]], [1, 1, 2, 2]
+    )
+    second = candidates([0, 2], [0, 0], [[0, 1], [1, 1]], [3, 4])
     left, right = match_faces([first, second])
     assert [(m.picture, m.face) for m in left] == [(0, 1), (1, 1)]
     assert [(m.picture, m.face) for m in right] == [(0, 0), (2, 0)]

@@ -131,6 +131,63 @@ def test_missing_and_useless_metadata(data):
         scorer(detector, X, y, video=video)
 
 
+def without_scores(X, rows):
+    """Return a copy of X in which some rows are NaN, as those of pairs without a face are."""
+    X = X.copy()
+    X[rows] = np.nan
+    return X
+
+
+@pytest.mark.parametrize("name", NEEDS_NOTHING)
+def test_rows_without_a_score_are_left_out(name, data):
+    X, y, _, _ = data
+    detector = MahalanobisDetector().fit(X, y)
+    rows = [0, 1, 6, 9, 11]  # of which 2 are genuine
+    with pytest.warns(UserWarning, match=r"5 of 240 rows .* left out: 2 genuine and 3 deepfakes"):
+        found = get_scorer(name)(detector, without_scores(X, rows), y)
+    assert found == get_scorer(name)(detector, np.delete(X, rows, axis=0), np.delete(y, rows))
+
+
+@pytest.mark.usefixtures("routing")
+def test_rows_without_a_score_and_metadata(data):
+    X, y, technique, video = data
+    detector = MahalanobisDetector().fit(X, y)
+    scorer = get_scorer("neg_bpcer10", pool="mean").set_score_request(technique=True, video=True)
+    rows = np.r_[0, 1, 6, 9, np.flatnonzero(video == video[12])]
+    with pytest.warns(UserWarning, match="6 of 240 rows"):
+        found = scorer(detector, without_scores(X, rows), y, technique=technique, video=video)
+    X, y, technique, video = (np.delete(array, rows, axis=0) for array in data)
+    assert found == scorer(detector, X, y, technique=technique, video=video)
+
+
+def test_a_fold_without_any_score(data):
+    X, y, _, _ = data
+    detector = MahalanobisDetector().fit(X, y)
+    with pytest.raises(ValueError, match="None of the 240 rows has a score"):
+        get_scorer("roc_auc")(detector, without_scores(X, slice(None)), y)
+    X = X.copy()
+    X[3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):  # scikit-learn's own leaves nothing out
+        sklearn_scorer("roc_auc")(detector, X, y)
+
+
+def test_a_search_where_pairs_have_no_face(data):
+    X, y, _, _ = data
+    X = without_scores(X, [0, 1, 100, 200])
+    with pytest.warns(UserWarning, match="left out|not learned from") as caught:
+        search = GridSearchCV(
+            MahalanobisDetector(),
+            {"contamination": [0.01, 0.2]},
+            scoring=get_scorer("neg_bpcer"),
+            cv=StratifiedKFold(3),
+            error_score="raise",
+        ).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    left_out = [str(warning.message) for warning in caught if "left out" in str(warning.message)]
+    assert len(left_out) == 2 * 3
+    assert sum(int(message.split()[0]) for message in left_out) == 2 * 4
+
+
 def test_one_class_says_so(data):
     X, y, _, _ = data
     detector = MahalanobisDetector().fit(X, y)

@@ -1,0 +1,182 @@
+"""The faces of single pictures: detected, cropped and stored, without a look at other pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+
+from ..images._damage import DamageAccount, OnDamage
+from ..images.engine import ComputeOnce
+from ..images.formats import is_video
+from ..store import EmbeddingStore, as_store
+from ..utils._device import resolve_device
+from ._detection import Faces, detect_faces
+from ._geometry import template, warp
+from ._stored_faces import NO_FACE, PictureFaces, StoredFaces, crop_matrix, largest_first
+
+_DECIMALS = 2  # of landmarks, in pixels
+
+
+class FaceFinder:
+    """What `FaceAligner` does with a picture by itself; the parameters are those of it."""
+
+    size: int
+    margin: float
+    select: str
+    min_face_size: float
+    min_probability: float
+    max_size: int
+    n_frames: int
+    on_missing: str
+    device: str
+    batch_size: int
+    cache: Any
+    n_jobs: int | None
+
+    @property
+    def _detections_namespace(self) -> str:
+        names = ("min_face_size", "min_probability", "max_size")
+        settings = tuple(getattr(self, name) for name in names)
+        return f"faces:1:mtcnn-{version('facenet-pytorch')}:{settings}"
+
+    @property
+    def _namespace(self) -> str:
+        return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
+
+    def _engine(self, pairs: bool) -> ComputeOnce:
+        """Return what finds the faces of all pictures of a table, each once.
+
+        Parameters
+        ----------
+        pairs : bool
+            Whether the table holds pairs, in which a video stands for its frames.
+
+        Returns
+        -------
+        ComputeOnce
+            Its results are `PictureFaces`.
+        """
+        store = as_store(self.cache)
+        stored = None if store is None else self._stored_faces(store)
+        on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
+
+        damaged: set[Any] = set()
+
+        def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
+            from ..images import video
+
+            damage = DamageAccount(on_damage)
+            yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), damage)
+            if damage.describe():
+                damaged.add(path)
+                video.warn_of_damage(path, damage)
+
+        def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
+            detected = {} if stored is None else stored.without_crops
+            return self._find_faces(images, [detected.get(digest) for digest in digests])
+
+        return ComputeOnce(
+            compute,
+            dtype=object,
+            results=stored,
+            store=store,
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+            read_frames=read_frames,
+            frames_key=f"{self.n_frames}:{on_damage}",
+            is_whole=lambda path: path not in damaged,
+            is_video=_is_video_file if pairs else None,
+        )
+
+    @property
+    def _crops_namespace(self) -> str:
+        """Text that depends on all that decides which crop `transform` makes of a picture."""
+        return f"{self._namespace}:{self.select}"
+
+    def _stored_faces(self, store: EmbeddingStore) -> StoredFaces:
+        """Return the detections and crops of an aligner with these parameters in a store.
+
+        Parameters
+        ----------
+        store : EmbeddingStore
+
+        Returns
+        -------
+        StoredFaces
+        """
+        names = (self._detections_namespace, self._namespace)
+        return StoredFaces(store, *names, self.size, self._needed)
+
+    def _find_faces(
+        self, images: list[np.ndarray], detected: list[PictureFaces | None]
+    ) -> list[PictureFaces]:
+        """Detect faces where that is not done yet, and cut the crops that are needed.
+
+        Parameters
+        ----------
+        images : list of ndarray of shape (H, W, 3), uint8
+        detected : list of PictureFaces or None
+            Faces that are detected already, perhaps with crops.
+
+        Returns
+        -------
+        list of PictureFaces
+            Those detected already are the same objects.
+        """
+        todo = [i for i, faces in enumerate(detected) if faces is None]
+        found = detect_faces(
+            [images[i] for i in todo],
+            min_face_size=self.min_face_size,
+            min_probability=self.min_probability,
+            max_size=self.max_size,
+            device=resolve_device(self.device),
+            n_jobs=effective_n_jobs(self.n_jobs),
+        )
+        pictures = list(detected)
+        for i, faces in zip(todo, found, strict=True):
+            # coarser than what the size of a batch changes on a GPU
+            points = np.round(faces.landmarks, _DECIMALS)
+            shape = images[i].shape[0], images[i].shape[1]
+            pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
+        target = template(self.size, self.margin)
+        complete = [picture for picture in pictures if picture is not None]
+        for image, picture in zip(images, complete, strict=True):
+            for number in self._needed(picture):
+                if number not in picture.crops:
+                    matrix = crop_matrix(picture, number, target, self.size)
+                    picture.crops[number] = warp(image, matrix, self.size)
+        return complete
+
+    def _needed(self, picture: PictureFaces) -> list[int]:
+        """Return the faces of which crops are needed."""
+        if picture.n_faces == 0:
+            return [NO_FACE]
+        if self.select == "match":
+            return list(range(len(picture.faces.boxes)))
+        return [self._chosen_face(picture)]
+
+    def _chosen_face(self, picture: PictureFaces) -> int:
+        """Return the number of the face that is taken without a comparison.
+
+        Parameters
+        ----------
+        picture : PictureFaces
+
+        Returns
+        -------
+        int
+            -1 for the center of a picture without a face.
+        """
+        if picture.n_faces == 0:
+            return NO_FACE
+        select = "largest" if self.select == "match" else self.select
+        return picture.faces.choose(select, picture.shape)
+
+
+def _is_video_file(source: Any) -> bool:
+    return isinstance(source, (str, os.PathLike)) and is_video(source)

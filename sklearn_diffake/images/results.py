@@ -1,0 +1,118 @@
+"""Results of pictures: what the engine returns, and how they are kept in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..store import EmbeddingStore
+from .errors import ImageError
+
+_READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
+
+
+class ResultStore(Protocol):
+    """Where results are kept by the digest of their picture, for other calls and processes."""
+
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
+        """Return the stored results among those asked for."""
+
+    def put_many(self, results: Mapping[bytes, Any]) -> None:
+        """Store results."""
+
+    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return the digests that the caller shall compute, as no other process does."""
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Give claims back."""
+
+
+class ArrayResults:
+    """Results of one fixed type, as bytes in an `EmbeddingStore`.
+
+    Parameters
+    ----------
+    store : EmbeddingStore
+    namespace : str
+        What is computed: results are kept apart by it.
+    dtype : numpy.dtype
+        Type of one result; may have a shape, as ``np.dtype((np.float32, 512))``.
+    """
+
+    def __init__(self, store: EmbeddingStore, namespace: str, dtype: Any) -> None:
+        self.store, self.dtype = store, np.dtype(dtype)
+        self.namespace = f"{namespace}:{self.dtype.itemsize}"  # a value of another size is no hit
+
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
+        """Return the stored results among those asked for."""
+        results: dict[bytes, Any] = {}
+        step = max(1, _READ_BYTES // self.dtype.itemsize)
+        for start in range(0, len(digests), step):
+            part = self.store.get_many(self.namespace, digests[start : start + step])
+            for digest, value in part.items():
+                flat = np.frombuffer(value, self.dtype.base)
+                results[digest] = flat.reshape(self.dtype.shape)
+        return results
+
+    def put_many(self, results: Mapping[bytes, Any]) -> None:
+        """Store results."""
+        base = self.dtype.base
+        values = {key: np.asarray(value, base).tobytes() for key, value in results.items()}
+        self.store.put_many(self.namespace, values)
+
+    def claim(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return the digests that the caller shall compute, as no other process does."""
+        return self.store.claim(self.namespace, digests)
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Give claims back."""
+        self.store.release(self.namespace, digests)
+
+
+class FrameResult(NamedTuple):
+    """What was computed from one frame of a video.
+
+    Attributes
+    ----------
+    number : int
+        Position in the video.
+    time : float
+        Seconds since its first frame.
+    value : object
+        The result.
+    """
+
+    number: int
+    time: float
+    value: Any
+
+
+@dataclass
+class Results:
+    """What was computed from the sources of a table.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_sources, ...)
+        Result of each picture; None (of type object) for videos and for sources with an error.
+    frames : dict of int to list of FrameResult
+        Results of the frames of each source that is a video.
+    errors : dict of int to ImageError
+        Why a source has no result, with row, column and file. Of the placeholder `MissingFace`
+        in any case; of others only where errors are returned.
+    n_pictures : int
+        Pictures and frames in all.
+    n_computed : int
+        Those of which the result was computed; the others were duplicates, in the store, or have
+        no result.
+    """
+
+    values: NDArray[Any]
+    frames: dict[int, list[FrameResult]] = field(default_factory=dict)
+    errors: dict[int, ImageError] = field(default_factory=dict)
+    n_pictures: int = 0
+    n_computed: int = 0
