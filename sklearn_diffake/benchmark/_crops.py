@@ -119,7 +119,7 @@ def _make_crops(
 
 def _open(source: Any, faces: Any, degradation: Degradation | None, aligner: Any) -> Any:
     """Return the pixels of a picture; None if they are not needed, as its crop is stored."""
-    if faces is not None and aligner.chosen_face(faces) in faces.crops:
+    if faces is not None and aligner._chosen_face(faces) in faces.crops:
         return None
     image = read_image(source)
     return image if degradation is None else degradation.apply(image)
@@ -129,9 +129,9 @@ def _align(aligner: Any, pictures: Sequence[tuple[Any, Any]]) -> list[Crop]:
     """Find the faces of pictures where they are not stored, and cut a crop of the chosen one."""
     images, stored = zip(*pictures, strict=True)
     crops = []
-    found = aligner.find_faces(list(images), list(stored))
+    found = aligner._find_faces(list(images), list(stored))
     for before, faces in zip(stored, found, strict=True):
-        crop = faces.crops[aligner.chosen_face(faces)]
+        crop = faces.crops[aligner._chosen_face(faces)]
         new_faces = replace(faces, crops={}) if before is None else None
         crops.append(Crop(faces.n_faces > 0, image_digest(crop), crop, new_faces))
     return crops
@@ -144,7 +144,7 @@ def _embed_crops(embedder: Any, crops: Sequence[Crop | str]) -> Vectors:
     def embed_all(images: Sequence[Any]) -> list[Any]:
         nonlocal n_computed
         table = image_table(list(images))
-        results = embedder.embed_pictures(table, errors="return")
+        results = embedder._embed_pictures(table, errors="return")
         n_computed += results.n_computed
         return [
             results.errors[i].message if i in results.errors else results.values[i]

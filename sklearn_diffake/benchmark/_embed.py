@@ -139,7 +139,7 @@ class Embeddings:
         sources = [self.images[name].sources[i] for i in batch.sources]
         faces: list[Any] = [None] * len(sources)
         if aligner is not None:
-            stored = aligner.stored_faces(self.store)
+            stored = aligner._stored_faces(self.store)
             known = {**stored.get_many(batch.digests), **stored.without_crops}
             faces = [known.get(digest) for digest in batch.digests]
         jobs = [(features[part.feature].embedder, part.places) for part in batch.parts]
@@ -164,7 +164,7 @@ class Embeddings:
                 new[crop.digest or digest] = value
         counts["embedded"] += vectors.n_computed
         if feature.embedder.cache is None:  # else it has stored them itself
-            feature.embedder.stored_embeddings(self.store).put_many(new)
+            feature.embedder._stored_embeddings(self.store).put_many(new)
 
     def _keep_crops(self, batch: Batch, crops: Sequence[Crop | str], feature: Feature) -> None:
         made = {
@@ -174,7 +174,7 @@ class Embeddings:
         }
         new_faces = {d: crop.new_faces for d, crop in made.items() if crop.new_faces is not None}
         if new_faces:
-            feature.aligner.stored_faces(self.store).put_detections(new_faces)
+            feature.aligner._stored_faces(self.store).put_detections(new_faces)
         keys = {d: bytes([crop.has_face]) + (crop.digest or b"") for d, crop in made.items()}
         self.store.put_many(feature.crop_namespace, keys)
 
@@ -195,7 +195,7 @@ class Embeddings:
         if refuses_missing_faces(feature.aligner):
             keys = {digest: key for digest, key in keys.items() if key[0]}
         crops = sorted({crop for _, crop in keys.values()})
-        vectors = feature.embedder.stored_embeddings(self.store).get_many(crops)
+        vectors = feature.embedder._stored_embeddings(self.store).get_many(crops)
         return {
             digest: (has_face, vectors[crop])
             for digest, (has_face, crop) in keys.items()

@@ -80,7 +80,7 @@ class Feature:
     @property
     def crop_namespace(self) -> str:
         """Name under which a store keeps which crop a picture has."""
-        crops = "" if self.aligner is None else self.aligner.crops_namespace
+        crops = "" if self.aligner is None else self.aligner._crops_namespace
         # another version of a library may compress or blur in another way
         return f"benchmark-crops:1:{crops}:{digest_of(self.description.get('versions'))}"
 

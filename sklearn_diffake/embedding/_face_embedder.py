@@ -206,7 +206,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         """
         self._validate_params()
         table = image_table(X, templates=True)
-        results = self.embed_pictures(table)
+        results = self._embed_pictures(table)
         self.n_embedded_ = results.n_computed
         results.values[list(results.errors)] = np.nan  # of cells without a face
         result = pool_templates(results.values, table)[table.index]
@@ -226,7 +226,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         )
         return result if table.is_pairs else mark_single_pictures(result)
 
-    def embed_pictures(self, table: ImageTable, *, errors: str = "raise") -> Results:
+    def _embed_pictures(self, table: ImageTable, *, errors: str = "raise") -> Results:
         """Embed the pictures of a table one by one, without pooling templates.
 
         Parameters
@@ -251,7 +251,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
             compute,
             dtype=np.dtype((np.float32, (found.width,))),
             prepare=lambda image: resize(image, found.input_size),
-            results=None if store is None else self.stored_embeddings(store),
+            results=None if store is None else self._stored_embeddings(store),
             store=store,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
@@ -261,7 +261,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         ) as bar:
             return job(table, bar, errors=errors)  # type: ignore[arg-type]
 
-    def stored_embeddings(self, store: EmbeddingStore) -> ArrayResults:
+    def _stored_embeddings(self, store: EmbeddingStore) -> ArrayResults:
         """Return the embeddings of this network in a store, by the digest of their crop.
 
         Parameters

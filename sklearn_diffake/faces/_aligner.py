@@ -256,14 +256,14 @@ class FaceAligner(
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            results = self.engine(table.is_pairs)(table, bar, errors=errors)
+            results = self._engine(table.is_pairs)(table, bar, errors=errors)
         on_missing = self.on_missing
         if errors == "return" and on_missing == "raise":
             on_missing = "skip"
         alignment = Alignment(
             table,
             results,
-            self.chosen_face,
+            self._chosen_face,
             on_missing=on_missing,
             select=self.select,
             matcher=self.matcher,

@@ -48,7 +48,7 @@ class FaceFinder:
     def _namespace(self) -> str:
         return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
 
-    def engine(self, pairs: bool) -> ComputeOnce:
+    def _engine(self, pairs: bool) -> ComputeOnce:
         """Return what finds the faces of all pictures of a table, each once.
 
         Parameters
@@ -62,7 +62,7 @@ class FaceFinder:
             Its results are `PictureFaces`.
         """
         store = as_store(self.cache)
-        stored = None if store is None else self.stored_faces(store)
+        stored = None if store is None else self._stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         damaged: set[Any] = set()
@@ -78,7 +78,7 @@ class FaceFinder:
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
             detected = {} if stored is None else stored.without_crops
-            return self.find_faces(images, [detected.get(digest) for digest in digests])
+            return self._find_faces(images, [detected.get(digest) for digest in digests])
 
         return ComputeOnce(
             compute,
@@ -94,11 +94,11 @@ class FaceFinder:
         )
 
     @property
-    def crops_namespace(self) -> str:
+    def _crops_namespace(self) -> str:
         """Text that depends on all that decides which crop `transform` makes of a picture."""
         return f"{self._namespace}:{self.select}"
 
-    def stored_faces(self, store: EmbeddingStore) -> StoredFaces:
+    def _stored_faces(self, store: EmbeddingStore) -> StoredFaces:
         """Return the detections and crops of an aligner with these parameters in a store.
 
         Parameters
@@ -112,7 +112,7 @@ class FaceFinder:
         names = (self._detections_namespace, self._namespace)
         return StoredFaces(store, *names, self.size, self._needed)
 
-    def find_faces(
+    def _find_faces(
         self, images: list[np.ndarray], detected: list[PictureFaces | None]
     ) -> list[PictureFaces]:
         """Detect faces where that is not done yet, and cut the crops that are needed.
@@ -158,9 +158,9 @@ class FaceFinder:
             return [NO_FACE]
         if self.select == "match":
             return list(range(len(picture.faces.boxes)))
-        return [self.chosen_face(picture)]
+        return [self._chosen_face(picture)]
 
-    def chosen_face(self, picture: PictureFaces) -> int:
+    def _chosen_face(self, picture: PictureFaces) -> int:
         """Return the number of the face that is taken without a comparison.
 
         Parameters

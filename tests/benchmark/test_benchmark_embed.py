@@ -65,7 +65,7 @@ def test_an_image_that_a_network_cannot_bear_fails_alone():
 
 def test_what_else_breaks_down_is_said():
     class Broken:
-        def embed_pictures(self, table, errors):
+        def _embed_pictures(self, table, errors):
             raise MemoryError("too large")
 
     _, ((first, second),) = embed(noise(2), None, None, [(Broken(), [0, 1])])

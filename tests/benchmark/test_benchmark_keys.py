@@ -375,7 +375,7 @@ def test_all_that_changes_an_embedding_changes_its_name(name, folder):
     before, after = parts().features[0], parts(**changed).features[0]
     assert before.key != after.key
     store = EmbeddingStore("not made")
-    names = [f.embedder.stored_embeddings(store).namespace for f in (before, after)]
+    names = [f.embedder._stored_embeddings(store).namespace for f in (before, after)]
     assert (names[0] != names[1]) == (name in {"backbone", "weights", "dtype"})
     if name == "versions":  # of what degrades pictures, too
         assert before.crop_namespace != after.crop_namespace
