@@ -56,11 +56,13 @@ class FaceAligner(
         confident of, or the one closest to the center of the picture. With ``"match"`` the faces
         of the two cells of a pair that `matcher` finds most alike are taken, and in every further
         picture of a template (or frame of a video) the face most like these two. Up to 16 faces
-        of a picture are looked at, the largest ones. Only pairs can be matched.
+        of a picture are compared: the largest ones, and the most confident and central one.
+        Only pairs can be matched.
 
     matcher : transformer, default=None
         Turns crops into embeddings for ``select="match"``, such as
-        ``FaceEmbedder("difffake-lite0-identity")``; an unfitted one is fitted on the crops.
+        ``FaceEmbedder("difffake-lite0-identity")``. An unfitted one is fitted on the crops of each
+        call, so one that learns from them must be fitted before.
         :func:`~sklearn_diffake.make_difffake_pipeline` gives the embedder of the pipeline.
 
     min_face_size : float, default=0.08

@@ -245,7 +245,7 @@ class Alignment:
                 numbers.append(number)
                 vectors.append(embeddings[i, number])
                 sizes.append((right - left) * (bottom - top))
-                contents.append(id(faces))  # the engine has one result for duplicates
+                contents.append(faces.content)
         columns = (positions, numbers, vectors, sizes, contents)
         return Candidates(*(np.array(values) for values in columns))
 

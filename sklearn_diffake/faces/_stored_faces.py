@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class PictureFaces:
     shape : tuple of (int, int)
         Height and width of the picture.
     faces : Faces
-        The largest ones, up to `MOST_FACES`, from large to small.
+        The largest ones, the most confident and the most central one, up to `MOST_FACES`, from
+        large to small.
     n_faces : int
         How many there are in all.
     crops : dict of int to ndarray
@@ -48,6 +50,12 @@ class PictureFaces:
     faces: Faces
     n_faces: int
     crops: dict[int, np.ndarray]
+
+    @functools.cached_property
+    def content(self) -> int:
+        """A number that is equal where pictures are: a hash of where faces are, and of one crop."""
+        crop = self.crops[min(self.crops)] if self.crops else np.empty(0)
+        return hash((self.shape, self.faces.landmarks.tobytes(), crop.tobytes()))
 
 
 #: Says which crops of a picture are needed: numbers of faces.
@@ -132,9 +140,16 @@ class StoredFaces:
 
 
 def largest_first(faces: Faces, shape: tuple[int, int]) -> PictureFaces:
-    """Sort the faces of a picture by size, and leave out those beyond `MOST_FACES`."""
+    """Sort the faces of a picture by size, and leave out those beyond `MOST_FACES`.
+
+    The most confident and the most central one stay, since they may be chosen.
+    """
     left, top, right, bottom = faces.boxes.T
-    order = np.argsort(-(right - left) * (bottom - top), kind="stable")[:MOST_FACES]
+    order = np.argsort(-(right - left) * (bottom - top), kind="stable")
+    if len(order) > MOST_FACES:
+        special = [faces.choose(select, shape) for select in ("confident", "central")]
+        small = [i for i in order[MOST_FACES:] if i in special]
+        order = order[np.isin(order, [*order[: MOST_FACES - len(small)], *small])]
     kept = Faces(*(array[order] for array in faces))
     return PictureFaces(shape, kept, len(faces.boxes), {})
 

@@ -104,17 +104,17 @@ def get_scorer(name: str, *, pool: str | None = None) -> Any:
         detectors and with classifiers whose labels are +1 and -1. Rows without a score (NaN), as
         detectors give pairs in which no face was found, are left out.
 
-    Warns
-    -----
-    UserWarning
-        If rows are left out: how many genuine ones and how many deepfakes. Candidates of a search
-        that leave out different rows cannot be compared.
-
     Raises
     ------
     ValueError
         When called on a fold without one of the classes that it needs, or without any score, or
         without the metadata that it needs, or with metadata that it cannot use.
+
+    Warns
+    -----
+    UserWarning
+        If rows are left out: how many genuine ones and how many deepfakes. Candidates of a search
+        that leave out different rows cannot be compared.
 
     Examples
     --------

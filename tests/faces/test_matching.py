@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from sklearn_diffake import make_difffake_pipeline
@@ -190,6 +191,30 @@ def test_only_the_sixteen_largest_are_candidates(monkeypatch):
     found = aligner().align([(photo(("bob", "large")), crowd)])
     assert who(found.crops[0, 1]) == "ann"
     assert found.n_faces.tolist() == [1, 17]
+
+
+def test_the_central_face_of_a_crowd_is_no_smaller_one_left_out():
+    people = [("ann", "middle")] * 9 + [("bob", "small")] + [("ann", "middle")] * 9
+    crowd = photo(*people, size=(80, 18 * 54 + 40 + 10))
+    found = aligner(select="central", matcher=None).align([crowd])
+    assert who(found.crops[0]) == "bob"
+    assert found.face.tolist() == [15]
+    assert found.n_faces.tolist() == [19]
+
+
+def test_a_frame_in_the_store_is_the_picture_that_it_shows(tmp_path, monkeypatch):
+    from sklearn_diffake.images import read
+
+    monkeypatch.setattr(read, "_RACY_NS", 0)
+    group = photo(("ann", "large"), ("bob", "small"))
+    clip = str(tmp_path / "clip.webp")
+    Image.fromarray(group).save(
+        clip, save_all=True, append_images=[Image.fromarray(group[::-1])], lossless=True
+    )
+    bob = photo(("bob", "large"), size=(90, 200))
+    for _ in range(2):
+        found = aligner(cache=tmp_path / "store", on_missing="skip").align([([group, bob], clip)])
+        assert [who(crop) for crop in found.crops[0, 0]] == ["bob", "bob"]
 
 
 @pytest.mark.usefixtures("detector")
