@@ -92,3 +92,10 @@ def test_importing_it_loads_nothing_heavy():
     )
     heavy = {"torch", "pyod", "skorch", "cv2", "matplotlib", "dask", "distributed"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_templates_are_not_offered_to_a_benchmark():
+    """A row would have several reference videos, of which splits know one only."""
+    for name in LOADERS:
+        _, arguments = find_loader(name)
+        assert not {"templates", "return_X_y", "as_frame"} & set(arguments)
