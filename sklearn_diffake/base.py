@@ -414,7 +414,6 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         self._fit(X, **aligned)
         self.offset_ = self._offset(X)
         self.n_genuine_ = int(genuine.sum())
-        self._warn_few()
         return self
 
     def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> NDArray:
@@ -501,8 +500,10 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         Warns
         -----
         UserWarning
-            If the threshold rests on too few genuine rows for `contamination`. The text begins
-            with ``few-genuine-pairs``.
+            If the threshold rests on too few genuine rows for `contamination`; of a
+            `ConformalDetector`, if it rests on fewer than 19 calibration rows or groups, or on too
+            few for `target_bpcer`. The text begins with a code: ``few-genuine-pairs`` or
+            ``few-calibration-pairs``.
         """
         decision = self.decision_function(X)
         refuse_missing(np.isnan(decision))
@@ -522,10 +523,10 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         )
 
     def _warn_few(self) -> None:
-        """Warn of a threshold, and of verdicts, that rest on few genuine rows."""
+        """Warn of verdicts that rest on few genuine rows."""
         message = self._few_pairs()
         if message is not None:
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warnings.warn(message, UserWarning, stacklevel=3)
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
         """Return `X` as a finite float64 array of shape (n_samples, n_features)."""

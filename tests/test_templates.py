@@ -1,5 +1,6 @@
 """Pairs of templates through aligner, embedder and detector: lists, videos, placeholders."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,18 @@ def test_skipped_pictures_leave_their_template(photos, blank):
     ]
     embeddings = embedder().fit(photos).transform(faces_of.crops)
     assert np.isnan(embeddings).all(axis=2).tolist() == [[0, 0], [0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("on_missing", ["crop", "warn"])
+def test_pictures_of_which_the_center_is_taken_have_a_score(photos, blank, on_missing, shared):
+    pairs = [(photos[0], blank), (photos[0], photos[1])]
+    model = aligner(on_missing=on_missing, shared=shared)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        faces_of = model.align(pairs, errors="return")
+    assert faces_of.missing.tolist() == [[0, 1]]
+    assert faces_of.row_reasons == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.missing import MissingFace
+
 
 @dataclass(frozen=True, eq=False)
 class AlignedFaces:
@@ -120,12 +122,22 @@ class AlignedFaces:
 
     @property
     def row_reasons(self) -> list[str | None]:
-        """For each row why a cell of it has no face, with column and file; None where both have."""
+        """For each row why a cell of it has no crop, with column and file; None where all have.
+
+        A cell without a face has a crop, its center, with ``on_missing="warn"`` and ``"crop"``.
+        """
         reasons: list[str | None] = [None] * len(self.is_missing)
-        cells = self.is_missing.reshape(len(reasons), -1)
+        cells = (self.is_missing & self._without_crop()).reshape(len(reasons), -1)
         for i in np.flatnonzero(cells[self.row, self.column])[::-1].tolist():
             reasons[self.row[i]] = self._describe(i)
         return reasons
+
+    def _without_crop(self) -> NDArray[np.bool_]:
+        """Mark the cells that hold a placeholder."""
+        if self.crops.dtype != object:
+            return np.zeros(self.is_missing.shape, dtype=bool)
+        placeholders = [isinstance(cell, MissingFace) for cell in self.crops.ravel()]
+        return np.array(placeholders, dtype=bool).reshape(self.is_missing.shape)
 
     def _describe(self, i: int) -> str:
         from ..images.errors import ImageError

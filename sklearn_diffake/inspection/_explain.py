@@ -103,7 +103,10 @@ class PairExplanation:
     @property
     def warnings(self) -> list[str]:
         """What to know before the verdict is believed; each text begins with a code."""
-        return [] if self.threshold_warning is None else [self.threshold_warning]
+        message = self.threshold_warning
+        if self.calibration is not None:
+            message = self.calibration.warning()
+        return [] if message is None else [message]
 
     @property
     def decision(self) -> float:

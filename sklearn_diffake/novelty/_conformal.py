@@ -81,6 +81,8 @@ class ConformalDetector(BaseDetector):
         Proven bound on the expected share of genuine rows rejected: `level_` for ``"split"``.
     offset_ : float
         Threshold on ``score_samples``; 0 for ``"cv+"``.
+    n_genuine_ : int
+        Number of genuine rows that were learned from.
     n_features_in_ : int
         Number of features seen during fit, if the detector has it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -250,27 +252,6 @@ class ConformalDetector(BaseDetector):
             )
         )
         return np.asarray(_p_values(sum(masses), self.n_calibration_))
-
-    def predict(self, X: Any) -> NDArray[np.int_]:
-        """Call every row genuine or deepfake.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Whatever the detector takes.
-
-        Returns
-        -------
-        verdict : ndarray of shape (n_samples,), int
-            +1 where ``decision_function(X) >= 0`` (genuine), else -1 (deepfake).
-
-        Warns
-        -----
-        UserWarning
-            If the threshold rests on fewer than 19 calibration rows or groups, or on too few for
-            `target_bpcer`. The text begins with ``few-calibration-pairs``.
-        """
-        return super().predict(X)
 
     def predict_with_abstention(self, X: Any) -> NDArray[np.int_]:
         """Call every row genuine or deepfake, or leave it open.

@@ -45,6 +45,8 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
     offset_ : float
         The threshold: ``decision_function = score_samples - offset_``. It is that of `estimator_`,
         or the `contamination` quantile of ``score_samples`` over the genuine training rows.
+    n_genuine_ : int
+        Number of genuine rows that were learned from.
     n_features_in_ : int
         Number of features that `estimator_` saw during fit, if it tells.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

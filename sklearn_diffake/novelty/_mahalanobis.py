@@ -53,6 +53,8 @@ class MahalanobisDetector(BaseDetector):
     offset_ : float
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
+    n_genuine_ : int
+        Number of genuine rows that were learned from.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

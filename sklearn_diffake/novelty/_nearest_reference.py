@@ -37,6 +37,8 @@ class NearestReferenceDetector(BaseDetector):
     offset_ : float
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
+    n_genuine_ : int
+        Number of genuine rows that were learned from.
     input_ndim_ : int
         3 if fit saw embeddings, 2 if it saw distances. Scoring expects the same.
     n_features_in_ : int

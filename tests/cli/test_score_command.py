@@ -51,9 +51,9 @@ def test_score_writes_json_with_labels(folder, tmp_path, capsys):
     assert score(folder, "--csv", table, "--json") == 1
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [list(row) for row in found] == [
-        ["reference", "probe", "score", "threshold", "decision", "verdict", "label"],
-        ["reference", "probe", "score", "threshold", "decision", "verdict", "label"],
-        ["reference", "probe", "score", "threshold", "decision", "verdict"],
+        ["reference", "probe", "score", "threshold", "decision", "verdict", "label", "warnings"],
+        ["reference", "probe", "score", "threshold", "decision", "verdict", "label", "warnings"],
+        ["reference", "probe", "score", "threshold", "decision", "verdict", "warnings"],
     ]
     assert [row["probe"] for row in found] == ["001.png", "red.png", "003.png"]
     assert [row.get("label") for row in found] == [1, -1, None]

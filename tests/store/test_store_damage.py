@@ -263,7 +263,7 @@ def test_what_is_no_file_is_set_aside(tmp_path, make):
     """A named pipe that is opened waits for whoever writes to it."""
     script = (
         "import sys, warnings; warnings.simplefilter('ignore');"
-        "from sklearn_diffake.utils._store import EmbeddingStore;"
+        "from sklearn_diffake.store import EmbeddingStore;"
         "store = EmbeddingStore(sys.argv[1]); store.put_many('n', {b'a': b'1'});"
         "print(store.get_many('n', [b'a']))"
     )
