@@ -65,11 +65,12 @@ class Traps:
 class Guard:
     """An audit hook that notes what only an attack would do."""
 
-    def __init__(self, folder, traps):
+    def __init__(self, folder, traps, may_read=()):
         self.inside = (str(folder) + os.sep,)
         paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")}
         paths |= {str(Path(__file__).resolve().parents[1]), *sys.path} - {"", str(traps)}
         self.program = (*(os.path.realpath(path) for path in paths), "/proc/", "/sys/", "/dev/null")
+        self.program += tuple(may_read)
         self.active, self.noted, self.busy = False, [], False
 
     def __call__(self, event, args):
@@ -185,7 +186,7 @@ def _limit(kind):
 
 
 def _work(kind, numbers, folder, traps, state, pipe, until):
-    guard = Guard(folder, traps.folder)
+    guard = Guard(folder, traps.folder, kind.may_read())
     sys.addaudithook(guard)
     _limit(kind)
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

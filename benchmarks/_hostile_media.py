@@ -39,6 +39,10 @@ class Kind:
     def craft(self):
         return []
 
+    def may_read(self):
+        """Return files outside of the folder that an input may name."""
+        return ()
+
     def content(self, number):
         """Return the bytes of an input: the seeds as they are, the crafted, then the spoilt."""
         whole = [*self.seeds, *self.crafted]

@@ -30,8 +30,12 @@ class PairTables(Kind):
     def craft(self):
         return [b"", b"\n", b'"', b"a" * 10**6, b"a," * 10**5, b"reference,probe\n" + b"\0," * 99]
 
+    def outside(self):
+        """Return a picture outside of the folder, for a table to name."""
+        return str(self.traps.folder / "picture.png")
+
     def spoil(self, rng, data, others):
-        return mutating.csv_table(rng, data, others, [str(self.traps.folder / "picture.png")])
+        return mutating.csv_table(rng, data, others, [self.outside()])
 
     def use(self, path):
         load_pairs(path)
@@ -41,12 +45,23 @@ class PairTables(Kind):
 class Manifests(PairTables):
     """Tables of videos and pictures."""
 
-    share, seconds = 0.02, 10
+    # pandas keeps text in pyarrow where that is installed, which reserves addresses by the GiB
+    share, mib, seconds = 0.02, 4096, 10
+
+    def outside(self):
+        """Return a picture that is not watched: what a file is, its content says.
+
+        A table may name any file, and those that it names are opened to see what they are.
+        """
+        return str(self.traps.folder.parent / "named" / "picture.png")
+
+    def may_read(self):
+        return self.outside(), "/etc/passwd"  # the latter is among the names of csv_table
 
     def make(self, folder):
         for name in ("a1.png", "a2.png", "b1.png", "b2.png"):
             Image.new("RGB", (9, 9)).save(folder / name)
-        os.symlink(self.traps.folder / "picture.png", folder / "link.png")
+        os.symlink(self.outside(), folder / "link.png")
         rows = ["path,label,video,fake_frames,identity"]
         rows += [
             f"{name}{i}.png,{label},{name},,p"

@@ -44,7 +44,9 @@ def prepare(folder, seed, only=""):
     (folders[0] / "data").mkdir()
     os.environ["SKLEARN_DIFFAKE_HOME"] = str(folders[2] / "home")
     traps = Traps(folders[0])
-    Image.new("RGB", (9, 9)).save(traps.folder / "picture.png")
+    (folder / "named").mkdir()
+    for place in (traps.folder, folder / "named"):
+        Image.new("RGB", (9, 9)).save(place / "picture.png")
     (traps.folder / "weights.bin").write_bytes(bytes(48))
     kinds = [kind for kind in KINDS if only in kind.__name__.lower()]
     for name, codec in (("clip.mp4", "mpeg4"), ("clip.ts", "mpeg2video")):
