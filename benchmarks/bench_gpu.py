@@ -27,26 +27,25 @@ BATCH = 256
 RESNET50_FLOPS = 2 * 4.089e9  # an image of 224 pixels; He et al., CVPR 2016, count multiply-adds
 
 
-def resnet50():
-    """Return a ResNet-50 with random weights: speed does not depend on them."""
-    from torchvision.models import resnet50 as build
+def network(name, classifier):
+    """Build a network of torchvision with random weights: speed does not depend on them."""
+    from torchvision import models
 
-    module = build(weights=None)
-    module.fc = torch.nn.Identity()
+    module = getattr(models, name)(weights=None)
+    setattr(module, classifier, torch.nn.Identity())
     module.input_size = 224
     module.mean, module.std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return module
+
+
+def resnet50():
+    """Return a ResNet-50."""
+    return network("resnet50", "fc")
 
 
 def small_network():
     """Return a network whose embedding is cheap to compute on a processor too."""
-    from torchvision.models import mobilenet_v3_small as build
-
-    module = build(weights=None)
-    module.classifier = torch.nn.Identity()
-    module.input_size = 224
-    module.mean, module.std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    return module
+    return network("mobilenet_v3_small", "classifier")
 
 
 def peak_flops(dtype, n=8192, repeats=20):

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, validate_dat
 
 from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._messages import listed
 
 __all__ = [
     "BaseDetector",
@@ -28,7 +29,6 @@ __all__ = [
     "genuine_rows",
     "mark_single_pictures",
     "missing_rows",
-    "name_rows",
     "refuse_missing",
     "refuse_single_pictures",
     "row_blocks",
@@ -39,7 +39,6 @@ __all__ = [
 #: Code of the warning about a threshold that rests on few genuine rows.
 FEW_GENUINE = "few-genuine-pairs"
 _BLOCK = 2**21  # bytes
-_MOST_ROWS = 10  # that a message names
 # Arrays of one embedding per row that a transformer returned, by their id; an array that was
 # sliced or computed from one of them is another array.
 _SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
@@ -213,7 +212,7 @@ def warn_of_missing(missing: NDArray[np.bool_], *, stacklevel: int = 3) -> None:
     if missing.any():
         warnings.warn(
             f"{int(missing.sum())} of {len(missing)} rows are not learned from, since they have no "
-            f"usable face: {name_rows(missing)}.",
+            f"usable face: {_rows_of(missing)}.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
@@ -235,25 +234,13 @@ def refuse_missing(missing: NDArray[np.bool_]) -> None:
     if missing.any():
         raise ValueError(
             f"{int(missing.sum())} of {len(missing)} rows have no usable face, and so no verdict: "
-            f"{name_rows(missing)}. score_samples and decision_function give NaN for them."
+            f"{_rows_of(missing)}. score_samples and decision_function give NaN for them."
         )
 
 
-def name_rows(mask: NDArray[np.bool_]) -> str:
-    """Return the numbers of the marked rows, the first few of them.
-
-    Parameters
-    ----------
-    mask : ndarray of shape (n_samples,), bool
-
-    Returns
-    -------
-    str
-        Such as ``rows 3, 8 and 12 more``.
-    """
-    rows = np.flatnonzero(mask)
-    more = f" and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
-    return f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:_MOST_ROWS]))}{more}"
+def _rows_of(mask: NDArray[np.bool_]) -> str:
+    rows = np.flatnonzero(mask).tolist()
+    return f"row{'s' * (len(rows) > 1)} {listed(rows, most=10)}"
 
 
 def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
@@ -403,10 +390,10 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
             present = take_rows(X, ~missing)
         present = self._validate(present, reset=True)
         genuine = genuine_mask(y, len(missing))
-        if not (genuine & ~missing).any():
-            raise ValueError("No genuine row to learn from: none of them has a usable face.")
         X = take_rows(present, genuine[~missing])
-        genuine = genuine & ~missing
+        genuine &= ~missing
+        if not genuine.any():
+            raise ValueError("No genuine row to learn from: none of them has a usable face.")
         aligned = {
             name: rows if rows is None else take_rows(rows, genuine)
             for name, rows in per_row.items()

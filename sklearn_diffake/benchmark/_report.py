@@ -12,7 +12,7 @@ from sklearn_diffake.benchmark._degrade import UNITS
 from sklearn_diffake.benchmark._markdown import Markup, escape, table
 from sklearn_diffake.benchmark._protocols import CALIBRATED
 from sklearn_diffake.benchmark._summary import FIGURES, POOLED, WORST, Settings, figures, summarise
-from sklearn_diffake.metrics._checks import listed
+from sklearn_diffake.utils._messages import listed
 from sklearn_diffake.utils._numbers import fraction, percent
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils._atomic_files import check_writable
+from ..utils._messages import listed
 from ..utils._printable import printable
 from ._certainty import add_calibration, rate_of, say_accuracy
 from ._clips import FramePair, Numbers, least_genuine, moments, pool, unfolded
@@ -22,7 +23,6 @@ from ._report import check_report, write_report
 from ._rows import DEEPFAKE, ERROR, make_row, print_json, print_table
 from ._table import Pair, read_pairs
 
-_SHOWN = 5  # lines of a table that are named
 _DEFAULT_NOTE = (
     "note: the model that comes with the package is small, and lets two of three face swaps pass "
     "(see its model card); fit one on a better identity embedding for real work"
@@ -77,7 +77,8 @@ def fit_command(args: argparse.Namespace) -> int:
         print(f"left out: {len(pairs) - len(genuine)} labelled -1")
     if missing.any():
         lines = [pair.line for pair, is_missing in zip(genuine, missing, strict=True) if is_missing]
-        print(f"left out: {len(lines)} without a face, of {_listed(lines)}")
+        plural = "s" * (len(lines) > 1)
+        print(f"left out: {len(lines)} without a face, of line{plural} {listed(lines)}")
     print(f"training pairs below the threshold: {rate_of(int(rejected.sum()), n_pairs)}")
     print(f"saved: {printable(args.output)} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
     return DONE
@@ -267,9 +268,3 @@ def _in_table(error: Any, table: str, pairs: Sequence[Pair]) -> str:
     if error.row is None:
         return f"{table}: {error}"
     return f"{table}, line {pairs[error.row].line}: {error.at(row=None)}"
-
-
-def _listed(lines: Sequence[int]) -> str:
-    """Name the first lines of many."""
-    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    return f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:_SHOWN]))}{more}"

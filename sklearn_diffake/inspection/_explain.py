@@ -103,9 +103,8 @@ class PairExplanation:
     @property
     def warnings(self) -> list[str]:
         """What to know before the verdict is believed; each text begins with a code."""
-        message = self.threshold_warning
-        if self.calibration is not None:
-            message = self.calibration.warning()
+        conformal = self.calibration
+        message = self.threshold_warning if conformal is None else conformal.warning()
         return [] if message is None else [message]
 
     @property

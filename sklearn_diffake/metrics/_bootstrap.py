@@ -14,8 +14,9 @@ from scipy.stats import t as student
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_diffake.metrics._checks import check_rows, check_scores, warn_caller
+from sklearn_diffake.metrics._checks import check_rows, check_scores
 from sklearn_diffake.utils._groups import group_codes
+from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._progress import progress_bar
 
 #: Groups that each class must be in: resampling fewer says too little of how they vary.

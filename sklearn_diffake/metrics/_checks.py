@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -114,34 +111,3 @@ def technique_rows(technique: ArrayLike, labels: NDArray[np.int64]) -> dict[Any,
     coded = name_codes([names[row] for row in fakes.tolist()], kind="technique")
     rows = {name: fakes[coded.codes == code] for code, name in enumerate(coded.names)}
     return dict(sorted(rows.items(), key=lambda item: str(item[0])))
-
-
-def warn_caller(message: str) -> None:
-    """Warn as from the line that called into the metrics, through however many functions.
-
-    Parameters
-    ----------
-    message : str
-    """
-    level, frame = 1, sys._getframe(0)
-    inside = (__name__.rpartition(".")[0] + ".", "sklearn.utils.")
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(inside):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
-
-
-def listed(names: Sequence[Any], *, most: int = 5) -> str:
-    """Write the first names of many, for a message.
-
-    Parameters
-    ----------
-    names : sequence
-    most : int, default=5
-        How many to name.
-
-    Returns
-    -------
-    text : str
-    """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(repr(name) for name in names[:most]) + more

@@ -19,7 +19,7 @@ from sklearn_diffake.metrics._bootstrap import (
     check_extras,
     warn_too_few,
 )
-from sklearn_diffake.metrics._checks import check_scores, technique_rows, warn_caller
+from sklearn_diffake.metrics._checks import check_scores, technique_rows
 from sklearn_diffake.metrics._closed_intervals import (
     Ends,
     Sample,
@@ -31,6 +31,7 @@ from sklearn_diffake.metrics._closed_intervals import (
 )
 from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
+from sklearn_diffake.utils._messages import warn_caller
 
 MIN_GROUPS = 2
 

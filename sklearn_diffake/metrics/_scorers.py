@@ -11,12 +11,13 @@ from sklearn.metrics import make_scorer, roc_auc_score
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import column_or_1d
 
-from sklearn_diffake.metrics._checks import check_rows, check_scores, warn_caller
+from sklearn_diffake.metrics._checks import check_rows, check_scores
 from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
 from sklearn_diffake.metrics._ranking import average_precision_fake
 from sklearn_diffake.metrics._video import video_level
 from sklearn_diffake.utils._labels import check_labels
+from sklearn_diffake.utils._messages import warn_caller
 
 # What gives scores, by preference. scikit-learn turns a classifier's so that +1 is high.
 RESPONSES = ("decision_function", "predict_proba")

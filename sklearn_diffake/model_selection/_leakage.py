@@ -11,7 +11,6 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.utils.validation import _num_samples
 
-from sklearn_diffake.metrics._checks import listed
 from sklearn_diffake.model_selection._groups import (
     Columns,
     Membership,
@@ -20,6 +19,7 @@ from sklearn_diffake.model_selection._groups import (
     read_columns,
 )
 from sklearn_diffake.utils._groups import name_codes
+from sklearn_diffake.utils._messages import listed
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 

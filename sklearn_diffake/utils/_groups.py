@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._missing import is_missing
 from sklearn_diffake.utils._spelling import lookalike_key, name_key
 
 _MOST_SHOWN = 5
-_INSIDE = tuple(  # files on whose behalf nobody is warned
-    os.path.dirname(os.path.abspath(file)) + os.sep
-    for file in (os.path.dirname(__file__), sklearn.__file__)
-)
 
 
 class NameCodes(NamedTuple):
@@ -145,7 +138,7 @@ def _warn_of_spellings(keys: dict[Any, Any], kind: str) -> None:
             spelled.setdefault(key, []).append(value)
     several = [values for values in spelled.values() if len(values) > 1]
     if several:
-        _warn(
+        warn_caller(
             f"{kind}: {len(several)} {_plural('name is', 'names are', several)} spelled in several "
             f"ways, each taken for one: {_shown(several)}. They differ in white space, in "
             "invisible characters, in the encoding of accents, or in being a number."
@@ -159,7 +152,7 @@ def _warn_of_lookalikes(names: Iterable[Any], kind: str) -> None:
         alike.setdefault(lookalike_key(name), []).append(name)
     several = [values for values in alike.values() if len(values) > 1]
     if several:
-        _warn(
+        warn_caller(
             f"{kind}: names differ in nothing but upper and lower case or the form of letters, and "
             f"count as different: {_shown(several)}. Spell them alike if they are the same."
         )
@@ -174,11 +167,3 @@ def _shown(several: list[list[Any]]) -> str:
     texts = [" = ".join(map(ascii, values[:_MOST_SHOWN])) for values in several[:_MOST_SHOWN]]
     more = len(several) - _MOST_SHOWN
     return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
-
-
-def _warn(message: str) -> None:
-    """Warn on behalf of the first caller outside of this package."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)

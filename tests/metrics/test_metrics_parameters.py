@@ -12,7 +12,7 @@ from sklearn_diffake.metrics import (
     threshold_transfer,
     video_level,
 )
-from sklearn_diffake.metrics._checks import listed
+from sklearn_diffake.utils._messages import listed
 
 Y, SCORE = [1, 1, -1, -1], [4.0, 3.0, 2.0, 1.0]
 
