@@ -6,14 +6,21 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
-import sklearn
 
-_INSIDE = tuple(  # files on whose behalf nobody is warned
-    os.path.dirname(os.path.abspath(file)) + os.sep
-    for file in (os.path.dirname(__file__), sklearn.__file__)
-)
+@cache
+def _library_folders() -> tuple[str, ...]:
+    """Return the folders of this package and of scikit-learn: their lines are not the caller's.
+
+    scikit-learn is located, not imported: the command line imports this module to print its help.
+    """
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    spec = find_spec("sklearn")
+    locations = (spec.submodule_search_locations if spec else None) or []
+    return tuple(folder + os.sep for folder in (package, *map(os.path.abspath, locations)))
 
 
 def listed(items: Sequence[Any], *, most: int = 5) -> str:
@@ -42,6 +49,6 @@ def warn_caller(message: str) -> None:
     message : str
     """
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_library_folders()):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)
