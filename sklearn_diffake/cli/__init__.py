@@ -1,4 +1,4 @@
-"""The command line: ``sklearn-diffake fit``, ``score``, ``compare``, ``benchmark``, ``demo``."""
+"""The command line: ``sklearn-diffake fit``, ``score``, ``compare`` and others."""
 
 from __future__ import annotations
 

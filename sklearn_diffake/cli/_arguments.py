@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
+from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbone_names, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
 from ._commands import demo_command, fit_command, score_command
 from ._completion import SHELLS, PrintCompletion
@@ -167,6 +168,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(model=None)
     _add_score_arguments(compare)
+    add_backbones_arguments(
+        command(
+            "backbones",
+            backbones_command,
+            "List the networks that --backbone takes: size, license, error rate, source.",
+            BACKBONES_HELP,
+            parents=shared[:1],
+        )
+    )
     add_benchmark_arguments(
         command(
             "benchmark",
@@ -238,8 +248,8 @@ def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--backbone",
         default="efficientnet-lite0",
-        help="facenet-vggface2, facenet-casia-webface, efficientnet-lite0, timm:MODEL, an .onnx "
-        "file or module:function (default: %(default)s)",
+        help=f"{backbone_names()}; sklearn-diffake backbones tells them apart (default: "
+        "%(default)s)",
     )
     add(
         "--operator",

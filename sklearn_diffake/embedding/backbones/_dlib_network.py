@@ -17,20 +17,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..utils._extras import missing_extra
+from ...utils._extras import missing_extra
 from ._dlib_format import DlibLayer, read_dlib_layers
 from ._square_crop import SquareCrop
 
 #: Side of the square images that the network takes, in pixels.
 INPUT_SIZE = 150
-#: Normalization of RGB values in [0, 1].
-MEAN = (122.782 / 255, 117.001 / 255, 104.298 / 255)
-STD = (256 / 255,) * 3
 #: Center (x, y) and side of the network's square in a crop of ``FaceAligner(160, margin=0.2)``.
 CROP_CENTER, CROP_SIDE = (80.0, 95.0), 100.8
 #: Length of the embedding.
 WIDTH = 128
-LICENSE = "CC0-1.0 (dlib face recognition network)"
 
 _FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
@@ -125,9 +121,14 @@ def dlib_resnet_module() -> nn.Sequential:
     ValueError
         If its file is not that of the release.
     """
-    network = DlibResNet()
-    network.load_state_dict(read_dlib_resnet(dlib_resnet_file()))
-    return nn.Sequential(SquareCrop(CROP_CENTER, CROP_SIDE, INPUT_SIZE), network).eval()
+    module = crop_and_network()
+    module[1].load_state_dict(read_dlib_resnet(dlib_resnet_file()))
+    return module
+
+
+def crop_and_network() -> nn.Sequential:
+    """Make the same network with weights that are still random."""
+    return nn.Sequential(SquareCrop(CROP_CENTER, CROP_SIDE, INPUT_SIZE), DlibResNet()).eval()
 
 
 def dlib_resnet_file() -> Path:
