@@ -10,7 +10,7 @@ from sklearn_diffake.embedding import RECIPES, FaceEmbedder
 from sklearn_diffake.embedding.backbones import Crop, entries, entry_of, names
 from sklearn_diffake.embedding.backbones._finding import find_backbone
 
-PACKAGES = {"timm": "timm", "dlib": "face_recognition_models", "onnx": "onnxruntime"}
+PACKAGES = {"timm": "timm", "onnx": "onnxruntime"}
 OFFLINE = [entry.name for entry in entries() if entry.offline and entry.matches is None]
 
 

