@@ -26,11 +26,13 @@ _SUBPACKAGES = (
     "pairs",
     "persistence",
     "pipeline",
+    "verdict",
 )
 _FUNCTIONS = {
     "PairScores": "pipeline",
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
+    "recalibrate": "verdict",
     "score_in_batches": "pipeline",
     "score_pairs": "pipeline",
     "show_versions": "_versions",

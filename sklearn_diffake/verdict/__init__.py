@@ -1,5 +1,7 @@
 """Verdicts: from reference and probe images to an outcome with its evidence."""
 
+from ._calibration_report import CalibrationReport, CategoryCalibration
+from ._recalibrate import recalibrate
 from ._verdict import (
     ClipEvidence,
     ErrorRate,
@@ -10,10 +12,13 @@ from ._verdict import (
 )
 
 __all__ = [
+    "CalibrationReport",
+    "CategoryCalibration",
     "ClipEvidence",
     "ErrorRate",
     "ImageEvidence",
     "ModelInfo",
     "Verdict",
     "VerdictWarning",
+    "recalibrate",
 ]
