@@ -63,7 +63,7 @@ def test_crops_of_the_aligner_lead_to_the_embeddings_of_dlib(crops):
     _, expected = dlib_embeddings(crops)
     embedder = FaceEmbedder("dlib-resnet", device="cpu")
     np.testing.assert_allclose(embedder.fit_transform(crops), expected, atol=2e-3)  # rounding
-    assert embedder.backbone_info_["crop"] == {"size": 160, "margin": 0.2}
+    assert embedder.backbone_info_["crop"] == {"size": 160, "margin": 0.2, "landmarks": None}
 
 
 def test_half_formats_are_near(crops):
