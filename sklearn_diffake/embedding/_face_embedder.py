@@ -72,9 +72,12 @@ class FaceEmbedder(  # type: ignore[call-arg]
         A ``.safetensors`` file with other weights for a torch backbone. Pickled checkpoints are
         not read.
 
-    mean, std : float or three floats, default=None
-        Normalization of RGB values in [0, 1], in place of the backbone's own. ``RECIPES`` holds
-        those of well-known networks.
+    mean : float or three floats, default=None
+        What is subtracted from RGB values in [0, 1], in place of the backbone's own. ``RECIPES``
+        holds the normalization of well-known networks.
+
+    std : float or three floats, default=None
+        What they are divided by then, likewise.
 
     input_size : int or (height, width), default=None
         Size to which crops are resized, in pixels, in place of the backbone's own.
