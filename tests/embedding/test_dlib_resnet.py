@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_diffake.embedding.backbones import _dlib_network
 from sklearn_diffake.embedding.backbones._dlib import DLIB_RESNET
 from sklearn_diffake.embedding.backbones._dlib_format import read_dlib_layers
 from sklearn_diffake.embedding.backbones._dlib_network import (
@@ -21,6 +20,7 @@ from sklearn_diffake.embedding.backbones._dlib_network import (
     read_dlib_resnet,
 )
 from sklearn_diffake.embedding.backbones._square_crop import SquareCrop
+from sklearn_diffake.utils import _dlib_files
 
 HAS_WEIGHTS = find_spec("face_recognition_models") is not None
 needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="needs face_recognition_models")
@@ -153,13 +153,13 @@ def test_a_corrupt_file_is_refused(tmp_path, drawn):
         read_dlib_resnet(path)
 
 
-def test_the_extra_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(_dlib_network, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"not installed.*sklearn-diffake\[dlib\]"):
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\): pip"):
         dlib_resnet_file()
     spec = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
-    monkeypatch.setattr(_dlib_network, "find_spec", lambda name: spec)
-    with pytest.raises(ImportError, match="does not exist"):
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: spec)
+    with pytest.raises(ImportError, match=r"resnet_model_v1.dat' does not exist"):
         dlib_resnet_file()
 
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, save
 from torch import nn
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding._face_embedder import resize
+from sklearn_diffake.embedding._pictures import resize
 from sklearn_diffake.embedding.backbones import _finding, _torch
 from sklearn_diffake.embedding.backbones._backbone import Backbone
 from sklearn_diffake.embedding.backbones._finding import Overrides, find_backbone

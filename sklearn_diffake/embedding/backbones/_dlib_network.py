@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ...utils._extras import missing_extra
+from ...utils._dlib_files import dlib_model_file
 from ._dlib_format import DlibLayer, read_dlib_layers
 from ._square_crop import SquareCrop
 
@@ -117,7 +116,7 @@ def dlib_resnet_module() -> nn.Sequential:
     Raises
     ------
     ImportError
-        If ``face_recognition_models`` is not installed; the message names the extra.
+        If ``face_recognition_models`` is not installed.
     ValueError
         If its file is not that of the release.
     """
@@ -132,24 +131,14 @@ def crop_and_network() -> nn.Sequential:
 
 
 def dlib_resnet_file() -> Path:
-    """Return the path of the weights in the package that carries them.
-
-    The package is located, not imported: its import needs ``pkg_resources``, which setuptools no
-    longer has.
+    """Return the path of dlib's file of weights.
 
     Raises
     ------
     ImportError
-        If the package is not installed or lacks the file.
+        If the package that carries it is not installed or lacks it.
     """
-    package, what = "face_recognition_models", "The weights of 'dlib-resnet'"
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise missing_extra(package, "dlib", what)
-    path = Path(spec.origin).parent / "models" / _FILE
-    if not path.is_file():
-        raise missing_extra(package, "dlib", what, f"{str(path)!r} does not exist")
-    return path
+    return dlib_model_file(_FILE, "The weights of 'dlib-resnet'")
 
 
 def read_dlib_resnet(path: Path) -> dict[str, torch.Tensor]:

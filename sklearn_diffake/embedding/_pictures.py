@@ -1,0 +1,50 @@
+"""What happens to pictures before the network, and to embeddings of templates after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..images.table import ImageTable
+
+
+def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
+    """Return one embedding for each template of a table.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n_sources, d), float32
+        Those of single pictures.
+    table : ImageTable
+
+    Returns
+    -------
+    ndarray of shape (n_templates, d), float32
+        For a template of one picture its embedding; for others the mean of the unit vectors, times
+        the mean of the lengths; for ``d == 1``, where a unit vector would only say the sign, the
+        plain mean. Pictures without an embedding (NaN) are left out.
+    """
+    n_sources = len(table.sources)
+    pooled = np.empty((table.n_templates, embeddings.shape[1]), dtype=embeddings.dtype)
+    pooled[:n_sources] = embeddings
+    for number in range(n_sources, table.n_templates):
+        rows = embeddings[table.template(number)].astype(np.float64)
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if not len(rows):
+            pooled[number] = np.nan
+        elif rows.shape[1] == 1:
+            pooled[number] = rows.mean(axis=0)
+        else:
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+            units = rows / np.where(lengths == 0, 1, lengths)
+            pooled[number] = units.mean(axis=0) * lengths.mean()
+    return pooled
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image to (height, width) pixels, bilinearly."""
+    from PIL import Image
+
+    if image.shape[:2] == size:
+        return image
+    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(resized)
