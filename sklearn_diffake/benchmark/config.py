@@ -13,7 +13,8 @@ from sklearn_diffake.benchmark._heads import read_head, read_heads
 from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS, read_protocols
 from sklearn_diffake.benchmark._registry import SpecError, find_loader
 from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec
-from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table, nearest
+from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
+from sklearn_diffake.utils._messages import nearest
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._imports import untrusted_references
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ..utils._printable import printable
-from ._commands import shows_progress
+from ._options import shows_progress
 from ._exit_codes import DONE, JOBS_FAILED
 
 BENCHMARK_HELP = """\

@@ -9,7 +9,15 @@ from typing import Any
 from ..utils._extras import import_extra
 
 SHELLS = ("bash", "zsh", "tcsh")
-_FILES = {"PAIRS.csv", "MODEL", "PHOTO", "FILE", "CONFIG.toml"}  # metavars of what is a file
+_FILES = {
+    "PAIRS.csv",
+    "MODEL",
+    "PHOTO",
+    "REFERENCE",
+    "PROBE",
+    "FILE",
+    "CONFIG.toml",
+}  # metavars of what is a file
 _FOLDERS = {"DIR", "FOLDER"}
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..utils._atomic_files import check_writable
 from ..utils._printable import printable
+from ._parser import PROGRAM
 from ._table import Pair
 
-_SUFFIXES = (".html", ".png")
-_SEED = 0  # of the noise: the same pair gives the same report
+if TYPE_CHECKING:
+    from ..verdict import Verdict
+
+_SUFFIXES = (".html", ".htm")
 
 
-def check_report(
-    args: argparse.Namespace, pairs: Sequence[Pair], *, inputs: Sequence[str] = ()
+def check_report_option(
+    args: argparse.Namespace, pairs: Sequence[Pair], inputs: Sequence[str]
 ) -> None:
     """Find a wrong ``--report`` before any photograph is read.
 
@@ -26,14 +30,13 @@ def check_report(
     args : argparse.Namespace
     pairs : sequence of Pair
         Which are to be judged.
-    inputs : sequence of str, default=()
-        Further files that the report must not replace.
+    inputs : sequence of str
+        Files that the report must not replace.
 
     Raises
     ------
     ValueError
-        If there is not one pair of two pictures, or the file is neither a page nor a picture, has
-        no folder or is an input.
+        If there is not one pair, or the file is no page, has no folder or is an input.
     ImportError
         If matplotlib is not installed.
     """
@@ -41,26 +44,24 @@ def check_report(
         return
     if len(pairs) != 1:
         raise ValueError(f"--report shows one pair, there are {len(pairs)}: give one PROBE")
-    if len(pairs[0].files) != 2:
-        raise ValueError("--report shows two pictures; it cannot show templates yet")
     if os.path.splitext(args.report)[1].lower() not in _SUFFIXES:
-        raise ValueError(f"--report {args.report!r}: expected a name that ends in .html or .png")
-    check_writable(args.report, inputs=[*pairs[0].files, *inputs])
+        raise ValueError(f"--report {args.report!r}: expected a name that ends in .html")
+    check_writable(args.report, inputs=inputs)
     from ..inspection._drawing import load_matplotlib
 
     load_matplotlib()
 
 
-def write_report(args: argparse.Namespace, model: Any, pair: Pair, *, verbose: bool) -> None:
-    """Explain a pair, and write page or picture."""
-    from ..inspection import PairReport, explain_pair
-
-    explanation = explain_pair(model, *pair.paths, random_state=_SEED, verbose=int(verbose))
-    report = PairReport(explanation)
-    if args.report.lower().endswith(".html"):
-        report.to_html(args.report)
-    else:
-        report.to_png(args.report)
+def write_report(args: argparse.Namespace, verdict: Verdict) -> None:
+    """Write the page on one verdict, if there is anything to explain."""
+    if verdict.outcome == "error":
+        return
+    verdict.report(args.report)
     if not args.quiet:
         sys.stdout.flush()
         print(f"report: {printable(args.report)}", file=sys.stderr)
+
+
+def command_line(words: Sequence[str] | None = None) -> str:
+    """Return the command as it was typed, for the report."""
+    return shlex.join([PROGRAM, *(sys.argv[1:] if words is None else words)])
