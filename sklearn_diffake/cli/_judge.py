@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..utils._numbers import significant
-from ..utils._printable import printable
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
