@@ -63,8 +63,7 @@ def _of_quality(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
     if turns and min(turns) > gates.max_yaw:
         yield (
             "extreme_pose",
-            f"the head is turned by about {min(turns):.0f} degrees, the limit is "
-            f"{gates.max_yaw:g}",
+            f"the head is turned by about {min(turns):.0f} degrees, the limit is {gates.max_yaw:g}",
         )
 
 

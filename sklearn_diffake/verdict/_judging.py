@@ -5,18 +5,30 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inspection._parts import threshold_of
+from ..novelty import ConformalDetector
 from ..utils._numbers import significant
 from ._checks import warnings_of
+from ._clips import ClipPlan, combine_clip, describe_clip, plan_clips
 from ._gates import Gates
 from ._model import JudgingModel
 from ._templates import Template
-from ._verdict import SUSPICIOUS_MEANS, ImageEvidence, Outcome, Verdict, VerdictWarning
+from ._verdict import (
+    SUSPICIOUS_MEANS,
+    ClipEvidence,
+    ImageEvidence,
+    Outcome,
+    Verdict,
+    VerdictWarning,
+)
 from ._warnings import CODES, make_warning
+
+Floats = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,23 +39,30 @@ class Scored:
     ----------
     score : float
         Of the pooled templates.
-    p_value : float or None
-        None if the model gives none.
+    threshold : float
+    p_value, level : float or None
+        None if the model gives no p-values.
     category : tuple of (int, int) or None
-        For which the p-value is calibrated.
-    level, threshold : float
-        Level is None if the model gives no p-values.
+        For which they are calibrated.
     image_scores, image_p_values : dict of int to float
         Of each used image of the probe, by its position.
+    clip : ClipEvidence or None
+    decided_by_window : bool
+        Whether the p-value is that of the worst window of a clip.
+    windows_untested : bool
+        Whether a clip has windows that the calibration does not suffice for.
     """
 
     score: float
-    p_value: float | None
-    category: tuple[int, int] | None
-    level: float | None
     threshold: float
+    p_value: float | None
+    level: float | None
+    category: tuple[int, int] | None
     image_scores: dict[int, float]
     image_p_values: dict[int, float]
+    clip: ClipEvidence | None = None
+    decided_by_window: bool = False
+    windows_untested: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +73,39 @@ class Rules:
     ----------
     abstain : float or None
         Upper end of the band of "inconclusive"; None is the detector's, or twice the level.
+    window : int or None
+        Frames of a window of a clip.
     gates : Gates
     """
 
     abstain: float | None
+    window: int | None
     gates: Gates
 
 
-def score_pairs_of_templates(
-    model: JudgingModel, pairs: Sequence[tuple[Template, Template]]
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The rows of one pair of templates: pooled, then images of the probe, then windows."""
+
+    probe: Template
+    rows: list[list[Floats]]  # for each branch an array of shape (2, d)
+    n_images: list[tuple[int, int]]
+    positions: list[int]  # images of the probe that have a row of their own
+    plan: ClipPlan | None
+
+
+def score_templates(
+    model: JudgingModel, pairs: Sequence[tuple[Template, Template]], window: int | None
 ) -> list[Scored]:
-    """Score pairs of templates, and each image of a probe by itself, in one pass.
+    """Score pairs of templates, and images and windows of each probe, in one pass.
 
     Parameters
     ----------
     model : JudgingModel
     pairs : sequence of (Template, Template)
         Each with a usable image.
+    window : int or None
+        Frames of a window of a clip.
 
     Returns
     -------
@@ -78,83 +113,107 @@ def score_pairs_of_templates(
     """
     if not pairs:
         return []
-    rows = [_rows(*pair) for pair in pairs]
-    scores, p_values, last_row = _score(model, [row for block in rows for row in block.rows], rows)
+    blocks = [_block(model, *pair, window) for pair in pairs]
+    joined = _joined_rows(model, [row for block in blocks for row in block.rows])
+    scores = model.parts.score(joined)
+    p_values = None
+    if model.conformal is not None:
+        n_images = np.array([n for block in blocks for n in block.n_images], dtype=np.intp)
+        p_values = _p_values(model.conformal, joined, scores, n_images)
     scored, start = [], 0
-    for block in rows:
-        stop = start + len(block.rows)
-        scored.append(_gather(model, block, scores[start:stop], p_values[start:stop], last_row))
-        start = stop
+    for block in blocks:
+        rows = slice(start, start + len(block.rows))
+        start = rows.stop
+        if p_values is None:
+            threshold = threshold_of(
+                model.parts.detector, float(scores[start - 1]), joined[start - 1 : start]
+            )
+            scored.append(_by_threshold(block, scores[rows], threshold))
+        else:
+            scored.append(_by_p_values(model, block, scores[rows], p_values[rows]))
     return scored
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """The rows of one pair of templates: pooled first, then the images of the probe."""
-
-    rows: list[list[NDArray[np.float32]]]  # for each branch an array of shape (2, d)
-    n_images: list[tuple[int, int]]
-    positions: list[int]  # of the images of the probe, one for each row after the first
-
-
-def _rows(reference: Template, probe: Template) -> _Block:
-    pooled, used = reference.pooled(), probe.used
+def _block(model: JudgingModel, reference: Template, probe: Template, window: int | None) -> _Block:
+    pooled, used = reference.pooled(), probe.used.tolist()
     k, m = reference.n_sources, probe.n_sources
-    rows = [_pair(pooled, probe.pooled())]
-    n_images = [(k, m)]
-    alone = used.tolist() if len(used) > 1 else []
-    for position in alone:
-        rows.append(_pair(pooled, [part[position] for part in probe.embeddings]))
-        n_images.append((k, 1))
-    return _Block(rows, n_images, alone or used.tolist())
+    plan = plan_clips(model, reference, probe, window)
+    positions = used if len(used) > 1 else []
+    parts = [probe.pooled()]
+    parts += [[part[i] for part in probe.embeddings] for i in positions]
+    parts += [probe.pooled(window) for window in (plan.windows if plan else [])]
+    rows = [[np.stack(pair) for pair in zip(pooled, part, strict=True)] for part in parts]
+    return _Block(probe, rows, [(k, m), *[(k, 1)] * (len(rows) - 1)], positions, plan)
 
 
-def _pair(
-    reference: Sequence[NDArray[np.float32]], probe: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.float32]]:
-    return [np.stack(pair) for pair in zip(reference, probe, strict=True)]
-
-
-def _score(
-    model: JudgingModel, rows: Sequence[Sequence[NDArray[np.float32]]], blocks: Sequence[_Block]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return scores and p-values of rows, and the last row as the detector is given it."""
-    parts = model.parts
+def _joined_rows(model: JudgingModel, rows: Sequence[Sequence[Floats]]) -> Any:
+    """Return what the detector is given for pairs of embeddings."""
     features = [
         branch.features(np.stack([row[i] for row in rows]))
-        for i, branch in enumerate(parts.branches)
+        for i, branch in enumerate(model.parts.branches)
     ]
-    joined = parts.join(features)
-    scores = parts.score(joined)
-    p_values = np.full(len(scores), np.nan)
-    if model.conformal is not None:
-        n_images = np.array([n for block in blocks for n in block.n_images], dtype=np.intp)
-        p_values = model.conformal.p_values(joined, n_images=n_images)
-    return scores, p_values, joined[-1:]
+    return model.parts.join(features)
 
 
-def _gather(
-    model: JudgingModel,
-    block: _Block,
-    scores: NDArray[np.float64],
-    p_values: NDArray[np.float64],
-    last_row: NDArray[np.float64],
-) -> Scored:
-    alone = slice(1, None) if len(scores) > 1 else slice(0, 1)
-    image_scores = dict(zip(block.positions, scores[alone].tolist(), strict=True))
-    conformal = model.conformal
-    if conformal is None:
-        threshold = threshold_of(model.parts.detector, float(scores[-1]), last_row)
-        return Scored(float(scores[0]), None, None, None, threshold, image_scores, {})
+def _p_values(
+    detector: ConformalDetector, rows: Any, scores: Floats, n_images: NDArray[np.intp]
+) -> Floats:
+    if detector.category_scores_:
+        return detector.p_of_scores(scores, n_images)
+    return detector.p_values(rows, n_images=n_images)  # "cv+" compares several scores
+
+
+def _of_images(block: _Block, values: Floats) -> dict[int, float]:
+    """Return the values of images by their position; of a single one that of the pair."""
+    if not block.positions:
+        return {int(block.probe.used[0]): float(values[0])}
+    n = len(block.positions)
+    return dict(zip(block.positions, values[1 : 1 + n].tolist(), strict=True))
+
+
+def _of_windows(block: _Block, values: Floats) -> list[float]:
+    return values[1 + len(block.positions) :].tolist()
+
+
+def _by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
+    """Collect the numbers of a model without p-values."""
+    of_images, clip = _of_images(block, scores), None
+    if block.plan is not None:
+        below = float(np.nextafter(threshold, -np.inf))
+        windows = _of_windows(block, scores)
+        clip = describe_clip(block.probe, block.plan, of_images, below, windows, None, None)
+    return Scored(float(scores[0]), threshold, None, None, None, of_images, {}, clip)
+
+
+def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
+    detector = model.conformal
+    assert detector is not None
     k, m = block.n_images[0]
-    return Scored(
-        float(scores[0]),
-        float(p_values[0]),
-        conformal.category_of(k, m),
-        conformal.level_of(k, m),
-        conformal.threshold_of(k, m),
-        image_scores,
-        dict(zip(block.positions, p_values[alone].tolist(), strict=True)),
+    of_images = _of_images(block, p)
+    scored = Scored(
+        score=float(scores[0]),
+        threshold=detector.threshold_of(k, m),
+        p_value=float(p[0]),
+        level=detector.level_of(k, m),
+        category=detector.category_of(k, m),
+        image_scores=_of_images(block, scores),
+        image_p_values=of_images,
+    )
+    if block.plan is None:
+        return scored
+    windows = _of_windows(block, p)
+    combined = combine_clip(model, block.plan, (k, m), float(p[0]), windows)
+    line = detector.level_of(k, 1)
+    whole = float(p[0])
+    clip = describe_clip(block.probe, block.plan, of_images, line, windows, combined, whole)
+    if not combined.windows_tested:
+        return dataclasses.replace(scored, clip=clip, windows_untested=bool(windows))
+    return dataclasses.replace(
+        scored,
+        threshold=detector.threshold_of(k, m, level=combined.level_whole),
+        p_value=combined.p_value,
+        clip=clip,
+        decided_by_window=combined.decided_by == "window",
     )
 
 
@@ -192,6 +251,7 @@ def decide(
         n_references=len(reference.used),
         n_probes=len(probe.used),
         category=scored.category,
+        clip=scored.clip,
         images=(*reference.images, *_with_scores(probe, scored)),
         warnings=tuple(warnings),
         model=model.info,
@@ -209,14 +269,26 @@ def _outcome(model: JudgingModel, scored: Scored, abstain: float | None) -> tupl
             f"like genuine pairs of one person (score {score}, threshold {threshold})"
         )
     p, level = significant(scored.p_value), significant(scored.level)
+    basis = _basis(scored)
     if scored.p_value <= scored.level:
-        return "suspicious", f"{SUSPICIOUS_MEANS} (p = {p}, level {level})"
+        return "suspicious", f"{SUSPICIOUS_MEANS} (p = {p}, level {level}{basis})"
     band = abstain_band(model, scored.level, abstain)
     if scored.p_value <= band:
         return "inconclusive", (
-            f"near the line: p = {p} is above the level {level}, and not above {significant(band)}"
+            f"near the line: p = {p} is above the level {level}, but not above "
+            f"{significant(band)}{basis.replace(';', ',')}"
         )
-    return "genuine", f"like genuine pairs of one person (p = {p}, level {level})"
+    return "genuine", f"like genuine pairs of one person (p = {p}, level {level}{basis})"
+
+
+def _basis(scored: Scored) -> str:
+    """Say which part of a clip its p-value is that of."""
+    if scored.clip is None:
+        return ""
+    if scored.decided_by_window and scored.clip.worst_window is not None:
+        first, last = scored.clip.worst_window
+        return f"; decided by the part from {first:.1f} to {last:.1f} s"
+    return "; decided by the whole clip"
 
 
 def abstain_band(model: JudgingModel, level: float, abstain: float | None) -> float:
@@ -238,6 +310,14 @@ def _calibration_warnings(
             make_warning("not_calibrated", f"{name} gives no p-values; see ConformalDetector")
         )
         return warnings
+    if scored.windows_untested:
+        warnings.append(
+            make_warning(
+                "windows_not_tested",
+                f"{model.info.n_calibration} calibration people or pairs are too few to test parts "
+                "of the clip, only the whole was",
+            )
+        )
     actual = (reference.n_sources, probe.n_sources)
     if actual != scored.category:
         warnings.append(

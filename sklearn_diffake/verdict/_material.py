@@ -145,7 +145,7 @@ class Crops(Sequence[Any]):
     def __getitem__(self, i: int) -> Pixels | None: ...
     @overload
     def __getitem__(self, i: slice) -> list[Pixels | None]: ...
-    def __getitem__(self, i: int | slice) -> Pixels | None | list[Pixels | None]:
+    def __getitem__(self, i: int | slice) -> Pixels | list[Pixels | None] | None:
         if isinstance(i, slice):
             return [self.material.crop(k) for k in range(*i.indices(len(self)))]
         return self.material.crop(i + len(self) if i < 0 else i)

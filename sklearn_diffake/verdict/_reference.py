@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from typing import Any
 
 from ..images.errors import ImageError
@@ -67,6 +68,7 @@ class Reference:
     """
 
     def __init__(self, pictures: Any, model: Any = None, *, n_frames: int = N_FRAMES) -> None:
+        check_positive("n_frames", n_frames)
         ready = prepare_model(model)
         side = read_side(pictures, 0)
         images, _ = find_faces(ready, [(side, side)], n_frames)[0]
@@ -171,6 +173,19 @@ class Reference:
 
     def __repr__(self) -> str:
         return f"Reference(n_images={self.n_images}, model={self.model.info.name!r})"
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise an error unless a number is a positive integer.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : object
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}, expected a positive integer")
 
 
 def unusable_error(template: Template, column: int) -> ImageError:

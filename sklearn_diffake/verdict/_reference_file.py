@@ -102,7 +102,7 @@ def _unpack(content: bytes, model: JudgingModel) -> Template:
         raise ValueError(f"its format is {about['format']!r}, this version reads {_FORMAT}")
     if about["fingerprint"] != model.info.fingerprint:
         raise ValueError(
-            f"it was enrolled with the model {str(about['fingerprint']):.12}, not with "
+            f"it was enrolled with the model {about['fingerprint']!s:.12}, not with "
             f"{model.info.fingerprint:.12} ({model.info.name}): enroll its pictures again"
         )
     images = tuple(_image(fields_of) for fields_of in about["images"])

@@ -16,6 +16,8 @@ from ..images.errors import ImageError
 from ..images.formats import file_format
 from ..utils._natural import natural_key
 
+_NAMES = ("reference", "probe")  # of the sides
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -124,8 +126,8 @@ def _add(given: Any, column: int, sources: list[Source], skipped: list[str]) -> 
         sources.append(Source(given, False))
     else:
         raise TypeError(
-            f"{('reference', 'probe')[column]}: expected a path, bytes, a binary file object, a PIL "
-            f"image, an array of shape (H, W, 3), or a list of these, got {type(given).__name__}"
+            f"{_NAMES[column]}: expected a path, bytes, a binary file object, a PIL image, an "
+            f"array of shape (H, W, 3), or a list of these, got {type(given).__name__}"
         )
 
 
@@ -153,8 +155,10 @@ def _add_files(
         else:
             skipped.append(file)
     if len(sources) == n_before:
-        what = "matches no picture or video" if not os.path.isdir(place) else (
-            "the folder holds no picture or video"
+        what = (
+            "matches no picture or video"
+            if not os.path.isdir(place)
+            else ("the folder holds no picture or video")
         )
         more = f" ({len(files)} other files)" if files else ""
         raise ImageError(f"{what}{more}", column=column, path=place)
@@ -175,8 +179,9 @@ def _is_picture(given: Any) -> bool:
 def _content_of(file: Any, column: int) -> bytes:
     content = file.read()
     if not isinstance(content, bytes):
-        side = ("reference", "probe")[column]
-        raise TypeError(f"{side}: the file is open as text; open it in binary mode, as with 'rb'")
+        raise TypeError(
+            f"{_NAMES[column]}: the file is open as text; open it in binary mode, as with 'rb'"
+        )
     return content
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,10 +162,8 @@ def find_faces(
             for key, side in sides.items()
         }
         if aligner is None:
-            return [
-                (_read_crops(a, cells[id(a)], n_frames, 0), _read_crops(b, cells[id(b)], n_frames, 1))
-                for a, b in pairs
-            ]
+            read = functools.partial(_read_crops, n_frames=n_frames)
+            return [(read(a, cells[id(a)], 0), read(b, cells[id(b)], 1)) for a, b in pairs]
         table = [(cells[id(a)], cells[id(b)]) for a, b in pairs]
         embeddings = None if opposite is None else opposite.matched
         faces = aligner.align(table, errors="return", opposite=embeddings)
@@ -244,7 +243,7 @@ def _evidence(
 
 
 def _read_crops(
-    side: Side, cells: Sequence[Any], n_frames: int, column: int
+    side: Side, cells: Sequence[Any], column: int, *, n_frames: int
 ) -> list[FoundImage]:
     """Read pictures, and frames of clips, that are crops already."""
     from ..images.video import sample_frames
@@ -323,9 +322,7 @@ def embed_templates(
     return templates
 
 
-def with_matched(
-    model: JudgingModel, template: Template, images: Sequence[FoundImage]
-) -> Template:
+def with_matched(model: JudgingModel, template: Template, images: Sequence[FoundImage]) -> Template:
     """Let the faces of other sides be compared with those of a template.
 
     Parameters
@@ -348,9 +345,7 @@ def with_matched(
     return dataclasses.replace(template, matched=matched)
 
 
-def _embed(
-    branch: Branch, crops: Sequence[Any]
-) -> tuple[NDArray[np.float32], dict[int, str]]:
+def _embed(branch: Branch, crops: Sequence[Any]) -> tuple[NDArray[np.float32], dict[int, str]]:
     """Return one embedding for each crop, and why some have none."""
     if not crops:
         return np.empty((0, branch.embedder.backbone_info_["width"]), np.float32), {}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from ..images.errors import ImageError
 from ..images.table import pair_rows
 from ._gates import Gates
 from ._gathering import Memory, gather_templates
-from ._judging import Rules, decide, score_pairs_of_templates
+from ._judging import Rules, decide, score_templates
 from ._material import Material
 from ._model import JudgingModel, prepare_model
-from ._reference import N_FRAMES, Reference, unusable_error
+from ._reference import N_FRAMES, Reference, check_positive, unusable_error
 from ._sides import Side, read_side
 from ._templates import Template
 from ._verdict import Verdict
@@ -62,6 +61,7 @@ def verify(
     *,
     model: Any = None,
     n_frames: int = N_FRAMES,
+    window: int | None = None,
     abstain: float | None = None,
     gates: Gates | None = None,
 ) -> Verdict:
@@ -81,6 +81,10 @@ def verify(
         `Reference`.
     n_frames : int, default=24
         Frames of a clip, evenly spaced in time.
+    window : int, default=None
+        Frames of the windows of a clip that are also judged by themselves; None is a sixth of the
+        usable frames, 3 at least. Longer ones are taken where the calibration has too few people
+        for so many windows.
     abstain : float in (0, 1), default=None
         P-values above the level and up to this one are "inconclusive". None is `abstain` of the
         detector, or if it has none twice the level; 0 is no such band.
@@ -129,7 +133,7 @@ def verify(
     >>> [warning.code for warning in verify(photo, photo).warnings]
     ['few_images', 'same_pixels']
     """
-    options = _check_options(n_frames, abstain, gates)
+    options = _check_options(n_frames, window, abstain, gates)
     request = _read_request(reference, probe, model)
     return _judge_batch([request], options, {})[0]
 
@@ -139,6 +143,7 @@ def verify_many(
     *,
     model: Any = None,
     n_frames: int = N_FRAMES,
+    window: int | None = None,
     abstain: float | None = None,
     gates: Gates | None = None,
     batch_size: int = 8,
@@ -149,7 +154,7 @@ def verify_many(
     ----------
     pairs : iterable of (reference, probe), or DataFrame
         Each as for `verify`. A DataFrame has the columns ``reference`` and ``probe``.
-    model, n_frames, abstain, gates
+    model, n_frames, window, abstain, gates
         As for `verify`.
     batch_size : int, default=8
         Pairs that are read ahead and computed together. Pictures that occur more than once in them
@@ -176,9 +181,8 @@ def verify_many(
     >>> [v.outcome for v in verify_many([(photo, photo[:, ::-1]), (photo, "missing.jpg")])]
     ['genuine', 'error']
     """
-    options = _check_options(n_frames, abstain, gates)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r}, expected a positive number")
+    options = _check_options(n_frames, window, abstain, gates)
+    check_positive("batch_size", batch_size)
     rows = iter(pair_rows(pairs))
     shared = None if model is None else prepare_model(model)
     return _judge_rows(rows, shared, options, int(batch_size))
@@ -195,14 +199,15 @@ def _judge_rows(
             del memory[next(iter(memory))]
 
 
-def _check_options(n_frames: Any, abstain: Any, gates: Any) -> _Options:
-    if isinstance(n_frames, bool) or not isinstance(n_frames, Integral) or n_frames < 1:
-        raise ValueError(f"n_frames={n_frames!r}, expected a positive number")
-    if abstain is not None and not (isinstance(abstain, Real) and 0 <= abstain < 1):
+def _check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> _Options:
+    check_positive("n_frames", n_frames)
+    if window is not None:
+        check_positive("window", window)
+    if abstain is not None and not (isinstance(abstain, (int, float)) and 0 <= abstain < 1):
         raise ValueError(f"abstain={abstain!r}, expected a number from 0 up to below 1")
     if gates is not None and not isinstance(gates, Gates):
         raise TypeError(f"gates: expected Gates, got {type(gates).__name__}")
-    return _Options(int(n_frames), Rules(abstain, gates or Gates()))
+    return _Options(int(n_frames), Rules(abstain, window, gates or Gates()))
 
 
 def _read_request(reference: Any, probe: Any, model: Any) -> _Request:
@@ -244,15 +249,13 @@ def _judge_all(
             yield next(judged[id(row.model)])
 
 
-def _judge_batch(
-    requests: Sequence[_Request], options: _Options, memory: Memory
-) -> list[Verdict]:
+def _judge_batch(requests: Sequence[_Request], options: _Options, memory: Memory) -> list[Verdict]:
     """Judge requests of one model: find, embed and score all their images together."""
     model = requests[0].model
     sides = [(request.reference, request.probe) for request in requests]
     templates = gather_templates(model, sides, options.n_frames, memory)
     usable = [i for i, pair in enumerate(templates) if all(len(side.used) for side in pair)]
-    scored = score_pairs_of_templates(model, [templates[i] for i in usable])
+    scored = score_templates(model, [templates[i] for i in usable], options.rules.window)
     by_number = dict(zip(usable, scored, strict=True))
     verdicts = []
     for i, (reference, probe) in enumerate(templates):
