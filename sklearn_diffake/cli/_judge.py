@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
-from ._options import computing, files_in, positive_number, rate, shows_progress
+from ._options import computing, files_in, positive_number, rate_or_zero, shows_progress
 from ._outputs import check_output_option, open_output
 from ._report import check_report_option, write_report
 from ._show import json_printer, table_printer
@@ -90,14 +92,14 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames",
         type=positive_number,
         metavar="N",
-        help="frames that are looked at of a video, evenly spaced (default: as verify chooses)",
+        help="frames that are looked at of a video, evenly spaced (default: 24)",
     )
     how(
         "--abstain",
-        type=rate,
+        type=rate_or_zero,
         metavar="P",
         help="call p-values up to this inconclusive, above those that are suspicious (default: "
-        "the model's, else twice its level)",
+        "the model's, else twice its level; 0: none)",
     )
     how(
         "--select",
@@ -179,7 +181,7 @@ class _Summary:
 
     def say(self) -> None:
         """Write notes to standard error."""
-        from ..verdict import SUSPICIOUS_MEANS
+        from ..verdict._verdict import SUSPICIOUS_MEANS
 
         sys.stdout.flush()
         for code, (message, count) in self._warnings.items():
@@ -215,7 +217,17 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
     chosen = {"n_frames": args.frames, "abstain": args.abstain}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
-    return iter(verify_many(sides, model=model, **chosen))
+    return iter(verify_many(sides, model=_named(model, args.model), **chosen))
+
+
+def _named(model: Any, file: str | None) -> Any:
+    """Let verdicts name the file that a model came from."""
+    from ..verdict._model import prepare_model
+
+    ready = prepare_model(model)
+    if file is None or ready.info.name != "custom":
+        return ready
+    return replace(ready, info=replace(ready.info, name=os.path.basename(file)))
 
 
 def _side(cell: str | tuple[str, ...]) -> str | list[str]:

@@ -103,6 +103,11 @@ def rate(text: str) -> float:
     return value
 
 
+def rate_or_zero(text: str) -> float:
+    """Read a fraction below 1."""
+    return 0.0 if text.strip("0") in ("", ".") and text else rate(text)
+
+
 def computing(args: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters of estimators that say how they compute."""
     return {

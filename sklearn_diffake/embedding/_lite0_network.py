@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Stages as (blocks, expansion, size of the kernel, stride of the first block, channels): Table 1 of
-# Tan and Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with ReLU6, as Lite0 has.
+# Stages as (blocks, expansion, size of the kernel, stride of the first block, channels), of Table 1
+# of Tan and Le, "EfficientNet", ICML 2019; Lite0 has no squeeze-and-excitation, and ReLU6.
 _STAGES = (
     (1, 1, 3, 1, 16),
     (2, 6, 3, 2, 24),

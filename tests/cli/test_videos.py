@@ -9,11 +9,11 @@ import pytest
 from cli_helpers import TINY, error_of, write_table
 from image_helpers import astronaut, small_face
 from PIL import Image
+from sklearn_diffake.cli._clips import least_genuine, unfolded
 
 import sklearn_diffake
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._clips import least_genuine, unfolded
 from sklearn_diffake.cli._table import Pair
 from sklearn_diffake.datasets import extract_frames
 from sklearn_diffake.faces import FaceAligner, ImageError, read_image
