@@ -89,8 +89,8 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         action="append",
         help="facenet-vggface2, facenet-casia-webface, efficientnet-lite0, "
-        "difffake-lite0-identity, timm:MODEL, an .onnx file or module:function; given again, the features of all are "
-        "joined (default: efficientnet-lite0)",
+        "difffake-lite0-identity, timm:MODEL, an .onnx file or module:function; given again, "
+        "the features of all are joined (default: efficientnet-lite0)",
     )
     add(
         "--operator",

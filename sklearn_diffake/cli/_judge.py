@@ -119,8 +119,9 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     results(
         "--report",
         metavar="FILE",
-        help="explain the verdict on one pair, with maps of what mattered, in FILE.html",
+        help="show what was compared and why one pair was judged as it was, in FILE.html",
     )
+    results("--case", metavar="NUMBER", help="number of the case, for the report")
 
 
 def judge_command(args: argparse.Namespace) -> int:
@@ -225,9 +226,8 @@ def _named(model: Any, file: str | None) -> Any:
     from ..verdict._model import prepare_model
 
     ready = prepare_model(model)
-    if file is None or ready.info.name != "custom":
-        return ready
-    return replace(ready, info=replace(ready.info, name=os.path.basename(file)))
+    name = "default" if file is None else os.path.basename(file)
+    return replace(ready, info=replace(ready.info, name=name))
 
 
 def _side(cell: str | tuple[str, ...]) -> str | list[str]:

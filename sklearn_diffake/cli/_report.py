@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,31 +36,33 @@ def check_report_option(
     ------
     ValueError
         If there is not one pair, or the file is no page, has no folder or is an input.
-    ImportError
-        If matplotlib is not installed.
     """
     if args.report is None:
+        if args.case is not None:
+            raise ValueError("--case is shown in the report: give --report FILE.html too")
         return
     if len(pairs) != 1:
         raise ValueError(f"--report shows one pair, there are {len(pairs)}: give one PROBE")
     if os.path.splitext(args.report)[1].lower() not in _SUFFIXES:
-        raise ValueError(f"--report {args.report!r}: expected a name that ends in .html")
+        raise ValueError(
+            f"--report {args.report!r}: expected a name that ends in .html; a browser prints it "
+            "to PDF"
+        )
+    if args.output is not None and os.path.abspath(args.output) == os.path.abspath(args.report):
+        raise ValueError(f"--report and --output name the same file, {args.report!r}")
     check_writable(args.report, inputs=inputs)
-    from ..inspection._drawing import load_matplotlib
-
-    load_matplotlib()
 
 
 def write_report(args: argparse.Namespace, verdict: Verdict) -> None:
-    """Write the page on one verdict, if there is anything to explain."""
-    if verdict.outcome == "error":
-        return
-    verdict.report(args.report)
+    """Write the page on one verdict.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    verdict : Verdict
+        Of any outcome.
+    """
+    verdict.report(args.report, command=[PROGRAM, *args.words], case=args.case)
     if not args.quiet:
         sys.stdout.flush()
         print(f"report: {printable(args.report)}", file=sys.stderr)
-
-
-def command_line(words: Sequence[str] | None = None) -> str:
-    """Return the command as it was typed, for the report."""
-    return shlex.join([PROGRAM, *(sys.argv[1:] if words is None else words)])

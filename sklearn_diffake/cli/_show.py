@@ -31,7 +31,7 @@ def json_printer() -> Show:
 
 
 def table_printer(pairs: Sequence[Pair]) -> Show:
-    """Write the header of a table for people; return a function that writes a verdict as its row.
+    """Return a function that writes a verdict as a row of a table for people.
 
     Parameters
     ----------
@@ -54,13 +54,16 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
         cells += [text.rjust(width) for text, width in zip(numbers, _NUMBERS.values(), strict=True)]
         return "  ".join([*cells, last])
 
+    header = [line(sides, list(_NUMBERS), "verdict")]
+
     def show(pair: Pair, verdict: Verdict) -> None:
+        if header:  # not before there is a verdict: an error leaves standard output empty
+            _print_line(header.pop())
         numbers = [_decimals(verdict.score), _decimals(verdict.threshold)]
         numbers.append("-" if verdict.p_value is None else fraction(verdict.p_value))
         paths = [printable(getattr(pair, side)) for side in sides]
         _print_line(line(paths, numbers, _outcome(verdict)))
 
-    print(line(sides, list(_NUMBERS), "verdict"))
     return show
 
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from cli_helpers import FIT, N, Recorder, write_table
 from image_helpers import noise, save_all
+from named_verdicts import Model, Ready
 from PIL import Image
 
 import sklearn_diffake
+from sklearn_diffake import verdict
 from sklearn_diffake.cli import main
+from sklearn_diffake.verdict import _model
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def recorder(monkeypatch):
-    model = Recorder()
-    monkeypatch.setattr(sklearn_diffake, "load_default", lambda: model, raising=False)
-    return model
+    """Stands in for the judging of pictures."""
+    judging = Recorder()
+    monkeypatch.setattr(sklearn_diffake, "load_default", Model, raising=False)
+    monkeypatch.setattr(verdict, "verify_many", judging)
+    monkeypatch.setattr(_model, "prepare_model", lambda model: Ready())
+    return judging
