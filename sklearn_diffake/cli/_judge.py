@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
-from ._options import computing, files_in, positive_number, rate_or_zero, shows_progress
+from ._options import computing, files_in, positive_number, rate_or_zero, verbosity
 from ._outputs import check_output_option, open_output
 from ._report import check_report_option, write_report
 from ._show import json_printer, table_printer
@@ -190,7 +190,7 @@ class _Summary:
             write_line(f"warning: {code}: {message}{more}")
         if self.n == 1 and self.last is not None and self.last.outcome != "error":
             write_line(f"{self.last.outcome}: {self.last.reason}")
-        if self.outcomes["suspicious"]:
+        if self.outcomes["suspicious"] and self.n > 1:
             write_line(f"suspicious means: {SUSPICIOUS_MEANS}")
         if self.model is not None and self.model.n_calibration is not None:
             write_line(f"note: {_basis(self.model)}")
@@ -246,8 +246,7 @@ def _quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
 
 
 def _bar(args: argparse.Namespace, pairs: Sequence[Pair]) -> Any:
-    shown = len(pairs) > 1 and shows_progress(args)
-    return progress_bar(total=len(pairs), desc="judging", unit="pair", verbose=shown)
+    return progress_bar(total=len(pairs), desc="judging", unit="pair", verbose=verbosity(args))
 
 
 def _load_model(args: argparse.Namespace) -> Any:

@@ -4,7 +4,7 @@ from named_verdicts import verdict_of
 
 TINY = "tiny_backbones:colours"
 FIT = ["--no-align", "--backbone", TINY, "--components", "1", "--device", "cpu"]
-FIT += ["--target-bpcer", "0.2"]  # a threshold that 12 pairs can set
+FIT += ["--target-bpcer", "0.1"]
 N = 24  # photographs in the folder of the tests
 
 
