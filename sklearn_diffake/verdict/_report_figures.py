@@ -14,7 +14,8 @@ from ._verdict import ClipEvidence, ImageEvidence, Verdict
 
 _WIDTH, _HEIGHT = 960, 300  # of a timeline, in the units of its drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 20, 56  # its margins
-_AROUND = 3.0  # shown around a face, in sides of its box
+_AROUND = 2.2  # shown around a face, in sides of its box
+_STRIP = 26  # above the axis of time, for what is not a score
 _TICKS = 6  # at most, on an axis
 
 
@@ -176,7 +177,7 @@ def timeline(
     scores = [float(image.score) for _, image in scored if image.score is not None]
     limits = scores if verdict.threshold is None else [*scores, verdict.threshold]
     across = _Scale(min(times), max(times), _LEFT, _WIDTH - _RIGHT)
-    up = _Scale(min(limits), max(limits), _HEIGHT - _BOTTOM, _TOP, margin=0.08)
+    up = _Scale(min(limits), max(limits), _HEIGHT - _BOTTOM - _STRIP, _TOP, margin=0.08)
     shown = clip if seconds else None
     return Timeline(
         marks=[

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..inspection._drawing import limit_of, load_matplotlib
 from ..inspection._page import Figure, map_figure
-from ._report_sources import Pictures
+from ._report_sources import Picture, Pictures
 from ._verdict import Verdict
 
 #: Networks whose maps were compared with known altered places (benchmarks/explanations.py).
@@ -64,7 +64,7 @@ def maps_of(verdict: Verdict, pictures: Pictures, *, wanted: bool) -> Maps:
         if image.side == "reference" and image.used and (crop := pictures.crop(row)) is not None
     }
     probe = None if probe_row is None else pictures.crop(probe_row)
-    if not references or probe is None:
+    if not references or probe_row is None or probe is None:
         return Maps("No map is shown: the aligned faces are not available.")
     try:
         load_matplotlib()
@@ -105,7 +105,14 @@ def _reason_for_none(verdict: Verdict, pictures: Pictures) -> str | None:
     return None
 
 
-def _drawn_maps(verdict, pictures, references, probe_row, probe) -> Maps:  # type: ignore
+def _drawn_maps(
+    verdict: Verdict,
+    pictures: Pictures,
+    references: dict[int, Picture],
+    probe_row: int,
+    probe: Picture,
+) -> Maps:
+    """Make and draw the maps of a probe face and the most alike of some reference faces."""
     from ..inspection._crops import JOINT, joint_occlusion
 
     rows, crops = list(references), list(references.values())
@@ -114,8 +121,8 @@ def _drawn_maps(verdict, pictures, references, probe_row, probe) -> Maps:  # typ
     decision = 0.0
     if verdict.n_references == verdict.n_probes == 1 and verdict.clip is None:
         decision = (verdict.score or 0.0) - (verdict.threshold or 0.0)
-    figures = [
-        map_figure(photo, side, JOINT, limit=limit, decision=decision)
-        for photo, side in zip(photos, ("reference", "probe"), strict=True)
-    ]
+    figures = []
+    for photo, side in zip(photos, ("reference", "probe"), strict=True):
+        png, words, caption = map_figure(photo, side, JOINT, limit=limit, decision=decision)
+        figures.append((png, words, f"The face of the {side}. {caption}"))
     return Maps(None, rows[index], probe_row, figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 from ..inspection._html import html_content, html_page
 from ..inspection._page import Figure
 from ..inspection._provenance import package_versions
-from ..inspection._words import MAPS, number, short
+from ..inspection._words import MAPS, short
 from ._report_figures import Timeline, is_below, marked_png, timeline
 from ._report_maps import EVIDENCE, Maps, least_genuine, maps_of
 from ._report_rates import prevalence_rows, rate_rows
-from ._report_sources import FileFacts, Pictures, Source, sources_of
+from ._report_sources import FileFacts, Picture, Pictures, Source, sources_of
 from ._report_words import CAUTION, LOOK_ALIKES, OUTCOMES, clock, count, expected
 from ._verdict import ImageEvidence, Verdict
 
@@ -26,13 +27,24 @@ _ROWS_INSIDE = 16  # a longer table of images stands at the end
 
 
 @dataclass(frozen=True)
+class Thumbnail:
+    """One frame of a clip, cut down to the surroundings of its face."""
+
+    png: bytes
+    words: str
+    place: str
+    image: ImageEvidence
+    below: bool
+
+
+@dataclass(frozen=True)
 class ClipPart:
     """One probe clip: its frames over time, and some of them as pictures."""
 
     title: str
     name: str
     timeline: Timeline | None
-    figures: list[Figure]
+    thumbnails: list[Thumbnail]
     n_used: int
 
 
@@ -114,16 +126,25 @@ def _clip_part(
     images = [verdict.images[row] for row in source.rows]
     evidence = verdict.clip if len(probe_clips) == 1 else None  # its times are those of one clip
     used = [row for row in source.rows if verdict.images[row].used]
-    figures = []
-    for row in _chosen_frames(verdict, used):
-        picture = pictures.picture(row)
-        if picture is not None:
-            image = verdict.images[row]
-            png = marked_png(picture, image, side=_THUMBNAIL, zoom=True)
-            caption = _frame_caption(verdict, image)
-            figures.append((png, f"The face in {_frame_place(image)}, in a box", caption))
+    thumbnails = [
+        _thumbnail(verdict, verdict.images[row], picture)
+        for row in _chosen_frames(verdict, used)
+        if (picture := pictures.picture(row)) is not None
+    ]
+    name = os.path.basename(_name(source))
     return ClipPart(
-        source.title, _name(source), timeline(images, verdict, evidence), figures, len(used)
+        source.title, name, timeline(images, verdict, evidence), thumbnails, len(used)
+    )
+
+
+def _thumbnail(verdict: Verdict, image: ImageEvidence, picture: Picture) -> Thumbnail:
+    place = _frame_place(image)
+    return Thumbnail(
+        marked_png(picture, image, side=_THUMBNAIL, zoom=True),
+        f"The surroundings of the face in {place}, the face in a box",
+        f"frame {image.frame}" if image.time is None else clock(image.time),
+        image,
+        is_below(image, verdict),
     )
 
 
@@ -131,8 +152,8 @@ def _chosen_frames(verdict: Verdict, used: list[int]) -> list[int]:
     """Choose frames evenly over a clip, and the least genuine one."""
     if len(used) <= _MOST_FRAMES:
         return used
-    step = (len(used) - 1) / (_MOST_FRAMES - 1)
-    chosen = {used[round(place * step)] for place in range(_MOST_FRAMES)}
+    step = (len(used) - 1) / (_MOST_FRAMES - 2)
+    chosen = {used[round(place * step)] for place in range(_MOST_FRAMES - 1)}
     least = least_genuine(verdict)
     return sorted(chosen | {least} if least in used else chosen)
 
@@ -141,30 +162,23 @@ def _frame_place(image: ImageEvidence) -> str:
     return f"frame {image.frame}" if image.time is None else f"the frame at {clock(image.time)}"
 
 
-def _frame_caption(verdict: Verdict, image: ImageEvidence) -> str:
-    place = f"frame {image.frame}" if image.time is None else clock(image.time)
-    if image.score is None:
-        return place
-    mark = "\N{BLACK DOWN-POINTING TRIANGLE} " if is_below(image, verdict) else ""
-    return f"{place}: {mark}{number(image.score)}"
-
-
 def _map_words(verdict: Verdict, sources: list[Source], made: Maps) -> str:
     """Name the two images that the maps compare."""
     if made.probe_row is None or made.reference_row is None:
         return ""
-    probe, reference = (_image_title(verdict, sources, row) for row in (made.probe_row, made.reference_row))
+    probe = _image_title(verdict, sources, made.probe_row)
+    reference = _image_title(verdict, sources, made.reference_row)
     n_probes = sum(image.side == "probe" and image.used for image in verdict.images)
     least = f", the least genuine of {n_probes} probe images" if n_probes > 1 else ""
-    likest = ", the reference most like it" if verdict.n_references > 1 else ""
-    return f"{probe}{least}, compared with {reference}{likest}."
+    likest = ", the reference image most like it" if verdict.n_references > 1 else ""
+    return f"Shown: {probe}{least}; compared with {reference}{likest}."
 
 
 def _image_title(verdict: Verdict, sources: list[Source], row: int) -> str:
     source = next(source for source in sources if row in source.rows)
     if not source.is_clip:
-        return f"{source.title} ({_name(source)})"
-    return f"{_frame_place(verdict.images[row])} of {source.title} ({_name(source)})".capitalize()
+        return source.title
+    return f"{_frame_place(verdict.images[row])} of {source.title}"
 
 
 def _map_pictures(verdict: Verdict, pictures: Pictures, made: Maps) -> list[Figure]:
@@ -172,8 +186,8 @@ def _map_pictures(verdict: Verdict, pictures: Pictures, made: Maps) -> list[Figu
     if made.probe_row is None or (picture := pictures.picture(made.probe_row)) is None:
         return []
     image = verdict.images[made.probe_row]
-    words = f"{_frame_place(image)} as a whole, the face in a box".capitalize()
-    return [(marked_png(picture, image, side=_PICTURE), words, _frame_caption(verdict, image))]
+    words = f"The whole of {_frame_place(image)}, the face in a box"
+    return [(marked_png(picture, image, side=_PICTURE), words, f"The whole of {_frame_place(image)}")]
 
 
 def _source_parts(
@@ -201,10 +215,10 @@ def _source_parts(
     return parts
 
 
-def _source_figure(verdict: Verdict, source: Source, row: int, picture: Any) -> Figure:
+def _source_figure(verdict: Verdict, source: Source, row: int, picture: Picture) -> Figure:
     image = verdict.images[row]
     boxed = "no face marked" if image.box is None else "the face that was compared in a box"
-    caption = f"{source.title}: {short(_name(source), 60)}"
+    caption = f"{source.title}: {short(os.path.basename(_name(source)), 60)}"
     if source.is_clip:
         caption += f", {_frame_place(image)}"
     return marked_png(picture, image, side=_PICTURE), f"{source.title} as a whole, {boxed}", caption

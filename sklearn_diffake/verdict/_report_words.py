@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._verdict import SUSPICIOUS_MEANS, Verdict
+from ._verdict import SUSPICIOUS_MEANS
 
 #: Headline and meaning of every outcome.
 OUTCOMES = {
@@ -64,20 +64,7 @@ def count(number: int, noun: str) -> str:
 
 
 def expected(value: float) -> str:
-    """Write an expected number of cases: whole from ten on, with one digit below."""
-    if value >= 9.95 or value == round(value):
+    """Write an expected number of cases: whole from a hundred on, with one digit below."""
+    if value >= 99.95 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 0.05 else "fewer than 0.1"
-
-
-def file_size(size: int) -> str:
-    """Write a number of bytes."""
-    return count(size, "byte")
-
-
-def images_in_words(verdict: Verdict) -> str:
-    """Say how many images were compared."""
-    return (
-        f"{count(verdict.n_references, 'reference image')} and "
-        f"{count(verdict.n_probes, 'probe image')}"
-    )
