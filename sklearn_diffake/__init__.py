@@ -26,14 +26,19 @@ _SUBPACKAGES = (
     "pairs",
     "persistence",
     "pipeline",
+    "verdict",
 )
 _FUNCTIONS = {
     "PairScores": "pipeline",
+    "Reference": "verdict",
+    "Verdict": "verdict",
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
     "score_in_batches": "pipeline",
     "score_pairs": "pipeline",
     "show_versions": "_versions",
+    "verify": "verdict",
+    "verify_many": "verdict",
 }
 
 __all__ = ["__version__", *_FUNCTIONS]

@@ -47,6 +47,7 @@ X = np.random.default_rng(0).normal(size=(60, 3))
 
 TABULAR = {
     "conformal": ConformalDetector(target_bpcer=0.1, random_state=np.random.RandomState(0)),
+    "crossed": ConformalDetector(method="cv+", cv=2, target_bpcer=0.1, random_state=0),
     "mixture": GaussianMixtureDetector(1, n_pca=2, random_state=0),
     "svdd": DeepSVDD(max_epochs=1, device="cpu", random_state=0),
     "forest": GenuineOnly(IsolationForest(n_estimators=2, random_state=0)),
@@ -76,6 +77,15 @@ def contents(tmp_path_factory):
         persistence.save(copy.deepcopy(model).fit(X, y), path)
         found[name] = path.read_bytes()
     return found
+
+
+@pytest.fixture(scope="session")
+def categories(tmp_path_factory):
+    """The content of a saved detector with two categories."""
+    path = tmp_path_factory.mktemp("categories") / "model.diffake"
+    detector = ConformalDetector(target_bpcer=0.1, calibration_size=0.6, random_state=0)
+    persistence.save(detector.fit(X, n_images=[[1, 1], [3, 1]] * 30), path)
+    return path.read_bytes()
 
 
 @pytest.fixture(autouse=True)
@@ -434,6 +444,74 @@ def test_estimators_whose_arrays_are_not_checked_need_trust(tmp_path):
 )  # fmt: skip
 def test_values_that_no_fitted_model_has(contents, refused, kind, owner, attribute, value, message):
     refused(Forged(contents[kind]).set(owner, attribute, value), f"is refused: .*{message}")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "change", "message"),
+    [
+        ("categories_", lambda a: a[1:], "categories_ does not begin with"),
+        ("categories_", lambda a: a * 0, "categories_ does not begin with"),
+        ("categories_", lambda a: a[[0, 1, 1]], "categories_ lists a category twice"),
+        ("categories_", lambda a: a.astype(float), "categories_ is no"),
+        ("categories_", lambda a: a[:, :1], "categories_ is no"),
+        ("category_n_", lambda a: a[:1], "category_n_ is no array of 2"),
+        ("category_n_", lambda a: -a, "category_n_ does not hold positive"),
+        ("category_n_", lambda a: a + 1, r"category_masses_\[0\] does not sum up"),
+        ("category_levels_", lambda a: a[:1], "category_levels_ is no array of 2"),
+        ("category_levels_", lambda a: a * 2, "category_levels_ holds other levels"),
+        ("category_levels_", lambda a: a + [0, 7], "category_levels_ holds other levels"),
+    ],
+)
+def test_forged_categories(refused, categories, attribute, change, message):
+    forged = Forged(categories)
+    array = forged.find("ConformalDetector")["content"]["content"][attribute]
+    refused(forged.array(array, change), f"is refused: the calibration of Conf.*: {message}")
+
+
+@pytest.mark.parametrize("attribute", ["category_scores_", "category_masses_"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a[::-1], "is not finite and ascending"),
+        (lambda a: a[:0], "is not finite and ascending"),
+        (lambda a: a[:-1], r"category_masses_\[1\] does not sum up"),
+        (lambda a: np.column_stack([a, a]), "is no array of numbers"),
+        (lambda a: np.full(len(a), "a"), "is no array of numbers"),
+    ],
+)
+def test_forged_category_arrays(refused, categories, attribute, change, message):
+    forged = Forged(categories)
+    arrays = forged.find("ConformalDetector")["content"]["content"][attribute]["content"]
+    refused(forged.array(arrays[1], change), f"is refused: the calibration of Conf.*{message}")
+
+
+@pytest.mark.parametrize("kind", ["conformal", "crossed"])
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("category_scores_", []), ("category_masses_", [[1.0], [2.0], [3.0]])]
+)
+def test_forged_lists_of_category_arrays(contents, refused, kind, attribute, value):
+    value = value or ([[1.0]] if kind == "crossed" else [])
+    message = f"is refused: the calibration of ConformalDetector: {attribute} has not one array"
+    refused(Forged(contents[kind]).set("ConformalDetector", attribute, value), message)
+
+
+def test_a_model_without_categories_gets_one(contents, tmp_path):
+    """As version 0.1 wrote them."""
+    for kind in ("conformal", "crossed"):
+        forged = Forged(contents[kind])
+        attributes = forged.find("ConformalDetector")["content"]
+        for name in [name for name in attributes["content"] if name.startswith("categor")]:
+            place = list(attributes["content"]).index(name)
+            del attributes["content"][name], attributes["key_types"]["content"][place]
+        loaded = persistence.load(forged.write(tmp_path / "old.diffake"))
+        assert loaded.categories_.tolist() == [[1, 1]]
+        assert loaded.category_of(3, 2) == (1, 1)
+        assert loaded.threshold_of(3, 2) == loaded.offset_
+        assert loaded.level_of(3, 2) == loaded.level_
+        np.testing.assert_array_equal(loaded.predict(X) == -1, loaded.p_values(X) <= loaded.level_)
+        persistence.save(loaded, tmp_path / "new.diffake")
+        again = persistence.load(tmp_path / "new.diffake")
+        np.testing.assert_array_equal(again.p_values(X), loaded.p_values(X))
 
 
 def test_fitted_arrays_are_finite(contents, refused):

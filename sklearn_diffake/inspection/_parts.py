@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..embedding import FaceEmbedder
 from ..faces import FaceAligner
+from ..images.table import image_table
 
 Image = NDArray[np.uint8]
 Rows = NDArray[np.float64]
@@ -45,6 +46,26 @@ class Branch:
         """Turn pairs of embeddings (n, 2, d) into what the head is given (n, k)."""
         made = transformed(self.tail, embeddings)
         return made if self.weight == 1.0 else made * self.weight
+
+    def embed_each(self, crops: Sequence[Image]) -> tuple[NDArray, dict[int, str]]:
+        """Embed crops one by one, whatever becomes of the others.
+
+        Parameters
+        ----------
+        crops : sequence of n ndarrays of shape (H, W, 3), uint8
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n, d), float32
+        reasons : dict of int to str
+            Why a crop has none, by its position.
+        """
+        table = image_table(list(crops))
+        results = self.embedder._embed_pictures(table, errors="return")
+        failed = {source: error.message for source, error in results.errors.items()}
+        results.values[list(failed)] = np.nan
+        reasons = {i: failed[k] for i, k in enumerate(table.index.tolist()) if k in failed}
+        return results.values[table.index], reasons
 
 
 @dataclass(frozen=True)

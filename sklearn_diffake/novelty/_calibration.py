@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from sklearn_diffake.novelty._categories import CategoryMixin
+from sklearn_diffake.novelty._p_values import SINGLE
 from sklearn_diffake.utils._numbers import significant
 
 #: Fewer calibration pairs, or groups, cannot give a p-value of 5 %.
@@ -100,26 +102,31 @@ class Calibration(NamedTuple):
         )
 
 
-def calibration_of(detector: Any) -> Calibration | None:
+def calibration_of(detector: Any, category: tuple[int, int] = SINGLE) -> Calibration | None:
     """Read from a fitted detector on how much its threshold rests.
 
     Parameters
     ----------
     detector : estimator
         Fitted.
+    category : tuple of (int, int), default=(1, 1)
+        Numbers of reference and probe images; the nearest category is taken, see
+        :meth:`.ConformalDetector.category_of`.
 
     Returns
     -------
     calibration : Calibration or None
         None unless the detector is a :class:`~sklearn_diffake.novelty.ConformalDetector`.
     """
-    if not hasattr(detector, "calibration_scores_"):
+    if not isinstance(detector, CategoryMixin) or not hasattr(detector, "categories_"):
         return None
+    position = detector._position(*category)
+    arrays = detector.category_scores_[position : position + 1] or detector.calibration_scores_
     return Calibration(
-        n_pairs=sum(len(scores) for scores in detector.calibration_scores_),
-        n=int(detector.n_calibration_),
+        n_pairs=sum(len(scores) for scores in arrays),
+        n=int(detector.category_n_[position]),
         target_bpcer=float(detector.target_bpcer),
-        level=float(detector.level_),
+        level=float(detector.category_levels_[position]),
     )
 
 

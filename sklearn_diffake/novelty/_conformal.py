@@ -11,25 +11,38 @@ from typing import Any, Literal
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
-from sklearn.utils import Tags, _safe_indexing, column_or_1d, gen_batches, get_tags, indexable
+from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils.validation import _num_samples, check_consistent_length, check_is_fitted
 
-from sklearn_diffake.base import BaseDetector, check_finite, refuse_missing
+from sklearn_diffake.base import check_finite
 from sklearn_diffake.novelty._calibration import calibration_of
+from sklearn_diffake.novelty._held_out import (
+    codes_of_groups,
+    finite_scores,
+    held_out_folds,
+    scores_of,
+)
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
-from sklearn_diffake.utils._groups import group_codes
+from sklearn_diffake.novelty._p_value_verdicts import PValueDetector
+from sklearn_diffake.novelty._p_values import (
+    ascending,
+    check_n_images,
+    cross_margin,
+    least_n,
+    level_for,
+    mass_at,
+    p_values_of_mass,
+    row_weights,
+)
 from sklearn_diffake.utils._progress import progress_bar, tell
 
 _logger = logging.getLogger(__name__)
-_CHUNK = 4_000_000  # differences of scores held at a time
 _LEVEL = Interval(Real, 0, 1, closed="neither")
 
 
-class ConformalDetector(BaseDetector):
+class ConformalDetector(PValueDetector):
     """Give any detector p-values and a threshold that keeps its promise on genuine pairs.
 
     The detector is fitted on some of the genuine rows and scores the others, which it has not
@@ -77,6 +90,16 @@ class ConformalDetector(BaseDetector):
     level_ : float
         Rows with ``p <= level_`` are rejected: `target_bpcer`, or ``1 / (n_calibration_ + 1)`` if
         there are too few calibration rows for it.
+    categories_ : ndarray of shape (c, 2), int
+        Numbers of reference and probe images that were calibrated apart, (1, 1) first. The
+        attributes above are those of (1, 1).
+    category_scores_, category_masses_ : list of ndarray
+        As `calibration_scores_` and `calibration_masses_`, for each category. Empty for ``"cv+"``,
+        whose only category is (1, 1).
+    category_n_ : ndarray of shape (c,), int
+        As `n_calibration_`, for each category.
+    category_levels_ : ndarray of shape (c,), float
+        As `level_`, for each category.
     bpcer_bound_ : float
         Proven bound on the expected share of genuine rows rejected: `level_` for ``"split"``.
     offset_ : float
@@ -104,6 +127,14 @@ class ConformalDetector(BaseDetector):
     shared by its rows [6]_. The guarantees above then hold with `n` the number of groups, if groups
     are exchangeable, for a row drawn at random from a new group; without `groups` they would not.
     Route them through a pipeline with ``set_fit_request(groups=True)``.
+
+    **Templates.** The more images a template has, the higher genuine pairs score, and one
+    threshold cannot fit all. So calibration is Mondrian [1]_: `n_images` says of each row how many
+    reference and probe images it rests on, calibration scores are compared within a category only,
+    and the guarantee holds in each. A row whose numbers were not calibrated is judged in the
+    nearest category with fewer images, where genuine rows score lower, so that it is rejected less
+    often than promised. ``predict`` takes every row for a pair of single images.
+    :func:`sklearn_diffake.recalibrate` forms templates of genuine pictures and calibrates them.
 
     **Scores.** With ``"split"``, ``score_samples`` are the scores of the one detector. Those of
     `K` detectors cannot be compared, so with ``"cv+"`` a score is the largest amount by which a row
@@ -152,13 +183,7 @@ class ConformalDetector(BaseDetector):
         "verbose": ["verbose"],
     }
 
-    detectors_: list[Any]
-    calibration_scores_: list[NDArray[np.float64]]
-    calibration_masses_: list[NDArray[np.float64]]
-    n_calibration_: int
-    level_: float
     bpcer_bound_: float
-    offset_: float
 
     def __init__(
         self,
@@ -183,7 +208,12 @@ class ConformalDetector(BaseDetector):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, X: Any, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        n_images: ArrayLike | None = None,
     ) -> ConformalDetector:
         """Fit the detector on genuine rows, and calibrate it on others.
 
@@ -196,6 +226,9 @@ class ConformalDetector(BaseDetector):
             calibrated on. None means that all rows are genuine.
         groups : array-like of shape (n_samples,), default=None
             What rows have in common, such as the identity. None means that every row stands alone.
+        n_images : array-like of shape (n_samples, 2), int, default=None
+            Numbers of reference and probe images of each row; a clip counts as one. Only for
+            ``"split"``. None means one of each.
 
         Returns
         -------
@@ -207,8 +240,8 @@ class ConformalDetector(BaseDetector):
         TypeError
             If the detector gives no scores.
         ValueError
-            If there are too few genuine rows or groups to split, or `abstain` is not above
-            `target_bpcer`.
+            If there are too few genuine rows or groups to split, `abstain` is not above
+            `target_bpcer`, or `n_images` is not as expected.
 
         Warns
         -----
@@ -222,221 +255,142 @@ class ConformalDetector(BaseDetector):
             )
         if groups is not None:
             check_consistent_length(X, groups)
-        self._fit_genuine(X, y, groups=groups)
+        if n_images is not None:
+            n_images = check_n_images(n_images, _num_samples(X))
+            if self.method == "cv+":
+                raise ValueError(
+                    'n_images needs method="split": "cv+" compares the scores of several detectors '
+                    "and has one category. sklearn_diffake.recalibrate gives such a model more"
+                )
+        self._fit_genuine(X, y, groups=groups, n_images=n_images)
         return self
 
-    def p_values(self, X: Any) -> NDArray[np.float64]:
+    def p_values(self, X: Any, *, n_images: ArrayLike | None = None) -> NDArray[np.float64]:
         """Say how unusual each row would be among genuine ones.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Whatever the detector takes.
+        n_images : array-like of shape (n_samples, 2), int, default=None
+            Numbers of reference and probe images of each row; None means one of each. See Notes
+            of the class.
 
         Returns
         -------
         p : ndarray of shape (n_samples,), float64
-            In ``[1 / (n_calibration_ + 1), 1]``; small for deepfakes. A row's value does not depend
-            on the others. NaN for a pair without a usable face.
+            In ``[1 / (n + 1), 1]`` with the `n` of the row's category; small for deepfakes. A
+            row's value does not depend on the others. NaN for a pair without a usable face.
         """
-        return self._of_present(self._p_values, X)
+        check_is_fitted(self)
+        if len(self.detectors_) == 1:
+            return self.p_of_scores(self.score_samples(X), n_images)
+        check_n_images(n_images, _num_samples(X))
+        return self._of_present(self._cross_p_values, X)
 
-    def _p_values(self, X: Any) -> NDArray[np.float64]:
-        masses = (
-            masses[np.searchsorted(calibration, score, side="right")]
-            for score, calibration, masses in zip(
-                self._inner_scores(X),
-                self.calibration_scores_,
-                self.calibration_masses_,
-                strict=True,
-            )
-        )
-        return np.asarray(_p_values(sum(masses), self.n_calibration_))
-
-    def predict_with_abstention(self, X: Any) -> NDArray[np.int_]:
-        """Call every row genuine or deepfake, or leave it open.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Whatever the detector takes.
-
-        Returns
-        -------
-        verdict : ndarray of shape (n_samples,), int
-            -1 where ``p <= level_``, 0 where ``level_ < p <= abstain``, else +1; 0 as well for a
-            pair without a usable face. The guarantee on
-            genuine rows holds for both ends: at most `abstain` of them are not called genuine.
-
-        Warns
-        -----
-        UserWarning
-            As :meth:`predict` does.
-        """
-        p = self.p_values(X)
-        self._warn_few()
-        band = self.level_ if self.abstain is None else self.abstain
-        return np.where(p <= self.level_, -1, np.where((p <= band) | np.isnan(p), 0, 1))
-
-    def benjamini_hochberg(self, X: Any, *, fdr: float = 0.1) -> NDArray[np.int_]:
-        """Pick the deepfakes out of a batch, few genuine rows being among those picked.
-
-        Unlike ``predict``, the verdict on a row depends on the batch: the more small p-values it
-        holds, the more of them are picked.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Whatever the detector takes.
-        fdr : float in (0, 1), default=0.1
-            The expected share of genuine rows among those picked, the false discovery rate. It is
-            controlled (Bates et al., 2023) for ``"split"`` without groups, if the genuine rows of
-            the batch are independent; for ``"cv+"`` or groups there is no proof.
-
-        Returns
-        -------
-        verdict : ndarray of shape (n_samples,), int
-            -1 for the rows picked as deepfakes, else +1.
-
-        Raises
-        ------
-        ValueError
-            If `fdr` is not between 0 and 1, or a pair has no usable face.
-
-        Warns
-        -----
-        UserWarning
-            As :meth:`predict` does.
-        """
-        if not 0 < fdr < 1:
-            raise ValueError(f"fdr={fdr} must be above 0 and below 1.")
-        self._warn_few()
-        p = self.p_values(X)
-        refuse_missing(np.isnan(p))
-        return np.where(false_discovery_control(p) <= fdr, -1, 1)
+    def _cross_p_values(self, X: Any) -> NDArray[np.float64]:
+        scales = zip(self.calibration_scores_, self.calibration_masses_, strict=True)
+        masses = [
+            mass_at(scores, *scale)
+            for scores, scale in zip(self._inner_scores(X), scales, strict=True)
+        ]
+        return np.asarray(p_values_of_mass(sum(masses), self.n_calibration_))
 
     def _few_pairs(self) -> str | None:
         """Return what to warn of if the threshold rests on few calibration rows, else None."""
         calibration = calibration_of(self)
         return None if calibration is None else calibration.warning()
 
-    def _fit(self, X: Any, groups: ArrayLike | None = None, **per_row: Any) -> None:
+    def _fit(
+        self,
+        X: Any,
+        groups: ArrayLike | None = None,
+        n_images: NDArray[np.int64] | None = None,
+        **per_row: Any,
+    ) -> None:
         prototype = MahalanobisDetector() if self.detector is None else self.detector
         if not (hasattr(prototype, "score_samples") or hasattr(prototype, "decision_function")):
             raise TypeError(
                 f"{prototype!r} has neither score_samples nor decision_function after fit. Give a "
                 "detector that scores new rows (for LocalOutlierFactor: novelty=True)."
             )
-        folds, weights = self._folds(_num_samples(X), groups)
+        codes = codes_of_groups(_num_samples(X), groups)
+        folds = held_out_folds(self, codes, grouped=groups is not None)
         self.detectors_ = []
-        self.calibration_scores_ = []
-        self.calibration_masses_ = []
+        held_out_scores = []
         with progress_bar(
             total=len(folds), desc="calibrating", unit="fit", verbose=self.verbose
         ) as bar:
             for rest, held_out in folds:
                 detector = clone(prototype).fit(_safe_indexing(X, rest))
-                scores = _scores(detector, _safe_indexing(X, held_out))
-                self._keep(detector, scores, weights[held_out])
+                self.detectors_.append(detector)
+                held_out_scores.append(finite_scores(detector, _safe_indexing(X, held_out)))
                 bar.update()
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.detectors_[0], name):
-                setattr(self, name, getattr(self.detectors_[0], name))
-        self.n_calibration_ = round(sum(masses[-1] for masses in self.calibration_masses_))
+        self._take_names(self.detectors_[0])
         units = "pairs" if groups is None else "groups"
-        self._set_level(units)
+        held_out_codes = [codes[held_out] for _, held_out in folds]
+        if len(folds) == 1:
+            counts = check_n_images(n_images, len(codes))[folds[0][1]]
+            self._set_categories(held_out_scores[0], held_out_codes[0], counts)
+            self._set_level()
+        else:
+            self._set_cross_calibration(held_out_scores, held_out_codes)
+            self._set_level()
+            self._set_single_category()
+        self._warn_of_target(units)
         done = "calibrated on %d %s: rejects p <= %.3g"
         tell(_logger, self.verbose, done, self.n_calibration_, units, self.level_)
 
-    def _keep(self, detector: Any, scores: NDArray, weights: NDArray) -> None:
-        """Keep a fitted detector, with the scores and weights of the rows held out from it."""
-        if not np.isfinite(scores).all():
-            raise ValueError(f"{detector!r} gives infinite scores to held-out genuine rows.")
-        order = np.argsort(scores, kind="stable")
-        self.detectors_.append(detector)
-        self.calibration_scores_.append(scores[order])
-        self.calibration_masses_.append(np.cumsum([0.0, *weights[order]]))
+    def _take_names(self, detector: Any) -> None:
+        """Copy number and names of the features from a fitted detector, if it has them."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(detector, name):
+                setattr(self, name, getattr(detector, name))
 
-    def _folds(self, n_samples: int, groups: ArrayLike | None) -> tuple[list, NDArray]:
-        """Split row numbers into those to fit on and those held out; weigh every row."""
-        codes = np.arange(n_samples)
-        if groups is not None:
-            codes = group_codes(column_or_1d(groups).tolist())
-        counts = np.bincount(codes)
-        if len(counts) < 2:
-            raise ValueError(
-                f"Too few genuine rows to calibrate on: got n_samples={n_samples} in {len(counts)} "
-                "groups, need at least 2 groups. A row without a group counts as one."
-            )
-        splitter: Any
-        if self.method == "split":
-            shuffle = ShuffleSplit if groups is None else GroupShuffleSplit
-            splitter = shuffle(1, test_size=self.calibration_size, random_state=self.random_state)
-        else:  # shuffled: folds that are balanced by the size of groups are not exchangeable
-            k_fold = KFold if groups is None else GroupKFold
-            splitter = k_fold(self.cv, shuffle=True, random_state=self.random_state)
-        folds = splitter.split(codes, groups=None if groups is None else codes)
-        return list(folds), 1 / counts[codes]
+    def _set_cross_calibration(self, scores: list[NDArray], codes: list[NDArray]) -> None:
+        """Set the calibration scores of every detector, by those of the rows held out from it."""
+        parts = [ascending(s, row_weights(c)) for s, c in zip(scores, codes, strict=True)]
+        self.calibration_scores_ = [values for values, _ in parts]
+        self.calibration_masses_ = [masses for _, masses in parts]
+        self.n_calibration_ = round(sum(masses[-1] for masses in self.calibration_masses_))
 
-    def _set_level(self, units: str) -> None:
-        """Set the level of rejection and what it guarantees; warn if the target is out of reach."""
+    def _set_level(self) -> None:
+        """Set the level of rejection and what it guarantees."""
         n, k = self.n_calibration_, len(self.detectors_)
-        least = float(_p_values(0.0, n))
-        self.level_ = max(self.target_bpcer, least)
+        self.level_ = level_for(self.target_bpcer, n)
         self.bpcer_bound_ = self.level_
         if k > 1:
             self.bpcer_bound_ = min(1.0, 2 * (self.level_ * (n + 1) + k - 1) / (n + k))
-        if least <= self.target_bpcer:
+
+    def _warn_of_target(self, units: str) -> None:
+        """Warn if there are too few calibration rows for the target."""
+        if self.level_ == self.target_bpcer:
             return
-        needed = total = math.ceil(round(1 / self.target_bpcer, 9)) - 1
-        if k == 1 and isinstance(self.calibration_size, float):
+        needed = total = least_n(self.target_bpcer)
+        if len(self.detectors_) == 1 and isinstance(self.calibration_size, float):
             total = math.ceil(needed / self.calibration_size)
         warnings.warn(
             f"target_bpcer={self.target_bpcer:g} needs at least {needed} genuine calibration "
-            f"{units}, there are {n}: rows are rejected at the level {self.level_:.3g} instead, "
-            f"the least that {n} allow. Fit on {total} genuine {units} or more, or raise "
-            "target_bpcer.",
+            f"{units}, there are {self.n_calibration_}: rows are rejected at the level "
+            f"{self.level_:.3g} instead, the least that {self.n_calibration_} allow. Fit on "
+            f"{total} genuine {units} or more, or raise target_bpcer.",
             UserWarning,
             stacklevel=2,
         )
 
     def _offset(self, X: Any) -> float:
-        if len(self.detectors_) > 1:
-            return 0.0
-        (scores,), (masses,) = self.calibration_scores_, self.calibration_masses_
-        p = _p_values(masses[np.searchsorted(scores, scores, side="right")], self.n_calibration_)
-        return float(scores[p > self.level_][0])
+        return self.threshold_of(1, 1) if len(self.detectors_) == 1 else 0.0
 
     def _score(self, X: Any) -> NDArray[np.float64]:
         scores = self._inner_scores(X)
-        return scores[0] if len(scores) == 1 else self._margin(np.column_stack(scores))
-
-    def _margin(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far every row exceeds calibration scores of enough weight to be accepted.
-
-        By how much it exceeds each of them, under the detector that did not see it, is sorted
-        downwards; the margin is the amount at which their weight makes ``p > level_``. So it is
-        zero or more exactly where the row's own p-value is above `level_`.
-        """
-        lowest = []  # scores of each detector that matter: those it takes to weigh enough
-        for masses in self.calibration_masses_:
-            enough = _p_values(masses[1:], self.n_calibration_) > self.level_
-            lowest.append(int(enough.argmax()) + 1 if enough.any() else len(enough))
-        cut = list(zip(self.calibration_scores_, self.calibration_masses_, lowest, strict=True))
-        calibration = np.concatenate([values[:n] for values, _, n in cut])
-        weight = np.concatenate([np.diff(masses)[:n] for _, masses, n in cut])
-        detector = np.repeat(np.arange(len(cut)), lowest)
-        margin = np.empty(len(scores))
-        for rows in gen_batches(len(scores), max(1, _CHUNK // len(calibration))):
-            above = scores[rows][:, detector] - calibration
-            order = np.argsort(-above, axis=1)
-            p = _p_values(np.cumsum(weight[order], axis=1), self.n_calibration_)
-            last = np.argmax(p > self.level_, axis=1)[:, np.newaxis]
-            margin[rows] = np.take_along_axis(above, np.take_along_axis(order, last, 1), 1)[:, 0]
-        return margin
+        if len(scores) == 1:
+            return scores[0]
+        calibration = self.calibration_scores_, self.calibration_masses_
+        columns = np.column_stack(scores)
+        return cross_margin(columns, *calibration, self.n_calibration_, self.level_)
 
     def _inner_scores(self, X: Any) -> list[NDArray[np.float64]]:
-        return [_scores(detector, X) for detector in self.detectors_]
+        return [scores_of(detector, X) for detector in self.detectors_]
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
         """Leave `X` to the detector, but name bad rows by their number in the whole of it."""
@@ -451,21 +405,3 @@ class ConformalDetector(BaseDetector):
         if self.detector is not None:
             tags.input_tags = get_tags(self.detector).input_tags
         return tags
-
-
-def _p_values(mass: Any, n_calibration: int) -> NDArray[np.float64]:
-    """Turn the weight of calibration scores at or below a row's own into its p-value.
-
-    The row itself counts among them: this is the finite-sample correction. Rounded, so that
-    weights such as 1/3 may be added up in any order.
-    """
-    return np.round((1.0 + mass) / (n_calibration + 1.0), 12)
-
-
-def _scores(detector: Any, X: Any) -> NDArray[np.float64]:
-    """Score rows by a fitted detector; raise an error if it cannot tell."""
-    score = getattr(detector, "score_samples", None) or detector.decision_function
-    scores = np.asarray(score(X), dtype=np.float64)
-    if np.isnan(scores).any():
-        raise ValueError(f"{detector!r} scores row {np.isnan(scores).argmax()} with NaN.")
-    return scores

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from ..base import BaseDetector
+from ..novelty._categories import CategoryMixin
 from ..novelty._pyod import PYOD_TYPES
 from ..novelty._pyod_networks import NETWORKS, name_of
 from ._parts import estimators
@@ -37,6 +38,8 @@ def check_parameters(model: Any) -> None:
             raise Refusal(f"is refused: {error}") from error
         if isinstance(part, BaseDetector):
             _check_threshold(part)
+        if isinstance(part, CategoryMixin):
+            _check_calibration(part)
         for value in vars(part).values():
             if name_of(value) in PYOD_TYPES | NETWORKS.keys():
                 _check_contamination(value)
@@ -55,6 +58,16 @@ def _check_threshold(detector: BaseDetector) -> None:
             f"is refused: the attribute 'offset_' of {type(detector).__name__} must be a finite "
             f"number, got {value!r:.80}"
         )
+
+
+def _check_calibration(detector: CategoryMixin) -> None:
+    """Check that what thresholds and p-values are read from is as ``fit`` makes it."""
+    try:
+        detector._check_calibration()
+    except (TypeError, ValueError, AttributeError) as error:  # of values of any type
+        raise Refusal(
+            f"is refused: the calibration of {type(detector).__name__}: {error}"
+        ) from error
 
 
 def _check_contamination(detector: Any) -> None:

@@ -14,8 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from sklearn_diffake.novelty import GaussianMixtureDetector
-from sklearn_diffake.novelty import _conformal as conformal
+from sklearn_diffake.novelty import GaussianMixtureDetector, _p_values
 from sklearn_diffake.novelty._conformal import ConformalDetector
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
@@ -77,7 +76,7 @@ def test_the_promise_is_broken_without_the_finite_sample_correction(
     monkeypatch, n_calibration, target
 ):
     """The share of calibration scores alone, without the row itself, would not do."""
-    monkeypatch.setattr(conformal, "_p_values", lambda mass, n: np.round(mass / n, 12))
+    monkeypatch.setattr(_p_values, "p_values_of_mass", lambda mass, n: np.round(mass / n, 12))
     detector = ConformalDetector(Level(), target_bpcer=target, calibration_size=n_calibration)
     share, error = rejected_shares(detector, n_fit=n_calibration + 30)
     assert share > target + 2 * error
@@ -257,7 +256,7 @@ def test_margin_does_not_depend_on_chunks(monkeypatch):
     X, new = genuine(100), genuine(50, seed=1)
     detector = ConformalDetector(Distance(), method="cv+", target_bpcer=0.1, random_state=0).fit(X)
     whole = detector.score_samples(new)
-    monkeypatch.setattr(conformal, "_CHUNK", 100)
+    monkeypatch.setattr(_p_values, "_CHUNK", 100)
     assert detector.score_samples(new).tobytes() == whole.tobytes()
 
 

@@ -1,0 +1,90 @@
+"""Verdicts that rest on p-values: with an abstain band, and on whole batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
+
+from ..base import BaseDetector, refuse_missing
+from ._categories import CategoryMixin
+
+
+class PValueDetector(CategoryMixin, BaseDetector):
+    """A detector with p-values by category, which subclasses compute in `p_values`."""
+
+    abstain: float | None
+
+    def p_values(self, X: Any, *, n_images: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Say how unusual each row would be among genuine ones."""
+        raise NotImplementedError
+
+    def predict_with_abstention(
+        self, X: Any, *, n_images: ArrayLike | None = None
+    ) -> NDArray[np.int_]:
+        """Call every row genuine or deepfake, or leave it open.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Whatever the detector takes.
+        n_images : array-like of shape (n_samples, 2), int, default=None
+            As for :meth:`p_values`.
+
+        Returns
+        -------
+        verdict : ndarray of shape (n_samples,), int
+            -1 where ``p`` is at most the level of the category (`level_` for single images), 0
+            where it is above and ``p <= abstain``, else +1; 0 as well for a pair without a usable
+            face. The guarantee on genuine rows holds for both ends: at most `abstain` of them are
+            not called genuine.
+
+        Warns
+        -----
+        UserWarning
+            As :meth:`predict` does.
+        """
+        p = self.p_values(X, n_images=n_images)
+        self._warn_few()
+        levels = self.category_levels_[self._positions(n_images, len(p))]
+        band = levels if self.abstain is None else self.abstain
+        return np.where(p <= levels, -1, np.where((p <= band) | np.isnan(p), 0, 1))
+
+    def benjamini_hochberg(self, X: Any, *, fdr: float = 0.1) -> NDArray[np.int_]:
+        """Pick the deepfakes out of a batch, few genuine rows being among those picked.
+
+        Unlike ``predict``, the verdict on a row depends on the batch: the more small p-values it
+        holds, the more of them are picked.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Whatever the detector takes.
+        fdr : float in (0, 1), default=0.1
+            The expected share of genuine rows among those picked, the false discovery rate. It is
+            controlled (Bates et al., 2023) for ``"split"`` without groups, if the genuine rows of
+            the batch are independent; for ``"cv+"`` or groups there is no proof.
+
+        Returns
+        -------
+        verdict : ndarray of shape (n_samples,), int
+            -1 for the rows picked as deepfakes, else +1.
+
+        Raises
+        ------
+        ValueError
+            If `fdr` is not between 0 and 1, or a pair has no usable face.
+
+        Warns
+        -----
+        UserWarning
+            As :meth:`predict` does.
+        """
+        if not 0 < fdr < 1:
+            raise ValueError(f"fdr={fdr} must be above 0 and below 1.")
+        self._warn_few()
+        p = self.p_values(X)
+        refuse_missing(np.isnan(p))
+        return np.where(false_discovery_control(p) <= fdr, -1, 1)

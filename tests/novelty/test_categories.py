@@ -1,0 +1,181 @@
+"""Calibration by category: the promise holds for every number of images."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, clone
+
+from sklearn_diffake.novelty import ConformalDetector
+from sklearn_diffake.novelty._calibration import calibration_of
+
+
+class Level(BaseEstimator):
+    """The least detector: its score is the row itself."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def score_samples(self, X):
+        return np.asarray(X, dtype=float)[:, 0]
+
+
+KINDS = np.array([(1, 1), (3, 1), (3, 2)])
+
+
+def templates(n, seed=0):
+    """Scores that rise, and vary less, with the number of images; a kind for each."""
+    rng = np.random.default_rng(seed)
+    n_images = KINDS[rng.integers(0, len(KINDS), n)]
+    total = n_images.sum(axis=1)
+    return (rng.normal(size=n) / total + 0.3 * total)[:, np.newaxis], n_images
+
+
+def fitted(n_calibration, seed=0, **options):
+    X, n_images = templates(n_calibration + 1, seed)
+    options = {"target_bpcer": 0.1, "calibration_size": n_calibration, "random_state": 0} | options
+    return ConformalDetector(Level(), **options).fit(X, n_images=n_images)
+
+
+def test_the_promise_holds_in_each_category():
+    rejected, single = [], []
+    for seed in range(150):
+        detector = fitted(150, seed)
+        X, n_images = templates(400, 1000 + seed)
+        p = detector.p_values(X, n_images=n_images)
+        rejected.append([np.mean(p[(n_images == kind).all(axis=1)] <= 0.1) for kind in KINDS])
+        single.append(np.mean(detector.p_values(X[(n_images != 1).any(axis=1)]) <= 0.1))
+    error = np.std(rejected, axis=0) / np.sqrt(150)
+    assert (np.mean(rejected, axis=0) <= 0.1 + 2 * error).all()
+    assert (np.mean(rejected, axis=0) > 0.06).all()
+    assert np.mean(single) < 0.02  # the threshold of single images rejects too few
+
+
+def test_verdicts_thresholds_and_p_values_agree():
+    detector = fitted(300, target_bpcer=0.07, abstain=0.2)
+    X, n_images = templates(500, 1)
+    scores, p = detector.score_samples(X), detector.p_values(X, n_images=n_images)
+    np.testing.assert_array_equal(detector.p_of_scores(scores, n_images), p)
+    threshold = [detector.threshold_of(k, m) for k, m in n_images]
+    level = np.array([detector.level_of(k, m) for k, m in n_images])
+    np.testing.assert_array_equal(scores < threshold, p <= level)
+    verdict = detector.predict_with_abstention(X, n_images=n_images)
+    np.testing.assert_array_equal(verdict, np.select([p <= level, p <= 0.2], [-1, 0], 1))
+    assert detector.threshold_of(1, 1) == detector.offset_
+    assert detector.level_of(1, 1) == detector.level_
+    np.testing.assert_array_equal(detector.p_values(X) <= detector.level_, detector.predict(X) < 0)
+    half = [detector.threshold_of(k, m, level=0.035) for k, m in n_images]
+    np.testing.assert_array_equal(scores < half, p <= 0.035)
+    assert detector.threshold_of(1, 1, level=1e-9) == -np.inf
+
+
+def test_p_values_do_not_depend_on_other_rows():
+    detector, (X, n_images) = fitted(200), templates(30, 1)
+    together = detector.p_values(X, n_images=n_images)
+    alone = [detector.p_values(X[[i]], n_images=n_images[[i]])[0] for i in range(30)]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_rows_without_a_face_have_no_p_value():
+    X, n_images = templates(60)
+    X = np.column_stack([X, X])
+    detector = ConformalDetector(target_bpcer=0.2, calibration_size=0.9, random_state=0)
+    detector.fit(X, n_images=n_images)
+    X[::7] = np.nan
+    p = detector.p_values(X, n_images=n_images)
+    np.testing.assert_array_equal(np.isnan(p), np.arange(60) % 7 == 0)
+    verdict = detector.predict_with_abstention(X, n_images=n_images)
+    assert (verdict[::7] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "category"),
+    [
+        ((1, 1), (1, 1)),
+        ((2, 1), (1, 1)),
+        ((3, 1), (3, 1)),
+        ((9, 1), (3, 1)),
+        ((1, 9), (1, 2)),
+        ((2, 2), (2, 2)),
+        ((3, 2), (3, 1)),  # as many images as (2, 2), and more references
+        ((3, 3), (2, 3)),
+        ((1, 5), (1, 2)),
+    ],
+)
+def test_nearest_category(images, category):
+    n_images = np.repeat([(1, 1), (3, 1), (1, 2), (2, 2), (2, 3)], 10, axis=0)
+    X = np.random.default_rng(0).normal(size=(50, 1))
+    detector = ConformalDetector(Level(), calibration_size=45, target_bpcer=0.5, random_state=0)
+    detector.fit(X, n_images=n_images)
+    assert detector.category_of(*images) == category
+    for answer in (detector.level_of, detector.threshold_of):
+        assert answer(*images) == answer(*category)
+
+
+def test_ties_go_to_more_references():
+    n_images = np.repeat([(1, 1), (1, 3), (3, 1)], 10, axis=0)
+    X = np.random.default_rng(0).normal(size=(30, 1))
+    detector = ConformalDetector(Level(), calibration_size=25, target_bpcer=0.5, random_state=0)
+    assert detector.fit(X, n_images=n_images).category_of(3, 3) == (3, 1)
+
+
+def test_groups_share_their_weight_in_each_category():
+    X = np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0], [9.0]])
+    n_images = [(1, 1), (1, 1), (2, 1), (1, 1), (2, 1), (1, 1), (1, 1)]
+    groups = ["a", "a", "a", "b", "b", "c", "d"]
+    detector = ConformalDetector(Level(), calibration_size=3, target_bpcer=0.3, random_state=1)
+    detector.fit(X, groups=groups, n_images=n_images)
+    assert detector.categories_.tolist() == [[1, 1], [2, 1]]
+    assert [scores.tolist() for scores in detector.category_scores_] == [[1, 2, 6, 9], [3]]
+    assert detector.category_n_.tolist() == [3, 1]  # a, c and d; a
+    assert detector.category_levels_.tolist() == [0.3, 0.5]
+    p = detector.p_values([[1.0], [3.0], [2.9]], n_images=[(1, 1), (2, 1), (2, 1)])
+    np.testing.assert_allclose(p, [1.5 / 4, 1.0, 0.5])
+    assert calibration_of(detector) == (4, 3, 0.3, 0.3)
+    assert calibration_of(detector, (5, 4)) == (1, 1, 0.3, 0.5)
+
+
+def test_labels_and_categories_are_cut_alike():
+    X, n_images = templates(80)
+    y = np.where(np.arange(80) % 4, 1, -1)
+    options = {"calibration_size": 0.9, "target_bpcer": 0.2, "random_state": 0}
+    some = ConformalDetector(Level(), **options).fit(X, y, n_images=n_images.tolist())
+    expected = ConformalDetector(Level(), **options).fit(X[y > 0], n_images=n_images[y > 0])
+    for name in ("category_scores_", "category_masses_"):
+        for own, other in zip(getattr(some, name), getattr(expected, name), strict=True):
+            np.testing.assert_array_equal(own, other)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "message"),
+    [
+        (np.ones((80, 3), int), r"the shape \(80, 3\), expected \(80, 2\)"),
+        (np.ones((79, 2), int), r"the shape \(79, 2\), expected \(80, 2\)"),
+        (np.zeros((80, 2), int), "other than positive integers"),
+        (np.ones((80, 2)), "other than positive integers"),
+        (np.full((80, 2), 2), "has one reference and one probe image"),
+    ],
+)
+def test_bad_numbers_of_images(n_images, message):
+    X, good = templates(80)
+    detector = ConformalDetector(Level(), target_bpcer=0.2, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        clone(detector).fit(X, n_images=n_images)
+    if "one reference" not in message:
+        with pytest.raises(ValueError, match=message):
+            detector.fit(X, n_images=good).p_values(X, n_images=n_images)
+
+
+def test_cross_validation_has_one_category():
+    X, n_images = templates(60)
+    detector = ConformalDetector(Level(), method="cv+", target_bpcer=0.2, random_state=0)
+    with pytest.raises(ValueError, match='n_images needs method="split"'):
+        detector.fit(X, n_images=n_images)
+    detector.fit(X)
+    assert detector.category_of(5, 4) == (1, 1)
+    assert detector.level_of(5, 4) == detector.level_
+    assert detector.threshold_of(5, 4) == 0.0
+    np.testing.assert_array_equal(detector.p_values(X, n_images=n_images), detector.p_values(X))
+    assert calibration_of(detector).n_pairs == 60
+    with pytest.raises(ValueError, match="no p-value of a score alone"):
+        detector.p_of_scores(detector.score_samples(X))
+    with pytest.raises(ValueError, match="no threshold of another level"):
+        detector.threshold_of(1, 1, level=0.1)
