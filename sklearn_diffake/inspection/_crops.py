@@ -9,7 +9,7 @@ import numpy as np
 
 from ..utils._progress import progress_bar
 from ._occlusion import PATCHES, STRIDE, Crop, occlusion_maps
-from ._parts import pair_table, take_apart
+from ._parts import Parts, pair_table
 from ._photo import ExplainedPhoto
 
 JOINT = "joint occlusion"
@@ -17,14 +17,14 @@ _BATCH = 64  # crops embedded together
 
 
 def joint_occlusion(
-    pipeline: Any, references: Sequence[Crop], probe: Crop
+    parts: Parts, references: Sequence[Crop], probe: Crop
 ) -> tuple[int, ExplainedPhoto, ExplainedPhoto]:
     """Map where a probe differs from the reference that is most like it.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        Fitted.
+    parts : Parts
+        Of a fitted pipeline. Nothing is written to its stores.
     references : sequence of n ndarrays of shape (h, w, 3), uint8
         Aligned crops, one at least.
     probe : ndarray of shape (h, w, 3), uint8
@@ -37,7 +37,7 @@ def joint_occlusion(
     reference, probe : ExplainedPhoto
         The crops, with the map ``"joint occlusion"`` of `explain_pair` at its default settings.
     """
-    parts = take_apart(pipeline)
+    parts = parts.without_stores()
 
     def score(pairs: Sequence[tuple[Crop, Crop]]) -> Any:
         return parts.score(parts.rows(pair_table(pairs)))

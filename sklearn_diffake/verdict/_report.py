@@ -86,9 +86,9 @@ def write_verdict_report(
 def _inputs(verdict: Verdict) -> list[Any]:
     """List the files that the verdict is about; a report must not take the place of one."""
     material = getattr(verdict, "_material", None)
-    sources = [] if material is None else list(material.sources)
-    paths = list(dict.fromkeys(image.path for image in verdict.images if image.path is not None))
-    return [*paths, *sources]
+    sources = [] if material is None else material.sources
+    files = [source for source in sources if isinstance(source, (str, os.PathLike))]
+    return list(dict.fromkeys([*(image.path for image in verdict.images if image.path), *files]))
 
 
 def _now() -> str:

@@ -165,14 +165,14 @@ def timeline(
     Returns
     -------
     Timeline or None
-        None if no frame has a score.
+        None if fewer than two frames have a score.
     """
     seconds = all(image.time is not None for image in images)
     times = [float((image.time if seconds else image.frame) or 0.0) for image in images]
     scored = [
         (time, image) for time, image in zip(times, images, strict=True) if image.score is not None
     ]
-    if not scored:
+    if len(scored) < 2:
         return None
     scores = [float(image.score) for _, image in scored if image.score is not None]
     limits = scores if verdict.threshold is None else [*scores, verdict.threshold]

@@ -18,7 +18,7 @@ EVIDENCE = (
     "for altered eyes or an altered mouth alone it is little better than a guess, and it is weaker "
     "in frames of videos than in photographs."
 )
-_OUTCOMES = ("suspicious", "inconclusive")  # maps were measured on altered pictures only
+_NEAR = 2.0  # levels: p-values up to this are near the line
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def _reason_for_none(verdict: Verdict, pictures: Pictures) -> str | None:
     """Say why no map would mean something; None if one would."""
     if verdict.outcome == "error":
         return "No map is shown: there was nothing to compare."
-    if verdict.outcome not in _OUTCOMES:
+    if not (verdict.outcome == "suspicious" or _is_near(verdict)):
         return (
-            "No map is shown: maps were compared with known altered places of altered pictures "
-            "only, so that nobody knows what they show of a genuine verdict."
+            "No map is shown: maps were measured on altered pictures only, so that nobody knows "
+            "what they mean where the score does not speak against the pair."
         )
     if verdict.mode != "reference":
         return "No map is shown: maps were measured in reference mode only."
@@ -103,6 +103,13 @@ def _reason_for_none(verdict: Verdict, pictures: Pictures) -> str | None:
     if pictures.model is None:
         return "No map is shown: this verdict does not hold its model and faces any more."
     return None
+
+
+def _is_near(verdict: Verdict) -> bool:
+    """Whether an inconclusive verdict is so because its p-value is near the level."""
+    if verdict.outcome != "inconclusive" or verdict.p_value is None or verdict.level is None:
+        return False
+    return verdict.p_value <= _NEAR * verdict.level
 
 
 def _drawn_maps(

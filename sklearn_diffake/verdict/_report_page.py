@@ -58,6 +58,7 @@ class SourcePart:
     pixels: str
     images: str
     figure: Figure | None
+    changed: bool
 
 
 def report_page(
@@ -198,21 +199,26 @@ def _source_parts(
     for source in sources:
         shown = next((r for r in source.rows if verdict.images[r].used), source.rows[0])
         picture = pictures.picture(shown)
+        changed = verdict.images[shown].used and pictures.changed(shown)
         pixels, figure = "", None
         if picture is not None:
             pixels = f"{picture.shape[1]} \N{MULTIPLICATION SIGN} {picture.shape[0]}"
-            if source.number <= _MOST_PICTURES:
+            if source.number <= _MOST_PICTURES and not changed:
                 figure = _source_figure(verdict, source, shown, picture)
-        used = sum(verdict.images[row].used for row in source.rows)
-        images = "used" if used else "not used"
-        if source.is_clip:
-            images = f"{used} of {count(len(source.rows), 'frame')} used"
         parts.append(
             SourcePart(
-                source.title, _name(source), pictures.facts(source), pixels, images, figure
+                source.title, _name(source), pictures.facts(source), pixels,
+                _images_used(verdict, source), figure, changed,
             )
-        )
+        )  # fmt: skip
     return parts
+
+
+def _images_used(verdict: Verdict, source: Source) -> str:
+    used = sum(verdict.images[row].used for row in source.rows)
+    if source.is_clip:
+        return f"{used} of {count(len(source.rows), 'frame')} used"
+    return "used" if used else "not used"
 
 
 def _source_figure(verdict: Verdict, source: Source, row: int, picture: Picture) -> Figure:

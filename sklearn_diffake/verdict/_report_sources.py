@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..images.errors import ImageError
 from ..images.read import image_digest
+from ..inspection._parts import Parts
 from ._verdict import ImageEvidence, Side, Verdict
 
 Picture = NDArray[np.uint8]
@@ -104,6 +105,7 @@ class Pictures:
     def __init__(self, verdict: Verdict) -> None:
         self._material = getattr(verdict, "_material", None)
         self.picture = lru_cache(maxsize=4)(self._read)
+        self.crop = lru_cache(maxsize=4)(self._crop)
 
     @property
     def available(self) -> bool:
@@ -111,20 +113,30 @@ class Pictures:
         return self._material is not None
 
     @property
-    def model(self) -> Any:
-        """The pipeline, or None."""
+    def model(self) -> Parts | None:
+        """The parts of the fitted model, or None."""
         return None if self._material is None else self._material.model
 
-    def crop(self, row: int) -> Picture | None:
-        """Return the aligned face of an image, None if it has none."""
-        return None if self._material is None else self._material.crops[row]
+    def _crop(self, row: int) -> Picture | None:
+        """Return the aligned face of an image; None if it has none, or its file has changed."""
+        if self._material is None:
+            return None
+        try:
+            return self._material.crops[row]
+        except (OSError, ImageError):
+            return None
+
+    def changed(self, row: int) -> bool:
+        """Whether an image that was used does not show the same face any more."""
+        return self._material is not None and self.crop(row) is None
 
     def _read(self, row: int) -> Picture | None:
         """Return the whole picture or frame, None if it cannot be read any more."""
         if self._material is None:
             return None
         try:
-            return np.asarray(self._material.picture(row))
+            picture: Picture | None = self._material.picture(row)
+            return picture
         except (OSError, ImageError):  # the file was moved, deleted or changed since
             return None
 
