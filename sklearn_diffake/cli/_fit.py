@@ -265,7 +265,7 @@ def _check_pipeline(pipe: Any, pair: Pair) -> None:
         branches += [branch for _, branch in pipe["features"].transformer_list]
     for branch in branches:
         for _, step in branch.steps:
-            if hasattr(step, "_validate_params"):
+            if hasattr(step, "_parameter_constraints"):
                 step._validate_params()
         if "embed" in branch.named_steps:
             branch["embed"].fit([pair.paths])

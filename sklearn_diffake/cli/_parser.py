@@ -17,8 +17,8 @@ PROGRAM = "sklearn-diffake"
 
 def program_name() -> str:
     """Return what was typed to get this program: the command, or the module of Python."""
-    is_module = os.path.basename(sys.argv[0]) == "__main__.py" if sys.argv else False
-    return "python -m sklearn_diffake" if is_module else PROGRAM
+    own = os.path.join("sklearn_diffake", "__main__.py")
+    return "python -m sklearn_diffake" if sys.argv[0].endswith(own) else PROGRAM
 
 
 def command_to_type() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..utils._json import json_text
 from ..utils._numbers import fraction, percent
 from ..utils._printable import printable
+from ..utils._progress import bars_hidden
 from ._colour import coloured
 from ._rows import whole_row
 from ._table import Pair
@@ -88,7 +89,5 @@ def _outcome(verdict: Verdict) -> str:
 
 def _print_line(text: str) -> None:
     """Write a line of results, above progress bars that are open, and let readers have it."""
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode(file=sys.stdout):
+    with bars_hidden():
         print(text, flush=True)

@@ -75,9 +75,7 @@ def maps_of(verdict: Verdict, pictures: Pictures, *, wanted: bool) -> Maps:
 
 def least_genuine(verdict: Verdict) -> int | None:
     """Return the row of the used probe image with the lowest score; of one image, that image."""
-    used = [
-        row for row, image in enumerate(verdict.images) if image.side == "probe" and image.used
-    ]
+    used = [row for row, image in enumerate(verdict.images) if image.side == "probe" and image.used]
     scored = [row for row in used if verdict.images[row].score is not None]
     if scored:
         return min(scored, key=lambda row: verdict.images[row].score or 0.0)

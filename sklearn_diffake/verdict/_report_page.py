@@ -133,9 +133,7 @@ def _clip_part(
         if (picture := pictures.picture(row)) is not None
     ]
     name = os.path.basename(_name(source))
-    return ClipPart(
-        source.title, name, timeline(images, verdict, evidence), thumbnails, len(used)
-    )
+    return ClipPart(source.title, name, timeline(images, verdict, evidence), thumbnails, len(used))
 
 
 def _thumbnail(verdict: Verdict, image: ImageEvidence, picture: Picture) -> Thumbnail:
@@ -188,12 +186,12 @@ def _map_pictures(verdict: Verdict, pictures: Pictures, made: Maps) -> list[Figu
         return []
     image = verdict.images[made.probe_row]
     words = f"The whole of {_frame_place(image)}, the face in a box"
-    return [(marked_png(picture, image, side=_PICTURE), words, f"The whole of {_frame_place(image)}")]
+    return [
+        (marked_png(picture, image, side=_PICTURE), words, f"The whole of {_frame_place(image)}")
+    ]
 
 
-def _source_parts(
-    verdict: Verdict, sources: list[Source], pictures: Pictures
-) -> list[SourcePart]:
+def _source_parts(verdict: Verdict, sources: list[Source], pictures: Pictures) -> list[SourcePart]:
     """Describe every picture and clip, and show those there is room for."""
     parts = []
     for source in sources:
@@ -240,7 +238,9 @@ def _left_out(verdict: Verdict, sources: list[Source]) -> list[tuple[str, str, s
     for source in sources:
         reasons = Counter(reason for row in source.rows if (reason := verdict.images[row].reason))
         for reason, n in reasons.most_common():
-            images = f"{n} of {count(len(source.rows), 'frame')}" if source.is_clip else "the picture"
+            images = (
+                f"{n} of {count(len(source.rows), 'frame')}" if source.is_clip else "the picture"
+            )
             rows.append((source.title, images, reason))
     return rows
 

@@ -298,3 +298,22 @@ def test_a_model_that_needs_trust_is_bad_input(folder):
     words = ["score", folder / "model", folder / "000.png", folder / "001.png"]
     assert main([*map(str, words)]) == 2
     assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 0
+
+
+@POSIX
+def test_an_error_in_the_handling_of_an_error_is_no_verdict():
+    code, out, _ = outcome("compare", "-q", "a", "good", code=BROKEN_REPORTING)
+    assert (code, out) == (3, "")
+
+
+BROKEN_REPORTING = """
+import named_verdicts
+def fail():
+    raise ValueError("x")
+named_verdicts.install(fail)
+from sklearn_diffake import cli
+def broken(*words):
+    raise NameError("as after an interrupted import")
+cli._say = broken
+cli.run()
+"""
