@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from ..utils._messages import nearest
+from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
@@ -76,6 +77,13 @@ _COMMANDS = {
         "Judge pairs with the model that comes with the package.",
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
+    ),
+    "backbones": _Command(
+        backbones_command,
+        add_backbones_arguments,
+        "List the networks that --backbone takes: size, license, error rate, source.",
+        BACKBONES_HELP,
+        reads_photos=False,
     ),
     "benchmark": _Command(
         benchmark_command,
