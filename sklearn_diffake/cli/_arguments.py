@@ -132,7 +132,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    shared = shared_options()
+    shared: list[Any] = shared_options()
     for command, (run, add_arguments, summary, text, reads_photos, usage) in _COMMANDS.items():
         made = commands.add_parser(
             command,
