@@ -222,7 +222,9 @@ class FaceAligner(
         self._check_select(image_table(X, templates=True))
         return self
 
-    def align(self, X: Any, *, errors: Literal["raise", "return"] = "raise") -> AlignedFaces:
+    def align(
+        self, X: Any, *, errors: Literal["raise", "return"] = "raise", opposite: Any = None
+    ) -> AlignedFaces:
         """Align faces, and report for each picture what was found.
 
         Parameters
@@ -233,6 +235,9 @@ class FaceAligner(
             With ``"return"``, a file that cannot be read, and a picture without a face where
             ``on_missing="raise"``, raises no error: it is left out as by ``on_missing="skip"``,
             and `AlignedFaces` has the reason.
+        opposite : ndarray of shape (k, d), default=None
+            With ``select="match"``, unit embeddings by `matcher` of the faces with which those of
+            each cell are compared; None compares the two cells of a pair with each other.
 
         Returns
         -------
@@ -245,9 +250,11 @@ class FaceAligner(
             If an image cannot be read, or has no face and ``on_missing="raise"``; the message
             names row, column and file.
         """
-        return self._align(X, errors)[0]
+        return self._align(X, errors, opposite)[0]
 
-    def _align(self, X: Any, errors: Literal["raise", "return"]) -> tuple[AlignedFaces, Alignment]:
+    def _align(
+        self, X: Any, errors: Literal["raise", "return"], opposite: Any = None
+    ) -> tuple[AlignedFaces, Alignment]:
         self._validate_params()
         if errors not in ("raise", "return"):
             raise ValueError(f'errors={errors!r}, expected "raise" or "return"')
@@ -269,6 +276,7 @@ class FaceAligner(
             matcher=self.matcher,
             crop_of=template(self.size, self.margin),
             size=self.size,
+            opposite=opposite,
         )
         faces = alignment.assemble(shared=self.shared)
         self._tell(faces, results)
