@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from .. import __version__
 from ..utils._messages import nearest
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
+from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
 from ._exit_codes import DONE, EXIT_CODES
@@ -76,6 +77,12 @@ _COMMANDS = {
         "Judge pairs with the model that comes with the package.",
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
+    ),
+    "calibrate": _Command(
+        calibrate_command,
+        add_calibrate_arguments,
+        "Set the threshold of a model on genuine pairs of your own.",
+        CALIBRATE_HELP,
     ),
     "benchmark": _Command(
         benchmark_command,
