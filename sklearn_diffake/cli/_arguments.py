@@ -11,6 +11,7 @@ from .. import __version__
 from ..utils._messages import nearest
 from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
+from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
 from ._exit_codes import DONE, EXIT_CODES
@@ -77,6 +78,12 @@ _COMMANDS = {
         "Judge pairs with the model that comes with the package.",
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
+    ),
+    "calibrate": _Command(
+        calibrate_command,
+        add_calibrate_arguments,
+        "Set the threshold of a model on genuine pairs of your own.",
+        CALIBRATE_HELP,
     ),
     "backbones": _Command(
         backbones_command,

@@ -147,7 +147,7 @@ def fit_command(args: argparse.Namespace) -> int:
     genuine = [pair for pair in pairs if pair.label != -1]
     if not genuine:
         raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
-    people = _people(args, genuine)
+    people = people_of(args, genuine)
     check_files(args.pairs, genuine)
     photos = sorted({file for pair in pairs for file in pair.files})
     inputs = [args.pairs, *(args.backbone or ()), *files_in([args.cache]), *photos]
@@ -201,8 +201,24 @@ def check_files(table: str, pairs: Sequence[Pair]) -> None:
         raise ValueError(f"{table}, line {line}: no such file {written!r}{more}")
 
 
-def _people(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | None] | None:
-    """Return the person of each pair; None if the table does not say."""
+def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | None] | None:
+    """Return the person of each pair, from the column of ``--person`` if it is given.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    pairs : sequence of Pair
+
+    Returns
+    -------
+    list of str or None
+        None for a pair whose person is unknown; None in place of the list if all are.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
     if args.person is None:
         people = [pair.person for pair in pairs]
         return people if any(people) else None

@@ -1,8 +1,8 @@
 """Verdicts: from reference and probe images to an outcome with its evidence."""
 
 from ._calibration_report import CalibrationReport, CategoryCalibration
-from ._recalibrate import recalibrate
 from ._gates import Gates
+from ._recalibrate import recalibrate
 from ._reference import Reference
 from ._verdict import (
     ClipEvidence,
