@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,12 @@ class Parts:
     def detector(self) -> Any:
         """The last step."""
         return self.rest[-1]
+
+    def without_stores(self) -> Parts:
+        """Return a copy whose embedders keep nothing: for crops that are no photographs."""
+        rest = [_silent(step, stores=False) for step in self.rest]
+        branches = _branches(self.branches[0].name, rest[0]) if self.branches else []
+        return replace(self, rest=rest, branches=branches, head=rest[1:] if branches else rest)
 
     def rows(self, pairs: Any) -> Any:
         """Turn a table of pairs of crops into what the detector is given."""
