@@ -77,8 +77,10 @@ def test_the_table_rounds_them(case, capsys):
     pair, verdict, words = case
     main(words)
     line = capsys.readouterr().out.splitlines()[1]
-    assert line.startswith(f"{pair.reference}  {pair.probe}")
-    cells = line.removeprefix(f"{pair.reference}  {pair.probe}").split()
+    first, *more = pair.paths[0]
+    shown = f"{first} (+{len(more)})  {pair.probe}" if more else f"{first}  {pair.probe}"
+    assert line.startswith(shown)
+    cells = line.removeprefix(shown).split()
     if verdict.outcome == "error":
         assert cells[:4] == ["-", "-", "-", "error:"]
         assert line.endswith(verdict.reason)
