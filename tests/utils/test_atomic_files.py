@@ -21,6 +21,7 @@ from sklearn_diffake.utils._atomic_files import (
     check_output,
     check_writable,
     errors_with_path,
+    line_file,
     private_folder,
 )
 
@@ -304,3 +305,29 @@ def test_every_file_of_the_package_is_written_in_one_place():
         for name in writes_of(path)
     }
     assert found == OWN_WAY
+
+
+def test_lines_stay_when_the_work_is_interrupted(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text("old")
+
+    def work():
+        with line_file(path) as write:
+            write("one")
+            assert path.read_text() == "one\n"
+            write("two")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_lines_replace_no_input(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="it is the input"), line_file(path, inputs=[path]):
+        pass
+    assert path.read_text() == "precious"
+    with line_file(os.devnull) as write:
+        write("nothing")
