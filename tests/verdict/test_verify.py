@@ -547,3 +547,17 @@ def test_unfitted_models_raise(photos):
 
     with pytest.raises(NotFittedError):
         verify(photos[0], photos[1], model=make_model())
+
+
+@pytest.mark.filterwarnings("ignore:.*the video is damaged")
+def test_frames_that_cannot_be_decoded_are_counted(model, photos, clip, tmp_path):
+    content = bytearray(Path(clip).read_bytes())
+    start = content.find(b"mdat") + 4
+    middle = start + (len(content) - start) // 3
+    content[middle : middle + 4000] = bytes(4000)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(content)
+    verdict = verify(photos[0], damaged, model=model, n_frames=12)
+    (message,) = [w.message for w in verdict.warnings if w.code == "clip_partly_unusable"]
+    assert "the video is damaged" in message
+    assert verdict.n_probes < 12 or "decoded from damaged" in message
