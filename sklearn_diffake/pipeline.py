@@ -158,7 +158,7 @@ def make_difffake_pipeline(
         )
         crop = _crop_for(built)
         if crop is not None:
-            aligner.set_params(size=crop.size, margin=crop.margin)
+            aligner.set_params(**crop._asdict())
     if detector is None:
         detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
     differences = [PairDifference(o, normalize=normalize) for o in operators]
@@ -181,8 +181,7 @@ def _crop_for(embedders: Sequence[Any]) -> Crop | None:
     if not crops:
         return None
     widest = max(crops.values(), key=lambda crop: (crop.margin, crop.size))
-    others = {name: crop for name, crop in crops.items() if crop.margin != widest.margin}
-    if others:
+    if any(crop[1:] != widest[1:] for crop in crops.values()):
         wants = ", ".join(f"{name} margin={crop.margin:g}" for name, crop in crops.items())
         warn_caller(
             f"the embedders were trained on different crops ({wants}): faces are cut with margin="

@@ -71,14 +71,17 @@ class FaceEmbedder(  # type: ignore[call-arg]
         A ``.safetensors`` file with other weights for a torch backbone. Pickled checkpoints are
         not read.
 
-    mean, std : float or three floats, default=None
-        Normalization of RGB values in [0, 1], in place of the backbone's own. ``RECIPES`` holds
-        those of well-known networks.
+    mean : float or three floats, default=None
+        What is subtracted from RGB values in [0, 1], in place of the backbone's own. ``RECIPES``
+        holds the normalization of well-known networks.
+
+    std : float or three floats, default=None
+        What they are divided by then, likewise.
 
     input_size : int or (height, width), default=None
         Size to which crops are resized, in pixels, in place of the backbone's own.
 
-    crop : (size, margin), default=None
+    crop : (size, margin) or (size, margin, landmarks), default=None
         Of the `FaceAligner` whose crops the network was trained on, in place of the backbone's own.
         Crops are taken as they are given; :func:`~sklearn_diffake.make_difffake_pipeline` makes
         its aligner by it.
@@ -116,8 +119,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
     ----------
     backbone_info_ : dict
         What the backbone declares: `name`, `input_size` (height, width), `mean` and `std` (of
-        values in [0, 1]), `width` of the embedding, `license` of the weights, `crop` (`size` and
-        `margin` of `FaceAligner`, or None), `mirror`, `fingerprint`.
+        values in [0, 1]), `width` of the embedding, `license` of the weights, `crop` (`size`,
+        `margin` and `landmarks` of `FaceAligner`, or None), `mirror`, `fingerprint`.
 
     fingerprint_ : str
         Identifies weights, normalization and mirroring; an embedder that was saved refuses to go
@@ -173,7 +176,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         mean: Any = None,
         std: Any = None,
         input_size: int | tuple[int, int] | None = None,
-        crop: tuple[int, float] | None = None,
+        crop: Any = None,
         mirror: bool = False,
         device: str = "auto",
         batch_size: int = 32,

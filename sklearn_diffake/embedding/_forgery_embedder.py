@@ -188,7 +188,11 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
     """
 
     _parameter_constraints: dict[str, Any] = {
-        **FaceEmbedder._parameter_constraints,
+        **{
+            name: allowed
+            for name, allowed in FaceEmbedder._parameter_constraints.items()
+            if name not in ("mean", "std", "crop", "mirror")
+        },
         "backbone": [str, os.PathLike],
         "techniques": [None, str, list, tuple, dict],
         "landmarks": [StrOptions({"mean-shape", "dlib"})],

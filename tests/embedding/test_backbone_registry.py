@@ -88,6 +88,12 @@ def test_the_pipeline_cuts_the_crop_of_its_backbone(embedder, size, margin):
     assert (aligner.size, aligner.margin) == (size, margin)
 
 
+def test_landmarks_of_a_crop_reach_the_aligner():
+    points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+    pipe = make_difffake_pipeline(FaceEmbedder("face.onnx", crop=(112, 0.0, points)))
+    assert pipe["align"].landmarks == points
+
+
 def test_embedders_that_want_different_crops_warn():
     with pytest.warns(UserWarning, match=r"different crops \(facenet-vggface2 margin=0, dlib"):
         pipe = make_difffake_pipeline(["facenet-vggface2", "dlib-resnet"])

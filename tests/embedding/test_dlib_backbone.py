@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from image_helpers import faces
+from PIL import Image
 
 from sklearn_diffake import make_difffake_pipeline, persistence
 from sklearn_diffake.embedding import FaceEmbedder
@@ -34,36 +35,43 @@ def smooth(rng):
     return large[0].permute(1, 2, 0).clamp(0, 255).byte().numpy()
 
 
-def dlib_embeddings(crops):
-    """Embed crops by dlib itself; its chips are the squares that our network cuts out."""
+def dlib_embeddings(chips):
+    """Embed images of 150 pixels by dlib itself."""
     dlib = pytest.importorskip("dlib", reason="needs the extra 'dlib'")
     model = dlib.face_recognition_model_v1(str(dlib_resnet_file()))
-    square = _dlib_network.crop_and_network()[0]
-    with torch.inference_mode():
-        chips = square(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
-    chips = chips.round().clamp(0, 255).byte()
-    images = [np.ascontiguousarray(chip) for chip in chips.permute(0, 2, 3, 1).numpy()]
-    return chips, np.array(model.compute_face_descriptor(images))
+    return np.array(model.compute_face_descriptor([np.ascontiguousarray(chip) for chip in chips]))
 
 
-@pytest.mark.parametrize("n", [6, pytest.param(200, marks=pytest.mark.slow)])
-def test_equal_to_dlib(n):
-    """dlib takes chips in whole grey levels: the network is compared on those, to 1e-5."""
-    rng = np.random.default_rng(1)
-    chips, expected = dlib_embeddings(np.stack([smooth(rng) for _ in range(n)]))
-    found = FaceEmbedder("dlib-resnet", device="cpu").fit(chips[:1].permute(0, 2, 3, 1).numpy())
-    backbone = found.find_backbone()
-    mean, std = (255 * torch.tensor(v).view(3, 1, 1) for v in (backbone.mean, backbone.std))
+def check_equal_to_dlib(chips):
+    backbone = FaceEmbedder("dlib-resnet", device="cpu").fit(chips[:1]).find_backbone()
+    mean, std = (255 * torch.tensor(v) for v in (backbone.mean, backbone.std))
+    x = (torch.from_numpy(chips).float() - mean) / std
     with torch.inference_mode():
-        embeddings = backbone.module[1]((chips.float() - mean) / std).numpy()
-    np.testing.assert_allclose(embeddings, expected, atol=1e-5)
+        embeddings = backbone.module[1](x.permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(embeddings, dlib_embeddings(chips), atol=1e-5)
+
+
+def test_equal_to_dlib(crops):
+    check_equal_to_dlib(crops[:, 5:155, 5:155])
+
+
+@pytest.mark.slow
+def test_equal_to_dlib_on_two_hundred_real_crops(shared_data):
+    files = sorted((shared_data / "data" / "dfdc_crops").glob("*/*/*.jpg"))[::25][:200]
+    images = [Image.open(file).resize((150, 150)) for file in files]
+    assert len(images) == 200
+    check_equal_to_dlib(np.stack([np.asarray(image) for image in images]))
 
 
 def test_crops_of_the_aligner_lead_to_the_embeddings_of_dlib(crops):
-    _, expected = dlib_embeddings(crops)
+    """But for rounding: dlib takes chips in whole gray levels."""
+    square = _dlib_network.crop_and_network()[0]
+    with torch.inference_mode():
+        chips = square(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
+    expected = dlib_embeddings(chips.round().byte().permute(0, 2, 3, 1).numpy())
     embedder = FaceEmbedder("dlib-resnet", device="cpu")
-    np.testing.assert_allclose(embedder.fit_transform(crops), expected, atol=2e-3)  # rounding
-    assert embedder.backbone_info_["crop"] == {"size": 160, "margin": 0.2}
+    np.testing.assert_allclose(embedder.fit_transform(crops), expected, atol=2e-3)
+    assert embedder.backbone_info_["crop"] == {"size": 160, "margin": 0.2, "landmarks": None}
 
 
 def test_half_formats_are_near(crops):

@@ -19,6 +19,7 @@ from sklearn_diffake.embedding import RECIPES, FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.embedding.backbones._functions import reference_of
 
 CROPS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
+ARCFACE = {"size": 112, "margin": 0.0, "landmarks": None}
 MEANS = CROPS.mean(axis=(1, 2)) / 255
 
 
@@ -55,7 +56,8 @@ def test_what_is_given_is_as_if_it_were_declared(tmp_path):
         ({"mean": [0.5, 0.5]}, "three numbers each"),
         ({"input_size": (8, 8, 8)}, r"FaceEmbedder got input_size=\(8, 8, 8\)"),
         ({"crop": (112,)}, r"FaceEmbedder got crop=\(112,\), expected \(size, margin\)"),
-        ({"crop": (112, 9)}, "expected .size, margin. of FaceAligner"),
+        ({"crop": (112, 9)}, "expected .size, margin. or"),
+        ({"crop": (112, 0, [(0.3, 0.4)])}, "expected .size, margin. or"),
     ],
 )
 def test_parameters_out_of_range(parameters, message):
@@ -104,9 +106,9 @@ def test_a_backbone_that_declares_nothing_warns_at_every_fit(tmp_path):
 
 def test_crop_in_metadata_and_parameter(tmp_path):
     path = write(tmp_path / "net.onnx", crop="[112, 0.1]")
-    assert FaceEmbedder(path).fit(CROPS).backbone_info_["crop"] == {"size": 112, "margin": 0.1}
+    assert FaceEmbedder(path).fit(CROPS).backbone_info_["crop"] == dict(ARCFACE, margin=0.1)
     own = FaceEmbedder(path, crop=(128, 0)).fit(CROPS)
-    assert own.backbone_info_["crop"] == {"size": 128, "margin": 0.0}
+    assert own.backbone_info_["crop"] == dict(ARCFACE, size=128)
     with pytest.raises(ValueError, match=r"net.onnx' declares crop='wide'"):
         embed(write(tmp_path / "net.onnx", crop="wide"))
 

@@ -104,17 +104,20 @@ def square(declared: Any, subject: str) -> tuple[int, int]:
 
 
 def checked_crop(declared: Any, subject: str) -> Crop | None:
-    """Return a crop that may be given as a pair (size, margin)."""
+    """Return a crop that may be given as (size, margin) or (size, margin, landmarks)."""
     if declared is None:
         return None
     try:
-        size, margin = declared
-        crop = Crop(operator.index(size), float(margin))
+        size, margin, *landmarks = declared
+        points = (tuple((float(x), float(y)) for x, y in points) for points in landmarks)
+        crop = Crop(operator.index(size), float(margin), *points)
     except (TypeError, ValueError):
         crop = Crop(0, 0.0)
-    if crop.size < 8 or not -0.45 <= crop.margin <= 5:  # as FaceAligner takes them
+    has_points = crop.landmarks is None or len(crop.landmarks) == 5
+    if crop.size < 8 or not -0.45 <= crop.margin <= 5 or not has_points:
         raise ValueError(
-            f"{subject} crop={declared!r}, expected (size, margin) of FaceAligner, such as (112, 0)"
+            f"{subject} crop={declared!r}, expected (size, margin) or (size, margin, landmarks) of "
+            "FaceAligner, such as (112, 0)"
         )
     return crop
 

@@ -27,10 +27,14 @@ class Crop(NamedTuple):
         Side in pixels.
     margin : float
         Room around the ArcFace crop on each side, as a fraction of its side.
+    landmarks : tuple of five (x, y), or None
+        Where the five landmarks lie in the crop without margin, as fractions of its side; None is
+        the ArcFace crop.
     """
 
     size: int
     margin: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclass(frozen=True)
