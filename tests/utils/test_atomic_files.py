@@ -276,10 +276,9 @@ PACKAGE = Path(sklearn_diffake.__file__).parent
 OWN_WAY = {  # each with its reason
     ("utils/_atomic_files.py", "open"),  # it is the one place
     ("utils/_atomic_files.py", "mkdir"),
-    (
-        "embedding/backbones/_onnx_runtime.py",
-        "copyfile",
-    ),  # into the temporary folder of `persistence.save`
+    # into the temporary folder of `persistence.save`
+    ("embedding/backbones/_onnx_runtime.py", "copyfile"),
+    ("verdict/_sides.py", "open"),  # content of a clip, which FFmpeg takes as a file, for so long
     ("datasets/_frames.py", "mkdir"),  # with the mode 0700, in a folder that is private
 }
 
