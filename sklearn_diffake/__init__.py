@@ -30,12 +30,16 @@ _SUBPACKAGES = (
 )
 _FUNCTIONS = {
     "PairScores": "pipeline",
+    "Reference": "verdict",
+    "Verdict": "verdict",
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
     "recalibrate": "verdict",
     "score_in_batches": "pipeline",
     "score_pairs": "pipeline",
     "show_versions": "_versions",
+    "verify": "verdict",
+    "verify_many": "verdict",
 }
 
 __all__ = ["__version__", *_FUNCTIONS]

@@ -409,11 +409,6 @@ def load_default() -> Pipeline:
         Ready to score pairs of photographs. What it was fitted on, how well it does and where
         it fails is said in its model card, ``sklearn_diffake/data/default.md``.
 
-    Raises
-    ------
-    ImportError
-        If the extra ``timm``, which carries the weights of its backbone, is not installed.
-
     See Also
     --------
     make_difffake_pipeline : Builds one to fit on pairs of your own.

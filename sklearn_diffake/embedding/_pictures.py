@@ -27,17 +27,33 @@ def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
     pooled = np.empty((table.n_templates, embeddings.shape[1]), dtype=embeddings.dtype)
     pooled[:n_sources] = embeddings
     for number in range(n_sources, table.n_templates):
-        rows = embeddings[table.template(number)].astype(np.float64)
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if not len(rows):
-            pooled[number] = np.nan
-        elif rows.shape[1] == 1:
-            pooled[number] = rows.mean(axis=0)
-        else:
-            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-            units = rows / np.where(lengths == 0, 1, lengths)
-            pooled[number] = units.mean(axis=0) * lengths.mean()
+        pooled[number] = pool_embeddings(embeddings[table.template(number)])
     return pooled
+
+
+def pool_embeddings(embeddings: np.ndarray) -> np.ndarray:
+    """Return one embedding for several of one person.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (m, d), float
+
+    Returns
+    -------
+    ndarray of shape (d,), float64
+        The mean of the unit vectors, times the mean of the lengths; for ``d == 1``, where a unit
+        vector would only say the sign, the plain mean. Rows with NaN or infinity are left out;
+        NaN if none remains.
+    """
+    rows = embeddings.astype(np.float64)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not len(rows):
+        return np.full(rows.shape[1], np.nan)
+    if rows.shape[1] == 1:
+        return np.asarray(rows.mean(axis=0))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    units = rows / np.where(lengths == 0, 1, lengths)
+    return np.asarray(units.mean(axis=0) * lengths.mean())
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
-from ._aligned import AlignedFaces
+from ._aligned import AlignedFaces, VideoDamage
 from ._cells import Alignment
 from ._finding import FaceFinder
 
@@ -229,7 +229,9 @@ class FaceAligner(
         self._check_select(image_table(X, templates=True))
         return self
 
-    def align(self, X: Any, *, errors: Literal["raise", "return"] = "raise") -> AlignedFaces:
+    def align(
+        self, X: Any, *, errors: Literal["raise", "return"] = "raise", opposite: Any = None
+    ) -> AlignedFaces:
         """Align faces, and report for each picture what was found.
 
         Parameters
@@ -240,6 +242,9 @@ class FaceAligner(
             With ``"return"``, a file that cannot be read, and a picture without a face where
             ``on_missing="raise"``, raises no error: it is left out as by ``on_missing="skip"``,
             and `AlignedFaces` has the reason.
+        opposite : ndarray of shape (k, d), default=None
+            With ``select="match"``, unit embeddings by `matcher` of the faces with which those of
+            each cell are compared; None compares the two cells of a pair with each other.
 
         Returns
         -------
@@ -252,9 +257,11 @@ class FaceAligner(
             If an image cannot be read, or has no face and ``on_missing="raise"``; the message
             names row, column and file.
         """
-        return self._align(X, errors)[0]
+        return self._align(X, errors, opposite)[0]
 
-    def _align(self, X: Any, errors: Literal["raise", "return"]) -> tuple[AlignedFaces, Alignment]:
+    def _align(
+        self, X: Any, errors: Literal["raise", "return"], opposite: Any = None
+    ) -> tuple[AlignedFaces, Alignment]:
         self._validate_params()
         if errors not in ("raise", "return"):
             raise ValueError(f'errors={errors!r}, expected "raise" or "return"')
@@ -263,7 +270,8 @@ class FaceAligner(
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            results = self._engine(table.is_pairs)(table, bar, errors=errors)
+            damages: dict[str, VideoDamage] = {}
+            results = self._engine(table.is_pairs, damages)(table, bar, errors=errors)
         on_missing = self.on_missing
         if errors == "return" and on_missing == "raise":
             on_missing = "skip"
@@ -276,8 +284,9 @@ class FaceAligner(
             matcher=self.matcher,
             crop_of=self._target,
             size=self.size,
+            opposite=opposite,
         )
-        faces = alignment.assemble(shared=self.shared)
+        faces = alignment.assemble(shared=self.shared, damages=damages)
         self._tell(faces, results)
         alignment.report_missing()
         return faces, alignment

@@ -14,7 +14,7 @@ from ..images.errors import ImageError
 from ..images.missing import MissingFace
 from ..images.results import Results
 from ..images.table import ImageTable
-from ._aligned import AlignedFaces
+from ._aligned import AlignedFaces, VideoDamage
 from ._matching import Candidates, Match, embed_crops, match_faces
 from ._stored_faces import NO_FACE, PictureFaces, crop_matrix
 
@@ -68,6 +68,9 @@ class Alignment:
         Where the landmarks of a crop are.
     size : int
         Side of the crop.
+    opposite : ndarray of shape (k, d), default=None
+        Unit embeddings of the faces with which those of every cell are compared, instead of with
+        those of the other cell.
     """
 
     def __init__(
@@ -81,10 +84,11 @@ class Alignment:
         matcher: Any,
         crop_of: np.ndarray,
         size: int,
+        opposite: NDArray[np.float64] | None = None,
     ) -> None:
         self.table, self.results, self.chosen = table, results, chosen
         self.on_missing, self.select, self.matcher = on_missing, select, matcher
-        self.crop_of, self.size = crop_of, size
+        self.crop_of, self.size, self.opposite = crop_of, size, opposite
         self.pictures: list[_Picture] = []
         self.of_source = [self._list_pictures(i) for i in range(len(table.sources))]
         self.choices: dict[_Choice, int] = {}  # -> number, in the order of appearance
@@ -106,13 +110,15 @@ class Alignment:
             self.pictures.append(_Picture(source, -1, np.nan, faces, reason))
         return list(range(first, len(self.pictures)))
 
-    def assemble(self, *, shared: bool) -> AlignedFaces:
+    def assemble(self, *, shared: bool, damages: dict[str, VideoDamage]) -> AlignedFaces:
         """Choose the faces, and put them together.
 
         Parameters
         ----------
         shared : bool
             Whether cells with the same picture hold the same crop.
+        damages : dict of str to VideoDamage
+            Of the damaged videos.
 
         Returns
         -------
@@ -127,7 +133,7 @@ class Alignment:
         cells = self._choose_all()
         lines = _Lines(self, cells)
         crops = self._crops(cells, shared)
-        return AlignedFaces(crops, self._count(), **lines.arrays())
+        return AlignedFaces(crops, self._count(), damages=damages, **lines.arrays())
 
     def _count(self) -> dict[str, int]:
         n_faces = [0 if p.faces is None else p.faces.n_faces for p in self.pictures]
@@ -141,7 +147,7 @@ class Alignment:
     def _choose_all(self) -> list[NDArray[np.intp]]:
         """Return the numbers of the choices of every cell, in the order of rows and columns."""
         if self.select == "match":
-            return self._match_all()
+            return self._match_all() if self.opposite is None else self._match_opposite()
         known: dict[int, NDArray[np.intp]] = {}
         cells = []
         for template in self.table.index.ravel().tolist():
@@ -202,6 +208,28 @@ class Alignment:
                 for cell, matched in zip(members[pair], matches, strict=True)
             ]
         return [cell for pair in self.table.index.tolist() for cell in known[tuple(pair)]]
+
+    def _match_opposite(self) -> list[NDArray[np.intp]]:
+        """Choose the faces of every cell that are most like given ones."""
+        cells = [self._members(template) for template in self.table.index.ravel().tolist()]
+        unclear = [cell for cell in cells if self._is_unclear([cell])]
+        embeddings = self._embed(sorted({i for cell in unclear for i in cell}))
+        numbers = []
+        for cell in cells:
+            matches: dict[int, Match] = {}
+            if self._is_unclear([cell]):
+                found = match_faces([self._given(), self._candidates(cell, embeddings)])[1]
+                matches = {cell[match.picture]: match for match in found}
+            numbers.append(self._numbers(self._choose(cell, matches)))
+        return numbers
+
+    def _given(self) -> Candidates:
+        """Return the faces with which all others are compared, each in a picture of its own."""
+        assert self.opposite is not None
+        n = len(self.opposite)
+        numbers = np.arange(n, dtype=np.intp)
+        contents = np.full(n, -1, dtype=np.intp)  # no hash is -1: they equal no picture
+        return Candidates(numbers, np.zeros(n, np.intp), self.opposite, np.ones(n), contents)
 
     def _is_unclear(self, cells: Sequence[Sequence[int]]) -> bool:
         """Whether faces must be compared: a picture shows several, and both cells have one."""

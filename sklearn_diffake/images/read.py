@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
+import io
 import itertools
 import os
 import time
@@ -36,9 +37,10 @@ def read_image(source: Any) -> np.ndarray:
 
     Parameters
     ----------
-    source : str, Path, PIL.Image.Image or ndarray
-        A file in a raster format, a PIL image of any mode, or an array of shape (H, W),
-        (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA: integers in 0..255 or floats in [0, 1].
+    source : str, Path, bytes, PIL.Image.Image or ndarray
+        A file in a raster format, the content of one, a PIL image of any mode, or an array of
+        shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA: integers in 0..255 or floats in
+        [0, 1].
         What a file is, is decided by its content. The EXIF orientation (tag 274) is applied, an
         embedded ICC profile is converted to sRGB (a corrupt one is ignored), transparency is
         shown on white, 16 bits are scaled to 8. HEIC is read where the opener of pillow-heif is
@@ -68,13 +70,15 @@ def read_image(source: Any) -> np.ndarray:
 
     if isinstance(source, (str, os.PathLike)):
         return _read_file(os.fspath(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _read_content(bytes(source))
     if isinstance(source, Image.Image):
         with _clear_errors():
             return _from_pil(source)
     if hasattr(source, "__array__") and np.ndim(source) >= 2:
         return rgb_array(np.asarray(source))
     raise ImageError(
-        "expected a path, a PIL image or an array of shape (H, W, 3), "
+        "expected a path, bytes, a PIL image or an array of shape (H, W, 3), "
         f"got {type(source).__name__} {str(source)[:60]!r}"
     )
 
@@ -122,6 +126,17 @@ def _read_file(path: str) -> np.ndarray:
         where = _nearest(path) if content.kind == "missing" else ""
         raise ImageError(content.describe() + where)
     with _clear_errors(content.name), Image.open(path, formats=pillow_formats()) as image:
+        return _from_pil(image)
+
+
+def _read_content(content: bytes) -> np.ndarray:
+    from PIL import Image
+
+    kind = file_format(content)
+    if not kind.is_image:
+        raise ImageError(kind.describe())
+    file = io.BytesIO(content)
+    with _clear_errors(kind.name), Image.open(file, formats=pillow_formats()) as image:
         return _from_pil(image)
 
 

@@ -189,6 +189,38 @@ def find_pair_columns(names: Sequence[Any]) -> tuple[int, int]:
     return 0, 1
 
 
+def pair_rows(X: Any) -> Iterable[Any]:
+    """Return the rows of a table of pairs, one by one, without a look at their cells.
+
+    Parameters
+    ----------
+    X : DataFrame or iterable
+        A DataFrame (pandas, polars or arrow) with the columns ``reference`` and ``probe``, or with
+        two columns; or anything that yields rows.
+
+    Returns
+    -------
+    iterable
+        Of tuples (reference, probe); or X itself, if it is no DataFrame.
+
+    Raises
+    ------
+    ImageError
+        If it is a DataFrame without these columns.
+    TypeError
+        If it cannot be iterated over.
+    """
+    try:
+        frame = nw.from_native(X, eager_only=True, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ImageError(f"X is a DataFrame whose columns share a name: {error}") from error
+    if isinstance(frame, nw.DataFrame):
+        return _frame_rows(frame)
+    if isinstance(X, (str, bytes, os.PathLike)) or not isinstance(X, Iterable):
+        raise TypeError(f"pairs: expected rows of two, got a {type(X).__name__}; {ONE_PAIR}")
+    return X
+
+
 class _Builder:
     """Lists every source and every template once, in the order in which they appear."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..utils._extras import import_extra
 from ._photo import ExplainedPhoto, lay_over
 
-# Okabe and Ito's colours, told apart by colour-blind people, and by brightness on gray.
+# Okabe and Ito's colors, which color-blind people tell apart; in grays an outline does that.
 AGAINST, IN_FAVOUR = "#D55E00", "#0072B2"
 _ROOM = 0.08  # shown around the crop, as a share of its side
 _DPI = 100

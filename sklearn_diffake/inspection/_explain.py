@@ -18,7 +18,7 @@ from ..utils._numbers import significant
 from ..utils._progress import progress_bar
 from ._contributions import Contribution, contributions
 from ._nearest import NearestGenuine, known_genuine
-from ._occlusion import grid_side, occlusion_maps
+from ._occlusion import PATCHES, STRIDE, grid_side, occlusion_maps
 from ._parts import Parts, pair_table, take_apart, threshold_of
 from ._photo import ExplainedPhoto, read_pair
 from ._provenance import provenance_of
@@ -156,8 +156,8 @@ def explain_pair(
     probe: Any,
     *,
     method: str | Sequence[str] | None = None,
-    patch: float | Sequence[float] = (0.15, 0.225),
-    stride: float = 0.75,
+    patch: float | Sequence[float] = PATCHES,
+    stride: float = STRIDE,
     fill: str = "mean",
     n_smooth: int = 4,
     noise: float = 0.03,

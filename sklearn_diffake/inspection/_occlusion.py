@@ -13,6 +13,8 @@ Map = NDArray[np.float64]
 
 #: The maps that `occlusion_maps` makes.
 METHODS = ("joint occlusion", "occlusion")
+#: Sides of the squares that are hidden, and their step, as fractions of the crop and of a square.
+PATCHES, STRIDE = (0.15, 0.225), 0.75
 _MEMORY = 128 * 2**20  # bytes of hidden crops held at a time
 _BLUR = 0.5  # sigma of the fill "blur", as a share of the patch
 

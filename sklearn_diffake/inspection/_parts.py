@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..embedding import FaceEmbedder
 from ..faces import FaceAligner
+from ..images.table import image_table
 
 Image = NDArray[np.uint8]
 Rows = NDArray[np.float64]
@@ -46,6 +47,26 @@ class Branch:
         made = transformed(self.tail, embeddings)
         return made if self.weight == 1.0 else made * self.weight
 
+    def embed_each(self, crops: Sequence[Image]) -> tuple[NDArray, dict[int, str]]:
+        """Embed crops one by one, whatever becomes of the others.
+
+        Parameters
+        ----------
+        crops : sequence of n ndarrays of shape (H, W, 3), uint8
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n, d), float32
+        reasons : dict of int to str
+            Why a crop has none, by its position.
+        """
+        table = image_table(list(crops))
+        results = self.embedder._embed_pictures(table, errors="return")
+        failed = {source: error.message for source, error in results.errors.items()}
+        results.values[list(failed)] = np.nan
+        reasons = {i: failed[k] for i, k in enumerate(table.index.tolist()) if k in failed}
+        return results.values[table.index], reasons
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -72,6 +93,12 @@ class Parts:
     def detector(self) -> Any:
         """The last step."""
         return self.rest[-1]
+
+    def without_stores(self) -> Parts:
+        """Return a copy whose embedders keep nothing: for crops that are no photographs."""
+        rest = [_silent(step, stores=False) for step in self.rest]
+        branches = _branches(self.branches[0].name, rest[0]) if self.branches else []
+        return replace(self, rest=rest, branches=branches, head=rest[1:] if branches else rest)
 
     def rows(self, pairs: Any) -> Any:
         """Turn a table of pairs of crops into what the detector is given."""

@@ -33,12 +33,10 @@ def provenance_of(
         name, fingerprint of the weights and license; `photographs`, with name, width, height and a
         digest of the pixels; `settings`.
     """
-    from .. import __version__
-
     steps = [parts.aligner] if parts.aligner is not None else []
     steps += parts.rest
     return {
-        "versions": {"sklearn-diffake": __version__, **_versions()},
+        "versions": package_versions(),
         "steps": [type(step).__name__ for step in steps],
         "networks": [
             {
@@ -62,9 +60,11 @@ def provenance_of(
     }
 
 
-def _versions() -> dict[str, str]:
-    """Return the versions of those packages that are installed."""
-    found = {}
+def package_versions() -> dict[str, str]:
+    """Return the version of sklearn-diffake, and of those packages that are installed."""
+    from .. import __version__
+
+    found = {"sklearn-diffake": __version__}
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -28,7 +28,7 @@ MAPS = {
     ),
     "gradient": (
         "Sensitivity",
-        "Orange: where small changes of colour move the score most, up or down.",
+        "Orange: where small changes of color move the score most, up or down.",
     ),
 }
 CAUTION = (

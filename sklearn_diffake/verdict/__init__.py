@@ -1,7 +1,9 @@
 """Verdicts: from reference and probe images to an outcome with its evidence."""
 
 from ._calibration_report import CalibrationReport, CategoryCalibration
+from ._gates import Gates
 from ._recalibrate import recalibrate
+from ._reference import Reference
 from ._verdict import (
     ClipEvidence,
     ErrorRate,
@@ -10,15 +12,20 @@ from ._verdict import (
     Verdict,
     VerdictWarning,
 )
+from ._verify import verify, verify_many
 
 __all__ = [
     "CalibrationReport",
     "CategoryCalibration",
     "ClipEvidence",
     "ErrorRate",
+    "Gates",
     "ImageEvidence",
     "ModelInfo",
+    "Reference",
     "Verdict",
     "VerdictWarning",
     "recalibrate",
+    "verify",
+    "verify_many",
 ]

@@ -208,20 +208,19 @@ def recalibrate(
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline, recalibrate
     >>> rng = np.random.default_rng(0)
-    >>> head = make_difffake_pipeline()[2:].fit(rng.normal(size=(200, 2, 8)))
+    >>> head = make_difffake_pipeline(random_state=0)[2:].fit(rng.normal(size=(200, 2, 8)))
     >>> mine, person = rng.normal(size=(300, 2, 8)), np.repeat(np.arange(150), 2)
     >>> calibrated, report = recalibrate(head, mine, person, target_bpcer=0.1, return_report=True)
     >>> calibrated[-1].n_calibration_
     150
     >>> print(report)
     references  probes  people  pairs  threshold  level     true BPCER
-             1       1     150    300     -8.278    0.1  5.7% to 15.2%
+             1       1     150    300     -6.973    0.1  5.7% to 15.2%
     with 150 people, the true BPCER of the threshold lies between 5.7% and 15.2% in 95 of 100
     calibrations (target 10.0%), for genuine pairs like these
     """
     model = getattr(model, "best_estimator_", model)
-    bare = not isinstance(model, Pipeline)
-    pipeline = Pipeline([("detect", model)]) if bare else model
+    pipeline = model if isinstance(model, Pipeline) else Pipeline([("detect", model)])
     parts = take_apart(pipeline, stores=True)
     target = target_of(parts.detector) if target_bpcer is None else float(target_bpcer)
     rows = np.flatnonzero(genuine_mask(y, _num_samples(pairs)))
@@ -250,7 +249,7 @@ def recalibrate(
         warn_caller(message)
     if verbose > 1:
         print(report)
-    calibrated = detector if bare else _with_last_step(pipeline, detector)
+    calibrated = with_last_step(model, detector)
     return (calibrated, report) if return_report else calibrated
 
 
@@ -451,9 +450,23 @@ def _warn_of_left_out(evidence: _Evidence, n_rows: int) -> None:
         warn_caller(f"{len(pictures)} pictures are left out of templates: {shown}{more}")
 
 
-def _with_last_step(pipeline: Pipeline, detector: Any) -> Pipeline:
-    """Return a copy of a pipeline with another last step."""
-    name = pipeline.steps[-1][0]
-    calibrated = copy.copy(pipeline)
-    calibrated.steps = [*copy.deepcopy(pipeline.steps[:-1]), (name, detector)]
-    return calibrated
+def with_last_step(model: Any, calibrated: Any) -> Any:
+    """Return a copy of a fitted model with the last step of another one.
+
+    Parameters
+    ----------
+    model : Pipeline, search or detector
+    calibrated : Pipeline or detector
+        What `recalibrate` made of `model`, or of a copy with other settings.
+
+    Returns
+    -------
+    as `calibrated`
+    """
+    model = getattr(model, "best_estimator_", model)
+    if not isinstance(model, Pipeline):
+        return calibrated
+    detector = calibrated[-1] if isinstance(calibrated, Pipeline) else calibrated
+    result = copy.copy(model)
+    result.steps = [*copy.deepcopy(model.steps[:-1]), (model.steps[-1][0], detector)]
+    return result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from ..utils._json import json_text
@@ -201,6 +202,10 @@ class Verdict:
         If the probe holds a clip.
     model : ModelInfo or None
     mode : {"reference", "same-video"}
+
+    See Also
+    --------
+    sklearn_diffake.verify : Makes verdicts.
     """
 
     outcome: Outcome
@@ -218,10 +223,60 @@ class Verdict:
     model: ModelInfo | None = None
     mode: Mode = "reference"
 
+    _material: Any = field(default=None, repr=False, compare=False)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields as plain values."""
-        return asdict(self)
+        """Return all fields as plain values.
+
+        Returns
+        -------
+        dict
+            Of dicts, lists, texts, numbers and None.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name[0] != "_"}
+        return {name: _plain(value) for name, value in values.items()}
 
     def to_json(self) -> str:
-        """Return all fields as JSON; a number that is not finite becomes null."""
+        """Return all fields as JSON; a number that is not finite becomes null.
+
+        Returns
+        -------
+        str
+            One line.
+        """
         return json_text(self.to_dict())
+
+    def report(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write a page that shows what was compared, the outcome, and why.
+
+        Parameters
+        ----------
+        path : str or Path
+            An HTML file, replaced whole or not at all.
+        **options
+            As for `write_verdict_report`: `command`, `case`, `maps`.
+
+        Raises
+        ------
+        ValueError
+            If the verdict was unpickled, and so has no pictures.
+        """
+        from ._report import write_verdict_report
+
+        write_verdict_report(self, path, **options)
+
+    def _repr_html_(self) -> str:
+        from ._notebook import verdict_html
+
+        return verdict_html(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave pictures and model behind: a verdict travels as its fields."""
+        return {**vars(self), "_material": None}
+
+
+def _plain(value: Any) -> Any:
+    """Turn dataclasses and tuples into dicts and lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

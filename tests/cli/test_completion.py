@@ -48,12 +48,12 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 def test_bash_completes_commands(complete):
-    assert complete("") >= {"fit", "score", "compare", "benchmark", "demo"}
+    assert complete("") >= {"fit", "score", "compare", "calibrate", "benchmark", "demo"}
     assert complete("co") == {"compare"}
 
 
 def test_bash_completes_options_of_a_command(complete):
-    assert complete("compare", "--re") == {"--report"}
+    assert complete("compare", "--rep") == {"--report"}
     assert complete("fit", "--com") == {"--components"}
     assert complete("fit", "pairs.csv", "--on-missing", "c") == {"crop"}
 

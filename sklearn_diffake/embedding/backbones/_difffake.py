@@ -66,7 +66,6 @@ def _register(name: str, purpose: str, width: int, size: int, n_parameters: int)
             weights="in this package",
             offline=True,
             build=shipped_backbone,
-            requires=("timm",),
             width=width,
             input_size=(size, size),
             mean=EFFICIENTNET_LITE0.mean,

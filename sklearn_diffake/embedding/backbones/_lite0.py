@@ -31,9 +31,9 @@ def _build(name: str, weights: Any) -> Any:
 
 def lite0_module() -> Any:
     """Make EfficientNet-Lite0 without classifier; its weights are still random."""
-    from ._timm import import_timm
+    from ._lite0_network import EfficientNetLite0
 
-    return import_timm().create_model("tf_efficientnet_lite0", num_classes=0)
+    return EfficientNetLite0()
 
 
 def _tensors_of_package() -> tuple[list[Any], str]:

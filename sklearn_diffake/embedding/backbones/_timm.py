@@ -49,7 +49,7 @@ def import_timm() -> Any:
     from ...utils._torchvision import import_torchvision
 
     import_torchvision()
-    return import_extra("timm", "timm", "The networks of timm and of this package")
+    return import_extra("timm", "timm", "The networks of timm")
 
 
 register(

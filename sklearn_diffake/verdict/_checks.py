@@ -1,0 +1,129 @@
+"""What the images of a verdict give reason to be careful of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ._gates import Gates
+from ._model import JudgingModel
+from ._templates import Template
+from ._verdict import ImageEvidence, VerdictWarning
+from ._warnings import make_warning
+
+
+def warnings_of(
+    model: JudgingModel, reference: Template, probe: Template, gates: Gates
+) -> list[VerdictWarning]:
+    """Check the images of both sides.
+
+    Parameters
+    ----------
+    model : JudgingModel
+    reference, probe : Template
+    gates : Gates
+
+    Returns
+    -------
+    list of VerdictWarning
+    """
+    warnings = []
+    for name, template in (("reference", reference), ("probe", probe)):
+        found = [*_of_quality(template, gates), *_of_losses(template, gates)]
+        found += _of_choice(model, template)
+        warnings += [make_warning(code, f"{name}: {message}") for code, message in found]
+    if len(reference.used) < gates.min_references:
+        n = len(reference.used)
+        warnings.append(
+            make_warning(
+                "few_images",
+                f"the reference is {n} image{'s' * (n != 1)}; more of other occasions make fewer "
+                "errors",
+            )
+        )
+    return warnings + list(_of_identity(reference, probe))
+
+
+def _of_quality(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
+    """Compare the best image of a side with the limits."""
+    used = [image for image in template.images if image.used]
+    size, eyes = _best(used, "face_size"), _best(used, "eye_distance")
+    sharpness, brightness = _best(used, "sharpness"), _best(used, "brightness")
+    if size is not None and size < gates.min_face_size:
+        yield "small_face", f"the face has {size:.0f} pixels, {gates.min_face_size:g} are needed"
+    elif eyes is not None and eyes < gates.min_eye_distance:
+        yield (
+            "small_face",
+            f"the eyes are {eyes:.0f} pixels apart, {gates.min_eye_distance:g} are needed",
+        )
+    if sharpness is not None and sharpness < gates.min_sharpness:
+        yield "blurred", f"sharpness {sharpness:.3g}, the limit is {gates.min_sharpness:g}"
+    if brightness is not None and brightness < gates.min_brightness:
+        yield "low_light", f"brightness {brightness:.2f}, the limit is {gates.min_brightness:g}"
+    turns = [abs(image.yaw) for image in used if image.yaw is not None]
+    if turns and min(turns) > gates.max_yaw:
+        yield (
+            "extreme_pose",
+            f"the head is turned by about {min(turns):.0f} degrees, the limit is {gates.max_yaw:g}",
+        )
+
+
+def _best(images: Sequence[ImageEvidence], name: str) -> float | None:
+    values = [value for image in images if (value := getattr(image, name)) is not None]
+    return max(values, default=None)
+
+
+def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
+    """Report what was given and could not be used."""
+    if template.side is not None and (skipped := template.side.skipped):
+        yield "skipped_files", f"no pictures or videos: {_named(skipped)}"
+    pictures = [image for image in template.images if image.frame is None and not image.used]
+    if pictures:
+        names = [f"{image.path or 'a picture'} ({image.reason})" for image in pictures]
+        yield "unusable_images", f"left out: {_named(names)}"
+    for source in sorted(set(template.sources.tolist())):
+        frames = [
+            image
+            for image, number in zip(template.images, template.sources, strict=True)
+            if number == source and image.frame is not None
+        ]
+        n_used, name = sum(image.used for image in frames), _path_of(frames)
+        damage = template.damages.get(source)
+        n_frames = len(frames) + (damage.n_lost if damage else 0)
+        message = f"{n_used} of {n_frames} frames of {name} can be used"
+        if damage:
+            message += f"; {damage.description}"
+        if n_used < n_frames or damage:
+            yield "clip_partly_unusable", message
+        if n_used < gates.min_usable_fraction * n_frames:
+            yield "most_frames_unusable", message
+
+
+def _path_of(frames: Sequence[ImageEvidence]) -> str:
+    return (frames[0].path if frames else None) or "a clip"
+
+
+def _of_choice(model: JudgingModel, template: Template) -> Iterator[tuple[str, str]]:
+    several = [i for i in template.images if i.used and i.n_faces is not None and i.n_faces > 1]
+    if several and model.parts.aligner is not None:
+        n = len(several)
+        subject = f"{n} images show" if n > 1 else f"{several[0].path or 'an image'} shows"
+        yield (
+            "several_faces",
+            f"{subject} several faces; one was taken by select={model.parts.aligner.select!r}",
+        )
+
+
+def _of_identity(reference: Template, probe: Template) -> Iterator[VerdictWarning]:
+    """Find what is on both sides."""
+    if reference.files & probe.files:
+        yield make_warning("same_file", "one file is both reference and probe")
+    digests = set(reference.digests) - {None}
+    if any(digest in digests for digest in probe.digests):
+        yield make_warning(
+            "same_pixels", "reference and probe show the same pixels: a copy, not another picture"
+        )
+
+
+def _named(names: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

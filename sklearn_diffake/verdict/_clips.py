@@ -1,0 +1,178 @@
+"""The evidence of clips: windows of frames to be scored, and what their numbers say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..novelty._clip_evidence import (
+    ClipPValue,
+    combine,
+    fraction_below,
+    longest_interval,
+    most_windows,
+    windows_of,
+)
+from ._model import JudgingModel
+from ._templates import Template
+from ._verdict import ClipEvidence
+
+Positions = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipPlan:
+    """Which frames of a probe are judged together, decided before any score is known.
+
+    Attributes
+    ----------
+    clips : list of ndarray
+        Positions of the used frames of each clip that has two or more.
+    windows : list of ndarray
+        Positions of the frames of each window.
+    most : int
+        Windows that may be tested.
+    """
+
+    clips: list[Positions]
+    windows: list[Positions]
+    most: int
+
+
+def plan_clips(
+    model: JudgingModel, reference: Template, probe: Template, window: int | None
+) -> ClipPlan | None:
+    """Choose the windows of the clips of a probe.
+
+    Parameters
+    ----------
+    model : JudgingModel
+    reference, probe : Template
+    window : int or None
+        Frames of a window; longer ones are taken if the calibration allows fewer windows.
+
+    Returns
+    -------
+    ClipPlan or None
+        None if no clip has two usable frames.
+    """
+    used = probe.used
+    frames = [i for i in used.tolist() if probe.images[i].frame is not None]
+    numbers = probe.sources[frames]
+    positions = [np.array(frames, dtype=np.intp)[numbers == n] for n in np.unique(numbers)]
+    clips = [clip for clip in positions if len(clip) > 1]
+    if not clips:
+        return None
+    most = _most_windows(model, reference.n_sources, probe.n_sources)
+    each = most // len(clips)
+    limit = each if each > 1 else None  # without a limit they are shown, but not tested
+    windows = [
+        clip[first:stop]
+        for clip in clips
+        for first, stop in windows_of(len(clip), length=window, most=limit).tolist()
+    ]
+    return ClipPlan(clips, windows, most)
+
+
+def _most_windows(model: JudgingModel, k: int, m: int) -> int:
+    detector = model.conformal
+    if detector is None or not detector.category_scores_:  # "cv+" has no threshold of half a level
+        return 0
+    return most_windows(_category_n(model, k), detector.level_of(k, m))
+
+
+def _category_n(model: JudgingModel, k: int) -> int:
+    """Return the calibration people in the category of k references and one probe."""
+    detector = model.conformal
+    assert detector is not None
+    category = detector.category_of(k, 1)
+    position = np.flatnonzero((detector.categories_ == category).all(axis=1))[0]
+    return int(detector.category_n_[position])
+
+
+def combine_clip(
+    model: JudgingModel,
+    plan: ClipPlan,
+    n_sources: tuple[int, int],
+    p_whole: float,
+    window_p: Sequence[float],
+) -> ClipPValue:
+    """Combine the p-values of a whole clip and of its windows.
+
+    Parameters
+    ----------
+    model : JudgingModel
+        One with p-values.
+    plan : ClipPlan
+    n_sources : tuple of (int, int)
+        Reference and probe sources.
+    p_whole : float
+    window_p : sequence of float
+        One for each window.
+
+    Returns
+    -------
+    ClipPValue
+    """
+    assert model.conformal is not None
+    level = model.conformal.level_of(*n_sources)
+    tested = window_p if len(window_p) <= plan.most else []
+    return combine(p_whole, tested, _category_n(model, n_sources[0]), level)
+
+
+def describe_clip(
+    probe: Template,
+    plan: ClipPlan,
+    values: dict[int, float],
+    line: float,
+    window_values: Sequence[float],
+    combined: ClipPValue | None,
+    p_whole: float | None,
+) -> ClipEvidence:
+    """Put together what the frames of clips say.
+
+    Parameters
+    ----------
+    probe : Template
+    plan : ClipPlan
+    values : dict of int to float
+        P-value of each frame, by its position; scores, if the model gives no p-values.
+    line : float
+        Frames with at most this value are below.
+    window_values : sequence of float
+        The same of each window.
+    combined : ClipPValue or None
+    p_whole : float or None
+
+    Returns
+    -------
+    ClipEvidence
+    """
+    frames = np.concatenate(plan.clips)
+    runs = [
+        run
+        for clip in plan.clips
+        if (run := longest_interval([values[i] for i in clip], _times(probe, clip), line))
+    ]
+    worst = plan.windows[int(np.argmin(window_values))] if plan.windows else None
+    return ClipEvidence(
+        n_frames=len(frames),
+        fraction_below=fraction_below([values[i] for i in frames], line),
+        longest_interval=max(runs, key=lambda run: run[1] - run[0], default=None),
+        worst_window=None if worst is None else _span(probe, worst),
+        n_windows=len(plan.windows),
+        p_value_whole=p_whole,
+        p_value_worst_window=None if combined is None else combined.p_worst,
+    )
+
+
+def _times(probe: Template, positions: Positions) -> list[float]:
+    return [probe.images[i].time or 0.0 for i in positions.tolist()]
+
+
+def _span(probe: Template, positions: Positions) -> tuple[float, float]:
+    times = _times(probe, positions)
+    return times[0], times[-1]

@@ -1,0 +1,89 @@
+"""A fingerprint of a model: equal where scores and thresholds are."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import numbers
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from ..embedding import FaceEmbedder
+from ..faces import FaceAligner
+
+_COMPUTING = {
+    *("cache", "checkpoint_dir", "memory", "device", "n_jobs", "batch_size", "verbose"),
+    *("shared", "random_state", "n_frames", "on_missing", "counts_", "n_embedded_"),
+    *("_sklearn_output_config", "_metadata_request", "transform_input"),
+}
+_EMBEDDER = ("fingerprint_", "dtype", "pooling")
+
+
+def fingerprint_model(model: Any) -> str:
+    """Compute the SHA-256 of what decides scores and thresholds of a fitted model.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. It depends on classes, parameters, fitted arrays and the
+        fingerprints of networks; not on devices, threads, caches, seeds and paths.
+    """
+    digest = hashlib.sha256()
+    for chunk in _chunks(model, frozenset()):
+        digest.update(len(chunk).to_bytes(8, "big"))
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(value: Any, above: frozenset[int]) -> Iterator[bytes]:
+    """Yield bytes that decide a value; a value within itself is only named."""
+    if value is None or isinstance(value, (bool, str, bytes, numbers.Number, np.generic)):
+        plain = value.item() if isinstance(value, np.generic) else value
+        yield f"{type(plain).__name__}:{plain!r}".encode()
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        yield f"array:{value.dtype.str}:{value.shape}".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif id(value) in above:
+        yield b"cycle"
+    else:
+        yield from _container_chunks(value, above | {id(value)})
+
+
+def _container_chunks(value: Any, above: frozenset[int]) -> Iterator[bytes]:
+    if isinstance(value, (list, tuple, np.ndarray)):
+        yield f"sequence:{len(value)}".encode()
+        for item in value:
+            yield from _chunks(item, above)
+    elif isinstance(value, Mapping):
+        yield f"mapping:{len(value)}".encode()
+        for key in sorted(value, key=str):
+            yield str(key).encode()
+            yield from _chunks(value[key], above)
+    elif isinstance(value, (set, frozenset)):
+        yield repr(sorted(value, key=str)).encode()
+    elif isinstance(value, type) or inspect.isroutine(value):
+        yield f"{value.__module__}.{value.__qualname__}".encode()
+    else:
+        yield f"object:{type(value).__module__}.{type(value).__qualname__}".encode()
+        yield from _chunks(_state_of(value), above)
+
+
+def _state_of(item: Any) -> Any:
+    """Return what decides the results of an object, as plain as it comes."""
+    if isinstance(item, FaceEmbedder) and hasattr(item, "fingerprint_"):
+        return {name: getattr(item, name) for name in _EMBEDDER}
+    if not hasattr(item, "__dict__"):
+        state = item.__getstate__()
+        return repr(item) if state is None else state
+    state = {name: value for name, value in vars(item).items() if name not in _COMPUTING}
+    if isinstance(item, FaceAligner):
+        state["detector"] = f"mtcnn-{version('facenet-pytorch')}"
+    return state

@@ -1,0 +1,141 @@
+"""A fitted model, made ready to give verdicts, once."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..base import threshold_warning
+from ..faces import FaceAligner
+from ..inspection._parts import Parts, take_apart
+from ..novelty import ConformalDetector
+from ..persistence._parts import estimators
+from ._error_rates import error_rates_of, known_name
+from ._fingerprint import fingerprint_model
+from ._verdict import ModelInfo
+
+
+@dataclass(frozen=True, eq=False)
+class JudgingModel:
+    """A fitted model taken apart, and what verdicts say about it.
+
+    Attributes
+    ----------
+    parts : Parts
+    info : ModelInfo
+    few_pairs : str or None
+        What to warn of if its threshold rests on few pairs.
+    """
+
+    parts: Parts
+    info: ModelInfo
+    few_pairs: str | None
+
+    @property
+    def conformal(self) -> ConformalDetector | None:
+        """The detector if it gives p-values."""
+        detector = self.parts.detector
+        return detector if isinstance(detector, ConformalDetector) else None
+
+    @property
+    def matches(self) -> bool:
+        """Whether the face of a picture is chosen by comparison with the other side."""
+        aligner = self.parts.aligner
+        return aligner is not None and aligner.select == "match"
+
+    def aligner(self, n_frames: int) -> FaceAligner | None:
+        """Return a copy of the aligner that leaves out what it cannot use."""
+        if self.parts.aligner is None:
+            return None
+        aligner = copy.copy(self.parts.aligner)
+        aligner.n_frames, aligner.on_missing, aligner.shared = n_frames, "skip", True
+        return aligner
+
+
+_COUNTS = ("n_embedded_", "counts_")  # set by every call
+_lock = threading.RLock()
+_prepared: WeakKeyDictionary[Any, tuple[list[Any], JudgingModel]] = WeakKeyDictionary()
+
+
+def prepare_model(model: Any) -> JudgingModel:
+    """Take a model apart and fingerprint it, unless that is done already.
+
+    Parameters
+    ----------
+    model : Pipeline, search, str, Path or None
+        Fitted; a file that `persistence.save` wrote; None is the model of the package.
+
+    Returns
+    -------
+    JudgingModel
+        The one of an earlier call if nothing was set or fitted since.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these, or embeds faces by other means than `FaceEmbedder`.
+    NotFittedError
+        If it is not fitted.
+    """
+    if isinstance(model, JudgingModel):
+        return model
+    if model is None:
+        return _default()
+    if isinstance(model, (str, os.PathLike)):
+        from ..persistence import load
+
+        return _prepare(load(model), os.path.basename(os.fsdecode(model)))
+    with _lock:
+        state = _state(model)
+        known = _prepared.get(model)
+        if known is not None and _unchanged(known[0], state):
+            return known[1]
+        prepared = _prepare(model, None)
+        _prepared[model] = state, prepared
+        return prepared
+
+
+@functools.cache
+def _default() -> JudgingModel:
+    from ..pipeline import load_default
+
+    return _prepare(load_default(), "default")
+
+
+def _prepare(model: Any, name: str | None) -> JudgingModel:
+    parts = take_apart(model, stores=True)
+    if not parts.branches:
+        raise TypeError(
+            f"the model embeds faces by a {type(parts.rest[0]).__name__}: verdicts need a "
+            "FaceEmbedder, or a FeatureUnion of these, whose embeddings they can pool"
+        )
+    fingerprint = fingerprint_model([parts.aligner, *parts.rest])
+    conformal = isinstance(parts.detector, ConformalDetector)
+    info = ModelInfo(
+        name=name or known_name(fingerprint) or "custom",
+        fingerprint=fingerprint,
+        networks=tuple(branch.embedder.backbone_info_["name"] for branch in parts.branches),
+        target_bpcer=float(parts.detector.target_bpcer) if conformal else None,
+        n_calibration=int(parts.detector.n_calibration_) if conformal else None,
+        error_rates=error_rates_of(fingerprint),
+    )
+    return JudgingModel(parts, info, threshold_warning(parts.detector))
+
+
+def _state(model: Any) -> list[Any]:
+    """Return the attributes of all estimators in a model, but not the model itself."""
+    return [
+        value
+        for part in estimators(model)
+        for name, value in vars(part).items()
+        if name not in _COUNTS
+    ]
+
+
+def _unchanged(before: list[Any], now: list[Any]) -> bool:
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))

@@ -1,0 +1,80 @@
+"""A verdict in a notebook."""
+
+from __future__ import annotations
+
+from html import escape
+
+from ..utils._numbers import significant
+from ..utils._printable import printable
+from ._verdict import Verdict
+
+_COLORS = {  # Okabe and Ito: told apart by the color-blind
+    "genuine": "#0072B2",
+    "suspicious": "#D55E00",
+    "inconclusive": "#806000",
+    "error": "#555555",
+}
+_MOST_IMAGES = 12
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """Return a compact table of a verdict as HTML.
+
+    Parameters
+    ----------
+    verdict : Verdict
+
+    Returns
+    -------
+    str
+        Self-contained and escaped.
+    """
+    color = _COLORS[verdict.outcome]
+    numbers = {
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "p-value": verdict.p_value,
+        "level": verdict.level,
+        "references": verdict.n_references,
+        "probe images": verdict.n_probes,
+    }
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{name}</th><td>{_number(value)}</td></tr>"
+        for name, value in numbers.items()
+        if value is not None
+    )
+    warnings = "".join(
+        f"<li><code>{escape(warning.code)}</code> {_text(warning.message)}</li>"
+        for warning in verdict.warnings
+    )
+    return (
+        f"<div><strong style='color:{color}'>{verdict.outcome}</strong>: {_text(verdict.reason)}"
+        f"<table>{cells}</table>"
+        + (f"<ul>{warnings}</ul>" if warnings else "")
+        + _images(verdict)
+        + "</div>"
+    )
+
+
+def _images(verdict: Verdict) -> str:
+    rows = []
+    for image in verdict.images[:_MOST_IMAGES]:
+        name = _text(image.path or "array")
+        when = "" if image.time is None else f" at {image.time:.2f} s"
+        size = "" if image.face_size is None else f"{image.face_size:.0f} px"
+        note = _text(image.reason) if image.reason else _number(image.score)
+        rows.append(
+            f"<tr><td>{image.side}</td><td>{name}{when}</td><td>{size}</td><td>{note}</td></tr>"
+        )
+    hidden = len(verdict.images) - len(rows)
+    more = f"<tr><td colspan='4'>and {hidden} more images</td></tr>" if hidden > 0 else ""
+    head = "<tr><th>side</th><th>image</th><th>face</th><th>score alone</th></tr>"
+    return f"<table>{head}{''.join(rows)}{more}</table>" if rows else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else significant(value)
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))

@@ -1,0 +1,133 @@
+"""Where the least genuine probe image differs, if such a map was shown to mean something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..inspection._drawing import limit_of, load_matplotlib
+from ..inspection._page import Figure, map_figure
+from ._report_sources import Picture, Pictures
+from ._verdict import Verdict
+
+#: Networks whose maps were compared with known altered places (benchmarks/explanations.py).
+MEASURED_NETWORKS = frozenset({"difffake-lite0-identity", "difffake-lite0-verdict"})
+#: What that showed. `tests/verdict/test_report_maps.py` holds it against the results.
+EVIDENCE = (
+    "This kind of map is shown because it was measured on altered pictures of other people, whose "
+    "altered places were known: it finds a replaced inner face far more often than chance would; "
+    "for altered eyes or an altered mouth alone it is little better than a guess, and it is weaker "
+    "in frames of videos than in photographs."
+)
+_NEAR = 2.0  # levels: p-values up to this are near the line
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of one pair of images, or why there are none.
+
+    Parameters
+    ----------
+    reason : str or None
+        Why there is no map.
+    reference_row, probe_row : int or None
+        Rows of the two images in `Verdict.images`.
+    figures : list of (bytes, str, str)
+        PNG, text that stands for it, and caption.
+    """
+
+    reason: str | None = None
+    reference_row: int | None = None
+    probe_row: int | None = None
+    figures: list[Figure] = field(default_factory=list)
+
+
+def maps_of(verdict: Verdict, pictures: Pictures, *, wanted: bool) -> Maps:
+    """Make the maps of the least genuine probe image, against the reference most like it.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    pictures : Pictures
+    wanted : bool
+
+    Returns
+    -------
+    Maps
+    """
+    reason = _reason_for_none(verdict, pictures) if wanted else "Maps were left out on request."
+    if reason is not None:
+        return Maps(reason)
+    probe_row = least_genuine(verdict)
+    references = {
+        row: crop
+        for row, image in enumerate(verdict.images)
+        if image.side == "reference" and image.used and (crop := pictures.crop(row)) is not None
+    }
+    probe = None if probe_row is None else pictures.crop(probe_row)
+    if not references or probe_row is None or probe is None:
+        return Maps("No map is shown: the aligned faces are not available.")
+    try:
+        load_matplotlib()
+    except ImportError as error:
+        return Maps(f"No map is shown: {error}")
+    return _drawn_maps(verdict, pictures, references, probe_row, probe)
+
+
+def least_genuine(verdict: Verdict) -> int | None:
+    """Return the row of the used probe image with the lowest score; of one image, that image."""
+    used = [row for row, image in enumerate(verdict.images) if image.side == "probe" and image.used]
+    scored = [row for row in used if verdict.images[row].score is not None]
+    if scored:
+        return min(scored, key=lambda row: verdict.images[row].score or 0.0)
+    return used[0] if len(used) == 1 else None
+
+
+def _reason_for_none(verdict: Verdict, pictures: Pictures) -> str | None:
+    """Say why no map would mean something; None if one would."""
+    if verdict.outcome == "error":
+        return "No map is shown: there was nothing to compare."
+    if not (verdict.outcome == "suspicious" or _is_near(verdict)):
+        return (
+            "No map is shown: maps were measured on altered pictures only, so that nobody knows "
+            "what they mean where the score does not speak against the pair."
+        )
+    if verdict.mode != "reference":
+        return "No map is shown: maps were measured in reference mode only."
+    networks = () if verdict.model is None else verdict.model.networks
+    unmeasured = sorted(set(networks) - MEASURED_NETWORKS)
+    if unmeasured or not networks:
+        named = ", ".join(unmeasured) or "this model"
+        return f"No map is shown: whether maps find altered places was not measured for {named}."
+    if pictures.model is None:
+        return "No map is shown: this verdict does not hold its model and faces any more."
+    return None
+
+
+def _is_near(verdict: Verdict) -> bool:
+    """Whether an inconclusive verdict is so because its p-value is near the level."""
+    if verdict.outcome != "inconclusive" or verdict.p_value is None or verdict.level is None:
+        return False
+    return verdict.p_value <= _NEAR * verdict.level
+
+
+def _drawn_maps(
+    verdict: Verdict,
+    pictures: Pictures,
+    references: dict[int, Picture],
+    probe_row: int,
+    probe: Picture,
+) -> Maps:
+    """Make and draw the maps of a probe face and the most alike of some reference faces."""
+    from ..inspection._crops import JOINT, joint_occlusion
+
+    rows, crops = list(references), list(references.values())
+    index, *photos = joint_occlusion(pictures.model, crops, probe)
+    limit = limit_of(photos, JOINT)
+    decision = 0.0
+    if verdict.n_references == verdict.n_probes == 1 and verdict.clip is None:
+        decision = (verdict.score or 0.0) - (verdict.threshold or 0.0)
+    figures = []
+    for photo, side in zip(photos, ("reference", "probe"), strict=True):
+        png, words, caption = map_figure(photo, side, JOINT, limit=limit, decision=decision)
+        figures.append((png, words, f"The face of the {side}. {caption}"))
+    return Maps(None, rows[index], probe_row, figures)

@@ -1,0 +1,159 @@
+"""What a verdict was made from, for its report: files, pictures, faces."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images.errors import ImageError
+from ..images.read import image_digest
+from ..inspection._parts import Parts
+from ._verdict import ImageEvidence, Side, Verdict
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture or clip, with the rows of its images in `Verdict.images`.
+
+    Parameters
+    ----------
+    side : {"reference", "probe"}
+    number : int
+        Counted from 1 on its side.
+    path : str or None
+    rows : tuple of int
+        One for a picture; one for each frame of a clip.
+    is_clip : bool
+    """
+
+    side: Side
+    number: int
+    path: str | None
+    rows: tuple[int, ...]
+    is_clip: bool
+
+    @property
+    def title(self) -> str:
+        """Such as ``"Probe 2"``."""
+        return f"{self.side.capitalize()} {self.number}"
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What identifies the content of a source.
+
+    Parameters
+    ----------
+    kind : str
+        ``"SHA-256 of the file"`` or ``"digest of the pixels"``.
+    checksum : str or None
+        Hexadecimal; None if the source cannot be read any more.
+    size : int or None
+        Bytes of the file.
+    """
+
+    kind: str
+    checksum: str | None
+    size: int | None = None
+
+
+def sources_of(images: Sequence[ImageEvidence]) -> list[Source]:
+    """Group images by the picture or clip they come from, in their order."""
+    groups: list[list[int]] = []
+    for row, image in enumerate(images):
+        if groups and _same_clip(images[groups[-1][-1]], image):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    counts: Counter[str] = Counter()
+    sources = []
+    for rows in groups:
+        first = images[rows[0]]
+        counts[first.side] += 1
+        sources.append(
+            Source(first.side, counts[first.side], first.path, tuple(rows), first.frame is not None)
+        )
+    return sources
+
+
+def _same_clip(last: ImageEvidence, image: ImageEvidence) -> bool:
+    """Whether an image is a further frame of the clip that another one is of."""
+    if last.frame is None or image.frame is None:
+        return False
+    return (last.side, last.path) == (image.side, image.path) and image.frame > last.frame
+
+
+class Pictures:
+    """The pictures and crops that a verdict keeps, each read when asked for.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        With or without its material.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        self._material = getattr(verdict, "_material", None)
+        self.picture = lru_cache(maxsize=4)(self._read)
+        self.crop = lru_cache(maxsize=4)(self._crop)
+
+    @property
+    def available(self) -> bool:
+        """Whether the verdict still holds what it was made from."""
+        return self._material is not None
+
+    @property
+    def model(self) -> Parts | None:
+        """The parts of the fitted model, or None."""
+        return None if self._material is None else self._material.model
+
+    def _crop(self, row: int) -> Picture | None:
+        """Return the aligned face of an image; None if it has none, or its file has changed."""
+        if self._material is None:
+            return None
+        try:
+            return self._material.crops[row]
+        except (OSError, ImageError):
+            return None
+
+    def changed(self, row: int) -> bool:
+        """Whether an image that was used does not show the same face any more."""
+        return self._material is not None and self.crop(row) is None
+
+    def _read(self, row: int) -> Picture | None:
+        """Return the whole picture or frame, None if it cannot be read any more."""
+        if self._material is None:
+            return None
+        try:
+            picture: Picture | None = self._material.picture(row)
+            return picture
+        except (OSError, ImageError):  # the file was moved, deleted or changed since
+            return None
+
+    def facts(self, source: Source) -> FileFacts:
+        """Return the checksum of the file, or of the pixels of a picture that is no file."""
+        if source.path is not None:
+            return file_facts(source.path)
+        picture = self.picture(source.rows[0])
+        digest = None if picture is None or source.is_clip else image_digest(picture).hex()
+        return FileFacts("digest of the pixels", digest)
+
+
+def file_facts(path: str) -> FileFacts:
+    """Return the checksum and the size of a file as it is now."""
+    kind = "SHA-256 of the file"
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return FileFacts(kind, hashlib.file_digest(file, "sha256").hexdigest(), size)
+    except (OSError, ValueError):  # a ValueError if there is a null character in the path
+        return FileFacts(kind, None)

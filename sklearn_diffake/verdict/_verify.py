@@ -1,0 +1,279 @@
+"""verify and verify_many: from pictures and clips to verdicts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..images.errors import ImageError
+from ..images.table import pair_rows
+from ._gates import Gates
+from ._gathering import Memory, gather_templates
+from ._judging import Rules, decide, score_templates
+from ._material import Material
+from ._model import JudgingModel, prepare_model
+from ._reference import N_FRAMES, Reference, check_positive, unusable_error
+from ._sides import Side, read_side
+from ._templates import Template
+from ._verdict import Verdict
+
+_MOST_TEMPLATES = 32  # references that are remembered by one call of verify_many
+_NO_SAME_VIDEO = (
+    "there is no same-video mode (reference=None) yet: on real clips, what differs between the "
+    "frames of one clip told altered from genuine ones no better than chance (AUC 0.23 to 0.65), "
+    "so that a verdict would mean nothing. Give a reference: pictures of the person who is said to "
+    "be in the clip"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Options:
+    """Arguments that `verify` and `verify_many` share, checked."""
+
+    n_frames: int
+    rules: Rules
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """One row: two sides, and the model to judge them."""
+
+    model: JudgingModel
+    reference: Side | Template
+    probe: Side
+
+
+@dataclass(frozen=True, eq=False)
+class _BadRow:
+    """One row that holds no two sides."""
+
+    model: JudgingModel
+    reason: str
+
+
+def verify(
+    reference: Any,
+    probe: Any,
+    *,
+    model: Any = None,
+    n_frames: int = N_FRAMES,
+    window: int | None = None,
+    abstain: float | None = None,
+    gates: Gates | None = None,
+) -> Verdict:
+    """Judge whether a probe is a genuine image of the person in the reference.
+
+    Parameters
+    ----------
+    reference : picture, clip, folder, pattern, list of these, or Reference
+        Trusted images of one person. A picture or clip is a path, the content of a file (bytes, or
+        a binary file object), a PIL image or an (H, W, 3) uint8 RGB array; a path may also be that
+        of a folder, or a pattern such as ``"photos/*.jpg"``. In these, everything that is a
+        picture or clip by its content is taken, in natural order.
+    probe : picture, clip, folder, pattern, or list of these
+        Images in doubt, of one person.
+    model : Pipeline, str or Path, default=None
+        Fitted, or a file of one. None is the model that comes with the package, or the one of a
+        `Reference`.
+    n_frames : int, default=24
+        Frames of a clip, evenly spaced in time.
+    window : int, default=None
+        Frames of the windows of a clip that are also judged by themselves; None is a sixth of the
+        usable frames, 3 at least. Longer ones are taken where the calibration has too few people
+        for so many windows.
+    abstain : float in (0, 1), default=None
+        P-values above the level and up to this one are "inconclusive". None is `abstain` of the
+        detector, or if it has none twice the level; 0 is no such band.
+    gates : Gates, default=None
+        Limits of quality; None is ``Gates()``.
+
+    Returns
+    -------
+    Verdict
+        Its `outcome` is "error" where a side has no usable image: the file cannot be read, or no
+        face was found.
+
+    Raises
+    ------
+    ImageError
+        If a side is an empty list, folder or pattern; it has `column` and `path`.
+    TypeError
+        If a side or the model is of no type listed here.
+    ValueError
+        If `reference` is None, a number is out of range, or a `Reference` was enrolled with
+        another model.
+
+    See Also
+    --------
+    verify_many : For many pairs.
+    Reference : Keeps the images of a person for many probes.
+
+    Notes
+    -----
+    "suspicious" means: not like genuine pairs of one person: altered, or somebody else.
+
+    The embeddings of a side are pooled, each picture or clip counting equally, and the pooled pair
+    gets the score, as `FaceEmbedder` does with templates. The call is thread-safe: nothing of the
+    model is changed, and threads get the same numbers as one call after the other.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> from sklearn_diffake import verify
+    >>> photo = astronaut()
+    >>> verdict = verify(photo, photo[:, ::-1])                     # the probe is mirrored
+    >>> verdict.outcome, verdict.n_references, verdict.n_probes
+    ('genuine', 1, 1)
+    >>> verify(photo, photo).outcome                                # it proves nothing
+    'inconclusive'
+    >>> [warning.code for warning in verify(photo, photo).warnings]
+    ['few_images', 'same_pixels']
+    """
+    options = _check_options(n_frames, window, abstain, gates)
+    request = _read_request(reference, probe, model)
+    return _judge_batch([request], options, {})[0]
+
+
+def verify_many(
+    pairs: Any,
+    *,
+    model: Any = None,
+    n_frames: int = N_FRAMES,
+    window: int | None = None,
+    abstain: float | None = None,
+    gates: Gates | None = None,
+    batch_size: int = 8,
+) -> Iterator[Verdict]:
+    """Judge many pairs, one after the other; a bad one costs nothing but its own verdict.
+
+    Parameters
+    ----------
+    pairs : iterable of (reference, probe), or DataFrame
+        Each as for `verify`. A DataFrame has the columns ``reference`` and ``probe``.
+    model, n_frames, window, abstain, gates
+        As for `verify`.
+    batch_size : int, default=8
+        Pairs that are read ahead and computed together. Pictures that occur more than once in them
+        are computed once, and so is a reference that was among the last 32.
+
+    Yields
+    ------
+    Verdict
+        For each pair, in their order. Whatever is wrong with a pair is a verdict with the outcome
+        "error" and a reason.
+
+    Raises
+    ------
+    TypeError
+        If `pairs` cannot be iterated over, or the model is of another type.
+    ValueError
+        If a number is out of range, or a `Reference` was enrolled with another model.
+
+    Examples
+    --------
+    >>> from skimage.data import astronaut
+    >>> from sklearn_diffake import verify_many
+    >>> photo = astronaut()
+    >>> [v.outcome for v in verify_many([(photo, photo[:, ::-1]), (photo, "missing.jpg")])]
+    ['genuine', 'error']
+    """
+    options = _check_options(n_frames, window, abstain, gates)
+    check_positive("batch_size", batch_size)
+    rows = iter(pair_rows(pairs))
+    shared = None if model is None else prepare_model(model)
+    return _judge_rows(rows, shared, options, int(batch_size))
+
+
+def _judge_rows(
+    rows: Iterator[Any], model: Any, options: _Options, batch_size: int
+) -> Iterator[Verdict]:
+    memory: Memory = {}
+    requests = (_read_row(row, model) for row in rows)
+    while batch := list(itertools.islice(requests, batch_size)):
+        yield from _judge_all(batch, options, memory)
+        while len(memory) > _MOST_TEMPLATES:
+            del memory[next(iter(memory))]
+
+
+def _check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> _Options:
+    check_positive("n_frames", n_frames)
+    if window is not None:
+        check_positive("window", window)
+    if abstain is not None and not (isinstance(abstain, (int, float)) and 0 <= abstain < 1):
+        raise ValueError(f"abstain={abstain!r}, expected a number from 0 up to below 1")
+    if gates is not None and not isinstance(gates, Gates):
+        raise TypeError(f"gates: expected Gates, got {type(gates).__name__}")
+    return _Options(int(n_frames), Rules(abstain, window, gates or Gates()))
+
+
+def _read_request(reference: Any, probe: Any, model: Any) -> _Request:
+    if reference is None:
+        raise ValueError(_NO_SAME_VIDEO)
+    if isinstance(probe, Reference):
+        raise TypeError("probe: a Reference is trusted material, not a probe")
+    if isinstance(reference, Reference):
+        ready = reference.model if model is None else prepare_model(model)
+        return _Request(ready, reference.template_for(ready), read_side(probe, 1))
+    return _Request(prepare_model(model), read_side(reference, 0), read_side(probe, 1))
+
+
+def _read_row(row: Any, model: JudgingModel | None) -> _Request | _BadRow:
+    """Read a row of `verify_many`; what is wrong with its cells is its reason."""
+    try:
+        if not (isinstance(row, (tuple, list, np.ndarray)) and len(row) == 2):
+            raise TypeError(f"expected a pair (reference, probe), got {type(row).__name__}")
+        if row[0] is None:
+            raise TypeError("reference: expected a picture, got None")
+        return _read_request(row[0], row[1], model)
+    except (ImageError, TypeError) as error:
+        return _BadRow(prepare_model(model), str(error))
+
+
+def _judge_all(
+    rows: Sequence[_Request | _BadRow], options: _Options, memory: Memory
+) -> Iterator[Verdict]:
+    """Judge rows, those of one model together."""
+    by_model: dict[int, list[_Request]] = {}
+    for row in rows:
+        if isinstance(row, _Request):
+            by_model.setdefault(id(row.model), []).append(row)
+    judged = {key: iter(_judge_batch(part, options, memory)) for key, part in by_model.items()}
+    for row in rows:
+        if isinstance(row, _BadRow):
+            yield Verdict("error", row.reason, model=row.model.info)
+        else:
+            yield next(judged[id(row.model)])
+
+
+def _judge_batch(requests: Sequence[_Request], options: _Options, memory: Memory) -> list[Verdict]:
+    """Judge requests of one model: find, embed and score all their images together."""
+    model = requests[0].model
+    sides = [(request.reference, request.probe) for request in requests]
+    templates = gather_templates(model, sides, options.n_frames, memory)
+    usable = [i for i, pair in enumerate(templates) if all(len(side.used) for side in pair)]
+    scored = score_templates(model, [templates[i] for i in usable], options.rules.window)
+    by_number = dict(zip(usable, scored, strict=True))
+    verdicts = []
+    for i, (reference, probe) in enumerate(templates):
+        if i in by_number:
+            verdict = decide(model, reference, probe, by_number[i], options.rules)
+        else:
+            verdict = _error_verdict(model, reference, probe)
+        verdicts.append(replace(verdict, _material=Material(model, (reference, probe))))
+    return verdicts
+
+
+def _error_verdict(model: JudgingModel, reference: Template, probe: Template) -> Verdict:
+    column = 1 if len(reference.used) else 0
+    return Verdict(
+        outcome="error",
+        reason=str(unusable_error((reference, probe)[column], column)),
+        n_references=len(reference.used),
+        n_probes=len(probe.used),
+        images=(*reference.images, *probe.images),
+        model=model.info,
+    )

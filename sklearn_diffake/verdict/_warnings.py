@@ -1,0 +1,61 @@
+"""The codes of warnings: what each means, and whether it keeps a verdict from being genuine."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ._verdict import VerdictWarning
+
+
+class Code(NamedTuple):
+    """What a code stands for.
+
+    Attributes
+    ----------
+    meaning : str
+        One sentence.
+    is_gate : bool
+        Whether a verdict with this warning is "inconclusive" where it would be "genuine".
+    """
+
+    meaning: str
+    is_gate: bool = False
+
+
+#: Every code that a verdict may carry; programs may rely on them.
+CODES = {
+    "several_faces": Code("A picture shows several faces; one of them was chosen."),
+    "small_face": Code(
+        "In every image of a side the face is smaller than the limit, or the eyes are closer.",
+        is_gate=True,
+    ),
+    "few_images": Code("A side rests on fewer images than the limit."),
+    "same_file": Code("One file is on both sides.", is_gate=True),
+    "same_pixels": Code("The same pixels of a face are on both sides.", is_gate=True),
+    "blurred": Code("In every image of a side the face is less sharp than the limit."),
+    "low_light": Code("In every image of a side the face is darker than the limit."),
+    "extreme_pose": Code("In every image of a side the face is turned by more than the limit."),
+    "skipped_files": Code("Files of a folder or pattern are neither pictures nor videos."),
+    "unusable_images": Code("Pictures without a usable face were left out."),
+    "clip_partly_unusable": Code("Frames of a clip have no usable face, or cannot be decoded."),
+    "most_frames_unusable": Code(
+        "Of the frames of a clip too few have a usable face.", is_gate=True
+    ),
+    "threshold_from_few_pairs": Code("The threshold rests on few genuine pairs or people."),
+    "category_not_calibrated": Code(
+        "The threshold is that of fewer images, as this number was not calibrated; it rejects "
+        "fewer genuine pairs than it may."
+    ),
+    "windows_not_tested": Code(
+        "The parts of the clip were not tested one by one: the calibration has too few people for "
+        "that many windows."
+    ),
+    "not_calibrated": Code("The model gives no p-values: its threshold promises nothing."),
+}
+
+
+def make_warning(code: str, message: str) -> VerdictWarning:
+    """Return a warning with one of the known codes."""
+    if code not in CODES:
+        raise KeyError(code)
+    return VerdictWarning(code, message)
