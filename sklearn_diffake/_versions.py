@@ -7,6 +7,7 @@ from typing import Any
 
 _DEPENDENCIES = (
     "facenet-pytorch",
+    "jinja2",
     "joblib",
     "narwhals",
     "numpy",

@@ -101,7 +101,11 @@ def _side(explanation: PairExplanation, side: str) -> tuple[str, str, list[Figur
         )
         for method in explanation.methods
     ]
-    return side.capitalize(), short(photo.name or "image", 200), [(whole, words, "Photograph")] + maps
+    return (
+        side.capitalize(),
+        short(photo.name or "image", 200),
+        [(whole, words, "Photograph")] + maps,
+    )
 
 
 def _nearest(explanation: PairExplanation) -> list[tuple[list[bytes], str]]:

@@ -185,9 +185,7 @@ def timeline(
             for (time, image), score in zip(scored, scores, strict=True)
         ],
         missing=[
-            across(time)
-            for time, image in zip(times, images, strict=True)
-            if image.score is None
+            across(time) for time, image in zip(times, images, strict=True) if image.score is None
         ],
         threshold=None if verdict.threshold is None else up(verdict.threshold),
         window=across.ends(shown.worst_window) if shown else None,

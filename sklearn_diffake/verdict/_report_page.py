@@ -14,7 +14,7 @@ from ..inspection._words import MAPS, short
 from ._report_figures import Timeline, is_below, marked_png, timeline
 from ._report_maps import EVIDENCE, Maps, least_genuine, maps_of
 from ._report_rates import prevalence_rows, rate_rows
-from ._report_sources import FileFacts, Picture, Pictures, Source, sources_of
+from ._report_sources import FileFacts, Picture, Pictures, Source, State, sources_of
 from ._report_words import CAUTION, LOOK_ALIKES, OUTCOMES, clock, count, expected
 from ._verdict import ImageEvidence, Verdict
 
@@ -58,7 +58,7 @@ class SourcePart:
     pixels: str
     images: str
     figure: Figure | None
-    changed: bool
+    state: State | None
 
 
 def report_page(
@@ -133,9 +133,7 @@ def _clip_part(
         if (picture := pictures.picture(row)) is not None
     ]
     name = os.path.basename(_name(source))
-    return ClipPart(
-        source.title, name, timeline(images, verdict, evidence), thumbnails, len(used)
-    )
+    return ClipPart(source.title, name, timeline(images, verdict, evidence), thumbnails, len(used))
 
 
 def _thumbnail(verdict: Verdict, image: ImageEvidence, picture: Picture) -> Thumbnail:
@@ -171,7 +169,8 @@ def _map_words(verdict: Verdict, sources: list[Source], made: Maps) -> str:
     reference = _image_title(verdict, sources, made.reference_row)
     n_probes = sum(image.side == "probe" and image.used for image in verdict.images)
     least = f", the least genuine of {n_probes} probe images" if n_probes > 1 else ""
-    likest = ", the reference image most like it" if verdict.n_references > 1 else ""
+    n = made.n_references
+    likest = f", the most alike of {n} reference images" if n > 1 else ""
     return f"Shown: {probe}{least}; compared with {reference}{likest}."
 
 
@@ -188,27 +187,27 @@ def _map_pictures(verdict: Verdict, pictures: Pictures, made: Maps) -> list[Figu
         return []
     image = verdict.images[made.probe_row]
     words = f"The whole of {_frame_place(image)}, the face in a box"
-    return [(marked_png(picture, image, side=_PICTURE), words, f"The whole of {_frame_place(image)}")]
+    return [
+        (marked_png(picture, image, side=_PICTURE), words, f"The whole of {_frame_place(image)}")
+    ]
 
 
-def _source_parts(
-    verdict: Verdict, sources: list[Source], pictures: Pictures
-) -> list[SourcePart]:
+def _source_parts(verdict: Verdict, sources: list[Source], pictures: Pictures) -> list[SourcePart]:
     """Describe every picture and clip, and show those there is room for."""
     parts = []
     for source in sources:
         shown = next((r for r in source.rows if verdict.images[r].used), source.rows[0])
         picture = pictures.picture(shown)
-        changed = verdict.images[shown].used and pictures.changed(shown)
+        state = pictures.state(shown) if verdict.images[shown].used else None
         pixels, figure = "", None
         if picture is not None:
             pixels = f"{picture.shape[1]} \N{MULTIPLICATION SIGN} {picture.shape[0]}"
-            if source.number <= _MOST_PICTURES and not changed:
+            if source.number <= _MOST_PICTURES and state != "changed":
                 figure = _source_figure(verdict, source, shown, picture)
         parts.append(
             SourcePart(
                 source.title, _name(source), pictures.facts(source), pixels,
-                _images_used(verdict, source), figure, changed,
+                _images_used(verdict, source), figure, state,
             )
         )  # fmt: skip
     return parts
@@ -240,7 +239,9 @@ def _left_out(verdict: Verdict, sources: list[Source]) -> list[tuple[str, str, s
     for source in sources:
         reasons = Counter(reason for row in source.rows if (reason := verdict.images[row].reason))
         for reason, n in reasons.most_common():
-            images = f"{n} of {count(len(source.rows), 'frame')}" if source.is_clip else "the picture"
+            images = (
+                f"{n} of {count(len(source.rows), 'frame')}" if source.is_clip else "the picture"
+            )
             rows.append((source.title, images, reason))
     return rows
 
