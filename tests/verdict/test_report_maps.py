@@ -163,6 +163,13 @@ SYSTEMS = {"identity": {"difffake-lite0-identity"}, "verdict": {"difffake-lite0-
 
 def test_what_a_report_says_of_maps_is_what_was_measured():
     rows = json.loads(RESULTS.read_text())["rows"]
+    maps = {(r["map"], r["system"]): r for r in rows if r["probes"] == "all"}
+    for system in (*SYSTEMS, "default"):
+        joint, alone = maps["joint occlusion", system], maps["occlusion", system]
+        for control in ("random maps", "other masks"):
+            assert joint[f"mass less {control}"][1] > 0
+        assert alone["peak near"][0] < joint["peak near"][0]
+    assert maps["gradient", "default"]["mass less other masks"][1] < 0
     found = {(r["system"], r["probes"]): r for r in rows if r["map"] == "joint occlusion"}
     assert set.union(*SYSTEMS.values()) == MEASURED_NETWORKS
     for system in (*SYSTEMS, "default"):
