@@ -56,7 +56,7 @@ class FileFacts:
     Parameters
     ----------
     kind : str
-        ``"SHA-256 of the file"`` or ``"digest of the pixels"``.
+        ``"SHA-256 of the file"``, ``"SHA-256 of the content"`` or ``"digest of the pixels"``.
     checksum : str or None
         Hexadecimal; None if the source cannot be read any more.
     size : int or None
@@ -149,11 +149,15 @@ class Pictures:
         return picture
 
     def facts(self, source: Source) -> FileFacts:
-        """Return the checksum of the file, or of the pixels of a picture that is no file."""
+        """Return the checksum of the file or its content, or of the pixels of an array."""
         if source.path is not None:
             return file_facts(source.path)
+        item = None if self._material is None else self._material.sources[source.rows[0]]
+        if isinstance(item, bytes):
+            digest = hashlib.sha256(item).hexdigest()
+            return FileFacts("SHA-256 of the content", digest, len(item))
         picture = self.picture(source.rows[0])
-        digest = None if picture is None or source.is_clip else image_digest(picture).hex()
+        digest = None if picture is None else image_digest(picture).hex()
         return FileFacts("digest of the pixels", digest)
 
 

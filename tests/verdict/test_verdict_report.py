@@ -221,6 +221,17 @@ def test_pictures_that_are_no_files_have_a_digest_of_pixels(tmp_path):
     assert len(set(digests)) == 2
 
 
+def test_content_without_a_file_has_a_checksum_and_a_size(tmp_path):
+    content = b"the content of a clip" * 99
+    verdict = clip_verdict()
+    images = [replace(image, path=None) for image in verdict.images]
+    sources = [noisy(), *[content] * (len(images) - 1)]
+    verdict = replace(verdict, images=tuple(images))
+    page = page_of(with_material(verdict, [noisy()] * len(images), sources=sources), tmp_path)
+    assert f"SHA-256 of the content: {hashlib.sha256(content).hexdigest()}" in page.text
+    assert "not from a file, 2,079 bytes" in page.text
+
+
 def test_images_that_were_left_out_are_counted_with_their_reasons(tmp_path):
     page = page_of(clip_verdict(missing=(3, 4, 9)), tmp_path)
     assert "Probe 13 of 30 framesno face was detected" in page.all("tr")  # three cells
