@@ -25,6 +25,7 @@ SUITES = {  # which bench_*.py make up a suite
     "search": ("grid_search", "dask"),
     "metrics": ("metrics",),
     "video": ("frames",),
+    "verdict": ("verify",),
     "whole pipeline": ("afternoon", "scale", "limits"),
     "faults": ("faults",),
     "gpu": ("gpu",),

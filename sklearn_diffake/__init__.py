@@ -34,6 +34,7 @@ _FUNCTIONS = {
     "Verdict": "verdict",
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
+    "recalibrate": "verdict",
     "score_in_batches": "pipeline",
     "score_pairs": "pipeline",
     "show_versions": "_versions",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sklearn_diffake.benchmark._registry import DETECTORS, SpecError, make_detector
-from sklearn_diffake.benchmark._toml import Table, nearest
+from sklearn_diffake.benchmark._toml import Table
+from sklearn_diffake.utils._messages import nearest
 
 Head = Mapping[str, Any]
 

@@ -10,8 +10,9 @@ from typing import Any
 from sklearn_diffake.benchmark._degrade import STRENGTHS, UNITS, Degradation
 from sklearn_diffake.benchmark._heads import Head, read_head
 from sklearn_diffake.benchmark._specs import Candidate, Protocol
-from sklearn_diffake.benchmark._toml import ConfigError, Table, nearest
+from sklearn_diffake.benchmark._toml import ConfigError, Table
 from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.utils._messages import nearest
 
 _CHOICES = PairDifference._parameter_constraints
 OPERATORS = tuple(sorted(_CHOICES["operator"][0].options))

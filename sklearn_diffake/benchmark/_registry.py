@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sklearn_diffake import datasets, novelty
-from sklearn_diffake.benchmark._toml import nearest
+from sklearn_diffake.utils._messages import nearest
 
 # Arguments of loaders that a configuration cannot give; with templates a row has several reference
 # videos, which splits would have to keep on one side.
@@ -83,6 +83,35 @@ class SpecError(ValueError):
         super().__init__(f"{key}: {problem}")
         self.key = key
         self.problem = problem
+
+
+def detector_name(text: str) -> str:
+    """Return the name in `DETECTORS` for another spelling of it.
+
+    Case, hyphens, underscores and "detector" at the end make no difference:
+    ``"gaussian-mixture"`` is `GaussianMixtureDetector`.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    name : str
+
+    Raises
+    ------
+    SpecError
+        If there is no such detector.
+    """
+    names = {_plain_name(name): name for name in DETECTORS}
+    if _plain_name(text) not in names:
+        raise SpecError("name", f"{text!r} is no detector; {nearest(text, DETECTORS)}")
+    return names[_plain_name(text)]
+
+
+def _plain_name(text: str) -> str:
+    return text.lower().replace("-", "").replace("_", "").removesuffix("detector")
 
 
 def make_detector(spec: Mapping[str, Any], *, seed: int, device: str) -> Any:

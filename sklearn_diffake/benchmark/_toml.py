@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sklearn_diffake.utils._messages import nearest
+
 REQUIRED: Any = object()  # a key without a default
 _KINDS: dict[type, str] = {
     str: "a string",
@@ -33,25 +35,6 @@ class ConfigError(ValueError):
     ...     print(error)
     /...bad.toml: sead: unknown key; did you mean 'seed'?
     """
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name was meant, if one is close, and list them otherwise.
-
-    Parameters
-    ----------
-    name : str
-    known : iterable of str
-
-    Returns
-    -------
-    advice : str
-    """
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if not close:  # difflib minds the case
-        close = [other for other in names if other.lower() == name.lower()]
-    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(names)}"
 
 
 class Table:

@@ -13,9 +13,10 @@ from sklearn_diffake.benchmark._heads import read_head, read_heads
 from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS, read_protocols
 from sklearn_diffake.benchmark._registry import SpecError, find_loader
 from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec
-from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table, nearest
+from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._imports import untrusted_references
+from sklearn_diffake.utils._messages import nearest
 
 _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
 _SECTIONS = ("datasets", "detectors", "candidates", "protocols")

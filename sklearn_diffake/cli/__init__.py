@@ -1,4 +1,4 @@
-"""The command line: ``sklearn-diffake fit``, ``score``, ``compare``, ``benchmark``, ``demo``."""
+"""The command line ``sklearn-diffake``: fit models and judge pairs without code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ..utils._progress import listening, write_line
 from ._arguments import PROGRAM, parse_arguments
 from ._exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, code_of, is_out_of_memory
+from ._options import with_flags
 from ._process import discard, run_program
 
 __all__ = ["main"]
@@ -39,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 every probe is genuine (or the work is done), 1 at least one is not, 2 bad
-        input, 3 the program failed (out of memory, an unexpected error), 4 jobs of a benchmark
-        failed, 130 interrupted, 141 the reader of the output went away.
+        The exit code: 0 every probe is genuine (or the work is done), 1 at least one is
+        suspicious, 2 bad input, 3 the program failed (out of memory, an unexpected error), 4 jobs
+        of a benchmark failed, 5 none is suspicious and at least one is inconclusive, 130
+        interrupted, 141 the reader of the output went away.
 
     Raises
     ------
@@ -95,4 +97,4 @@ def _show_warning(message: Any, *context: Any, **more: Any) -> None:
 
 def _say(kind: str, message: str) -> None:
     """Write one line to standard error."""
-    write_line(f"{PROGRAM}: {kind}: {' '.join(message.split())}")
+    write_line(f"{PROGRAM}: {kind}: {with_flags(' '.join(message.split()))}")

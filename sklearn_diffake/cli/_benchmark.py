@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from ..utils._printable import printable
-from ._commands import shows_progress
 from ._exit_codes import DONE, JOBS_FAILED
+from ._options import shows_progress
 
 BENCHMARK_HELP = """\
 examples:

@@ -7,9 +7,18 @@ import sys
 from typing import Any
 
 from ..utils._extras import import_extra
+from ._parser import PROGRAM
 
 SHELLS = ("bash", "zsh", "tcsh")
-_FILES = {"PAIRS.csv", "MODEL", "PHOTO", "FILE", "CONFIG.toml"}  # metavars of what is a file
+_FILES = {
+    "PAIRS.csv",
+    "MODEL",
+    "PHOTO",
+    "REFERENCE",
+    "PROBE",
+    "FILE",
+    "CONFIG.toml",
+}  # metavars of what is a file
 _FOLDERS = {"DIR", "FOLDER"}
 
 
@@ -18,6 +27,7 @@ class PrintCompletion(argparse.Action):
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
         """Write the script for one shell."""
+        parser.prog = PROGRAM  # the name that a shell completes, however this was started
         try:
             script = completion(parser, values)
         except ImportError as error:

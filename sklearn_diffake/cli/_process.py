@@ -43,6 +43,8 @@ def run_program(main: Any) -> NoReturn:
         code = INTERRUPTED
     except SystemExit as stop:
         code = stop.code
+    except Exception:  # of whatever a signal left half done; Python's own code would be 1
+        code = FAILED
     signals.uninstall()
     code = flush_output(code)
     sys.exit(code if signals.received is None else 128 + signals.received)

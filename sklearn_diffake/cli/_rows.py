@@ -1,86 +1,103 @@
-"""Rows of verdicts: made, and shown as a table or as JSON."""
+"""Verdicts as rows: whole for JSON, flat for tables of files."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..utils._json import json_text
-from ..utils._printable import printable
-from ._certainty import written
-from ._clips import Numbers
-from ._colour import coloured
 from ._table import Pair
 
-GENUINE, DEEPFAKE, ERROR = "genuine", "deepfake", "error"
-_COLOURS = {GENUINE: "green", DEEPFAKE: "red", ERROR: "yellow"}
+if TYPE_CHECKING:
+    from ..verdict import Verdict
+
+_CLIP = ("n_frames", "fraction_below", "n_windows", "p_value_whole", "p_value_worst_window")
+_INTERVALS = ("longest_interval", "worst_window")
+#: Columns of a flat row that hold the verdict, and their types.
+RESULT_COLUMNS: dict[str, type] = {
+    "outcome": str,
+    "reason": str,
+    "score": float,
+    "threshold": float,
+    "p_value": float,
+    "level": float,
+    "n_references": int,
+    "n_probes": int,
+    "category_references": int,
+    "category_probes": int,
+    "warnings": str,
+    **{f"clip_{name}": int if name.startswith("n_") else float for name in _CLIP},
+    **{f"clip_{name}_{end}": float for name in _INTERVALS for end in ("start", "end")},
+    "mode": str,
+    "model": str,
+    "model_fingerprint": str,
+}
+#: Columns that say what was judged.
+INPUT_COLUMNS: dict[str, type] = {"reference": str, "probe": str, "label": int, "person": str}
 
 
-def make_row(pair: Pair, result: Numbers | str, threshold: float) -> dict[str, Any]:
-    """Judge one pair.
+def whole_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
+    """Return what is known of a pair, for JSON.
 
     Parameters
     ----------
     pair : Pair
-    result : dict or str
-        Its ``score`` and whatever else is known of it; or why it has none.
-    threshold : float
-        A score equal to it is genuine, as for `predict`.
+    verdict : Verdict
 
     Returns
     -------
     dict
-        The names of both files, and under ``verdict`` what they are.
+        ``reference`` and ``probe`` as the user wrote them; ``label``, ``person`` and ``extra`` if
+        the table has them; and all fields of the verdict.
     """
     row: dict[str, Any] = {"reference": pair.reference, "probe": pair.probe}
-    if isinstance(result, str):
-        row |= {"score": None, "threshold": threshold, "decision": None}
-        row |= {"verdict": ERROR, "error": result}
-    else:
-        decision = result["score"] - threshold
-        row |= result | {"threshold": threshold, "decision": decision}
-        row |= {"verdict": GENUINE if decision >= 0 else DEEPFAKE}
     if pair.label is not None:
         row["label"] = pair.label
     if pair.person is not None:
         row["person"] = pair.person
     if pair.extra:
         row["extra"] = pair.extra
+    return row | verdict.to_dict()
+
+
+def flat_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
+    """Return what is known of a pair, one plain value for each column of a table.
+
+    Parameters
+    ----------
+    pair : Pair
+    verdict : Verdict
+
+    Returns
+    -------
+    dict
+        Keys are those of `INPUT_COLUMNS`, the other columns of the user's table, and those of
+        `RESULT_COLUMNS`; None where there is no value. A column of the user's that has the name of
+        a result begins with ``input_``.
+    """
+    taken = INPUT_COLUMNS.keys() | RESULT_COLUMNS.keys()
+    row: dict[str, Any] = {name: getattr(pair, name) for name in INPUT_COLUMNS}
+    for name, text in pair.extra.items():
+        row[f"input_{name}" if name in taken else name] = text
+    return {name: _encodable(value) for name, value in (row | _results(verdict)).items()}
+
+
+def _results(verdict: Verdict) -> dict[str, Any]:
+    category, clip, model = verdict.category, verdict.clip, verdict.model
+    row: dict[str, Any] = dict.fromkeys(RESULT_COLUMNS)
+    for name in RESULT_COLUMNS.keys() & vars(verdict).keys():
+        row[name] = getattr(verdict, name)
+    row["warnings"] = ";".join(warning.code for warning in verdict.warnings)
+    row["category_references"], row["category_probes"] = category or (None, None)
+    for name in _CLIP if clip else ():
+        row[f"clip_{name}"] = getattr(clip, name)
+    for name in _INTERVALS if clip else ():
+        row[f"clip_{name}_start"], row[f"clip_{name}_end"] = getattr(clip, name) or (None, None)
+    row["model"] = model.name if model else None
+    row["model_fingerprint"] = model.fingerprint if model else None
     return row
 
 
-def print_json(rows: Sequence[dict[str, Any]]) -> None:
-    """Write one JSON object a line."""
-    for row in rows:
-        print(json_text(row))
-
-
-def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Write a table for people."""
-    numbers = {"score": "score", "threshold": "threshold"}
-    if any("p_value" in row for row in rows):
-        numbers["p_value"] = "p-value"
-    head = ["reference", "probe", *numbers.values(), "verdict"]
-    lines = [
-        [printable(row["reference"]), printable(row["probe"])]
-        + [written(name, row.get(name)) for name in numbers]
-        + [row["verdict"]]
-        for row in rows
-    ]
-    widths = [max(len(cell) for cell in column) for column in zip(head, *lines, strict=True)]
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names the terminal cannot show
-    for cells, row in zip([head, *lines], [None, *rows], strict=True):
-        paths = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(cells[2:-1], widths[2:-1], strict=True)]
-        print("  ".join([*paths, *right, _show_verdict(row) if row else cells[-1]]))
-
-
-def _show_verdict(row: dict[str, Any]) -> str:
-    """Return the verdict, what it rests on if that is a video, and why there is none."""
-    verdict = coloured(row["verdict"], _COLOURS[row["verdict"]], sys.stdout)
-    if "frames" in row:
-        scored = sum(frame["score"] is not None for frame in row["frames"])
-        verdict += f" (mean of {scored} pairs of frames)"
-    return verdict + (f": {printable(row['error'])}" if "error" in row else "")
+def _encodable(value: Any) -> Any:
+    """Return a value that UTF-8 can hold: a file name may have bytes that are no text."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+TEMPLATE_MARK = "|"  # between the pictures of a template
+CSV_FORM = """\
+PAIRS.csv has a header and one pair a line: the columns reference and probe, in any order, or two
+columns in this one; and, if there are any, label (1 genuine, -1 deepfake, empty unknown), person,
+and others, which come back with --json and --output. A cell may name several pictures of one
+person, separated by |: they make one template. Relative paths start at the folder of PAIRS.csv; -
+is standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,70 @@ class Pair:
     def written(self) -> list[str]:
         """The names of `files` as the user wrote them."""
         cells = zip((self.reference, self.probe), self.paths, strict=True)
-        names = [[text] if isinstance(cell, str) else text.split("|") for text, cell in cells]
+        names = [
+            [text] if isinstance(cell, str) else text.split(TEMPLATE_MARK) for text, cell in cells
+        ]
         return [name.strip() for cell in names for name in cell]
+
+
+def pairs_of_arguments(args: argparse.Namespace, table: Sequence[Pair] | None) -> list[Pair]:
+    """Return what the arguments ask to be judged.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With `photos`, `reference` and `probe`.
+    table : sequence of Pair or None
+        Pairs of ``--csv``; None without it.
+
+    Returns
+    -------
+    list of Pair
+        At least one.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to judge, or it is given in two ways.
+    """
+    flags = bool(args.reference or args.probe)
+    if (table is not None) + flags + bool(args.photos) > 1:
+        raise ValueError(
+            "give photographs in one way, not in two: REFERENCE PROBE ..., or --reference and "
+            "--probe, or --csv"
+        )
+    if table is not None:
+        return list(table)
+    if flags:
+        if not (args.reference and args.probe):
+            lacking = "--probe" if args.reference else "--reference"
+            raise ValueError(f"{lacking} is missing: give both --reference and --probe")
+        return [_pair(args.reference, probe) for probe in args.probe]
+    if len(args.photos) == 1:
+        _refuse_one(args.photos[0])
+    if not args.photos:
+        raise ValueError("give REFERENCE and at least one PROBE, or --csv PAIRS.csv")
+    reference, *probes = args.photos
+    return [_pair([reference], probe) for probe in probes]
+
+
+def _pair(references: Sequence[str], probe: str) -> Pair:
+    """Pair a template, whose files are written as in a cell of a table, with a probe."""
+    name = f" {TEMPLATE_MARK} ".join(references)
+    return Pair(name, probe, (references[0] if len(references) == 1 else tuple(references), probe))
+
+
+def _refuse_one(path: str) -> None:
+    """Say why one file is not judged by itself."""
+    from ..images.formats import is_video
+
+    if is_video(path):
+        raise ValueError(
+            f"{path!r} is one video without a reference. To compare its frames with each other "
+            "(same-video mode) takes a model fitted on such pairs of frames, and none comes with "
+            "this package: give a trusted picture of the person, compare REFERENCE VIDEO"
+        )
+    raise ValueError("give REFERENCE and at least one PROBE; there is one photograph only")
 
 
 def read_pairs(path: str, *, labelled: bool = False) -> list[Pair]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..images.read import file_key
 from ..utils._imports import is_reference
+from ..utils._messages import nearest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -239,10 +240,11 @@ def _find_torch(name: str, weights: str | dict[str, Any] | None) -> Backbone:
         from ._shipped import shipped_backbone
 
         return shipped_backbone(name, weights)
-    known = ", ".join(map(repr, (*SHIPPED, *_torch.FACENET_FILES, "efficientnet-lite0")))
+    names = (*SHIPPED, *_torch.FACENET_FILES, "efficientnet-lite0")
     raise ValueError(
-        f"backbone={name!r} is unknown: expected {known}, 'timm:<model>', a path to an .onnx "
-        "file, or 'module:function' naming a function that returns a torch module"
+        f"backbone={name!r} is unknown: {nearest(name, names)} Also possible are 'timm:<model>', "
+        "the path of an .onnx file, and 'module:function' naming a function that returns a torch "
+        "module"
     )
 
 

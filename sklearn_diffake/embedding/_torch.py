@@ -104,7 +104,9 @@ def lite0_backbone(weights: Weights) -> Backbone:
 
 def lite0_module() -> Any:
     """Make EfficientNet-Lite0 without classifier; its weights are still random."""
-    return import_timm().create_model("tf_efficientnet_lite0", num_classes=0)
+    from ._lite0_network import EfficientNetLite0
+
+    return EfficientNetLite0()
 
 
 def _lite0_package() -> tuple[list[Any], str]:
@@ -384,4 +386,4 @@ def _write_safetensors(module: Any, path: str) -> None:
 def import_timm() -> Any:
     """Import timm, with an error that names the extra if it is missing."""
     import_torchvision()
-    return import_extra("timm", "timm", "The networks of timm and of this package")
+    return import_extra("timm", "timm", "The networks of timm")

@@ -18,7 +18,7 @@ from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
-from ._aligned import AlignedFaces
+from ._aligned import AlignedFaces, VideoDamage
 from ._cells import Alignment
 from ._finding import FaceFinder
 from ._geometry import template
@@ -263,7 +263,8 @@ class FaceAligner(
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            results = self._engine(table.is_pairs)(table, bar, errors=errors)
+            damages: dict[str, VideoDamage] = {}
+            results = self._engine(table.is_pairs, damages)(table, bar, errors=errors)
         on_missing = self.on_missing
         if errors == "return" and on_missing == "raise":
             on_missing = "skip"
@@ -278,7 +279,7 @@ class FaceAligner(
             size=self.size,
             opposite=opposite,
         )
-        faces = alignment.assemble(shared=self.shared)
+        faces = alignment.assemble(shared=self.shared, damages=damages)
         self._tell(faces, results)
         alignment.report_missing()
         return faces, alignment

@@ -15,6 +15,7 @@ from ..images.engine import ComputeOnce
 from ..images.formats import is_video
 from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
+from ._aligned import VideoDamage
 from ._detection import Faces, detect_faces
 from ._geometry import template, warp
 from ._stored_faces import NO_FACE, PictureFaces, StoredFaces, crop_matrix, largest_first
@@ -48,13 +49,15 @@ class FaceFinder:
     def _namespace(self) -> str:
         return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
 
-    def _engine(self, pairs: bool) -> ComputeOnce:
+    def _engine(self, pairs: bool, damages: dict[str, VideoDamage]) -> ComputeOnce:
         """Return what finds the faces of all pictures of a table, each once.
 
         Parameters
         ----------
         pairs : bool
             Whether the table holds pairs, in which a video stands for its frames.
+        damages : dict of str to VideoDamage
+            Is filled with the videos that are damaged, by their paths.
 
         Returns
         -------
@@ -65,15 +68,14 @@ class FaceFinder:
         stored = None if store is None else self._stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
-        damaged: set[Any] = set()
-
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
             from ..images import video
 
             damage = DamageAccount(on_damage)
             yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), damage)
             if damage.describe():
-                damaged.add(path)
+                n_lost = len(damage.lost) + damage.n_refused
+                damages[os.fspath(path)] = VideoDamage(n_lost, damage.describe())
                 video.warn_of_damage(path, damage)
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
@@ -89,7 +91,7 @@ class FaceFinder:
             n_jobs=self.n_jobs,
             read_frames=read_frames,
             frames_key=f"{self.n_frames}:{on_damage}",
-            is_whole=lambda path: path not in damaged,
+            is_whole=lambda path: os.fspath(path) not in damages,
             is_video=_is_video_file if pairs else None,
         )
 

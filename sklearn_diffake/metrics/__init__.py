@@ -3,6 +3,7 @@
 from sklearn_diffake.metrics._bootstrap import bootstrap_interval
 from sklearn_diffake.metrics._curve import bpcer_at_apcer, detection_error_curve
 from sklearn_diffake.metrics._det_display import DetectionErrorDisplay
+from sklearn_diffake.metrics._drift import PValueDrift, p_value_drift
 from sklearn_diffake.metrics._error_rates import (
     apcer,
     apcer_by_technique,
@@ -20,6 +21,7 @@ from sklearn_diffake.metrics._video import video_level
 
 __all__ = [
     "DetectionErrorDisplay",
+    "PValueDrift",
     "ScoreHistogramDisplay",
     "TechniqueHeatmapDisplay",
     "apcer",
@@ -33,6 +35,7 @@ __all__ = [
     "equal_error_rate",
     "get_scorer",
     "get_scorer_names",
+    "p_value_drift",
     "threshold_transfer",
     "video_level",
     "worst_apcer",

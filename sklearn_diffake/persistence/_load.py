@@ -12,6 +12,7 @@ from ._archive import BUILT_WITH, read_archive, refuse_bombs
 from ._objects import check_objects
 from ._parameters import check_parameters
 from ._schema import Refusal, Schema
+from ._skops import skops_io
 from ._trust import foreign_names, unseen_names
 from ._weights import checked_weights
 
@@ -83,13 +84,12 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
 
 def _load_state(state: bytes, trusted: set[str]) -> Any:
     """Return the model, after its raw state was checked and before any of it was made."""
-    from skops import io as skops_io
-
+    skops = skops_io()
     refuse_bombs(state)
     schema = Schema(state)
     foreign = foreign_names(schema, trusted)
     if not foreign:  # else skops might import what a node names, only to look at it
-        unknown = skops_io.get_untrusted_types(data=state)
+        unknown = skops.get_untrusted_types(data=state)
         foreign = unseen_names(schema, unknown, trusted)
     if foreign:
         raise Refusal(
@@ -97,6 +97,6 @@ def _load_state(state: bytes, trusted: set[str]) -> Any:
             f"what these do, give trusted={foreign}."
         )
     check_objects(schema, trusted)
-    model = skops_io.loads(schema.state(state), trusted=unknown)
+    model = skops.loads(schema.state(state), trusted=unknown)
     check_parameters(model)
     return model

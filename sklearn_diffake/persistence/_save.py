@@ -13,6 +13,7 @@ from typing import Any
 from ..utils._atomic_files import atomic_open
 from ._archive import MANIFEST, STATE, make_manifest, uncompressed, weights_member
 from ._parts import FOLDERS, embedders, estimators
+from ._skops import skops_io
 
 
 def save(
@@ -91,11 +92,10 @@ def _weight_files(fitted: Iterable[Any]) -> list[str]:
 
 def _dump_state(model: Any) -> bytes:
     """Return the model as skops writes it, if it can be read back."""
-    from skops import io as skops_io
-
+    skops = skops_io()
     try:
-        state = uncompressed(skops_io.dumps(_portable(model)))
-        skops_io.loads(state, trusted=skops_io.get_untrusted_types(data=state))
+        state = uncompressed(skops.dumps(_portable(model)))
+        skops.loads(state, trusted=skops.get_untrusted_types(data=state))
     except Exception as error:  # skops raises whatever the object it cannot take raises
         raise TypeError(f"this model cannot be saved safely: {error}") from error
     return state

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ._skops import skops_io
+
 Node = dict[str, Any]
 
 _COMMON = {"__class__", "__module__", "__loader__", "__id__"}
@@ -218,16 +220,15 @@ class Schema:
 
 
 def _check_protocol(root: Any) -> None:
-    from skops.io._protocol import PROTOCOL
-
+    latest = skops_io()._protocol.PROTOCOL
     if not isinstance(root, dict) or not isinstance(root.get("__loader__"), str):
         raise Refusal("is refused: its state is no node")
     protocol = root.get("protocol")
     if type(protocol) is not int or protocol < _OLDEST_PROTOCOL:
         raise Refusal(f"is refused: its state names the skops protocol {protocol!r:.80}")
-    if protocol > PROTOCOL:
+    if protocol > latest:
         raise Refusal(
-            f"was written by a later skops (protocol {protocol}, installed is {PROTOCOL}): "
+            f"was written by a later skops (protocol {protocol}, installed is {latest}): "
             "upgrade skops to load it"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 from collections.abc import Collection
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from ..novelty._pyod import PYOD_TYPES
 from ..utils._imports import untrusted_references
 from ._schema import Node, Schema, full_name
+from ._skops import skops_io
 
 _OWN = "sklearn_diffake."
 #: Trees of neighbors, whose arrays are checked.
@@ -153,7 +155,8 @@ def unseen_names(schema: Schema, unknown: Collection[str], trusted: Collection[s
 def needs_no_trust(name: str) -> bool:
     """Return whether an object of a type may be made for any file."""
     return (
-        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_parts() | _estimators()
+        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_parts()
+        or _is_listed_estimator(name)
         or is_own_type(name)
     )
 
@@ -213,30 +216,31 @@ def _search_parts() -> frozenset[str]:
     return frozenset(f"{part.__module__}.{part.__qualname__}" for part in parts)
 
 
-@functools.cache
-def _estimators() -> frozenset[str]:
-    """Name the estimators of scikit-learn that need no trust, of those that skops lists."""
-    from skops.io._trusted_types import SKLEARN_ESTIMATOR_TYPE_NAMES as LISTED
-
-    parts = [(name, *name.rpartition(".")[::2]) for name in LISTED]
-    return frozenset(
-        name
-        for name, module, kind in parts
-        if module in _ESTIMATORS and kind in (_ESTIMATORS[module] or {kind})
+def _is_listed_estimator(name: str) -> bool:
+    """Return whether a name is that of a public estimator in the list of this module."""
+    module, _, kind = name.rpartition(".")
+    if module not in _ESTIMATORS or kind not in (_ESTIMATORS[module] or {kind}):
+        return False
+    member = getattr(importlib.import_module(module), kind, None)
+    return (
+        isinstance(member, type)
+        and issubclass(member, BaseEstimator)
+        and member.__module__ == module
+        and member.__qualname__ == kind
+        and not kind.startswith("_")
+        and not inspect.isabstract(member)
     )
 
 
 @functools.cache
 def _losses() -> frozenset[str]:
     """Name the compiled losses of scikit-learn, as skops lists them."""
-    from skops.io._sklearn import ALLOWED_LOSSES
-
-    return frozenset(f"{loss.__module__}.{loss.__qualname__}" for loss in ALLOWED_LOSSES)
+    losses = skops_io()._sklearn.ALLOWED_LOSSES
+    return frozenset(f"{loss.__module__}.{loss.__qualname__}" for loss in losses)
 
 
 @functools.cache
 def _skops_functions() -> frozenset[str]:
     """Name the universal functions of numpy and scipy, as skops lists them."""
-    from skops.io import _trusted_types as lists
-
+    lists = skops_io()._trusted_types
     return frozenset((*lists.NUMPY_UFUNC_TYPE_NAMES, *lists.SCIPY_UFUNC_TYPE_NAMES))

@@ -12,7 +12,7 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -246,6 +246,41 @@ def append_line(path: Path, line: str) -> None:
     target = check_output(path)
     with errors_with_path(path), open(target, "ab", opener=_private_opener) as file:
         file.write(line.encode() + b"\n")
+
+
+@contextlib.contextmanager
+def line_file(
+    path: str | os.PathLike[str], *, inputs: Iterable[Any] = ()
+) -> Iterator[Callable[[str], None]]:
+    """Open a text file that is written line by line, and keeps its lines if the work is stopped.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output, replaced at once if it exists. Its mode is kept.
+    inputs : iterable, default=()
+        Files that must not be replaced, as `check_output` takes them.
+
+    Yields
+    ------
+    callable
+        Writes a line, without its line end, and hands it to the system.
+
+    Raises
+    ------
+    OutputError
+        As `check_output` raises it.
+    OSError
+        If it cannot be written; the error names the file.
+    """
+    target = check_output(path, inputs=inputs)
+    with errors_with_path(target), open(target, "wb", opener=_private_opener) as file:
+
+        def write(line: str) -> None:
+            file.write(line.encode() + b"\n")
+            file.flush()
+
+        yield write
 
 
 def private_file(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -39,6 +40,27 @@ def listed(items: Sequence[Any], *, most: int = 5) -> str:
     """
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(repr(item) for item in items[:most]) + more
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return which name was probably meant, or all names if none is close.
+
+    Parameters
+    ----------
+    name : str
+        As given.
+    names : iterable of str
+        Those that exist.
+
+    Returns
+    -------
+    advice : str
+    """
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    if not close:  # difflib minds the case
+        close = [other for other in known if other.lower() == name.lower()]
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
 
 
 def warn_caller(message: str) -> None:

@@ -85,9 +85,23 @@ def write_line(line: str) -> None:
     line : str
         What cannot be printed is escaped.
     """
-    from tqdm.auto import tqdm
+    with bars_hidden():
+        print(printable(line), file=sys.stderr, flush=True)
 
-    tqdm.write(printable(line), file=sys.stderr)
+
+@contextmanager
+def bars_hidden() -> Iterator[None]:
+    """Take open bars off the screen for a while.
+
+    Where tqdm is not imported there are none, and it stays so: this is also called after an
+    interrupt, which may have come in the middle of an import.
+    """
+    tqdm = getattr(sys.modules.get("tqdm.auto"), "tqdm", None)
+    if tqdm is None:
+        yield
+    else:
+        with tqdm.external_write_mode(file=sys.stderr):
+            yield
 
 
 class BesideBars(logging.Handler):

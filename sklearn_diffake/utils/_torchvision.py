@@ -6,9 +6,11 @@ exist``. Only two operators are missed at import, so they are declared here and 
 suppression is implemented; the plain import is always tried first.
 """
 
+import contextlib
 import importlib
 import sys
 import threading
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +35,7 @@ def import_torchvision() -> ModuleType:
     ImportError
         If torchvision is missing or fails for any other reason.
     """
-    with _LOCK:
+    with _LOCK, _deferred_compiler():
         try:
             return importlib.import_module("torchvision")
         except RuntimeError as error:
@@ -45,6 +47,48 @@ def import_torchvision() -> ModuleType:
         extension: Any = importlib.import_module("torchvision.extension")
         extension._has_ops = lambda: True
         return importlib.import_module("torchvision")
+
+
+@contextlib.contextmanager
+def _deferred_compiler() -> Iterator[None]:
+    """Keep torchvision from importing torch's compiler, which takes longer than torchvision itself.
+
+    ``torchvision.ops.roi_align`` takes one function from ``torch._dynamo.utils``, which it calls
+    when regions are pooled. It gets one that imports the true function then. Whoever else asks for
+    the compiler meanwhile gets the true one.
+    """
+    if "torch._dynamo" in sys.modules or "torchvision" in sys.modules:
+        yield
+        return
+    package, utils = _Deferred("torch._dynamo"), _Deferred("torch._dynamo.utils")
+    utils.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+    deferred = {module.__name__: module for module in (package, utils)}
+    sys.modules |= deferred
+    try:
+        yield
+    finally:
+        for name, module in deferred.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
+class _Deferred(ModuleType):
+    """Stands for a module that is imported when anything else of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        no_package = name == "__path__" and self.__name__ != "torch._dynamo"
+        if no_package or name in ("__spec__", "__file__"):  # the machinery of imports looks at them
+            raise AttributeError(name)
+        for module in ("torch._dynamo", "torch._dynamo.utils"):
+            if isinstance(sys.modules.get(module), _Deferred):
+                del sys.modules[module]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _is_compile_supported(device_type: Any) -> Any:
+    from torch._dynamo.utils import is_compile_supported
+
+    return is_compile_supported(device_type)
 
 
 def _define_operators() -> None:

@@ -1,6 +1,8 @@
 """Verdicts: from reference and probe images to an outcome with its evidence."""
 
+from ._calibration_report import CalibrationReport, CategoryCalibration
 from ._gates import Gates
+from ._recalibrate import recalibrate
 from ._reference import Reference
 from ._verdict import (
     ClipEvidence,
@@ -13,6 +15,8 @@ from ._verdict import (
 from ._verify import verify, verify_many
 
 __all__ = [
+    "CalibrationReport",
+    "CategoryCalibration",
     "ClipEvidence",
     "ErrorRate",
     "Gates",
@@ -21,6 +25,7 @@ __all__ = [
     "Reference",
     "Verdict",
     "VerdictWarning",
+    "recalibrate",
     "verify",
     "verify_many",
 ]

@@ -14,14 +14,10 @@ from sklearn_diffake.cli._colour import coloured, takes_colour
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
-import sys, sklearn_diffake
+import sys, named_verdicts
 from sklearn_diffake.cli import main
-class Model:
-    offset_ = 0.5
-    def score_samples(self, pairs):
-        return [float("good" in probe) for _, probe in pairs]
-sklearn_diffake.load_default = Model
-main(["compare", "a", "good", "fake", *sys.argv[1:]])
+named_verdicts.install()
+main(["compare", "a", "good", "unsure", "fake", *sys.argv[1:]])
 """
 
 
@@ -64,7 +60,7 @@ def on_a_terminal(*words, **variables):
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *words],
         cwd=ROOT,
-        env={**os.environ, **variables},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'cli'}", **variables},
         stdout=theirs,
         stderr=subprocess.DEVNULL,
     )
@@ -86,22 +82,23 @@ def on_a_terminal(*words, **variables):
 def test_a_terminal_gets_colour():
     received = on_a_terminal()
     assert "\033[32mgenuine\033[0m" in received
-    assert "\033[31mdeepfake\033[0m" in received
+    assert "\033[31msuspicious\033[0m" in received
+    assert "\033[33minconclusive\033[0m" in received
 
 
 def test_a_terminal_that_wants_none_gets_none():
     received = on_a_terminal(NO_COLOR="1")
-    assert "deepfake" in received
+    assert "suspicious" in received
     assert "\033" not in received
 
 
 def test_json_is_never_coloured():
     rows = [json.loads(line) for line in on_a_terminal("--json", FORCE_COLOR="1").splitlines()]
-    assert [row["verdict"] for row in rows] == ["genuine", "deepfake"]
+    assert [row["outcome"] for row in rows] == ["genuine", "inconclusive", "suspicious"]
 
 
 def test_a_pipe_gets_no_colour(recorder, capsys):
     main(["compare", "a", "good", "fake"])
     out = capsys.readouterr().out
-    assert "deepfake" in out
+    assert "suspicious" in out
     assert "\033" not in out

@@ -1,6 +1,7 @@
 """The manners of the command line: errors, warnings, colour, help, pipes."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import error_of
+from named_verdicts import verdict_of
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline, persistence
-from sklearn_diffake.cli import _commands, main
+from sklearn_diffake.cli import _judge, main
 from sklearn_diffake.pairs import PairDifference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         (["score", "no-such-model", "a", "b"], "no such file"),
         (["score", "MODEL", "a"], "at least one PROBE"),
-        (["score", "MODEL", "a", "b", "--csv", "c"], "not both"),
+        (["score", "MODEL", "a", "b", "--csv", "CSV"], "in one way, not in two"),
+        (["score", "MODEL", "a", "--reference", "b"], "in one way, not in two"),
+        (["score", "MODEL", "--reference", "b"], "--probe is missing"),
+        (["score", "MODEL", "--probe", "b"], "--reference is missing"),
         (["score", "MODEL", "a", "b"], "not trusted"),
         (["score", "PHOTO", "a", "b"], "damaged or was not written by"),
         (["compare", "--csv", "no-such.csv"], "no-such.csv"),
@@ -31,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_errors_are_one_line(folder, capsys, words, expected):
     places = {"MODEL": str(folder / "model"), "PHOTO": str(folder / "000.png")}
+    places["CSV"] = str(folder / "pairs.csv")
     assert main([places.get(word, word) for word in words]) == 2
     assert expected in error_of(capsys)
 
@@ -82,17 +88,16 @@ def test_interrupted(monkeypatch, capsys):
 
 
 def test_warnings_are_one_line_and_quiet_silences_them(recorder, capsys, monkeypatch):
-    plain = recorder.score_samples
-
-    def warn(pairs):
+    def warn(reference, probe):
         warnings.warn("this and\nthat", RuntimeWarning, stacklevel=1)
-        return plain(pairs)
+        return verdict_of(probe)
 
-    monkeypatch.setattr(recorder, "score_samples", warn)
+    monkeypatch.setattr(recorder, "judge", warn)
     assert main(["compare", "a", "good"]) == 0
-    note, *warned = capsys.readouterr().err.splitlines()
+    note, warned, reason = capsys.readouterr().err.splitlines()
     assert "see its model card" in note
-    assert warned == ["sklearn-diffake: warning: this and that"]
+    assert warned == "sklearn-diffake: warning: this and that"
+    assert reason == "genuine: it is good"
     assert main(["compare", "a", "good", "-q"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -132,7 +137,12 @@ def test_version(capsys):
 
 def python(code, **kwargs):
     return subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.PIPE, **kwargs
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        text=True,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'cli'}"},
+        **kwargs,
     )
 
 
@@ -153,13 +163,9 @@ sys.exit(", ".join(heavy & set(sys.modules)))
 
 def test_reader_that_goes_away_is_no_error():
     code = """
-import sys, numpy, sklearn_diffake
+import sys, named_verdicts
 from sklearn_diffake.cli import main
-class Model:
-    offset_ = 0.0
-    def score_samples(self, pairs):
-        return numpy.zeros(len(pairs))
-sklearn_diffake.load_default = Model
+named_verdicts.install()
 sys.exit(main(["compare", "--quiet", "a", *["b"] * 20_000]))
 """
     process = python(code, stdout=subprocess.PIPE)
@@ -171,7 +177,7 @@ sys.exit(main(["compare", "--quiet", "a", *["b"] * 20_000]))
 
 def test_options_reach_every_embedder_of_a_model():
     pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
-    _commands._set_everywhere(pipe, device="cpu", cache="folder", n_jobs=2)
+    _judge.set_everywhere(pipe, device="cpu", cache="folder", n_jobs=2)
     embedders = [branch["embed"] for _, branch in pipe["features"].transformer_list]
     for part in (pipe["align"], *embedders):
         assert (part.device, part.cache, part.n_jobs) == ("cpu", "folder", 2)

@@ -53,7 +53,7 @@ def test_bash_completes_commands(complete):
 
 
 def test_bash_completes_options_of_a_command(complete):
-    assert complete("compare", "--re") == {"--report"}
+    assert complete("compare", "--rep") == {"--report"}
     assert complete("fit", "--com") == {"--components"}
     assert complete("fit", "pairs.csv", "--on-missing", "c") == {"crop"}
 

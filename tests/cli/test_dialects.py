@@ -69,14 +69,14 @@ def test_all_readers_agree(folder, dialect, capsys):
     assert [row["label"] for row in rows] == [1, -1, 1]
     assert [row["person"] for row in rows] == ["Ada", "Ada", "Bo"]
     assert [row["extra"] for row in rows] == [{"id": "k1"}, {"id": "k2"}, {"id": "k3"}]
-    assert [row["verdict"] for row in rows] == ["genuine", "deepfake", "genuine"]
+    assert [row["outcome"] for row in rows] == ["genuine", "suspicious", "genuine"]
 
 
 def test_a_table_may_come_through_a_pipe(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(DIALECTS["semicolons"])))
-    assert [row["verdict"] for row in judged(folder, "-", capsys)] == [
-        "genuine", "deepfake", "genuine",
+    assert [row["outcome"] for row in judged(folder, "-", capsys)] == [
+        "genuine", "suspicious", "genuine",
     ]  # fmt: skip
 
 

@@ -10,24 +10,23 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import TINY
+from named_verdicts import verdict_of
 
 import sklearn_diffake
-from sklearn_diffake.cli import _commands, main
-from sklearn_diffake.cli._exit_codes import EXIT_CODES, code_of
+from sklearn_diffake.cli import _exit_codes, main
+from sklearn_diffake.cli._exit_codes import EXIT_CODES, code_of, code_of_outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and streams")
 
-# A program whose model calls every probe by its name, without heavy imports.
+# A program that judges every probe by its name, without heavy imports.
 PROGRAM = """
 import sys, time
-import sklearn_diffake
-class Model:
-    offset_ = 0.0
-    def score_samples(self, pairs):
+import named_verdicts
+class Before:
+    def __call__(self):
         {body}
-        return [1.0 if "good" in probe else -1.0 for _, probe in pairs]
-sklearn_diffake.load_default = Model
+named_verdicts.install(Before())
 from sklearn_diffake.cli import run
 run()
 """
@@ -36,7 +35,7 @@ run()
 def start(*words, body="pass", code=PROGRAM, **options):
     program = code.format(body=body) if code is PROGRAM else code
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'cli'}"}
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, words)],
         cwd=ROOT, text=True, env=environment, **streams,
@@ -51,7 +50,9 @@ def outcome(*words, **options):
 
 def test_a_verdict_of_a_process():
     assert outcome("compare", "-q", "a", "good")[0] == 0
-    assert outcome("compare", "-q", "a", "good", "bad")[0] == 1
+    assert outcome("compare", "-q", "a", "good", "unsure")[0] == 5
+    assert outcome("compare", "-q", "a", "good", "bad", "unsure")[0] == 1
+    assert outcome("compare", "-q", "a", "good", "bad", "broken")[0] == 2
     assert outcome("compare", "-q")[0] == 2
 
 
@@ -200,35 +201,12 @@ def test_signals_at_any_moment_are_no_verdict(name):
         assert process.returncode in (0, CODES[name], -number), (i, err)
 
 
-@POSIX
-@pytest.mark.parametrize("name", CODES)
-def test_frames_of_videos_are_removed(name, tmp_path):
-    pytest.importorskip("av", reason="videos need the extra video")
-    from test_videos import flat, write_clip
-
-    clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 4)
-    (tmp_path / "tmp").mkdir()
-    environment = "import os; os.environ['TMPDIR'] = sys.argv.pop()"
-    code = PROGRAM.replace("import sys, time", f"import sys, time\n{environment}").format(body=WAIT)
-    process = start("compare", "-q", "a.jpg", clip, tmp_path / "tmp", code=code)
-    assert process.stderr.readline() == "ready\n"
-    assert len(list((tmp_path / "tmp").rglob("*.png"))) == 4
-    process.send_signal(getattr(signal, name))
-    process.communicate(timeout=60)
-    assert process.returncode == CODES[name]
-    assert list((tmp_path / "tmp").iterdir()) == []
-
-
-STORING = """
-from sklearn_diffake.store import EmbeddingStore
-class Model(Model):
-    def score_samples(self, pairs):
-        store = EmbeddingStore(pairs[0][0])
+STORING = """from sklearn_diffake.store import EmbeddingStore
+        store = EmbeddingStore(sys.argv[-2])
         for i in range(10**6):
             store.put_many("model", {bytes([i % 256, j]): bytes([j]) * 5000 for j in range(40)})
             if i == 0:
                 print("ready", file=sys.stderr, flush=True)
-sklearn_diffake.load_default = Model
 """
 
 
@@ -236,14 +214,13 @@ sklearn_diffake.load_default = Model
 def test_a_store_is_whole_after_sigterm(tmp_path):
     from sklearn_diffake.store import EmbeddingStore
 
-    code = PROGRAM.format(body="pass").replace("from sklearn_diffake.cli", f"{STORING}from "
-                                               "sklearn_diffake.cli")  # fmt: skip
     for i in range(3):
-        process = start("compare", "-q", tmp_path / "store", "b", code=code)
+        process = start("compare", "-q", tmp_path / "store", "b", body=STORING)
         assert process.stderr.readline() == "ready\n"
         time.sleep(0.05 * i)
         process.terminate()
-        assert process.communicate(timeout=60)[1] == "sklearn-diffake: error: interrupted\n"
+        said = process.communicate(timeout=60)[1].splitlines()
+        assert said == ["0 of 1 pairs were judged", "sklearn-diffake: error: interrupted"]
         assert process.returncode == 143
         store = EmbeddingStore(tmp_path / "store")
         known = store.get_many("model", [bytes([0, j]) for j in range(40)])
@@ -252,18 +229,18 @@ def test_a_store_is_whole_after_sigterm(tmp_path):
     assert not list((tmp_path / "store").glob("*.damaged"))
 
 
-def test_handlers_are_left_alone_where_main_is_called(monkeypatch, capsys):
-    class Model:
-        offset_ = 0.0
+def test_handlers_are_left_alone_where_main_is_called(recorder, monkeypatch, capsys):
+    handlers = []
 
-        def score_samples(self, pairs):
-            return [float(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)]
+    def judge(reference, probe):
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        return verdict_of(probe)
 
-    monkeypatch.setattr(sklearn_diffake, "load_default", Model, raising=False)
+    monkeypatch.setattr(recorder, "judge", judge)
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    assert main(["compare", "-q", "a", "b", "--json"]) == 0
+    assert main(["compare", "-q", "a", "good", "--json"]) == 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-    assert '"score": 1.0' in capsys.readouterr().out
+    assert handlers == [before[1]]
 
 
 def test_failed_jobs_of_a_benchmark_have_a_code_of_their_own(monkeypatch, tmp_path, capsys):
@@ -281,7 +258,9 @@ def test_failed_jobs_of_a_benchmark_have_a_code_of_their_own(monkeypatch, tmp_pa
     assert main(["benchmark", "b.toml"]) == 4
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["score"], ["compare"], ["benchmark"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["fit"], ["score"], ["compare"], ["benchmark"], ["demo"], ["help"]]
+)
 def test_all_codes_are_in_every_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
@@ -295,15 +274,46 @@ def test_the_documentation_has_the_same_codes():
         assert re.search(rf"^   \* - {code}$", page, re.MULTILINE), code
 
 
+OUTCOMES = [
+    ["genuine"],
+    ["genuine", "inconclusive"],
+    ["genuine", "suspicious"],
+    ["suspicious", "inconclusive"],
+    ["error", "suspicious"],
+    ["error", "genuine"],
+]
+
+
 def test_no_command_but_a_verdict_returns_one():
     assert code_of(ValueError()) == 2
-    names = vars(_commands)
-    users = [name for name, value in names.items() if callable(value) and hasattr(value, "__code__")
-             and "NOT_GENUINE" in value.__code__.co_names]  # fmt: skip
-    assert users == ["score_command"]
+    assert code_of(MemoryError()) == 3
+    users = [path.name for path in Path(_exit_codes.__file__).parent.glob("*.py")
+             if re.search(r"\bSUSPICIOUS\b", path.read_text(encoding="utf-8"))]  # fmt: skip
+    assert users == ["_exit_codes.py"]
+    codes = [code_of_outcomes(set(outcomes)) for outcomes in OUTCOMES]
+    assert codes == [0, 5, 1, 1, 2, 2]
 
 
 def test_a_model_that_needs_trust_is_bad_input(folder):
     words = ["score", folder / "model", folder / "000.png", folder / "001.png"]
     assert main([*map(str, words)]) == 2
     assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 0
+
+
+@POSIX
+def test_an_error_in_the_handling_of_an_error_is_no_verdict():
+    code, out, _ = outcome("compare", "-q", "a", "good", code=BROKEN_REPORTING)
+    assert (code, out) == (3, "")
+
+
+BROKEN_REPORTING = """
+import named_verdicts
+def fail():
+    raise ValueError("x")
+named_verdicts.install(fail)
+from sklearn_diffake import cli
+def broken(*words):
+    raise NameError("as after an interrupted import")
+cli._say = broken
+cli.run()
+"""

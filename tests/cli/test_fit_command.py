@@ -7,6 +7,7 @@ from PIL import Image
 
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
+from sklearn_diffake.novelty import ConformalDetector
 from sklearn_diffake.pairs import PairDifference
 
 
@@ -14,15 +15,104 @@ def test_fit_says_what_was_used(folder, tmp_path, capsys):
     rows = [(f"{i:03}.png", "000.png", 1) for i in range(1, N)] + [("no-such", "red.png", -1)] * 3
     rows = [(*(folder / cell for cell in row[:2]), row[2]) for row in rows]
     table = write_table(tmp_path / "p.csv", rows, ("reference", "probe", "label"))
-    assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--contamination", "0.2"]) == 0
+    assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.2"]) == 0
     said = capsys.readouterr()
     assert f"fitted on {N - 1} pairs of {N} photographs (not aligned)" in said.out
     assert "left out: 3 labelled -1" in said.out
-    assert "below the threshold: 21.7% (5 of 23)" in said.out
+    assert "the threshold rests on 7 genuine pairs that were held out" in said.out
+    assert "rejects at most 20.0% of genuine pairs" in said.out
     assert said.err == ""
     model = persistence.load(tmp_path / "m", trusted=[TINY])
-    genuine = [tuple(map(str, row[:2])) for row in rows[: N - 1]]
-    assert (model.predict(genuine) == -1).mean() == pytest.approx(5 / 23)
+    assert isinstance(model["detect"], ConformalDetector)
+    assert model["detect"].target_bpcer == 0.2
+    assert model["detect"].n_genuine_ == N - 1
+
+
+def people_table(folder, path, header):
+    """Write 20 pairs of 10 persons."""
+    names = [(folder / f"{i:03}.png", folder / f"{i + 1:03}.png") for i in range(20)]
+    rows = [(*pair, f"p{i // 2}") for i, pair in enumerate(names)]
+    return write_table(path, rows, ("reference", "probe", header))
+
+
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        ("person", []),
+        ("identity", []),
+        ("Who", ["--person", "Who"]),
+        ("person", ["--person", "person"]),
+    ],
+)
+def test_persons_are_kept_together(folder, tmp_path, capsys, header, options):
+    table = people_table(folder, tmp_path / "p.csv", header)
+    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.3", *options]
+    assert main(words) == 0
+    assert "rests on 6 genuine pairs of 3 groups" in capsys.readouterr().out
+    model = persistence.load(tmp_path / "m", trusted=[TINY])
+    assert model["detect"].n_calibration_ == 3
+
+
+def test_without_a_column_of_persons_every_pair_counts(folder, tmp_path, capsys):
+    table = people_table(folder, tmp_path / "p.csv", "Who")
+    assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.3"]) == 0
+    assert "rests on 6 genuine pairs that" in capsys.readouterr().out
+    assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--person", "who"]) == 2
+    assert "--person who: " in (said := error_of(capsys))
+    assert "did you mean 'Who'?" in said
+
+
+def test_too_few_pairs_for_the_target_are_warned_of_by_flags(folder, tmp_path, capsys):
+    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT]
+    assert main([*words, "--target-bpcer", "0.01"]) == 0
+    said = capsys.readouterr().err
+    assert "warning: --target-bpcer 0.01 needs at least 99 genuine calibration pairs" in said
+    assert "or raise --target-bpcer." in said
+    assert "target_bpcer" not in said
+
+
+def test_the_old_name_of_the_target_still_works(folder, tmp_path):
+    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT]
+    assert main([*words, "--contamination", "0.25"]) == 0
+    assert persistence.load(tmp_path / "m", trusted=[TINY])["detect"].target_bpcer == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "inner"),
+    [
+        ("mahalanobis", "MahalanobisDetector", None),
+        ("SumRule", "SumRuleDetector", None),
+        ("isolation-forest", "GenuineOnly", "IsolationForest"),
+        ("pyod.HBOS", "PyODDetector", "HBOS"),
+    ],
+)
+def test_the_detector_is_chosen(folder, tmp_path, name, kind, inner):
+    if inner == "HBOS":
+        pytest.importorskip("pyod")
+    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
+    words += ["--backbone", TINY, "--device", "cpu", "--operator", "absolute"]
+    assert main([*words, "--detector", name]) == 0
+    detector = persistence.load(tmp_path / "m", trusted=[TINY])["detect"].detector
+    assert type(detector).__name__ == kind
+    if inner:
+        part = getattr(detector, "estimator" if kind == "GenuineOnly" else "detector")
+        assert type(part).__name__ == inner
+    words = ["score", str(tmp_path / "m"), str(folder / "000.png"), str(folder / "001.png")]
+    assert main([*words, "--trust", TINY, "--device", "cpu"]) in (0, 1, 5)
+
+
+def test_features_of_several_backbones_are_joined(folder, tmp_path, capsys):
+    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
+    words += ["--backbone", TINY, "--backbone", TINY, "--device", "cpu", "--components", "1"]
+    assert main([*words, "--operator", "absolute", "--operator", "cosine"]) == 0
+    model = persistence.load(tmp_path / "m", trusted=[TINY])
+    operators = [branch["diff"].operator for _, branch in model["features"].transformer_list]
+    assert operators == ["absolute", "cosine"]
+    pair = [str(folder / "000.png"), str(folder / "red.png")]
+    assert main(["score", str(tmp_path / "m"), *pair, "--trust", TINY, "--device", "cpu"]) == 1
+    capsys.readouterr()
+    assert main([*words, *["--operator", "absolute"] * 3]) == 2
+    assert "--operator is given 3 times for 2 backbones" in error_of(capsys)
 
 
 def test_fit_passes_its_options_on(folder, tmp_path):
@@ -31,8 +121,9 @@ def test_fit_passes_its_options_on(folder, tmp_path):
     assert main(["fit", pairs, "-o", str(output), *FIT[:3], *options, "--jobs", "2"]) == 0
     model = persistence.load(output, trusted=[TINY])
     assert model["diff"].operator == "absolute"
-    assert model["detect"].n_components == 2
     assert model["detect"].random_state == 7
+    assert model["detect"].detector.n_components == 2
+    assert model["detect"].detector.random_state == 7
     assert output.stat().st_size > (folder / "model").stat().st_size
     assert model["align"] == "passthrough"
 
@@ -52,6 +143,7 @@ def test_fit_aligns_and_counts_faces(tmp_path, capsys):
 def test_fit_names_the_line_of_a_photograph_without_face(folder, tmp_path, capsys):
     Image.fromarray(astronaut()[0:260, 120:330]).save(tmp_path / "face.png")
     rows = [("face.png", "face.png"), ("face.png", folder / "red.png")]
+    rows += [("face.png", folder / "000.png"), ("face.png", folder / "001.png")]
     table = write_table(tmp_path / "p.csv", rows)
     assert main(["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY]) == 2
     assert "line 3: probe, file" in error_of(capsys)
@@ -78,7 +170,7 @@ def test_fit_leaves_out_pairs_without_a_face(folder, tmp_path, capsys):
     said = capsys.readouterr()
     assert "fitted on 5 pairs of 7 photographs (6 faces found)" in said.out
     assert "left out: 2 without a face, of lines 3, 8\n" in said.out
-    assert " of 5)\n" in said.out
+    assert "rests on 2 genuine pairs that were held out" in said.out
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     assert model["align"].on_missing == "skip"
     write_table(tmp_path / "p.csv", rows[1:2])
@@ -121,9 +213,11 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
     ("options", "words"),
     [
         (["--operator", "sum"], "operator"),
-        (["--components", "0"], "n_components"),
-        (["--contamination", "0.9"], "contamination"),
-        (["--backbone", "resnet"], "backbone='resnet' is unknown"),
+        (["--detector", "mahalanobi"], "did you mean 'MahalanobisDetector'?"),
+        (["--detector", "ConformalDetector"], "--detector: ConformalDetector cannot be chosen"),
+        (["--detector", "mahalanobis"], "--components is for the detector gaussian-mixture"),
+        (["--backbone", "facenet-vgface2"], "did you mean 'facenet-vggface2'?"),
+        (["--backbone", "resnet"], "--backbone 'resnet' is unknown"),
         (["-o", "no-such-folder/model"], "no-such-folder"),
         (["-o", "."], "it is a directory"),
     ],
@@ -135,9 +229,20 @@ def test_fit_finds_wrong_options_before_it_reads_photographs(
         raise AssertionError("a photograph was read")
 
     monkeypatch.setattr("sklearn_diffake.images.engine.read_image", fail)
-    arguments = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT, *options]
+    own = [] if "--backbone" in options else ["--backbone", TINY]
+    own += ["--no-align", "--components", "1"]
+    arguments = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *own, *options]
     assert main(arguments) == 2
     assert words in error_of(capsys)
+
+
+@pytest.mark.parametrize("flag", ["--target-bpcer", "--components", "--frames"])
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
+def test_numbers_out_of_range_are_refused(flag, text, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "p.csv", "-o", "m", f"{flag}={text}"])
+    assert stop.value.code == 2
+    assert flag in error_of(capsys)
 
 
 def test_fit_needs_genuine_pairs_and_files_that_exist(folder, tmp_path, capsys):

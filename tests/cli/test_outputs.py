@@ -76,12 +76,14 @@ def test_fit_does_not_replace_its_store(mine, capsys):
 
 @POSIX
 @pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
-@pytest.mark.parametrize("name", ["000.png", "001.png", "model.html"])
+@pytest.mark.parametrize("name", ["000.html", "001.html", "model.html"])
 def test_a_report_replaces_neither_a_photograph_nor_the_model(mine, capsys, name, kind):
-    pytest.importorskip("matplotlib")
+    for i in range(2):
+        shutil.copy(mine / f"{i:03}.png", mine / f"{i:03}.html")
     output = alias(mine / name, kind)
     before = contents(mine)
-    words = ["score", mine / "model.html", mine / "000.png", mine / "001.png", "--report", output]
+    words = ["score", mine / "model.html", mine / "000.html", mine / "001.html"]
+    words += ["--report", output]
     assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 2
     assert "it is the input" in error_of(capsys)
     assert contents(mine) == before
@@ -140,14 +142,13 @@ def test_a_model_is_its_owners_alone_unless_it_is_public(mine, public, expected)
 
 @POSIX
 def test_what_holds_faces_is_its_owners_alone(mine):
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("sklearn_diffake.verdict._report")
     before = os.umask(0)
     try:
         words = [mine / "model.html", mine / "000.png", mine / "001.png", "--cache", mine / "store"]
         words = ["score", *map(str, words), "--trust", TINY, "--device", "cpu", "--report"]
-        for name in ("why.html", "why.png"):
-            assert main([*words, str(mine / name)]) == 0
-            assert mode_of(mine / name) == 0o600
+        assert main([*words, str(mine / "why.html")]) in (0, 5)
+        assert mode_of(mine / "why.html") == 0o600
         assert mode_of(mine / "store") == 0o700
         assert {mode_of(path) for path in (mine / "store").iterdir()} == {0o600}
     finally:

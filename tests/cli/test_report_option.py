@@ -1,55 +1,35 @@
 """``--report``: why one pair was judged as it was."""
 
-import sys
-
 import pytest
 from cli_helpers import TINY, error_of
-from PIL import Image
 
 from sklearn_diffake.cli import main
 
 
-def score(folder, *words):
-    model = str(folder / "model")
-    return main(["score", model, *map(str, words), "--trust", TINY, "--device", "cpu"])
-
-
-def test_a_page_and_a_picture(folder, tmp_path, capsys):
-    pair = folder / "000.png", folder / "red.png"
-    assert score(folder, *pair, "--report", tmp_path / "why.html") == 1
-    said = capsys.readouterr()
-    assert said.err == f"report: {tmp_path / 'why.html'}\n"
-    assert "deepfake" in said.out
-    page = (tmp_path / "why.html").read_text(encoding="utf-8")
-    assert "The model calls the probe a deepfake" in page
-    assert f"Probe: {folder / 'red.png'}" in page
-    assert score(folder, *pair, "-q", "--report", tmp_path / "why.PNG") == 1
+def test_the_page_of_a_verdict(recorder, tmp_path, capsys):
+    page = tmp_path / "why it is.html"
+    words = ["compare", "--reference", "a", "b", "--probe", "fake", "--report", str(page)]
+    assert main([*words, "--case", "12/34"]) == 1
+    (verdict,) = recorder.verdicts
+    command = ["sklearn-diffake", *words, "--case", "12/34"]
+    assert verdict.reports == [(str(page), {"command": command, "case": "12/34"})]
+    assert capsys.readouterr().err.endswith(f"report: {page}\n")
+    assert main([*words, "-q"]) == 1
     assert capsys.readouterr().err == ""
-    with Image.open(tmp_path / "why.PNG") as picture:
-        assert picture.format == "PNG"
 
 
-def test_the_exit_code_is_that_of_the_verdict(folder, tmp_path):
-    pair = folder / "000.png", folder / "001.png"
-    assert score(folder, *pair, "--report", tmp_path / "why.html") == 0
-    assert (tmp_path / "why.html").exists()
-
-
-def test_no_report_on_what_cannot_be_judged(folder, tmp_path):
-    pair = folder / "000.png", folder / "broken.png"
-    assert score(folder, *pair, "--report", tmp_path / "why.html") == 2
-    assert not list(tmp_path.iterdir())
+def test_an_error_has_a_page_too(recorder, tmp_path):
+    assert main(["compare", "a", "broken", "--report", str(tmp_path / "why.html")]) == 2
+    assert len(recorder.verdicts[0].reports) == 1
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (
-            ["a", "b", "--report", "why.pdf"],
-            "'why.pdf': expected a name that ends in .html or .png",
-        ),
+        (["a", "b", "--report", "why.pdf"], "'why.pdf': expected a name that ends in .html"),
         (["a", "b", "c", "--report", "why.html"], "one pair, there are 2"),
         (["a", "b", "--report", "no-such-folder/why.html"], "there is no folder"),
+        (["a", "b", "--case", "7"], "give --report FILE.html too"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_work(recorder, capsys, words, expected):
@@ -58,9 +38,17 @@ def test_what_is_wrong_is_said_before_the_work(recorder, capsys, words, expected
     assert recorder.calls == []
 
 
-def test_the_extra_is_named(recorder, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert main(["compare", "a", "b", "--report", "why.html"]) == 2
-    assert "pip install 'sklearn-diffake[plots]'" in error_of(capsys)
-    assert recorder.calls == []
+@pytest.mark.parametrize(
+    ("references", "probe", "code"),
+    [(["000.png"], "red.png", 1), (["000.png", "002.png"], "001.png", 0),
+     (["000.png"], "broken.png", 2)],
+    ids=["photo", "template", "error"],
+)  # fmt: skip
+def test_a_true_page(folder, tmp_path, references, probe, code):
+    pytest.importorskip("sklearn_diffake.verdict._report")
+    page = tmp_path / "why.html"
+    names = [str(folder / name) for name in references]
+    words = ["--reference", *names, "--probe", str(folder / probe), "--report", str(page)]
+    options = ["--trust", TINY, "--device", "cpu"]
+    assert main(["score", str(folder / "model"), *words, *options]) == code
+    assert probe in page.read_text(encoding="utf-8")

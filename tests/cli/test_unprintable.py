@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 from cli_helpers import FIT, write_table
+from named_verdicts import Model, NamedVerdict, verdict_of
 
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
@@ -46,7 +47,7 @@ def no_code_in(capsys):
 @pytest.fixture
 def saved(recorder, monkeypatch):
     """Stand in for a saved model."""
-    monkeypatch.setattr(persistence, "load", lambda path, trusted: recorder)
+    monkeypatch.setattr(persistence, "load", lambda path, trusted: Model())
     return recorder
 
 
@@ -59,7 +60,7 @@ def test_names_in_the_table(tmp_path, capsys):
     assert [line.split()[:2] for line in lines[1:]] == [
         [f"ref{ESCAPED}", "good"], ["ref", f"{ESCAPED}fake"], ["ref", "good"],
     ]  # fmt: skip
-    verdicts = ["verdict", "genuine", "deepfake", "genuine"]
+    verdicts = ["verdict", "genuine", "suspicious", "genuine"]
     starts = {line.index(f" {word}") for line, word in zip(lines, verdicts, strict=True)}
     assert len(starts) == 1
 
@@ -68,14 +69,15 @@ def test_json_says_the_true_name(saved, tmp_path, capsys):
     table = write_table(tmp_path / "pairs.csv", [("ref", f"{CLEAR}good")])
     assert main(["score", "model", "--csv", table, "--json", "--quiet"]) == 0
     assert json.loads(no_code_in(capsys).out)["probe"] == f"{CLEAR}good"
-    assert saved.calls == [1]
+    assert len(saved.calls) == 1
 
 
 def test_why_a_pair_has_no_score(saved, monkeypatch, tmp_path, capsys):
-    def fail(pairs):
-        raise ImageError(f"broken {CLEAR}", row=0, column=1, path=pairs[0][1])
+    def fail(reference, probe):
+        error = ImageError(f"broken {CLEAR}", column=1, path=probe)
+        return NamedVerdict("error", str(error), None)
 
-    monkeypatch.setattr(saved, "score_samples", fail)
+    monkeypatch.setattr(saved, "judge", fail)
     table = write_table(tmp_path / "pairs.csv", [("ref", f"{CLEAR}bad")])
     assert main(["score", "model", "--csv", table, "--quiet"]) == 2
     assert f"{ESCAPED}bad': broken {ESCAPED}" in no_code_in(capsys).out
@@ -108,12 +110,12 @@ def test_errors_about_its_name(tmp_path, capsys):
 
 
 def test_warnings(recorder, monkeypatch, capsys):
-    def warn(pairs):
+    def warn(reference, probe):
         warnings.warn(f"{CLEAR} looks odd", stacklevel=1)
-        return [1.0]
+        return verdict_of(probe)
 
-    monkeypatch.setattr(recorder, "score_samples", warn)
-    assert main(["compare", "a", "b"]) == 0
+    monkeypatch.setattr(recorder, "judge", warn)
+    assert main(["compare", "a", "good"]) == 0
     assert f"warning: {ESCAPED} looks odd\n" in no_code_in(capsys).err
 
 

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 from cli_helpers import TINY
+from named_verdicts import verdict_of
 
 from sklearn_diffake.cli import main
 from sklearn_diffake.utils._progress import progress_bar
@@ -23,20 +24,21 @@ def score(folder, capsys):
 
 
 def test_silent_where_nobody_looks(score):
-    assert score() == ""
+    err = score()
+    assert "%|" not in err
+    assert "sklearn_diffake" not in err
 
 
 def test_one_shows_bars_and_no_lines(score):
     err = score("-v")
-    assert "embedding:   0%" in err
+    assert "judging:   0%" in err
     assert "sklearn_diffake" not in err
 
 
 def test_two_says_what_is_done(score):
     err = score("-vv")
-    assert "embedding: 100%" in err
+    assert "judging: 100%" in err
     lines = [line for line in err.splitlines() if line.startswith("sklearn_diffake.")]
-    assert sum("2 images: 2 computed by" in line for line in lines) == 1
     assert sum("persistence: read" in line for line in lines) == 1
     assert "computed a batch of 2 images" not in err
 
@@ -47,7 +49,7 @@ def test_three_gives_details(score):
 
 def test_quiet_silences_all_even_on_a_terminal(score, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    assert "embedding" in score()
+    assert "judging" in score()
     assert score("-q") == ""
 
 
@@ -65,15 +67,13 @@ def test_quiet_and_verbose_exclude_each_other(capsys):
 
 
 def test_a_warning_stands_above_an_open_bar(recorder, capsys, monkeypatch):
-    plain = recorder.score_samples
-
-    def warn(pairs):
+    def warn(reference, probe):
         with progress_bar(total=2, desc="working", unit="x", verbose=1) as bar:
             bar.update(1)
             warnings.warn("beware", RuntimeWarning, stacklevel=1)
-        return plain(pairs)
+        return verdict_of(probe)
 
-    monkeypatch.setattr(recorder, "score_samples", warn)
+    monkeypatch.setattr(recorder, "judge", warn)
     assert main(["compare", "a", "good", "-v"]) == 0
     lines = re.split(r"[\r\n]", capsys.readouterr().err)
     assert "sklearn-diffake: warning: beware" in lines

@@ -53,7 +53,8 @@ def test_it_gives_what_its_pictures_give(model, photos, reference):
 def test_pictures_without_a_face_are_left_out_and_nothing_else_is_refused(model, photos):
     blank = noise(1, (60, 60))[0]
     reference = Reference([photos[0], blank], model)
-    assert reference.n_images == 1 and reference.images[1].reason == "no face was found"
+    assert reference.n_images == 1
+    assert reference.images[1].reason == "no face was found"
     with pytest.raises(ImageError, match="no face was found") as caught:
         Reference([blank], model)
     assert caught.value.column == 0
@@ -73,7 +74,8 @@ def test_it_comes_back_from_a_file(model, photos, reference, saved):
     assert loaded.images == reference.images
     verdict = verify(loaded, photos[4])
     assert verdict == verify(reference, photos[4])
-    assert verdict._material.crops[0] is None and verdict._material.picture(0) is None
+    assert verdict._material.crops[0] is None
+    assert verdict._material.picture(0) is None
     assert verdict._material.crops[3] is not None
     assert "same_pixels" in [w.code for w in verify(loaded, photos[0]).warnings]
     with pytest.raises(ValueError, match="enroll its pictures again"):
@@ -180,7 +182,8 @@ def test_faces_are_matched_with_enrolled_references(photos, tmp_path):
     dark = np.round(photos[1] * 0.4).astype(np.uint8)
     both = np.concatenate([np.concatenate([dark, dark], axis=1)[:, :105], photos[2]], axis=1)
     expected = verify(photos[0], both, model=model)
-    assert expected.images[1].n_faces == 2 and expected.images[1].box[0] > 100
+    assert expected.images[1].n_faces == 2
+    assert expected.images[1].box[0] > 100
     reference = Reference(photos[0], model)
     enrolled = verify(reference, both)
     assert enrolled.images[1].box == expected.images[1].box

@@ -125,7 +125,8 @@ def test_a_folder_is_read_in_natural_order_without_what_is_no_picture(model, pho
     assert names == ["photo_1.png", "photo_2.png", "photo_10.png"]
     assert verdict.n_references == 3
     (skipped,) = [w.message for w in verdict.warnings if w.code == "skipped_files"]
-    assert "notes.txt" in skipped and ".hidden" not in skipped
+    assert "notes.txt" in skipped
+    assert ".hidden" not in skipped
     listed = [*sorted(folder.glob("photo*")), photos[4]]
     assert verify(listed, photos[5], model=model).n_references == 4
 
@@ -139,7 +140,8 @@ def test_an_empty_side_is_an_error_that_says_where(model, photos, tmp_path, kind
     assert caught.value.column == 1
     assert caught.value.path == (None if kind == "list" else str(side))
     (verdict,) = verify_many([(photos[0], side)], model=model)
-    assert verdict.outcome == "error" and verdict.reason.startswith("probe")
+    assert verdict.outcome == "error"
+    assert verdict.reason.startswith("probe")
 
 
 def test_unusable_material_is_a_verdict(model, photos, tmp_path):
@@ -159,7 +161,8 @@ def test_unusable_material_is_a_verdict(model, photos, tmp_path):
 def test_a_picture_without_a_face_costs_itself_only(model, photos):
     blank = noise(1, (60, 60))[0]
     verdict = verify([photos[0], blank, photos[1]], photos[2], model=model)
-    assert verdict.n_references == 2 and "unusable_images" in codes(verdict)
+    assert verdict.n_references == 2
+    assert "unusable_images" in codes(verdict)
     same = verify(photos[:2], photos[2], model=model)
     assert verdict.score == pytest.approx(same.score, abs=1e-9)
     assert verdict.images[1].reason == "no face was found"
@@ -170,7 +173,8 @@ def test_wrong_types_raise(model, photos, wrong):
     with pytest.raises(TypeError, match="probe"):
         verify(photos[0], wrong, model=model)
     (verdict,) = verify_many([(photos[0], wrong)], model=model)
-    assert verdict.outcome == "error" and "probe" in verdict.reason
+    assert verdict.outcome == "error"
+    assert "probe" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -190,20 +194,23 @@ def test_same_video_mode_says_plainly_why_there_is_none(model, clip):
 def test_a_model_that_gives_no_verdicts_is_refused(model, photos):
     with pytest.raises(TypeError, match="pipeline"):
         verify(photos[0], photos[1], model=MahalanobisDetector())
+    head = model[2:]
     with pytest.raises(TypeError, match="FaceEmbedder"):
-        head = model[1:]
-        verify(photos[0], photos[1], model=head[1:])
+        verify(photos[0], photos[1], model=head)
 
 
 def test_outcomes_follow_the_p_value(model, photos):
     verdict = verify(photos[0], photos[2], model=model)
-    assert 0.999 > verdict.p_value > 2 * verdict.level and verdict.outcome == "genuine"
+    assert 0.999 > verdict.p_value > 2 * verdict.level
+    assert verdict.outcome == "genuine"
     near = verify(photos[0], photos[2], model=model, abstain=0.999)
-    assert near.outcome == "inconclusive" and "near the line" in near.reason
+    assert near.outcome == "inconclusive"
+    assert "near the line" in near.reason
     far = verify(photos[0], altered(photos[1]), model=model)
     assert far.outcome == "suspicious"
     assert "or somebody else" in far.reason
-    assert far.p_value <= far.level and far.score < far.threshold
+    assert far.p_value <= far.level
+    assert far.score < far.threshold
 
 
 def test_abstain_of_the_detector_is_honored(photos):
@@ -221,7 +228,9 @@ def test_abstain_of_the_detector_is_honored(photos):
 def test_a_model_without_p_values_decides_by_its_threshold(photos):
     model = fitted(detector=GaussianMixtureDetector(1, contamination=0.2))
     verdict = verify(photos[0], photos[1], model=model)
-    assert verdict.p_value is None and verdict.level is None and verdict.category is None
+    assert verdict.p_value is None
+    assert verdict.level is None
+    assert verdict.category is None
     assert verdict.threshold == model[-1].offset_
     assert "not_calibrated" in codes(verdict)
     assert verdict.outcome == ("genuine" if model.predict([photos[:2]])[0] == 1 else "suspicious")
@@ -234,7 +243,8 @@ def test_crops_need_no_aligner(photos):
     verdict = verify(crops[:2], crops[2], model=model)
     (score,) = model.score_samples([(crops[:2], crops[2])])
     assert verdict.score == pytest.approx(score, abs=1e-9)
-    assert verdict.images[0].face_size is None and verdict.images[0].sharpness > 0
+    assert verdict.images[0].face_size is None
+    assert verdict.images[0].sharpness > 0
     assert verify(crops[0], "missing.png", model=model).outcome == "error"
 
 
@@ -248,18 +258,22 @@ def test_the_same_file_or_pixels_are_never_genuine(model, photos, folder):
         other.unlink()
     assert same_file.outcome == copied.outcome == "inconclusive"
     assert {"same_file", "same_pixels"} <= set(codes(same_file))
-    assert "same_pixels" in codes(copied) and "same_file" not in codes(copied)
+    assert "same_pixels" in codes(copied)
+    assert "same_file" not in codes(copied)
     assert "held back" in copied.reason
 
 
 def test_gates_hold_genuine_back_and_leave_suspicious_alone(model, photos):
     gates = Gates(min_face_size=500)
     held = verify(photos[0], photos[1], model=model, gates=gates)
-    assert held.outcome == "inconclusive" and "small_face" in codes(held)
+    assert held.outcome == "inconclusive"
+    assert "small_face" in codes(held)
     far = verify(photos[0], altered(photos[1]), model=model, gates=gates)
-    assert far.outcome == "suspicious" and "small_face" in codes(far)
+    assert far.outcome == "suspicious"
+    assert "small_face" in codes(far)
     eyes = verify(photos[0], photos[1], model=model, gates=Gates(min_eye_distance=200))
-    assert eyes.outcome == "inconclusive" and "small_face" in codes(eyes)
+    assert eyes.outcome == "inconclusive"
+    assert "small_face" in codes(eyes)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +287,8 @@ def test_gates_hold_genuine_back_and_leave_suspicious_alone(model, photos):
 )
 def test_other_limits_warn_and_decide_nothing(model, photos, limit, code):
     verdict = verify(photos[0], photos[1], model=model, gates=Gates(**limit))
-    assert code in codes(verdict) and verdict.outcome == "genuine"
+    assert code in codes(verdict)
+    assert verdict.outcome == "genuine"
     lenient = Gates(min_sharpness=0, min_brightness=0, max_yaw=90, min_references=1)
     assert code not in codes(verify(photos[0], photos[1], model=model, gates=lenient))
 
@@ -291,7 +306,8 @@ def test_every_warning_has_a_known_code(model, photos, folder, clip):
         verify(photos[0], photos[0], model=model, gates=Gates(min_face_size=500)),
     ]
     found = {code for verdict in verdicts for code in codes(verdict)}
-    assert found and found <= set(CODES)
+    assert found
+    assert found <= set(CODES)
 
 
 def test_a_clip_is_pooled_and_its_windows_are_tested(photos, clip):
@@ -301,7 +317,8 @@ def test_a_clip_is_pooled_and_its_windows_are_tested(photos, clip):
     assert verdict.n_probes == evidence.n_frames == 12
     (score,) = model.score_samples([(photos[:2], clip)])
     times = [image.time for image in verdict.images if image.side == "probe"]
-    assert times == sorted(times) and times[0] < times[-1]
+    assert times == sorted(times)
+    assert times[0] < times[-1]
     assert [image.frame for image in verdict.images if image.side == "probe"] == list(range(12))
     assert evidence.p_value_whole is not None
     assert 0 <= evidence.fraction_below <= 1
@@ -311,11 +328,13 @@ def test_a_clip_is_pooled_and_its_windows_are_tested(photos, clip):
 
 def test_windows_are_tested_only_if_the_calibration_has_enough_people(photos, clip):
     few = verify(photos[0], clip, model=fitted(), n_frames=12)
-    assert few.clip.p_value_worst_window is None and few.clip.worst_window is not None
+    assert few.clip.p_value_worst_window is None
+    assert few.clip.worst_window is not None
     assert few.p_value == few.clip.p_value_whole
     assert "windows_not_tested" in codes(few)
     many = verify(photos[0], clip, model=fitted(times=10), n_frames=12)
-    assert many.clip.p_value_worst_window is not None and many.clip.n_windows > 1
+    assert many.clip.p_value_worst_window is not None
+    assert many.clip.n_windows > 1
     assert "windows_not_tested" not in codes(many)
     best = min(many.clip.p_value_whole, many.clip.p_value_worst_window)
     assert many.p_value == pytest.approx(min(1, 2 * best))
@@ -326,14 +345,15 @@ def test_a_clip_that_is_altered_in_a_part_does_not_hide_behind_its_mean(tmp_path
     model = make_model(aligned=False).fit(list(zip(crops[:18], crops[18:36], strict=True)) * 20)
     own = [np.ascontiguousarray(crop) for crop in crops[39:]]
     genuine = verify(crops[36:39], write_clip(tmp_path / "own.mp4", own), model=model)
-    assert genuine.outcome == "genuine" and genuine.clip.fraction_below < 0.2
+    assert genuine.outcome == "genuine"
+    assert genuine.clip.fraction_below < 0.2
     spliced = write_clip(tmp_path / "spliced.mp4", own[:20] + [altered(f) for f in own[20:]])
     verdict = verify(crops[36:39], spliced, model=model)
     assert verdict.outcome == "suspicious"
     first, last = verdict.clip.worst_window
-    assert (first, last) == (pytest.approx(20 / 25), pytest.approx(23 / 25))
-    assert verdict.clip.longest_interval == (first, last)
-    assert verdict.clip.fraction_below == pytest.approx(4 / 24)
+    assert first <= 20 / 25 < last  # windows overlap by halves
+    assert verdict.clip.longest_interval == (pytest.approx(20 / 25), pytest.approx(23 / 25))
+    assert 4 / 24 <= verdict.clip.fraction_below < 0.4
     assert verdict.clip.p_value_whole > verdict.level  # the mean hides it
     assert f"from {first:.1f}" in verdict.reason
 
@@ -341,19 +361,22 @@ def test_a_clip_that_is_altered_in_a_part_does_not_hide_behind_its_mean(tmp_path
 def test_a_clip_counts_once_among_photos(photos, clip):
     model = fitted()
     verdict = verify([photos[0], clip], photos[1], model=model, n_frames=6)
-    assert verdict.n_references == 7 and verdict.category == (1, 1)
+    assert verdict.n_references == 7
+    assert verdict.category == (1, 1)
     (warning,) = [w for w in verdict.warnings if w.code == "category_not_calibrated"]
     assert warning.message.startswith("2 references and 1 probe")
     frames = [image for image in verdict.images if image.frame is not None]
     embedded = verify([photos[0], photos[0]], photos[1], model=model)
-    assert len(frames) == 6 and verdict.score != embedded.score
+    assert len(frames) == 6
+    assert verdict.score != embedded.score
 
 
 def test_a_clip_may_be_given_as_bytes(model, photos, clip):
     content = Path(clip).read_bytes()
     by_path = verify(photos[0], clip, model=model, n_frames=5)
     by_bytes = verify(photos[0], content, model=model, n_frames=5)
-    assert by_bytes.score == by_path.score and by_bytes.clip == by_path.clip
+    assert by_bytes.score == by_path.score
+    assert by_bytes.clip == by_path.clip
     assert all(image.path is None for image in by_bytes.images)
     np.testing.assert_array_equal(by_bytes._material.picture(3), by_path._material.picture(3))
 
@@ -368,14 +391,16 @@ def test_frames_without_a_face_are_counted(model, photos, tmp_path):
     assert verdict.n_probes == 8
     mostly = write_clip(tmp_path / "mostly.mp4", own + blank)
     verdict = verify(photos[0], mostly, model=model, n_frames=12)
-    assert "most_frames_unusable" in codes(verdict) and verdict.outcome != "genuine"
+    assert "most_frames_unusable" in codes(verdict)
+    assert verdict.outcome != "genuine"
 
 
 def test_several_faces_are_reported(photos):
     model = fitted(min_face_size=0.2)
     two = np.concatenate([photos[0], photos[1]], axis=1)
     verdict = verify(two, photos[2], model=model)
-    assert verdict.images[0].n_faces == 2 and "several_faces" in codes(verdict)
+    assert verdict.images[0].n_faces == 2
+    assert "several_faces" in codes(verdict)
 
 
 def test_many_give_what_single_calls_give(model, photos, clip, tmp_path):
@@ -383,7 +408,8 @@ def test_many_give_what_single_calls_give(model, photos, clip, tmp_path):
     expected = [verify(*pair, model=model) for pair in pairs]
     found = list(verify_many(pairs, model=model, batch_size=2))
     for a, b in zip(found, expected, strict=True):
-        assert a.score == pytest.approx(b.score, abs=1e-6) and a.outcome == b.outcome
+        assert a.score == pytest.approx(b.score, abs=1e-6)
+        assert a.outcome == b.outcome
         assert a.images[0].box == b.images[0].box
     files = []
     for i, photo in enumerate(photos[:2]):
@@ -467,7 +493,9 @@ def test_a_notebook_shows_a_verdict_and_escapes_names(model, photos, tmp_path):
     path = tmp_path / "<script>.png"
     Image.fromarray(photos[0]).save(path)
     html = verify(path, photos[1], model=model)._repr_html_()
-    assert "genuine" in html and "&lt;script&gt;.png" in html and "<script>" not in html
+    assert "genuine" in html
+    assert "&lt;script&gt;.png" in html
+    assert "<script>" not in html
     assert "no such file" in verify(path, "missing.png", model=model)._repr_html_()
 
 
@@ -477,9 +505,11 @@ def test_the_material_gives_pictures_and_crops_again(model, photos, clip, tmp_pa
     verdict = verify(path, [clip, noise(1, (60, 60))[0]], model=model, n_frames=3)
     material = verdict._material
     np.testing.assert_array_equal(material.picture(0), photos[0])
-    assert material.crops[0].shape == (48, 48, 3) and material.crops[0].dtype == np.uint8
+    assert material.crops[0].shape == (48, 48, 3)
+    assert material.crops[0].dtype == np.uint8
     assert material.sources[:2] == [str(path), clip]
-    assert material.crops[-1] is None and len(material.crops) == 5
+    assert material.crops[-1] is None
+    assert len(material.crops) == 5
     assert [crop is None for crop in material.crops[1:4]] == [False] * 3
     Image.fromarray(photos[1]).save(path)
     with pytest.raises(ImageError, match="changed since"):
@@ -494,18 +524,21 @@ def test_verdicts_raise_no_warnings_of_their_own(model, photos, clip):
 
 def test_errors_name_no_file_of_this_machine_for_bytes(model, photos):
     verdict = verify(photos[0], b"GIF89a", model=model)
-    assert verdict.outcome == "error" and "file" not in verdict.reason.split(":")[0]
+    assert verdict.outcome == "error"
+    assert "file" not in verdict.reason.split(":")[0]
 
 
 def test_png_content_with_a_broken_end_is_a_verdict(model, photos):
     verdict = verify(photos[0], png(photos[1])[:200], model=model)
-    assert verdict.outcome == "error" and "decoded" in verdict.reason
+    assert verdict.outcome == "error"
+    assert "decoded" in verdict.reason
 
 
 def test_the_largest_portrait_is_judged_by_the_default_model():
     photo = astronaut()
     verdict = verify(photo, photo[:, ::-1])
-    assert verdict.outcome == "genuine" and verdict.model.name == "default"
+    assert verdict.outcome == "genuine"
+    assert verdict.model.name == "default"
     assert verdict.model.networks == ("difffake-lite0-identity", "difffake-lite0-verdict")
 
 
@@ -514,3 +547,17 @@ def test_unfitted_models_raise(photos):
 
     with pytest.raises(NotFittedError):
         verify(photos[0], photos[1], model=make_model())
+
+
+@pytest.mark.filterwarnings("ignore:.*the video is damaged")
+def test_frames_that_cannot_be_decoded_are_counted(model, photos, clip, tmp_path):
+    content = bytearray(Path(clip).read_bytes())
+    start = content.find(b"mdat") + 4
+    middle = start + (len(content) - start) // 3
+    content[middle : middle + 4000] = bytes(4000)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(content)
+    verdict = verify(photos[0], damaged, model=model, n_frames=12)
+    (message,) = [w.message for w in verdict.warnings if w.code == "clip_partly_unusable"]
+    assert "the video is damaged" in message
+    assert verdict.n_probes < 12 or "decoded from damaged" in message

@@ -1,0 +1,135 @@
+"""How often verdicts were wrong, where labels say what the pairs are."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..utils._numbers import fraction, percent
+
+#: With fewer pairs of a class, and fewer of them apart from each other, no rate is printed.
+FEWEST = 5
+
+
+class Judged(NamedTuple):
+    """What the figures need of a labelled pair that has a verdict.
+
+    Attributes
+    ----------
+    label : int
+        +1 genuine, -1 deepfake.
+    sides : tuple of (str, str)
+        Reference and probe, as written, and the person if known: pairs that share one are
+        one group for the intervals.
+    outcome : str
+    score, p_value : float or None
+    category : tuple of (int, int) or None
+    """
+
+    label: int
+    sides: tuple[str, ...]
+    outcome: str
+    score: float
+    p_value: float | None
+    category: tuple[int, int] | None
+
+
+def say_accuracy(judged: Sequence[Judged]) -> None:
+    """Compare verdicts with labels, on standard error.
+
+    Parameters
+    ----------
+    judged : sequence of Judged
+    """
+    if not judged:
+        return
+    sys.stdout.flush()
+    for line in accuracy_lines(judged):
+        print(line, file=sys.stderr)
+
+
+def accuracy_lines(judged: Sequence[Judged]) -> list[str]:
+    """Write error rates at the thresholds that were used, then what no threshold matters for.
+
+    Parameters
+    ----------
+    judged : sequence of Judged
+        At least one.
+
+    Returns
+    -------
+    list of str
+    """
+    labels = [row.label for row in judged]
+    counts = {label: labels.count(label) for label in (1, -1)}
+    shown = f"{counts[1]} genuine, {counts[-1]} deepfake"
+    if max(counts.values()) < FEWEST:
+        return [f"no error rates: the labelled pairs are too few ({shown})"]
+    from ..metrics import apcer, bpcer
+    from ..model_selection import connected_groups
+
+    groups = connected_groups([row.sides for row in judged])
+    accepted = [1.0 if row.outcome != "suspicious" else -1.0 for row in judged]
+    lines = []
+    for label, metric, name in (
+        (1, bpcer, "rejected genuine pairs (BPCER)"),
+        (-1, apcer, "accepted deepfakes (APCER)"),
+    ):
+        n = counts[label]
+        if n < FEWEST:
+            lines.append(f"{name}: not estimated from {n} labelled pairs")
+            continue
+        wrong = sum(a != label for a, row in zip(accepted, judged, strict=True)
+                    if row.label == label)  # fmt: skip
+        interval = _interval(metric, labels, accepted, groups)
+        lines.append(f"{name}: {rate_of(wrong, n)}{interval}")
+    unsure = [row.label for row in judged if row.outcome == "inconclusive"]
+    if unsure:
+        lines.append(
+            f"inconclusive, counted as accepted: {unsure.count(1)} genuine, "
+            f"{unsure.count(-1)} deepfake"
+        )
+    if min(counts.values()) >= FEWEST:
+        lines += _ranking_lines(judged, labels, groups, shown)
+    return lines
+
+
+def rate_of(count: int, total: int) -> str:
+    """Write a rate with the counts it is of."""
+    return f"{percent(count / total)} ({count} of {total})"
+
+
+def _ranking_lines(
+    judged: Sequence[Judged], labels: list[int], groups: Any, shown: str
+) -> list[str]:
+    from sklearn.metrics import roc_auc_score
+
+    from ..metrics import equal_error_rate
+
+    # scores of different numbers of images cannot be compared, p-values can
+    many = len({row.category for row in judged}) > 1
+    values: list[Any] = [row.p_value if many else row.score for row in judged]
+    if any(value is None for value in values):
+        return []
+    by = " by p-value" if many else ""
+    auc, eer = roc_auc_score(labels, values), equal_error_rate(labels, values)
+    return [
+        f"AUC{by} {fraction(auc)}{_interval(roc_auc_score, labels, values, groups, fraction)}, "
+        f"EER {percent(eer)}{_interval(equal_error_rate, labels, values, groups)} ({shown})"
+    ]
+
+
+def _interval(
+    metric: Any, labels: list[int], values: list[Any], groups: Any, write: Any = percent
+) -> str:
+    """Write the 95 % interval of a figure, over pairs that have nothing in common."""
+    from ..metrics import confidence_interval
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it is said here
+        _, low, high = confidence_interval(metric, labels, values, groups=groups)
+    if low != low:  # NaN
+        return " (no interval: the pairs share photographs or persons)"
+    return f" (95 %: {write(low)} to {write(high)})"

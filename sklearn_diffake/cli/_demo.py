@@ -1,0 +1,42 @@
+"""The command ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..utils._printable import printable
+from ._exit_codes import DONE
+from ._options import shows_progress
+from ._parser import command_to_type
+
+DEMO_HELP = """\
+examples:
+  sklearn-diffake demo
+  sklearn-diffake demo -o results
+
+Needs the extra demo: pip install 'sklearn-diffake[demo]'
+"""
+
+
+def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what the command takes."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        default="sklearn-diffake-demo",
+        help="where pictures, tables and model go (default: %(default)s)",
+    )
+
+
+def demo_command(args: argparse.Namespace) -> int:
+    """Run the demo."""
+    from ..demo import run_demo
+
+    result = run_demo(args.output, verbose=shows_progress(args))
+    names = ("model.diffake", "probes.csv", "demo.png")
+    model, pairs, picture = (printable(str(result.folder / name)) for name in names)
+    print(result.table())
+    print(f"\nTook {result.seconds:.0f} s. The picture is {picture}. Now try")
+    print(f"  {command_to_type()} score {model} --csv {pairs}")
+    return DONE

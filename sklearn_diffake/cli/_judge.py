@@ -1,0 +1,309 @@
+"""The commands ``score`` and ``compare``: a verdict on every probe."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..utils._progress import progress_bar, write_line
+from ._accuracy import Judged, say_accuracy
+from ._exit_codes import code_of_outcomes
+from ._options import computing, files_in, positive_number, rate_or_zero, verbosity
+from ._outputs import check_output_option, open_output
+from ._report import check_report_option, write_report
+from ._show import json_printer, table_printer
+from ._table import CSV_FORM, Pair, pairs_of_arguments, read_pairs
+
+if TYPE_CHECKING:
+    from ..verdict import ModelInfo, Verdict
+
+SCORE_HELP = """\
+examples:
+  sklearn-diffake score model.diffake passport.jpg selfie.jpg
+  sklearn-diffake score model.diffake --reference passport.jpg card.jpg --probe call.mp4
+  sklearn-diffake score model.diffake passport.jpg selfie.jpg --report why.html
+  sklearn-diffake score model.diffake --csv pairs.csv --output scores.csv
+  sklearn-diffake score model.diffake --csv pairs.csv --json > scores.jsonl
+"""
+COMPARE_HELP = """\
+examples:
+  sklearn-diffake compare passport.jpg selfie.jpg
+  sklearn-diffake compare --reference passport.jpg card.jpg photos/ --probe selfie.jpg call.mp4
+  sklearn-diffake compare passport.jpg selfie.jpg --report why.html
+  sklearn-diffake compare passport.jpg call.mp4 --frames 32 --json
+  sklearn-diffake compare --csv pairs.csv --cache store --output scores.parquet
+"""
+JUDGE_HELP = f"""\
+All of --reference together show one trusted person: the more pictures, the fewer errors. Each
+argument of --probe is judged by itself; a folder is one probe, whose pictures show one person.
+A video may stand for its frames; videos need the extra video: pip install 'sklearn-diffake[video]'
+
+verdicts:
+  genuine       like genuine pairs of one person
+  suspicious    not like genuine pairs of one person: altered, or somebody else
+  inconclusive  near the threshold, or the evidence is too weak; the reason is said
+  error         not judged: no face, or a file that cannot be read; other rows are judged
+
+{CSV_FORM}"""
+
+_DEFAULT_NOTE = (
+    "note: the model that comes with the package was set on press photographs (see its model "
+    "card); set the threshold on genuine pairs like yours for real work"
+)
+
+
+def add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what ``score`` takes."""
+    parser.add_argument("model", metavar="MODEL", help="file that fit has saved")
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a type, or a backbone module:function, that MODEL may use although it is none of "
+        "the package's own: it is run (can be given again)",
+    )
+    _add_judge_arguments(parser)
+
+
+def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what ``compare`` takes."""
+    parser.set_defaults(model=None)
+    _add_judge_arguments(parser)
+
+
+def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
+    inputs = parser.add_argument_group("what is judged").add_argument
+    inputs("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...]")
+    for side, text in (
+        ("reference", "pictures, videos and folders that together show the trusted person"),
+        ("probe", "pictures, videos and folders, each of which is judged by itself"),
+    ):
+        inputs(f"--{side}", nargs="+", action="extend", metavar=side.upper(), help=text)
+    inputs("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
+    how = parser.add_argument_group("how it is judged").add_argument
+    how(
+        "--frames",
+        type=positive_number,
+        metavar="N",
+        help="frames that are looked at of a video, evenly spaced (default: 24)",
+    )
+    how(
+        "--abstain",
+        type=rate_or_zero,
+        metavar="P",
+        help="call p-values up to this inconclusive, above those that are suspicious (default: "
+        "the model's, else twice its level; 0: none)",
+    )
+    how(
+        "--select",
+        choices=("largest", "central", "confident", "match"),
+        help="which of several faces of a photograph is taken, see fit (default: as MODEL was "
+        "fitted; with another choice the threshold was not set for it)",
+    )
+    results = parser.add_argument_group("results").add_argument
+    results("--json", action="store_true", help="write one JSON object a line")
+    results(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write verdicts to FILE.csv, FILE.parquet or FILE.jsonl too; .jsonl keeps what was "
+        "judged when interrupted",
+    )
+    results(
+        "--report",
+        metavar="FILE",
+        help="show what was compared and why one pair was judged as it was, in FILE.html",
+    )
+    results("--case", metavar="NUMBER", help="number of the case, for the report")
+
+
+def judge_command(args: argparse.Namespace) -> int:
+    """Judge pairs with a saved model, or with the one that comes with the package."""
+    pairs = read_pairs(args.csv) if args.csv else None
+    pairs = pairs_of_arguments(args, pairs)
+    inputs = _input_files(args, pairs)
+    check_output_option(args.output, inputs)
+    check_report_option(args, pairs, inputs)
+    with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no result
+        verdicts = _verdicts(args, pairs)
+    summary = _Summary()
+    try:
+        with (
+            open_output(args.output, inputs) as write,
+            _bar(args, pairs) as bar,
+        ):
+            show = json_printer() if args.json else table_printer(pairs)
+            for pair, verdict in zip(pairs, _quietly(verdicts), strict=True):
+                write(pair, verdict)
+                show(pair, verdict)
+                summary.add(pair, verdict)
+                bar.update()
+    except KeyboardInterrupt:
+        write_line(f"{summary.n} of {len(pairs)} pairs were judged")
+        raise
+    if not args.quiet:
+        summary.say()
+    if args.report and summary.last is not None:
+        with contextlib.redirect_stdout(sys.stderr):
+            write_report(args, summary.last)
+    return code_of_outcomes(set(summary.outcomes))
+
+
+class _Summary:
+    """What is said after the last verdict; it keeps no picture, however many pairs there are."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.outcomes: Counter[str] = Counter()
+        self.last: Verdict | None = None  # if it has any
+        self.model: ModelInfo | None = None
+        self._warnings: dict[str, tuple[str, int]] = {}
+        self._judged: list[Judged] = []
+
+    def add(self, pair: Pair, verdict: Verdict) -> None:
+        """Count a verdict in."""
+        self.n += 1
+        self.outcomes[verdict.outcome] += 1
+        self.last, self.model = verdict, verdict.model or self.model
+        for warning in verdict.warnings:
+            message, count = self._warnings.get(warning.code, (warning.message, 0))
+            self._warnings[warning.code] = (message, count + 1)
+        if pair.label is not None and verdict.score is not None:
+            sides = (pair.reference, pair.probe, *([pair.person] if pair.person else []))
+            numbers = (verdict.score, verdict.p_value, verdict.category)
+            self._judged.append(Judged(pair.label, sides, verdict.outcome, *numbers))
+
+    def say(self) -> None:
+        """Write notes to standard error."""
+        from ..verdict._verdict import SUSPICIOUS_MEANS
+
+        sys.stdout.flush()
+        for code, (message, count) in self._warnings.items():
+            more = f" (so in {count} pairs)" if count > 1 else ""
+            write_line(f"warning: {code}: {message}{more}")
+        if self.n == 1 and self.last is not None and self.last.outcome != "error":
+            write_line(f"{self.last.outcome}: {self.last.reason}")
+        if self.outcomes["suspicious"] and self.n > 1:
+            write_line(f"suspicious means: {SUSPICIOUS_MEANS}")
+        if self.model is not None and self.model.n_calibration is not None:
+            write_line(f"note: {_basis(self.model)}")
+        say_accuracy(self._judged)
+
+
+def _basis(model: ModelInfo) -> str:
+    target = "" if model.target_bpcer is None else f", to reject {model.target_bpcer:.1%} of them"
+    return (
+        f"the threshold of model {model.name} ({model.fingerprint[:12]}) was set on "
+        f"{model.n_calibration:,} genuine pairs or persons{target}"
+    )
+
+
+def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdict]:
+    from ..verdict import verify_many
+
+    model = _load_model(args)
+    options = computing(args)
+    if len(pairs) > 1:
+        options["verbose"] = args.verbose  # one bar over all pairs, unless more is asked for
+    set_everywhere(model, **options)
+    if args.select is not None:
+        _set_select(model, args.select)
+    chosen = {"n_frames": args.frames, "abstain": args.abstain}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
+    return iter(verify_many(sides, model=_named(model, args.model), **chosen))
+
+
+def _named(model: Any, file: str | None) -> Any:
+    """Let verdicts name the file that a model came from."""
+    from ..verdict._model import prepare_model
+
+    ready = prepare_model(model)
+    name = "default" if file is None else os.path.basename(file)
+    return replace(ready, info=replace(ready.info, name=name))
+
+
+def _side(cell: str | tuple[str, ...]) -> str | list[str]:
+    return cell if isinstance(cell, str) else list(cell)
+
+
+def _quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+    """Yield verdicts; what libraries print meanwhile goes to standard error."""
+    while True:
+        with contextlib.redirect_stdout(sys.stderr):
+            try:
+                verdict = next(verdicts)
+            except StopIteration:
+                return
+        yield verdict
+
+
+def _bar(args: argparse.Namespace, pairs: Sequence[Pair]) -> Any:
+    return progress_bar(total=len(pairs), desc="judging", unit="pair", verbose=verbosity(args))
+
+
+def _load_model(args: argparse.Namespace) -> Any:
+    if args.model is None:
+        from .. import load_default
+
+        model = load_default()
+        if not args.quiet:
+            print(_DEFAULT_NOTE, file=sys.stderr)
+        return model
+    from ..persistence import load
+
+    model = load(args.model, trusted=args.trust)
+    if not hasattr(model, "score_samples"):
+        raise ValueError(f"{args.model} holds a {type(model).__name__}, which gives no verdicts")
+    return model
+
+
+def _input_files(args: argparse.Namespace, pairs: Iterable[Pair]) -> list[str]:
+    """List all that the command reads: no output may replace it."""
+    photos = sorted({file for pair in pairs for file in pair.files})
+    given = [file for file in (args.csv, args.model) if file]
+    return [*given, *photos, *files_in([args.cache, *photos])]
+
+
+def set_everywhere(model: Any, **params: Any) -> None:
+    """Set parameters on every step that has them, those of joined embedders included."""
+    parts = getattr(model, "steps", None) or getattr(model, "transformer_list", None)
+    if parts:
+        for _, part in parts:
+            set_everywhere(part, **params)
+    elif hasattr(model, "get_params"):
+        accepted = model.get_params(deep=False)
+        model.set_params(**{name: value for name, value in params.items() if name in accepted})
+
+
+def _set_select(model: Any, select: str) -> None:
+    """Choose faces in another way than the model was fitted with."""
+    from sklearn.base import clone
+
+    from ..embedding import FaceEmbedder
+    from ..faces import FaceAligner
+
+    steps = list(_steps(model))
+    aligners = [step for step in steps if isinstance(step, FaceAligner)]
+    if not aligners:
+        raise ValueError("--select: the model does not align, so it takes photographs as they are")
+    for aligner in aligners:
+        aligner.set_params(select=select)
+        if select == "match" and aligner.matcher is None:
+            embedders = [step for step in steps if isinstance(step, FaceEmbedder)]
+            aligner.set_params(matcher=clone(embedders[0]))
+
+
+def _steps(model: Any) -> Iterator[Any]:
+    parts = getattr(model, "steps", None) or getattr(model, "transformer_list", None)
+    if not parts:
+        yield model
+    for _, part in parts or ():
+        yield from _steps(part)

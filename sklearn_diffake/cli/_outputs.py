@@ -1,0 +1,111 @@
+"""The option ``--output``: verdicts in a file, as CSV, Parquet or lines of JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from ..utils._atomic_files import atomic_open, check_writable, line_file
+from ..utils._json import json_text
+from ._rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row, whole_row
+from ._table import Pair
+
+if TYPE_CHECKING:
+    from ..verdict import Verdict
+
+Write = Callable[[Pair, "Verdict"], None]
+_SUFFIXES = (".csv", ".parquet", ".jsonl")
+
+
+def check_output_option(path: str | None, inputs: Sequence[str]) -> None:
+    """Find a wrong ``--output`` before any photograph is read.
+
+    Parameters
+    ----------
+    path : str or None
+        What was given.
+    inputs : sequence of str
+        Files that it must not replace.
+
+    Raises
+    ------
+    ValueError
+        If the file is of no known type, has no folder or is an input.
+    ImportError
+        If pyarrow is needed and not installed.
+    """
+    if path is None:
+        return
+    if _suffix(path) not in _SUFFIXES:
+        raise ValueError(f"--output {path!r}: expected a name that ends in {', '.join(_SUFFIXES)}")
+    check_writable(path, inputs=inputs)
+    if _suffix(path) == ".parquet":
+        _import_pyarrow()
+
+
+@contextlib.contextmanager
+def open_output(path: str | None, inputs: Sequence[str]) -> Iterator[Write]:
+    """Open the file of ``--output``.
+
+    Lines of JSON are written one by one, and stay when the work is interrupted; the other types
+    appear when all is done.
+
+    Parameters
+    ----------
+    path : str or None
+        None writes nothing.
+    inputs : sequence of str
+        Files that it must not replace.
+
+    Yields
+    ------
+    callable
+        Takes a pair and its verdict.
+    """
+    if path is None:
+        yield lambda pair, verdict: None
+    elif _suffix(path) == ".jsonl":
+        with line_file(path, inputs=inputs) as write_line:
+            yield lambda pair, verdict: write_line(json_text(whole_row(pair, verdict)))
+    else:
+        rows: list[dict[str, Any]] = []
+        yield lambda pair, verdict: rows.append(flat_row(pair, verdict))
+        write = _write_csv if _suffix(path) == ".csv" else _write_parquet
+        with atomic_open(path, inputs=inputs) as file:
+            write(rows, file)
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _write_csv(rows: Sequence[dict[str, Any]], file: IO[bytes]) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    text.detach()
+
+
+def _write_parquet(rows: Sequence[dict[str, Any]], file: IO[bytes]) -> None:
+    pyarrow, parquet = _import_pyarrow()
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    types = INPUT_COLUMNS | RESULT_COLUMNS  # all others are texts of the user's table
+    schema = pyarrow.schema([(name, kinds[types.get(name, str)]) for name in rows[0]])
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), file)
+
+
+def _import_pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            f"--output to a .parquet file needs pyarrow ({error}): pip install pyarrow, or write "
+            "a .csv file"
+        ) from error
+    return pyarrow, parquet

@@ -1,0 +1,93 @@
+"""Verdicts on standard output: a table for people, or one JSON object a line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..utils._json import json_text
+from ..utils._numbers import fraction, percent
+from ..utils._printable import printable
+from ..utils._progress import bars_hidden
+from ._colour import coloured
+from ._rows import whole_row
+from ._table import Pair
+
+if TYPE_CHECKING:
+    from ..verdict import Verdict
+
+Show = Callable[[Pair, "Verdict"], None]
+_COLOURS = {"genuine": "green", "suspicious": "red", "inconclusive": "yellow", "error": "yellow"}
+_NUMBERS = {"score": 8, "threshold": 9, "p-value": 7}  # columns, and their widths
+
+
+def json_printer() -> Show:
+    """Return a function that writes a verdict as one line of JSON, at once."""
+
+    def show(pair: Pair, verdict: Verdict) -> None:
+        _print_line(json_text(whole_row(pair, verdict)))
+
+    return show
+
+
+def table_printer(pairs: Sequence[Pair]) -> Show:
+    """Return a function that writes a verdict as a row of a table for people.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        All that will be shown, whose names decide the widths of columns.
+
+    Returns
+    -------
+    callable
+        Takes a pair and its verdict.
+    """
+    sides = ("reference", "probe")
+    names = [[side, *(printable(getattr(pair, side)) for pair in pairs)] for side in sides]
+    widths = [max(map(len, column)) for column in names]
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names the terminal cannot show
+
+    def line(paths: Sequence[str], numbers: Sequence[str], last: str) -> str:
+        cells = [path.ljust(width) for path, width in zip(paths, widths, strict=True)]
+        cells += [text.rjust(width) for text, width in zip(numbers, _NUMBERS.values(), strict=True)]
+        return "  ".join([*cells, last])
+
+    header = [line(sides, list(_NUMBERS), "verdict")]
+
+    def show(pair: Pair, verdict: Verdict) -> None:
+        if header:  # not before there is a verdict: an error leaves standard output empty
+            _print_line(header.pop())
+        numbers = [_decimals(verdict.score), _decimals(verdict.threshold)]
+        numbers.append("-" if verdict.p_value is None else fraction(verdict.p_value))
+        paths = [printable(getattr(pair, side)) for side in sides]
+        _print_line(line(paths, numbers, _outcome(verdict)))
+
+    return show
+
+
+def _decimals(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _outcome(verdict: Verdict) -> str:
+    """Return the outcome and what it rests on, if that is more than two photographs."""
+    text = coloured(verdict.outcome, _COLOURS[verdict.outcome], sys.stdout)
+    if verdict.outcome == "error":
+        return f"{text}: {printable(verdict.reason)}"
+    evidence = []
+    if verdict.n_references > 1:
+        evidence.append(f"{verdict.n_references} reference images")
+    if verdict.n_probes > 1:
+        evidence.append(f"{verdict.n_probes} probe images")
+    if verdict.clip is not None:
+        evidence.append(f"{percent(verdict.clip.fraction_below)} of frames suspicious")
+    return f"{text} ({', '.join(evidence)})" if evidence else text
+
+
+def _print_line(text: str) -> None:
+    """Write a line of results, above progress bars that are open, and let readers have it."""
+    with bars_hidden():
+        print(text, flush=True)

@@ -1,0 +1,219 @@
+"""Whether a calibration still fits what is judged today."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Literal
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import ks_2samp
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from sklearn_diffake.metrics._checks import check_rows
+from sklearn_diffake.utils._groups import group_codes
+from sklearn_diffake.utils._numbers import fraction, percent, significant
+
+Direction = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class PValueDrift:
+    """Whether recent genuine p-values are those of the calibration.
+
+    Parameters
+    ----------
+    p_value : float in [0, 1]
+        Of the test, if nothing has changed.
+    direction : {"lower", "higher"} or None
+        ``"lower"``: recent genuine pairs look less genuine than those of the calibration, and more
+        of them are rejected than promised. ``"higher"``: they look more genuine, and thresholds
+        reject fewer, deepfakes too perhaps. None if `p_value` is above `alpha`.
+    statistic : float in [0, 1]
+        Largest difference of the two distributions in the direction that differs more.
+    n : int
+        Recent p-values that were tested.
+    n_calibration : int
+        Calibration pairs, or people.
+    alpha : float in (0, 1)
+        Level of the test.
+    fraction_rejected : float in [0, 1], default=None
+        Fraction of the recent p-values that are at most `level`; None without a level.
+    level : float in (0, 1), default=None
+        Of the detector.
+    """
+
+    p_value: float
+    direction: Direction | None
+    statistic: float
+    n: int
+    n_calibration: int
+    alpha: float
+    fraction_rejected: float | None = None
+    level: float | None = None
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the calibration no longer fits, at the level `alpha`."""
+        return self.direction is not None
+
+    def __str__(self) -> str:
+        basis = f"{self.n} recent p-values against a calibration by {self.n_calibration}"
+        test = f"p = {significant(self.p_value, 2)}"
+        rejected = ""
+        if self.fraction_rejected is not None and self.level is not None:
+            rejected = (
+                f"; {percent(self.fraction_rejected)} of them are rejected at the level "
+                f"{fraction(self.level)}"
+            )
+        if self.direction is None:
+            return f"no drift was detected in {basis} ({test}){rejected}"
+        meaning = {
+            "lower": "recent genuine pairs look less genuine, so that more of them are rejected "
+            "than promised",
+            "higher": "recent genuine pairs look more genuine, so that fewer are rejected than "
+            "promised",
+        }[self.direction]
+        return f"drift was detected in {basis} ({test}): {meaning}{rejected}. Calibrate again"
+
+
+@validate_params(
+    {
+        "p_values": ["array-like"],
+        "n_calibration": [Interval(Integral, 1, None, closed="left")],
+        "groups": ["array-like", None],
+        "level": [Interval(Real, 0, 1, closed="neither"), None],
+        "alternative": [StrOptions({"two-sided", "lower", "higher"})],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def p_value_drift(
+    p_values: ArrayLike,
+    n_calibration: int,
+    *,
+    groups: ArrayLike | None = None,
+    level: float | None = None,
+    alternative: Literal["two-sided", "lower", "higher"] = "two-sided",
+    alpha: float = 0.01,
+    random_state: int | RandomState | None = 0,
+) -> PValueDrift:
+    """Test whether the p-values of recent genuine pairs are still those of the calibration.
+
+    Each conformal p-value is the rank of a pair among the calibration scores. All of them share
+    these scores, so that they are not independent, and even without any drift they are not quite
+    uniform: a calibration by 100 people may reject 2 % or 9 % instead of 5 %. A test of
+    uniformity would report that as drift, if only there are pairs enough. So the test compares
+    ranks: it is the exact two-sample Kolmogorov-Smirnov test [1]_ of the recent scores against the
+    calibration scores, of which the p-values keep all that it needs. It detects a drift that is
+    larger than what so few calibration scores leave open.
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n_samples,)
+        Conformal p-values of recent pairs that are known, or believed, to be genuine, all of them:
+        a selection, such as those that passed, is not a sample. In the order of the time or not.
+    n_calibration : int
+        Calibration pairs, or people: ``detector.n_calibration_``, or the entry of
+        ``detector.category_n_`` for the category of the pairs; of several categories the least.
+    groups : array-like of shape (n_samples,), default=None
+        The person of each pair. Pairs of one person are not independent, so one of them is drawn.
+    level : float in (0, 1), default=None
+        Level of the detector, to report the fraction rejected.
+    alternative : {"two-sided", "lower", "higher"}, default="two-sided"
+        Direction of the drift to look for.
+    alpha : float in (0, 1), default=0.01
+        Level of this test: how often it may report a drift where there is none.
+    random_state : int, RandomState instance or None, default=0
+        Seeds the draw of one pair of each person.
+
+    Returns
+    -------
+    PValueDrift
+        With ``drifted``, a direction, and a sentence (``str``).
+
+    Raises
+    ------
+    ValueError
+        If there is no p-value, one is not in (0, 1], or `groups` has another length.
+
+    Notes
+    -----
+    The p-value is valid for one test. Who tests every week takes new pairs every week, and divides
+    `alpha` by the number of tests, or expects a false alarm in ``1 / alpha`` of them. A martingale
+    that may be watched all the time, as in [2]_, needs pairs that join the calibration one by one;
+    with a fixed calibration it would report the chance in that, too.
+
+    Ties between scores, and people whose several calibration pairs share one weight, make the test
+    a little conservative.
+
+    References
+    ----------
+    .. [1] J. L. Hodges, "The significance probability of the Smirnov two-sample test", Arkiv foer
+       Matematik 3, 1958, 469-486.
+    .. [2] V. Vovk, I. Nouretdinov, A. Gammerman, "Testing Exchangeability On-Line", ICML 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.metrics import p_value_drift
+    >>> from sklearn_diffake.novelty import ConformalDetector
+    >>> rng = np.random.default_rng(0)
+    >>> detector = ConformalDetector(random_state=0).fit(rng.normal(size=(1000, 3)))
+    >>> n = detector.n_calibration_
+    >>> str(p_value_drift(detector.p_values(rng.normal(size=(200, 3))), n))
+    'no drift was detected in 200 recent p-values against a calibration by 300 (p = 0.5)'
+    >>> p_value_drift(detector.p_values(rng.normal(size=(200, 3)) * 1.3), n).direction
+    'lower'
+    """
+    p = np.asarray(column_or_1d(p_values), dtype=np.float64)
+    bad = ~((p > 0) & (p <= 1))
+    if not len(p) or bad.any():
+        place = f"row {int(bad.argmax())} is {p[bad.argmax()]}" if len(p) else "there are none"
+        raise ValueError(f"p_values must hold numbers above 0 and at most 1: {place}.")
+    if groups is not None:
+        p = p[_one_of_each(check_rows(groups, len(p), name="groups"), random_state)]
+    ranks = p * (n_calibration + 1) - 0.5  # between the calibration scores, which are 1, 2, ..., n
+    calibration = np.arange(1, n_calibration + 1)
+    directions: tuple[Direction, Direction] = ("lower", "higher")
+    tests = {
+        direction: _smirnov(ranks, calibration, direction)
+        for direction in directions
+        if alternative in ("two-sided", direction)
+    }
+    direction = min(tests, key=lambda name: tests[name][1])
+    statistic, value = tests[direction]
+    value = min(1.0, len(tests) * value)
+    return PValueDrift(
+        p_value=value,
+        direction=direction if value <= alpha else None,
+        statistic=statistic,
+        n=len(p),
+        n_calibration=int(n_calibration),
+        alpha=float(alpha),
+        fraction_rejected=None if level is None else float(np.mean(p <= level)),
+        level=None if level is None else float(level),
+    )
+
+
+def _one_of_each(groups: NDArray, random_state: int | RandomState | None) -> NDArray[np.intp]:
+    """Return one row of each group, drawn at random."""
+    codes = group_codes(groups.tolist())
+    order = check_random_state(random_state).permutation(len(codes))
+    return np.sort(order[np.unique(codes[order], return_index=True)[1]])
+
+
+def _smirnov(
+    ranks: NDArray[np.float64], calibration: NDArray[np.int64], direction: Direction
+) -> tuple[float, float]:
+    """Return statistic and p-value of the test that recent ranks are lower, or higher."""
+    alternative = {"lower": "greater", "higher": "less"}[direction]  # of distribution functions
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the exact sum overflowed: asymptotic
+        result = ks_2samp(ranks, calibration, alternative=alternative)
+    return float(result.statistic), float(result.pvalue)

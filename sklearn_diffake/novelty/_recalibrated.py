@@ -1,0 +1,86 @@
+"""A fitted detector with another calibration."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from ..base import BaseDetector
+from ._conformal import ConformalDetector
+
+_TARGET = 0.05
+
+
+def target_of(detector: Any) -> float:
+    """Return the fraction of genuine rows that a fitted detector means to reject.
+
+    Parameters
+    ----------
+    detector : estimator
+
+    Returns
+    -------
+    target_bpcer : float in (0, 1)
+        Its `target_bpcer`; else the `contamination` of a detector of this package; else 0.05.
+    """
+    if isinstance(detector, ConformalDetector):
+        return float(detector.target_bpcer)
+    if isinstance(detector, BaseDetector) and hasattr(detector, "contamination"):
+        return float(detector.contamination)
+    return _TARGET
+
+
+def recalibrated(
+    detector: Any,
+    scores: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    n_images: NDArray[np.int64],
+    target_bpcer: float,
+) -> ConformalDetector:
+    """Calibrate a fitted detector anew, by the scores that it gives to other genuine rows.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted. It is not changed.
+    scores : ndarray of shape (n,), float64
+        Its scores of genuine rows that it was not fitted on.
+    codes : ndarray of shape (n,), int64
+        Group of each row.
+    n_images : ndarray of shape (n, 2), int64
+        Reference and probe images of each row.
+    target_bpcer : float in (0, 1)
+
+    Returns
+    -------
+    calibrated : ConformalDetector
+        Fitted. It scores as `detector` does: a detector of one fit within a `ConformalDetector` is
+        taken over, any other is wrapped.
+
+    Raises
+    ------
+    ValueError
+        If `abstain` is not above the target, or no row has one image on each side.
+    """
+    if isinstance(detector, ConformalDetector) and len(detector.detectors_) == 1:
+        calibrated = copy.deepcopy(detector)
+    else:
+        calibrated = ConformalDetector(clone(detector))
+        calibrated.detectors_ = [copy.deepcopy(detector)]
+        calibrated._take_names(detector)
+    if calibrated.abstain is not None and calibrated.abstain <= target_bpcer:
+        raise ValueError(
+            f"the model has abstain={calibrated.abstain}, which must be above "
+            f"target_bpcer={target_bpcer:g}: set it first, as by "
+            "model[-1].set_params(abstain=None)"
+        )
+    calibrated.set_params(target_bpcer=target_bpcer)
+    calibrated._set_categories(scores, codes, n_images)
+    calibrated._set_level()
+    calibrated.offset_ = calibrated.threshold_of(1, 1)
+    calibrated.n_genuine_ = len(calibrated.calibration_scores_[0])
+    return calibrated

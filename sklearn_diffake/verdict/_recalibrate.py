@@ -1,0 +1,459 @@
+"""Set the threshold of any model on genuine pairs of one's own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import _num_samples, check_consistent_length
+
+from ..base import genuine_mask, missing_rows
+from ..images.errors import ImageError
+from ..images.table import ImageTable, image_table
+from ..inspection._parts import Parts, take_apart, transformed
+from ..novelty._calibration import FEW
+from ..novelty._p_values import SINGLE, least_n
+from ..novelty._recalibrated import recalibrated, target_of
+from ..utils._groups import name_codes
+from ..utils._messages import listed, warn_caller
+from ._calibration_report import CalibrationReport, report_of
+from ._random_templates import Pool
+from ._sources import EmbeddedSources, Template, embed_sources, score_templates
+
+#: Numbers of images for which templates are formed.
+N_REFERENCES = (1, 2, 3, 5)
+N_PROBES = (1, 2, 4)
+_SAME = "the same picture is on both sides"
+
+
+@dataclass
+class _Evidence:
+    """Scores of genuine pairs of templates.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n,)
+    codes : ndarray of shape (n,), int64
+        Person of each.
+    n_images : ndarray of shape (n, 2), int64
+        Reference and probe images of each.
+    n_pictures : int
+        Distinct pictures used.
+    left_out_rows : dict of int to str
+    left_out_pictures : dict of str to str
+    """
+
+    scores: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    n_images: NDArray[np.int64]
+    n_pictures: int = 0
+    left_out_rows: dict[int, str] = field(default_factory=dict)
+    left_out_pictures: dict[str, str] = field(default_factory=dict)
+
+
+@overload
+def recalibrate(
+    model: Any,
+    pairs: Any,
+    groups: ArrayLike | None = ...,
+    *,
+    y: ArrayLike | None = ...,
+    target_bpcer: float | None = ...,
+    interchangeable: bool = ...,
+    max_references: int = ...,
+    max_probes: int = ...,
+    n_draws: int = ...,
+    random_state: int | RandomState | None = ...,
+    return_report: Literal[False] = ...,
+    verbose: int = ...,
+) -> Any: ...
+
+
+@overload
+def recalibrate(
+    model: Any,
+    pairs: Any,
+    groups: ArrayLike | None = ...,
+    *,
+    y: ArrayLike | None = ...,
+    target_bpcer: float | None = ...,
+    interchangeable: bool = ...,
+    max_references: int = ...,
+    max_probes: int = ...,
+    n_draws: int = ...,
+    random_state: int | RandomState | None = ...,
+    return_report: Literal[True],
+    verbose: int = ...,
+) -> tuple[Any, CalibrationReport]: ...
+
+
+@validate_params(
+    {
+        "model": [object],
+        "pairs": [object],
+        "groups": ["array-like", None],
+        "y": ["array-like", None],
+        "target_bpcer": [Interval(Real, 0, 1, closed="neither"), None],
+        "interchangeable": ["boolean"],
+        "max_references": [Interval(Integral, 1, None, closed="left")],
+        "max_probes": [Interval(Integral, 1, None, closed="left")],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "return_report": ["boolean"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=False,
+)
+def recalibrate(
+    model: Any,
+    pairs: Any,
+    groups: ArrayLike | None = None,
+    *,
+    y: ArrayLike | None = None,
+    target_bpcer: float | None = None,
+    interchangeable: bool = False,
+    max_references: int = 5,
+    max_probes: int = 4,
+    n_draws: int = 8,
+    random_state: int | RandomState | None = 0,
+    return_report: bool = False,
+    verbose: int = 0,
+) -> Any:
+    """Set the threshold of a fitted model on genuine pairs of your own.
+
+    Thresholds and p-values of the result rest on these pairs alone; features and scores stay as
+    they are. Read more in the :ref:`User Guide <calibrating>`.
+
+    With `groups`, the distinct pictures of each person are also put together at random to
+    templates of 1, 2, 3 and 5 references and 1, 2 and 4 probes, and each of these categories gets
+    a threshold of its own (Mondrian conformal calibration [1]_): the more images, the higher
+    genuine pairs score. A category needs as many people with enough pictures as the target needs,
+    and 19 at least; others are judged by the nearest one below. Every person has the weight one in
+    each category.
+
+    Parameters
+    ----------
+    model : Pipeline or detector
+        Fitted, the packaged one too: its last step is a
+        :class:`~sklearn_diffake.novelty.ConformalDetector`, or anything with scores. It is not
+        changed.
+    pairs : table of n pairs
+        Anything that `model` takes. Genuine pairs of people whom `model` was not fitted on. Where a
+        cell is a template, pairs of single images are drawn from it.
+    groups : array-like of shape (n,), default=None
+        The person of each pair; strongly advised where a person comes in several pairs. None means
+        that every pair stands alone: then templates are formed within the cells of a pair only.
+    y : array-like of shape (n,), default=None
+        +1 for genuine, -1 for deepfake; rows labelled -1 are not used. None means all genuine.
+    target_bpcer : float in (0, 1), default=None
+        Fraction of genuine pairs that may be rejected. None keeps the target of the model: its
+        `target_bpcer`, or the `contamination` of a detector of this package, or else 0.05.
+    interchangeable : bool, default=False
+        Whether references and probes are pictures of one kind, so that each may stand on either
+        side. By default a picture stays on the side (or sides) where `pairs` has it, since passport
+        photos and selfies must not be mixed.
+    max_references, max_probes : int, default=5 and 4
+        Largest templates to calibrate.
+    n_draws : int, default=8
+        Random templates of each person and category.
+    random_state : int, RandomState instance or None, default=0
+        Seeds them.
+    return_report : bool, default=False
+        Whether to return the report too.
+    verbose : int, default=0
+        Show a progress bar; with 2 also print the report.
+
+    Returns
+    -------
+    calibrated : as `model`
+        A copy whose last step is a fitted :class:`~sklearn_diffake.novelty.ConformalDetector`; of a
+        search the best pipeline.
+    report : CalibrationReport
+        Only with `return_report`: people, pairs, thresholds, how sure they are, what was left out.
+
+    Raises
+    ------
+    TypeError
+        If `model` gives no scores.
+    ValueError
+        If fewer than two people (or pairs) can be used, a person is missing in `groups`, or `y` or
+        `groups` have another length.
+
+    Warns
+    -----
+    UserWarning
+        If rows or pictures were left out; if there are so few people that the true BPCER may be
+        more than twice the target (the text begins with ``unsure-threshold``).
+
+    See Also
+    --------
+    sklearn_diffake.metrics.p_value_drift : Tests later whether the calibration still fits.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005,
+       section 4.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import make_difffake_pipeline, recalibrate
+    >>> rng = np.random.default_rng(0)
+    >>> head = make_difffake_pipeline(random_state=0)[2:].fit(rng.normal(size=(200, 2, 8)))
+    >>> mine, person = rng.normal(size=(300, 2, 8)), np.repeat(np.arange(150), 2)
+    >>> calibrated, report = recalibrate(head, mine, person, target_bpcer=0.1, return_report=True)
+    >>> calibrated[-1].n_calibration_
+    150
+    >>> print(report)
+    references  probes  people  pairs  threshold  level     true BPCER
+             1       1     150    300     -6.973    0.1  5.7% to 15.2%
+    with 150 people, the true BPCER of the threshold lies between 5.7% and 15.2% in 95 of 100
+    calibrations (target 10.0%), for genuine pairs like these
+    """
+    model = getattr(model, "best_estimator_", model)
+    bare = not isinstance(model, Pipeline)
+    pipeline = Pipeline([("detect", model)]) if bare else model
+    parts = take_apart(pipeline, stores=True)
+    target = target_of(parts.detector) if target_bpcer is None else float(target_bpcer)
+    rows = np.flatnonzero(genuine_mask(y, _num_samples(pairs)))
+    codes = _people(groups, pairs, rows)
+    if parts.branches:
+        templates = _Templates(parts, pairs, rows, codes, verbose)
+        limits = max_references, max_probes
+        least = max(FEW, least_n(target))
+        rng = check_random_state(random_state)
+        evidence = templates.evidence(interchangeable, limits, least, n_draws, rng)
+    else:
+        evidence = _plain_evidence(parts, pairs, rows, codes)
+    _warn_of_left_out(evidence, len(rows))
+    _refuse_few(evidence, groups is not None)
+    detector = recalibrated(
+        parts.detector, evidence.scores, evidence.codes, evidence.n_images, target
+    )
+    report = report_of(
+        detector,
+        grouped=groups is not None,
+        n_pictures=evidence.n_pictures,
+        left_out_rows=evidence.left_out_rows,
+        left_out_pictures=evidence.left_out_pictures,
+    )
+    if (message := report.warning()) is not None:
+        warn_caller(message)
+    if verbose > 1:
+        print(report)
+    calibrated = detector if bare else _with_last_step(pipeline, detector)
+    return (calibrated, report) if return_report else calibrated
+
+
+class _Templates:
+    """Pairs of pictures, embedded, from which pairs of templates are formed.
+
+    Parameters
+    ----------
+    parts : Parts
+        Of the pipeline.
+    pairs : table of n pairs
+    rows : ndarray of int
+        Those that are genuine.
+    codes : ndarray of the same length, int64
+        Person of each of them.
+    verbose : int
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        pairs: Any,
+        rows: NDArray[np.intp],
+        codes: NDArray[np.int64],
+        verbose: int,
+    ) -> None:
+        self.parts = parts
+        self.table = _pair_table(pairs)
+        members = [self._members(row) for row in rows.tolist()]
+        sources = sorted({source for pair in members for cell in pair for source in cell})
+        self.embedded: EmbeddedSources = embed_sources(parts, self.table, sources, verbose=verbose)
+        self.left_out_rows: dict[int, str] = {}
+        first = self.embedded.distinct()
+        usable = [source for source in sources if source not in self.embedded.reasons]
+        self.n_pictures = len(np.unique(first[usable]))
+        self.pairs: list[Template] = []
+        self.codes: list[int] = []
+        for row, code, pair in zip(rows.tolist(), codes.tolist(), members, strict=True):
+            used = [
+                list(dict.fromkeys(int(first[s]) for s in cell if s not in self.embedded.reasons))
+                for cell in pair
+            ]
+            if (reason := self._reason(pair, used)) is not None:
+                self.left_out_rows[row] = reason
+                continue
+            self.pairs.append((used[0], used[1]))
+            self.codes.append(code)
+
+    def _members(self, row: int) -> list[list[int]]:
+        return [self.table.template(int(t)).tolist() for t in self.table.index[row]]
+
+    def _reason(self, pair: list[list[int]], used: list[list[int]]) -> str | None:
+        """Return why a pair cannot be used, with column and file; None if it can."""
+        for column, (cell, usable) in enumerate(zip(pair, used, strict=True)):
+            if not usable:
+                path = self.table.where(cell[0])["path"]
+                message = self.embedded.reasons[cell[0]]
+                return str(ImageError(message, column=column, path=path))
+        return _SAME if not Pool(*used).allows(1, 1) else None
+
+    def evidence(
+        self,
+        interchangeable: bool,
+        limits: tuple[int, int],
+        least: int,
+        n_draws: int,
+        rng: RandomState,
+    ) -> _Evidence:
+        """Form pairs of templates in every category that enough people allow, and score them."""
+        pools = self._pools(interchangeable)
+        formed, codes, n_images = self._single_pairs(pools, n_draws, rng)
+        for k, m in _categories(limits):
+            people = [code for code, pool in pools.items() if pool.allows(k, m)]
+            if len(people) < least:
+                continue
+            for code in people:
+                formed += [pools[code].draw(k, m, rng) for _ in range(n_draws)]
+                codes += [code] * n_draws
+                n_images += [(k, m)] * n_draws
+        places = {self.table.name(s): reason for s, reason in self.embedded.reasons.items()}
+        return _Evidence(
+            score_templates(self.parts, self.embedded, formed),
+            np.array(codes, dtype=np.int64),
+            np.array(n_images, dtype=np.int64).reshape(-1, 2),
+            self.n_pictures,
+            self.left_out_rows,
+            places,
+        )
+
+    def _pools(self, interchangeable: bool) -> dict[int, Pool]:
+        """Return the distinct pictures of each person."""
+        sides: dict[int, tuple[dict[int, None], dict[int, None]]] = {}
+        for code, pair in zip(self.codes, self.pairs, strict=True):
+            own = sides.setdefault(code, ({}, {}))
+            for pictures, side in zip(pair, own, strict=True):
+                side.update(dict.fromkeys(pictures))
+        if interchangeable:
+            sides = {code: (own[0] | own[1],) * 2 for code, own in sides.items()}
+        return {code: Pool(list(own[0]), list(own[1])) for code, own in sides.items()}
+
+    def _single_pairs(
+        self, pools: dict[int, Pool], n_draws: int, rng: RandomState
+    ) -> tuple[list[Template], list[int], list[tuple[int, int]]]:
+        """Return the pairs of single images as they were given; of others draw some."""
+        formed, codes = [], []
+        for code, pair in zip(self.codes, self.pairs, strict=True):
+            if len(pair[0]) == len(pair[1]) == 1:
+                formed.append(pair)
+                codes.append(code)
+        for code in sorted(set(pools) - set(codes)):
+            formed += [pools[code].draw(*SINGLE, rng) for _ in range(n_draws)]
+            codes += [code] * n_draws
+        return formed, codes, [SINGLE] * len(codes)
+
+
+def _categories(limits: tuple[int, int]) -> Iterable[tuple[int, int]]:
+    """Return the numbers of references and probes to calibrate, besides (1, 1)."""
+    for k in N_REFERENCES:
+        for m in N_PROBES:
+            if (k, m) != SINGLE and k <= limits[0] and m <= limits[1]:
+                yield k, m
+
+
+def _pair_table(pairs: Any) -> ImageTable:
+    table = image_table(pairs, templates=True)
+    if not table.is_pairs:
+        raise ImageError("pairs are single pictures; one pair is written [(reference, probe)]")
+    return table
+
+
+def _people(groups: ArrayLike | None, pairs: Any, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the number of the person of each genuine row."""
+    if groups is None:
+        return np.arange(len(rows), dtype=np.int64)
+    check_consistent_length(pairs, groups)
+    names = _safe_indexing(np.asarray(groups, dtype=object), rows)
+    codes = name_codes(names.tolist(), kind="groups").codes
+    if (codes < 0).any():
+        unnamed = rows[codes < 0].tolist()
+        raise ValueError(
+            f"groups has no person for {len(unnamed)} genuine rows: {listed(unnamed)}. Pictures of "
+            "different people must not be put into one template: name the person, or leave these "
+            "rows out"
+        )
+    return codes
+
+
+def _plain_evidence(
+    parts: Parts, pairs: Any, rows: NDArray[np.intp], codes: NDArray[np.int64]
+) -> _Evidence:
+    """Score genuine rows as they are: of a model without a `FaceEmbedder` of this package."""
+    X, left_out = _safe_indexing(pairs, rows), {}
+    if parts.aligner is not None:
+        if _pair_table(X).offsets is not None:
+            raise ValueError(
+                "pairs holds templates of several pictures, which only models with a FaceEmbedder "
+                "are calibrated for: give one picture a side"
+            )
+        faces = parts.aligner.align(X, errors="return")
+        X = faces.crops
+        left_out = {i: reason for i, reason in enumerate(faces.row_reasons) if reason is not None}
+    usable = np.array([i not in left_out for i in range(len(rows))], dtype=bool)
+    features = transformed(parts.rest[:-1], _safe_indexing(X, np.flatnonzero(usable)))
+    missing = missing_rows(features)
+    for i in np.flatnonzero(usable)[missing].tolist():
+        left_out[i] = "no usable face"
+    usable[usable] = ~missing
+    scores = parts.score(_safe_indexing(features, np.flatnonzero(~missing)))
+    if not np.isfinite(scores).all():
+        row = int(rows[usable][~np.isfinite(scores)][0])
+        raise ValueError(f"the model gives the genuine row {row} a score that is not finite")
+    n_images = np.ones((len(scores), 2), dtype=np.int64)
+    named = {int(rows[i]): reason for i, reason in sorted(left_out.items())}
+    return _Evidence(scores, codes[usable], n_images, left_out_rows=named)
+
+
+def _refuse_few(evidence: _Evidence, grouped: bool) -> None:
+    """Raise an error if there are fewer than two people (or pairs) to calibrate on."""
+    n = len(np.unique(evidence.codes))
+    if n < 2:
+        unit = "people" if grouped else "pairs"
+        raise ValueError(
+            f"{n} {unit} can be used, and at least 2 are needed to calibrate; 20 are a start, and "
+            "some hundred are better"
+        )
+
+
+def _warn_of_left_out(evidence: _Evidence, n_rows: int) -> None:
+    """Count and name the rows, and the pictures of templates, that are not used."""
+    rows, pictures = evidence.left_out_rows, evidence.left_out_pictures
+    if rows:
+        shown = "; ".join(f"row {row}: {reason}" for row, reason in list(rows.items())[:5])
+        more = f"; and {len(rows) - 5} more" if len(rows) > 5 else ""
+        warn_caller(f"{len(rows)} of {n_rows} genuine rows are left out: {shown}{more}")
+    elif pictures:
+        shown = "; ".join(f"{place}: {reason}" for place, reason in list(pictures.items())[:5])
+        more = f"; and {len(pictures) - 5} more" if len(pictures) > 5 else ""
+        warn_caller(f"{len(pictures)} pictures are left out of templates: {shown}{more}")
+
+
+def _with_last_step(pipeline: Pipeline, detector: Any) -> Pipeline:
+    """Return a copy of a pipeline with another last step."""
+    name = pipeline.steps[-1][0]
+    calibrated = copy.copy(pipeline)
+    calibrated.steps = [*copy.deepcopy(pipeline.steps[:-1]), (name, detector)]
+    return calibrated

@@ -1,0 +1,189 @@
+"""Every picture and clip of a table of pairs, embedded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from ..embedding._face_embedder import pool_templates
+from ..faces import FaceAligner
+from ..images.table import ImageTable, image_table
+from ..inspection._parts import Branch, Parts
+from ..utils._progress import progress_bar
+
+_BATCH = 256  # sources whose crops are in memory together
+_CHUNK = 4096  # pairs of templates that are scored together
+
+#: Sources of the reference, and those of the probe.
+Template = tuple[Sequence[int], Sequence[int]]
+
+
+@dataclass
+class EmbeddedSources:
+    """Embeddings of pictures and clips; a clip has one, of its frames together.
+
+    Attributes
+    ----------
+    embeddings : list of ndarray of shape (n_sources, d), float32
+        One array for each branch of the pipeline; NaN for sources without a usable face.
+    reasons : dict of int to str
+        Why a source is not used.
+    """
+
+    embeddings: list[NDArray[np.float32]]
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def distinct(self) -> NDArray[np.int64]:
+        """Return for each source the first one that shows the same picture.
+
+        Returns
+        -------
+        first : ndarray of shape (n_sources,), int64
+        """
+        seen: dict[bytes, int] = {}
+        joined = np.hstack(self.embeddings)
+        return np.array([seen.setdefault(row.tobytes(), i) for i, row in enumerate(joined)])
+
+
+def embed_sources(
+    parts: Parts, table: ImageTable, sources: Sequence[int], *, verbose: int
+) -> EmbeddedSources:
+    """Align and embed sources of a table of pairs.
+
+    Parameters
+    ----------
+    parts : Parts
+        Of a fitted pipeline, with branches.
+    table : ImageTable
+        Of pairs.
+    sources : sequence of int
+        Positions in ``table.sources``; the others are not looked at.
+    verbose : int
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    EmbeddedSources
+    """
+    n = len(table.sources)
+    widths = [branch.embedder.backbone_info_["width"] for branch in parts.branches]
+    result = EmbeddedSources([np.full((n, width), np.nan, np.float32) for width in widths])
+    partners = _partners(table) if parts.aligner and parts.aligner.select == "match" else None
+    with progress_bar(total=len(sources), desc="embedding", unit="source", verbose=verbose) as bar:
+        for batch in gen_batches(len(sources), _BATCH):
+            numbers = sources[batch]
+            crops = _crops(parts.aligner, table, numbers, partners, result.reasons)
+            used = [number for number in numbers if number in crops]
+            for branch, embeddings in zip(parts.branches, result.embeddings, strict=True):
+                _embed(branch, crops, used, embeddings, result.reasons)
+            bar.update(len(numbers))
+    for embeddings in result.embeddings:
+        embeddings[list(result.reasons)] = np.nan
+    return result
+
+
+def score_templates(
+    parts: Parts, embedded: EmbeddedSources, templates: Sequence[Template]
+) -> NDArray[np.float64]:
+    """Score pairs of templates by a pipeline, given the embeddings of their sources.
+
+    Parameters
+    ----------
+    parts : Parts
+        Of the pipeline.
+    embedded : EmbeddedSources
+    templates : sequence of (sequence of int, sequence of int)
+        Sources of the reference, and of the probe, of each pair.
+
+    Returns
+    -------
+    scores : ndarray of shape (n,), float64
+    """
+    scores = [np.empty(0)]
+    for rows in gen_batches(len(templates), _CHUNK):
+        cells = [cell for pair in templates[rows] for cell in pair]
+        features = []
+        for branch, embeddings in zip(parts.branches, embedded.embeddings, strict=True):
+            pooled = _pooled(embeddings, cells)
+            features.append(branch.features(pooled.reshape(-1, 2, pooled.shape[1])))
+        scores.append(parts.score(parts.join(features)))
+    return np.concatenate(scores)
+
+
+def _partners(table: ImageTable) -> dict[int, int]:
+    """Return for each source one of the other side of the first row that it stands in."""
+    partners: dict[int, int] = {}
+    for row in table.index.tolist():
+        cells = [table.template(template).tolist() for template in row]
+        for cell, other in (cells, cells[::-1]):
+            for source in cell:
+                partners.setdefault(source, other[0])
+    return partners
+
+
+def _crops(
+    aligner: FaceAligner | None,
+    table: ImageTable,
+    numbers: Sequence[int],
+    partners: dict[int, int] | None,
+    reasons: dict[int, str],
+) -> dict[int, list[Any]]:
+    """Return the crops of sources, of a clip one for each frame; note why a source has none."""
+    pictures = [table.sources[number] for number in numbers]
+    if aligner is None:
+        return {number: [picture] for number, picture in zip(numbers, pictures, strict=True)}
+    X: list[Any] = pictures
+    if partners is not None:
+        others = (table.sources[partners[number]] for number in numbers)
+        X = list(zip(pictures, others, strict=True))
+    faces = aligner.align(X, errors="return")
+    cells, missing = list(faces.crops), faces.is_missing
+    if partners is not None:
+        cells, missing = [cell[0] for cell in cells], missing[:, 0]
+    crops = {}
+    for row, (number, cell) in enumerate(zip(numbers, cells, strict=True)):
+        if missing[row]:
+            own = (faces.row == row) & (faces.column == 0)
+            reasons[number] = faces.reason[own][0]
+        else:
+            crops[number] = cell if isinstance(cell, list) else [cell]
+    return crops
+
+
+def _embed(
+    branch: Branch,
+    crops: dict[int, list[Any]],
+    numbers: Sequence[int],
+    embeddings: NDArray[np.float32],
+    reasons: dict[int, str],
+) -> None:
+    """Fill in the embeddings of sources; note why a source has none."""
+    if not numbers:
+        return
+    flat = [crop for number in numbers for crop in crops[number]]
+    table = image_table(flat)
+    results = branch.embedder._embed_pictures(table, errors="return")
+    results.values[list(results.errors)] = np.nan
+    lengths = [len(crops[number]) for number in numbers]
+    members = np.split(table.index, np.cumsum(lengths)[:-1])
+    embeddings[numbers] = _pooled(results.values, members)
+    for number, cell in zip(numbers, members, strict=True):
+        if all(source in results.errors for source in cell.tolist()):
+            reasons[number] = results.errors[int(cell[0])].message
+
+
+def _pooled(embeddings: NDArray[np.float32], cells: Sequence[Any]) -> NDArray[np.float32]:
+    """Pool embeddings as `FaceEmbedder` pools templates: each cell lists positions."""
+    n = len(embeddings)
+    single = np.arange(n, dtype=np.intp)
+    lengths = np.concatenate([np.ones(n, dtype=np.intp), [len(cell) for cell in cells]])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
+    members = np.concatenate([single, *(np.asarray(cell, dtype=np.intp) for cell in cells)])
+    index = np.where(lengths[n:] == 1, members[offsets[n:-1]], n + np.arange(len(cells)))
+    table = ImageTable(list(range(n)), index, offsets, members)
+    return pool_templates(embeddings, table)[table.index]

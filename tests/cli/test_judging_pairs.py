@@ -1,0 +1,131 @@
+"""What ``compare`` and ``score`` take for a pair: arguments, flags, tables."""
+
+import json
+
+import pytest
+from cli_helpers import error_of, write_table
+
+from sklearn_diffake.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "pairs"),
+    [
+        (["a", "good"], [("a", "good")]),
+        (["a", "good", "good2"], [("a", "good"), ("a", "good2")]),
+        (["--reference", "a", "--probe", "good"], [("a", "good")]),
+        (["--reference", "a", "b", "refs/", "--probe", "good"], [(["a", "b", "refs/"], "good")]),
+        (["--probe", "good", "--reference", "a", "--reference", "b"], [(["a", "b"], "good")]),
+        (
+            ["--reference", "a", "b", "--probe", "good", "good/", "--probe", "good.mp4"],
+            [(["a", "b"], probe) for probe in ("good", "good/", "good.mp4")],
+        ),
+    ],
+)
+def test_arguments(recorder, words, pairs):
+    assert main(["compare", *words]) == 0
+    assert recorder.calls == pairs
+
+
+def test_a_template_is_written_as_in_a_table(recorder, capsys):
+    main(["compare", "--reference", "a.jpg", "b.jpg", "--probe", "good", "--json"])
+    assert json.loads(capsys.readouterr().out)["reference"] == "a.jpg | b.jpg"
+
+
+def test_a_table_with_templates(recorder, tmp_path):
+    table = write_table(tmp_path / "t.csv", [("a|b", "good"), ("c", "good|good2")])
+    assert main(["compare", "--csv", table]) == 0
+    names = [str(tmp_path / name) for name in ("a", "b", "good", "c", "good2")]
+    first, second, good, third, good2 = names
+    assert recorder.calls == [([first, second], good), (third, [good, good2])]
+
+
+def test_what_is_passed_on(recorder):
+    assert main(["compare", "a", "good"]) == 0
+    assert main(["compare", "a", "good", "--frames", "5", "--abstain", "0.2"]) == 0
+    assert main(["compare", "a", "good", "--abstain", "0"]) == 0
+    assert recorder.options == [{}, {"n_frames": 5, "abstain": 0.2}, {"abstain": 0.0}]
+
+
+@pytest.mark.parametrize("text", ["1", "-0.1", "2", "x", "nan", ""])
+def test_wrong_bands_are_refused(text, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "a", "b", f"--abstain={text}"])
+    assert stop.value.code == 2
+    assert "--abstain" in error_of(capsys)
+
+
+def test_one_video_is_not_judged_by_itself(recorder, tmp_path, capsys):
+    pytest.importorskip("av", reason="videos need the extra video")
+    from test_videos import flat, write_clip
+
+    clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 2)
+    assert main(["compare", clip]) == 2
+    said = error_of(capsys)
+    assert "one video without a reference" in said
+    assert "same-video mode" in said
+    assert recorder.calls == []
+
+
+def test_the_number_of_frames_in_the_help_is_that_of_verify(capsys):
+    from sklearn_diffake.verdict._reference import N_FRAMES
+
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"frames that are looked at of a video, evenly spaced (default: {N_FRAMES})" in text
+
+
+def test_the_help_says_what_suspicious_means(capsys):
+    from sklearn_diffake.verdict._verdict import SUSPICIOUS_MEANS
+
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    assert SUSPICIOUS_MEANS in capsys.readouterr().out
+
+
+def test_notes_on_one_verdict(recorder, capsys):
+    assert main(["compare", "a", "fake"]) == 1
+    assert capsys.readouterr().err.splitlines()[1:] == ["suspicious: fake: it is suspicious"]
+    assert main(["compare", "a", "fake", "good"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()[1:]
+    assert line.startswith("suspicious means: ")
+    assert line.endswith("altered, or somebody else")
+    assert main(["compare", "a", "unsure", "good"]) == 5
+    assert "suspicious" not in capsys.readouterr().err
+
+
+def test_warnings_of_many_pairs_are_counted(recorder, monkeypatch, capsys):
+    from named_verdicts import verdict_of
+
+    from sklearn_diffake.verdict import VerdictWarning
+
+    def judge(reference, probe):
+        verdict = verdict_of(probe)
+        verdict.warnings = (VerdictWarning("small_face", f"the face in {probe} is small"),)
+        return verdict
+
+    monkeypatch.setattr(recorder, "judge", judge)
+    main(["compare", "a", "good1", "good2", "good3"])
+    assert "warning: small_face: the face in good1 is small (so in 3 pairs)\n" in (
+        capsys.readouterr().err
+    )
+    main(["compare", "a", "good1", "-q"])
+    assert capsys.readouterr().err == ""
+
+
+def test_rows_are_written_while_the_work_goes_on(recorder, monkeypatch, capsys):
+    from named_verdicts import verdict_of
+
+    said = []
+
+    def judge(reference, probe):
+        said.append(capsys.readouterr().out)
+        return verdict_of(probe)
+
+    monkeypatch.setattr(recorder, "judge", judge)
+    main(["compare", "a", "good1", "good2", "--json"])
+    assert said[0] == ""
+    assert json.loads(said[1])["probe"] == "good1"
+    main(["compare", "a", "good1", "good2"])
+    assert said[3].splitlines()[1].split()[:2] == ["a", "good1"]

@@ -1,0 +1,27 @@
+"""EfficientNet-Lite0 is the network that timm has, to the last bit."""
+
+import pytest
+import torch
+
+from sklearn_diffake.embedding._lite0_network import EfficientNetLite0
+from sklearn_diffake.embedding._torch import import_timm
+
+
+@pytest.mark.parametrize("size", [(64, 64), (112, 97)], ids=str)
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def test_the_network_is_that_of_timm(size, training):
+    timm = import_timm()
+    torch.manual_seed(0)
+    theirs = timm.create_model("tf_efficientnet_lite0", num_classes=0).train(training)
+    ours = EfficientNetLite0().train(training)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.rand(2, 3, *size)
+    with torch.no_grad():
+        embedding = ours(images)
+        assert embedding.shape == (2, ours.num_features)
+        assert torch.equal(embedding, theirs(images))
+    for (name, mine), other in zip(
+        ours.state_dict().items(), theirs.state_dict().values(), strict=True
+    ):
+        assert torch.equal(mine, other), name

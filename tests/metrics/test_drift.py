@@ -1,0 +1,99 @@
+"""Drift of genuine p-values: no false alarms, and no drift missed."""
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from sklearn_diffake.metrics import PValueDrift, p_value_drift
+
+
+def p_values(rng, n_calibration, n, shift=0.0):
+    """Conformal p-values of normal scores, all by the same calibration scores."""
+    calibration = np.sort(rng.normal(size=n_calibration))
+    below = np.searchsorted(calibration, rng.normal(shift, size=n), side="right")
+    return (1 + below) / (n_calibration + 1)
+
+
+@pytest.mark.parametrize(("n_calibration", "n"), [(19, 60), (60, 19), (50, 50)])
+@pytest.mark.parametrize("alternative", ["two-sided", "lower", "higher"])
+def test_without_drift_there_are_few_alarms(n_calibration, n, alternative):
+    rng, alpha, alarms = np.random.default_rng(0), 0.1, []
+    for _ in range(300):
+        p = p_values(rng, n_calibration, n)
+        drift = p_value_drift(p, n_calibration, alternative=alternative, alpha=alpha)
+        alarms.append(drift.drifted)
+    assert 0.02 < np.mean(alarms) <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / 300)
+
+
+def test_a_test_of_uniformity_would_be_wrong():
+    """It takes what chance put into the calibration for drift."""
+    rng, naive, own = np.random.default_rng(0), [], []
+    for _ in range(50):
+        p = p_values(rng, 19, 500)
+        naive.append(kstest(p, "uniform", method="asymp").pvalue <= 0.05)
+        own.append(p_value_drift(p, 19, alpha=0.05).drifted)
+    assert np.mean(naive) > 0.5
+    assert np.mean(own) < 0.15
+
+
+@pytest.mark.parametrize(("shift", "direction"), [(-0.6, "lower"), (0.6, "higher")])
+def test_drift_is_detected(shift, direction):
+    rng = np.random.default_rng(0)
+    results = [p_value_drift(p_values(rng, 200, 200, shift), 200) for _ in range(20)]
+    assert np.mean([drift.direction == direction for drift in results]) > 0.9
+    assert all("Calibrate again" in str(drift) for drift in results if drift.drifted)
+    other = {"lower": "higher", "higher": "lower"}[direction]
+    p = p_values(rng, 200, 200, shift)
+    assert not p_value_drift(p, 200, alternative=other).drifted
+
+
+def test_the_direction_is_said():
+    low = p_value_drift(np.full(50, 0.01), 99, level=0.05)
+    assert low == PValueDrift(low.p_value, "lower", low.statistic, 50, 99, 0.01, 1.0, 0.05)
+    assert low.p_value < 1e-6
+    assert "look less genuine" in str(low)
+    assert "100.0% of them are rejected at the level 0.050" in str(low)
+    high = p_value_drift(np.ones(50), 99)
+    assert high.direction == "higher"
+    assert "look more genuine" in str(high)
+    assert high.fraction_rejected is None
+    none = p_value_drift(np.linspace(0.01, 1, 100), 99)
+    assert not none.drifted
+    assert none.p_value == 1.0
+    assert str(none).startswith("no drift was detected in 100 recent p-values")
+
+
+def test_one_pair_of_each_person_counts():
+    rng, alarms = np.random.default_rng(0), []
+    for seed in range(60):
+        person = np.repeat(np.arange(30), 5)
+        calibration = np.sort(rng.normal(size=100))
+        scores = np.repeat(rng.normal(size=30), 5) + 0.01 * rng.normal(size=150)
+        p = (1 + np.searchsorted(calibration, scores, side="right")) / 101
+        drift = p_value_drift(p, 100, groups=person, alpha=0.1, random_state=seed)
+        assert drift.n == 30
+        alarms.append((drift.drifted, p_value_drift(p, 100, alpha=0.1).drifted))
+    grouped, ungrouped = np.mean(alarms, axis=0)
+    assert grouped <= 0.1 + 3 * np.sqrt(0.09 / 60)
+    assert ungrouped > grouped + 0.1
+    names = [f"person {i}" for i in person]
+    again = p_value_drift(p, 100, groups=names, alpha=0.1, random_state=seed)
+    assert again == drift
+
+
+@pytest.mark.parametrize("bad", [[], [0.0], [0.5, 1.01], [0.5, float("nan")], [-1.0]])
+def test_no_p_values(bad):
+    with pytest.raises(ValueError, match=r"above 0 and at most 1|minimum of 1"):
+        p_value_drift(bad, 100)
+
+
+def test_other_lengths():
+    with pytest.raises(ValueError, match="groups"):
+        p_value_drift([0.5, 0.6], 100, groups=["a"])
+
+
+def test_many_p_values():
+    rng = np.random.default_rng(0)
+    drift = p_value_drift(p_values(rng, 5000, 20_000), 5000)
+    assert not drift.drifted
+    assert p_value_drift(p_values(rng, 5000, 20_000, -0.1), 5000).direction == "lower"

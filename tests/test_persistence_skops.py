@@ -1,0 +1,47 @@
+"""skops is imported without its walk over scikit-learn, and nobody else notices."""
+
+import subprocess
+import sys
+
+from sklearn.utils import all_estimators
+
+from sklearn_diffake.persistence import _trust
+
+LEAN = """
+import sys
+import sklearn.utils
+walk = sklearn.utils.all_estimators
+from sklearn_diffake import load_default, persistence
+model = load_default()
+persistence.save(model, sys.argv[1])
+persistence.load(sys.argv[1])
+assert sklearn.utils.all_estimators is walk
+walked = {"dask", "pytest", "sklearn.gaussian_process", "skops.io"} & set(sys.modules)
+assert not walked, walked
+import skops.io
+from skops.io._trusted_types import SKLEARN_ESTIMATOR_TYPE_NAMES as names
+assert len(names) > 150
+persistence.load(sys.argv[1])
+"""
+
+
+def test_a_model_is_loaded_and_saved_without_the_walk(tmp_path):
+    command = [sys.executable, "-c", LEAN, str(tmp_path / "m")]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+
+
+def test_estimators_that_need_no_trust_are_those_of_the_walk():
+    walked = {f"{kind.__module__}.{kind.__qualname__}": kind for _, kind in all_estimators()}
+    listed = {
+        name
+        for name in walked
+        if (module := name.rpartition(".")[0]) in _trust._ESTIMATORS
+        and name.rpartition(".")[2] in (_trust._ESTIMATORS[module] or {name.rpartition(".")[2]})
+    }
+    assert len(listed) > 80
+    for module in _trust._ESTIMATORS:
+        members = vars(sys.modules[module])
+        names = {f"{module}.{name}" for name in members}
+        accepted = {name for name in names if _trust._is_listed_estimator(name)}
+        assert accepted == {name for name in listed if name.rpartition(".")[0] == module}
