@@ -154,8 +154,8 @@ class Pictures:
             return file_facts(source.path)
         item = None if self._material is None else self._material.sources[source.rows[0]]
         if isinstance(item, bytes):
-            digest = hashlib.sha256(item).hexdigest()
-            return FileFacts("SHA-256 of the content", digest, len(item))
+            checksum = hashlib.sha256(item).hexdigest()
+            return FileFacts("SHA-256 of the content", checksum, len(item))
         picture = self.picture(source.rows[0])
         digest = None if picture is None else image_digest(picture).hex()
         return FileFacts("digest of the pixels", digest)
