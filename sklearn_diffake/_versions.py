@@ -8,6 +8,7 @@ from typing import Any
 _DEPENDENCIES = (
     "face_recognition_models",
     "facenet-pytorch",
+    "jinja2",
     "joblib",
     "narwhals",
     "numpy",

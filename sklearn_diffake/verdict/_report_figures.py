@@ -176,7 +176,7 @@ def timeline(
         return None
     scores = [float(image.score) for _, image in scored if image.score is not None]
     limits = scores if verdict.threshold is None else [*scores, verdict.threshold]
-    across = _Scale(min(times), max(times), _LEFT, _WIDTH - _RIGHT)
+    across = _Scale(min(times), max(times), _LEFT, _WIDTH - _RIGHT, margin=0.02)
     up = _Scale(min(limits), max(limits), _HEIGHT - _BOTTOM - _STRIP, _TOP, margin=0.08)
     shown = clip if seconds else None
     return Timeline(

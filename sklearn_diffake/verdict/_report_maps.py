@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..inspection._drawing import limit_of, load_matplotlib
 from ..inspection._page import Figure, map_figure
+from ..inspection._parts import Parts
 from ._report_sources import Picture, Pictures
 from ._verdict import Verdict
 
@@ -18,6 +19,7 @@ EVIDENCE = (
     "for altered eyes or an altered mouth alone it is little better than a guess, and it is weaker "
     "in frames of videos than in photographs."
 )
+_MOST_REFERENCES = 12  # among which the most alike is looked for
 _NEAR = 2.0  # levels: p-values up to this are near the line
 
 
@@ -31,6 +33,8 @@ class Maps:
         Why there is no map.
     reference_row, probe_row : int or None
         Rows of the two images in `Verdict.images`.
+    n_references : int
+        Reference images among which the most alike was looked for.
     figures : list of (bytes, str, str)
         PNG, text that stands for it, and caption.
     """
@@ -38,11 +42,12 @@ class Maps:
     reason: str | None = None
     reference_row: int | None = None
     probe_row: int | None = None
+    n_references: int = 0
     figures: list[Figure] = field(default_factory=list)
 
 
 def maps_of(verdict: Verdict, pictures: Pictures, *, wanted: bool) -> Maps:
-    """Make the maps of the least genuine probe image, against the reference most like it.
+    """Make the maps of the least genuine probe image, against a reference that is most like it.
 
     Parameters
     ----------
@@ -54,23 +59,22 @@ def maps_of(verdict: Verdict, pictures: Pictures, *, wanted: bool) -> Maps:
     -------
     Maps
     """
-    reason = _reason_for_none(verdict, pictures) if wanted else "Maps were left out on request."
+    reason = _reason_for_none(verdict) if wanted else "Maps were left out on request."
     if reason is not None:
         return Maps(reason)
     probe_row = least_genuine(verdict)
     references = {
-        row: crop
-        for row, image in enumerate(verdict.images)
-        if image.side == "reference" and image.used and (crop := pictures.crop(row)) is not None
+        row: crop for row in _some_references(verdict) if (crop := pictures.crop(row)) is not None
     }
     probe = None if probe_row is None else pictures.crop(probe_row)
-    if not references or probe_row is None or probe is None:
-        return Maps("No map is shown: the aligned faces are not available.")
+    parts = pictures.model
+    if parts is None or not references or probe_row is None or probe is None:
+        return Maps("No map is shown: this verdict does not hold the faces that were compared.")
     try:
         load_matplotlib()
     except ImportError as error:
         return Maps(f"No map is shown: {error}")
-    return _drawn_maps(verdict, pictures, references, probe_row, probe)
+    return _drawn_maps(verdict, parts, references, probe_row, probe)
 
 
 def least_genuine(verdict: Verdict) -> int | None:
@@ -82,7 +86,17 @@ def least_genuine(verdict: Verdict) -> int | None:
     return used[0] if len(used) == 1 else None
 
 
-def _reason_for_none(verdict: Verdict, pictures: Pictures) -> str | None:
+def _some_references(verdict: Verdict) -> list[int]:
+    """Return rows of used reference images, evenly chosen if there are many."""
+    rows = [
+        row for row, image in enumerate(verdict.images) if image.side == "reference" and image.used
+    ]
+    step = max(1.0, (len(rows) - 1) / (_MOST_REFERENCES - 1))
+    chosen = {round(place * step) for place in range(min(len(rows), _MOST_REFERENCES))}
+    return [rows[place] for place in sorted(chosen)]
+
+
+def _reason_for_none(verdict: Verdict) -> str | None:
     """Say why no map would mean something; None if one would."""
     if verdict.outcome == "error":
         return "No map is shown: there was nothing to compare."
@@ -98,8 +112,6 @@ def _reason_for_none(verdict: Verdict, pictures: Pictures) -> str | None:
     if unmeasured or not networks:
         named = ", ".join(unmeasured) or "this model"
         return f"No map is shown: whether maps find altered places was not measured for {named}."
-    if pictures.model is None:
-        return "No map is shown: this verdict does not hold its model and faces any more."
     return None
 
 
@@ -112,7 +124,7 @@ def _is_near(verdict: Verdict) -> bool:
 
 def _drawn_maps(
     verdict: Verdict,
-    pictures: Pictures,
+    parts: Parts,
     references: dict[int, Picture],
     probe_row: int,
     probe: Picture,
@@ -121,7 +133,7 @@ def _drawn_maps(
     from ..inspection._crops import JOINT, joint_occlusion
 
     rows, crops = list(references), list(references.values())
-    index, *photos = joint_occlusion(pictures.model, crops, probe)
+    index, *photos = joint_occlusion(parts, crops, probe)
     limit = limit_of(photos, JOINT)
     decision = 0.0
     if verdict.n_references == verdict.n_probes == 1 and verdict.clip is None:
@@ -130,4 +142,4 @@ def _drawn_maps(
     for photo, side in zip(photos, ("reference", "probe"), strict=True):
         png, words, caption = map_figure(photo, side, JOINT, limit=limit, decision=decision)
         figures.append((png, words, f"The face of the {side}. {caption}"))
-    return Maps(None, rows[index], probe_row, figures)
+    return Maps(None, rows[index], probe_row, len(rows), figures)

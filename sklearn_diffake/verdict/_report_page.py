@@ -14,7 +14,7 @@ from ..inspection._words import MAPS, short
 from ._report_figures import Timeline, is_below, marked_png, timeline
 from ._report_maps import EVIDENCE, Maps, least_genuine, maps_of
 from ._report_rates import prevalence_rows, rate_rows
-from ._report_sources import FileFacts, Picture, Pictures, Source, sources_of
+from ._report_sources import FileFacts, Picture, Pictures, Source, State, sources_of
 from ._report_words import CAUTION, LOOK_ALIKES, OUTCOMES, clock, count, expected
 from ._verdict import ImageEvidence, Verdict
 
@@ -58,7 +58,7 @@ class SourcePart:
     pixels: str
     images: str
     figure: Figure | None
-    changed: bool
+    state: State | None
 
 
 def report_page(
@@ -169,7 +169,8 @@ def _map_words(verdict: Verdict, sources: list[Source], made: Maps) -> str:
     reference = _image_title(verdict, sources, made.reference_row)
     n_probes = sum(image.side == "probe" and image.used for image in verdict.images)
     least = f", the least genuine of {n_probes} probe images" if n_probes > 1 else ""
-    likest = ", the reference image most like it" if verdict.n_references > 1 else ""
+    n = made.n_references
+    likest = f", the most alike of {n} reference images" if n > 1 else ""
     return f"Shown: {probe}{least}; compared with {reference}{likest}."
 
 
@@ -197,16 +198,16 @@ def _source_parts(verdict: Verdict, sources: list[Source], pictures: Pictures) -
     for source in sources:
         shown = next((r for r in source.rows if verdict.images[r].used), source.rows[0])
         picture = pictures.picture(shown)
-        changed = verdict.images[shown].used and pictures.changed(shown)
+        state = pictures.state(shown) if verdict.images[shown].used else None
         pixels, figure = "", None
         if picture is not None:
             pixels = f"{picture.shape[1]} \N{MULTIPLICATION SIGN} {picture.shape[0]}"
-            if source.number <= _MOST_PICTURES and not changed:
+            if source.number <= _MOST_PICTURES and state != "changed":
                 figure = _source_figure(verdict, source, shown, picture)
         parts.append(
             SourcePart(
                 source.title, _name(source), pictures.facts(source), pixels,
-                _images_used(verdict, source), figure, changed,
+                _images_used(verdict, source), figure, state,
             )
         )  # fmt: skip
     return parts

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from ..inspection._parts import Parts
 from ._verdict import ImageEvidence, Side, Verdict
 
 Picture = NDArray[np.uint8]
+State = Literal["as compared", "changed", "not kept"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class FileFacts:
     Parameters
     ----------
     kind : str
-        ``"SHA-256 of the file"`` or ``"digest of the pixels"``.
+        ``"SHA-256 of the file"``, ``"SHA-256 of the content"`` or ``"digest of the pixels"``.
     checksum : str or None
         Hexadecimal; None if the source cannot be read any more.
     size : int or None
@@ -103,6 +105,7 @@ class Pictures:
 
     def __init__(self, verdict: Verdict) -> None:
         self._material = getattr(verdict, "_material", None)
+        self._unreadable: set[int] = set()
         self.picture = lru_cache(maxsize=4)(self._read)
         self.crop = lru_cache(maxsize=4)(self._crop)
 
@@ -116,18 +119,24 @@ class Pictures:
         """The parts of the fitted model, or None."""
         return None if self._material is None else self._material.model
 
+    def state(self, row: int) -> State:
+        """Say whether an image that was used still shows what was compared."""
+        if self._material is None:
+            return "not kept"
+        if self.crop(row) is not None:
+            return "as compared"
+        return "changed" if row in self._unreadable else "not kept"
+
     def _crop(self, row: int) -> Picture | None:
-        """Return the aligned face of an image; None if it has none, or its file has changed."""
+        """Return the aligned face of an image, None if that is not kept or its file has changed."""
         if self._material is None:
             return None
         try:
-            return self._material.crops[row]
+            crop: Picture | None = self._material.crops[row]
         except (OSError, ImageError):
+            self._unreadable.add(row)
             return None
-
-    def changed(self, row: int) -> bool:
-        """Whether an image that was used does not show the same face any more."""
-        return self._material is not None and self.crop(row) is None
+        return crop
 
     def _read(self, row: int) -> Picture | None:
         """Return the whole picture or frame, None if it cannot be read any more."""
@@ -135,16 +144,20 @@ class Pictures:
             return None
         try:
             picture: Picture | None = self._material.picture(row)
-            return picture
         except (OSError, ImageError):  # the file was moved, deleted or changed since
             return None
+        return picture
 
     def facts(self, source: Source) -> FileFacts:
-        """Return the checksum of the file, or of the pixels of a picture that is no file."""
+        """Return the checksum of the file or its content, or of the pixels of an array."""
         if source.path is not None:
             return file_facts(source.path)
+        item = None if self._material is None else self._material.sources[source.rows[0]]
+        if isinstance(item, bytes):
+            checksum = hashlib.sha256(item).hexdigest()
+            return FileFacts("SHA-256 of the content", checksum, len(item))
         picture = self.picture(source.rows[0])
-        digest = None if picture is None or source.is_clip else image_digest(picture).hex()
+        digest = None if picture is None else image_digest(picture).hex()
         return FileFacts("digest of the pixels", digest)
 
 

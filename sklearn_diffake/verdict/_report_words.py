@@ -65,6 +65,6 @@ def count(number: int, noun: str) -> str:
 
 def expected(value: float) -> str:
     """Write an expected number of cases: whole from a hundred on, with one digit below."""
-    if value >= 99.95 or value == round(value):
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 0.05 else "fewer than 0.1"
+    if 0 < value < 0.05:
+        return "fewer than 0.1"
+    return f"{value:,.0f}" if value >= 99.95 else f"{round(value, 1):g}"

@@ -252,14 +252,27 @@ class Verdict:
         Parameters
         ----------
         path : str or Path
-            An HTML file, replaced whole or not at all.
+            A file whose name ends in ``.html``, replaced whole or not at all. A new one is
+            readable by its owner only.
         **options
-            As for `write_verdict_report`: `command`, `case`, `maps`.
+            `command` (text, or list of arguments): what gave the verdict. `case` (text): number of
+            the case; without, there is room to write one. `date` (text or date): the current time
+            by default. `maps` (bool, default True): show where the least genuine probe image
+            differs, where such a map was shown to mean something; needs matplotlib (extra
+            ``plots``).
 
         Raises
         ------
         ValueError
-            If the verdict was unpickled, and so has no pictures.
+            If the name does not end in ``.html``; or the file is one of those that were compared,
+            a directory, a device, a named pipe or a symbolic link of another user.
+        OSError
+            If the file cannot be written.
+
+        Notes
+        -----
+        Read more in the :ref:`User Guide <verdict_reports>`. Files are read again: what was changed
+        or removed since the verdict, or was left behind when it was pickled, is not shown.
         """
         from ._report import write_verdict_report
 

@@ -7,17 +7,18 @@ import re
 import sys
 from dataclasses import replace
 from datetime import date
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from explain_cases import CORNER, RIGHT, build, explain, genuine_crops, pair_that_differs
 from image_helpers import save_all
+from page_elements import Elements
 from PIL import Image
 
 from sklearn_diffake.inspection import PairReport, _drawing, _page, _picture
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector
 from sklearn_diffake.novelty._calibration import Calibration
+from sklearn_diffake.utils._numbers import percent
 
 HOSTILE = '"><script>alert(1)</script>&$\\frac{a$.png'
 
@@ -39,30 +40,6 @@ def explanation(tmp_path_factory):
 @pytest.fixture(scope="module")
 def html(explanation):
     return _page.page(PairReport(explanation, title=HOSTILE, date=HOSTILE))
-
-
-class Elements(HTMLParser):
-    """Every tag of a page with its attributes, and the text between."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.text, self.depth = [], "", []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img", "rect"):
-            self.depth.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.depth.pop() == tag
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_hostile_names_are_text(html):
@@ -121,7 +98,7 @@ def test_the_page_says_what_was_found(html, explanation):
     assert calibration.basis() in text
     for part in explanation.contributions:
         assert part.backbone in text
-        assert f"{part.share:.0%}" in text
+        assert percent(part.share, 0) in text
     for row in explanation.nearest.indices:
         assert f"Genuine pair {row} (" in text
     for network in explanation.provenance["networks"]:
