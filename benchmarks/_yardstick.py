@@ -17,7 +17,7 @@ import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 SUITES = {  # which bench_*.py make up a suite
-    "embedding": ("transform", "video_pairs", "memory", "aligning"),
+    "embedding": ("transform", "dlib_resnet", "video_pairs", "memory", "aligning"),
     "store": ("store",),
     "generation": ("generation", "face_pairs"),
     "training": ("forgery_training",),
@@ -25,6 +25,7 @@ SUITES = {  # which bench_*.py make up a suite
     "search": ("grid_search", "dask"),
     "metrics": ("metrics",),
     "video": ("frames",),
+    "verdict": ("verify",),
     "whole pipeline": ("afternoon", "scale", "limits"),
     "faults": ("faults",),
     "gpu": ("gpu",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 
 from sklearn_diffake.utils._extras import import_extra
-from sklearn_diffake.utils._threads import one_thread
+from sklearn_diffake.utils._threads import single_thread
 
 _CONNECT_SECONDS = 20
 
@@ -71,41 +70,5 @@ def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) 
 
 def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function without further workers and threads: any other number may round apart."""
-    with _ONE_THREAD, parallel_config(backend="sequential"):
+    with single_thread(), parallel_config(backend="sequential"):
         return function(*arguments)
-
-
-class _OneThread:
-    """One thread for linear algebra and torch, in every thread that is within.
-
-    Numbers of threads are the process's, or the thread's, as each library sees fit; so all that
-    enter set them, and the last to leave puts them back.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.within = 0
-
-    def __enter__(self) -> None:
-        import torch
-
-        with self.lock:
-            if not self.within:
-                self.threads = torch.get_num_threads()
-                self.limits = one_thread()
-            else:
-                one_thread()
-            torch.set_num_threads(1)
-            self.within += 1
-
-    def __exit__(self, *_: object) -> None:
-        import torch
-
-        with self.lock:
-            self.within -= 1
-            if not self.within:
-                torch.set_num_threads(self.threads)
-                self.limits.restore_original_limits()
-
-
-_ONE_THREAD = _OneThread()

@@ -15,7 +15,7 @@ from ..utils._atomic_files import check_writable
 from ..utils._messages import listed
 from ..utils._printable import printable
 from ._exit_codes import DONE
-from ._fit import _people as people_of
+from ._fit import people_of
 from ._judge import set_everywhere
 from ._options import computing, files_in, positive_number, rate
 from ._table import CSV_FORM, Pair, read_pairs

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..images.missing import MissingFace
+
+
+class VideoDamage(NamedTuple):
+    """What is wrong with a video.
+
+    Attributes
+    ----------
+    n_lost : int
+        Chosen frames that cannot be decoded, and are left out.
+    description : str
+        Of these, of frames that are cut off, and of those that depend on damaged ones.
+    """
+
+    n_lost: int
+    description: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +75,8 @@ class AlignedFaces:
     is_missing : ndarray of shape (n, 2) or (n,), bool
         Cells of which no picture has a face. They hold a `MissingFace`, or the center of the
         picture, by ``on_missing``.
+    damages : dict of str to VideoDamage
+        What is wrong with the videos that are damaged, by their paths.
 
     See Also
     --------
@@ -95,6 +112,7 @@ class AlignedFaces:
     matrix: NDArray[np.float64]
     reason: NDArray[np.object_]
     is_missing: NDArray[np.bool_]
+    damages: dict[str, VideoDamage] = field(default_factory=dict)
 
     @property
     def face_size(self) -> NDArray[np.float32]:

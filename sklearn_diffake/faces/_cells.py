@@ -14,7 +14,7 @@ from ..images.errors import ImageError
 from ..images.missing import MissingFace
 from ..images.results import Results
 from ..images.table import ImageTable
-from ._aligned import AlignedFaces
+from ._aligned import AlignedFaces, VideoDamage
 from ._matching import Candidates, Match, embed_crops, match_faces
 from ._stored_faces import NO_FACE, PictureFaces, crop_matrix
 
@@ -110,13 +110,15 @@ class Alignment:
             self.pictures.append(_Picture(source, -1, np.nan, faces, reason))
         return list(range(first, len(self.pictures)))
 
-    def assemble(self, *, shared: bool) -> AlignedFaces:
+    def assemble(self, *, shared: bool, damages: dict[str, VideoDamage]) -> AlignedFaces:
         """Choose the faces, and put them together.
 
         Parameters
         ----------
         shared : bool
             Whether cells with the same picture hold the same crop.
+        damages : dict of str to VideoDamage
+            Of the damaged videos.
 
         Returns
         -------
@@ -131,7 +133,7 @@ class Alignment:
         cells = self._choose_all()
         lines = _Lines(self, cells)
         crops = self._crops(cells, shared)
-        return AlignedFaces(crops, self._count(), **lines.arrays())
+        return AlignedFaces(crops, self._count(), damages=damages, **lines.arrays())
 
     def _count(self) -> dict[str, int]:
         n_faces = [0 if p.faces is None else p.faces.n_faces for p in self.pictures]

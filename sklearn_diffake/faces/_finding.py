@@ -15,6 +15,7 @@ from ..images.engine import ComputeOnce
 from ..images.formats import is_video
 from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
+from ._aligned import VideoDamage
 from ._detection import Faces, detect_faces
 from ._geometry import template, warp
 from ._stored_faces import NO_FACE, PictureFaces, StoredFaces, crop_matrix, largest_first
@@ -27,6 +28,7 @@ class FaceFinder:
 
     size: int
     margin: float
+    landmarks: Any
     select: str
     min_face_size: float
     min_probability: float
@@ -46,15 +48,23 @@ class FaceFinder:
 
     @property
     def _namespace(self) -> str:
-        return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
+        crop = f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
+        return crop if self.landmarks is None else f"{crop}:{self._target.tolist()}"
 
-    def _engine(self, pairs: bool) -> ComputeOnce:
+    @property
+    def _target(self) -> np.ndarray:
+        """Where the five landmarks of a face come to lie in its crop, in pixels."""
+        return template(self.size, self.margin, self.landmarks)
+
+    def _engine(self, pairs: bool, damages: dict[str, VideoDamage]) -> ComputeOnce:
         """Return what finds the faces of all pictures of a table, each once.
 
         Parameters
         ----------
         pairs : bool
             Whether the table holds pairs, in which a video stands for its frames.
+        damages : dict of str to VideoDamage
+            Is filled with the videos that are damaged, by their paths.
 
         Returns
         -------
@@ -65,15 +75,14 @@ class FaceFinder:
         stored = None if store is None else self._stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
-        damaged: set[Any] = set()
-
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
             from ..images import video
 
             damage = DamageAccount(on_damage)
             yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), damage)
             if damage.describe():
-                damaged.add(path)
+                n_lost = len(damage.lost) + damage.n_refused
+                damages[os.fspath(path)] = VideoDamage(n_lost, damage.describe())
                 video.warn_of_damage(path, damage)
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
@@ -89,7 +98,7 @@ class FaceFinder:
             n_jobs=self.n_jobs,
             read_frames=read_frames,
             frames_key=f"{self.n_frames}:{on_damage}",
-            is_whole=lambda path: path not in damaged,
+            is_whole=lambda path: os.fspath(path) not in damages,
             is_video=_is_video_file if pairs else None,
         )
 
@@ -143,7 +152,7 @@ class FaceFinder:
             points = np.round(faces.landmarks, _DECIMALS)
             shape = images[i].shape[0], images[i].shape[1]
             pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
-        target = template(self.size, self.margin)
+        target = self._target
         complete = [picture for picture in pictures if picture is not None]
         for image, picture in zip(images, complete, strict=True):
             for number in self._needed(picture):

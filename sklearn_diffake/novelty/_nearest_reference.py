@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
 from sklearn_diffake.utils._groups import group_codes
+from sklearn_diffake.utils._vectors import cosine_distance, row_lengths
 
 
 class NearestReferenceDetector(BaseDetector):
@@ -102,7 +103,7 @@ class NearestReferenceDetector(BaseDetector):
     def _score(self, X: NDArray) -> NDArray[np.float64]:
         if X.ndim == 2:
             return -np.fmin.reduce(X, axis=1)
-        distance = _cosine if self.metric == "cosine" else _euclidean
+        distance = cosine_distance if self.metric == "cosine" else _euclidean
         probe, nearest = X[:, -1], np.full(len(X), np.nan)
         for j in range(X.shape[1] - 1):
             np.fmin(nearest, distance(X[:, j], probe), out=nearest)  # NaN gives way
@@ -205,19 +206,9 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
     return X, first
 
 
-def _dot(first: NDArray, second: NDArray) -> NDArray[np.float64]:
-    return np.einsum("nd,nd->n", first, second, dtype=np.float64)
-
-
-def _cosine(reference: NDArray, probe: NDArray) -> NDArray[np.float64]:
-    lengths = np.sqrt(_dot(reference, reference)) * np.sqrt(_dot(probe, probe))
-    similarity = _dot(reference, probe) / np.where(lengths == 0.0, 1.0, lengths)
-    return 1.0 - np.clip(similarity, -1.0, 1.0)
-
-
 def _euclidean(reference: NDArray, probe: NDArray) -> NDArray[np.float64]:
     difference = np.subtract(reference, probe, dtype=np.float64)
-    return np.sqrt(_dot(difference, difference))
+    return row_lengths(difference)
 
 
 def _check_distances(X: NDArray) -> None:

@@ -16,7 +16,7 @@ from joblib import parallel_config
 from numpy.typing import NDArray
 
 from sklearn_diffake.utils._seeded import SHARED_GENERATORS
-from sklearn_diffake.utils._threads import one_thread
+from sklearn_diffake.utils._threads import one_thread, torch_threads
 
 # The detectors with a network that are known here, and the attribute that holds it.
 NETWORKS = {
@@ -59,8 +59,7 @@ def own_randomness(seed: int | None = None) -> Iterator[None]:
         if torch is not None:
             devices = range(torch.cuda.device_count())
             stack.enter_context(torch.random.fork_rng(devices=devices))
-            stack.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(1)
+            stack.enter_context(torch_threads(1))
         if seed is not None:
             np.random.seed(seed)  # noqa: NPY002
             random.seed(seed)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, row_blocks
 from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._vectors import cosine_distance, reciprocal, row_lengths
 
 # Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
 # `first`, possibly `first` itself, into which the result may be written.
@@ -47,9 +48,7 @@ def _hadamard(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
 
 
 def _cosine(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
-    inner = np.einsum("nd,nd->n", first, second, dtype=np.float64)
-    similarity = inner * _reciprocal(_lengths(first)) * _reciprocal(_lengths(second))
-    return (1.0 - np.clip(similarity, -1.0, 1.0)).astype(first.dtype)[:, np.newaxis]
+    return cosine_distance(first, second).astype(first.dtype)[:, np.newaxis]
 
 
 def _probe(first: NDArray, second: NDArray, out: NDArray | None) -> NDArray:
@@ -69,20 +68,10 @@ _OPERATORS: dict[str, Callable[[NDArray, NDArray, NDArray | None], NDArray]] = {
 _UNSCALED = ("cosine", "probe")  # operators to which `normalize` does not apply
 
 
-def _lengths(rows: NDArray) -> NDArray[np.float64]:
-    """L2 norm of every row, summed in float64 so that float32 neither overflows nor drifts."""
-    return np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
-
-
-def _reciprocal(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / length, and 1 for zero vectors, which therefore stay zero."""
-    return 1.0 / np.where(lengths == 0.0, 1.0, lengths)
-
-
 def _unit(rows: NDArray) -> NDArray:
     """Scale every row to L2 norm 1, as a new array of the same dtype."""
     return np.multiply(
-        rows, _reciprocal(_lengths(rows))[:, np.newaxis], dtype=rows.dtype, casting="same_kind"
+        rows, reciprocal(row_lengths(rows))[:, np.newaxis], dtype=rows.dtype, casting="same_kind"
     )
 
 
@@ -221,7 +210,7 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
             out = first  # ours, so free to be overwritten
         differences = _OPERATORS[self.operator](first, second, out)
         if normalize in ("difference", "both"):
-            scale = _reciprocal(_lengths(differences))[:, np.newaxis]
+            scale = reciprocal(row_lengths(differences))[:, np.newaxis]
             np.multiply(differences, scale, out=differences, casting="same_kind")
         return differences
 

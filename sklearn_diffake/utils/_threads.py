@@ -11,8 +11,10 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _users, _before = 0, 0  # of `torch_threads`, and the setting that the first of them found
+_local = threading.local()  # `outer`: the settings of `torch_threads` that this thread is within
+_single: dict[str, Any] = {"users": 0}  # of `single_thread`, and the limits set by its first user
 
 
 def one_thread(user_api: str | None = None) -> Any:
@@ -44,10 +46,10 @@ def _controller(with_torch: bool) -> ThreadpoolController:
 
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Let torch compute with `n_threads` in this thread of Python; not to be nested.
+    """Let torch compute with `n_threads` in this thread of Python.
 
     The setting is each thread's own, but new threads inherit the latest one: whoever leaves
-    restores what the first to enter found.
+    restores that of the block around it in the same thread, or else what the first to enter found.
 
     Parameters
     ----------
@@ -61,15 +63,44 @@ def torch_threads(n_threads: int) -> Iterator[None]:
     import torch
 
     global _users, _before
+    outer = _local.__dict__.setdefault("outer", [])
     with _lock:
         before = torch.get_num_threads()  # asked in any case: a new thread takes its setting now
         if not _users:
             _before = before
         _users += 1
         torch.set_num_threads(n_threads)
+    outer.append(n_threads)
     try:
         yield
     finally:
+        outer.pop()
         with _lock:
             _users -= 1
-            torch.set_num_threads(_before)
+            torch.set_num_threads(outer[-1] if outer else _before)
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Limit linear algebra, OpenMP and torch to one thread, in every thread that is within.
+
+    Limits belong to the process, or to the thread, as each library sees fit: all that enter set
+    them, and the last to leave restores those of the process.
+
+    Yields
+    ------
+    None
+    """
+    with torch_threads(1):
+        with _lock:
+            limits = one_thread()
+            if not _single["users"]:
+                _single["limits"] = limits
+            _single["users"] += 1
+        try:
+            yield
+        finally:
+            with _lock:
+                _single["users"] -= 1
+                if not _single["users"]:
+                    _single.pop("limits").restore_original_limits()

@@ -86,13 +86,20 @@ def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
             for image, number in zip(template.images, template.sources, strict=True)
             if number == source and image.frame is not None
         ]
-        n_used = sum(image.used for image in frames)
-        if n_used == len(frames):
-            continue
-        message = f"{n_used} of {len(frames)} frames of {frames[0].path or 'a clip'} can be used"
-        yield "clip_partly_unusable", message
-        if n_used < gates.min_usable_fraction * len(frames):
+        n_used, name = sum(image.used for image in frames), _path_of(frames)
+        damage = template.damages.get(source)
+        n_frames = len(frames) + (damage.n_lost if damage else 0)
+        message = f"{n_used} of {n_frames} frames of {name} can be used"
+        if damage:
+            message += f"; {damage.description}"
+        if n_used < n_frames or damage:
+            yield "clip_partly_unusable", message
+        if n_used < gates.min_usable_fraction * n_frames:
             yield "most_frames_unusable", message
+
+
+def _path_of(frames: Sequence[ImageEvidence]) -> str:
+    return (frames[0].path if frames else None) or "a clip"
 
 
 def _of_choice(model: JudgingModel, template: Template) -> Iterator[tuple[str, str]]:

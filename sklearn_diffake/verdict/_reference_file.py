@@ -91,13 +91,16 @@ def _unpack(content: bytes, model: JudgingModel) -> Template:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    check_seal(content)
+    check_seal(content)  # one without a checksum passes
     try:
         arrays = load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     end = 8 + int.from_bytes(content[:8], "little")
-    about = json.loads(json.loads(content[8:end])["__metadata__"]["reference"])
+    metadata = json.loads(content[8:end])["__metadata__"]
+    if set(metadata) != {"checksum", "reference"}:
+        raise ValueError("its header lacks the checksum, or holds more than the reference")
+    about = json.loads(metadata["reference"])
     if about["format"] != _FORMAT:
         raise ValueError(f"its format is {about['format']!r}, this version reads {_FORMAT}")
     if about["fingerprint"] != model.info.fingerprint:

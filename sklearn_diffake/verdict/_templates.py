@@ -7,14 +7,15 @@ import dataclasses
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedding._face_embedder import pool_embeddings
+from ..embedding._pictures import pool_embeddings
 from ..faces import AlignedFaces
+from ..faces._aligned import VideoDamage
 from ..faces._matching import embed_crops
 from ..images.errors import ImageError
 from ..images.missing import MissingFace
@@ -42,12 +43,15 @@ class FoundImage:
         What is embedded; None if there is no face.
     matrix : ndarray of shape (2, 3)
         Affine map from the picture to the crop; NaN without an aligner.
+    damage : VideoDamage or None
+        Of the clip that a frame is from.
     """
 
     evidence: ImageEvidence
     source: int
     crop: NDArray[np.uint8] | None
     matrix: NDArray[np.float64]
+    damage: VideoDamage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,8 @@ class Template:
         Where the images come from; None if that was not kept.
     files : frozenset of (int, int)
         Device and inode of each file.
+    damages : dict of int to VideoDamage
+        Of the clips that are damaged, by number of the source.
     matched : ndarray of shape (n_used, d), float64, or None
         For models that choose faces by comparison: what the faces of the other side are compared
         with, unit embeddings of the used images.
@@ -82,6 +88,7 @@ class Template:
     matrices: NDArray[np.float64]
     side: Side | None
     files: frozenset[tuple[int, int]] = frozenset()
+    damages: dict[int, VideoDamage] = field(default_factory=dict)
     matched: NDArray[np.float64] | None = None
 
     @property
@@ -189,7 +196,8 @@ def _found_images(
         crop = None if reason is not None else next(remaining)
         path = sources[number].path
         evidence = _evidence(faces, line, column, path, crop, margin)
-        images.append(FoundImage(evidence, number, crop, faces.matrix[line]))
+        damage = faces.damages.get(faces.path[line]) if faces.frame[line] >= 0 else None
+        images.append(FoundImage(evidence, number, crop, faces.matrix[line], damage))
     return images
 
 
@@ -317,6 +325,7 @@ def embed_templates(
                 np.stack([image.matrix for image in images]),
                 side,
                 _files_of(side),
+                {i.source: i.damage for i in images if i.damage is not None},
             )
         )
     return templates

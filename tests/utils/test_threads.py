@@ -43,3 +43,25 @@ def test_libraries_are_looked_for_before_and_after_torch_is_loaded(monkeypatch):
             assert len(looks) == expected
     finally:
         _threads._controller.cache_clear()
+
+
+def test_torch_threads_can_be_nested():
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    with _threads.torch_threads(2):
+        with _threads.torch_threads(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == before
+
+
+def test_single_thread_until_the_last_user_leaves():
+    torch = pytest.importorskip("torch")
+    with threadpool_limits(2):
+        before = numbers()
+        with _threads.single_thread():
+            with _threads.single_thread():
+                assert torch.get_num_threads() == 1
+            assert {n for _, n in numbers().values()} == {1}
+            assert torch.get_num_threads() == 1
+        assert numbers() == before

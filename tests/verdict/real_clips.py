@@ -1,0 +1,64 @@
+"""Real clips for tests: a model with a stronger network, and a clip spliced of two."""
+
+import av
+import numpy as np
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
+
+RATE, SECONDS_GENUINE, SECONDS_FAKE = 6, 50, 10  # frames a second of the spliced clip
+
+
+def fit_on_lfw(shared, n_people=240, *, cache=None):
+    """Fit the cosine of MobileFaceNet on a pair of photographs of each of some people."""
+    folders = sorted(folder for folder in (shared / "data" / "lfw").iterdir())
+    photos = [sorted(map(str, folder.glob("*.jpg")))[:2] for folder in folders]
+    pairs = [tuple(paths) for paths in photos if len(paths) == 2][:n_people]
+    model = make_difffake_pipeline(
+        str(shared / "weights" / "mobilefacenet.onnx"),
+        operator="cosine",
+        detector=ConformalDetector(
+            SumRuleDetector(), target_bpcer=0.05, calibration_size=0.95, random_state=0
+        ),
+        device="cpu",
+        cache=cache,
+        on_missing="skip",
+    )
+    model.set_params(align__select="central")
+    return model.fit(pairs)
+
+
+def frames_at(path, seconds, start=0.0):
+    """Return frames of a clip, `RATE` a second."""
+    frames, due = [], start
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if frame.time >= due:
+                frames.append(frame.to_ndarray(format="rgb24"))
+                due += 1 / RATE
+            if len(frames) == round(seconds * RATE):
+                break
+    return frames
+
+
+def splice(path, genuine, fake):
+    """Write 50 seconds of genuine clips with 10 seconds of a fake one in their middle."""
+    own = []
+    for clip in genuine:
+        own += frames_at(clip, SECONDS_GENUINE - len(own) / RATE)
+    assert len(own) == SECONDS_GENUINE * RATE
+    middle = len(own) // 2
+    altered = frames_at(fake, SECONDS_FAKE)
+    assert len(altered) == SECONDS_FAKE * RATE
+    frames = own[:middle] + altered + own[middle:]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        height, width = frames[0].shape[:2]
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": "18", "preset": "ultrafast"}
+        for image in frames:
+            same_size = image[:height, :width]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(same_size), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return middle / RATE, middle / RATE + SECONDS_FAKE

@@ -1,0 +1,45 @@
+"""The fingerprint of a model: of what decides scores, and of nothing else."""
+
+import numpy as np
+from verdict_helpers import fitted
+
+from sklearn_diffake import load_default, persistence
+from sklearn_diffake.verdict._error_rates import error_rates_of
+from sklearn_diffake.verdict._fingerprint import fingerprint_model
+
+
+def test_it_survives_a_file_and_depends_on_no_machine(tmp_path):
+    model = load_default()
+    expected = fingerprint_model(model)
+    persistence.save(model, tmp_path / "model.diffake")
+    loaded = persistence.load(tmp_path / "model.diffake")
+    assert fingerprint_model(loaded) == expected
+    loaded.set_params(align__n_jobs=1, align__device="cpu", align__cache=str(tmp_path))
+    assert fingerprint_model(loaded) == expected
+    loaded.set_params(align__select="central")
+    assert fingerprint_model(loaded) != expected
+
+
+def test_it_depends_on_what_was_fitted_and_set():
+    fingerprints = {
+        fingerprint_model(fitted()),
+        fingerprint_model(fitted(seed=2)),
+        fingerprint_model(fitted(two_branches=True)),
+        fingerprint_model(fitted().set_params(detect__abstain=0.2)),
+    }
+    assert len(fingerprints) == 4
+    assert fingerprint_model(fitted()) in fingerprints
+
+
+def test_arrays_and_containers_are_told_apart():
+    values = [[1, 2], [[1], 2], np.array([1, 2]), np.array([1.0, 2]), {"a": 1}, {"a": 2}, None, "1"]
+    assert len({fingerprint_model(value) for value in values}) == len(values)
+    cycle = [1]
+    cycle.append(cycle)
+    assert fingerprint_model(cycle)
+
+
+def test_error_rates_are_those_of_the_fingerprint():
+    assert error_rates_of("unknown") == ()
+    for rate in error_rates_of(fingerprint_model(load_default())):
+        assert 0 <= rate.low <= rate.estimate <= rate.high <= 1
