@@ -14,8 +14,9 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_diffake import persistence
 from sklearn_diffake.datasets import make_face_pairs
-from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, ForgeryEmbedder, _shipped
-from sklearn_diffake.embedding._backbones import find_backbone
+from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.embedding.backbones import _difffake
+from sklearn_diffake.embedding.backbones._finding import find_backbone
 from sklearn_diffake.novelty import MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
 
@@ -229,19 +230,19 @@ class ShippedWeights(WeightsFile):
 
     def __init__(self, folder):
         self.file = folder / "identity.safetensors"
-        self.content = Path(_shipped.shipped_file(self.name)).read_bytes()
+        self.content = Path(_difffake.shipped_file(self.name)).read_bytes()
         self.expected = find_backbone(self.name).fingerprint
 
     def result(self):
-        return _shipped.shipped_backbone(self.name, None).fingerprint
+        return _difffake.shipped_backbone(self.name, None).fingerprint
 
     def look(self, content):
-        kept = _shipped.shipped_file
-        _shipped.shipped_file = lambda name: str(self.file)
+        kept = _difffake.shipped_file
+        _difffake.shipped_file = lambda name: str(self.file)
         try:
             super().look(content)
         finally:
-            _shipped.shipped_file = kept
+            _difffake.shipped_file = kept
 
 
 class CheckpointFile:

@@ -17,7 +17,7 @@ import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 SUITES = {  # which bench_*.py make up a suite
-    "embedding": ("transform", "video_pairs", "memory", "aligning"),
+    "embedding": ("transform", "dlib_resnet", "video_pairs", "memory", "aligning"),
     "store": ("store",),
     "generation": ("generation", "face_pairs"),
     "training": ("forgery_training",),

@@ -3,12 +3,13 @@
 Crops of the DFDC are judged by the cosine of the probe and the mean of its references, one or
 three, with and without the labels of `suspect_labels.txt`. Beside it: pairs of LFW people held out
 of the training, and pictures of one person that keep the identity, against references from photos.
+A face and its mirror image are averaged in two ways: as they are, and each of length 1.
 
-    python benchmarks/identity_networks.py DATA TEACHERS CACHE --students OUTPUT \\
+    python benchmarks/identity_networks.py DATA MOBILEFACENET.onnx CACHE --students OUTPUT \\
         -o results/identity_networks.json
 
-DATA holds the folders lfw, dfdc_crops and identity_kept, TEACHERS what training/convert_teachers.py
-wrote, OUTPUT what training/train_identity.py did. Aligned faces and embeddings are kept in CACHE.
+DATA holds the folders lfw, dfdc_crops and identity_kept, OUTPUT what training/train_identity.py
+wrote. Aligned faces and embeddings are kept in CACHE.
 """
 
 import argparse
@@ -24,11 +25,26 @@ import pandas as pd
 import torch
 from real_pairs import METRICS
 
+from sklearn_diffake.embedding.backbones._dlib_network import (
+    DlibResNet,
+    dlib_resnet_file,
+    read_dlib_resnet,
+)
+from sklearn_diffake.embedding.backbones._finding import find_backbone
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
 
 sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
-from _identity_networks import WIDTH, students, teachers, weights
+from _identity_networks import (
+    DLIB,
+    IMAGENET,
+    FaceNetwork,
+    arcface_crop,
+    dlib_crop,
+    students,
+    weights,
+)
+from convert_teachers import mobilefacenet
 from prepare_identity import LFW_SETTINGS, align
 from train_identity import held_out, verification
 
@@ -58,16 +74,29 @@ def embed(network, faces, cache):
 
 def networks_of(options):
     """Return the networks by name, each with a key that changes with its weights."""
-    files = [options.teachers / f"{name}.safetensors" for name in ("dlib", "mobilefacenet")]
-    networks = dict(zip(("dlib", "MobileFaceNet"), teachers(options.teachers), strict=True))
+    dlib, lite0 = DlibResNet(), find_backbone("difffake-lite0-identity")
+    dlib.load_state_dict(read_dlib_resnet(dlib_resnet_file()))
+    mobile = mobilefacenet(options.mobilefacenet)
+    networks = {
+        "dlib-resnet": FaceNetwork(dlib_crop(), DLIB, dlib),
+        "MobileFaceNet": FaceNetwork(arcface_crop(), IMAGENET, mobile),
+        lite0.name: FaceNetwork(torch.nn.Identity(), (lite0.mean, lite0.std), lite0.module),
+    }
+    keys = {
+        "dlib-resnet": digest_of(dlib_resnet_file()),
+        "MobileFaceNet": digest_of(options.mobilefacenet),
+        lite0.name: lite0.fingerprint[:12],
+    }
     for name, network in students().items() if options.students else ():
         file = options.students / f"{name}.safetensors"
         if file.exists():
             network.network.load_state_dict(weights(file), strict=False)
-            networks[f"student: {name}"] = network.eval()
-            files.append(file)
-    keys = [hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files]
-    return networks, dict(zip(networks, keys, strict=True))
+            networks[f"student: {name}"], keys[f"student: {name}"] = network, digest_of(file)
+    return {name: network.eval() for name, network in networks.items()}, keys
+
+
+def digest_of(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 def read_data(data, options):
@@ -93,10 +122,10 @@ def systems(outputs):
     result = {}
     for name, vectors in outputs.items():
         result[name] = unit(vectors[:, 0])
-        both = unit(vectors) if name == "MobileFaceNet" else vectors
-        result[f"{name}, mirrored"] = unit(both.mean(1))
-    teachers_of_both = [result["dlib, mirrored"], result["MobileFaceNet, mirrored"]]
-    result["both, mirrored"] = np.concatenate(teachers_of_both, 1) / 2**0.5
+        result[f"{name}, mirrored"] = unit(vectors.mean(1))
+        result[f"{name}, mirrored, of length 1 each"] = unit(unit(vectors).mean(1))
+    both = [result[f"{name}, mirrored"] for name in ("dlib-resnet", "MobileFaceNet")]
+    result["dlib-resnet and MobileFaceNet, mirrored"] = np.concatenate(both, 1) / 2**0.5
     return result
 
 
@@ -165,7 +194,7 @@ def kept_rows(vectors_of, paths):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("teachers", type=Path)
+    parser.add_argument("mobilefacenet", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("--students", type=Path)
     parser.add_argument("-o", "--output", type=Path)
@@ -195,7 +224,7 @@ def main():
     for row in rows:
         print(json.dumps(row), flush=True)
     if options.output:
-        facts = {"width of a half": WIDTH, "weights": keys, "rows": rows}
+        facts = {"weights": keys, "rows": rows}
         options.output.write_text(json.dumps(facts, indent=1) + "\n")
 
 

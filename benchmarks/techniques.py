@@ -20,7 +20,7 @@ from tqdm import tqdm
 from training.train_forgery import TECHNIQUES
 
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding._backbones import MARGIN
+from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import confidence_interval
 
@@ -30,7 +30,7 @@ JUDGED_ON = 400  # faces
 def judge(embedder, crops, people, technique):
     """Return the image AUC on fakes by one technique, with its interval over people."""
     made = PseudoDeepfakeDataset(
-        crops, techniques=[technique], identity=people, margin=MARGIN, augment=True, seed=1
+        crops, techniques=[technique], identity=people, margin=CROP.margin, augment=True, seed=1
     )
     pairs = np.stack([made[row] for row in range(len(made))])  # (n, 2, S, S, 3)
     scores = embedder.score_images(np.concatenate([pairs[:, 0], pairs[:, 1]]))
@@ -43,7 +43,7 @@ def small_network(crops, people, without, folder):
     """Train briefly on a part of the people, all techniques but one."""
     embedder = ForgeryEmbedder(
         techniques={name: 1 for name in TECHNIQUES if name != without},
-        margin=MARGIN,
+        margin=CROP.margin,
         input_size=96,
         max_epochs=3,
         lr=0.02,

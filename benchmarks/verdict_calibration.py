@@ -151,11 +151,11 @@ def rates_by_category(detector, evidence, target, n_splits):
 
 def retake(image, rng):
     """Return a frame: the photograph shifted, blurred and compressed."""
-    shift = rng.integers(-6, 7, size=2)
+    shift = rng.randint(-6, 7, size=2)
     frame = Image.fromarray(np.roll(image, shift, axis=(0, 1)))
     frame = frame.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.5)))
     target = io.BytesIO()
-    frame.save(target, format="JPEG", quality=int(rng.integers(30, 96)))
+    frame.save(target, format="JPEG", quality=int(rng.randint(30, 96)))
     return np.asarray(Image.open(target))
 
 

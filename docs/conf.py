@@ -13,6 +13,7 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
+    "backbone_tables",
     "bench_tables",
     "check_tables",
     "accessibility",
@@ -32,7 +33,7 @@ extensions = [
 ]
 exclude_patterns = [
     "_build",
-    *(f"generated/{n}_*.rst" for n in ("bench", "heads", "proof", "quality")),
+    *(f"generated/{n}_*.rst" for n in ("backbones", "bench", "heads", "proof", "quality")),
 ]
 templates_path = ["_templates"]
 default_role = "literal"

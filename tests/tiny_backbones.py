@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 
-class Colours(nn.Module):
+class Grid(nn.Module):
     """Mean colours of a 4 x 4 grid, mixed: an embedding of 8 numbers."""
 
     input_size = 16
-    licence = "public domain"
+    license = "public domain"
 
     def __init__(self):
         super().__init__()
@@ -21,7 +21,13 @@ class Colours(nn.Module):
         return self.mix(self.pool(x).flatten(1))
 
 
-class Declared(Colours):
+class Colours(Grid):
+    """Declares the normalization of ImageNet."""
+
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Declared(Grid):
     """Declares everything, in the types that come naturally in torch."""
 
     input_size = (12, 20)
@@ -113,6 +119,10 @@ def one_short():
 
 def tied():
     return Tied()
+
+
+def undeclared():
+    return Grid()
 
 
 def half():

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from sklearn_diffake.embedding import _dlib_resnet as dlib_resnet
-from sklearn_diffake.embedding._square_crop import SquareCrop
+from sklearn_diffake.embedding.backbones import _dlib_network as dlib_resnet
+from sklearn_diffake.embedding.backbones._dlib import DLIB_RESNET
+from sklearn_diffake.embedding.backbones._square_crop import SquareCrop
 
 WIDTH = 128  # of the embedding of each teacher
 ARCFACE_SIZE = 112
@@ -18,7 +19,7 @@ ARCFACE_SIDE = 160 / 1.4  # of the ArcFace crop in an aligned face with a margin
 STUDENT_MARGIN = 0.05  # around it, in shares of its side: dlib's crop reaches farther down
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SYMMETRIC = ((0.5,) * 3, (0.5,) * 3)
-DLIB = (dlib_resnet.MEAN, dlib_resnet.STD)
+DLIB = (DLIB_RESNET.mean, DLIB_RESNET.std)
 
 
 class Normalization(nn.Module):

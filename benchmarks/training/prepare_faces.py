@@ -1,6 +1,6 @@
 """Align the photographs that the shipped networks are trained and measured on.
 
-Writes ``faces.npy``, uint8 crops of shape (n, SIZE, SIZE, 3) with a margin around the ArcFace crop,
+Writes ``faces.npy``, uint8 crops of shape (n, 160, 160, 3) with a margin around the ArcFace crop,
 and ``faces.csv`` (path, identity), for one data set:
 
     python benchmarks/training/prepare_faces.py DATA/lfw "*/*.jpg" OUTPUT
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_diffake.embedding._backbones import MARGIN, SIZE
+from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.faces import FaceAligner
 
 
@@ -23,7 +23,7 @@ def main():
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
     files = sorted(options.folder.glob(options.pattern))
-    aligner = FaceAligner(SIZE, margin=MARGIN, on_missing="crop", n_jobs=2, verbose=1)
+    aligner = FaceAligner(**CROP._asdict(), on_missing="crop", n_jobs=2, verbose=1)
     faces = aligner.fit_transform([str(file) for file in files])
     options.output.mkdir(parents=True, exist_ok=True)
     np.save(options.output / "faces.npy", faces)

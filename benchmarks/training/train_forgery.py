@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding._backbones import MARGIN
+from sklearn_diffake.embedding.backbones._difffake import CROP
 
 TECHNIQUES = {
     "self_blend_global": 3,
@@ -48,7 +48,7 @@ def main():
     embedder = ForgeryEmbedder(
         weights=options.weights,
         techniques=techniques,
-        margin=MARGIN,
+        margin=CROP.margin,
         input_size=options.size,
         max_epochs=options.epochs,
         lr=options.lr,

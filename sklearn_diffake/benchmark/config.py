@@ -227,6 +227,7 @@ def _read_embedder(table: Table, given: Any) -> dict[str, Any]:
         "backbone": inner.take("backbone", str),
         "weights": inner.take("weights", str, None),
         "dtype": inner.take("dtype", str, "float32", choices=("float32", "float16", "bfloat16")),
+        "mirror": inner.take("mirror", bool, False),
     }
     inner.close()
     if params["backbone"].lower().endswith(".onnx"):

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from ..utils._messages import nearest
+from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
+from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
 from ._exit_codes import DONE, EXIT_CODES
@@ -77,6 +79,19 @@ _COMMANDS = {
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
     ),
+    "calibrate": _Command(
+        calibrate_command,
+        add_calibrate_arguments,
+        "Set the threshold of a model on genuine pairs of your own.",
+        CALIBRATE_HELP,
+    ),
+    "backbones": _Command(
+        backbones_command,
+        add_backbones_arguments,
+        "List the networks that --backbone takes: size, license, error rate, source.",
+        BACKBONES_HELP,
+        reads_photos=False,
+    ),
     "benchmark": _Command(
         benchmark_command,
         add_benchmark_arguments,
@@ -124,7 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    shared = shared_options()
+    shared: list[Any] = shared_options()
     for command, (run, add_arguments, summary, text, reads_photos, usage) in _COMMANDS.items():
         made = commands.add_parser(
             command,

@@ -11,6 +11,7 @@ from typing import Any
 from ..utils._atomic_files import check_writable
 from ..utils._messages import listed, nearest
 from ..utils._printable import printable
+from ._backbones import backbone_names
 from ._exit_codes import DONE
 from ._options import computing, files_in, positive_number, rate
 from ._table import CSV_FORM, Pair, read_pairs
@@ -31,6 +32,7 @@ several faces in a video, --select takes one in each frame. Videos need the extr
 model that aligns.
 
 {CSV_FORM}"""
+_BACKBONE, _OPERATOR = "efficientnet-lite0", "squared"
 _COMPONENTS = 3
 _MIXTURE = "GaussianMixtureDetector"
 _NOT_OFFERED = ("ConformalDetector", "NearestReferenceDetector")  # the first is put around all
@@ -88,9 +90,8 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
     add(
         "--backbone",
         action="append",
-        help="facenet-vggface2, facenet-casia-webface, efficientnet-lite0, "
-        "difffake-lite0-identity, timm:MODEL, an .onnx file or module:function; given again, "
-        "the features of all are joined (default: efficientnet-lite0)",
+        help=f"{backbone_names()}; sklearn-diffake backbones tells them apart; given again, the "
+        f"features of all are joined (default: {_BACKBONE})",
     )
     add(
         "--operator",
@@ -146,7 +147,7 @@ def fit_command(args: argparse.Namespace) -> int:
     genuine = [pair for pair in pairs if pair.label != -1]
     if not genuine:
         raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
-    people = _people(args, genuine)
+    people = people_of(args, genuine)
     check_files(args.pairs, genuine)
     photos = sorted({file for pair in pairs for file in pair.files})
     inputs = [args.pairs, *(args.backbone or ()), *files_in([args.cache]), *photos]
@@ -200,8 +201,24 @@ def check_files(table: str, pairs: Sequence[Pair]) -> None:
         raise ValueError(f"{table}, line {line}: no such file {written!r}{more}")
 
 
-def _people(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | None] | None:
-    """Return the person of each pair; None if the table does not say."""
+def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | None] | None:
+    """Return the person of each pair, from the column of ``--person`` if it is given.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    pairs : sequence of Pair
+
+    Returns
+    -------
+    list of str or None
+        None for a pair whose person is unknown; None in place of the list if all are.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
     if args.person is None:
         people = [pair.person for pair in pairs]
         return people if any(people) else None
@@ -217,8 +234,8 @@ def _make_pipeline(args: argparse.Namespace) -> Any:
     from .. import make_difffake_pipeline
     from ..novelty import ConformalDetector
 
-    operators = args.operator or ["squared"]
-    backbones = args.backbone or ["efficientnet-lite0"]
+    operators = args.operator or [_OPERATOR]
+    backbones = args.backbone or [_BACKBONE]
     if len(operators) not in (1, len(backbones)):
         raise ValueError(
             f"--operator is given {len(operators)} times for {len(backbones)} backbones: give it "

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..utils._numbers import percent
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
@@ -21,7 +22,7 @@ from ._show import json_printer, table_printer
 from ._table import CSV_FORM, Pair, pairs_of_arguments, read_pairs
 
 if TYPE_CHECKING:
-    from ..verdict import ModelInfo, Verdict
+    from ..verdict import ErrorRate, ModelInfo, Verdict
 
 SCORE_HELP = """\
 examples:
@@ -194,6 +195,9 @@ class _Summary:
             write_line(f"suspicious means: {SUSPICIOUS_MEANS}")
         if self.model is not None and self.model.n_calibration is not None:
             write_line(f"note: {_basis(self.model)}")
+        for rate in self.model.error_rates if self.model else ():
+            if (rate.n_references, rate.n_probes) == (1, 1):
+                write_line(f"note: {_measured(rate)}")
         say_accuracy(self._judged)
 
 
@@ -202,6 +206,14 @@ def _basis(model: ModelInfo) -> str:
     return (
         f"the threshold of model {model.name} ({model.fingerprint[:12]}) was set on "
         f"{model.n_calibration:,} genuine pairs or persons{target}"
+    )
+
+
+def _measured(rate: ErrorRate) -> str:
+    return (
+        f"measured on {rate.data}, one photograph against one: {rate.metric.upper()} "
+        f"{percent(rate.estimate)} (95 %: {percent(rate.low)} to {percent(rate.high)}, "
+        f"{rate.n:,} pairs)"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from ..utils._atomic_files import atomic_open, check_writable, line_file
+from ..utils._extras import import_extra
 from ..utils._json import json_text
 from ._rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row, whole_row
 from ._table import Pair
@@ -100,12 +101,5 @@ def _write_parquet(rows: Sequence[dict[str, Any]], file: IO[bytes]) -> None:
 
 
 def _import_pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(
-            f"--output to a .parquet file needs pyarrow ({error}): pip install pyarrow, or write "
-            "a .csv file"
-        ) from error
-    return pyarrow, parquet
+    parquet = import_extra("pyarrow.parquet", "parquet", "Parquet files")
+    return import_extra("pyarrow", "parquet", "Parquet files"), parquet

@@ -12,7 +12,7 @@ from ..utils._printable import printable
 from ..utils._progress import bars_hidden
 from ._colour import coloured
 from ._rows import whole_row
-from ._table import Pair
+from ._table import TEMPLATE_MARK, Pair
 
 if TYPE_CHECKING:
     from ..verdict import Verdict
@@ -45,7 +45,7 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
         Takes a pair and its verdict.
     """
     sides = ("reference", "probe")
-    names = [[side, *(printable(getattr(pair, side)) for pair in pairs)] for side in sides]
+    names = [[side, *(_names(pair)[i] for pair in pairs)] for i, side in enumerate(sides)]
     widths = [max(map(len, column)) for column in names]
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names the terminal cannot show
@@ -62,10 +62,19 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
             _print_line(header.pop())
         numbers = [_decimals(verdict.score), _decimals(verdict.threshold)]
         numbers.append("-" if verdict.p_value is None else fraction(verdict.p_value))
-        paths = [printable(getattr(pair, side)) for side in sides]
-        _print_line(line(paths, numbers, _outcome(verdict)))
+        _print_line(line(_names(pair), numbers, _outcome(verdict)))
 
     return show
+
+
+def _names(pair: Pair) -> list[str]:
+    """Return the name of each side; of a template the first one, and how many more there are."""
+    names = []
+    for text, cell in zip((pair.reference, pair.probe), pair.paths, strict=True):
+        n_more = 0 if isinstance(cell, str) else len(cell) - 1
+        first = text.split(TEMPLATE_MARK)[0].strip() if n_more else text
+        names.append(printable(first) + (f" (+{n_more})" if n_more else ""))
+    return names
 
 
 def _decimals(value: float | None) -> str:

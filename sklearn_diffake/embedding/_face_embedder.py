@@ -2,7 +2,7 @@
 
 import logging
 import os
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,12 @@ from ..images.table import ImageTable, image_table
 from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
+from ..utils._messages import warn_caller
 from ..utils._progress import progress_bar, tell
 from ..utils._saved import AddedParametersMixin
-from ._backbones import Backbone, build_forward, find_backbone
+from ._pictures import pool_templates, resize
+from .backbones._backbone import Backbone
+from .backbones._finding import BackboneLike, Overrides, build_forward, find_backbone
 
 _logger = logging.getLogger(__name__)
 
@@ -39,12 +42,14 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     Parameters
     ----------
-    backbone : str or Path, default="efficientnet-lite0"
-        Which network:
+    backbone : str, Path or callable, default="efficientnet-lite0"
+        Which network; ``sklearn-diffake backbones`` lists them with their crops, licenses and
+        measured error rates:
 
+        - ``"dlib-resnet"``: dlib's face recognition network, 128-d for identity; its weights, in
+          the public domain, come with the package ``face_recognition_models``;
         - ``"difffake-lite0-identity"``, ``"difffake-lite0"``: the networks that come with this
-          package, 128-d for identity and 1280-d for forgery; they need crops of
-          ``FaceAligner(160, margin=0.2)`` and the extra ``timm``, but no download;
+          package, 128-d for identity and 1280-d for forgery; they need no download;
         - ``"difffake-lite0-verdict"``: one number, what the classifier of the latter thinks of the
           image; the logit of a pseudo-deepfake, higher for less natural;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
@@ -52,16 +57,38 @@ class FaceEmbedder(  # type: ignore[call-arg]
         - ``"efficientnet-lite0"``: 1280-d ImageNet features; the weights come with the extra
           ``timm``, so that it works offline;
         - ``"timm:<model>"``: any image model of timm, without its classifier;
-        - a path to an ``.onnx`` file, run by onnxruntime (extra ``onnx``); it is normalised as
-          its metadata entries ``mean`` and ``std`` say, else as ImageNet; on CUDA where
-          onnxruntime can, else on the CPU;
-        - ``"module:function"``: a function without arguments that returns a torch module; the
-          module may declare ``input_size``, ``mean``, ``std`` and ``licence``. It is known by
-          its name, declarations and weights: after a change of its code alone, clear the cache.
+        - a path to an ``.onnx`` file, run by onnxruntime (extra ``onnx``); on CUDA where
+          onnxruntime can, else on the CPU. Its metadata may hold ``mean``, ``std``, ``crop`` and
+          ``license``;
+        - ``"module:function"``, or the function itself: it takes no arguments and returns a torch
+          module, which may declare ``input_size``, ``mean``, ``std``, ``crop`` and ``license``. It
+          is known by its name, declarations and weights: after a change of its code alone, clear
+          the cache. A model is saved only if the function can be imported.
+
+        Where mean or std is declared by nobody, that of ImageNet is taken, with a warning.
 
     weights : str or Path, default=None
         A ``.safetensors`` file with other weights for a torch backbone. Pickled checkpoints are
         not read.
+
+    mean : float or three floats, default=None
+        What is subtracted from RGB values in [0, 1], in place of the backbone's own. ``RECIPES``
+        holds the normalization of well-known networks.
+
+    std : float or three floats, default=None
+        What they are divided by then, likewise.
+
+    input_size : int or (height, width), default=None
+        Size to which crops are resized, in pixels, in place of the backbone's own.
+
+    crop : (size, margin) or (size, margin, landmarks), default=None
+        Of the `FaceAligner` whose crops the network was trained on, in place of the backbone's own.
+        Crops are taken as they are given; :func:`~sklearn_diffake.make_difffake_pipeline` makes
+        its aligner by it.
+
+    mirror : bool, default=False
+        Embed every crop and its mirror image, and take the mean of both: more accurate identity at
+        twice the cost.
 
     device : str, default="auto"
         Where to compute; "auto" takes cuda, then mps, then cpu.
@@ -92,11 +119,12 @@ class FaceEmbedder(  # type: ignore[call-arg]
     ----------
     backbone_info_ : dict
         What the backbone declares: `name`, `input_size` (height, width), `mean` and `std` (of
-        values in [0, 1]), `width` of the embedding, `licence` of the weights, `fingerprint`.
+        values in [0, 1]), `width` of the embedding, `license` of the weights, `crop` (`size`,
+        `margin` and `landmarks` of `FaceAligner`, or None), `mirror`, `fingerprint`.
 
     fingerprint_ : str
-        Identifies weights and normalisation; an embedder that was saved refuses to go on with
-        others.
+        Identifies weights, normalization and mirroring; an embedder that was saved refuses to go
+        on with others.
 
     n_embedded_ : int
         Images that went through the network in the last call of `transform`; the others were
@@ -119,8 +147,13 @@ class FaceEmbedder(  # type: ignore[call-arg]
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "backbone": [str, os.PathLike],
+        "backbone": [str, os.PathLike, callable],
         "weights": [None, str, os.PathLike],
+        "mean": [None, Real, "array-like"],
+        "std": [None, Real, "array-like"],
+        "input_size": [None, Interval(Integral, 1, None, closed="left"), tuple, list],
+        "crop": [None, tuple, list],
+        "mirror": ["boolean"],
         "device": [str],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
@@ -137,9 +170,14 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     def __init__(
         self,
-        backbone: str | os.PathLike[str] = "efficientnet-lite0",
+        backbone: BackboneLike = "efficientnet-lite0",
         *,
         weights: str | os.PathLike[str] | None = None,
+        mean: Any = None,
+        std: Any = None,
+        input_size: int | tuple[int, int] | None = None,
+        crop: Any = None,
+        mirror: bool = False,
         device: str = "auto",
         batch_size: int = 32,
         dtype: str = "float32",
@@ -150,6 +188,11 @@ class FaceEmbedder(  # type: ignore[call-arg]
     ) -> None:
         self.backbone = backbone
         self.weights = weights
+        self.mean = mean
+        self.std = std
+        self.input_size = input_size
+        self.crop = crop
+        self.mirror = mirror
         self.device = device
         self.batch_size = batch_size
         self.dtype = dtype
@@ -176,7 +219,14 @@ class FaceEmbedder(  # type: ignore[call-arg]
         """
         image_table(X, templates=True)
         resolve_device(self.device)
-        found = find_backbone(self.backbone, self.weights)
+        found = find_backbone(self.backbone, self.weights, self.overrides())
+        if found.undeclared:
+            warn_caller(
+                f"{str(self.backbone)!r} declares no {' and no '.join(found.undeclared)}: that of "
+                f"ImageNet is taken, mean={list(found.mean)}, std={list(found.std)}. Face networks "
+                "often want others. Give mean and std, for example by **RECIPES['arcface'] "
+                "(sklearn_diffake.embedding), or declare them in the file or module."
+            )
         self.backbone_info_ = found.describe()
         self.fingerprint_ = found.fingerprint
         self._n_features_out = found.width
@@ -323,7 +373,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
             If `backbone` or `weights` now lead to other weights.
         """
         check_is_fitted(self)
-        found = find_backbone(self.backbone, self.weights)
+        found = find_backbone(self.backbone, self.weights, self.overrides())
         if found.fingerprint != self.fingerprint_:
             raise ValueError(
                 f"backbone={self.backbone!r}, weights={self.weights!r} now has the fingerprint "
@@ -332,6 +382,33 @@ class FaceEmbedder(  # type: ignore[call-arg]
             )
         return found
 
+    def overrides(self) -> Overrides:
+        """Return what is asked for in place of the backbone's own declarations.
+
+        Returns
+        -------
+        Overrides
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range; the message names it.
+        """
+        return Overrides.checked(
+            mean=self.mean,
+            std=self.std,
+            input_size=self.input_size,
+            crop=self.crop,
+            mirror=self.mirror,
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        info = state.get("backbone_info_")
+        if info and "licence" in info:  # as version 0.1.0 wrote it
+            info = {"license" if key == "licence" else key: info[key] for key in info}
+            state = {**state, "backbone_info_": info}
+        super().__setstate__(state)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
@@ -339,62 +416,3 @@ class FaceEmbedder(  # type: ignore[call-arg]
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
-
-
-def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
-    """Return one embedding for each template of a table.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n_sources, d), float32
-        Those of single pictures.
-    table : ImageTable
-
-    Returns
-    -------
-    ndarray of shape (n_templates, d), float32
-        For a template of one picture its embedding; for others the mean of the unit vectors, times
-        the mean of the lengths; for ``d == 1``, where a unit vector would only say the sign, the
-        plain mean. Pictures without an embedding (NaN) are left out.
-    """
-    n_sources = len(table.sources)
-    pooled = np.empty((table.n_templates, embeddings.shape[1]), dtype=embeddings.dtype)
-    pooled[:n_sources] = embeddings
-    for number in range(n_sources, table.n_templates):
-        pooled[number] = pool_embeddings(embeddings[table.template(number)])
-    return pooled
-
-
-def pool_embeddings(embeddings: np.ndarray) -> np.ndarray:
-    """Return one embedding for several of one person.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (m, d), float
-
-    Returns
-    -------
-    ndarray of shape (d,), float64
-        The mean of the unit vectors, times the mean of the lengths; for ``d == 1``, where a unit
-        vector would only say the sign, the plain mean. Rows with NaN or infinity are left out;
-        NaN if none remains.
-    """
-    rows = embeddings.astype(np.float64)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    if not len(rows):
-        return np.full(rows.shape[1], np.nan)
-    if rows.shape[1] == 1:
-        return np.asarray(rows.mean(axis=0))
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    units = rows / np.where(lengths == 0, 1, lengths)
-    return np.asarray(units.mean(axis=0) * lengths.mean())
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image to (height, width) pixels, bilinearly."""
-    from PIL import Image
-
-    if image.shape[:2] == size:
-        return image
-    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(resized)

@@ -16,7 +16,7 @@ from ..images.read import image_digest
 from ..images.table import ImageTable, image_table
 from ..utils._groups import connected_rows, group_codes, value_codes
 from ..utils._progress import progress_bar
-from ._face_embedder import resize
+from ._pictures import resize
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images.table import image_table
 from ..utils._device import resolve_device
-from ._backbones import (
-    SHIPPED,
-    Backbone,
-    TrainedWeights,
-    find_backbone,
-    shipped_file,
-    trained_backbone,
-)
 from ._face_embedder import FaceEmbedder
+from .backbones._backbone import Backbone
+from .backbones._difffake import SHIPPED, shipped_file
+from .backbones._finding import TrainedWeights, find_backbone, trained_backbone
 
 
 class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -193,7 +188,12 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
     """
 
     _parameter_constraints: dict[str, Any] = {
-        **FaceEmbedder._parameter_constraints,
+        **{
+            name: allowed
+            for name, allowed in FaceEmbedder._parameter_constraints.items()
+            if name not in ("mean", "std", "crop", "mirror")
+        },
+        "backbone": [str, os.PathLike],
         "techniques": [None, str, list, tuple, dict],
         "landmarks": [StrOptions({"mean-shape", "dlib"})],
         "margin": [Interval(Real, 0, None, closed="left")],
@@ -250,17 +250,15 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         random_state: int | RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            backbone,
-            weights=weights,
-            device=device,
-            batch_size=batch_size,
-            dtype=dtype,
-            pooling=pooling,
-            cache=cache,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        self.backbone = backbone
+        self.weights = weights
+        self.device = device
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.pooling = pooling
+        self.cache = cache
+        self.n_jobs = n_jobs
+        self.verbose = verbose
         self.techniques = techniques
         self.landmarks = landmarks
         self.margin = margin
@@ -308,7 +306,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
             If no row is genuine, there is one distinct image only, nobody can be held out, or
             `checkpoint_dir` holds another training.
         """
-        from ._torch import module_arrays
+        from .backbones._torch import module_arrays
 
         device = resolve_device(self.device)
         image_table(X, templates=True)
@@ -366,7 +364,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         """
         from ._forgery_checkpoint import write_network
         from ._forgery_train import describe
-        from ._torch import HEAD
+        from .backbones._torch_weights import HEAD
 
         if dtype not in ("float32", "float16"):
             raise ValueError(f'dtype={dtype!r}, expected "float32" or "float16"')
@@ -408,19 +406,21 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
                 f"backbone={self.backbone!r} cannot be trained: expected a torch network, such as "
                 "'efficientnet-lite0' or 'timm:<model>'"
             )
-        from ._torch import at_size, read_head
+        from .backbones._torch import redeclared
+        from .backbones._torch_weights import read_head
 
         weights = self.weights
         if weights is None and self.backbone in SHIPPED:
             weights = shipped_file(str(self.backbone))
         head, size = read_head(weights)
-        size = self.input_size or size
+        size = self.input_size or size  # type: ignore[assignment]
         if size is None and found.input_size[0] != found.input_size[1]:
             raise ValueError(
                 f"backbone={self.backbone!r} takes images of {found.input_size}, but aligned crops "
                 "are square: give input_size"
             )
-        return at_size(found, size or found.input_size[0]), head
+        side = size or found.input_size[0]
+        return redeclared(found, input_size=(side, side)), head
 
     def _train(
         self,
@@ -450,7 +450,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         return self
 
     def _keep(self, backbone: Backbone, network: dict[str, NDArray[Any]]) -> None:
-        from ._torch import HEAD
+        from .backbones._torch_weights import HEAD
 
         weights = {k: _compact(a) for k, a in network.items() if not k.startswith(HEAD)}
         found = trained_backbone(TrainedWeights(backbone.name, backbone.input_size[0], "", weights))

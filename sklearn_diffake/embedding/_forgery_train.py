@@ -22,13 +22,14 @@ from torch import nn
 
 from ..utils._progress import progress_bar, tell
 from ..utils._seeded import seeded
-from ._backbones import Backbone
 from ._forgery_checkpoint import SEED, Checkpoint, State
 from ._forgery_data import GenuineCrops
 from ._forgery_feed import Fakes, Feed, Part
 from ._forgery_progress import Progress, validate
 from ._forgery_sam import SAM, batch_norms
-from ._torch import HEAD, module_arrays, normalised
+from .backbones._backbone import Backbone
+from .backbones._torch import module_arrays, normalized
+from .backbones._torch_weights import HEAD
 
 if TYPE_CHECKING:
     from ._forgery_embedder import ForgeryEmbedder
@@ -90,7 +91,7 @@ class ForgeryNet(nn.Module):
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         """Return the logit of being real for crops of shape (b, S, S, 3), uint8."""
-        x = normalised(crops, self.mean, self.std)
+        x = normalized(crops, self.mean, self.std)
         with torch.autocast(crops.device.type, self.precision, enabled=self.precision is not None):
             features = self.backbone(x)
         return self.head(features.float()).squeeze(1)

@@ -21,7 +21,6 @@ from ..utils._saved import AddedParametersMixin
 from ._aligned import AlignedFaces, VideoDamage
 from ._cells import Alignment
 from ._finding import FaceFinder
-from ._geometry import template
 
 _logger = logging.getLogger(__name__)
 _CHOICES = {
@@ -50,6 +49,11 @@ class FaceAligner(
     margin : float, default=0.0
         Room around the ArcFace crop on each side, as a share of its side; negative values cut
         closer. With 0 the crop reaches from the middle of the forehead to the chin.
+
+    landmarks : array-like of shape (5, 2), default=None
+        Where left eye, right eye, nose tip, left and right corner of the mouth come to lie: (x, y)
+        as fractions of the side of the crop without margin. None is the ArcFace crop; networks that
+        were trained on other crops want others.
 
     select : {"largest", "confident", "central", "match"}, default="largest"
         Which face is taken when there are several: the largest one, the one that MTCNN is most
@@ -142,6 +146,7 @@ class FaceAligner(
     _parameter_constraints: dict[str, Any] = {
         "size": [Interval(Integral, 8, None, closed="left")],
         "margin": [Interval(Real, -0.45, 5, closed="both")],
+        "landmarks": [None, "array-like"],
         "select": [StrOptions({"largest", "confident", "central", "match"})],
         "matcher": [None, HasMethods(["fit", "transform"])],
         "min_face_size": [Interval(Real, 0, 1, closed="right")],
@@ -173,6 +178,7 @@ class FaceAligner(
         size: int = 224,
         *,
         margin: float = 0.0,
+        landmarks: Any = None,
         select: str = "largest",
         matcher: Any = None,
         min_face_size: float = 0.08,
@@ -189,6 +195,7 @@ class FaceAligner(
     ) -> None:
         self.size = size
         self.margin = margin
+        self.landmarks = landmarks
         self.select = select
         self.matcher = matcher
         self.min_face_size = min_face_size
@@ -275,7 +282,7 @@ class FaceAligner(
             on_missing=on_missing,
             select=self.select,
             matcher=self.matcher,
-            crop_of=template(self.size, self.margin),
+            crop_of=self._target,
             size=self.size,
             opposite=opposite,
         )

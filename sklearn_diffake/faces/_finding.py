@@ -28,6 +28,7 @@ class FaceFinder:
 
     size: int
     margin: float
+    landmarks: Any
     select: str
     min_face_size: float
     min_probability: float
@@ -47,7 +48,13 @@ class FaceFinder:
 
     @property
     def _namespace(self) -> str:
-        return f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
+        crop = f"{self._detections_namespace}:crop:1:{(self.size, self.margin)}"
+        return crop if self.landmarks is None else f"{crop}:{self._target.tolist()}"
+
+    @property
+    def _target(self) -> np.ndarray:
+        """Where the five landmarks of a face come to lie in its crop, in pixels."""
+        return template(self.size, self.margin, self.landmarks)
 
     def _engine(self, pairs: bool, damages: dict[str, VideoDamage]) -> ComputeOnce:
         """Return what finds the faces of all pictures of a table, each once.
@@ -145,7 +152,7 @@ class FaceFinder:
             points = np.round(faces.landmarks, _DECIMALS)
             shape = images[i].shape[0], images[i].shape[1]
             pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
-        target = template(self.size, self.margin)
+        target = self._target
         complete = [picture for picture in pictures if picture is not None]
         for image, picture in zip(images, complete, strict=True):
             for number in self._needed(picture):

@@ -1,6 +1,7 @@
 """Similarity transforms that bring a face to its canonical place."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 #: Five landmarks of the ArcFace crop of 112 x 112 pixels (Deng et al., CVPR 2019): left eye,
 #: right eye, nose tip, left and right corner of the mouth.
@@ -14,9 +15,10 @@ ARCFACE_LANDMARKS = np.array(
     ]
 )
 _ARCFACE_SIZE = 112
+_FARTHEST = 4.0  # sides of the crop; what is farther away is given in pixels
 
 
-def template(size: int, margin: float) -> np.ndarray:
+def template(size: int, margin: float, landmarks: ArrayLike | None = None) -> np.ndarray:
     """Return where the five landmarks of a canonical crop are.
 
     Parameters
@@ -24,14 +26,39 @@ def template(size: int, margin: float) -> np.ndarray:
     size : int
         Side of the crop in pixels.
     margin : float
-        Room around the ArcFace crop on each side, as a share of its side.
+        Room around the crop without margin on each side, as a fraction of its side.
+    landmarks : array-like of shape (5, 2), default=None
+        (x, y) of the landmarks in the crop without margin, as fractions of its side; None is the
+        ArcFace crop.
 
     Returns
     -------
     ndarray of shape (5, 2), float64
         (x, y) in pixels.
+
+    Raises
+    ------
+    ValueError
+        If `landmarks` are no five finite points, or all in one place.
     """
-    return (ARCFACE_LANDMARKS / _ARCFACE_SIZE + margin) / (1 + 2 * margin) * size
+    points = ARCFACE_LANDMARKS / _ARCFACE_SIZE if landmarks is None else _five_points(landmarks)
+    return (points + margin) / (1 + 2 * margin) * size
+
+
+def _five_points(landmarks: ArrayLike) -> np.ndarray:
+    try:
+        points = np.asarray(landmarks, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    is_usable = (
+        points.shape == (5, 2) and np.isfinite(points).all() and np.ptp(points, axis=0).any()
+    )
+    if not is_usable or np.abs(points).max() > _FARTHEST:
+        raise ValueError(
+            f"landmarks={landmarks!r}, expected (x, y) of left eye, right eye, nose tip, left and "
+            "right corner of the mouth, as fractions of the side of the crop"
+        )
+    return points
 
 
 def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:

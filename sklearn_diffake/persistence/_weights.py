@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..embedding._backbones import fingerprint_of
+from ..embedding.backbones._finding import fingerprint_of
 from ..utils._atomic_files import atomic_write, private_folder
 from ._parts import embedders
 from ._schema import Refusal
@@ -63,7 +63,7 @@ class Weights:
         if content == self.content:
             return True
         try:
-            actual = fingerprint_of(str(self.embedder.backbone), content, self.suffix)
+            actual = _fingerprint(self.embedder, content, self.suffix)
         except ValueError:
             return False
         return actual == self.embedder.fingerprint_
@@ -96,7 +96,7 @@ def checked_weights(model: Any, weights: Mapping[tuple[str, str], bytes]) -> lis
             content = weights.get((str(embedder.fingerprint_), suffix))
             if content is None:
                 continue
-            actual = fingerprint_of(str(embedder.backbone), content, suffix)
+            actual = _fingerprint(embedder, content, suffix)
             if actual != embedder.fingerprint_:
                 raise Refusal(
                     f"is refused: its weights of {embedder.backbone!r} have the fingerprint "
@@ -104,3 +104,8 @@ def checked_weights(model: Any, weights: Mapping[tuple[str, str], bytes]) -> lis
                 )
             chosen.append(Weights(embedder, suffix, content))
     return chosen
+
+
+def _fingerprint(embedder: Any, content: bytes, suffix: str) -> str:
+    """Return the fingerprint that an embedder would have with other weights."""
+    return fingerprint_of(str(embedder.backbone), content, suffix, embedder.overrides())

@@ -36,23 +36,26 @@ def import_extra(module: str, extra: str, what: str) -> Any:
         raise missing_extra(package, extra, what, reason) from error
 
 
-def missing_extra(package: str, extra: str, what: str, reason: str | None = None) -> ImportError:
-    """Make the error that names an extra.
+def missing_extra(
+    package: str, extra: str | None, what: str, reason: str | None = None
+) -> ImportError:
+    """Make the error that says what to install.
 
     Parameters
     ----------
     package : str
         What is missing.
-    extra : str
-        The extra of this package that brings it.
+    extra : str or None
+        The extra of this package that brings it; None if every installation should have it.
     what : str
         What it is needed for, in the plural.
     reason : str, default=None
-        Why it cannot be imported, if it is there.
+        Why it cannot be used, if it is there.
 
     Returns
     -------
     ImportError
     """
     state = f"cannot be imported: {reason}" if reason else "not installed"
-    return ImportError(f"{what} need {package} ({state}): pip install 'sklearn-diffake[{extra}]'")
+    requirement = f"--force-reinstall {package}" if extra is None else f"'sklearn-diffake[{extra}]'"
+    return ImportError(f"{what} need {package} ({state}): pip install {requirement}")

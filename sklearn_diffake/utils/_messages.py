@@ -14,14 +14,15 @@ from typing import Any
 
 @cache
 def _library_folders() -> tuple[str, ...]:
-    """Return the folders of this package and of scikit-learn: their lines are not the caller's.
+    """Return the folders whose lines are not the caller's: those of this package and of two others.
 
-    scikit-learn is located, not imported: the command line imports this module to print its help.
+    scikit-learn, and joblib, through which its pipelines call, are located, not imported: the
+    command line imports this module to print its help.
     """
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    spec = find_spec("sklearn")
-    locations = (spec.submodule_search_locations if spec else None) or []
-    return tuple(folder + os.sep for folder in (package, *map(os.path.abspath, locations)))
+    folders = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    for spec in map(find_spec, ("sklearn", "joblib")):
+        folders += map(os.path.abspath, (spec and spec.submodule_search_locations) or [])
+    return tuple(folder + os.sep for folder in folders)
 
 
 def listed(items: Sequence[Any], *, most: int = 5) -> str:

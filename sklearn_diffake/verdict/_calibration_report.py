@@ -17,7 +17,7 @@ _CONFIDENCE = 0.95
 class CategoryCalibration:
     """Threshold of one category.
 
-    Parameters
+    Attributes
     ----------
     n_references, n_probes : int
         Images in the templates; a clip counts as one.
@@ -30,8 +30,24 @@ class CategoryCalibration:
     threshold : float
         Scores below it are.
     bpcer_low, bpcer_high : float in [0, 1]
-        95 % interval of the true BPCER of a threshold from so many people, see
-        :func:`bpcer_interval`.
+        95 % interval of the true BPCER of a threshold from so many people: of its distribution
+        over calibrations, a Beta distribution.
+
+    See Also
+    --------
+    CalibrationReport : Has one for each category.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import recalibrate
+    >>> from sklearn_diffake.novelty import MahalanobisDetector
+    >>> X = np.random.default_rng(0).normal(size=(600, 2))
+    >>> detector = MahalanobisDetector().fit(X[:100])
+    >>> _, report = recalibrate(detector, X[100:], return_report=True)
+    >>> single = report.categories[0]
+    >>> single.n, single.level, round(single.bpcer_high, 3)
+    (500, 0.05, 0.071)
     """
 
     n_references: int
@@ -48,7 +64,7 @@ class CategoryCalibration:
 class CalibrationReport:
     """On what a recalibrated model rests.
 
-    Parameters
+    Attributes
     ----------
     target_bpcer : float in (0, 1)
         Fraction of genuine pairs that may be rejected.
@@ -66,6 +82,23 @@ class CalibrationReport:
         Genuine rows that were not used, and why.
     left_out_pictures : dict of str to str
         Pictures that were not used, by their file or place, and why.
+
+    See Also
+    --------
+    sklearn_diffake.recalibrate : Makes them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake import recalibrate
+    >>> from sklearn_diffake.novelty import MahalanobisDetector
+    >>> X = np.random.default_rng(0).normal(size=(600, 2))
+    >>> detector = MahalanobisDetector().fit(X[:100])
+    >>> _, report = recalibrate(detector, X[100:], return_report=True)
+    >>> report.n, report.unit, report.target_bpcer
+    (500, 'pairs', 0.05)
+    >>> report.warning() is None, report.left_out_rows
+    (True, {})
     """
 
     target_bpcer: float
@@ -83,7 +116,13 @@ class CalibrationReport:
         return "people" if self.grouped else "pairs"
 
     def sureness(self) -> str:
-        """Say between which bounds the true BPCER lies for so many people."""
+        """Say between which bounds the true BPCER lies for so many people.
+
+        Returns
+        -------
+        sentence : str
+            Names people, interval and target.
+        """
         single = self.categories[0]
         if not self.target_is_reachable:
             return (
@@ -99,7 +138,14 @@ class CalibrationReport:
         )
 
     def warning(self) -> str | None:
-        """Return what to warn of; None if the threshold is near its target for certain."""
+        """Return what to warn of, if there are too few people.
+
+        Returns
+        -------
+        message : str or None
+            Begins with ``unsure-threshold``; None if the true BPCER is surely enough below twice
+            the target.
+        """
         if self.target_is_reachable and not self.is_unsure:
             return None
         advice = f"; {self._advice()}" if self.target_is_reachable else ""
@@ -121,7 +167,13 @@ class CalibrationReport:
         )
 
     def table(self) -> str:
-        """Return one line for each category: images, people, pairs, threshold, level, interval."""
+        """Write one line for each category: images, people, pairs, threshold, level, interval.
+
+        Returns
+        -------
+        table : str
+            With a header, aligned to the right.
+        """
         header = ("references", "probes", self.unit, "pairs", "threshold", "level", "true BPCER")
         lines: list[tuple[str, ...]] = [header]
         for c in self.categories:

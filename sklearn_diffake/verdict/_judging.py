@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -239,6 +240,15 @@ def decide(
     -------
     Verdict
     """
+    if problem := _not_finite(scored):
+        return Verdict(
+            outcome="error",
+            reason=problem,
+            n_references=len(reference.used),
+            n_probes=len(probe.used),
+            images=(*reference.images, *probe.images),
+            model=model.info,
+        )
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
     warnings += _part_warnings(scored, rules.gates)
@@ -262,6 +272,15 @@ def decide(
         warnings=tuple(warnings),
         model=model.info,
     )
+
+
+def _not_finite(scored: Scored) -> str | None:
+    """Return why numbers give no verdict, None if they do."""
+    for name in ("score", "threshold"):
+        value = getattr(scored, name)
+        if not math.isfinite(value):
+            return f"the model's {name} is {value}, no finite number"
+    return None
 
 
 def _outcome(model: JudgingModel, scored: Scored, abstain: float | None) -> tuple[Outcome, str]:

@@ -220,8 +220,7 @@ def recalibrate(
     calibrations (target 10.0%), for genuine pairs like these
     """
     model = getattr(model, "best_estimator_", model)
-    bare = not isinstance(model, Pipeline)
-    pipeline = Pipeline([("detect", model)]) if bare else model
+    pipeline = model if isinstance(model, Pipeline) else Pipeline([("detect", model)])
     parts = take_apart(pipeline, stores=True)
     target = target_of(parts.detector) if target_bpcer is None else float(target_bpcer)
     rows = np.flatnonzero(genuine_mask(y, _num_samples(pairs)))
@@ -250,7 +249,7 @@ def recalibrate(
         warn_caller(message)
     if verbose > 1:
         print(report)
-    calibrated = detector if bare else _with_last_step(pipeline, detector)
+    calibrated = with_last_step(model, detector)
     return (calibrated, report) if return_report else calibrated
 
 
@@ -451,9 +450,23 @@ def _warn_of_left_out(evidence: _Evidence, n_rows: int) -> None:
         warn_caller(f"{len(pictures)} pictures are left out of templates: {shown}{more}")
 
 
-def _with_last_step(pipeline: Pipeline, detector: Any) -> Pipeline:
-    """Return a copy of a pipeline with another last step."""
-    name = pipeline.steps[-1][0]
-    calibrated = copy.copy(pipeline)
-    calibrated.steps = [*copy.deepcopy(pipeline.steps[:-1]), (name, detector)]
-    return calibrated
+def with_last_step(model: Any, calibrated: Any) -> Any:
+    """Return a copy of a fitted model with the last step of another one.
+
+    Parameters
+    ----------
+    model : Pipeline, search or detector
+    calibrated : Pipeline or detector
+        What `recalibrate` made of `model`, or of a copy with other settings.
+
+    Returns
+    -------
+    as `calibrated`
+    """
+    model = getattr(model, "best_estimator_", model)
+    if not isinstance(model, Pipeline):
+        return calibrated
+    detector = calibrated[-1] if isinstance(calibrated, Pipeline) else calibrated
+    result = copy.copy(model)
+    result.steps = [*copy.deepcopy(model.steps[:-1]), (model.steps[-1][0], detector)]
+    return result

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from ..embedding._face_embedder import pool_templates
+from ..embedding._pictures import pool_embeddings
 from ..faces import FaceAligner
-from ..images.table import ImageTable, image_table
+from ..images.table import ImageTable
 from ..inspection._parts import Branch, Parts
 from ..utils._progress import progress_bar
 
@@ -166,24 +166,19 @@ def _embed(
     if not numbers:
         return
     flat = [crop for number in numbers for crop in crops[number]]
-    table = image_table(flat)
-    results = branch.embedder._embed_pictures(table, errors="return")
-    results.values[list(results.errors)] = np.nan
-    lengths = [len(crops[number]) for number in numbers]
-    members = np.split(table.index, np.cumsum(lengths)[:-1])
-    embeddings[numbers] = _pooled(results.values, members)
+    values, failed = branch.embed_each(flat)
+    ends = np.cumsum([len(crops[number]) for number in numbers])
+    members = np.split(np.arange(len(flat)), ends[:-1])
+    embeddings[numbers] = _pooled(values, members)
     for number, cell in zip(numbers, members, strict=True):
-        if all(source in results.errors for source in cell.tolist()):
-            reasons[number] = results.errors[int(cell[0])].message
+        if all(position in failed for position in cell.tolist()):
+            reasons[number] = failed[int(cell[0])]
 
 
 def _pooled(embeddings: NDArray[np.float32], cells: Sequence[Any]) -> NDArray[np.float32]:
     """Pool embeddings as `FaceEmbedder` pools templates: each cell lists positions."""
-    n = len(embeddings)
-    single = np.arange(n, dtype=np.intp)
-    lengths = np.concatenate([np.ones(n, dtype=np.intp), [len(cell) for cell in cells]])
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
-    members = np.concatenate([single, *(np.asarray(cell, dtype=np.intp) for cell in cells)])
-    index = np.where(lengths[n:] == 1, members[offsets[n:-1]], n + np.arange(len(cells)))
-    table = ImageTable(list(range(n)), index, offsets, members)
-    return pool_templates(embeddings, table)[table.index]
+    pooled = np.empty((len(cells), embeddings.shape[1]), dtype=embeddings.dtype)
+    for number, cell in enumerate(cells):
+        one = len(cell) == 1  # of one picture the embedding stays as it is
+        pooled[number] = embeddings[cell[0]] if one else pool_embeddings(embeddings[cell])
+    return pooled

@@ -29,7 +29,7 @@ def test_two_workers_give_the_same(data, finished, tmp_path, cluster):
         workers = client.run(lambda: sorted(__import__("sys").modules))
     assert len(workers) == 2
     for modules in workers.values():  # both have embedded
-        assert "sklearn_diffake.embedding._torch" in modules
+        assert "sklearn_diffake.embedding.backbones._torch" in modules
 
 
 @pytest.mark.slow

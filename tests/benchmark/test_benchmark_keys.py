@@ -88,6 +88,7 @@ CHANGES = {
     "Candidate.embedders": (TINY, "tiny_backbones:means", "every"),
     "Candidate.embedders weights": (f'"{TINY}",', f'"{TINY}", weights = "w.safetensors",', "every"),
     "Candidate.embedders dtype": ('"float32"', '"bfloat16"', "every"),
+    "Candidate.embedders mirror": ('"float32"', '"float32", mirror = true', "every"),
     "Candidate.align": ("align = false", "align = true", "every"),
     "Candidate.operator": ('"squared"', '"absolute"', "every"),
     "Candidate.normalize": ('"embeddings"', '"none"', "every"),
@@ -124,7 +125,7 @@ def folder(tmp_path_factory):
     """Two datasets of images with all columns, a table of pairs, and weights."""
     from safetensors.numpy import load_file, save_file
 
-    from sklearn_diffake.embedding._backbones import find_backbone
+    from sklearn_diffake.embedding.backbones._finding import find_backbone
 
     folder = tmp_path_factory.mktemp("keys")
     for seed, name in enumerate(("faces", "others")):
@@ -332,8 +333,10 @@ def test_names_change_no_key(monkeypatch):
     assert key_of(built) != before
 
 
-ALIGNER = {"size": 40, "margin": 0.3, "select": "central", "min_face_size": 0.5,
-           "min_probability": 0.99, "max_size": 80, "on_missing": "raise"}  # fmt: skip
+LANDMARKS = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
+ALIGNER = {"size": 40, "margin": 0.3, "landmarks": LANDMARKS, "select": "central",
+           "min_face_size": 0.5, "min_probability": 0.99, "max_size": 80,
+           "on_missing": "raise"}  # fmt: skip
 # those not in a configuration: `matcher` is for pairs, `n_frames` for videos
 NOT_ALIGNER = {
     "shared", "device", "batch_size", "cache", "n_jobs", "verbose", "matcher", "n_frames",
@@ -356,6 +359,10 @@ EMBEDDER = {
     "backbone": {"candidate": ("backbone", "tiny_backbones:means")},
     "weights": {"candidate": ("weights", "w.safetensors")},
     "dtype": {"candidate": ("dtype", "bfloat16")},
+    "mean": {"candidate": ("mean", 0.25)},
+    "std": {"candidate": ("std", 0.25)},
+    "input_size": {"candidate": ("input_size", 8)},
+    "mirror": {"candidate": ("mirror", True)},
     "device": {"device": "auto"},
     "batch_size": {"batch_size": 3},
     "versions": {"versions": {"torch": "0.1"}},
@@ -365,7 +372,8 @@ EMBEDDER = {
 @pytest.mark.parametrize("name", EMBEDDER)
 def test_all_that_changes_an_embedding_changes_its_name(name, folder):
     there = parameters_of(FaceEmbedder) | {"versions"}
-    check_listed("FaceEmbedder", there, EMBEDDER, {"cache", "n_jobs", "verbose", "pooling"})
+    others = {"cache", "n_jobs", "verbose", "pooling", "crop"}  # crops are the aligner's
+    check_listed("FaceEmbedder", there, EMBEDDER, others)
     changed = dict(EMBEDDER[name])
     if "candidate" in changed:
         key, value = changed["candidate"]
@@ -376,7 +384,7 @@ def test_all_that_changes_an_embedding_changes_its_name(name, folder):
     assert before.key != after.key
     store = EmbeddingStore("not made")
     names = [f.embedder._stored_embeddings(store).namespace for f in (before, after)]
-    assert (names[0] != names[1]) == (name in {"backbone", "weights", "dtype"})
+    assert (names[0] != names[1]) == (name not in {"device", "batch_size", "versions"})
     if name == "versions":  # of what degrades pictures, too
         assert before.crop_namespace != after.crop_namespace
 

@@ -15,6 +15,7 @@ from sklearn_diffake.benchmark._registry import (
     DETECTORS,
     LOADERS,
     SpecError,
+    detector_name,
     find_loader,
     make_detector,
 )
@@ -99,3 +100,23 @@ def test_templates_are_not_offered_to_a_benchmark():
     for name in LOADERS:
         _, arguments = find_loader(name)
         assert not {"templates", "return_X_y", "as_frame"} & set(arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("gaussian-mixture", "GaussianMixtureDetector"),
+        ("GaussianMixtureDetector", "GaussianMixtureDetector"),
+        ("deep_svdd", "DeepSVDD"),
+        ("pyod.deepsvdd", "pyod.DeepSVDD"),
+        ("isolation-forest", "IsolationForest"),
+    ],
+)
+def test_spellings_of_detectors(text, name):
+    assert detector_name(text) == name
+
+
+def test_every_detector_has_one_spelling():
+    assert [detector_name(name.lower()) for name in DETECTORS] == list(DETECTORS)
+    with pytest.raises(SpecError, match="did you mean 'MahalanobisDetector'"):
+        detector_name("MahalanobisDetecto")

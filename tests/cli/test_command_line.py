@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import error_of
+from image_helpers import astronaut
 from named_verdicts import verdict_of
+from PIL import Image
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline, persistence
@@ -155,6 +157,21 @@ try:
 except SystemExit:
     pass
 heavy = {"torch", "sklearn", "numpy", "scipy", "PIL", "matplotlib"}
+sys.exit(", ".join(heavy & set(sys.modules)))
+"""
+    process = python(code, stdout=subprocess.DEVNULL)
+    assert process.communicate()[1].strip() == ""
+
+
+def test_a_verdict_loads_nothing_that_it_does_not_need(tmp_path):
+    for name, picture in (("a", astronaut()), ("b", astronaut()[:, ::-1])):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    code = f"""
+import sys
+from sklearn_diffake.cli import main
+assert main(["compare", "-q", {str(tmp_path / "a.png")!r}, {str(tmp_path / "b.png")!r}]) == 0
+heavy = {{"torch._dynamo", "timm", "skorch", "pyod", "dask", "matplotlib"}}
+heavy.add("sklearn.gaussian_process")
 sys.exit(", ".join(heavy & set(sys.modules)))
 """
     process = python(code, stdout=subprocess.DEVNULL)

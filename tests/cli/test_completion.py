@@ -48,7 +48,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 def test_bash_completes_commands(complete):
-    assert complete("") >= {"fit", "score", "compare", "benchmark", "demo"}
+    assert complete("") >= {"fit", "score", "compare", "calibrate", "benchmark", "demo"}
     assert complete("co") == {"compare"}
 
 

@@ -6,6 +6,7 @@ import pytest
 from cli_helpers import error_of, write_table
 
 from sklearn_diffake.cli import main
+from sklearn_diffake.verdict import ErrorRate, ModelInfo, Verdict, VerdictWarning
 
 
 @pytest.mark.parametrize(
@@ -95,10 +96,25 @@ def test_notes_on_one_verdict(recorder, capsys):
     assert "suspicious" not in capsys.readouterr().err
 
 
+def test_what_is_known_of_the_model(recorder, monkeypatch, capsys):
+    rates = (
+        ErrorRate("other people", 1, 1, "apcer", 0.25, 0.2, 0.305, 1234),
+        ErrorRate("other people", 3, 1, "apcer", 0.1, 0.0, 0.2, 99),
+    )
+    model = ModelInfo("m.diffake", "ab" * 32, (), 0.05, 1500, rates)
+    verdict = Verdict("genuine", "it is good", model=model)
+    monkeypatch.setattr(recorder, "judge", lambda reference, probe: verdict)
+    main(["compare", "a", "b", "c"])
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "note: the threshold of model m.diffake (abababababab) was set on 1,500 genuine pairs or "
+        "persons, to reject 5.0% of them",
+        "note: measured on other people, one photograph against one: APCER 25.0% (95 %: 20.0% to "
+        "30.5%, 1,234 pairs)",
+    ]
+
+
 def test_warnings_of_many_pairs_are_counted(recorder, monkeypatch, capsys):
     from named_verdicts import verdict_of
-
-    from sklearn_diffake.verdict import VerdictWarning
 
     def judge(reference, probe):
         verdict = verdict_of(probe)

@@ -101,7 +101,7 @@ def test_parquet(tmp_path):
 def test_parquet_needs_pyarrow(recorder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["compare", "a", "good", "--output", str(tmp_path / "s.parquet")]) == 2
-    assert "pip install pyarrow, or write a .csv file" in error_of(capsys)
+    assert "pip install 'sklearn-diffake[parquet]'" in error_of(capsys)
     assert recorder.calls == []
 
 

@@ -12,8 +12,9 @@ import torch
 from image_helpers import noise
 from safetensors.torch import load_file, save_file
 
-from sklearn_diffake.embedding import FaceEmbedder, _backbones
-from sklearn_diffake.embedding._backbones import build_forward, find_backbone
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones import _finding
+from sklearn_diffake.embedding.backbones._finding import build_forward, find_backbone
 from sklearn_diffake.utils._imports import is_reference
 from sklearn_diffake.utils._torchvision import import_torchvision
 
@@ -27,12 +28,12 @@ def embed(backbone="tiny_backbones:colours", X=CROPS, **settings):
 @pytest.fixture
 def fresh():
     """Forget the backbones that are held in memory, before and after."""
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     yield
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
 
 
-def test_the_network_gets_normalised_rgb_channels():
+def test_the_network_gets_normalized_rgb_channels():
     crop = np.zeros((8, 8, 3), np.uint8)
     crop[...] = 51, 102, 255
     np.testing.assert_allclose(embed("tiny_backbones:means", [crop]), [[0.2, 0.4, 1]], atol=1e-6)
@@ -51,7 +52,7 @@ def test_what_a_module_declares():
     assert info["mean"] == [0.5, 0.25, 0.125]
     assert info["std"] == [0.25] * 3
     assert info["width"] == 8
-    assert info["licence"] == "public domain"
+    assert info["license"] == "public domain"
     assert len(bytes.fromhex(info["fingerprint"])) == 16
     assert json.loads(json.dumps(info)) == info
     assert embed("tiny_backbones:declared").shape == (3, 8)
@@ -61,7 +62,7 @@ def test_what_a_module_does_not_declare_is_that_of_imagenet():
     info = find_backbone("tiny_backbones:training").describe()
     assert info["input_size"] == [224, 224]
     assert info["mean"] == [0.485, 0.456, 0.406]
-    assert info["licence"] == "not declared"
+    assert info["license"] == "not declared"
 
 
 def test_modules_are_put_into_evaluation_mode_on_the_cpu_in_single_precision():
@@ -82,7 +83,7 @@ def test_a_module_without_weights_of_its_own_is_the_same_every_time(fresh):
     torch.manual_seed(1)
     first = embed()
     state = torch.random.get_rng_state()
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     torch.manual_seed(2)
     np.testing.assert_array_equal(embed(), first)
     torch.manual_seed(1)
@@ -92,7 +93,7 @@ def test_a_module_without_weights_of_its_own_is_the_same_every_time(fresh):
 def test_threads_do_not_share_the_seed_of_a_factory(fresh):
     names = ("tiny_backbones:slow", "tiny_backbones:colours")
     expected = [find_backbone(name).fingerprint for name in names]
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     with ThreadPoolExecutor(2) as pool:
         assert [found.fingerprint for found in pool.map(find_backbone, names)] == expected
 
@@ -100,7 +101,7 @@ def test_threads_do_not_share_the_seed_of_a_factory(fresh):
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        ("resnet", r"backbone='resnet' is unknown: expected 'difffake-lite0', .*'timm:<model>'"),
+        ("resnet", r"backbone='resnet' is unknown: expected 'd.*timm:<model>'\. Did you .*-resnet"),
         ("tiny_backbones:nothing", "cannot be imported: .*nothing"),
         ("no_such_module:nothing", "cannot be imported: No module named 'no_such_module'"),
         ("tiny_backbones:no_module", "returned dict, not a torch module"),
@@ -336,7 +337,7 @@ def test_lite0_declares_itself():
     info = find_backbone("efficientnet-lite0").describe()
     assert info["width"] == 1280
     assert info["input_size"] == [224, 224]
-    assert info["licence"] == "Apache-2.0"
+    assert info["license"] == "Apache-2.0"
 
 
 def test_lite0_without_its_package(monkeypatch, fresh):

@@ -7,21 +7,20 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_diffake.embedding import _dlib_resnet
-from sklearn_diffake.embedding._dlib_format import read_dlib_layers
-from sklearn_diffake.embedding._dlib_resnet import (
+from sklearn_diffake.embedding.backbones._dlib import DLIB_RESNET
+from sklearn_diffake.embedding.backbones._dlib_format import read_dlib_layers
+from sklearn_diffake.embedding.backbones._dlib_network import (
     CROP_CENTER,
     CROP_SIDE,
     INPUT_SIZE,
-    MEAN,
-    STD,
     DlibResNet,
     dlib_resnet_file,
     dlib_resnet_module,
     dlib_resnet_state,
     read_dlib_resnet,
 )
-from sklearn_diffake.embedding._square_crop import SquareCrop
+from sklearn_diffake.embedding.backbones._square_crop import SquareCrop
+from sklearn_diffake.utils import _dlib_files
 
 HAS_WEIGHTS = find_spec("face_recognition_models") is not None
 needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="needs face_recognition_models")
@@ -154,13 +153,13 @@ def test_a_corrupt_file_is_refused(tmp_path, drawn):
         read_dlib_resnet(path)
 
 
-def test_the_extra_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(_dlib_resnet, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"not installed.*sklearn-diffake\[dlib\]"):
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\): pip"):
         dlib_resnet_file()
     spec = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
-    monkeypatch.setattr(_dlib_resnet, "find_spec", lambda name: spec)
-    with pytest.raises(ImportError, match="does not exist"):
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: spec)
+    with pytest.raises(ImportError, match=r"resnet_model_v1.dat' does not exist"):
         dlib_resnet_file()
 
 
@@ -190,7 +189,9 @@ def test_equal_to_dlib():
     images = np.concatenate([images, smooth])
     reference = dlib.face_recognition_model_v1(str(dlib_resnet_file()))
     expected = np.array(reference.compute_face_descriptor(list(images)))
-    mean, std = (255 * torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+    mean, std = (
+        255 * torch.tensor(values).view(3, 1, 1) for values in (DLIB_RESNET.mean, DLIB_RESNET.std)
+    )
     network = dlib_resnet_module()[1]
     with torch.inference_mode():
         x = torch.from_numpy(images).permute(0, 3, 1, 2).float()

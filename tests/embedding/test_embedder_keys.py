@@ -15,8 +15,13 @@ DECISIVE = {
     "backbone": "forgery_cases:tiny",
     "weights": "other.safetensors",
     "dtype": "bfloat16",
+    "mean": 0.25,
+    "std": (0.5, 0.25, 0.5),
+    "input_size": 8,
+    "mirror": True,
 }
 INDIFFERENT = {
+    "crop": (112, 0.0),  # it is for who cuts the crops
     "device": "auto",
     "batch_size": 1,
     "cache": None,
@@ -66,7 +71,7 @@ def crops():
 @pytest.fixture
 def settings(tmp_path, crops):
     """Return the changed settings; the file of weights is made."""
-    from sklearn_diffake.embedding._backbones import find_backbone
+    from sklearn_diffake.embedding.backbones._finding import find_backbone
 
     file = tmp_path / "colours.safetensors"
     find_backbone(USUAL["backbone"], None).export(file)

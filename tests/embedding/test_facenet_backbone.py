@@ -8,7 +8,8 @@ import torch
 from image_helpers import small_face
 from safetensors.torch import save_file
 
-from sklearn_diffake.embedding import FaceEmbedder, _backbones
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones import _finding
 from sklearn_diffake.utils._torchvision import import_torchvision
 
 import_torchvision()  # before anything that needs it
@@ -32,10 +33,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(
         facenet_pytorch.models.inception_resnet_v1, "download_url_to_file", no_network
     )
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     (tmp_path / "checkpoints").mkdir()
     yield tmp_path / "checkpoints"
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_weights_in_torch_home(home, module):
     model = FaceEmbedder("facenet-vggface2", device="cpu").fit([small_face()])
     assert model.backbone_info_["width"] == 512
     assert model.backbone_info_["input_size"] == [160, 160]
-    assert "vggface2" in model.backbone_info_["licence"]
+    assert "vggface2" in model.backbone_info_["license"]
 
     crop = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
     module.classify = False

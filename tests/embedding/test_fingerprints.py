@@ -10,18 +10,25 @@ import torch
 from onnx import TensorProto, helper, save
 from torch import nn
 
-from sklearn_diffake.embedding import FaceEmbedder, _backbones, _torch
-from sklearn_diffake.embedding._backbones import Backbone, find_backbone
-from sklearn_diffake.embedding._face_embedder import resize
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding._pictures import resize
+from sklearn_diffake.embedding.backbones import _finding, _torch
+from sklearn_diffake.embedding.backbones._backbone import Backbone
+from sklearn_diffake.embedding.backbones._finding import Overrides, find_backbone
+from sklearn_diffake.embedding.backbones._mirror import mirrored
 
 DECLARED = {
     "input_size": ((8, 8), (8, 16)),
     "mean": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.25)),
     "std": ((0.5, 0.5, 0.5), (0.5, 0.25, 0.5)),
     "weights": (0, 1),
+    "mirror": (False, True),
 }
 # What a backbone declares that is not its own to decide, or does not reach embeddings.
-NEITHER = {"name", "width", "licence", "fingerprint", "build", "export", "suffix", "module"}
+NEITHER = {
+    *("name", "width", "license", "fingerprint", "build", "export", "suffix", "module", "crop"),
+    "undeclared",
+}
 CROPS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
 
 
@@ -39,11 +46,12 @@ class Network(nn.Module):
         return self.layer(x).relu().sum(dim=(2, 3))
 
 
-def in_torch(path, weights, **declared):
-    return _torch.torch_backbone("net", Network(weights), **declared, licence="")
+def in_torch(path, weights, mirror, **declared):
+    found = _torch.torch_backbone("net", Network(weights), **declared, license="")
+    return mirrored(found) if mirror else found
 
 
-def in_onnx(path, weights, input_size, mean, std):
+def in_onnx(path, weights, input_size, mean, std, mirror):
     values = Network(weights).layer.weight.detach().numpy()
     tensor = helper.make_tensor("w", TensorProto.FLOAT, values.shape, values.ravel().tolist())
     nodes = [
@@ -59,7 +67,7 @@ def in_onnx(path, weights, input_size, mean, std):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     helper.set_model_props(model, {"mean": json.dumps(mean), "std": json.dumps(std)})
     save(model, path)
-    return find_backbone(path)
+    return find_backbone(path, None, Overrides(mirror=mirror))
 
 
 def test_nothing_that_a_backbone_declares_is_forgotten_here():
@@ -96,11 +104,11 @@ def test_what_a_module_declares_reaches_the_store(tmp_path, monkeypatch, name):
     monkeypatch.syspath_prepend(tmp_path)
     declaring = importlib.reload(importlib.import_module("declaring"))
     values = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "input_size": 4}
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     embedder = FaceEmbedder("declaring:usual", device="cpu", cache=tmp_path / "cache")
     before = embedder.fit_transform(CROPS)
     monkeypatch.setattr(declaring.Declaring, name, values[name])
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     after = embedder.fit_transform(CROPS)
     assert embedder.n_embedded_ == len(CROPS)
     assert not np.allclose(before, after)

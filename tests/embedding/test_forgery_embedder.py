@@ -296,7 +296,7 @@ def test_training_goes_on_from_a_classifier(fitted, tmp_path):
 
 @pytest.mark.parametrize("backbone", ["efficientnet-lite0", "timm:test_convnext"])
 def test_backbones_of_timm(backbone, tmp_path, monkeypatch):
-    from sklearn_diffake.embedding import _torch
+    from sklearn_diffake.embedding.backbones import _lite0
 
     weights = None
     if backbone.startswith("timm:"):
@@ -313,8 +313,8 @@ def test_backbones_of_timm(backbone, tmp_path, monkeypatch):
     def gone():
         raise AssertionError("the trained weights are all that is needed")
 
-    monkeypatch.setattr(_torch, "_lite0_package", gone)
-    _trained = sys.modules["sklearn_diffake.embedding._backbones"]._trained
+    monkeypatch.setattr(_lite0, "_tensors_of_package", gone)
+    _trained = sys.modules["sklearn_diffake.embedding.backbones._finding"]._trained
     _trained.cache_clear()
     np.testing.assert_array_equal(model.transform(crops(3)), expected)
 

@@ -10,8 +10,9 @@ import pytest
 from image_helpers import noise
 from onnx import TensorProto, helper, numpy_helper
 
-from sklearn_diffake.embedding import FaceEmbedder, _backbones, _onnx
-from sklearn_diffake.embedding._backbones import find_backbone
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones import _finding, _onnx_runtime, _registry
+from sklearn_diffake.embedding.backbones._finding import find_backbone
 
 CROPS = np.stack(noise(7, (6, 6)))
 
@@ -78,7 +79,7 @@ def test_metadata_says_how_to_normalise(tmp_path):
     info = find_backbone(path).describe()
     assert info["name"] == "onnx"
     assert info["mean"] == [0.5, 0.25, 0]
-    assert info["licence"] == "CC0"
+    assert info["license"] == "CC0"
 
 
 def test_without_metadata_it_is_that_of_imagenet(tmp_path):
@@ -87,9 +88,9 @@ def test_without_metadata_it_is_that_of_imagenet(tmp_path):
     del model.metadata_props[:]
     onnx.save(model, path)
     info = find_backbone(path).describe()
-    assert info["mean"] == list(_backbones.IMAGENET_MEAN)
-    assert info["std"] == list(_backbones.IMAGENET_STD)
-    assert info["licence"] == "not declared in the file"
+    assert info["mean"] == list(_registry.IMAGENET_MEAN)
+    assert info["std"] == list(_registry.IMAGENET_STD)
+    assert info["license"] == "not declared in the file"
 
 
 def test_open_input_size(tmp_path):
@@ -231,7 +232,7 @@ def test_it_has_its_own_weights_and_number_format(tmp_path):
 
 
 def test_onnxruntime_not_installed(tmp_path, monkeypatch):
-    _backbones._find.cache_clear()
+    _finding._find.cache_clear()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[onnx\]'"):
         embed(write(tmp_path / "net.onnx"))
@@ -248,10 +249,10 @@ def test_cuda_is_asked_for_where_onnxruntime_has_it(tmp_path, monkeypatch):
     there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "InferenceSession", note)
     path = str(write(tmp_path / "net.onnx"))
-    _onnx._session(path, "cuda:1")
+    _onnx_runtime._session(path, "cuda:1")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
     for device in ("cpu", "cuda", "cuda:1"):
-        _onnx._session(path, device)
+        _onnx_runtime._session(path, device)
     cpu = ["CPUExecutionProvider"]
     assert asked == [
         cpu,  # an onnxruntime without CUDA

@@ -7,8 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sklearn_diffake.embedding._backbones import find_backbone, fingerprint_of
-from sklearn_diffake.embedding._onnx_files import _locations, external_files, is_plain_path
+from sklearn_diffake.embedding.backbones._finding import find_backbone, fingerprint_of
+from sklearn_diffake.embedding.backbones._onnx_files import (
+    _locations,
+    external_files,
+    is_plain_path,
+)
 
 LONG = f"{'weights-' * 30}.data"  # of more than 127 bytes: its length takes two
 

@@ -11,8 +11,10 @@ import pytest
 from image_helpers import faces
 
 from sklearn_diffake import make_difffake_pipeline
-from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder, _shipped
-from sklearn_diffake.embedding._backbones import SHIPPED, find_backbone, shipped_file
+from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.embedding.backbones import _difffake
+from sklearn_diffake.embedding.backbones._difffake import SHIPPED, shipped_file
+from sklearn_diffake.embedding.backbones._finding import find_backbone
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.pairs import PairDifference
 
@@ -32,7 +34,7 @@ def test_found_by_name(name, crops):
     vectors = embedder.transform(crops)
     assert vectors.shape == (6, WIDTHS[name])
     assert embedder.backbone_info_["name"] == name
-    assert "Labeled Faces in the Wild" in embedder.backbone_info_["licence"]
+    assert "Labeled Faces in the Wild" in embedder.backbone_info_["license"]
     assert len(np.unique(vectors.round(3), axis=0)) == 6
 
 
@@ -123,6 +125,6 @@ def test_weights_of_the_package_that_are_damaged_are_refused(name, tmp_path, mon
     content[len(content) // 2] ^= 1
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(content)
-    monkeypatch.setattr(_shipped, "shipped_file", lambda name: str(damaged))
+    monkeypatch.setattr(_difffake, "shipped_file", lambda name: str(damaged))
     with pytest.raises(ValueError, match=r"damaged\.safetensors' is damaged: its checksum"):
-        _shipped.shipped_backbone(name, None)
+        _difffake.shipped_backbone(name, None)

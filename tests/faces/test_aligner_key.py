@@ -14,6 +14,7 @@ USUAL = {"size": 32, "device": "cpu", "on_missing": "crop"}
 DECISIVE = {
     "size": 40,
     "margin": 0.3,
+    "landmarks": ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)),
     "min_face_size": 0.5,
     "min_probability": 0.99,
     "max_size": 80,

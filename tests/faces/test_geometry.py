@@ -49,6 +49,21 @@ def test_template_keeps_its_shape_at_every_size():
     np.testing.assert_allclose(template(112, -0.25), 2 * arcface - 56)
 
 
+def test_landmarks_of_another_crop():
+    points = [[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]
+    np.testing.assert_allclose(template(100, 0.0, points), 100 * np.array(points))
+    np.testing.assert_allclose(template(100, 0.5, points), 50 * np.array(points) + 25)
+
+
+@pytest.mark.parametrize(
+    "landmarks",
+    [[[0.5, 0.5]] * 5, [[0.1, 0.2]] * 4, [[38.3, 51.7], [73.5, 51.5]] + [[50, 80]] * 3, "eyes"],
+)
+def test_other_landmarks_are_refused(landmarks):
+    with pytest.raises(ValueError, match=r"landmarks=.*, expected \(x, y\) of left eye"):
+        template(112, 0.0, landmarks)
+
+
 def test_warp_by_the_identity_copies():
     np.testing.assert_array_equal(warp(astronaut(), similarity(1, 0, (0, 0)), 512), astronaut())
 

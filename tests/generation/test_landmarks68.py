@@ -14,6 +14,7 @@ from sklearn_diffake.generation import (
     mean_shape,
 )
 from sklearn_diffake.generation import _dlib as dlib_module
+from sklearn_diffake.utils import _dlib_files
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra 'generation'")
 
@@ -99,8 +100,8 @@ def test_dlib_missing_is_named(monkeypatch):
 def test_dlib_model_missing_is_named(monkeypatch):
     pytest.importorskip("dlib", reason="needs the extra 'dlib'")
     dlib_module._predictor.cache_clear()
-    monkeypatch.setattr(dlib_module, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"face_recognition_models.*sklearn-diffake\[dlib\]"):
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\): pip"):
         dlib_landmarks(CROP)
 
 

@@ -21,6 +21,7 @@ from sklearn_diffake.utils._atomic_files import (
     check_output,
     check_writable,
     errors_with_path,
+    line_file,
     private_folder,
 )
 
@@ -275,7 +276,9 @@ PACKAGE = Path(sklearn_diffake.__file__).parent
 OWN_WAY = {  # each with its reason
     ("utils/_atomic_files.py", "open"),  # it is the one place
     ("utils/_atomic_files.py", "mkdir"),
-    ("embedding/_onnx.py", "copyfile"),  # into the temporary folder of `persistence.save`
+    # into the temporary folder of `persistence.save`
+    ("embedding/backbones/_onnx_runtime.py", "copyfile"),
+    ("verdict/_sides.py", "open"),  # content of a clip, which FFmpeg takes as a file, for so long
     ("datasets/_frames.py", "mkdir"),  # with the mode 0700, in a folder that is private
 }
 
@@ -304,3 +307,29 @@ def test_every_file_of_the_package_is_written_in_one_place():
         for name in writes_of(path)
     }
     assert found == OWN_WAY
+
+
+def test_lines_stay_when_the_work_is_interrupted(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text("old")
+
+    def work():
+        with line_file(path) as write:
+            write("one")
+            assert path.read_text() == "one\n"
+            write("two")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_lines_replace_no_input(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="it is the input"), line_file(path, inputs=[path]):
+        pass
+    assert path.read_text() == "precious"
+    with line_file(os.devnull) as write:
+        write("nothing")

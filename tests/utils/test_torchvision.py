@@ -156,3 +156,37 @@ def test_other_failures_are_import_errors(tmp_path, content, message):
     code = f"{IMPORT}\ntry:\n    import_torchvision()\nexcept ImportError as e:\n    print(e)"
     done = run(code, stub(tmp_path, content))
     assert message in done.stdout, done.stderr
+
+
+DEFERRED = f"""
+import sys
+{IMPORT}
+torchvision = import_torchvision()
+import facenet_pytorch
+assert "torch._dynamo" not in sys.modules
+roi_align = sys.modules["torchvision.ops.roi_align"]
+assert roi_align.is_compile_supported("cpu") in (True, False)
+import torch._dynamo
+assert torch._dynamo.utils.is_compile_supported("cpu") == roi_align.is_compile_supported("cpu")
+"""
+
+MEANWHILE = """
+import sys
+from sklearn_diffake.utils import _torchvision
+with _torchvision._deferred_compiler():
+    import torch._dynamo.config
+    from torch._dynamo import disable
+    from torch._dynamo.utils import counters
+assert sys.modules["torch._dynamo"].disable is disable
+assert sys.modules["torch._dynamo.utils"].counters is counters
+assert not isinstance(sys.modules["torch._dynamo"], _torchvision._Deferred)
+assert not isinstance(sys.modules["torch._dynamo.utils"], _torchvision._Deferred)
+with _torchvision._deferred_compiler():
+    assert not isinstance(sys.modules["torch._dynamo"], _torchvision._Deferred)
+"""
+
+
+@pytest.mark.parametrize("code", [DEFERRED, MEANWHILE], ids=["deferred", "meanwhile"])
+def test_the_compiler_of_torch_is_imported_when_it_is_needed(code):
+    done = run(code)
+    assert done.returncode == 0, done.stderr

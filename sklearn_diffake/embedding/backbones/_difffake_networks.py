@@ -1,59 +1,28 @@
-"""Backbones that come with the package, trained by its own scripts. Loads torch."""
+"""The modules of the networks that come with the package. Loads torch."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import torch
 from torch import nn
 
-from ._backbones import SHA256, SHIPPED, SIZE, Backbone, shipped_file
-from ._torch import (
-    HEAD,
-    LITE0_NORMALISATION,
-    Weights,
-    lite0_module,
-    load_state,
-    read_weights,
-    torch_backbone,
-)
+from ._lite0 import lite0_module
+from ._torch_weights import HEAD
 
-_FORGERY_SIZE = 128
 _ARCFACE_SIDE, _IDENTITY_WIDTH = 112, 128
-_LICENCE = "BSD-3-Clause; trained on Labeled Faces in the Wild, whose own terms apply"
 
 
-def shipped_backbone(name: str, weights: Weights) -> Backbone:
-    """Build a backbone that comes with the package, with its own weights or with others."""
-    module: Any = lite0_module()
-    size = _FORGERY_SIZE
-    if name == "difffake-lite0-identity":
-        module, size = identity_module(_IDENTITY_WIDTH), SIZE
-    source = weights or _whole_file(name)
-    verdict = name == "difffake-lite0-verdict"
+def forgery_module(*, verdict: bool) -> Any:
+    """Make the forgery network, for its features or for the logit of its classifier."""
+    module = lite0_module()
     if verdict:
         module.add_module(HEAD.rstrip("."), nn.Linear(module.num_features, 1))
         module.register_forward_hook(_judge)
-    load_state(module, read_weights(source, head=verdict), name, source)
-    return torch_backbone(
-        name, module, input_size=(size, size), licence=_LICENCE, **LITE0_NORMALISATION
-    )
+    return module
 
 
-def _whole_file(name: str) -> str:
-    """Return the path of the weights of a backbone of the package, if they are as they came."""
-    path = shipped_file(name)
-    with open(path, "rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[SHIPPED[name]]:
-            raise ValueError(
-                f"weights file {path!r} is damaged: its checksum is not that of the release. "
-                "Install sklearn-diffake again."
-            )
-    return path
-
-
-def identity_module(width: int) -> nn.Sequential:
+def identity_module(width: int = _IDENTITY_WIDTH) -> nn.Sequential:
     """Make the network of the identity backbone: lite0 on the ArcFace crop, and a linear layer.
 
     The last feature map is not averaged but laid flat: where something is in a face tells who it

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +16,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..utils._extras import missing_extra
+from ...utils._dlib_files import dlib_model_file
 from ._dlib_format import DlibLayer, read_dlib_layers
 from ._square_crop import SquareCrop
 
 #: Side of the square images that the network takes, in pixels.
 INPUT_SIZE = 150
-#: Normalization of RGB values in [0, 1].
-MEAN = (122.782 / 255, 117.001 / 255, 104.298 / 255)
-STD = (256 / 255,) * 3
 #: Center (x, y) and side of the network's square in a crop of ``FaceAligner(160, margin=0.2)``.
 CROP_CENTER, CROP_SIDE = (80.0, 95.0), 100.8
 #: Length of the embedding.
 WIDTH = 128
-LICENSE = "CC0-1.0 (dlib face recognition network)"
 
 _FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
@@ -121,34 +116,29 @@ def dlib_resnet_module() -> nn.Sequential:
     Raises
     ------
     ImportError
-        If ``face_recognition_models`` is not installed; the message names the extra.
+        If ``face_recognition_models`` is not installed.
     ValueError
         If its file is not that of the release.
     """
-    network = DlibResNet()
-    network.load_state_dict(read_dlib_resnet(dlib_resnet_file()))
-    return nn.Sequential(SquareCrop(CROP_CENTER, CROP_SIDE, INPUT_SIZE), network).eval()
+    module = crop_and_network()
+    module[1].load_state_dict(read_dlib_resnet(dlib_resnet_file()))
+    return module
+
+
+def crop_and_network() -> nn.Sequential:
+    """Make the same network with weights that are still random."""
+    return nn.Sequential(SquareCrop(CROP_CENTER, CROP_SIDE, INPUT_SIZE), DlibResNet()).eval()
 
 
 def dlib_resnet_file() -> Path:
-    """Return the path of the weights in the package that carries them.
-
-    The package is located, not imported: its import needs ``pkg_resources``, which setuptools no
-    longer has.
+    """Return the path of dlib's file of weights.
 
     Raises
     ------
     ImportError
-        If the package is not installed or lacks the file.
+        If the package that carries it is not installed or lacks it.
     """
-    package, what = "face_recognition_models", "The weights of 'dlib-resnet'"
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise missing_extra(package, "dlib", what)
-    path = Path(spec.origin).parent / "models" / _FILE
-    if not path.is_file():
-        raise missing_extra(package, "dlib", what, f"{str(path)!r} does not exist")
-    return path
+    return dlib_model_file(_FILE, "The weights of 'dlib-resnet'")
 
 
 def read_dlib_resnet(path: Path) -> dict[str, torch.Tensor]:

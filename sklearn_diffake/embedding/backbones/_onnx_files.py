@@ -1,7 +1,8 @@
-"""The files beside an ONNX graph in which it keeps weights.
+"""What is read from an ONNX graph itself: the files beside it that hold weights, and names.
 
-They are found before onnxruntime opens the graph, so that it opens no other. The graph is read as
-the protocol buffers that it is: a name may have any length, and stand before or after its key.
+The files are found before onnxruntime opens the graph, so that it opens no other. The graph is
+read as the protocol buffers that it is: a name may have any length, and stand before or after its
+key.
 """
 
 import re
@@ -27,6 +28,7 @@ _FIELDS: dict[str, dict[int, str]] = {
     "TensorProto": {13: "StringStringEntryProto"},
 }
 _ENTRY = "StringStringEntryProto"
+_NODE_INPUT = 1  # field of NodeProto
 _VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
 # Device names of Windows, with or without a suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com.|lpt.)\s*(\..*)?", re.IGNORECASE)
@@ -102,17 +104,43 @@ def _inside(name: str, folder: Path | None, source: str) -> Path:
     return file
 
 
+def consumed_names(content: bytes) -> set[str]:
+    """Return the names that the nodes of a graph take as inputs, subgraphs included.
+
+    Parameters
+    ----------
+    content : bytes
+        The graph: a serialized ``ModelProto`` that `external_files` has read.
+
+    Returns
+    -------
+    set of str
+    """
+    return {
+        bytes(value).decode()
+        for kind, message in _messages(content)
+        if kind == "NodeProto"
+        for number, value in _fields(message)
+        if number == _NODE_INPUT
+    }
+
+
 def _locations(content: bytes) -> Iterator[str]:
     """Yield the value of every entry ``location`` of external data."""
-    pending = [("ModelProto", memoryview(content))]
-    while pending:
-        kind, message = pending.pop()
+    for kind, message in _messages(content):
         if kind == _ENTRY:
             fields = {number: bytes(value) for number, value in _fields(message)}
             if fields.get(1) == b"location" and 2 in fields:
                 yield fields[2].decode()
-            continue
-        inner = _FIELDS[kind]
+
+
+def _messages(content: bytes) -> Iterator[tuple[str, memoryview]]:
+    """Yield the kind and the content of every message that can be reached."""
+    pending = [("ModelProto", memoryview(content))]
+    while pending:
+        kind, message = pending.pop()
+        yield kind, message
+        inner = _FIELDS.get(kind, {})
         pending += [(inner[n], value) for n, value in _fields(message) if n in inner]
 
 

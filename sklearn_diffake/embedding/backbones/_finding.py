@@ -1,0 +1,273 @@
+"""Find the network that turns a face crop into a vector, and load its weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...images.read import file_key
+from ._backbone import Backbone, Forward, check_normalization
+from ._functions import build_of_function, checked_crop, refuse_module, square
+from ._mirror import mirrored
+from ._registry import Crop, entry_of, unknown_name
+
+_LOCK = threading.RLock()
+
+#: A name, a path, or a function without arguments that returns a torch module.
+BackboneLike = str | os.PathLike[str] | Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What is asked for in place of a backbone's own declarations.
+
+    Attributes
+    ----------
+    mean, std : tuple of three floats, or None
+        Normalization.
+    input_size : tuple of int or None
+        Height and width.
+    crop : Crop or None
+        How `FaceAligner` should cut faces.
+    mirror : bool
+        Average embeddings over a crop and its mirror image.
+    """
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    input_size: tuple[int, int] | None = None
+    crop: Crop | None = None
+    mirror: bool = False
+
+    @classmethod
+    def checked(cls, *, mean: Any, std: Any, input_size: Any, crop: Any, mirror: bool) -> Overrides:
+        """Make them of what a user gave.
+
+        Raises
+        ------
+        ValueError
+            If one is out of its range; the message names it.
+        """
+        norm = check_normalization(0 if mean is None else mean, 1 if std is None else std, "caller")
+        size = None if input_size is None else square(input_size, "FaceEmbedder got")
+        return cls(
+            None if mean is None else norm[0],
+            None if std is None else norm[1],
+            size,
+            checked_crop(crop, "FaceEmbedder got"),
+            mirror,
+        )
+
+
+_AS_DECLARED = Overrides()
+
+
+def find_backbone(
+    backbone: BackboneLike, weights: Any = None, overrides: Overrides = _AS_DECLARED
+) -> Backbone:
+    """Look a backbone up and load its weights; the last few are kept in memory.
+
+    Parameters
+    ----------
+    backbone : str, Path or callable
+        A name of the registry, a path to an ``.onnx`` file, ``"module:function"`` naming a function
+        without arguments that returns a torch module, or that function itself.
+    weights : str or Path, optional
+        A ``.safetensors`` file with the weights of a torch backbone.
+    overrides : Overrides, optional
+        In place of what the backbone declares.
+
+    Returns
+    -------
+    Backbone
+        Ready to be built on a device.
+
+    Raises
+    ------
+    ValueError
+        If the backbone is unknown or the weights are not its own.
+    TypeError
+        If it is a torch module.
+    FileNotFoundError
+        If a file is missing that cannot be downloaded.
+    ImportError
+        If an optional dependency is missing; the message names the extra to install.
+    """
+    refuse_module(backbone)
+    file = None if weights is None else _absolute(weights)
+    with _LOCK:  # the seed under which a factory is called belongs to the whole process
+        if callable(backbone):
+            return _overridden(_of_function(backbone, file), overrides)
+        name = os.fspath(backbone)
+        if is_onnx(name):
+            if file is not None:
+                raise ValueError("an .onnx backbone holds its own weights: leave weights=None")
+            name = _absolute(name)
+            return _of_onnx(name, _stamp(name), overrides)
+        return _overridden(_find(name, file, _stamp(file) if file else None), overrides)
+
+
+def is_onnx(name: str) -> bool:
+    """Return whether a backbone is an ONNX file."""
+    return name.lower().endswith(".onnx")
+
+
+@dataclass(frozen=True)
+class TrainedWeights:
+    """Weights that an estimator learned and keeps: what its backbone is built from.
+
+    Attributes
+    ----------
+    name : str
+        Of the backbone, as `find_backbone` takes it.
+    input_size : int
+        Height and width of the images that it was trained on.
+    fingerprint : str
+        As `Backbone.fingerprint`; empty if it is not known yet.
+    arrays : dict of str to ndarray
+        The weights.
+    """
+
+    name: str
+    input_size: int
+    fingerprint: str
+    arrays: dict[str, np.ndarray] = field(repr=False, compare=False)
+
+
+def fingerprint_of(
+    name: str, content: bytes, suffix: str, overrides: Overrides = _AS_DECLARED
+) -> str:
+    """Return the fingerprint of a backbone with weights that are in memory.
+
+    Parameters
+    ----------
+    name : str
+        The backbone, as `find_backbone` takes it.
+    content : bytes
+        Its weights.
+    suffix : {".onnx", ".safetensors"}
+        What kind of file they are the content of.
+    overrides : Overrides, optional
+        In place of what the backbone declares.
+
+    Returns
+    -------
+    str
+        As `Backbone.fingerprint`.
+
+    Raises
+    ------
+    ValueError
+        If these are no weights of such a backbone.
+    """
+    if suffix == ".onnx":
+        return _describe_onnx(name, content, overrides).fingerprint
+    from ._torch_weights import parse_safetensors
+
+    with _LOCK:
+        found = _build_named(name, parse_safetensors(content))
+        return _overridden.__wrapped__(found, overrides).fingerprint
+
+
+def trained_backbone(weights: TrainedWeights) -> Backbone:
+    """Build a torch backbone from weights in memory; the last few are kept by fingerprint."""
+    with _LOCK:
+        return _trained(weights) if weights.fingerprint else _trained.__wrapped__(weights)
+
+
+def build_forward(backbone: Backbone, device: str, dtype: str) -> Forward:
+    """Put a backbone on a device; the last few are kept there."""
+    with _LOCK:
+        return _build(backbone.fingerprint, device, dtype, backbone)
+
+
+def _absolute(path: Any) -> str:
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+
+def _stamp(path: str) -> Any:
+    """Return what tells that a file is unchanged; if it was changed just now, nothing can."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"weights file {path!r}: no such file")
+    return file_key(path) or time.time_ns()
+
+
+def _of_function(function: Callable[[], Any], weights: str | None) -> Backbone:
+    stamp = _stamp(weights) if weights else None
+    try:
+        return _find(function, weights, stamp)
+    except TypeError:  # an object that cannot be hashed is called each time
+        if getattr(function, "__hash__", None) is not None:
+            raise
+        return _find.__wrapped__(function, weights, stamp)
+
+
+@functools.lru_cache(maxsize=4)
+def _find(backbone: str | Callable[[], Any], weights: str | None, stamp: Any) -> Backbone:
+    if callable(backbone):
+        return build_of_function(backbone, weights)
+    return _build_named(backbone, weights)
+
+
+def _build_named(name: str, weights: str | dict[str, Any] | None) -> Backbone:
+    entry = entry_of(name)
+    if entry is None:
+        raise unknown_name(name)
+    return entry.build(name, weights)
+
+
+@functools.lru_cache(maxsize=4)
+def _of_onnx(path: str, stamp: Any, overrides: Overrides) -> Backbone:
+    return _describe_onnx(path, None, overrides)
+
+
+def _describe_onnx(path: str, content: bytes | None, overrides: Overrides) -> Backbone:
+    from ._onnx_runtime import onnx_backbone
+
+    found = onnx_backbone(
+        path,
+        content,
+        input_size=overrides.input_size,
+        mean=overrides.mean,
+        std=overrides.std,
+    )
+    return _finished(found, overrides)
+
+
+@functools.lru_cache(maxsize=4)
+def _overridden(backbone: Backbone, overrides: Overrides) -> Backbone:
+    from ._torch import redeclared
+
+    changes = {name: getattr(overrides, name) for name in ("input_size", "mean", "std")}
+    return _finished(redeclared(backbone, **changes), overrides)
+
+
+def _finished(backbone: Backbone, overrides: Overrides) -> Backbone:
+    """Apply what does not concern the network itself."""
+    if overrides.crop is not None:
+        backbone = dataclasses.replace(backbone, crop=overrides.crop)
+    return mirrored(backbone) if overrides.mirror else backbone
+
+
+@functools.lru_cache(maxsize=4)
+def _trained(weights: TrainedWeights) -> Backbone:
+    import torch
+
+    from ._torch import redeclared
+
+    tensors = {key: torch.from_numpy(np.array(array)) for key, array in weights.arrays.items()}
+    size = (weights.input_size,) * 2
+    return redeclared(_build_named(weights.name, tensors), input_size=size)
+
+
+@functools.lru_cache(maxsize=4)
+def _build(fingerprint: str, device: str, dtype: str, backbone: Backbone) -> Forward:
+    return backbone.build(device, dtype)

@@ -1,0 +1,225 @@
+"""Networks in .onnx files, run by onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...utils._extras import import_extra
+from ._backbone import Backbone, Forward, check_normalization
+from ._functions import checked_crop
+from ._onnx_files import consumed_names, external_files
+from ._registry import IMAGENET_MEAN, IMAGENET_STD
+
+_DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
+_LARGEST_SIZE = 4096  # what is larger is a mistake, or meant to exhaust the memory
+_IMAGE_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_NUMPY_TYPES = {
+    **_IMAGE_TYPES,
+    "tensor(double)": np.float64,
+    "tensor(int8)": np.int8,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
+
+
+def onnx_backbone(
+    path: str,
+    content: bytes | None = None,
+    *,
+    input_size: tuple[int, int] | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> Backbone:
+    """Describe the network in an .onnx file.
+
+    Height and width are read from the graph; a batch size that is fixed in it is honored.
+    The normalization is read from the metadata entries ``mean`` and ``std`` of the file (three
+    numbers each as JSON, for RGB values in [0, 1]); without them it is that of ImageNet. The entry
+    ``crop`` may hold size and margin of `FaceAligner` as JSON.
+
+    Parameters
+    ----------
+    path : str
+        The file. Its first input must be (batch, 3, H, W) or (batch, H, W, 3), its first output
+        one vector per image.
+    content : bytes, optional
+        The graph itself, to describe it before it is written to `path`; it must hold all its
+        weights then.
+    input_size, mean, std : tuple, optional
+        In place of what the file declares.
+
+    Returns
+    -------
+    Backbone
+        Not yet on a device.
+    """
+    folder = Path(path).parent if content is None else None
+    graph = Path(path).read_bytes() if content is None else content
+    parts = external_files(graph, folder, path)
+    consumed = consumed_names(graph)
+    session = _session(path, "cpu", content)
+    try:
+        network = _Network.of(session, consumed, path)
+        height, width = _input_size(network.images, path, input_size)
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path!r} holds names that are not in UTF-8: {error}") from error
+    declared = {key: _from_json(metadata, key) for key in ("mean", "std", "crop")}
+    norm = {"mean": mean or declared["mean"], "std": std or declared["std"]}
+    undeclared = tuple(key for key, value in norm.items() if value is None)
+    mean, std = check_normalization(
+        norm["mean"] or IMAGENET_MEAN, norm["std"] or IMAGENET_STD, repr(path)
+    )
+    digest = hashlib.blake2b(graph, digest_size=16)
+    for part in parts:
+        digest.update(part.read_bytes())
+    digest.update(repr((height, width, mean, std)).encode())
+
+    def build(device: str, dtype: str) -> Forward:
+        if dtype != "float32":
+            raise ValueError(
+                f"dtype={dtype!r} does not fit: an .onnx file has its own, use float32"
+            )
+        on_device = _Network.of(_session(path, device, content), consumed, path)
+        return lambda crops: on_device.run(crops, mean, std)
+
+    def export(target: str) -> None:
+        if parts:
+            raise ValueError(
+                f"{path!r} keeps its weights in {[part.name for part in parts]}: write one file "
+                "with onnx.save(onnx.load(path), other_path), and use that"
+            )
+        shutil.copyfile(path, target)
+
+    try:
+        probe = network.run(np.zeros((1, height, width, 3), np.uint8), mean, std)
+    except Exception as error:  # onnxruntime's errors share no public base class
+        raise ValueError(f"{path!r} cannot embed a {height} x {width} image: {error}") from error
+    return Backbone(
+        "onnx",
+        (height, width),
+        mean,
+        std,
+        probe.shape[1],
+        metadata.get("license") or metadata.get("licence") or "not declared in the file",
+        digest.hexdigest(),
+        build,
+        export,
+        ".onnx",
+        crop=checked_crop(declared["crop"], f"{path!r} declares"),
+        undeclared=undeclared,
+    )
+
+
+def _input_size(images: Any, path: str, asked: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the height and width that the graph asks for, or else those that are asked for."""
+    shape = images.shape
+    size = shape[2:] if shape[1] == 3 else shape[1:3]
+    fixed = [n if isinstance(n, int) and n > 0 else None for n in size]
+    height, width = (
+        n or extent for n, extent in zip(fixed, asked or (_DEFAULT_SIZE,) * 2, strict=True)
+    )
+    if asked is not None and asked != (height, width):
+        raise ValueError(
+            f"{path!r} takes images of {height} x {width} pixels, but input_size={asked} was given"
+        )
+    if max(height, width) > _LARGEST_SIZE:
+        raise ValueError(
+            f"{path!r} takes images of {height} x {width} pixels, expected at most "
+            f"{_LARGEST_SIZE} x {_LARGEST_SIZE}"
+        )
+    return height, width
+
+
+def _from_json(metadata: dict[str, str], key: str) -> Any:
+    """Return what an entry holds; as it is written, to be refused by name, if it is no JSON."""
+    try:
+        return json.loads(metadata.get(key) or "null")
+    except ValueError:
+        return metadata[key]
+
+
+def _session(path: str, device: str, content: bytes | None = None) -> Any:
+    onnxruntime = import_extra("onnxruntime", "onnx", "Backbones in .onnx files")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    kind, _, index = device.partition(":")
+    if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(index or 0)}))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content or path, options, providers=providers)
+    except Exception as error:  # onnxruntime's errors share no public base class
+        raise ValueError(f"{path!r} is not a readable .onnx model: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A session, and what it is fed.
+
+    Attributes
+    ----------
+    session : InferenceSession
+    images : NodeArg
+        The input that takes images.
+    unused : dict of str to ndarray
+        Inputs that no node takes: weights of which a quantized copy is used. onnxruntime asks for
+        them nevertheless.
+    """
+
+    session: Any
+    images: Any
+    unused: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, session: Any, consumed: set[str], path: str) -> _Network:
+        """See that a graph takes images and nothing else."""
+        inputs = session.get_inputs()
+        unused = [i for i in inputs if i.name not in consumed and i.type in _NUMPY_TYPES]
+        data, *others = [item for item in inputs if item not in unused] or inputs
+        shape = data.shape
+        is_image = len(shape) == 4 and 3 in (shape[1], shape[3]) and data.type in _IMAGE_TYPES
+        if others or not is_image:
+            taken = ", ".join(f"{item.type} of shape {item.shape}" for item in (data, *others))
+            raise ValueError(
+                f"{path!r} takes {taken}; expected one input, float images of shape "
+                "(batch, 3, H, W) or (batch, H, W, 3)"
+            )
+        return cls(session, data, {item.name: _zeros(item) for item in unused})
+
+    def run(self, crops: np.ndarray, mean: Any, std: Any) -> np.ndarray:
+        """Embed crops, in as many portions as the batch size of the graph asks for."""
+        shape, kind = self.images.shape, _NUMPY_TYPES[self.images.type]
+        scale = np.asarray(std, np.float32) * 255
+        x = (crops - np.asarray(mean, np.float32) * 255) / scale
+        if shape[1] == 3:
+            x = x.transpose(0, 3, 1, 2)
+        x = np.ascontiguousarray(x, dtype=kind)
+        fixed = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else len(x)
+        parts = [self._run_part(x[i : i + fixed], fixed) for i in range(0, len(x), fixed)]
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def _run_part(self, part: np.ndarray, size: int) -> np.ndarray:
+        """Embed at most `size` images; the graph gets so many."""
+        missing = size - len(part)
+        if missing:
+            part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+        out = self.session.run(None, {self.images.name: part, **self.unused})[0]
+        if out.ndim < 2 or len(out) != size:
+            raise ValueError(
+                f"the network returned shape {out.shape}, expected one vector per image"
+            )
+        return out.reshape(size, -1)[: size - missing]
+
+
+def _zeros(item: Any) -> np.ndarray:
+    shape = [n if isinstance(n, int) else 1 for n in item.shape]
+    return np.zeros(shape, _NUMPY_TYPES[item.type])

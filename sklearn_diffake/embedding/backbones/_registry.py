@@ -1,0 +1,161 @@
+"""The networks that can be named, and what is known of each before it is loaded.
+
+Nothing but the standard library is imported here, so that a help text costs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ._backbone import Backbone
+
+#: Means and standard deviations of RGB values in [0, 1], as they are usually taken from ImageNet.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Crop(NamedTuple):
+    """How `FaceAligner` cuts the faces that a network was trained on.
+
+    Attributes
+    ----------
+    size : int
+        Side in pixels.
+    margin : float
+        Room around the ArcFace crop on each side, as a fraction of its side.
+    landmarks : tuple of five (x, y), or None
+        Where the five landmarks lie in the crop without margin, as fractions of its side; None is
+        the ArcFace crop.
+    """
+
+    size: int
+    margin: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True)
+class BackboneEntry:
+    """What is known of a network, or of a family of networks, before it is loaded.
+
+    Attributes
+    ----------
+    name : str
+        As `FaceEmbedder` takes it; of a family, a pattern such as ``"timm:<model>"``.
+    purpose : {"identity", "forgery", "objects", "any"}
+        What it was trained to tell.
+    license : str
+        Terms of the weights.
+    weights : str
+        Where the weights come from.
+    offline : bool
+        Whether it works without any download after the installation.
+    build : callable
+        Maps name and weights (a ``.safetensors`` file, tensors, or None) to a `Backbone`.
+    requires : tuple of str
+        Optional dependencies: extras of this package.
+    width : int or None
+        Length of the embedding; None if the family differs in it, as in what follows.
+    input_size : tuple of int or None
+        Height and width of the input in pixels.
+    mean, std : tuple of float or None
+        Normalization of each RGB channel, for values in [0, 1].
+    crop : Crop or None
+        How faces are cut for it; None is `FaceAligner` as it is.
+    n_parameters : int or None
+        Number of its weights.
+    eer : mapping of int to float
+        Equal error rate on face swaps of people that it has not seen, by the number of references;
+        empty where it was not measured. From ``benchmarks/results/identity_networks.json``.
+    matches : callable or None
+        Of a family: whether a name belongs to it.
+    """
+
+    name: str
+    purpose: str
+    license: str
+    weights: str
+    offline: bool
+    build: Callable[[Any, Any], Backbone] = field(repr=False, compare=False)
+    requires: tuple[str, ...] = ()
+    width: int | None = None
+    input_size: tuple[int, int] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    crop: Crop | None = None
+    n_parameters: int | None = None
+    eer: Mapping[int, float] = field(default_factory=dict)
+    matches: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def declarations(self) -> dict[str, Any]:
+        """What a torch backbone is made with beside its module."""
+        return {
+            "input_size": self.input_size,
+            "mean": self.mean,
+            "std": self.std,
+            "license": self.license,
+            "crop": self.crop,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Return the entry as plain values."""
+        return {
+            "name": self.name,
+            "purpose": self.purpose,
+            "width": self.width,
+            "input_size": None if self.input_size is None else list(self.input_size),
+            "mean": None if self.mean is None else list(self.mean),
+            "std": None if self.std is None else list(self.std),
+            "crop": None if self.crop is None else self.crop._asdict(),
+            "parameters": self.n_parameters,
+            "eer": {str(references): rate for references, rate in self.eer.items()},
+            "offline": self.offline,
+            "requires": list(self.requires),
+            "license": self.license,
+            "weights": self.weights,
+        }
+
+
+_ENTRIES: dict[str, BackboneEntry] = {}
+
+
+def register(entry: BackboneEntry) -> BackboneEntry:
+    """Add an entry to the registry, and return it."""
+    _ENTRIES[entry.name] = entry
+    return entry
+
+
+def entries() -> list[BackboneEntry]:
+    """Return all entries: identity networks first, the best first, families last."""
+    purposes = ("identity", "forgery", "objects", "any")
+    return sorted(
+        _ENTRIES.values(),
+        key=lambda e: (e.matches is not None, purposes.index(e.purpose), e.eer.get(1, 1.0)),
+    )
+
+
+def names() -> list[str]:
+    """Return the names of all entries, in the order of `entries`."""
+    return [entry.name for entry in entries()]
+
+
+def entry_of(name: str) -> BackboneEntry | None:
+    """Return the entry to which a name belongs, None for an unknown name."""
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    families = (e for e in _ENTRIES.values() if e.matches is not None and e.matches(name))
+    return next(families, None)
+
+
+def unknown_name(name: str) -> ValueError:
+    """Make the error for a name without an entry."""
+    near = difflib.get_close_matches(name, _ENTRIES, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    *others, last = map(repr, names())
+    return ValueError(
+        f"backbone={name!r} is unknown: expected {', '.join(others)} or {last}.{hint}"
+    )

@@ -1,0 +1,66 @@
+"""Any image model of timm, without its classifier."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from ._registry import BackboneEntry, register
+
+_PREFIX = "timm:"
+
+
+def _build(name: str, weights: Any) -> Any:
+    from ._torch import torch_backbone
+    from ._torch_weights import load_state, read_weights
+
+    timm = import_timm()
+    model = name.removeprefix(_PREFIX)
+    if not timm.is_model(model):
+        near = difflib.get_close_matches(model, timm.list_models(), n=5, cutoff=0.4)
+        raise ValueError(f"timm has no model {model!r}; the nearest are {near}")
+    try:
+        module = timm.create_model(model, pretrained=weights is None, num_classes=0)
+    except Exception as error:  # the hub's errors are many
+        raise FileNotFoundError(
+            f"the weights of {name!r} are not here and could not be downloaded ({error}). "
+            "Give weights=<a .safetensors file>, or use 'efficientnet-lite0'."
+        ) from error
+    if weights:
+        head = module.pretrained_cfg.get("classifier") or ()
+        heads = tuple(f"{h}." for h in ((head,) if isinstance(head, str) else head))
+        state = read_weights(weights)
+        state = {key: t for key, t in state.items() if not key.startswith(heads)}
+        load_state(module, state, name, weights)
+    config = timm.data.resolve_model_data_config(module)
+    return torch_backbone(
+        name,
+        module,
+        input_size=tuple(config["input_size"][1:]),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        license=module.pretrained_cfg.get("license") or "see the model's card",
+    )
+
+
+def import_timm() -> Any:
+    """Import timm, with an error that names the extra if it is missing."""
+    from ...utils._extras import import_extra
+    from ...utils._torchvision import import_torchvision
+
+    import_torchvision()
+    return import_extra("timm", "timm", "The networks of timm")
+
+
+register(
+    BackboneEntry(
+        f"{_PREFIX}<model>",
+        purpose="any",
+        license="as the model's card says",
+        weights="downloaded by timm, or weights=",
+        offline=False,
+        build=_build,
+        requires=("timm",),
+        matches=lambda name: name.startswith(_PREFIX),
+    )
+)

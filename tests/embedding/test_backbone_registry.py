@@ -1,0 +1,108 @@
+"""The registry of backbones: what it says is what is loaded."""
+
+import json
+from importlib.util import find_spec
+
+import pytest
+
+from sklearn_diffake import make_difffake_pipeline
+from sklearn_diffake.embedding import RECIPES, FaceEmbedder
+from sklearn_diffake.embedding.backbones import Crop, entries, entry_of, names
+from sklearn_diffake.embedding.backbones._finding import find_backbone
+
+PACKAGES = {"timm": "timm", "onnx": "onnxruntime"}
+OFFLINE = [entry.name for entry in entries() if entry.offline and entry.matches is None]
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_what_is_listed_is_what_is_loaded(name):
+    entry = entry_of(name)
+    for extra in entry.requires:
+        if find_spec(PACKAGES[extra]) is None:
+            pytest.skip(f"needs the extra {extra}")
+    found = find_backbone(name)
+    for fact in ("width", "input_size", "mean", "std", "license", "crop"):
+        assert getattr(found, fact) == getattr(entry, fact), fact
+    parameters = sum(parameter.numel() for parameter in found.module.parameters())
+    assert parameters == entry.n_parameters
+
+
+def test_the_best_identity_network_is_listed_first():
+    rates = [entry.eer[1] for entry in entries() if 1 in entry.eer]
+    assert rates == sorted(rates)
+    assert entries()[0].purpose == "identity"
+    assert all(entry.matches is not None for entry in entries()[-3:])
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("dlib-resnet", "dlib-resnet"),
+        ("timm:resnet18", "timm:<model>"),
+        ("Model.ONNX", "<file>.onnx"),
+        ("c:/models/face.onnx", "<file>.onnx"),
+        ("mine.networks:small", "<module>:<function>"),
+        ("dlib", None),
+        ("<module>:<function>", "<module>:<function>"),
+    ],
+)
+def test_every_name_has_one_entry(name, entry):
+    found = entry_of(name)
+    assert (found and found.name) == entry
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("dlib_resnet", " Did you mean 'dlib-resnet'?"), ("??", "'timm:<model>'.")],
+)
+def test_unknown_names_get_a_hint(name, hint):
+    with pytest.raises(ValueError, match="is unknown: expected") as caught:
+        find_backbone(name)
+    assert str(caught.value).endswith(hint)
+    for listed in names():
+        assert repr(listed) in str(caught.value)
+
+
+def test_entries_are_plain_values():
+    for entry in entries():
+        assert json.loads(json.dumps(entry.describe())) == entry.describe()
+
+
+@pytest.mark.parametrize(
+    ("embedder", "size", "margin"),
+    [
+        ("dlib-resnet", 160, 0.2),
+        (FaceEmbedder("dlib-resnet", mirror=True), 160, 0.2),
+        ("difffake-lite0-identity", 160, 0.2),
+        ("facenet-vggface2", 160, 0.0),
+        ("efficientnet-lite0", 224, 0.0),
+        ("mine:network", 224, 0.0),
+        (FaceEmbedder("face.onnx", **RECIPES["arcface"]), 112, 0.0),
+        (FaceEmbedder("dlib-resnet", crop=(200, 0.5)), 200, 0.5),
+        (["dlib-resnet", "difffake-lite0"], 160, 0.2),
+        (["efficientnet-lite0", "difffake-lite0"], 160, 0.2),
+    ],
+)
+def test_the_pipeline_cuts_the_crop_of_its_backbone(embedder, size, margin):
+    aligner = make_difffake_pipeline(embedder)["align"]
+    assert (aligner.size, aligner.margin) == (size, margin)
+
+
+def test_landmarks_of_a_crop_reach_the_aligner():
+    points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+    pipe = make_difffake_pipeline(FaceEmbedder("face.onnx", crop=(112, 0.0, points)))
+    assert pipe["align"].landmarks == points
+
+
+def test_embedders_that_want_different_crops_warn():
+    with pytest.warns(UserWarning, match=r"different crops \(facenet-vggface2 margin=0, dlib"):
+        pipe = make_difffake_pipeline(["facenet-vggface2", "dlib-resnet"])
+    assert pipe["align"].margin == 0.2
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_recipes_are_accepted(recipe):
+    overrides = FaceEmbedder("face.onnx", **recipe).overrides()
+    assert overrides.crop == Crop(*recipe["crop"])
+    assert overrides.input_size == (recipe["input_size"],) * 2
+    assert len(overrides.mean) == len(overrides.std) == 3
