@@ -169,6 +169,30 @@ def describe_clip(
     )
 
 
+def longest_run(plan: ClipPlan, values: dict[int, float], line: float) -> int:
+    """Count the frames of the longest run of consecutive ones that are below a line.
+
+    Parameters
+    ----------
+    plan : ClipPlan
+    values : dict of int to float
+        P-value or score of each frame, by its position.
+    line : float
+        Frames with at most this value are below.
+
+    Returns
+    -------
+    int
+    """
+    longest = 0
+    for clip in plan.clips:
+        run = 0
+        for position in clip.tolist():
+            run = run + 1 if values[position] <= line else 0
+            longest = max(longest, run)
+    return longest
+
+
 def _times(probe: Template, positions: Positions) -> list[float]:
     return [probe.images[i].time or 0.0 for i in positions.tolist()]
 

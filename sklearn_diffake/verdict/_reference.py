@@ -107,10 +107,12 @@ class Reference:
         Parameters
         ----------
         model : JudgingModel
+            Made ready by `verify`.
 
         Returns
         -------
         Template
+            Of all images.
 
         Raises
         ------
@@ -151,6 +153,7 @@ class Reference:
         Parameters
         ----------
         path : str or Path
+            The file.
         model : Pipeline, str or Path, default=None
             The one that it was enrolled with; None is the model that comes with the package.
 

@@ -20,12 +20,18 @@ SUSPICIOUS_MEANS = "not like genuine pairs of one person: altered, or somebody e
 class VerdictWarning:
     """One reason to be careful with a verdict.
 
-    Parameters
+    Attributes
     ----------
     code : str
         Such as ``"several_faces"``; stable, for programs.
     message : str
         For people.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import VerdictWarning
+    >>> VerdictWarning("few_images", "the reference is 1 image").code
+    'few_images'
     """
 
     code: str
@@ -36,7 +42,7 @@ class VerdictWarning:
 class ImageEvidence:
     """One picture, or one frame of a clip, that a verdict looked at.
 
-    Parameters
+    Attributes
     ----------
     side : {"reference", "probe"}
     path : str or None
@@ -63,6 +69,12 @@ class ImageEvidence:
         Of `score`.
     reason : str or None
         Why the image was not used; None if it was.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ImageEvidence
+    >>> ImageEvidence("probe", path="x.jpg", reason="no face was found").used
+    False
     """
 
     side: Side
@@ -91,7 +103,7 @@ class ImageEvidence:
 class ClipEvidence:
     """What the frames of a probe clip say, one by one and together.
 
-    Parameters
+    Attributes
     ----------
     n_frames : int
         Frames used.
@@ -108,6 +120,12 @@ class ClipEvidence:
     p_value_worst_window : float or None
         Of the worst window, multiplied by the number of windows (Bonferroni), at most 1; None if
         windows were not tested.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ClipEvidence
+    >>> ClipEvidence(24, 0.25, (3.0, 5.5), (3.0, 6.0), 5, 0.2, 0.03).fraction_below
+    0.25
     """
 
     n_frames: int
@@ -123,7 +141,7 @@ class ClipEvidence:
 class ErrorRate:
     """How often a model was wrong on test data.
 
-    Parameters
+    Attributes
     ----------
     data : str
         Name of the test data.
@@ -134,6 +152,12 @@ class ErrorRate:
         With its 95 % interval.
     n : int
         Pairs.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ErrorRate
+    >>> ErrorRate("test pairs", 1, 1, "apcer", 0.1, 0.08, 0.13, 500).metric
+    'apcer'
     """
 
     data: str
@@ -150,7 +174,7 @@ class ErrorRate:
 class ModelInfo:
     """Which model gave a verdict.
 
-    Parameters
+    Attributes
     ----------
     name : str
         ``"default"``, or the file.
@@ -164,6 +188,12 @@ class ModelInfo:
         Genuine people (or pairs) that the threshold rests on.
     error_rates : tuple of ErrorRate
         As measured; empty if they were not.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ModelInfo
+    >>> ModelInfo("model.diffake", "0" * 64).error_rates
+    ()
     """
 
     name: str
@@ -178,7 +208,7 @@ class ModelInfo:
 class Verdict:
     """An outcome, and what it rests on.
 
-    Parameters
+    Attributes
     ----------
     outcome : {"genuine", "suspicious", "inconclusive", "error"}
         "suspicious" means: not like genuine pairs of one person: altered, or somebody else.
@@ -202,10 +232,20 @@ class Verdict:
         If the probe holds a clip.
     model : ModelInfo or None
     mode : {"reference", "same-video"}
+        What the probe was compared with: there is no same-video mode yet.
+    _material : object or None
+        The pictures, for `report`; not compared, and not among the plain values.
 
     See Also
     --------
     sklearn_diffake.verify : Makes verdicts.
+
+    Examples
+    --------
+    >>> from sklearn_diffake import Verdict
+    >>> verdict = Verdict("error", "probe: no face was found")
+    >>> verdict.to_dict()["outcome"], verdict.score
+    ('error', None)
     """
 
     outcome: Outcome

@@ -41,6 +41,9 @@ CODES = {
     "most_frames_unusable": Code(
         "Of the frames of a clip too few have a usable face.", is_gate=True
     ),
+    "part_suspicious": Code(
+        "Several frames of a clip in a row are suspicious by themselves.", is_gate=True
+    ),
     "threshold_from_few_pairs": Code("The threshold rests on few genuine pairs or people."),
     "category_not_calibrated": Code(
         "The threshold is that of fewer images, as this number was not calibrated; it rejects "
