@@ -51,16 +51,13 @@ def test_every_name_has_one_entry(name, entry):
     assert (found and found.name) == entry
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [("dlib_resnet", " Did you mean 'dlib-resnet'?"), ("??", "'timm:<model>'.")],
-)
-def test_unknown_names_get_a_hint(name, hint):
-    with pytest.raises(ValueError, match="is unknown: expected") as caught:
-        find_backbone(name)
-    assert str(caught.value).endswith(hint)
+def test_unknown_names_get_a_hint():
+    with pytest.raises(ValueError, match="is unknown: did you mean 'dlib-resnet'"):
+        find_backbone("dlib_resnet")
+    with pytest.raises(ValueError, match="is unknown: expected one of") as caught:
+        find_backbone("??")
     for listed in names():
-        assert repr(listed) in str(caught.value)
+        assert listed in str(caught.value)
 
 
 def test_entries_are_plain_values():
