@@ -32,13 +32,20 @@ NOT_FOR_RECORDS = {"PR01": "users read their fields, which are Attributes, and s
 
 
 def public_names():
-    """Names below the package, as subpackages offer them in ``__all__``, and some of modules."""
-    names = {"base.BaseDetector", "persistence.load", "persistence.save"}
-    names |= set(sklearn_diffake.__all__) - {"__version__"}
+    """Names below the package, as subpackages offer them in ``__all__``, and some of modules.
+
+    What the package itself offers is not listed again with its subpackage.
+    """
+    top = set(sklearn_diffake.__all__) - {"__version__"}
+    names = top | {"base.BaseDetector", "persistence.load", "persistence.save"}
     for module in pkgutil.iter_modules(sklearn_diffake.__path__):
         if module.ispkg:
             offered = importlib.import_module(f"sklearn_diffake.{module.name}")
-            names |= {f"{module.name}.{name}" for name in getattr(offered, "__all__", ())}
+            names |= {
+                f"{module.name}.{name}"
+                for name in getattr(offered, "__all__", ())
+                if name not in top
+            }
     return sorted(names)
 
 

@@ -16,9 +16,9 @@ from ..novelty._clip_evidence import (
     most_windows,
     windows_of,
 )
+from ._evidence import ClipEvidence
 from ._model import JudgingModel
 from ._templates import Template
-from ._verdict import ClipEvidence
 
 Positions = NDArray[np.intp]
 
@@ -167,6 +167,30 @@ def describe_clip(
         p_value_whole=p_whole,
         p_value_worst_window=None if combined is None else combined.p_worst,
     )
+
+
+def longest_run(plan: ClipPlan, values: dict[int, float], line: float) -> int:
+    """Count the frames of the longest run of consecutive ones that are below a line.
+
+    Parameters
+    ----------
+    plan : ClipPlan
+    values : dict of int to float
+        P-value or score of each frame, by its position.
+    line : float
+        Frames with at most this value are below.
+
+    Returns
+    -------
+    int
+    """
+    longest = 0
+    for clip in plan.clips:
+        run = 0
+        for position in clip.tolist():
+            run = run + 1 if values[position] <= line else 0
+            longest = max(longest, run)
+    return longest
 
 
 def _times(probe: Template, positions: Positions) -> list[float]:

@@ -19,21 +19,26 @@ class Gates:
     A side fails a limit only if every image of it that is used fails it: one good photograph
     suffices.
 
-    Parameters
+    Attributes
     ----------
     min_face_size : float, default=40.0
         Side of the face in pixels (root of the area of its box). Below it a verdict is never
         "genuine".
     min_eye_distance : float, default=20.0
         Pixels between the eyes. Below it a verdict is never "genuine".
-    min_sharpness : float, default=0.02
+    min_sharpness : float, default=0.01
         Variance of the Laplacian over that of the gray levels; see `ImageEvidence`.
-    min_brightness : float in [0, 1], default=0.15
+    min_brightness : float in [0, 1], default=0.05
         Mean gray level of the face.
     max_yaw : float, default=45.0
         Degrees by which the head is turned to a side.
     min_usable_fraction : float in [0, 1], default=0.5
         Fraction of the frames of a clip with a usable face. Below it a verdict is never "genuine".
+    max_suspicious_frames : int, default=2
+        Frames of a clip in a row that may be suspicious by themselves. With more of them a verdict
+        is never "genuine": where the calibration is too small to test short windows, nothing else
+        would show that a clip is altered for a few seconds. This only holds verdicts back, so it
+        breaks no promise on genuine clips.
     min_references : int, default=2
         Reference images; fewer give a warning.
 
@@ -51,10 +56,11 @@ class Gates:
 
     min_face_size: float = 40.0
     min_eye_distance: float = 20.0
-    min_sharpness: float = 0.02
-    min_brightness: float = 0.15
+    min_sharpness: float = 0.01
+    min_brightness: float = 0.05
     max_yaw: float = 45.0
     min_usable_fraction: float = 0.5
+    max_suspicious_frames: int = 2
     min_references: int = 2
 
     def __post_init__(self) -> None:

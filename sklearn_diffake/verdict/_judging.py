@@ -15,18 +15,12 @@ from ..inspection._parts import threshold_of
 from ..novelty import ConformalDetector
 from ..utils._numbers import significant
 from ._checks import warnings_of
-from ._clips import ClipPlan, combine_clip, describe_clip, plan_clips
+from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
+from ._evidence import SUSPICIOUS_MEANS, ClipEvidence, ImageEvidence, Outcome, VerdictWarning
 from ._gates import Gates
 from ._model import JudgingModel
 from ._templates import Template
-from ._verdict import (
-    SUSPICIOUS_MEANS,
-    ClipEvidence,
-    ImageEvidence,
-    Outcome,
-    Verdict,
-    VerdictWarning,
-)
+from ._verdict import Verdict
 from ._warnings import CODES, make_warning
 
 Floats = NDArray[Any]
@@ -52,6 +46,8 @@ class Scored:
         Whether the p-value is that of the worst window of a clip.
     windows_untested : bool
         Whether a clip has windows that the calibration does not suffice for.
+    n_run : int
+        Consecutive frames of a clip that are suspicious by themselves, in the longest run.
     """
 
     score: float
@@ -64,6 +60,7 @@ class Scored:
     clip: ClipEvidence | None = None
     decided_by_window: bool = False
     windows_untested: bool = False
+    n_run: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,12 +175,14 @@ def _of_windows(block: _Block, values: Floats) -> list[float]:
 
 def _by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
     """Collect the numbers of a model without p-values."""
-    of_images, clip = _of_images(block, scores), None
+    of_images, clip, n_run = _of_images(block, scores), None, 0
     if block.plan is not None:
         below = float(np.nextafter(threshold, -np.inf))
         windows = _of_windows(block, scores)
         clip = describe_clip(block.probe, block.plan, of_images, below, windows, None, None)
-    return Scored(float(scores[0]), threshold, None, None, None, of_images, {}, clip)
+        n_run = longest_run(block.plan, of_images, below)
+    whole = float(scores[0])
+    return Scored(whole, threshold, None, None, None, of_images, {}, clip, n_run=n_run)
 
 
 def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
@@ -207,13 +206,13 @@ def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) 
     line = detector.level_of(k, 1)
     whole = float(p[0])
     clip = describe_clip(block.probe, block.plan, of_images, line, windows, combined, whole)
+    scored = dataclasses.replace(scored, clip=clip, n_run=longest_run(block.plan, of_images, line))
     if not combined.windows_tested:
-        return dataclasses.replace(scored, clip=clip, windows_untested=bool(windows))
+        return dataclasses.replace(scored, windows_untested=bool(windows))
     return dataclasses.replace(
         scored,
         threshold=detector.threshold_of(k, m, level=combined.level_whole),
         p_value=combined.p_value,
-        clip=clip,
         decided_by_window=combined.decided_by == "window",
     )
 
@@ -246,6 +245,7 @@ def decide(
         )
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
+    warnings += _part_warnings(scored, rules.gates)
     outcome, reason = _outcome(model, scored, rules.abstain)
     gating = [warning for warning in warnings if CODES[warning.code].is_gate]
     if outcome == "genuine" and gating:
@@ -347,6 +347,20 @@ def _calibration_warnings(
             )
         )
     return warnings
+
+
+def _part_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
+    """Warn of a part of a clip that is suspicious by itself, though the clip may not be."""
+    if scored.clip is None or scored.clip.longest_interval is None:
+        return []
+    if scored.n_run <= gates.max_suspicious_frames:
+        return []
+    first, last = scored.clip.longest_interval
+    message = (
+        f"probe: from {first:.1f} to {last:.1f} s {scored.n_run} frames in a row are suspicious by "
+        "themselves"
+    )
+    return [make_warning("part_suspicious", message)]
 
 
 def _counts(k: int, m: int) -> str:

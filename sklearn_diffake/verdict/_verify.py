@@ -154,17 +154,25 @@ def verify_many(
     ----------
     pairs : iterable of (reference, probe), or DataFrame
         Each as for `verify`. A DataFrame has the columns ``reference`` and ``probe``.
-    model, n_frames, window, abstain, gates
+    model : Pipeline, str or Path, default=None
+        As for `verify`.
+    n_frames : int, default=24
+        As for `verify`.
+    window : int, default=None
+        As for `verify`.
+    abstain : float in (0, 1), default=None
+        As for `verify`.
+    gates : Gates, default=None
         As for `verify`.
     batch_size : int, default=8
         Pairs that are read ahead and computed together. Pictures that occur more than once in them
         are computed once, and so is a reference that was among the last 32.
 
-    Yields
-    ------
-    Verdict
-        For each pair, in their order. Whatever is wrong with a pair is a verdict with the outcome
-        "error" and a reason.
+    Returns
+    -------
+    iterator of Verdict
+        One for each pair, in their order. Whatever is wrong with a pair is a verdict with the
+        outcome "error" and a reason.
 
     Raises
     ------

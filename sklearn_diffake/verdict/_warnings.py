@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ._verdict import VerdictWarning
+from ._evidence import VerdictWarning
 
 
 class Code(NamedTuple):
@@ -40,6 +40,9 @@ CODES = {
     "clip_partly_unusable": Code("Frames of a clip have no usable face, or cannot be decoded."),
     "most_frames_unusable": Code(
         "Of the frames of a clip too few have a usable face.", is_gate=True
+    ),
+    "part_suspicious": Code(
+        "Several frames of a clip in a row are suspicious by themselves.", is_gate=True
     ),
     "threshold_from_few_pairs": Code("The threshold rests on few genuine pairs or people."),
     "category_not_calibrated": Code(

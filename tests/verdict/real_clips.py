@@ -1,5 +1,7 @@
 """Real clips for tests: a model with a stronger network, and a clip spliced of two."""
 
+import itertools
+
 import av
 import numpy as np
 
@@ -44,11 +46,12 @@ def frames_at(path, seconds, start=0.0):
 def splice(path, genuine, fake):
     """Write 50 seconds of genuine clips with 10 seconds of a fake one in their middle."""
     own = []
-    for clip in genuine:
+    for clip in itertools.cycle(genuine):
         own += frames_at(clip, SECONDS_GENUINE - len(own) / RATE)
-    assert len(own) == SECONDS_GENUINE * RATE
+        if len(own) == SECONDS_GENUINE * RATE:
+            break
     middle = len(own) // 2
-    altered = frames_at(fake, SECONDS_FAKE)
+    altered = frames_at(fake, SECONDS_FAKE)  # the fake clip must be as long
     assert len(altered) == SECONDS_FAKE * RATE
     frames = own[:middle] + altered + own[middle:]
     with av.open(str(path), "w") as container:

@@ -561,3 +561,18 @@ def test_frames_that_cannot_be_decoded_are_counted(model, photos, clip, tmp_path
     (message,) = [w.message for w in verdict.warnings if w.code == "clip_partly_unusable"]
     assert "the video is damaged" in message
     assert verdict.n_probes < 12 or "decoded from damaged" in message
+
+
+def test_a_short_alteration_that_no_window_can_show_holds_a_verdict_back(tmp_path):
+    crops = [face[24:104, 12:92] for face in faces(63, seed=11)]
+    model = make_model(aligned=False).fit(list(zip(crops[:18], crops[18:36], strict=True)))
+    own = [np.ascontiguousarray(crop) for crop in crops[39:]]
+    spliced = write_clip(tmp_path / "spliced.mp4", own[:20] + [altered(f) for f in own[20:]])
+    verdict = verify(crops[36:39], spliced, model=model)
+    assert "windows_not_tested" in codes(verdict)
+    assert verdict.p_value > 2 * verdict.level  # the whole clip looks genuine
+    assert verdict.outcome == "inconclusive"
+    (message,) = [w.message for w in verdict.warnings if w.code == "part_suspicious"]
+    assert "4 frames in a row" in message
+    lenient = verify(crops[36:39], spliced, model=model, gates=Gates(max_suspicious_frames=4))
+    assert lenient.outcome == "genuine"
