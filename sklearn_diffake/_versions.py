@@ -33,7 +33,6 @@ _EXTRAS = (
     "onnxruntime",
     "opencv-python-headless",
     "pandas",
-    "scikit-image",
     "shtab",
     "timm",
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_diffake import benchmark, datasets, demo, generation, metrics
+from sklearn_diffake import benchmark, datasets, generation, metrics
 from sklearn_diffake.benchmark import _workers
 from sklearn_diffake.cli import _completion
 from sklearn_diffake.cli._arguments import make_parser
@@ -81,13 +81,6 @@ def test_the_extra_is_named_in_the_same_words(monkeypatch, tmp_path, extra, modu
     assert said, str(caught.value)
     assert said[1] == extra
     assert extra in EXTRAS
-
-
-def test_the_demo_names_all_that_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("sklearn_diffake.demo._run.find_spec", lambda module: None)
-    words = r"need scikit-image and matplotlib and timm \(not installed\).*sklearn-diffake\[demo\]"
-    with pytest.raises(ImportError, match=words):
-        demo.run_demo(tmp_path)
 
 
 def test_models_of_dlib_may_be_missing_too(monkeypatch):
