@@ -13,7 +13,6 @@ _DEPENDENCIES = (
     "narwhals",
     "numpy",
     "pillow",
-    "pyod",
     "safetensors",
     "scikit-learn",
     "scipy",
@@ -33,6 +32,7 @@ _EXTRAS = (
     "onnxruntime",
     "opencv-python-headless",
     "pandas",
+    "pyod",
     "shtab",
     "timm",
 )

@@ -388,6 +388,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Returns
         -------
         Overrides
+            `mean`, `std`, `input_size`, `crop` and `mirror`; None where the backbone's own counts.
 
         Raises
         ------
