@@ -35,5 +35,6 @@ DLIB_RESNET = register(
         crop=Crop(160, 0.2),
         mirror=True,
         n_parameters=5_607_488,
+        eer={1: 0.1118, 3: 0.0649},  # with mirror=True
     )
 )
