@@ -241,7 +241,7 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
         (["--detector", "mahalanobi"], "did you mean 'MahalanobisDetector'?"),
         (["--detector", "ConformalDetector"], "--detector: ConformalDetector cannot be chosen"),
         (["--detector", "mahalanobis"], "--components is for the detector gaussian-mixture"),
-        (["--backbone", "facenet-vgface2"], "Did you mean 'facenet-vggface2'?"),
+        (["--backbone", "facenet-vgface2"], "did you mean 'facenet-vggface2'?"),
         (["--backbone", "resnet"], "--backbone 'resnet' is unknown"),
         (["-o", "no-such-folder/model"], "no-such-folder"),
         (["-o", "."], "it is a directory"),
