@@ -49,6 +49,7 @@ def case(side):
     else:
         model = make_difffake_pipeline(
             network or "efficientnet-lite0",
+            operator="squared",
             on_missing="crop",
             cache=option("--cache"),
             random_state=0,

@@ -137,8 +137,12 @@ def search(n):
 
     def run(device):
         pipe = make_difffake_pipeline(
-            "bench_gpu:small_network", aligner=False, device=device, random_state=0
-        ).set_params(detect=GaussianMixtureDetector(device=device, random_state=0))
+            "bench_gpu:small_network",
+            aligner=False,
+            operator="squared",
+            detector=GaussianMixtureDetector(device=device, random_state=0),
+            device=device,
+        )
         GridSearchCV(pipe, grid, scoring=lambda model, X, y=None: 0.0, cv=3).fit(crops)
 
     times = by_turns(lambda: run("cuda"), lambda: run("cpu"), repeats=1)

@@ -47,7 +47,7 @@ def figures(quick=False):
         X = paths[np.concatenate(picked)].reshape(n, 2)
         y = np.where(rng.random(n) < 0.3, -1, 1)
         store = EmbeddingStore(f"{folder}/cache")
-        embedder = FaceEmbedder(cache=store, n_jobs=2)
+        embedder = FaceEmbedder("efficientnet-lite0", cache=store, n_jobs=2)
         embeddings = clone(embedder).set_params(cache=None).fit_transform(X)
         cold, scores = search([("embed", embedder)], X, y, candidates)
         written = store.info()["writes"]

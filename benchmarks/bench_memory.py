@@ -19,7 +19,9 @@ from sklearn_diffake.pipeline import make_difffake_pipeline
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 paths, n_pairs, align = np.load(sys.argv[1], allow_pickle=False), int(sys.argv[2]), sys.argv[3]
 X = paths[np.random.default_rng(0).integers(0, len(paths), (n_pairs, 2))].astype(object)
-pipe = make_difffake_pipeline(aligner=align == "align", on_missing="crop", n_jobs=2)[:2]
+pipe = make_difffake_pipeline(
+    "efficientnet-lite0", aligner=align == "align", on_missing="crop", n_jobs=2
+)[:2]
 pipe.fit(X[:8])
 out = pipe.transform(X)
 print(json.dumps(peak() - out.nbytes / 2**20))

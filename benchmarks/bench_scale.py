@@ -21,8 +21,8 @@ from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
 
 WIDTH, BLOCK = 512, 8192
 HEADS = {
-    "cosine + threshold": {"operator": "cosine", "detector": ConformalDetector(SumRuleDetector())},
-    "squared + GMM of 3": {"random_state": 0},
+    "cosine + threshold": {"detector": ConformalDetector(SumRuleDetector())},
+    "squared + GMM of 3": {"operator": "squared", "random_state": 0},
 }
 
 

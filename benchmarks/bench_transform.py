@@ -32,7 +32,7 @@ def figures(quick=False):
     n, repeats = (32, 3) if quick else (128, 7)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     crops = torch.randint(0, 256, (n, SIZE, SIZE, 3), dtype=torch.uint8).numpy()
-    embedder = FaceEmbedder(batch_size=BATCH, n_jobs=2).fit(crops)
+    embedder = FaceEmbedder("efficientnet-lite0", batch_size=BATCH, n_jobs=2).fit(crops)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval().to(device)
     with tempfile.TemporaryDirectory() as folder:  # the same weights: tiny ones cost more time
         embedder.find_backbone().export(f"{folder}/lite0.safetensors")

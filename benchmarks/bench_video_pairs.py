@@ -19,7 +19,7 @@ def figures(quick=False):
     frames = smooth_images(FRAMES, 224)
     pairs = frames[np.array(list(itertools.combinations(range(FRAMES), 2)))]
     everything = smooth_images(2 * n, 224, seed=1)  # none of them twice
-    embedder = FaceEmbedder(n_jobs=2).fit(pairs)
+    embedder = FaceEmbedder("efficientnet-lite0", n_jobs=2).fit(pairs)
     embedder.transform(pairs)
     passes = embedder.n_embedded_
     times = by_turns(

@@ -36,7 +36,7 @@ def draw(n, width):
 def pairs(quick):
     """Score ready pairs of 128 in batches."""
     block = draw(1_000, 128)
-    head = make_difffake_pipeline(random_state=0)[2:].fit(block)
+    head = make_difffake_pipeline(operator="squared", random_state=0)[2:].fit(block)
     for n in np.geomspace(1e3, 1e5 if quick else 1e6, 3 if quick else 7).astype(int):
         X = np.resize(block, (n, 2, 128))
         yield n, lambda: score_in_batches(head, X)  # noqa: B023
@@ -45,17 +45,21 @@ def pairs(quick):
 def widths(quick):
     """Yield embeddings of 2,000 pairs, ever wider."""
     for width in (128, 512, 1792) if quick else (128, 256, 512, 1024, 1792):
-        yield width, make_difffake_pipeline(random_state=0)[2:], draw(2_000, width)
+        yield (
+            width,
+            make_difffake_pipeline(operator="squared", random_state=0)[2:],
+            draw(2_000, width),
+        )
 
 
 def fit_widths(quick):
-    """Fit the default head."""
+    """Fit DiffFake's mixture."""
     for width, head, X in widths(quick):
         yield width, lambda: head.fit(X)  # noqa: B023
 
 
 def score_widths(quick):
-    """Score with the default head."""
+    """Score with DiffFake's mixture."""
     for width, head, X in widths(quick):
         head.fit(X)
         yield width, lambda: head.score_samples(X)  # noqa: B023
@@ -64,7 +68,7 @@ def score_widths(quick):
 def search(n_candidates, n_jobs=None):
     """Return a grid search on ready embeddings, to be called."""
     X, y = draw(400, 64), np.where(np.arange(400) % 4, 1, -1)
-    head = make_difffake_pipeline(detector=MahalanobisDetector())[2:]
+    head = make_difffake_pipeline(operator="squared", detector=MahalanobisDetector())[2:]
     grid = {"detect__contamination": np.linspace(0.01, 0.4, n_candidates)}
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     found = GridSearchCV(head, grid, cv=folds, scoring="roc_auc", n_jobs=n_jobs)

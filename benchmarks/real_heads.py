@@ -95,7 +95,7 @@ def search(backbone, score_on, cache):
             MahalanobisDetector(),
         ],
     }
-    pipeline = make_difffake_pipeline(backbone, on_missing="crop", cache=cache)
+    pipeline = make_difffake_pipeline(backbone, operator="squared", on_missing="crop", cache=cache)
     start = time.perf_counter()
     found = GridSearchCV(
         pipeline, grid, cv=StratifiedGroupKFold(3), scoring="roc_auc", error_score="raise"

@@ -70,7 +70,7 @@ def gaussian_mixture(operator="squared", **parameters):
 
 HEADS = {
     "cosine": Cosine(),
-    "squared + GMM (default)": gaussian_mixture(),
+    "squared + GMM (DiffFake)": gaussian_mixture(),
     "absolute + GMM": gaussian_mixture("absolute"),
     "subtract + GMM": gaussian_mixture("subtract"),
 }

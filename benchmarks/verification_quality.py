@@ -41,7 +41,6 @@ def unfitted(backbone, cache, **parameters):
     """Return the recipe of the default with another embedding."""
     return make_difffake_pipeline(
         backbone,
-        operator="cosine",
         detector=ConformalDetector(
             SumRuleDetector(), target_bpcer=TARGET_BPCER, calibration_size=0.95, random_state=0
         ),

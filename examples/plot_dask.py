@@ -31,7 +31,9 @@ from sklearn_diffake.model_selection import IdentityGroupKFold
 faces = make_face_pairs(
     120, n_identities=20, n_videos=2, n_frames=2, techniques="swap", size=128, random_state=0
 )
-pipe = make_difffake_pipeline("difffake-lite0-identity", aligner=False, random_state=0)
+pipe = make_difffake_pipeline(
+    "difffake-lite0-identity", aligner=False, operator="squared", random_state=0
+)
 embeddings = pipe["embed"].fit_transform(faces.data)
 search = GridSearchCV(
     pipe[2:],  # without the aligner and the embedder

@@ -127,6 +127,6 @@ plt.show()
 # %%
 # On swaps and splices identity says most, and a little of the verdict helps; much of it does not.
 # On retouched skin identity is near chance, and the verdict better, but weak. The pipeline that
-# comes with the package, :func:`~sklearn_diffake.load_default`, takes the weights 1 and 0.2. The
-# intervals are wide, with 24 people, and rendered faces say nothing about real deepfakes: choose
-# weights on data of your own.
+# comes with the package, :func:`~sklearn_diffake.load_default`, takes identity alone: on real
+# deepfakes the verdict was not worth its errors. The intervals are wide, with 24 people, and
+# rendered faces say nothing about real deepfakes: choose weights on data of your own.

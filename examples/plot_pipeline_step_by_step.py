@@ -31,7 +31,7 @@ pairs, y = faces.data, faces.target
 head = ConformalDetector(
     MahalanobisDetector(), target_bpcer=0.1, calibration_size=0.5, random_state=0
 )
-pipe = make_difffake_pipeline("difffake-lite0-identity", detector=head)
+pipe = make_difffake_pipeline("difffake-lite0-identity", operator="squared", detector=head)
 pipe.set_params(align__min_face_size=0.4)
 print(pipe.fit(pairs[~test], y[~test]))  # rows with y == -1 are not learned from
 

@@ -13,7 +13,6 @@ _DEPENDENCIES = (
     "narwhals",
     "numpy",
     "pillow",
-    "pyod",
     "safetensors",
     "scikit-learn",
     "scipy",
@@ -33,7 +32,7 @@ _EXTRAS = (
     "onnxruntime",
     "opencv-python-headless",
     "pandas",
-    "scikit-image",
+    "pyod",
     "shtab",
     "timm",
 )

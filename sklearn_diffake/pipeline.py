@@ -15,12 +15,12 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples
 
 from .embedding import FaceEmbedder
-from .embedding.backbones import Crop, entry_of
+from .embedding.backbones import BackboneEntry, Crop, entry_of
 from .faces import FaceAligner
 from .images.engine import ComputeOnce
 from .images.errors import ImageError
 from .images.table import image_table
-from .novelty import GaussianMixtureDetector
+from .novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from .pairs import DifferenceScaler, PairDifference
 from .utils._messages import warn_caller
 from .utils._progress import progress_bar
@@ -29,10 +29,10 @@ _METHODS = ("score_samples", "decision_function", "predict")
 
 
 def make_difffake_pipeline(
-    embedder: Any = "efficientnet-lite0",
+    embedder: Any = "dlib-resnet",
     *,
     aligner: Any = True,
-    operator: str | Sequence[str] = "squared",
+    operator: str | Sequence[str] = "cosine",
     normalize: str | None = "embeddings",
     weights: Sequence[float] | None = None,
     detector: Any = None,
@@ -47,6 +47,10 @@ def make_difffake_pipeline(
 ) -> Pipeline:
     """Build the pipeline of differential anomaly detection.
 
+    Without arguments it is the recipe of `load_default`, not yet fitted: the cosine distance of
+    identity embeddings, and a conformal threshold that rejects at most 5 % of genuine pairs.
+    DiffFake's own recipe [1]_ is ``operator="squared"``; see the examples.
+
     Its steps are ``align`` (`FaceAligner`), ``embed`` (`FaceEmbedder`), ``diff``
     (`PairDifference`) and ``detect`` (a one-class detector); every parameter of theirs can be
     set and searched, for example as ``detect__n_components``. With several embedders, ``embed``
@@ -55,15 +59,16 @@ def make_difffake_pipeline(
 
     Parameters
     ----------
-    embedder : str, Path, callable, estimator or list of these, default="efficientnet-lite0"
+    embedder : str, Path, callable, estimator or list of these, default="dlib-resnet"
         Backbone for a `FaceEmbedder`, or an embedder of your own; a list joins the features of
-        several, such as one for identity and one for forgery.
+        several, such as one for identity and one for forgery. ``"dlib-resnet"`` embeds each crop
+        and its mirror image, as it was measured; ``FaceEmbedder("dlib-resnet")`` halves the cost.
     aligner : bool or estimator, default=True
         True detects and aligns faces, and cuts crops as the backbone was trained with them (see
         ``sklearn-diffake backbones``, and the parameter `crop` of `FaceEmbedder`); of several that
         differ, the widest crop is taken, with a warning. False takes the images as crops that are
         aligned already.
-    operator : str or list of str, default="squared"
+    operator : str or list of str, default="cosine"
         How two embeddings become a difference, see `PairDifference`; a list has one for each
         embedder.
     normalize : str or None, default="embeddings"
@@ -71,7 +76,10 @@ def make_difffake_pipeline(
     weights : list of float, default=None
         With several embedders, what their scaled differences are multiplied by; None is 1 for all.
     detector : estimator, default=None
-        One-class detector; None is DiffFake's, a `GaussianMixtureDetector` of 3 components.
+        One-class detector. None fits the differences: where each embedder gives one number, a
+        distance (``operator="cosine"``) or a verdict (``"probe"`` of a backbone of width 1), it is
+        ``ConformalDetector(SumRuleDetector(), target_bpcer=0.05)``; else DiffFake's
+        ``GaussianMixtureDetector(n_components=3)``.
     select : {"largest", "confident", "central", "match"}, default="largest"
         Which of several faces is taken, see `FaceAligner`. For ``"match"``, faces are compared by
         the first embedder.
@@ -113,25 +121,37 @@ def make_difffake_pipeline(
     Examples
     --------
     >>> from sklearn_diffake import make_difffake_pipeline
-    >>> pipe = make_difffake_pipeline(operator="absolute")
+    >>> pipe = make_difffake_pipeline()
     >>> [name for name, _ in pipe.steps]
     ['align', 'embed', 'diff', 'detect']
+    >>> pipe["detect"]
+    ConformalDetector(detector=SumRuleDetector(), target_bpcer=0.05)
+
+    DiffFake's published recipe, a Gaussian mixture of squared differences; say the detector to be
+    plain about it, although it is what this operator gets by itself.
+
+    >>> from sklearn_diffake.novelty import GaussianMixtureDetector
+    >>> pipe = make_difffake_pipeline(
+    ...     operator="squared", detector=GaussianMixtureDetector(n_components=3)
+    ... )
     >>> pipe.set_params(detect__n_components=2)["detect"].n_components
     2
+
+    Several embedders, each with a branch of its own:
+
     >>> pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
     >>> [name for name, _ in pipe["features"].transformer_list]
     ['facenet_vggface2', 'difffake_lite0']
 
-    The composition that `load_default` returns: how far the probe is from the reference, and a
-    little of what the probe looks like by itself.
+    How far the probe is from the reference, and a little of what it looks like by itself:
 
-    >>> from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
     >>> pipe = make_difffake_pipeline(
     ...     ["difffake-lite0-identity", "difffake-lite0-verdict"],
     ...     operator=["cosine", "probe"],
     ...     weights=[1.0, 0.2],
-    ...     detector=ConformalDetector(SumRuleDetector()),
     ... )
+    >>> pipe["detect"]
+    ConformalDetector(detector=SumRuleDetector(), target_bpcer=0.05)
     """
     shared: dict[str, Any] = {
         "device": device,
@@ -147,10 +167,7 @@ def make_difffake_pipeline(
     for name, given in (("operator", operators), ("weights", weights)):
         if given is not None and len(given) != len(embedders):
             raise ValueError(f"{name} has {len(given)} entries for {len(embedders)} embedders")
-    built = [
-        e if hasattr(e, "fit") else FaceEmbedder(e, **shared)  # which refuses what is no backbone
-        for e in embedders
-    ]
+    built = [_embedder_of(e, shared) for e in embedders]
     if aligner is True:
         matcher = clone(built[0]) if select == "match" else None
         aligner = FaceAligner(
@@ -160,7 +177,7 @@ def make_difffake_pipeline(
         if crop is not None:
             aligner.set_params(**crop._asdict())
     if detector is None:
-        detector = GaussianMixtureDetector(n_components=3, random_state=random_state)
+        detector = _detector_for(built, operators, random_state)
     differences = [PairDifference(o, normalize=normalize) for o in operators]
     if len(built) == 1:
         middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", differences[0])]
@@ -173,6 +190,29 @@ def make_difffake_pipeline(
             ("detect", detector),
         ]
     )
+
+
+def _embedder_of(embedder: Any, shared: dict[str, Any]) -> Any:
+    if hasattr(embedder, "fit"):
+        return embedder
+    entry = _entry(embedder)
+    return FaceEmbedder(embedder, mirror=entry is not None and entry.mirror, **shared)
+
+
+def _detector_for(
+    embedders: Sequence[Any], operators: Sequence[str], random_state: Any
+) -> ConformalDetector | GaussianMixtureDetector:
+    """Return the detector for one number from each embedder, or for whole vectors."""
+    if all(map(_gives_one_number, embedders, operators)):
+        return ConformalDetector(SumRuleDetector(), target_bpcer=0.05, random_state=random_state)
+    return GaussianMixtureDetector(n_components=3, random_state=random_state)
+
+
+def _gives_one_number(embedder: Any, operator: str) -> bool:
+    if operator == "probe":
+        entry = _entry(getattr(embedder, "backbone", None))
+        return entry is not None and entry.width == 1
+    return operator == "cosine"
 
 
 def _crop_for(embedders: Sequence[Any]) -> Crop | None:
@@ -194,9 +234,13 @@ def _crop_of(embedder: Any) -> Crop | None:
     crop = getattr(embedder, "crop", None)
     if crop is not None:
         return Crop(*crop)
-    backbone = getattr(embedder, "backbone", None)
-    entry = entry_of(os.fspath(backbone)) if isinstance(backbone, (str, os.PathLike)) else None
+    entry = _entry(getattr(embedder, "backbone", None))
     return None if entry is None else entry.crop
+
+
+def _entry(backbone: Any) -> BackboneEntry | None:
+    """Return what the registry holds of a backbone, None for a function or an unknown name."""
+    return entry_of(os.fspath(backbone)) if isinstance(backbone, (str, os.PathLike)) else None
 
 
 def _join(
@@ -261,7 +305,7 @@ def score_in_batches(
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline, score_in_batches
     >>> embeddings = np.random.default_rng(0).normal(size=(500, 2, 8))
-    >>> head = make_difffake_pipeline()[2:].fit(embeddings)
+    >>> head = make_difffake_pipeline(random_state=0)[2:].fit(embeddings)
     >>> scores = score_in_batches(head, embeddings, batch_size=100)
     >>> bool((scores == head.score_samples(embeddings)).all())
     True

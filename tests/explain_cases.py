@@ -29,11 +29,11 @@ def pair_that_differs(rows=slice(0, 8), columns=slice(0, 8), seed=99):
     return reference, probe
 
 
-def build(embedder=CORNER, detector=None, **settings):
+def build(embedder=CORNER, detector=None, operator="squared", **settings):
     """Fit a pipeline for aligned crops on genuine pairs."""
     detector = MahalanobisDetector() if detector is None else detector
     pipe = make_difffake_pipeline(
-        embedder, aligner=False, device="cpu", detector=detector, **settings
+        embedder, aligner=False, operator=operator, device="cpu", detector=detector, **settings
     )
     return pipe.fit(genuine_crops())
 

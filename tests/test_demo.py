@@ -5,31 +5,42 @@ import csv
 import io
 import re
 import sys
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from image_helpers import astronaut
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from sklearn_diffake import persistence
+import sklearn_diffake.demo
+from sklearn_diffake import make_difffake_pipeline, persistence
 from sklearn_diffake.demo import run_demo
 from sklearn_diffake.demo._figure import ACCEPTED, REJECTED, draw
 from sklearn_diffake.demo._photos import TECHNIQUES, Portrait, retake
 
-pytest.importorskip("skimage", reason="needs the extra demo")
 to_rgba = pytest.importorskip("matplotlib.colors", reason="needs the extra demo").to_rgba
+
+PHOTO = Path(sklearn_diffake.demo.__file__).with_name("astronaut.jpg")
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
 def portrait():
-    from skimage.data import astronaut
-
     landmarks = np.array([[204, 102], [247, 104], [226, 128], [202, 140], [246, 142]], dtype=float)
     return Portrait(astronaut() / 255.0, landmarks).cut()
+
+
+def test_the_photograph_is_scikit_image_s():
+    """Which names its source, NASA, and says that it is in the public domain."""
+    with Image.open(PHOTO) as photo:
+        difference = np.abs(np.asarray(photo, dtype=float) - astronaut())
+    assert difference.max() < 32  # as JPEG leaves it
+    assert difference.mean() < 2
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +48,7 @@ def told_result(tmp_path_factory):
     """What the demo gives, and what it says meanwhile."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
     with contextlib.redirect_stderr(io.StringIO()) as said:
-        result = run_demo(folder, verbose=True, n_train=40, n_genuine=12, n_per_technique=2)
+        result = run_demo(folder, verbose=True, n_train=64, n_genuine=12, n_per_technique=2)
     return result, said.getvalue()
 
 
@@ -50,7 +61,7 @@ def test_its_steps_are_told_with_the_time_they_began(told_result):
     steps = re.findall(r"(?:^|[\r\n])\[ *(\d+\.\d) s\] (.*)", told_result[1])
     assert [step for _, step in steps] == [
         "photographs: genuine re-takes and manipulations",
-        "fitting on 40 genuine pairs",
+        "fitting on 64 genuine pairs",
         "judging 12 genuine and 12 manipulated probes",
         "done",
     ]
@@ -127,7 +138,7 @@ def test_result_is_that_of_the_saved_model_on_the_saved_files(result):
 def test_training_table_is_genuine_and_apart_from_the_probes(result):
     with (result.folder / "train.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == result.n_train == 40
+    assert len(rows) == result.n_train == 64
     assert {row["label"] for row in rows} == {"1"}
     used = {(result.folder / row["probe"]).read_bytes() for row in rows}
     assert used.isdisjoint(probe.read_bytes() for probe in result.probes)
@@ -137,7 +148,7 @@ def test_it_tells_genuine_from_manipulated(result):
     assert result.groups.tolist().count("genuine re-take") == 12
     assert result.n_missing == 0
     assert result.auc > 0.9
-    assert (result.decision[result.labels == 1] >= 0).mean() > 0.6
+    assert (result.decision[result.labels == 1] >= 0).mean() > 0.8
     assert (result.decision[result.labels == -1] < 0).mean() > 0.7
     assert result.auc == roc_auc_score(result.labels, result.decision)
     assert result.auc_interval[0] <= result.auc <= result.auc_interval[1]
@@ -158,12 +169,24 @@ def test_missing_faces_are_told(result):
     assert "No face" not in result.table()
 
 
+def test_the_pipeline_is_the_default(result):
+    default = make_difffake_pipeline(random_state=0, on_missing="warn", verbose=True)
+    default.set_params(align__min_face_size=0.12)
+    assert repr(result.pipeline) == repr(default)
+
+
+def test_the_threshold_is_told(result):
+    assert result.pipeline["detect"].n_calibration_ == 20
+    rests = "The threshold rests on 20 of them, and rejects at most 5.0% of such pairs."
+    assert rests in result.table()
+
+
 def test_picture_shows_each_verdict_in_its_colour(result):
     axes = {axes.get_xlabel(): axes for axes in draw(result).axes}
     for name in dict.fromkeys(result.groups.tolist()):
         for i in np.flatnonzero(result.groups == name)[:2]:
             accepted = result.decision[i] >= 0
-            words = f"{'genuine' if accepted else 'deepfake'} {result.decision[i]:+.0f}"
+            words = f"{'genuine' if accepted else 'deepfake'} {result.decision[i]:+.3f}"
             right = accepted == (name == "genuine re-take")
             mark = "\u2713" if right else "\u2717"
             shown = axes[f"{mark} {words}".replace("-", "\u2212")]
@@ -183,9 +206,17 @@ def test_picture_can_be_opened_and_describes_itself(result):
     assert all(name in words for name in TECHNIQUES)
 
 
-@pytest.mark.parametrize("module", ["skimage", "matplotlib", "timm"])
-def test_missing_extra_is_named_before_anything_is_written(tmp_path, monkeypatch, module):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r"sklearn-diffake\[demo\]"):
-        run_demo(tmp_path / "demo")
-    assert not (tmp_path / "demo").exists()
+def test_without_matplotlib_all_but_the_picture_is_made(tmp_path, monkeypatch):
+    for module in ("matplotlib", "skimage", "timm"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr("sklearn_diffake.demo._run.find_spec", lambda module: None)
+    (tmp_path / "demo.txt").write_bytes(b"unfinished demo of sklearn-diffake\n")
+    (tmp_path / "demo.png").write_bytes(b"of an earlier demo")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # few pairs
+        result = run_demo(tmp_path, n_train=10, n_genuine=2, n_per_technique=1)
+    assert result.picture is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "demo.txt", "model.diffake", "photos", "probes.csv", "reference.png", "train.csv",
+    ]  # fmt: skip
+    assert "AUC" in (tmp_path / "demo.txt").read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ def test_every_core_dependency_has_a_floor():
 
 
 def test_show_versions_lists_the_dependencies():
-    names = ("onnx", "timm", "generation", "dlib", "video", "plots", "demo", "cli", "dask")
+    names = ("onnx", "timm", "generation", "dlib", "pyod", "video", "plots", "demo", "cli", "dask")
     runtime = [r for name in names for r in EXTRAS[name]]
     assert set(_versions._DEPENDENCIES) == {name_of(r) for r in PROJECT["dependencies"]}
     assert set(_versions._EXTRAS) == {name_of(r) for r in runtime} - {OWN_NAME}

@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from image_helpers import noise
+from image_helpers import astronaut, noise
 from model_helpers import BACKBONE, Foreign, members, pipeline
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
@@ -22,13 +22,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tiny_backbones import colours
 
-from sklearn_diffake import __version__
+from sklearn_diffake import __version__, verify
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.embedding.backbones import _finding
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.metrics import get_scorer
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.persistence import load, save
+
+DATA = Path(__file__).parent / "data"
 
 trusting = partial(load, trusted=[BACKBONE])
 
@@ -61,6 +63,21 @@ from sklearn_diffake import persistence
 model = persistence.load("model.diffake", trusted=["{BACKBONE}"])
 np.save("scores.npy", model.score_samples(np.load("pairs.npy")))
 """
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_the_default_of_the_first_release_still_judges():
+    """With the scores that it gave in version 0.1.0."""
+    photo = astronaut()
+    mirrored = np.ascontiguousarray(photo[:, ::-1])
+    pairs = [(photo, mirrored), (photo, mirrored // 2)]
+    old = load(DATA / "models" / "default-0.1.0.diffake")
+    np.testing.assert_allclose(old.score_samples(pairs), [2.54926092, 2.30240941], atol=0.01)
+    assert old[-1].offset_ == pytest.approx(-2.034292086958885)
+    p_values = old[-1].p_values(old[:-1].transform(pairs))
+    np.testing.assert_allclose(p_values, [1.0, 0.99722222], atol=0.01)
+    verdict = verify(photo, mirrored, model=old)
+    assert (verdict.outcome, verdict.n_references) == ("genuine", 1)
 
 
 def test_round_trip_bit_for_bit_in_another_process(model, pairs, path):

@@ -8,12 +8,13 @@ import sklearn
 from image_helpers import faces, noise
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from tiny_backbones import colours
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
-from sklearn_diffake.novelty import GaussianMixtureDetector, SumRuleDetector
+from sklearn_diffake.novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from sklearn_diffake.pairs import PairDifference
 from sklearn_diffake.pipeline import load_default, score_in_batches
 
@@ -32,7 +33,8 @@ def cache(tmp_path_factory):
 
 
 def build(**settings):
-    pipe = make_difffake_pipeline(TINY, **{"device": "cpu", "random_state": 0, **settings})
+    settings = {"operator": "squared", "device": "cpu", "random_state": 0, **settings}
+    pipe = make_difffake_pipeline(TINY, **settings)
     if pipe["align"] != "passthrough":
         pipe.set_params(align__min_face_size=0.4, align__size=48)
     return pipe.set_params(detect__n_components=1)
@@ -41,16 +43,65 @@ def build(**settings):
 def test_steps_and_defaults():
     pipe = make_difffake_pipeline()
     assert [name for name, _ in pipe.steps] == ["align", "embed", "diff", "detect"]
-    classes = [FaceAligner, FaceEmbedder, PairDifference, GaussianMixtureDetector]
+    classes = [FaceAligner, FaceEmbedder, PairDifference, ConformalDetector]
     assert [type(step) for _, step in pipe.steps] == classes
-    assert pipe["embed"].backbone == "efficientnet-lite0"
+    assert (pipe["embed"].backbone, pipe["embed"].mirror) == ("dlib-resnet", True)
     assert pipe["align"].shared
     assert pipe["diff"].get_params() == {
         **PairDifference().get_params(),
-        "operator": "squared",
+        "operator": "cosine",
         "normalize": "embeddings",
     }
-    assert pipe["detect"].n_components == 3
+    assert type(pipe["detect"].detector) is SumRuleDetector
+    assert pipe["detect"].target_bpcer == 0.05
+
+
+def test_the_packaged_model_is_the_default_fitted():
+    """Each parameter but those that tell how and on what it is run."""
+    free = {"cache", "verbose", "n_jobs", "select", "on_missing"}
+    packaged, built = load_default(), make_difffake_pipeline(random_state=0)
+    assert [name for name, _ in packaged.steps] == [name for name, _ in built.steps]
+    for (name, first), (_, second) in zip(packaged.steps, built.steps, strict=True):
+        assert type(first) is type(second)
+        ours, theirs = (step.get_params() for step in (first, second))
+        different = {key for key in ours | theirs if repr(ours.get(key)) != repr(theirs.get(key))}
+        assert different <= free, name
+
+
+def test_difffake_s_recipe():
+    for detector in (None, GaussianMixtureDetector(n_components=3)):
+        pipe = make_difffake_pipeline(operator="squared", detector=detector)
+        assert pipe["diff"].operator == "squared"
+        assert type(pipe["detect"]) is GaussianMixtureDetector
+        assert pipe["detect"].n_components == 3
+
+
+@pytest.mark.parametrize(
+    ("embedder", "operator", "one_number_each"),
+    [
+        (TINY, "cosine", True),
+        (["dlib-resnet", TINY], "cosine", True),
+        (["dlib-resnet", "difffake-lite0-verdict"], ["cosine", "probe"], True),
+        (["dlib-resnet", FaceEmbedder("difffake-lite0-verdict")], ["cosine", "probe"], True),
+        (["dlib-resnet", "difffake-lite0"], ["cosine", "probe"], False),
+        (["dlib-resnet", TINY], ["cosine", "absolute"], False),
+        (TINY, "probe", False),
+        (FaceEmbedder(colours), "probe", False),
+        (TINY, "concat", False),
+    ],
+)
+def test_the_default_detector_fits_the_differences(embedder, operator, one_number_each):
+    detector = make_difffake_pipeline(embedder, operator=operator, random_state=7)["detect"]
+    expected = ConformalDetector if one_number_each else GaussianMixtureDetector
+    assert type(detector) is expected
+    assert detector.random_state == 7
+
+
+def test_a_named_backbone_is_mirrored_as_it_is_recommended():
+    assert make_difffake_pipeline("dlib-resnet")["embed"].mirror
+    assert not make_difffake_pipeline(FaceEmbedder("dlib-resnet"))["embed"].mirror
+    assert not make_difffake_pipeline(TINY)["embed"].mirror
+    assert FaceEmbedder().get_params() == FaceEmbedder("dlib-resnet", mirror=False).get_params()
 
 
 def test_parameters_reach_their_steps(tmp_path):
@@ -152,8 +203,10 @@ def test_representation():
 def test_default_backbone_end_to_end(pairs, cache):
     """The pipeline as it is built without a word, with its real network."""
     pipe = make_difffake_pipeline(device="cpu", random_state=0, cache=cache)
-    pipe.set_params(align__min_face_size=0.4, align__size=48).fit(pairs)
-    assert pipe["embed"].backbone_info_["width"] == 1280
+    pipe.set_params(align__min_face_size=0.4)
+    with pytest.warns(UserWarning, match="needs at least 19 genuine calibration pairs"):
+        pipe.fit(pairs)
+    assert pipe["embed"].backbone_info_["width"] == 128
     swapped = [(reference, np.ascontiguousarray(probe[..., ::-1])) for reference, probe in pairs]
     assert pipe.score_samples(swapped).mean() < pipe.score_samples(pairs).mean()
 
@@ -180,7 +233,7 @@ def test_pipeline_type():
 
 def test_several_embedders_are_joined_at_one_scale(pairs, cache):
     pipe = make_difffake_pipeline(
-        [TINY, FaceEmbedder(TINY, device="cpu")], device="cpu", cache=cache
+        [TINY, FaceEmbedder(TINY, device="cpu")], operator="squared", device="cpu", cache=cache
     )
     pipe.set_params(align__min_face_size=0.4, align__size=48, detect__n_components=1)
     assert [name for name, _ in pipe.steps] == ["align", "features", "detect"]
@@ -232,7 +285,7 @@ def test_scoring_in_batches_gives_the_same(pairs, cache, method):
 def test_scoring_in_batches_takes_little_memory(tmp_path):
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (20_000, 2, 256))
     X[:] = np.random.default_rng(0).normal(size=X.shape)
-    head = make_difffake_pipeline(random_state=0)[2:].fit(X[:1000])
+    head = make_difffake_pipeline(operator="squared", random_state=0)[2:].fit(X[:1000])
     tracemalloc.start()
     scores = score_in_batches(head, X, batch_size=500)
     peak = tracemalloc.get_traced_memory()[1]

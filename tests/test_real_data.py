@@ -118,7 +118,9 @@ def test_a_search_swaps_heads_inside_one_pipeline(shared_data, backbone, tmp_pat
         MahalanobisDetector(),
         ConformalDetector(GaussianMixtureDetector(1, random_state=0), target_bpcer=0.1),
     ]
-    pipeline = make_difffake_pipeline(backbone, on_missing="crop", cache=tmp_path)
+    pipeline = make_difffake_pipeline(
+        backbone, operator="squared", on_missing="crop", cache=tmp_path
+    )
     search = GridSearchCV(
         pipeline,
         {"diff__operator": ["squared", "absolute"], "detect": heads},

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sklearn_diffake import datasets, novelty
+from sklearn_diffake.utils._extras import import_pyod
 from sklearn_diffake.utils._messages import nearest
 
 # Arguments of loaders that a configuration cannot give; with templates a row has several reference
@@ -152,7 +153,7 @@ def make_detector(spec: Mapping[str, Any], *, seed: int, device: str) -> Any:
         inner = _build(_import(f"sklearn.{_SKLEARN[name]}", name), params, **inside)
         return _build(novelty.GenuineOnly, {**around, "estimator": inner}, **inside)
     plain = name.removeprefix("pyod.")
-    inner = _build(_import(f"pyod.models.{_PYOD[plain]}", plain), params, **inside)
+    inner = _build(_import_pyod(plain), params, **inside)
     return _build(novelty.PyODDetector, {**around, "detector": inner}, **inside)
 
 
@@ -161,6 +162,13 @@ def _import(module: str, name: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise SpecError("name", f"{name} cannot be imported: {error}") from error
+
+
+def _import_pyod(name: str) -> Any:
+    try:
+        return getattr(import_pyod(f"pyod.models.{_PYOD[name]}"), name)
+    except ImportError as error:
+        raise SpecError("name", str(error)) from error
 
 
 def _build(kind: Any, params: dict[str, Any], *, seed: int, device: str) -> Any:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ..utils._printable import printable
 from ._exit_codes import DONE
 from ._options import shows_progress
 from ._parser import command_to_type
 
+if TYPE_CHECKING:
+    from ..demo import DemoResult
+
 DEMO_HELP = """\
 examples:
   sklearn-diffake demo
   sklearn-diffake demo -o results
 
-Needs the extra demo: pip install 'sklearn-diffake[demo]'
+The picture needs the extra demo, pip install 'sklearn-diffake[demo]'; all else comes without.
 """
 
 
@@ -34,9 +38,15 @@ def demo_command(args: argparse.Namespace) -> int:
     from ..demo import run_demo
 
     result = run_demo(args.output, verbose=shows_progress(args))
-    names = ("model.diffake", "probes.csv", "demo.png")
-    model, pairs, picture = (printable(str(result.folder / name)) for name in names)
+    names = ("model.diffake", "probes.csv")
+    model, pairs = (printable(str(result.folder / name)) for name in names)
     print(result.table())
-    print(f"\nTook {result.seconds:.0f} s. The picture is {picture}. Now try")
+    print(f"\nTook {result.seconds:.0f} s. {_about_picture(result)} Now try")
     print(f"  {command_to_type()} score {model} --csv {pairs}")
     return DONE
+
+
+def _about_picture(result: DemoResult) -> str:
+    if result.picture is None:
+        return "No picture, for it needs matplotlib: pip install 'sklearn-diffake[demo]'."
+    return f"The picture is {printable(str(result.picture))}."

@@ -21,7 +21,12 @@ examples:
   sklearn-diffake fit pairs.csv -o model.diffake
   sklearn-diffake fit pairs.csv -o model.diffake --target-bpcer 0.01 --person id --cache store
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2 --backbone id.onnx
-  sklearn-diffake fit crops.csv -o model.diffake --no-align --detector mahalanobis
+  sklearn-diffake fit crops.csv -o model.diffake --no-align --operator subtract \
+      --detector mahalanobis
+
+Without options it is the recipe of the model that comes with the package: how far apart two faces
+are by dlib's identity network, and the distance that few genuine pairs exceed. With --operator
+squared it is DiffFake's Gaussian mixture.
 
 Part of the genuine pairs, no person of which is learned from, is held out to set the threshold:
 at most --target-bpcer of new genuine pairs are rejected, and every verdict has a p-value. That
@@ -32,7 +37,7 @@ several faces in a video, --select takes one in each frame. Videos need the extr
 model that aligns.
 
 {CSV_FORM}"""
-_BACKBONE, _OPERATOR = "efficientnet-lite0", "squared"
+_BACKBONE, _OPERATOR, _TARGET_BPCER = "dlib-resnet", "cosine", 0.05
 _COMPONENTS = 3
 _MIXTURE = "GaussianMixtureDetector"
 _NOT_OFFERED = ("ConformalDetector", "NearestReferenceDetector")  # the first is put around all
@@ -70,7 +75,7 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
     add(
         "--target-bpcer",
         type=rate,
-        default=0.05,
+        default=_TARGET_BPCER,
         metavar="RATE",
         help="fraction of genuine pairs that may be rejected (default: %(default)s)",
     )
@@ -97,14 +102,15 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
         "--operator",
         action="append",
         help="absolute, subtract, squared, cubed, concat, hadamard, cosine, probe or another that "
-        "PairDifference has; one for all backbones, or given again for each (default: squared)",
+        "PairDifference has; one for all backbones, or given again for each "
+        f"(default: {_OPERATOR})",
     )
     add(
         "--detector",
-        default="gaussian-mixture",
         metavar="NAME",
         help="gaussian-mixture, mahalanobis, deep-svdd, sum-rule, isolation-forest or another of "
-        "scikit-learn, or pyod.NAME, such as pyod.KNN (default: %(default)s)",
+        "scikit-learn, or pyod.NAME, such as pyod.KNN (default: sum-rule with --operator cosine, "
+        "gaussian-mixture with those that give vectors)",
     )
     add(
         "--components",
@@ -232,7 +238,6 @@ def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | Non
 
 def _make_pipeline(args: argparse.Namespace) -> Any:
     from .. import make_difffake_pipeline
-    from ..novelty import ConformalDetector
 
     operators = args.operator or [_OPERATOR]
     backbones = args.backbone or [_BACKBONE]
@@ -241,27 +246,35 @@ def _make_pipeline(args: argparse.Namespace) -> Any:
             f"--operator is given {len(operators)} times for {len(backbones)} backbones: give it "
             "once for all, or once for each --backbone"
         )
-    detector = ConformalDetector(
-        _make_detector(args), target_bpcer=args.target_bpcer, random_state=args.seed
-    )
     pipe = make_difffake_pipeline(
         backbones[0] if len(backbones) == 1 else backbones,
         aligner=not args.no_align,
         operator=operators[0] if len(operators) == 1 else operators,
-        detector=detector,
         select=args.select,
         on_missing=args.on_missing,
-        random_state=args.seed,
         **computing(args),
     )
+    pipe.set_params(detect=_make_detector(args, pipe["detect"]))
     return pipe if args.no_align else pipe.set_params(align__n_frames=args.frames)
 
 
-def _make_detector(args: argparse.Namespace) -> Any:
+def _make_detector(args: argparse.Namespace, default: Any) -> Any:
+    """Make the detector of the options, or else of the default's kind, and calibrate it."""
+    from ..novelty import ConformalDetector
+
+    inner = default.detector if isinstance(default, ConformalDetector) else default
+    return ConformalDetector(
+        _named_detector(args, args.detector or type(inner).__name__),
+        target_bpcer=args.target_bpcer,
+        random_state=args.seed,
+    )
+
+
+def _named_detector(args: argparse.Namespace, given: str) -> Any:
     from ..benchmark._registry import DETECTORS, SpecError, detector_name, make_detector
 
     try:
-        name = detector_name(args.detector)
+        name = detector_name(given)
         if name in _NOT_OFFERED:
             offered = [other for other in DETECTORS if other not in _NOT_OFFERED]
             raise SpecError("name", f"{name} cannot be chosen; expected {listed(offered)}")

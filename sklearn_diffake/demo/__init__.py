@@ -1,4 +1,4 @@
-"""The main job on one photograph that comes with scikit-image: a table and a picture."""
+"""The main job on one photograph that comes with the package: a table and a picture."""
 
 from ._run import DemoResult, run_demo
 

@@ -108,7 +108,7 @@ def _draw_probe(axes: Any, result: "DemoResult", index: int) -> None:
     _show(axes, result.probes[index], _CLOSE_UP)
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=3.5)
-    verdict = f"{'genuine' if accepted else 'deepfake'} {value:+.0f}".replace("-", "\u2212")
+    verdict = f"{'genuine' if accepted else 'deepfake'} {value:+.3f}".replace("-", "\u2212")
     mark = "\u2713" if right else "\u2717"
     axes.set_xlabel(f"{mark} {verdict}", color=colour, fontsize=10, weight="bold", labelpad=4)
 
@@ -141,7 +141,8 @@ def _draw_scores(axes: Any, result: "DemoResult") -> None:
     axes.set_yticks(range(len(rates)), [name for name, *_ in rates], fontsize=10.5)
     axes.set_ylim(len(rates) - 0.5, -0.5)
     axes.set_xlabel(
-        "score less threshold (log-likelihood in nats; higher = more genuine)", fontsize=10.5
+        "score less threshold (score = minus the cosine distance; higher = more genuine)",
+        fontsize=10.5,
     )
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)

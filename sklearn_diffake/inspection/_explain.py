@@ -78,9 +78,11 @@ class PairExplanation:
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline
     >>> from sklearn_diffake.inspection import explain_pair
+    >>> from sklearn_diffake.novelty import SumRuleDetector
     >>> crops = np.random.default_rng(0).integers(0, 256, (8, 2, 32, 32, 3), dtype=np.uint8)
-    >>> pipe = make_difffake_pipeline("difffake-lite0-identity", aligner=False, device="cpu")
-    >>> pipe = pipe.set_params(detect__n_components=1).fit(crops)
+    >>> pipe = make_difffake_pipeline(
+    ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
+    ... ).fit(crops)
     >>> found = explain_pair(pipe, *crops[0], method="gradient", n_smooth=1, random_state=0)
     >>> found.decision == found.score - found.threshold
     True
@@ -256,9 +258,11 @@ def explain_pair(
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline
     >>> from sklearn_diffake.inspection import explain_pair
+    >>> from sklearn_diffake.novelty import SumRuleDetector
     >>> crops = np.random.default_rng(0).integers(0, 256, (8, 2, 32, 32, 3), dtype=np.uint8)
-    >>> pipe = make_difffake_pipeline("difffake-lite0-identity", aligner=False, device="cpu")
-    >>> pipe = pipe.set_params(detect__n_components=1).fit(crops)
+    >>> pipe = make_difffake_pipeline(
+    ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
+    ... ).fit(crops)
     >>> found = explain_pair(pipe, *crops[0], method="occlusion", patch=0.5)
     >>> found.verdict, found.methods
     ('genuine', ('joint occlusion', 'occlusion'))

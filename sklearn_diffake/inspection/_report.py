@@ -53,9 +53,11 @@ class PairReport:
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline
     >>> from sklearn_diffake.inspection import PairReport, explain_pair
+    >>> from sklearn_diffake.novelty import SumRuleDetector
     >>> crops = np.random.default_rng(0).integers(0, 256, (8, 2, 32, 32, 3), dtype=np.uint8)
-    >>> pipe = make_difffake_pipeline("difffake-lite0-identity", aligner=False, device="cpu")
-    >>> pipe = pipe.set_params(detect__n_components=1).fit(crops)
+    >>> pipe = make_difffake_pipeline(
+    ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
+    ... ).fit(crops)
     >>> report = PairReport(explain_pair(pipe, *crops[0], method="occlusion", patch=0.5))
     >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
     >>> report.to_html(path)

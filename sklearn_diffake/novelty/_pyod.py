@@ -24,6 +24,7 @@ from sklearn_diffake.novelty._pyod_networks import (
     pack,
     unpack,
 )
+from sklearn_diffake.utils._extras import import_pyod
 from sklearn_diffake.utils._progress import tell
 from sklearn_diffake.utils._threads import one_thread
 
@@ -60,6 +61,8 @@ _PROBE_TOLERANCE = 1e-5  # of the spread of scores: more than rounding of float3
 
 class PyODDetector(BaseDetector):
     """Put a detector of PyOD behind the conventions of scikit-learn's outlier detectors.
+
+    PyOD comes with the extra ``pyod``: ``pip install 'sklearn-diffake[pyod]'``.
 
     The sign is turned (higher is more genuine), ``predict`` gives +1 and -1, rows labelled -1 are
     not learned from, and one `random_state` decides all that is random. Parameters of the inner
@@ -190,13 +193,10 @@ class PyODDetector(BaseDetector):
         self._prepare_scoring(X, name)
 
     def _checked_detector(self) -> Any:
-        from pyod.models.base import BaseDetector as PyODBaseDetector
-
+        base = import_pyod("pyod.models.base")
         if self.detector is None:
-            from pyod.models.ecod import ECOD
-
-            return ECOD()
-        if not isinstance(self.detector, PyODBaseDetector):
+            return import_pyod("pyod.models.ecod").ECOD()
+        if not isinstance(self.detector, base.BaseDetector):
             raise TypeError(
                 f"detector must be an instance of a PyOD detector, got {self.detector!r}. "
                 "scikit-learn's own detectors go into GenuineOnly."

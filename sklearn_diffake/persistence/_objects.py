@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 
 from ..novelty._pyod import PYOD_TYPES
+from ..utils._extras import import_pyod
 from ._compiled import (
     check_binary_tree,
     check_covariance,
@@ -177,7 +178,8 @@ class _Check:
     def _check_object(self, node: Node, place: _Place) -> None:
         """Check an object by its class, and what its attributes hold."""
         name = full_name(node)
-        cls = getattr(import_module(node["__module__"]), node["__class__"])
+        import_one = import_pyod if name in PYOD_TYPES else import_module
+        cls = getattr(import_one(node["__module__"]), node["__class__"])
         content = node.get("content")
         if content is None or (content["__loader__"] == "JsonNode" and scalar(content) is None):
             return

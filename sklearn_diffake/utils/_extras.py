@@ -31,9 +31,19 @@ def import_extra(module: str, extra: str, what: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        absent = isinstance(error, ModuleNotFoundError) and error.name in (package, module)
+        absent = isinstance(error, ModuleNotFoundError) and _is_within(module, error.name)
         reason = None if absent else str(error)
         raise missing_extra(package, extra, what, reason) from error
+
+
+def _is_within(module: str, package: str | None) -> bool:
+    """Return whether a module is a package, or lies in it."""
+    return package is not None and f"{module}.".startswith(f"{package}.")
+
+
+def import_pyod(module: str) -> Any:
+    """Import a module of PyOD, or say what to install, as `import_extra` does."""
+    return import_extra(module, "pyod", "Detectors of PyOD")
 
 
 def missing_extra(

@@ -173,7 +173,8 @@ def recalibrate(
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline, recalibrate
     >>> rng = np.random.default_rng(0)
-    >>> head = make_difffake_pipeline(random_state=0)[2:].fit(rng.normal(size=(200, 2, 8)))
+    >>> head = make_difffake_pipeline(operator="squared", random_state=0)[2:]
+    >>> head = head.fit(rng.normal(size=(200, 2, 8)))
     >>> mine, person = rng.normal(size=(300, 2, 8)), np.repeat(np.arange(150), 2)
     >>> calibrated, report = recalibrate(head, mine, person, target_bpcer=0.1, return_report=True)
     >>> calibrated[-1].n_calibration_

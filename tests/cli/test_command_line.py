@@ -193,7 +193,7 @@ sys.exit(main(["compare", "--quiet", "a", *["b"] * 20_000]))
 
 
 def test_options_reach_every_embedder_of_a_model():
-    pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
+    pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"], operator="squared")
     _judge.set_everywhere(pipe, device="cpu", cache="folder", n_jobs=2)
     embedders = [branch["embed"] for _, branch in pipe["features"].transformer_list]
     for part in (pipe["align"], *embedders):

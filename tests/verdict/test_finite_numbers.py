@@ -14,7 +14,11 @@ def model():
     pairs = [(images[i], images[i + 1]) for i in range(11)]
     detector = MahalanobisDetector(contamination=0.2)
     pipe = make_difffake_pipeline(
-        "tiny_backbones:colours", aligner=False, device="cpu", detector=detector
+        "tiny_backbones:colours",
+        aligner=False,
+        operator="squared",
+        device="cpu",
+        detector=detector,
     )
     return images, pipe.fit(pairs)
 

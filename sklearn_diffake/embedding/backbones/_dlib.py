@@ -33,6 +33,7 @@ DLIB_RESNET = register(
         mean=(122.782 / 255, 117.001 / 255, 104.298 / 255),
         std=(256 / 255,) * 3,
         crop=Crop(160, 0.2),
+        mirror=True,
         n_parameters=5_607_488,
         eer={1: 0.1118, 3: 0.0649},  # with mirror=True
     )

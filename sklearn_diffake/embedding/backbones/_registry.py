@@ -66,6 +66,8 @@ class BackboneEntry:
         Normalization of each RGB channel, for values in [0, 1].
     crop : Crop or None
         How faces are cut for it; None is `FaceAligner` as it is.
+    mirror : bool
+        Whether `make_difffake_pipeline` embeds each crop and its mirror image with it.
     n_parameters : int or None
         Number of its weights.
     eer : mapping of int to float
@@ -87,6 +89,7 @@ class BackboneEntry:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     crop: Crop | None = None
+    mirror: bool = False
     n_parameters: int | None = None
     eer: Mapping[int, float] = field(default_factory=dict)
     matches: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)
@@ -112,6 +115,7 @@ class BackboneEntry:
             "mean": None if self.mean is None else list(self.mean),
             "std": None if self.std is None else list(self.std),
             "crop": None if self.crop is None else self.crop._asdict(),
+            "mirror": self.mirror,
             "parameters": self.n_parameters,
             "eer": {str(references): rate for references, rate in self.eer.items()},
             "offline": self.offline,
