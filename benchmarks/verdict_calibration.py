@@ -35,7 +35,7 @@ from sklearn_diffake.metrics import bpcer, confidence_interval
 from sklearn_diffake.novelty._clip_evidence import combine, most_windows, windows_of
 from sklearn_diffake.novelty._p_values import least_n
 from sklearn_diffake.novelty._recalibrated import recalibrated
-from sklearn_diffake.verdict._recalibrate import _Templates
+from sklearn_diffake.verdict._calibration_evidence import Templates
 from sklearn_diffake.verdict._sources import embed_sources, score_templates
 
 TARGETS = (0.02, 0.05)
@@ -73,7 +73,7 @@ def evidence_of(parts, people, rng):
     """Score templates of all people, in all categories."""
     pairs = [pair for paths in people.values() for pair in itertools.pairwise(paths)]
     codes = np.repeat(np.arange(len(people)), [len(paths) - 1 for paths in people.values()])
-    templates = _Templates(parts, pairs, np.arange(len(pairs)), codes, 1)
+    templates = Templates(parts, pairs, np.arange(len(pairs)), codes, 1)
     return templates.evidence(True, LIMITS, FEWEST, N_DRAWS, rng)
 
 

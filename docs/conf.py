@@ -23,6 +23,7 @@ extensions = [
     "promise_tables",
     "proof_tables",
     "quality_tables",
+    "verification_tables",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",

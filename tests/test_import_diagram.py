@@ -42,7 +42,7 @@ def boxes_of(svg):
 
 def test_imports_are_those_of_the_source(diagram):
     found = diagram.imports()
-    for importer, imported in [("pairs", "base"), ("cli", "inspection"), ("faces", "utils")]:
+    for importer, imported in [("pairs", "base"), ("cli", "verdict"), ("faces", "utils")]:
         files = [PACKAGE / f"{importer}.py"]
         files += (PACKAGE / importer).glob("*.py")
         source = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())

@@ -183,7 +183,7 @@ class _Summary:
 
     def say(self) -> None:
         """Write notes to standard error."""
-        from ..verdict._verdict import SUSPICIOUS_MEANS
+        from ..verdict._evidence import SUSPICIOUS_MEANS
 
         sys.stdout.flush()
         for code, (message, count) in self._warnings.items():

@@ -388,6 +388,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Returns
         -------
         Overrides
+            Of `mean`, `std` and `input_size`; those that are None are left to the backbone.
 
         Raises
         ------

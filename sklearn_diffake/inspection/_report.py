@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..utils._atomic_files import atomic_write, check_output
 from ._drawing import load_matplotlib, png_bytes
-from ._explain import PairExplanation
+
+if TYPE_CHECKING:
+    from ._explain import PairExplanation
 
 
 class PairReport:

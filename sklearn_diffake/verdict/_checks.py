@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ._evidence import ImageEvidence, VerdictWarning
 from ._gates import Gates
 from ._model import JudgingModel
 from ._templates import DUPLICATE, Template
-from ._verdict import ImageEvidence, VerdictWarning
 from ._warnings import make_warning
 
 

@@ -16,9 +16,9 @@ from ..novelty._clip_evidence import (
     most_windows,
     windows_of,
 )
+from ._evidence import ClipEvidence
 from ._model import JudgingModel
 from ._templates import Template
-from ._verdict import ClipEvidence
 
 Positions = NDArray[np.intp]
 

@@ -7,7 +7,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from ._verdict import ErrorRate
+from ._evidence import ErrorRate
 
 
 def error_rates_of(fingerprint: str) -> tuple[ErrorRate, ...]:

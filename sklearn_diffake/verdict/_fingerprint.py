@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ..embedding import FaceEmbedder
 from ..faces import FaceAligner
@@ -20,6 +21,8 @@ _COMPUTING = {
     *("_sklearn_output_config", "_metadata_request", "transform_input"),
 }
 _EMBEDDER = ("fingerprint_", "dtype", "pooling")
+_MISSING = object()
+_VERSION = 1  # raised when the default of a parameter changes: those at their default are left out
 
 
 def fingerprint_model(model: Any) -> str:
@@ -36,7 +39,7 @@ def fingerprint_model(model: Any) -> str:
         64 hexadecimal digits. It depends on classes, parameters, fitted arrays and the
         fingerprints of networks; not on devices, threads, caches, seeds and paths.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"version {_VERSION}".encode())
     for chunk in _chunks(model, frozenset()):
         digest.update(len(chunk).to_bytes(8, "big"))
         digest.update(chunk)
@@ -83,7 +86,25 @@ def _state_of(item: Any) -> Any:
     if not hasattr(item, "__dict__"):
         state = item.__getstate__()
         return repr(item) if state is None else state
-    state = {name: value for name, value in vars(item).items() if name not in _COMPUTING}
+    left_out = _COMPUTING | _at_default(item)
+    state = {name: value for name, value in vars(item).items() if name not in left_out}
     if isinstance(item, FaceAligner):
         state["detector"] = f"mtcnn-{version('facenet-pytorch')}"
     return state
+
+
+def _at_default(item: Any) -> set[str]:
+    """Return the parameters of an estimator that have their defaults.
+
+    Without them, a fingerprint stays the same where a later version adds parameters.
+    """
+    if not isinstance(item, BaseEstimator):
+        return set()
+    parameters = inspect.signature(type(item)).parameters.values()
+    return {
+        p.name
+        for p in parameters
+        if isinstance(p.default, (type(None), bool, str, int, float))
+        and type(value := getattr(item, p.name, _MISSING)) is type(p.default)
+        and value == p.default
+    }

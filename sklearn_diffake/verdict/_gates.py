@@ -26,9 +26,9 @@ class Gates:
         "genuine".
     min_eye_distance : float, default=20.0
         Pixels between the eyes. Below it a verdict is never "genuine".
-    min_sharpness : float, default=0.02
+    min_sharpness : float, default=0.01
         Variance of the Laplacian over that of the gray levels; see `ImageEvidence`.
-    min_brightness : float in [0, 1], default=0.15
+    min_brightness : float in [0, 1], default=0.05
         Mean gray level of the face.
     max_yaw : float, default=45.0
         Degrees by which the head is turned to a side.
@@ -56,8 +56,8 @@ class Gates:
 
     min_face_size: float = 40.0
     min_eye_distance: float = 20.0
-    min_sharpness: float = 0.02
-    min_brightness: float = 0.15
+    min_sharpness: float = 0.01
+    min_brightness: float = 0.05
     max_yaw: float = 45.0
     min_usable_fraction: float = 0.5
     max_suspicious_frames: int = 2

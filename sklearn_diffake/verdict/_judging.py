@@ -16,17 +16,11 @@ from ..novelty import ConformalDetector
 from ..utils._numbers import significant
 from ._checks import warnings_of
 from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
+from ._evidence import SUSPICIOUS_MEANS, ClipEvidence, ImageEvidence, Outcome, VerdictWarning
 from ._gates import Gates
 from ._model import JudgingModel
 from ._templates import Template
-from ._verdict import (
-    SUSPICIOUS_MEANS,
-    ClipEvidence,
-    ImageEvidence,
-    Outcome,
-    Verdict,
-    VerdictWarning,
-)
+from ._verdict import Verdict
 from ._warnings import CODES, make_warning
 
 Floats = NDArray[Any]

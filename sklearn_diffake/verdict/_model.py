@@ -16,8 +16,8 @@ from ..inspection._parts import Parts, take_apart
 from ..novelty import ConformalDetector
 from ..persistence._parts import estimators
 from ._error_rates import error_rates_of, known_name
+from ._evidence import ModelInfo
 from ._fingerprint import fingerprint_model
-from ._verdict import ModelInfo
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from ..utils._numbers import significant
 from ..utils._printable import printable
-from ._verdict import Verdict
+
+if TYPE_CHECKING:
+    from ._verdict import Verdict
 
 _COLORS = {  # Okabe and Ito: told apart by the color-blind
     "genuine": "#0072B2",

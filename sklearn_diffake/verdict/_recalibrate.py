@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Literal, overload
 
@@ -16,48 +14,15 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from ..base import genuine_mask, missing_rows
-from ..images.errors import ImageError
-from ..images.table import ImageTable, image_table
-from ..inspection._parts import Parts, take_apart, transformed
+from ..base import genuine_mask
+from ..inspection._parts import take_apart
 from ..novelty._calibration import FEW
-from ..novelty._p_values import SINGLE, least_n
+from ..novelty._p_values import least_n
 from ..novelty._recalibrated import recalibrated, target_of
 from ..utils._groups import name_codes
 from ..utils._messages import listed, warn_caller
+from ._calibration_evidence import Evidence, Templates, plain_evidence
 from ._calibration_report import CalibrationReport, report_of
-from ._random_templates import Pool
-from ._sources import EmbeddedSources, Template, embed_sources, score_templates
-
-#: Numbers of images for which templates are formed.
-N_REFERENCES = (1, 2, 3, 5)
-N_PROBES = (1, 2, 4)
-_SAME = "the same picture is on both sides"
-
-
-@dataclass
-class _Evidence:
-    """Scores of genuine pairs of templates.
-
-    Attributes
-    ----------
-    scores : ndarray of shape (n,)
-    codes : ndarray of shape (n,), int64
-        Person of each.
-    n_images : ndarray of shape (n, 2), int64
-        Reference and probe images of each.
-    n_pictures : int
-        Distinct pictures used.
-    left_out_rows : dict of int to str
-    left_out_pictures : dict of str to str
-    """
-
-    scores: NDArray[np.float64]
-    codes: NDArray[np.int64]
-    n_images: NDArray[np.int64]
-    n_pictures: int = 0
-    left_out_rows: dict[int, str] = field(default_factory=dict)
-    left_out_pictures: dict[str, str] = field(default_factory=dict)
 
 
 @overload
@@ -226,13 +191,13 @@ def recalibrate(
     rows = np.flatnonzero(genuine_mask(y, _num_samples(pairs)))
     codes = _people(groups, pairs, rows)
     if parts.branches:
-        templates = _Templates(parts, pairs, rows, codes, verbose)
+        templates = Templates(parts, pairs, rows, codes, verbose)
         limits = max_references, max_probes
         least = max(FEW, least_n(target))
         rng = check_random_state(random_state)
         evidence = templates.evidence(interchangeable, limits, least, n_draws, rng)
     else:
-        evidence = _plain_evidence(parts, pairs, rows, codes)
+        evidence = plain_evidence(parts, pairs, rows, codes)
     _warn_of_left_out(evidence, len(rows))
     _refuse_few(evidence, groups is not None)
     detector = recalibrated(
@@ -253,133 +218,6 @@ def recalibrate(
     return (calibrated, report) if return_report else calibrated
 
 
-class _Templates:
-    """Pairs of pictures, embedded, from which pairs of templates are formed.
-
-    Parameters
-    ----------
-    parts : Parts
-        Of the pipeline.
-    pairs : table of n pairs
-    rows : ndarray of int
-        Those that are genuine.
-    codes : ndarray of the same length, int64
-        Person of each of them.
-    verbose : int
-    """
-
-    def __init__(
-        self,
-        parts: Parts,
-        pairs: Any,
-        rows: NDArray[np.intp],
-        codes: NDArray[np.int64],
-        verbose: int,
-    ) -> None:
-        self.parts = parts
-        self.table = _pair_table(pairs)
-        members = [self._members(row) for row in rows.tolist()]
-        sources = sorted({source for pair in members for cell in pair for source in cell})
-        self.embedded: EmbeddedSources = embed_sources(parts, self.table, sources, verbose=verbose)
-        self.left_out_rows: dict[int, str] = {}
-        first = self.embedded.distinct()
-        usable = [source for source in sources if source not in self.embedded.reasons]
-        self.n_pictures = len(np.unique(first[usable]))
-        self.pairs: list[Template] = []
-        self.codes: list[int] = []
-        for row, code, pair in zip(rows.tolist(), codes.tolist(), members, strict=True):
-            used = [
-                list(dict.fromkeys(int(first[s]) for s in cell if s not in self.embedded.reasons))
-                for cell in pair
-            ]
-            if (reason := self._reason(pair, used)) is not None:
-                self.left_out_rows[row] = reason
-                continue
-            self.pairs.append((used[0], used[1]))
-            self.codes.append(code)
-
-    def _members(self, row: int) -> list[list[int]]:
-        return [self.table.template(int(t)).tolist() for t in self.table.index[row]]
-
-    def _reason(self, pair: list[list[int]], used: list[list[int]]) -> str | None:
-        """Return why a pair cannot be used, with column and file; None if it can."""
-        for column, (cell, usable) in enumerate(zip(pair, used, strict=True)):
-            if not usable:
-                path = self.table.where(cell[0])["path"]
-                message = self.embedded.reasons[cell[0]]
-                return str(ImageError(message, column=column, path=path))
-        return _SAME if not Pool(*used).allows(1, 1) else None
-
-    def evidence(
-        self,
-        interchangeable: bool,
-        limits: tuple[int, int],
-        least: int,
-        n_draws: int,
-        rng: RandomState,
-    ) -> _Evidence:
-        """Form pairs of templates in every category that enough people allow, and score them."""
-        pools = self._pools(interchangeable)
-        formed, codes, n_images = self._single_pairs(pools, n_draws, rng)
-        for k, m in _categories(limits):
-            people = [code for code, pool in pools.items() if pool.allows(k, m)]
-            if len(people) < least:
-                continue
-            for code in people:
-                formed += [pools[code].draw(k, m, rng) for _ in range(n_draws)]
-                codes += [code] * n_draws
-                n_images += [(k, m)] * n_draws
-        places = {self.table.name(s): reason for s, reason in self.embedded.reasons.items()}
-        return _Evidence(
-            score_templates(self.parts, self.embedded, formed),
-            np.array(codes, dtype=np.int64),
-            np.array(n_images, dtype=np.int64).reshape(-1, 2),
-            self.n_pictures,
-            self.left_out_rows,
-            places,
-        )
-
-    def _pools(self, interchangeable: bool) -> dict[int, Pool]:
-        """Return the distinct pictures of each person."""
-        sides: dict[int, tuple[dict[int, None], dict[int, None]]] = {}
-        for code, pair in zip(self.codes, self.pairs, strict=True):
-            own = sides.setdefault(code, ({}, {}))
-            for pictures, side in zip(pair, own, strict=True):
-                side.update(dict.fromkeys(pictures))
-        if interchangeable:
-            sides = {code: (own[0] | own[1],) * 2 for code, own in sides.items()}
-        return {code: Pool(list(own[0]), list(own[1])) for code, own in sides.items()}
-
-    def _single_pairs(
-        self, pools: dict[int, Pool], n_draws: int, rng: RandomState
-    ) -> tuple[list[Template], list[int], list[tuple[int, int]]]:
-        """Return the pairs of single images as they were given; of others draw some."""
-        formed, codes = [], []
-        for code, pair in zip(self.codes, self.pairs, strict=True):
-            if len(pair[0]) == len(pair[1]) == 1:
-                formed.append(pair)
-                codes.append(code)
-        for code in sorted(set(pools) - set(codes)):
-            formed += [pools[code].draw(*SINGLE, rng) for _ in range(n_draws)]
-            codes += [code] * n_draws
-        return formed, codes, [SINGLE] * len(codes)
-
-
-def _categories(limits: tuple[int, int]) -> Iterable[tuple[int, int]]:
-    """Return the numbers of references and probes to calibrate, besides (1, 1)."""
-    for k in N_REFERENCES:
-        for m in N_PROBES:
-            if (k, m) != SINGLE and k <= limits[0] and m <= limits[1]:
-                yield k, m
-
-
-def _pair_table(pairs: Any) -> ImageTable:
-    table = image_table(pairs, templates=True)
-    if not table.is_pairs:
-        raise ImageError("pairs are single pictures; one pair is written [(reference, probe)]")
-    return table
-
-
 def _people(groups: ArrayLike | None, pairs: Any, rows: NDArray[np.intp]) -> NDArray[np.int64]:
     """Return the number of the person of each genuine row."""
     if groups is None:
@@ -397,36 +235,7 @@ def _people(groups: ArrayLike | None, pairs: Any, rows: NDArray[np.intp]) -> NDA
     return codes
 
 
-def _plain_evidence(
-    parts: Parts, pairs: Any, rows: NDArray[np.intp], codes: NDArray[np.int64]
-) -> _Evidence:
-    """Score genuine rows as they are: of a model without a `FaceEmbedder` of this package."""
-    X, left_out = _safe_indexing(pairs, rows), {}
-    if parts.aligner is not None:
-        if _pair_table(X).offsets is not None:
-            raise ValueError(
-                "pairs holds templates of several pictures, which only models with a FaceEmbedder "
-                "are calibrated for: give one picture a side"
-            )
-        faces = parts.aligner.align(X, errors="return")
-        X = faces.crops
-        left_out = {i: reason for i, reason in enumerate(faces.row_reasons) if reason is not None}
-    usable = np.array([i not in left_out for i in range(len(rows))], dtype=bool)
-    features = transformed(parts.rest[:-1], _safe_indexing(X, np.flatnonzero(usable)))
-    missing = missing_rows(features)
-    for i in np.flatnonzero(usable)[missing].tolist():
-        left_out[i] = "no usable face"
-    usable[usable] = ~missing
-    scores = parts.score(_safe_indexing(features, np.flatnonzero(~missing)))
-    if not np.isfinite(scores).all():
-        row = int(rows[usable][~np.isfinite(scores)][0])
-        raise ValueError(f"the model gives the genuine row {row} a score that is not finite")
-    n_images = np.ones((len(scores), 2), dtype=np.int64)
-    named = {int(rows[i]): reason for i, reason in sorted(left_out.items())}
-    return _Evidence(scores, codes[usable], n_images, left_out_rows=named)
-
-
-def _refuse_few(evidence: _Evidence, grouped: bool) -> None:
+def _refuse_few(evidence: Evidence, grouped: bool) -> None:
     """Raise an error if there are fewer than two people (or pairs) to calibrate on."""
     n = len(np.unique(evidence.codes))
     if n < 2:
@@ -437,7 +246,7 @@ def _refuse_few(evidence: _Evidence, grouped: bool) -> None:
         )
 
 
-def _warn_of_left_out(evidence: _Evidence, n_rows: int) -> None:
+def _warn_of_left_out(evidence: Evidence, n_rows: int) -> None:
     """Count and name the rows, and the pictures of templates, that are not used."""
     rows, pictures = evidence.left_out_rows, evidence.left_out_pictures
     if rows:

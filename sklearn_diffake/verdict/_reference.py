@@ -8,11 +8,11 @@ from typing import Any
 
 from ..images.errors import ImageError
 from ..utils._atomic_files import atomic_write
+from ._evidence import ImageEvidence
 from ._model import JudgingModel, prepare_model
 from ._reference_file import pack_reference, unpack_reference
 from ._sides import read_side
 from ._templates import Template, embed_templates, find_faces, with_matched
-from ._verdict import ImageEvidence
 
 #: Frames of a clip that are looked at, unless more are asked for.
 N_FRAMES = 24

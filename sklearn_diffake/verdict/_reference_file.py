@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..utils._json import json_text
 from ..utils._sealed import check_seal, seal
+from ._evidence import ImageEvidence
 from ._model import JudgingModel
 from ._templates import Template
-from ._verdict import ImageEvidence
 
 _FORMAT = 1
 _MOST_BYTES = 256 * 2**20

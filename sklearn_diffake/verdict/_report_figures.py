@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..inspection._html import picture_png
+from ._evidence import ClipEvidence, ImageEvidence
 from ._report_sources import Picture
-from ._verdict import ClipEvidence, ImageEvidence, Verdict
+
+if TYPE_CHECKING:
+    from ._verdict import Verdict
 
 _WIDTH, _HEIGHT = 960, 300  # of a timeline, in the units of its drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 20, 56  # its margins

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..inspection._drawing import limit_of, load_matplotlib
 from ..inspection._page import Figure, map_figure
 from ..inspection._parts import Parts
 from ._report_sources import Picture, Pictures
-from ._verdict import Verdict
+
+if TYPE_CHECKING:
+    from ._verdict import Verdict
 
 #: Networks whose maps were compared with known altered places (benchmarks/explanations.py).
 MEASURED_NETWORKS = frozenset({"difffake-lite0-identity", "difffake-lite0-verdict"})

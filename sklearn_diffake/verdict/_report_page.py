@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..inspection._html import html_content, html_page
 from ..inspection._page import Figure
 from ..inspection._provenance import package_versions
 from ..inspection._words import MAPS, short
+from ._evidence import ImageEvidence
 from ._report_figures import Timeline, is_below, marked_png, timeline
 from ._report_maps import EVIDENCE, Maps, least_genuine, maps_of
 from ._report_rates import prevalence_rows, rate_rows
 from ._report_sources import FileFacts, Picture, Pictures, Source, State, sources_of
 from ._report_words import CAUTION, LOOK_ALIKES, OUTCOMES, clock, count, expected
-from ._verdict import ImageEvidence, Verdict
+
+if TYPE_CHECKING:
+    from ._verdict import Verdict
 
 _PACKAGES = ("sklearn_diffake.verdict",)
 _PICTURE, _THUMBNAIL = 480, 150  # pixels of the longer side

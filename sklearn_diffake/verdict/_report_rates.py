@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ._verdict import ErrorRate, Verdict
+from ._evidence import ErrorRate
+
+if TYPE_CHECKING:
+    from ._verdict import Verdict
 
 #: Fractions of all cases that are altered, or show somebody else, for which a report counts.
 PREVALENCES = (0.5, 0.1, 0.01, 0.001)

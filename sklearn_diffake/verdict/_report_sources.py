@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from ..images.errors import ImageError
 from ..images.read import image_digest
 from ..inspection._parts import Parts
-from ._verdict import ImageEvidence, Side, Verdict
+from ._evidence import ImageEvidence, Side
+
+if TYPE_CHECKING:
+    from ._verdict import Verdict
 
 Picture = NDArray[np.uint8]
 State = Literal["as compared", "changed", "not kept"]

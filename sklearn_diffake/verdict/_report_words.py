@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._verdict import SUSPICIOUS_MEANS
+from ._evidence import SUSPICIOUS_MEANS
 
 #: Headline and meaning of every outcome.
 OUTCOMES = {

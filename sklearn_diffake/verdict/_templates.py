@@ -21,10 +21,10 @@ from ..images.errors import ImageError
 from ..images.missing import MissingFace
 from ..images.read import image_digest, read_image
 from ..inspection._parts import Branch
+from ._evidence import ImageEvidence
 from ._gates import estimate_yaw, measure_crop
 from ._model import JudgingModel
 from ._sides import Side, Source
-from ._verdict import ImageEvidence
 
 _SIDES: tuple[Literal["reference", "probe"], ...] = ("reference", "probe")
 _NO_MATRIX = np.full((2, 3), np.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ._verdict import VerdictWarning
+from ._evidence import VerdictWarning
 
 
 class Code(NamedTuple):

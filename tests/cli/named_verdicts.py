@@ -82,7 +82,7 @@ def install(before=lambda: None):
 
     package = types.ModuleType("sklearn_diffake.verdict")
     package.verify_many = verify_many
-    inner = types.ModuleType("sklearn_diffake.verdict._verdict")
+    inner = types.ModuleType("sklearn_diffake.verdict._evidence")
     inner.SUSPICIOUS_MEANS = "altered, or somebody else"
     model = types.ModuleType("sklearn_diffake.verdict._model")
     model.prepare_model = lambda model: Ready()

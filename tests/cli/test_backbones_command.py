@@ -43,4 +43,4 @@ def test_a_name_that_is_slightly_wrong_is_answered_with_the_right_one(tmp_path, 
     (tmp_path / "b.png").touch()
     command = ["fit", str(tmp_path / "pairs.csv"), "-o", str(tmp_path / "m"), "--backbone"]
     assert main([*command, "dlib_resnet"]) == 2
-    assert "Did you mean 'dlib-resnet'?" in capsys.readouterr().err
+    assert "did you mean 'dlib-resnet'?" in capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_the_number_of_frames_in_the_help_is_that_of_verify(capsys):
 
 
 def test_the_help_says_what_suspicious_means(capsys):
-    from sklearn_diffake.verdict._verdict import SUSPICIOUS_MEANS
+    from sklearn_diffake.verdict._evidence import SUSPICIOUS_MEANS
 
     with pytest.raises(SystemExit):
         main(["compare", "--help"])

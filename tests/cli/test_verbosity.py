@@ -76,4 +76,4 @@ def test_a_warning_stands_above_an_open_bar(recorder, capsys, monkeypatch):
     monkeypatch.setattr(recorder, "judge", warn)
     assert main(["compare", "a", "good", "-v"]) == 0
     lines = re.split(r"[\r\n]", capsys.readouterr().err)
-    assert "sklearn-diffake: warning: beware" in lines
+    assert "sklearn-diffake: warning: beware" in [line.replace("\x1b[A", "") for line in lines]

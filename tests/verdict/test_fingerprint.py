@@ -1,6 +1,7 @@
 """The fingerprint of a model: of what decides scores, and of nothing else."""
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from verdict_helpers import fitted
 
 from sklearn_diffake import load_default, persistence
@@ -48,3 +49,20 @@ def test_error_rates_are_those_of_the_fingerprint():
     )
     for rate in rates:
         assert 0 <= rate.low <= rate.estimate <= rate.high <= 1
+
+
+def test_a_parameter_that_is_added_later_changes_nothing():
+    class Former(BaseEstimator):
+        def __init__(self, size=224):
+            self.size = size
+
+    class Later(BaseEstimator):
+        def __init__(self, size=224, *, added=None):
+            self.size, self.added = size, added
+
+    for cls in (Former, Later):
+        cls.__module__, cls.__qualname__ = "package", "Estimator"
+    assert fingerprint_model(Former(160)) == fingerprint_model(Later(160))
+    assert fingerprint_model(Former(160)) != fingerprint_model(Later(160, added=1))
+    assert fingerprint_model(Former(160)) != fingerprint_model(Later(112))
+    assert fingerprint_model(Former()) == fingerprint_model(Later())

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_diffake import persistence, recalibrate
+from sklearn_diffake import persistence, recalibrate, verify
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector, SumRuleDetector
@@ -112,6 +112,18 @@ def test_the_promise_holds_in_each_category_for_new_people(model):
         assert rejected <= high
         if (k, m) != (4, 1):  # judged as (3, 1)
             assert rejected >= low - 0.02
+
+
+def test_verdicts_use_the_categories(model, genuine):
+    calibrated = recalibrate(model, *genuine, target_bpcer=0.1)
+    own = people(1, seed=5)[0]
+    references, probes = list(own[:3]), list(own[3:5])
+    verdict = verify(references, probes, model=calibrated)
+    detector = calibrated[-1]
+    assert verdict.category == (3, 2)
+    assert verdict.score == pytest.approx(calibrated.score_samples([(references, probes)])[0])
+    assert verdict.p_value == detector.p_of_scores([verdict.score], [(3, 2)])[0]
+    assert (verdict.level, verdict.threshold) == (0.1, detector.threshold_of(3, 2))
 
 
 def test_a_picture_stays_on_its_side(model):

@@ -57,7 +57,14 @@ def _checked_file(name: str) -> str:
     return path
 
 
-def _register(name: str, purpose: str, width: int, size: int, n_parameters: int) -> None:
+def _register(
+    name: str,
+    purpose: str,
+    width: int,
+    size: int,
+    n_parameters: int,
+    eer: dict[int, float] | None = None,
+) -> None:
     register(
         BackboneEntry(
             name,
@@ -72,10 +79,11 @@ def _register(name: str, purpose: str, width: int, size: int, n_parameters: int)
             std=EFFICIENTNET_LITE0.std,
             crop=CROP,
             n_parameters=n_parameters,
+            eer=eer or {},
         )
     )
 
 
-_register("difffake-lite0-identity", "identity", 128, 160, 3_614_848)
+_register("difffake-lite0-identity", "identity", 128, 160, 3_614_848, {1: 0.1913, 3: 0.1305})
 _register("difffake-lite0", "forgery", 1280, 128, 3_371_008)
 _register("difffake-lite0-verdict", "forgery", 1, 128, 3_372_289)

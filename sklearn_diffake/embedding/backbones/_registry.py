@@ -5,10 +5,11 @@ Nothing but the standard library is imported here, so that a help text costs not
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...utils._messages import nearest
 
 if TYPE_CHECKING:
     from ._backbone import Backbone
@@ -153,9 +154,4 @@ def entry_of(name: str) -> BackboneEntry | None:
 
 def unknown_name(name: str) -> ValueError:
     """Make the error for a name without an entry."""
-    near = difflib.get_close_matches(name, _ENTRIES, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    *others, last = map(repr, names())
-    return ValueError(
-        f"backbone={name!r} is unknown: expected {', '.join(others)} or {last}.{hint}"
-    )
+    return ValueError(f"backbone={name!r} is unknown: {nearest(name, names())}")

@@ -1,0 +1,201 @@
+"""What a verdict rests on: evidence of images and clips, error rates, the model, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
+Side = Literal["reference", "probe"]
+Mode = Literal["reference", "same-video"]
+
+#: What "suspicious" means, wherever a person reads it.
+SUSPICIOUS_MEANS = "not like genuine pairs of one person: altered, or somebody else"
+
+
+@dataclass(frozen=True)
+class VerdictWarning:
+    """One reason to be careful with a verdict.
+
+    Attributes
+    ----------
+    code : str
+        Such as ``"several_faces"``; stable, for programs.
+    message : str
+        For people.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import VerdictWarning
+    >>> VerdictWarning("few_images", "the reference is 1 image").code
+    'few_images'
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ImageEvidence:
+    """One picture, or one frame of a clip, that a verdict looked at.
+
+    Attributes
+    ----------
+    side : {"reference", "probe"}
+    path : str or None
+        The file; None for an array or a file object.
+    frame : int or None
+        Number of the frame in its clip.
+    time : float or None
+        Seconds since the first frame of the clip.
+    box : tuple of 4 floats or None
+        Left, top, right and bottom of the face, in pixels of the picture.
+    face_size : float or None
+        Side of the face, in pixels.
+    eye_distance : float or None
+        Between the eyes, in pixels.
+    probability : float or None
+        Confidence of the face detector, in [0, 1].
+    n_faces : int or None
+        Faces in the picture.
+    sharpness, brightness, yaw : float or None
+        Quality of the face.
+    score : float or None
+        Of this probe image alone against all references; None for references.
+    p_value : float or None
+        Of `score`.
+    reason : str or None
+        Why the image was not used; None if it was.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ImageEvidence
+    >>> ImageEvidence("probe", path="x.jpg", reason="no face was found").used
+    False
+    """
+
+    side: Side
+    path: str | None = None
+    frame: int | None = None
+    time: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    face_size: float | None = None
+    eye_distance: float | None = None
+    probability: float | None = None
+    n_faces: int | None = None
+    sharpness: float | None = None
+    brightness: float | None = None
+    yaw: float | None = None
+    score: float | None = None
+    p_value: float | None = None
+    reason: str | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether the image belongs to its template."""
+        return self.reason is None
+
+
+@dataclass(frozen=True)
+class ClipEvidence:
+    """What the frames of a probe clip say, one by one and together.
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames used.
+    fraction_below : float in [0, 1]
+        Fraction of the used frames whose own p-value is at most the level.
+    longest_interval : tuple of (float, float) or None
+        First and last time, in seconds, of the longest run of consecutive such frames.
+    worst_window : tuple of (float, float) or None
+        First and last time of the window of frames with the smallest p-value.
+    n_windows : int
+        Windows that were looked at.
+    p_value_whole : float or None
+        Of all frames pooled.
+    p_value_worst_window : float or None
+        Of the worst window, multiplied by the number of windows (Bonferroni), at most 1; None if
+        windows were not tested.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ClipEvidence
+    >>> ClipEvidence(24, 0.25, (3.0, 5.5), (3.0, 6.0), 5, 0.2, 0.03).fraction_below
+    0.25
+    """
+
+    n_frames: int
+    fraction_below: float
+    longest_interval: tuple[float, float] | None
+    worst_window: tuple[float, float] | None
+    n_windows: int
+    p_value_whole: float | None
+    p_value_worst_window: float | None
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """How often a model was wrong on test data.
+
+    Attributes
+    ----------
+    data : str
+        Name of the test data.
+    n_references, n_probes : int
+        Images in the templates.
+    metric : {"apcer", "bpcer", "eer"}
+    estimate, low, high : float in [0, 1]
+        With its 95 % interval.
+    n : int
+        Pairs.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ErrorRate
+    >>> ErrorRate("test pairs", 1, 1, "apcer", 0.1, 0.08, 0.13, 500).metric
+    'apcer'
+    """
+
+    data: str
+    n_references: int
+    n_probes: int
+    metric: Literal["apcer", "bpcer", "eer"]
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model gave a verdict.
+
+    Attributes
+    ----------
+    name : str
+        ``"default"``, or the file.
+    fingerprint : str
+        SHA-256 over what decides scores and thresholds.
+    networks : tuple of str
+        Backbones.
+    target_bpcer : float or None
+        Fraction of genuine pairs that may be rejected.
+    n_calibration : int or None
+        Genuine people (or pairs) that the threshold rests on.
+    error_rates : tuple of ErrorRate
+        As measured; empty if they were not.
+
+    Examples
+    --------
+    >>> from sklearn_diffake.verdict import ModelInfo
+    >>> ModelInfo("model.diffake", "0" * 64).error_rates
+    ()
+    """
+
+    name: str
+    fingerprint: str
+    networks: tuple[str, ...] = ()
+    target_bpcer: float | None = None
+    n_calibration: int | None = None
+    error_rates: tuple[ErrorRate, ...] = ()
