@@ -142,6 +142,10 @@ def _read_content(content: bytes) -> np.ndarray:
 
 def _nearest(path: str) -> str:
     """Say where a missing file was looked for, and what is there instead."""
+    if not path:
+        return ": the path is empty"
+    if os.path.islink(path):
+        return f": it is a symbolic link to {os.readlink(path)!r}, which is not there"
     folder, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
         return f": there is no folder {folder!r}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ._evidence import ImageEvidence, VerdictWarning
 from ._gates import Gates
 from ._model import JudgingModel
-from ._templates import Template
+from ._templates import DUPLICATE, Template
 from ._warnings import make_warning
 
 
@@ -76,7 +76,14 @@ def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
     """Report what was given and could not be used."""
     if template.side is not None and (skipped := template.side.skipped):
         yield "skipped_files", f"no pictures or videos: {_named(skipped)}"
-    pictures = [image for image in template.images if image.frame is None and not image.used]
+    copies = [image for image in template.images if image.reason == DUPLICATE]
+    if copies:
+        names = list(dict.fromkeys(image.path or "a picture" for image in copies))
+        yield (
+            "duplicate_images",
+            f"not counted, as an earlier one has the same pixels: {_named(names)}",
+        )
+    pictures = [i for i in template.images if i.frame is None and not i.used and i not in copies]
     if pictures:
         names = [f"{image.path or 'a picture'} ({image.reason})" for image in pictures]
         yield "unusable_images", f"left out: {_named(names)}"
@@ -84,7 +91,7 @@ def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
         frames = [
             image
             for image, number in zip(template.images, template.sources, strict=True)
-            if number == source and image.frame is not None
+            if number == source and image.frame is not None and image.reason != DUPLICATE
         ]
         n_used, name = sum(image.used for image in frames), _path_of(frames)
         damage = template.damages.get(source)

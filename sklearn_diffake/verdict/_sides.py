@@ -137,10 +137,18 @@ def _add_path(path: str, column: int, sources: list[Source], skipped: list[str])
             files = [e.path for e in entries if e.is_file() and not e.name.startswith(".")]
         _add_files(files, path, column, sources, skipped)
     elif glob.has_magic(path) and not os.path.lexists(path):
-        files = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
+        files = _different([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
         _add_files(files, path, column, sources, skipped)
     else:
         sources.append(Source(path, file_format(path).is_video))
+
+
+def _different(files: Sequence[str]) -> list[str]:
+    """Return each file once, by its shortest path: links to folders may lead in circles."""
+    by_place: dict[str, str] = {}
+    for file in sorted(files, key=len):
+        by_place.setdefault(os.path.realpath(file), file)
+    return list(by_place.values())
 
 
 def _add_files(

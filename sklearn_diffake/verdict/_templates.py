@@ -29,6 +29,9 @@ from ._sides import Side, Source
 _SIDES: tuple[Literal["reference", "probe"], ...] = ("reference", "probe")
 _NO_MATRIX = np.full((2, 3), np.nan)
 
+#: Why a copy is not used: it tells nothing new, and must not count as one more picture.
+DUPLICATE = "the same pixels as an earlier picture of this side"
+
 
 @dataclass
 class FoundImage:
@@ -290,7 +293,8 @@ def embed_templates(
     Returns
     -------
     list of Template
-        An image at which a network breaks down has a reason, and is not used.
+        An image at which a network breaks down has a reason, and is not used; so has a copy of
+        an earlier picture of its side.
     """
     places = [
         (number, position)
@@ -303,12 +307,16 @@ def embed_templates(
     reasons = {places[i]: reason for _, failed in parts for i, reason in failed.items()}
     templates = []
     for number, (side, images) in enumerate(sides):
+        digests = tuple(None if i.crop is None else image_digest(i.crop) for i in images)
+        copies = _copies(digests, images)
+        reasons |= {(number, position): DUPLICATE for position in copies}
         rows = [i for i, place in enumerate(places) if place[0] == number]
         positions = [places[i][1] for i in rows]
         embeddings = []
         for values, _ in parts:
             array = np.full((len(images), values.shape[1]), np.nan, dtype=values.dtype)
             array[positions] = values[rows]
+            array[copies] = np.nan
             embeddings.append(array)
         evidence = [
             dataclasses.replace(image.evidence, reason=reasons[number, position])
@@ -321,7 +329,7 @@ def embed_templates(
                 tuple(evidence),
                 np.array([image.source for image in images], dtype=np.intp),
                 tuple(embeddings),
-                tuple(None if i.crop is None else image_digest(i.crop) for i in images),
+                digests,
                 np.stack([image.matrix for image in images]),
                 side,
                 _files_of(side),
@@ -329,6 +337,16 @@ def embed_templates(
             )
         )
     return templates
+
+
+def _copies(digests: Sequence[bytes | None], images: Sequence[FoundImage]) -> list[int]:
+    """Return the positions of images whose crop an earlier source has: not of still frames."""
+    owners: dict[bytes, int] = {}
+    return [
+        position
+        for position, (digest, image) in enumerate(zip(digests, images, strict=True))
+        if digest is not None and owners.setdefault(digest, image.source) != image.source
+    ]
 
 
 def with_matched(model: JudgingModel, template: Template, images: Sequence[FoundImage]) -> Template:

@@ -117,7 +117,8 @@ def verify(
     "suspicious" means: not like genuine pairs of one person: altered, or somebody else.
 
     The embeddings of a side are pooled, each picture or clip counting equally, and the pooled pair
-    gets the score, as `FaceEmbedder` does with templates. The call is thread-safe: nothing of the
+    gets the score, as `FaceEmbedder` does with templates. Copies count once: p-values hold for
+    so many different pictures. The call is thread-safe: nothing of the
     model is changed, and threads get the same numbers as one call after the other.
 
     Examples
@@ -233,7 +234,10 @@ def _read_row(row: Any, model: JudgingModel | None) -> _Request | _BadRow:
     """Read a row of `verify_many`; what is wrong with its cells is its reason."""
     try:
         if not (isinstance(row, (tuple, list, np.ndarray)) and len(row) == 2):
-            raise TypeError(f"expected a pair (reference, probe), got {type(row).__name__}")
+            of_length = f" of length {len(row)}" if isinstance(row, (tuple, list)) else ""
+            raise TypeError(
+                f"expected a pair (reference, probe), got a {type(row).__name__}{of_length}"
+            )
         if row[0] is None:
             raise TypeError("reference: expected a picture, got None")
         return _read_request(row[0], row[1], model)

@@ -36,6 +36,9 @@ CODES = {
     "low_light": Code("In every image of a side the face is darker than the limit."),
     "extreme_pose": Code("In every image of a side the face is turned by more than the limit."),
     "skipped_files": Code("Files of a folder or pattern are neither pictures nor videos."),
+    "duplicate_images": Code(
+        "Pictures have the same pixels as an earlier one of their side, and are not counted."
+    ),
     "unusable_images": Code("Pictures without a usable face were left out."),
     "clip_partly_unusable": Code("Frames of a clip have no usable face, or cannot be decoded."),
     "most_frames_unusable": Code(

@@ -390,3 +390,13 @@ def rgb16_png(array):
     height, width = array.shape[:2]
     lines = b"".join(b"\0" + line.tobytes() for line in array.astype(">u2"))
     return png((width, height, 16, 2, 0, 0, 0), lines)
+
+
+def test_a_missing_file_is_not_suggested_itself(tmp_path):
+    """A link to nothing is among the names of its folder, and the folder near to no name at all."""
+    for name, target in (("gone.png", "nowhere.png"), ("circle.png", "circle.png")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(ImageError, match=rf"symbolic link to '{target}', which is not there"):
+            read.read_image(tmp_path / name)
+    with pytest.raises(ImageError, match="no such file: the path is empty"):
+        read.read_image("")

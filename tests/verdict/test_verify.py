@@ -168,6 +168,35 @@ def test_a_picture_without_a_face_costs_itself_only(model, photos):
     assert verdict.images[1].reason == "no face was found"
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_copies_on_one_side_count_once(model, photos, clip, side):
+    """Of as many different pictures the threshold is another one."""
+    for original in (photos[0], clip):
+        pair, copied = [[original], [photos[1]]], [[original], [photos[1]]]
+        copied[side] = [*copied[side], *copied[side], *copied[side]]
+        single, verdict = verify(*pair, model=model), verify(*copied, model=model)
+        for name in ("outcome", "score", "threshold", "p_value", "category", "n_references"):
+            assert getattr(verdict, name) == getattr(single, name), name
+        assert set(codes(verdict)) == {*codes(single), "duplicate_images"}
+        assert all("same pixels" in image.reason for image in verdict.images if not image.used)
+
+
+def test_still_frames_of_a_clip_are_no_copies(model, photos, tmp_path):
+    path = write_clip(tmp_path / "still.mp4", [np.ascontiguousarray(photos[0][:128, :104])] * 6)
+    verdict = verify(photos[1], path, model=model)
+    assert verdict.n_probes == 6
+    assert "duplicate_images" not in codes(verdict)
+
+
+def test_a_pattern_takes_a_file_once_though_links_lead_in_circles(model, photos, tmp_path):
+    for number in range(2):
+        Image.fromarray(photos[number]).save(tmp_path / f"{number}.png")
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    verdict = verify(str(tmp_path / "**" / "*.png"), photos[2], model=model)
+    paths = [image.path for image in verdict.images if image.side == "reference"]
+    assert paths == [str(tmp_path / "0.png"), str(tmp_path / "1.png")]
+
+
 @pytest.mark.parametrize("wrong", [3, None, {"a": 1}, io.StringIO("text"), np.zeros(3)])
 def test_wrong_types_raise(model, photos, wrong):
     with pytest.raises(TypeError, match="probe"):
@@ -192,6 +221,8 @@ def test_same_video_mode_says_plainly_why_there_is_none(model, clip):
 
 
 def test_a_model_that_gives_no_verdicts_is_refused(model, photos):
+    with pytest.raises(TypeError, match=r"model: expected a fitted pipeline .* got int"):
+        verify(photos[0], photos[1], model=3)
     with pytest.raises(TypeError, match="pipeline"):
         verify(photos[0], photos[1], model=MahalanobisDetector())
     head = model[2:]
