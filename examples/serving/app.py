@@ -35,7 +35,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse
 from PIL import Image
 
-from sklearn_diffake import Reference, Verdict, load_default, persistence, verify
+from sklearn_diffake import Reference, Verdict, persistence, verify
 from sklearn_diffake.faces import ImageError
 
 logger = logging.getLogger("diffake.serving")
@@ -163,7 +163,8 @@ class Service:
 
     def __init__(self, settings: Settings, folder: str) -> None:
         self.settings = settings
-        self.model = _load(settings.model)
+        given = settings.model  # a file would be read again by every call
+        self.model = persistence.load(given) if isinstance(given, str) else given
         self.people = People(settings.people or folder, self.model)
         self.workers = Workers(settings)
         gray = np.full((64, 64, 3), 128, dtype=np.uint8)
@@ -199,12 +200,6 @@ class Service:
         return verify(reference, probe, model=self.model, n_frames=self.settings.n_frames)
 
 
-def _load(model: Any) -> Any:
-    if model is None:
-        return load_default()
-    return persistence.load(model) if isinstance(model, str) else model
-
-
 def get_service(request: Request) -> Service:
     return request.app.state.service
 
@@ -229,9 +224,7 @@ async def verify_pictures(service: TheService, references: Files, probes: Files)
 async def enroll(service: TheService, person: Person, references: Files) -> dict[str, Any]:
     (pictures,) = await service.read(references)
     n_frames = service.settings.n_frames
-    reference = await service.workers.run(
-        lambda: service.people.enroll(person, pictures, n_frames)
-    )
+    reference = await service.workers.run(lambda: service.people.enroll(person, pictures, n_frames))
     unused = [image.reason for image in reference.images if not image.used]
     return {"n_images": reference.n_images, "fingerprint": reference.fingerprint, "unused": unused}
 
@@ -254,6 +247,8 @@ async def image_error(request: Request, error: Exception) -> JSONResponse:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service; the model is loaded when it starts, before the first request."""
     settings = settings or Settings.from_environment()
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")  # unless it is set up already
+    logger.setLevel(logging.INFO)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

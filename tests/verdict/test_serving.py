@@ -259,7 +259,9 @@ def test_more_requests_than_may_wait_are_refused(model, slow):
 
 
 def test_callers_at_the_same_time_get_the_same_verdicts(client):
-    requests = [upload(references=PHOTOS[i : i + 1], probes=PHOTOS[i + 1 : i + 2]) for i in range(4)]
+    requests = [
+        upload(references=PHOTOS[i : i + 1], probes=PHOTOS[i + 1 : i + 2]) for i in range(4)
+    ]
     expected = [client.post("/verify", files=files).content for files in requests]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda files: client.post("/verify", files=files).content, requests))
@@ -284,3 +286,6 @@ def test_settings_come_from_the_environment(model, tmp_path, monkeypatch):
     settings = app.Settings.from_environment()
     assert (settings.n_files, settings.seconds) == (1, 2.5)
     assert settings.upload_bytes == app.Settings.upload_bytes
+    with TestClient(app.create_app(settings)) as client:
+        fingerprint = verify(PHOTOS[0], PHOTOS[1], model=model).model.fingerprint
+        assert client.get("/health").json()["fingerprint"] == fingerprint
