@@ -138,8 +138,9 @@ def measure(name, n_calls):
         run = map if n_threads == 1 else pool.map
         repeat(n_calls // 10, run)
         start = time.perf_counter()
-        for _ in range(N_SAMPLES):
-            repeat(max(1, n_calls * 9 // 10 // N_SAMPLES), run)
+        ends = np.linspace(0, n_calls - n_calls // 10, N_SAMPLES + 1).astype(int)
+        for n in np.diff(ends).tolist():
+            repeat(n, run)
             memory.append(resident_mib())
             files.append(open_files())
         seconds = time.perf_counter() - start
