@@ -388,7 +388,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Returns
         -------
         Overrides
-            Of `mean`, `std` and `input_size`; those that are None are left to the backbone.
+            `mean`, `std`, `input_size`, `crop` and `mirror`; None where the backbone's own counts.
 
         Raises
         ------
