@@ -127,7 +127,7 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
 
 def judge_command(args: argparse.Namespace) -> int:
     """Judge pairs with a saved model, or with the one that comes with the package."""
-    pairs = read_pairs(args.csv) if args.csv else None
+    pairs = read_pairs(args.csv, keep_empty=True) if args.csv else None
     pairs = pairs_of_arguments(args, pairs)
     inputs = _input_files(args, pairs)
     check_output_option(args.output, inputs)
@@ -165,6 +165,7 @@ class _Summary:
         self.outcomes: Counter[str] = Counter()
         self.last: Verdict | None = None  # if it has any
         self.model: ModelInfo | None = None
+        self._n_calibration: set[int] = set()  # for the numbers of images that occurred
         self._warnings: dict[str, tuple[str, int]] = {}
         self._judged: list[Judged] = []
 
@@ -173,6 +174,8 @@ class _Summary:
         self.n += 1
         self.outcomes[verdict.outcome] += 1
         self.last, self.model = verdict, verdict.model or self.model
+        if verdict.p_value is not None and verdict.model and verdict.model.n_calibration:
+            self._n_calibration.add(verdict.model.n_calibration)
         for warning in verdict.warnings:
             message, count = self._warnings.get(warning.code, (warning.message, 0))
             self._warnings[warning.code] = (message, count + 1)
@@ -193,19 +196,21 @@ class _Summary:
             write_line(f"{self.last.outcome}: {self.last.reason}")
         if self.outcomes["suspicious"] and self.n > 1:
             write_line(f"suspicious means: {SUSPICIOUS_MEANS}")
-        if self.model is not None and self.model.n_calibration is not None:
-            write_line(f"note: {_basis(self.model)}")
+        if self.model is not None and self._n_calibration:
+            write_line(f"note: {_basis(self.model, self._n_calibration)}")
         for rate in self.model.error_rates if self.model else ():
             if (rate.n_references, rate.n_probes) == (1, 1):
                 write_line(f"note: {_measured(rate)}")
         say_accuracy(self._judged)
 
 
-def _basis(model: ModelInfo) -> str:
+def _basis(model: ModelInfo, n_calibration: set[int]) -> str:
+    least, most = min(n_calibration), max(n_calibration)
+    count = f"{most:,}" if least == most else f"{least:,} to {most:,} (by number of images)"
     target = "" if model.target_bpcer is None else f", to reject {model.target_bpcer:.1%} of them"
     return (
         f"the threshold of model {model.name} ({model.fingerprint[:12]}) was set on "
-        f"{model.n_calibration:,} genuine pairs or persons{target}"
+        f"{count} genuine pairs or persons{target}"
     )
 
 

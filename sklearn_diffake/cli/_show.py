@@ -93,6 +93,9 @@ def _outcome(verdict: Verdict) -> str:
         evidence.append(f"{verdict.n_probes} probe images")
     if verdict.clip is not None:
         evidence.append(f"{percent(verdict.clip.fraction_below)} of frames suspicious")
+        if verdict.clip.decided_by == "window" and verdict.clip.worst_window is not None:
+            first, last = verdict.clip.worst_window
+            evidence.append(f"decided by the part from {first:.1f} to {last:.1f} s")
     return f"{text} ({', '.join(evidence)})" if evidence else text
 
 

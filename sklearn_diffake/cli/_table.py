@@ -48,7 +48,7 @@ class Pair:
     def files(self) -> list[str]:
         """All files of both templates."""
         cells = [(cell,) if isinstance(cell, str) else cell for cell in self.paths]
-        return [file for cell in cells for file in cell]
+        return [file for cell in cells for file in cell if file]
 
     @property
     def written(self) -> list[str]:
@@ -120,7 +120,7 @@ def _refuse_one(path: str) -> None:
     raise ValueError("give REFERENCE and at least one PROBE; there is one photograph only")
 
 
-def read_pairs(path: str, *, labelled: bool = False) -> list[Pair]:
+def read_pairs(path: str, *, labelled: bool = False, keep_empty: bool = False) -> list[Pair]:
     """Read a table of pairs.
 
     Parameters
@@ -129,6 +129,8 @@ def read_pairs(path: str, *, labelled: bool = False) -> list[Pair]:
         As for :func:`.load_pairs`.
     labelled : bool, default=False
         Whether, if there is a column of labels, every pair must have one.
+    keep_empty : bool, default=False
+        Whether a pair may lack a file; its path is then empty.
 
     Returns
     -------
@@ -147,7 +149,7 @@ def read_pairs(path: str, *, labelled: bool = False) -> list[Pair]:
 
     with open_table(path) as table:
         pairs = []
-        for row in iter_pairs(table):
+        for row in iter_pairs(table, keep_empty=keep_empty):
             pairs.append(Pair(**row._asdict()))
         if not pairs:
             raise table.error("it has a header and no pairs")

@@ -66,13 +66,16 @@ class _Layout(NamedTuple):
     names: list[str]
 
 
-def iter_pairs(table: DelimitedTable) -> Iterator[PairRow]:
+def iter_pairs(table: DelimitedTable, *, keep_empty: bool = False) -> Iterator[PairRow]:
     """Yield the pairs of an open table, one by one.
 
     Parameters
     ----------
     table : DelimitedTable
         From :func:`open_table`; see :func:`load_pairs` for the columns.
+    keep_empty : bool, default=False
+        Whether an empty cell in the place of a file becomes an empty path, rather than an error:
+        for those who give each row a result.
 
     Yields
     ------
@@ -87,7 +90,7 @@ def iter_pairs(table: DelimitedTable) -> Iterator[PairRow]:
     """
     layout = _find_layout(table)
     for row in table.rows:
-        yield _read_row(table, layout, row)
+        yield _read_row(table, layout, row, keep_empty)
 
 
 def load_pairs(path: str | os.PathLike[str]) -> Bunch:
@@ -201,10 +204,13 @@ def _refuse_files_as_header(table: DelimitedTable, names: Sequence[str]) -> None
         )
 
 
-def _read_row(table: DelimitedTable, layout: _Layout, row: Row) -> PairRow:
+def _read_row(table: DelimitedTable, layout: _Layout, row: Row, keep_empty: bool) -> PairRow:
     cells = row.cells
     reference, probe = (cells[i] for i in layout.sides)
-    paths = tuple(_read_paths(table, row, i, layout.names[i]) for i in layout.sides)
+    paths = tuple(
+        "" if keep_empty and not cells[i] else _read_paths(table, row, i, layout.names[i])
+        for i in layout.sides
+    )
     label = None
     if layout.label is not None:
         try:

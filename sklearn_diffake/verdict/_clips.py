@@ -81,16 +81,7 @@ def _most_windows(model: JudgingModel, k: int, m: int) -> int:
     detector = model.conformal
     if detector is None or not detector.category_scores_:  # "cv+" has no threshold of half a level
         return 0
-    return most_windows(_category_n(model, k), detector.level_of(k, m))
-
-
-def _category_n(model: JudgingModel, k: int) -> int:
-    """Return the calibration people in the category of k references and one probe."""
-    detector = model.conformal
-    assert detector is not None
-    category = detector.category_of(k, 1)
-    position = np.flatnonzero((detector.categories_ == category).all(axis=1))[0]
-    return int(detector.category_n_[position])
+    return most_windows(model.n_calibration(k, 1), detector.level_of(k, m))
 
 
 def combine_clip(
@@ -120,7 +111,7 @@ def combine_clip(
     assert model.conformal is not None
     level = model.conformal.level_of(*n_sources)
     tested = window_p if len(window_p) <= plan.most else []
-    return combine(p_whole, tested, _category_n(model, n_sources[0]), level)
+    return combine(p_whole, tested, model.n_calibration(n_sources[0], 1), level)
 
 
 def describe_clip(
@@ -166,6 +157,7 @@ def describe_clip(
         n_windows=len(plan.windows),
         p_value_whole=p_whole,
         p_value_worst_window=None if combined is None else combined.p_worst,
+        decided_by=None if combined is None else combined.decided_by,
     )
 
 

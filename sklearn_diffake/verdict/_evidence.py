@@ -117,6 +117,8 @@ class ClipEvidence:
     p_value_worst_window : float or None
         Of the worst window, multiplied by the number of windows (Bonferroni), at most 1; None if
         windows were not tested.
+    decided_by : {"whole", "window"} or None
+        Which of these two p-values, the smaller one, decided; None if the model gives none.
 
     Examples
     --------
@@ -132,6 +134,7 @@ class ClipEvidence:
     n_windows: int
     p_value_whole: float | None
     p_value_worst_window: float | None
+    decided_by: Literal["whole", "window"] | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ class ModelInfo:
     target_bpcer : float or None
         Fraction of genuine pairs that may be rejected.
     n_calibration : int or None
-        Genuine people (or pairs) that the threshold rests on.
+        Genuine people (or pairs) that the threshold for this number of images rests on.
     error_rates : tuple of ErrorRate
         As measured; empty if they were not.
 

@@ -16,7 +16,14 @@ from ..novelty import ConformalDetector
 from ..utils._numbers import significant
 from ._checks import warnings_of
 from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
-from ._evidence import SUSPICIOUS_MEANS, ClipEvidence, ImageEvidence, Outcome, VerdictWarning
+from ._evidence import (
+    SUSPICIOUS_MEANS,
+    ClipEvidence,
+    ImageEvidence,
+    ModelInfo,
+    Outcome,
+    VerdictWarning,
+)
 from ._gates import Gates
 from ._model import JudgingModel
 from ._templates import Template
@@ -42,8 +49,6 @@ class Scored:
     image_scores, image_p_values : dict of int to float
         Of each used image of the probe, by its position.
     clip : ClipEvidence or None
-    decided_by_window : bool
-        Whether the p-value is that of the worst window of a clip.
     windows_untested : bool
         Whether a clip has windows that the calibration does not suffice for.
     n_run : int
@@ -58,7 +63,6 @@ class Scored:
     image_scores: dict[int, float]
     image_p_values: dict[int, float]
     clip: ClipEvidence | None = None
-    decided_by_window: bool = False
     windows_untested: bool = False
     n_run: int = 0
 
@@ -213,7 +217,6 @@ def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) 
         scored,
         threshold=detector.threshold_of(k, m, level=combined.level_whole),
         p_value=combined.p_value,
-        decided_by_window=combined.decided_by == "window",
     )
 
 
@@ -264,8 +267,15 @@ def decide(
         clip=scored.clip,
         images=(*reference.images, *_with_scores(probe, scored)),
         warnings=tuple(warnings),
-        model=model.info,
+        model=_info(model, scored.category),
     )
+
+
+def _info(model: JudgingModel, category: tuple[int, int] | None) -> ModelInfo:
+    """Return what is known of the model, with the people that set this category's threshold."""
+    if category is None:
+        return model.info
+    return dataclasses.replace(model.info, n_calibration=model.n_calibration(*category))
 
 
 def _not_finite(scored: Scored) -> str | None:
@@ -304,7 +314,7 @@ def _basis(scored: Scored) -> str:
     """Say which part of a clip its p-value is that of."""
     if scored.clip is None:
         return ""
-    if scored.decided_by_window and scored.clip.worst_window is not None:
+    if scored.clip.decided_by == "window" and scored.clip.worst_window is not None:
         first, last = scored.clip.worst_window
         return f"; decided by the part from {first:.1f} to {last:.1f} s"
     return "; decided by the whole clip"
@@ -333,8 +343,8 @@ def _calibration_warnings(
         warnings.append(
             make_warning(
                 "windows_not_tested",
-                f"{model.info.n_calibration} calibration people or pairs are too few to test parts "
-                "of the clip, only the whole was",
+                f"{model.n_calibration(*scored.category)} calibration people or pairs are too few "
+                "to test parts of the clip, only the whole was",
             )
         )
     actual = (reference.n_sources, probe.n_sources)

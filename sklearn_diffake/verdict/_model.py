@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from ..base import threshold_warning
 from ..faces import FaceAligner
 from ..inspection._parts import Parts, take_apart
@@ -41,6 +43,14 @@ class JudgingModel:
         """The detector if it gives p-values."""
         detector = self.parts.detector
         return detector if isinstance(detector, ConformalDetector) else None
+
+    def n_calibration(self, k: int, m: int) -> int:
+        """Return how many people (or pairs) set the threshold for k references and m probes."""
+        detector = self.conformal
+        assert detector is not None
+        category = detector.category_of(k, m)
+        position = np.flatnonzero((detector.categories_ == category).all(axis=1))[0]
+        return int(detector.category_n_[position])
 
     @property
     def matches(self) -> bool:

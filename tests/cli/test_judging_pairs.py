@@ -4,6 +4,8 @@ import json
 
 import pytest
 from cli_helpers import error_of, write_table
+from image_helpers import astronaut
+from PIL import Image
 
 from sklearn_diffake.cli import main
 from sklearn_diffake.verdict import ErrorRate, ModelInfo, Verdict, VerdictWarning
@@ -102,7 +104,7 @@ def test_what_is_known_of_the_model(recorder, monkeypatch, capsys):
         ErrorRate("other people", 3, 1, "apcer", 0.1, 0.0, 0.2, 99),
     )
     model = ModelInfo("m.diffake", "ab" * 32, (), 0.05, 1500, rates)
-    verdict = Verdict("genuine", "it is good", model=model)
+    verdict = Verdict("genuine", "it is good", p_value=0.5, level=0.05, model=model)
     monkeypatch.setattr(recorder, "judge", lambda reference, probe: verdict)
     main(["compare", "a", "b", "c"])
     assert capsys.readouterr().err.splitlines()[1:] == [
@@ -145,3 +147,13 @@ def test_rows_are_written_while_the_work_goes_on(recorder, monkeypatch, capsys):
     assert json.loads(said[1])["probe"] == "good1"
     main(["compare", "a", "good1", "good2"])
     assert said[3].splitlines()[1].split()[:2] == ["a", "good1"]
+
+
+def test_an_empty_cell_costs_its_own_row_only(tmp_path, capsys):
+    for name, picture in (("a.png", astronaut()), ("b.png", astronaut()[:, ::-1])):
+        Image.fromarray(picture).save(tmp_path / name)
+    table = write_table(tmp_path / "t.csv", [("a.png", ""), ("a.png", "b.png")])
+    assert main(["compare", "--csv", table, "--json"]) == 2
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["outcome"] == "error" for row in rows] == [True, False]
+    assert "empty" in rows[0]["reason"]

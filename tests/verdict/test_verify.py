@@ -570,7 +570,7 @@ def test_the_largest_portrait_is_judged_by_the_default_model():
     verdict = verify(photo, photo[:, ::-1])
     assert verdict.outcome == "genuine"
     assert verdict.model.name == "default"
-    assert verdict.model.networks == ("difffake-lite0-identity", "difffake-lite0-verdict")
+    assert verdict.model.networks == ("dlib-resnet",)
 
 
 def test_unfitted_models_raise(photos):
