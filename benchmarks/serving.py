@@ -173,7 +173,8 @@ def main():
     for name in args.only or CASES:
         n_calls = CASES[name][1] // (20 if args.quick else 1)
         with ProcessPoolExecutor(1, get_context("spawn")) as process:  # with memory of its own
-            rows.append(process.submit(measure, name, n_calls).result())
+            found = process.submit(measure, name, n_calls).result()
+        rows.append({k: round(v, 1) if isinstance(v, float) else v for k, v in found.items()})
         print(json.dumps(rows[-1]), flush=True)
     found = {"machine": machine(), "versions": versions(), "cases": rows}
     if args.output:
