@@ -125,7 +125,7 @@ def test_a_backbone_is_found_by_the_command_line(load, faces, tmp_path):
     table = tmp_path / "pairs.csv"
     table.write_text("\n".join(["reference,probe", *rows]), encoding="utf-8")
     name = "coarse_colours:coarse_colours"
-    options = ["--backbone", name, "--no-align", "--components", "1", "--quiet"]
+    options = ["--backbone", name, "--no-align", "--quiet"]
     model = tmp_path / "model.diffake"
     assert main(["fit", str(table), "-o", str(model), *options]) == 0
     with pytest.raises(ValueError, match=r"coarse_colours:coarse_colours.*not trusted"):

@@ -21,8 +21,7 @@ examples:
   sklearn-diffake fit pairs.csv -o model.diffake
   sklearn-diffake fit pairs.csv -o model.diffake --target-bpcer 0.01 --person id --cache store
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2 --backbone id.onnx
-  sklearn-diffake fit crops.csv -o model.diffake --no-align --operator subtract \
-      --detector mahalanobis
+  sklearn-diffake fit pairs.csv -o model.diffake --operator subtract --detector mahalanobis
 
 Without options it is the recipe of the model that comes with the package: how far apart two faces
 are by dlib's identity network, and the distance that few genuine pairs exceed. With --operator

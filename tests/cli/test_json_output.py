@@ -124,7 +124,7 @@ def test_names_that_look_like_messages_change_nothing_in_fit(folder, tmp_path, c
     rows = [(folder / "000.png", folder / "001.png"), (folder / "000.png", f'"{tmp_path / name}"')]
     table = write_table(tmp_path / "p.csv", rows)
     words = ["fit", table, "-o", str(tmp_path / "m"), "--no-align", "--backbone", TINY]
-    assert main([*words, "--components", "1", "--device", "cpu"]) == 2
+    assert main([*words, "--device", "cpu"]) == 2
     said = capsys.readouterr().err
     line = 3 + name.count("\n")
     shown = re.escape(repr(str(tmp_path / name)))
