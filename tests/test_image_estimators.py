@@ -142,7 +142,7 @@ def test_bad_files_are_named(estimator, kind, cached, images, paths, tmp_path):
     [
         (None, "got NoneType"),
         (float("nan"), "got float 'nan'"),
-        (b"photo.png", "got bytes"),
+        (b"photo.png", "this is a text file"),
         (np.full((9, 9, 3), np.nan), "contains NaN or infinity"),
         (np.full((9, 9, 3), 7.5), "float64 values range from 0 to 7.5, expected 0 to 1"),
         (np.zeros((3, 40, 40), np.uint8), "channels seem to come first"),
