@@ -86,7 +86,7 @@ def test_why_a_pair_has_no_score(saved, monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("header", "row"),
     [
-        ((f"{CLEAR}a", "b"), ("", "x")),
+        ((f"{CLEAR}a", "b"), ("a|", "x")),
         (("reference", "probe", "label"), ("a", "b", f"{CLEAR}1")),
         (("reference", CLEAR), ("a", "b")),
     ],
