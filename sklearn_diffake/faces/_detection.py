@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..utils._threads import torch_threads
+from ..utils._threads import thread_map, torch_threads
 from ..utils._torchvision import import_torchvision
 
 _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
@@ -94,10 +93,7 @@ def detect_faces(
         with torch_threads(1):
             return _detect_batch([image], *settings)[0]
 
-    if n_jobs == 1 or len(images) == 1:
-        return [detect(image) for image in images]
-    with ThreadPoolExecutor(n_jobs) as pool:
-        return list(pool.map(detect, images))
+    return thread_map(detect, images, n_jobs=n_jobs)
 
 
 def _detect_batch(

@@ -15,6 +15,7 @@ from ..images.engine import ComputeOnce
 from ..images.formats import is_video
 from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
+from ..utils._threads import thread_map
 from ._aligned import VideoDamage
 from ._detection import Faces, detect_faces
 from ._geometry import template, warp
@@ -138,13 +139,14 @@ class FaceFinder:
             Those detected already are the same objects.
         """
         todo = [i for i, faces in enumerate(detected) if faces is None]
+        n_jobs = effective_n_jobs(self.n_jobs)
         found = detect_faces(
             [images[i] for i in todo],
             min_face_size=self.min_face_size,
             min_probability=self.min_probability,
             max_size=self.max_size,
             device=resolve_device(self.device),
-            n_jobs=effective_n_jobs(self.n_jobs),
+            n_jobs=n_jobs,
         )
         pictures = list(detected)
         for i, faces in zip(todo, found, strict=True):
@@ -152,14 +154,16 @@ class FaceFinder:
             points = np.round(faces.landmarks, _DECIMALS)
             shape = images[i].shape[0], images[i].shape[1]
             pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
-        target = self._target
         complete = [picture for picture in pictures if picture is not None]
-        for image, picture in zip(images, complete, strict=True):
-            for number in self._needed(picture):
-                if number not in picture.crops:
-                    matrix = crop_matrix(picture, number, target, self.size)
-                    picture.crops[number] = warp(image, matrix, self.size)
+        thread_map(self._cut, images, complete, n_jobs=n_jobs)
         return complete
+
+    def _cut(self, image: np.ndarray, picture: PictureFaces) -> None:
+        """Cut the crops that are needed of a picture, and add them to its faces."""
+        for number in self._needed(picture):
+            if number not in picture.crops:
+                matrix = crop_matrix(picture, number, self._target, self.size)
+                picture.crops[number] = warp(image, matrix, self.size)
 
     def _needed(self, picture: PictureFaces) -> list[int]:
         """Return the faces of which crops are needed."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,6 +43,28 @@ def one_thread(user_api: str | None = None) -> Any:
 def _controller(with_torch: bool) -> ThreadpoolController:
     """Find the libraries: once before torch is loaded, which brings its own, and once after."""
     return ThreadpoolController()
+
+
+def thread_map(function: Callable[..., Any], *items: Sequence[Any], n_jobs: int) -> list[Any]:
+    """Apply a function to items, in `n_jobs` threads of Python.
+
+    Parameters
+    ----------
+    function : callable
+    *items : sequences of one length
+        Its arguments, as for ``map``.
+    n_jobs : int
+        1 takes no thread of its own.
+
+    Returns
+    -------
+    list
+        In the order of the items.
+    """
+    if n_jobs == 1 or len(items[0]) < 2:
+        return list(map(function, *items))
+    with ThreadPoolExecutor(n_jobs) as pool:
+        return list(pool.map(function, *items))
 
 
 @contextmanager

@@ -65,3 +65,9 @@ def test_single_thread_until_the_last_user_leaves():
             assert {n for _, n in numbers().values()} == {1}
             assert torch.get_num_threads() == 1
         assert numbers() == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_thread_map_keeps_the_order(n_jobs):
+    assert _threads.thread_map(pow, [2, 3, 4], [1, 2, 3], n_jobs=n_jobs) == [2, 9, 64]
+    assert _threads.thread_map(pow, [], [], n_jobs=n_jobs) == []
