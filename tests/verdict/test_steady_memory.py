@@ -1,54 +1,35 @@
 """Memory and open files stay flat over many single verdicts, as a service makes them."""
 
-import io
+import json
 import os
-import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from image_helpers import faces
-from PIL import Image
-from verdict_helpers import fitted
-
-from sklearn_diffake import Reference, verify
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="the numbers come from /proc, which is Linux"
 )
-N_CALLS, N_WARM = 50, 10
-SIZE = (840, 1040)  # 2.6 MB: if pictures were kept, memory would grow by 130 MB
 MOST_GROWTH = 30e6
+SCRIPT = Path(__file__).with_name("memory_calls.py")
 
 
-def resident_bytes():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-def bmp(image):
-    file = io.BytesIO()
-    Image.fromarray(image).resize(SIZE).save(file, "BMP")
-    return file.getvalue()
-
-
-def noted(call):
-    """Return memory and the number of open files after the warm-up, and at the end."""
-    notes = {}
-    for number, photo in enumerate(faces(N_CALLS, seed=21), start=1):
-        call(bmp(photo))
-        if number in (N_WARM, N_CALLS):
-            notes[number] = resident_bytes(), len(os.listdir("/proc/self/fd"))
-    return notes[N_WARM], notes[N_CALLS]
+def notes_of(what):
+    """Return the notes of a new process: in an old one, freed memory would hide what is kept."""
+    folders = [str(SCRIPT.parents[2]), str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    command = [sys.executable, str(SCRIPT), what]
+    process = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def test_memory_and_open_files_are_flat():
-    reference = Reference(faces(2, seed=7), fitted())
-    start, end = noted(lambda content: verify(reference, content))
+    start, end = notes_of("verify")
     assert end[0] - start[0] < MOST_GROWTH
     assert end[1] <= start[1]
 
 
 def test_growth_is_noticed():
-    kept = []
-    start, end = noted(kept.append)
+    start, end = notes_of("keep")
     assert end[0] - start[0] > MOST_GROWTH
