@@ -18,7 +18,7 @@ from sklearn_diffake.verdict import ErrorRate
 from sklearn_diffake.verdict._model import prepare_model
 
 FILE = Path(__file__).parents[1] / "sklearn_diffake" / "data" / "error_rates.json"
-DATA = "face swaps of the Deepfake Detection Challenge, people on whom nothing was chosen"
+DATA = "face swaps of the Deepfake Detection Challenge (test part)"
 
 
 def rates_of(rows):
