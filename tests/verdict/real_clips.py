@@ -1,33 +1,11 @@
-"""Real clips for tests: a model with a stronger network, and a clip spliced of two."""
+"""A clip for tests that is spliced of two real ones."""
 
 import itertools
 
 import av
 import numpy as np
 
-from sklearn_diffake import make_difffake_pipeline
-from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
-
 RATE, SECONDS_GENUINE, SECONDS_FAKE = 6, 50, 10  # frames a second of the spliced clip
-
-
-def fit_on_lfw(shared, n_people=240, *, cache=None):
-    """Fit the cosine of MobileFaceNet on a pair of photographs of each of some people."""
-    folders = sorted(folder for folder in (shared / "data" / "lfw").iterdir())
-    photos = [sorted(map(str, folder.glob("*.jpg")))[:2] for folder in folders]
-    pairs = [tuple(paths) for paths in photos if len(paths) == 2][:n_people]
-    model = make_difffake_pipeline(
-        str(shared / "weights" / "mobilefacenet.onnx"),
-        operator="cosine",
-        detector=ConformalDetector(
-            SumRuleDetector(), target_bpcer=0.05, calibration_size=0.95, random_state=0
-        ),
-        device="cpu",
-        cache=cache,
-        on_missing="skip",
-    )
-    model.set_params(align__select="central")
-    return model.fit(pairs)
 
 
 def frames_at(path, seconds, start=0.0):
