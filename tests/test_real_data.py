@@ -68,13 +68,15 @@ def test_fit_on_lfw_and_score_real_deepfakes(shared_data, backbone, tmp_path, ca
     assert cli.main(["fit", pairs, "-o", model, *options]) == 0
     capsys.readouterr()
     csv_file = write_pairs(tmp_path / "dfdc.csv", judged.data, judged.target)
-    assert cli.main(["score", model, "--csv", csv_file, "--json"]) == 1
+    code = cli.main(["score", model, "--csv", csv_file, "--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    score = np.array([line["score"] for line in lines])
-    assert len(score) == len(judged.target)
     assert [line["label"] for line in lines] == judged.target.tolist()
-    assert roc_auc_score(judged.target, score) > 0.75
-    assert equal_error_rate(judged.target, score) < 0.35
+    usable = [line for line in lines if line["outcome"] != "error"]
+    assert code == (1 if len(usable) == len(lines) else 2)
+    assert len(usable) > 0.98 * len(lines)  # some crops show no face
+    label, score = ([line[key] for line in usable] for key in ("label", "score"))
+    assert roc_auc_score(label, score) > 0.75
+    assert equal_error_rate(label, score) < 0.35
 
 
 @pytest.mark.realdata
