@@ -17,8 +17,8 @@ from ..utils._printable import printable
 from ._exit_codes import DONE
 from ._fit import people_of
 from ._judge import set_everywhere
-from ._options import computing, files_in, positive_number, rate
-from ._table import CSV_FORM, Pair, read_pairs
+from ._options import add_saving, add_trust, computing, files_in, positive_number, rate
+from ._table import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
     from ..verdict import CalibrationReport
@@ -81,32 +81,13 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames of a video, evenly spaced, whose embeddings are averaged (default: as MODEL "
         "has it)",
     )
-    add(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a type, or a backbone module:function, that MODEL may use although it is none of "
-        "the package's own: it is run (can be given again)",
-    )
-    add(
-        "--include-weights",
-        action="store_true",
-        help="put the backbone's weights into the new model, so that it needs no others",
-    )
-    add(
-        "--public",
-        action="store_true",
-        help="let the umask decide who may read a new file (default: its owner only)",
-    )
+    add_trust(parser)
+    add_saving(parser)
 
 
 def calibrate_command(args: argparse.Namespace) -> int:
     """Set the threshold of a model on the genuine pairs of a table, and save it."""
-    pairs = read_pairs(args.pairs, labelled=True)
-    genuine = [pair for pair in pairs if pair.label != -1]
-    if not genuine:
-        raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
+    pairs, genuine = read_genuine(args.pairs)
     people = _named_people(args, genuine)
     photos = sorted({file for pair in pairs for file in pair.files})
     inputs = [args.model, args.pairs, *files_in([args.cache]), *photos]

@@ -13,8 +13,8 @@ from ..utils._messages import listed, nearest
 from ..utils._printable import printable
 from ._backbones import backbone_names
 from ._exit_codes import DONE
-from ._options import computing, files_in, positive_number, rate
-from ._table import CSV_FORM, Pair, read_pairs
+from ._options import add_saving, computing, files_in, positive_number, rate
+from ._table import CSV_FORM, Pair, read_genuine
 
 FIT_HELP = f"""\
 examples:
@@ -57,16 +57,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     _add_parts(parser)
     _add_faces(parser)
     add("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
-    add(
-        "--include-weights",
-        action="store_true",
-        help="put the backbone's weights into MODEL, so that it needs no others",
-    )
-    add(
-        "--public",
-        action="store_true",
-        help="let the umask decide who may read a new MODEL (default: its owner only)",
-    )
+    add_saving(parser)
 
 
 def _add_threshold(parser: argparse.ArgumentParser) -> None:
@@ -148,10 +139,7 @@ def _add_faces(parser: argparse.ArgumentParser) -> None:
 
 def fit_command(args: argparse.Namespace) -> int:
     """Fit a pipeline on the genuine pairs of a table, and save it."""
-    pairs = read_pairs(args.pairs, labelled=True)
-    genuine = [pair for pair in pairs if pair.label != -1]
-    if not genuine:
-        raise ValueError(f"{args.pairs}: all {len(pairs)} pairs are labelled -1, none is genuine")
+    pairs, genuine = read_genuine(args.pairs)
     people = people_of(args, genuine)
     check_files(args.pairs, genuine)
     photos = sorted({file for pair in pairs for file in pair.files})

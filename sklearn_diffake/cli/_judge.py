@@ -15,7 +15,7 @@ from ..utils._numbers import percent
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
-from ._options import computing, files_in, positive_number, rate_or_zero, verbosity
+from ._options import add_trust, computing, files_in, positive_number, rate_or_zero, verbosity
 from ._outputs import check_output_option, open_output
 from ._report import check_report_option, write_report
 from ._show import json_printer, table_printer
@@ -62,14 +62,7 @@ _DEFAULT_NOTE = (
 def add_score_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe what ``score`` takes."""
     parser.add_argument("model", metavar="MODEL", help="file that fit has saved")
-    parser.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a type, or a backbone module:function, that MODEL may use although it is none of "
-        "the package's own: it is run (can be given again)",
-    )
+    add_trust(parser)
     _add_judge_arguments(parser)
 
 

@@ -85,6 +85,32 @@ def shared_options() -> list[argparse.ArgumentParser]:
     return [every, photos]
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Describe how a model may use what is none of the package's own."""
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a type, or a backbone module:function, that MODEL may use although it is none of "
+        "the package's own: it is run (can be given again)",
+    )
+
+
+def add_saving(parser: argparse.ArgumentParser) -> None:
+    """Describe how a new model is saved."""
+    parser.add_argument(
+        "--include-weights",
+        action="store_true",
+        help="put the backbone's weights into the new model, so that it needs no others",
+    )
+    parser.add_argument(
+        "--public",
+        action="store_true",
+        help="let the umask decide who may read a new model (default: its owner only)",
+    )
+
+
 def positive_number(text: str) -> int:
     """Read a number of things, of which there must be at least one."""
     if not text.isdecimal() or int(text) < 1:

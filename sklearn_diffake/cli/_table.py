@@ -159,3 +159,32 @@ def read_pairs(path: str, *, labelled: bool = False, keep_empty: bool = False) -
             "the label is empty; expected 1 (genuine) or -1 (deepfake)", unknown[0], "label"
         )
     return pairs
+
+
+def read_genuine(path: str) -> tuple[list[Pair], list[Pair]]:
+    """Read a table of pairs to learn from.
+
+    Parameters
+    ----------
+    path : str
+        As for :func:`.load_pairs`.
+
+    Returns
+    -------
+    pairs, genuine : lists of Pair
+        All of them, and those not labelled -1.
+
+    Raises
+    ------
+    TableError
+        If the file is not such a table; the message names the line.
+    ValueError
+        If no pair is genuine.
+    OSError
+        If it cannot be read.
+    """
+    pairs = read_pairs(path, labelled=True)
+    genuine = [pair for pair in pairs if pair.label != -1]
+    if not genuine:
+        raise ValueError(f"{path}: all {len(pairs)} pairs are labelled -1, none is genuine")
+    return pairs, genuine

@@ -115,9 +115,12 @@ class Parts:
 
     def features(self, pairs: Any) -> list[Any]:
         """Turn a table of pairs of crops into the features of every branch, (n, k) each."""
+        return self.features_of(self.embed(pairs))
+
+    def features_of(self, embeddings: Sequence[NDArray]) -> list[Any]:
+        """Turn pairs of embeddings, (n, 2, d) for each branch, into its features, (n, k) each."""
         return [
-            branch.features(embeddings)
-            for branch, embeddings in zip(self.branches, self.embed(pairs), strict=True)
+            branch.features(pairs) for branch, pairs in zip(self.branches, embeddings, strict=True)
         ]
 
     def join(self, features: Sequence[Any]) -> Any:

@@ -41,7 +41,7 @@ def recalibrated(
     n_images: NDArray[np.int64],
     target_bpcer: float,
 ) -> ConformalDetector:
-    """Calibrate a fitted detector anew, by the scores that it gives to other genuine rows.
+    """Calibrate a fitted detector again, by the scores that it gives to other genuine rows.
 
     Parameters
     ----------

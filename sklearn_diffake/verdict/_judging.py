@@ -150,11 +150,8 @@ def _block(model: JudgingModel, reference: Template, probe: Template, window: in
 
 def _joined_rows(model: JudgingModel, rows: Sequence[Sequence[Floats]]) -> Any:
     """Return what the detector is given for pairs of embeddings."""
-    features = [
-        branch.features(np.stack([row[i] for row in rows]))
-        for i, branch in enumerate(model.parts.branches)
-    ]
-    return model.parts.join(features)
+    embeddings = [np.stack(pairs) for pairs in zip(*rows, strict=True)]
+    return model.parts.join(model.parts.features_of(embeddings))
 
 
 def _p_values(

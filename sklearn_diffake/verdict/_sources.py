@@ -107,11 +107,9 @@ def score_templates(
     scores = [np.empty(0)]
     for rows in gen_batches(len(templates), _CHUNK):
         cells = [cell for pair in templates[rows] for cell in pair]
-        features = []
-        for branch, embeddings in zip(parts.branches, embedded.embeddings, strict=True):
-            pooled = _pooled(embeddings, cells)
-            features.append(branch.features(pooled.reshape(-1, 2, pooled.shape[1])))
-        scores.append(parts.score(parts.join(features)))
+        pooled = [_pooled(embeddings, cells) for embeddings in embedded.embeddings]
+        pairs = [vectors.reshape(-1, 2, vectors.shape[1]) for vectors in pooled]
+        scores.append(parts.score(parts.join(parts.features_of(pairs))))
     return np.concatenate(scores)
 
 
