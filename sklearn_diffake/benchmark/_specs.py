@@ -47,7 +47,8 @@ class Candidate:
     ----------
     name : str
     embedders : tuple of mapping
-        Parameters of a `FaceEmbedder` each: ``backbone``, ``weights``, ``dtype``, ``mirror``.
+        Parameters of a `FaceEmbedder` each: ``backbone``, ``weights``, ``dtype``, ``mirror``,
+        ``scales``.
     align : mapping or None
         Parameters of the `FaceAligner` that are not its defaults; None for aligned crops.
     operator : str

@@ -228,6 +228,7 @@ def _read_embedder(table: Table, given: Any) -> dict[str, Any]:
         "weights": inner.take("weights", str, None),
         "dtype": inner.take("dtype", str, "float32", choices=("float32", "float16", "bfloat16")),
         "mirror": inner.take("mirror", bool, False),
+        "scales": inner.take_list("scales", float, (1.0,), most=1),
     }
     inner.close()
     if params["backbone"].lower().endswith(".onnx"):

@@ -191,7 +191,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         **{
             name: allowed
             for name, allowed in FaceEmbedder._parameter_constraints.items()
-            if name not in ("mean", "std", "crop", "mirror")
+            if name not in ("mean", "std", "crop", "mirror", "scales")
         },
         "backbone": [str, os.PathLike],
         "techniques": [None, str, list, tuple, dict],
