@@ -81,8 +81,8 @@ def _checked_scales(scales: Any) -> tuple[float, ...]:
         values = ()
     if not values or len(set(values)) < len(values) or not all(0 < v <= 1 for v in values):
         raise ValueError(
-            f"FaceEmbedder got scales={scales!r}, expected one or more different numbers in (0, 1], such "
-            "as (1.0, 0.9)."
+            f"FaceEmbedder got scales={scales!r}, expected one or more different numbers in "
+            "(0, 1], such as (1.0, 0.9)."
         )
     return values
 
