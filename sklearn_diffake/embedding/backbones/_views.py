@@ -40,7 +40,7 @@ def averaged_over_views(backbone: Backbone, *, mirror: bool, scales: tuple[float
         forward = backbone.build(device, dtype)
 
         def forward_views(crops: np.ndarray) -> np.ndarray:
-            embeddings = [forward(view) for view in _views(crops, mirror, scales)]
+            embeddings = [forward(view) for view in views_of(crops, mirror=mirror, scales=scales)]
             return sum(embeddings[1:], embeddings[0]) / len(embeddings)
 
         return forward_views
@@ -66,7 +66,9 @@ def _border(side: int, scale: float) -> int:
     return min(round(side * (1 - scale) / 2), (side - 1) // 2)
 
 
-def _views(crops: np.ndarray, mirror: bool, scales: tuple[float, ...]) -> Iterator[np.ndarray]:
+def views_of(
+    crops: np.ndarray, *, mirror: bool, scales: tuple[float, ...]
+) -> Iterator[np.ndarray]:
     """Yield the views of crops of shape (n, H, W, 3), all of that shape."""
     height, width = crops.shape[1:3]
     for scale in scales:
