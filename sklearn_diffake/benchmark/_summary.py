@@ -21,6 +21,7 @@ from sklearn_diffake.metrics import (
 )
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing
 from sklearn_diffake.model_selection import connected_groups
+from sklearn_diffake.utils._modes import common_mode
 from sklearn_diffake.utils._progress import progress_bar
 
 POOLED, WORST = "all techniques", "worst technique"
@@ -269,11 +270,13 @@ def summarise(
                     "candidate": cell.candidate,
                     "condition": list(cell.condition),
                     "technique": technique,
+                    "mode": _mode(cell, tables),
                     "n_genuine": int(np.sum(part.y == 1)),
                     "n_fake": int(np.sum(part.y == -1)),
                     "n_groups": len(np.unique(part.group)),
                     "n_folds": len(cells),
                     "n_faceless": sum(record["faceless"] for _, record in cells),
+                    "n_skipped_videos": tables[cell.test].skipped_videos,
                     **(carried if technique == POOLED else {}),
                 }
             )
@@ -283,6 +286,13 @@ def summarise(
             bar.update()
     _mark_chosen(rows)
     return rows
+
+
+def _mode(cell: Cell, tables: Mapping[str, PairTable]) -> str:
+    """Name the mode of the pairs judged; also of those learned from, if it is the other."""
+    learned = common_mode(tables[rows.dataset].mode for rows in cell.steps[0].fit)
+    judged = tables[cell.test].mode
+    return judged if learned == judged else f"{learned} -> {judged}"
 
 
 def _by_name(done: Iterable[tuple[Cell, Record]]) -> Iterator[list[tuple[Cell, Record]]]:
@@ -298,9 +308,9 @@ def _parts(cell: Cell, scores: Scores) -> Iterator[tuple[str, Scores]]:
     """Yield what figures are given of: all deepfakes, and where it matters each technique."""
     yield POOLED, scores
     several = len(scores.techniques) > 1
-    if several and cell.protocol in ("cross-manipulation", "cross-dataset"):
+    if several and cell.protocol in ("within-dataset", "cross-manipulation", "cross-dataset"):
         yield WORST, scores
-    if several and cell.protocol == "cross-manipulation":
+    if several and cell.protocol in ("within-dataset", "cross-manipulation"):
         for technique in scores.techniques:
             yield technique, scores.take((scores.y == 1) | (scores.technique == technique))
 
