@@ -23,6 +23,7 @@ from .images.table import image_table
 from .novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from .pairs import DifferenceScaler, PairDifference
 from .utils._messages import warn_caller
+from .utils._mode import Mode
 from .utils._progress import progress_bar
 
 _METHODS = ("score_samples", "decision_function", "predict")
@@ -35,6 +36,7 @@ def make_difffake_pipeline(
     operator: str | Sequence[str] = "cosine",
     normalize: str | None = "embeddings",
     weights: Sequence[float] | None = None,
+    mode: Mode | None = None,
     detector: Any = None,
     select: str = "largest",
     on_missing: str = "raise",
@@ -75,6 +77,8 @@ def make_difffake_pipeline(
         What is scaled to unit length, see `PairDifference`.
     weights : list of float, default=None
         With several embedders, what their scaled differences are multiplied by; None is 1 for all.
+    mode : {"reference", "same-video"}, default=None
+        What the two images of a pair are, see `PairDifference`; None states nothing.
     detector : estimator, default=None
         One-class detector. None fits the differences: where each embedder gives one number, a
         distance (``operator="cosine"``) or a verdict (``"probe"`` of a backbone of width 1), it is
@@ -178,7 +182,7 @@ def make_difffake_pipeline(
             aligner.set_params(**crop._asdict())
     if detector is None:
         detector = _detector_for(built, operators, random_state)
-    differences = [PairDifference(o, normalize=normalize) for o in operators]
+    differences = [PairDifference(o, normalize=normalize, mode=mode) for o in operators]
     if len(built) == 1:
         middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", differences[0])]
     else:

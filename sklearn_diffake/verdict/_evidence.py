@@ -7,7 +7,6 @@ from typing import Literal
 
 Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
 Side = Literal["reference", "probe"]
-Mode = Literal["reference", "same-video"]
 
 #: What "suspicious" means, wherever a person reads it.
 SUSPICIOUS_MEANS = "not like genuine pairs of one person: altered, or somebody else"

@@ -16,7 +16,7 @@ from ..base import threshold_warning
 from ..faces import FaceAligner
 from ..inspection._parts import Parts, take_apart
 from ..novelty import ConformalDetector
-from ..persistence._parts import estimators
+from ..utils._estimators import estimators
 from ._error_rates import error_rates_of, known_name
 from ._evidence import ModelInfo
 from ._fingerprint import fingerprint_model

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ..utils._json import json_text
-from ._evidence import ClipEvidence, ImageEvidence, Mode, ModelInfo, Outcome, VerdictWarning
+from ..utils._mode import Mode
+from ._evidence import ClipEvidence, ImageEvidence, ModelInfo, Outcome, VerdictWarning
 
 
 @dataclass(frozen=True)
