@@ -18,7 +18,7 @@ from sklearn_diffake.utils._delimited import plain_name, read_columns, resolve
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._labels import parse_label
 from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._modes import MIXED, REFERENCE
+from sklearn_diffake.utils._mode import MIXED, REFERENCE
 
 GENUINE = "genuine"
 #: What is known of a pair, "" where it is not.

@@ -21,7 +21,7 @@ from sklearn_diffake.metrics import (
 )
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing
 from sklearn_diffake.model_selection import connected_groups
-from sklearn_diffake.utils._modes import common_mode
+from sklearn_diffake.utils._mode import common_mode
 from sklearn_diffake.utils._progress import progress_bar
 
 POOLED, WORST = "all techniques", "worst technique"

@@ -18,7 +18,7 @@ from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._imports import untrusted_references
 from sklearn_diffake.utils._messages import nearest
-from sklearn_diffake.utils._modes import MODES, REFERENCE, mode_name
+from sklearn_diffake.utils._mode import MODES, REFERENCE, mode_name
 
 _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
 _SECTIONS = ("datasets", "detectors", "extractors", "candidates", "protocols")

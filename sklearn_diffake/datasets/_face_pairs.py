@@ -22,7 +22,7 @@ from sklearn_diffake.datasets._rendering import render
 from sklearn_diffake.datasets._scenes import LOOKS
 from sklearn_diffake.datasets._tree import GENUINE, some_of
 from sklearn_diffake.datasets._videos import import_pandas
-from sklearn_diffake.utils._modes import SAME_VIDEO, SPELLINGS, mode_name
+from sklearn_diffake.utils._mode import SAME_VIDEO, SPELLINGS, mode_name
 from sklearn_diffake.utils._progress import progress_bar
 
 _DESCRIPTION = """{dataset}

@@ -21,7 +21,7 @@ from sklearn_diffake.utils._delimited import (
     resolve,
 )
 from sklearn_diffake.utils._labels import parse_label
-from sklearn_diffake.utils._modes import SAME_VIDEO, common_mode, mode_of_columns
+from sklearn_diffake.utils._mode import SAME_VIDEO, Mode, common_mode, mode_of_columns
 
 _TEMPLATE_MARK = "|"
 _LABEL = "label"
@@ -58,7 +58,7 @@ class PairRow(NamedTuple):
     line: int
     person: str | None
     extra: dict[str, str]
-    mode: str | None = None
+    mode: Mode | None = None
 
 
 class _Layout(NamedTuple):
@@ -237,7 +237,7 @@ def _read_row(table: DelimitedTable, layout: _Layout, row: Row, keep_empty: bool
 
 def _read_mode(
     table: DelimitedTable, layout: _Layout, row: Row, extra: dict[str, str], paths: Sequence[Cell]
-) -> str | None:
+) -> Mode | None:
     """Return the mode of a pair, by its columns or as both cells are one video."""
     try:
         mode = mode_of_columns({plain_name(name): cell for name, cell in extra.items()})

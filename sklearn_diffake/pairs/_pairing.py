@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, LabelError, check_labels
 from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._modes import REFERENCE, SAME_VIDEO
+from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO
 from sklearn_diffake.utils._natural import natural_key
 from sklearn_diffake.utils._spelling import name_key
 

@@ -57,6 +57,10 @@ CODES = {
         "that many windows."
     ),
     "not_calibrated": Code("The model gives no p-values: its threshold promises nothing."),
+    "other_mode": Code(
+        "The pair is of another mode than the model, and was judged because that was asked for.",
+        is_gate=True,
+    ),
 }
 
 
