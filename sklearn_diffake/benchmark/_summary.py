@@ -93,7 +93,8 @@ def join_folds(
         Of one protocol, candidate, dataset and condition.
     tables : mapping of str to PairTable
     level : {"pairs", "videos"}
-        Whether the decisions on all pairs of a video become one, their mean.
+        Whether the decisions on all pairs of a video become one, their mean. A video is a deepfake
+        if one of its pairs is.
 
     Returns
     -------
@@ -102,7 +103,7 @@ def join_folds(
     Raises
     ------
     ValueError
-        If videos are to be judged, and a pair has none, or one is both genuine and deepfake.
+        If videos are to be judged, and a pair has none.
     """
     table = tables[cells[0][0].test]
     group = connected_groups(table.groups)
@@ -111,8 +112,11 @@ def join_folds(
         rows, decision = cell.steps[0].score.rows, np.asarray(record["decisions"][0])
         y = table.target[rows]
         if level == "videos":
-            pooled = video_level(decision, table.columns["video"][rows], y_true=y)
-            rows, decision, y = rows[pooled.first_row], pooled.score, y[pooled.first_row]
+            order = np.argsort(y, kind="stable")  # so that the first row of a video says it all
+            rows, decision = rows[order], decision[order]
+            pooled = video_level(decision, table.columns["video"][rows])
+            rows, decision = rows[pooled.first_row], pooled.score
+            y = table.target[rows]
         technique = table.columns["technique"][rows]
         parts.append((y, decision, technique, np.full(len(rows), fold), group[rows]))
     return Scores(*map(np.concatenate, zip(*parts, strict=True)))
