@@ -23,10 +23,11 @@ from .images.table import image_table
 from .novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from .pairs import DifferenceScaler, PairDifference
 from .utils._messages import warn_caller
-from .utils._mode import Mode
+from .utils._mode import MODES, Mode
 from .utils._progress import progress_bar
 
 _METHODS = ("score_samples", "decision_function", "predict")
+_PACKAGED = {"reference": "default.diffake", "same-video": "same_video.diffake"}
 
 
 def make_difffake_pipeline(
@@ -448,14 +449,26 @@ def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
     return reasons
 
 
-def load_default() -> Pipeline:
-    """Load the fitted pipeline that comes with the package.
+def load_default(*, mode: Mode = "reference") -> Pipeline:
+    """Load a fitted pipeline that comes with the package.
+
+    Parameters
+    ----------
+    mode : {"reference", "same-video"}, default="reference"
+        ``"reference"`` compares a probe with trusted images of a person. ``"same-video"`` judges
+        a clip by its own frames: ``verify(None, "clip.mp4")`` uses it.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Ready to score pairs of photographs. What it was fitted on, how well it does and where
-        it fails is said in its model card, ``sklearn_diffake/data/default.md``.
+        Ready to score pairs of photographs, or of frames. What it was fitted on, how well it does
+        and where it fails is said in its model card, ``sklearn_diffake/data/default.md`` or
+        ``same_video.md``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode.
 
     See Also
     --------
@@ -471,5 +484,7 @@ def load_default() -> Pipeline:
     """
     from .persistence import load
 
-    with resources.as_file(resources.files("sklearn_diffake") / "data" / "default.diffake") as path:
+    if mode not in _PACKAGED:
+        raise ValueError(f"mode={mode!r}, expected one of {MODES}")
+    with resources.as_file(resources.files("sklearn_diffake") / "data" / _PACKAGED[mode]) as path:
         return load(path)

@@ -78,7 +78,11 @@ def check_mode(model: Any, expected: Mode, *, unstated: bool) -> None:
     >>> from sklearn_diffake.pairs import check_mode
     >>> check_mode(make_difffake_pipeline(mode="reference"), "reference", unstated=False)
     """
-    mode = mode_of(model)
+    refuse_other(mode_of(model), expected, unstated=unstated)
+
+
+def refuse_other(mode: Mode | None, expected: Mode, *, unstated: bool) -> None:
+    """Raise a ModeError unless a model of a mode is of the expected one; see `check_mode`."""
     if mode == expected or (mode is None and unstated):
         return
     if mode is None:
