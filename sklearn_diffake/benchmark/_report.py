@@ -130,7 +130,8 @@ def _not_judged(plan: Plan) -> dict[str, dict[str, int]]:
     """Count the pairs not judged, as an extractor was trained on their people."""
     counts: dict[str, dict[str, int]] = {}
     for protocol in plan.config.protocols:
-        for name in protocol.datasets or plan.tables:
+        judged = {cell.test: None for cell in plan.cells if cell.protocol == protocol.name}
+        for name in judged:
             rows = rows_trained_on(protocol, name, plan.trained_on)
             if rows is not None and rows.any():
                 counts.setdefault(protocol.name, {})[name] = int(rows.sum())

@@ -288,18 +288,7 @@ def _plan(
     if log is not None:
         with parallel_config(backend="threading", n_jobs=n_jobs):  # here, also with a cluster
             _train(trainings, log, verbose)
-    parts = {
-        (protocol.name, candidate.name): take_apart(
-            with_trained(candidate, trainings),
-            seed=config.seed,
-            device=config.device,
-            batch_size=config.batch_size,
-            versions=versions,
-            cache=None if on_cluster else store,
-        )
-        for protocol in config.protocols
-        for candidate in protocol.candidates
-    }
+    parts = _take_apart_all(config, trainings, versions, None if on_cluster else store)
     keys = [cell.key(parts[cell.protocol, cell.candidate], fingerprints) for cell in cells]
     embeddings = Embeddings(images, store)
     return Plan(
@@ -313,6 +302,27 @@ def _plan(
         trainings,
         trained_on,
     )
+
+
+def _take_apart_all(
+    config: Config,
+    trainings: Mapping[str, Training],
+    versions: Mapping[str, Any],
+    cache: EmbeddingStore | None,
+) -> dict[tuple[str, str], Parts]:
+    """Build the pipelines of all candidates, by the names of protocol and candidate."""
+    return {
+        (protocol.name, candidate.name): take_apart(
+            with_trained(candidate, trainings),
+            seed=config.seed,
+            device=config.device,
+            batch_size=config.batch_size,
+            versions=versions,
+            cache=cache,
+        )
+        for protocol in config.protocols
+        for candidate in protocol.candidates
+    }
 
 
 def _train(trainings: Mapping[str, Training], log: _Log, verbose: bool) -> None:

@@ -76,9 +76,9 @@ def pairs_of_other_mode(
         One that states no mode is for references and probes.
     pairs : sequence of Pair
     allowed : bool
-        Whether there may be any.
+        Whether a model for references may get pairs of one video.
     hint : str, default=""
-        What else can be done about them, for the message.
+        What else can be done about these, for the message.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def pairs_of_other_mode(
         If there is any, and there may not; it names the line.
     """
     from ..pairs import ModeError, check_mode
-    from ..utils._mode import REFERENCE
+    from ..utils._mode import REFERENCE, SAME_VIDEO
 
     others: set[int] = set()
     for number, pair in enumerate(pairs):
@@ -100,9 +100,11 @@ def pairs_of_other_mode(
             if mode is not None:
                 check_mode(model, mode, unstated=mode == REFERENCE)
         except ModeError as error:
-            if not allowed:
+            of_clips = error.mode == SAME_VIDEO  # which has no place for a reference
+            if of_clips or not allowed:
                 where = f"line {pair.line}: " if pair.line else ""
-                raise ModeError(f"{where}{error}{hint}", error.mode, error.expected) from error
+                message = f"{where}{error}{'' if of_clips else hint}"
+                raise ModeError(message, error.mode, error.expected) from error
             others.add(number)
     return others
 
