@@ -142,7 +142,9 @@ def epochs_done(folder):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals of POSIX")
-def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path):
+def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path, monkeypatch):
+    from sklearn_diffake.embedding._forgery_progress import Progress
+
     longer, killed = ("max_epochs = 2", "max_epochs = 8"), tmp_path / "killed"
     config_of(data, longer)
     process = start(data, killed)
@@ -150,8 +152,17 @@ def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert 2 <= epochs_done(killed) < 8
+    done = epochs_done(killed)
+    assert 2 <= done < 8
+    epochs, close_epoch = [], Progress.close_epoch
+
+    def note(progress, net):
+        epochs.append(progress.epoch)
+        return close_epoch(progress, net)
+
+    monkeypatch.setattr(Progress, "close_epoch", note)
     run(data, killed, longer)
+    assert epochs == list(range(done + 1, 9))  # none is trained a second time
     assert len(events(killed, "train")) == 2
     run(data, tmp_path / "in one go", longer)
     assert result_files(killed) == result_files(tmp_path / "in one go")
