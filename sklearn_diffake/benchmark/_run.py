@@ -6,9 +6,11 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from joblib import parallel_config
 
 from sklearn_diffake._versions import show_versions
 from sklearn_diffake.benchmark._cells import (
@@ -22,6 +24,13 @@ from sklearn_diffake.benchmark._cells import (
 )
 from sklearn_diffake.benchmark._datasets import PairTable, load_pairs
 from sklearn_diffake.benchmark._embed import Embeddings, merge_masks
+from sklearn_diffake.benchmark._extractors import (
+    Training,
+    plan_trainings,
+    rows_of_same_people,
+    train,
+    with_trained,
+)
 from sklearn_diffake.benchmark._images import find_images
 from sklearn_diffake.benchmark._outputs import check_results
 from sklearn_diffake.benchmark._pipelines import Parts, take_apart
@@ -63,7 +72,12 @@ class Plan:
     cells : tuple of Cell
         What is fitted on, and what is scored.
     keys : tuple of str
-        One per cell; cells that are the same computation have the same.
+        One per cell; cells that are the same computation have the same. Those of cells that need an
+        extractor that is not trained yet are others than they will have.
+    trainings : dict of str to Training
+        Of the extractors that candidates need.
+    trained_on : dict of str to dict of str to ndarray of bool
+        For each extractor and dataset, the rows that show people it learns from.
 
     See Also
     --------
@@ -91,6 +105,8 @@ class Plan:
     parts: Mapping[tuple[str, str], Parts]
     cells: tuple[Cell, ...]
     keys: tuple[str, ...]
+    trainings: Mapping[str, Training] = field(default_factory=dict)
+    trained_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def parts_of(self, cell: Cell) -> Parts:
         """Return the pipeline of a cell's candidate.
@@ -121,6 +137,16 @@ class Plan:
             True if its result lies in the output folder.
         """
         return CellStore(self.config.output).read(self.keys[cell]) is not None
+
+    def untrained(self) -> list[str]:
+        """List the extractors that are not trained yet.
+
+        Returns
+        -------
+        list of str
+            Names.
+        """
+        return [name for name, training in self.trainings.items() if training.facts() is None]
 
     def pending(self) -> dict[str, Cell]:
         """Return the cells that are not finished, each computation once.
@@ -184,7 +210,7 @@ def plan_benchmark(
     dask: str | None = None,
     verbose: bool = False,
 ) -> Plan:
-    """Load the datasets and list all cells, without doing any.
+    """Load the datasets and list all cells, without doing any or training an extractor.
 
     Parameters
     ----------
@@ -228,7 +254,7 @@ def plan_benchmark(
     """
     tables = _load(config, n_jobs)
     with workers(n_jobs, dask):
-        return _plan(config, tables, verbose, on_cluster=dask is not None)
+        return _plan(config, tables, n_jobs, verbose, on_cluster=dask is not None)
 
 
 def _load(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
@@ -241,29 +267,75 @@ def _load(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
 
 
 def _plan(
-    config: Config, tables: Mapping[str, PairTable], verbose: bool, *, on_cluster: bool
+    config: Config,
+    tables: Mapping[str, PairTable],
+    n_jobs: int | None,
+    verbose: bool,
+    *,
+    on_cluster: bool,
+    log: _Log | None = None,
 ) -> Plan:
+    """Plan a benchmark; with a log, train the extractors first."""
     config = config.place(device=resolve_device(config.device))
     store = EmbeddingStore(config.cache)
     images = {name: find_images(tables[name], store, verbose=verbose) for name in tables}
     fingerprints = {name: images[name].fingerprint(tables[name]) for name in tables}
-    cells = make_cells(config.protocols, tables, seed=config.seed)
-    versions = _versions()
-    parts = {
+    trained_on = {spec.name: rows_of_same_people(spec, tables) for spec in config.extractors}
+    cells = make_cells(config.protocols, tables, seed=config.seed, trained_on=trained_on)
+    known = _versions()
+    versions = {name: known[name] for name in ("sklearn-diffake", *_DECISIVE)}
+    trainings = plan_trainings(config, tables, images, store, versions, n_jobs)
+    if log is not None:
+        with parallel_config(backend="threading", n_jobs=n_jobs):  # here, also with a cluster
+            _train(trainings, log, verbose)
+    parts = _take_apart_all(config, trainings, versions, None if on_cluster else store)
+    keys = [cell.key(parts[cell.protocol, cell.candidate], fingerprints) for cell in cells]
+    embeddings = Embeddings(images, store)
+    return Plan(
+        config,
+        tables,
+        fingerprints,
+        embeddings,
+        parts,
+        tuple(cells),
+        tuple(keys),
+        trainings,
+        trained_on,
+    )
+
+
+def _take_apart_all(
+    config: Config,
+    trainings: Mapping[str, Training],
+    versions: Mapping[str, Any],
+    cache: EmbeddingStore | None,
+) -> dict[tuple[str, str], Parts]:
+    """Build the pipelines of all candidates, by the names of protocol and candidate."""
+    return {
         (protocol.name, candidate.name): take_apart(
-            candidate,
+            with_trained(candidate, trainings),
             seed=config.seed,
             device=config.device,
             batch_size=config.batch_size,
-            versions={name: versions[name] for name in ("sklearn-diffake", *_DECISIVE)},
-            cache=None if on_cluster else store,
+            versions=versions,
+            cache=cache,
         )
         for protocol in config.protocols
         for candidate in protocol.candidates
     }
-    keys = [cell.key(parts[cell.protocol, cell.candidate], fingerprints) for cell in cells]
-    embeddings = Embeddings(images, store)
-    return Plan(config, tables, fingerprints, embeddings, parts, tuple(cells), tuple(keys))
+
+
+def _train(trainings: Mapping[str, Training], log: _Log, verbose: bool) -> None:
+    """Train the extractors that are not trained yet."""
+    for name, training in trainings.items():
+        if training.facts() is not None:
+            continue
+        tell(_logger, verbose, "training the extractor %s", name)
+        start = time.perf_counter()
+        log.write("train", extractor=name, training=training.folder.name)
+        facts = train(training, verbose=verbose)
+        seconds = round(time.perf_counter() - start, 3)
+        log.write("trained", extractor=name, seconds=seconds, epochs=facts["epochs"])
 
 
 def _check_videos(tables: Mapping[str, PairTable]) -> None:
@@ -287,9 +359,11 @@ def run_benchmark(
 ) -> BenchmarkResult:
     """Run a benchmark, or go on with one that was interrupted.
 
-    Finished cells are kept in the output folder as they come; a second start does the rest, and
-    tries again what failed. Results do not depend on interruptions, on `n_jobs`, or on whether a
-    cluster does the work. Run one at a time in a folder.
+    Extractors are trained first, in this process, each once: their weights are kept in the cache,
+    and a training that was interrupted goes on after its last epoch. Finished cells are kept in
+    the output folder as they come; a second start does the rest, and tries again what failed.
+    Results do not depend on interruptions, on `n_jobs`, or on whether a cluster does the work. Run
+    one at a time in a folder.
 
     Parameters
     ----------
@@ -348,11 +422,11 @@ def run_benchmark(
     tables = _load(config, n_jobs)
     check_results(config, tables)
     with workers(n_jobs, dask):
-        plan = _plan(config, tables, verbose, on_cluster=dask is not None)
-        output = plan.config.output
+        output = config.output
         store = CellStore(output)
         remove_leftovers([output, store.done, store.failed])
         log = _Log(output / "log.jsonl")
+        plan = _plan(config, tables, n_jobs, verbose, on_cluster=dask is not None, log=log)
         pending, n_cells = plan.pending(), len(set(plan.keys))
         log.write("start", cells=n_cells, pending=len(pending))
         tell(_logger, verbose, "%d cells, %d to do", n_cells, len(pending))

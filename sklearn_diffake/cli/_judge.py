@@ -15,6 +15,7 @@ from ..utils._numbers import percent
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
+from ._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
 from ._options import add_trust, computing, files_in, positive_number, rate_or_zero, verbosity
 from ._outputs import check_output_option, open_output
 from ._report import check_report_option, write_report
@@ -100,6 +101,12 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("largest", "central", "confident", "match"),
         help="which of several faces of a photograph is taken, see fit (default: as MODEL was "
         "fitted; with another choice the threshold was not set for it)",
+    )
+    how(
+        "--other-mode",
+        action="store_true",
+        help="judge pairs of another mode than the model's too, such as frames of one video by a "
+        "model for references; they are inconclusive at best, with the warning other_mode",
     )
     results = parser.add_argument_group("results").add_argument
     results("--json", action="store_true", help="write one JSON object a line")
@@ -227,8 +234,14 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
         _set_select(model, args.select)
     chosen = {"n_frames": args.frames, "abstain": args.abstain}
     chosen = {name: value for name, value in chosen.items() if value is not None}
+    hint = "; --other-mode judges such pairs all the same, as inconclusive at best"
+    others = pairs_of_other_mode(model, pairs, allowed=args.other_mode, hint=hint)
     sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
-    return iter(verify_many(sides, model=_named(model, args.model), **chosen))
+    verdicts = verify_many(sides, model=_named(model, args.model), **chosen)
+    return (
+        label_other_mode(verdict, mode_of_pair(pairs[number])) if number in others else verdict
+        for number, verdict in enumerate(verdicts)
+    )
 
 
 def _named(model: Any, file: str | None) -> Any:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..utils._mode import Mode
 
 TEMPLATE_MARK = "|"  # between the pictures of a template
 CSV_FORM = """\
 PAIRS.csv has a header and one pair a line: the columns reference and probe, in any order, or two
 columns in this one; and, if there are any, label (1 genuine, -1 deepfake, empty unknown), person,
 and others, which come back with --json and --output. A cell may name several pictures of one
-person, separated by |: they make one template. Relative paths start at the folder of PAIRS.csv; -
-is standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
+person, separated by |: they make one template. A column mode says what pairs are: reference, or
+same-video for two pictures of the video under suspicion. Relative paths start at the folder of
+PAIRS.csv; - is standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and
+UTF-16 are read.
 """
 
 
@@ -34,6 +40,8 @@ class Pair:
         Who is, or is claimed to be, seen.
     extra : dict of str to str
         All other columns of the table.
+    mode : {"reference", "same-video"} or None
+        As the table tells; None where it does not.
     """
 
     reference: str
@@ -43,6 +51,7 @@ class Pair:
     line: int = 0
     person: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    mode: Mode | None = None
 
     @property
     def files(self) -> list[str]:

@@ -22,6 +22,7 @@ from sklearn_diffake.datasets._rendering import render
 from sklearn_diffake.datasets._scenes import LOOKS
 from sklearn_diffake.datasets._tree import GENUINE, some_of
 from sklearn_diffake.datasets._videos import import_pandas
+from sklearn_diffake.utils._mode import SAME_VIDEO, SPELLINGS, mode_name
 from sklearn_diffake.utils._progress import progress_bar
 
 _DESCRIPTION = """{dataset}
@@ -40,7 +41,7 @@ def _whole(least: int) -> list[Any]:
 @validate_params(
     {
         "n_pairs": _whole(1),
-        "mode": [StrOptions({"reference", "same_video"})],
+        "mode": [StrOptions(set(SPELLINGS))],
         "look": [StrOptions(set(LOOKS))],
         "dataset": [str, None],
         "n_identities": [*_whole(1), None],
@@ -63,7 +64,7 @@ def _whole(least: int) -> list[Any]:
 def make_face_pairs(
     n_pairs: int = 1000,
     *,
-    mode: Literal["reference", "same_video"] = "reference",
+    mode: Literal["reference", "same-video", "same_video"] = "reference",
     look: Literal["studio", "webcam", "street"] = "studio",
     dataset: str | None = None,
     n_identities: int | None = None,
@@ -106,9 +107,10 @@ def make_face_pairs(
     ----------
     n_pairs : int, default=1000
         Number of pairs.
-    mode : {"reference", "same_video"}, default="reference"
+    mode : {"reference", "same-video"}, default="reference"
         Pair a genuine frame of a person, in column 0, with a frame of another video that shows
         the same person or is manipulated; or two frames of one video, both manipulated or none.
+        ``"same_video"`` is another spelling of the latter.
     look : {"studio", "webcam", "street"}, default="studio"
         Light, poses, backdrops, cameras and noise: even and clean; frontal, coloured, noisy and
         compressed; hard light, small faces before clutter.
@@ -158,6 +160,8 @@ def make_face_pairs(
             RGB: reference and probe, or the earlier and the later frame.
         target : ndarray or Series of shape (n_pairs,), int
             +1 genuine, -1 deepfake.
+        mode : {"reference", "same-video"}
+            How the pairs were formed.
         frame : DataFrame of shape (n_pairs, 13)
             The columns of :func:`.load_video_table`; ``condition``, which is ``"plain"`` or
             ``"recompressed"``; and ``donor``, the person whose face was put in, or empty. The
@@ -213,9 +217,10 @@ def make_face_pairs(
     """
     if as_frame:
         import_pandas()
+    kind = mode_name(mode)
     name = dataset or f"rendered-{look}"
     people = max(8, n_pairs // 20) if n_identities is None else n_identities
-    _check_counts(mode, people, n_videos, n_frames)
+    _check_counts(kind, people, n_videos, n_frames)
     chosen = some_of("techniques", techniques, list(TECHNIQUES))
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     world = World(seed, name, look, people, size, masks)
@@ -224,7 +229,7 @@ def make_face_pairs(
         n_pairs=n_pairs,
         n_fake=round(fake_share * n_pairs),
         recompressed_share=recompressed_share,
-        mode=mode,
+        mode=kind,
         techniques=chosen,
         compressions=some_of("compressions", compressions, list(COMPRESSIONS)),
         n_identities=people,
@@ -235,7 +240,7 @@ def make_face_pairs(
     data = np.stack([frame.image for frame in made])[plan.pairs]
     if return_X_y and not as_frame:
         return data, plan.target
-    bunch = _bundle(world, plan, made, data, mode, as_frame)
+    bunch = _bundle(world, plan, made, data, kind, as_frame)
     bunch.DESCR = _DESCRIPTION.format(
         dataset=name, people=people, look=look, pairs=n_pairs, techniques=", ".join(chosen)
     )
@@ -255,8 +260,8 @@ def _check_counts(mode: str, n_identities: int, n_videos: int, n_frames: int) ->
             "n_videos=1 is too few for mode='reference', whose references come from other videos "
             "of a person; at least 2 are needed."
         )
-    if mode == "same_video" and n_frames < 2:
-        raise ValueError("n_frames=1 is too few for mode='same_video'; at least 2 are needed.")
+    if mode == SAME_VIDEO and n_frames < 2:
+        raise ValueError("n_frames=1 is too few for mode='same-video'; at least 2 are needed.")
 
 
 def _render_all(world: World, plan: Plan, n_jobs: int | None, verbose: int) -> list[Made]:
@@ -299,6 +304,7 @@ def _bundle(
     return Bunch(
         data=pairs,
         target=target,
+        mode=mode,
         frame=_table(frame),
         groups=frame["dataset"] + ":" + frame["identity"],
         landmarks=np.stack([item.landmarks for item in made])[plan.pairs],

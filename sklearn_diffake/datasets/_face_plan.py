@@ -73,7 +73,7 @@ def plan_pairs(
         Number of pairs, and of those that are deepfakes.
     recompressed_share : float
         Share of genuine and of manipulated pairs whose probe is compressed strongly once more.
-    mode : {"reference", "same_video"}
+    mode : {"reference", "same-video"}
     techniques, compressions : sequence of str
     n_identities, n_videos, n_frames : int
         People, videos of each, and frames of each video.

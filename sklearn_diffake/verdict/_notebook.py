@@ -38,7 +38,7 @@ def verdict_html(verdict: Verdict) -> str:
         "threshold": verdict.threshold,
         "p-value": verdict.p_value,
         "level": verdict.level,
-        "references": verdict.n_references,
+        "references": verdict.n_references if verdict.mode == "reference" else None,
         "probe images": verdict.n_probes,
     }
     cells = "".join(
@@ -52,7 +52,7 @@ def verdict_html(verdict: Verdict) -> str:
     )
     return (
         f"<div><strong style='color:{color}'>{verdict.outcome}</strong>: {_text(verdict.reason)}"
-        f"<table>{cells}</table>"
+        f"<table><tr><th style='text-align:left'>mode</th><td>{verdict.mode}</td></tr>{cells}</table>"
         + (f"<ul>{warnings}</ul>" if warnings else "")
         + _images(verdict)
         + "</div>"

@@ -150,7 +150,7 @@ CASES = {
     ),
     "unknown mode": (
         changed("images = 'faces.csv'", "images = 'faces.csv'\nmode = 'video'"),
-        r"\[datasets.faces\] mode: 'video' is not known; did you mean 'same_video'",
+        r"\[datasets.faces\] mode: 'video' is not known; did you mean 'same-video'",
     ),
     "misspelt key": (
         changed("embedder = ", "embeder = "),

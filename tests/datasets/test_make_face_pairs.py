@@ -23,7 +23,7 @@ PARTS = {"eyes": slice(36, 48), "nose": slice(27, 36), "mouth": slice(48, 68)}
 WORLD = World(7, "faces", "studio", 12, 160, True)
 
 
-@pytest.fixture(scope="module", params=["reference", "same_video"])
+@pytest.fixture(scope="module", params=["reference", "same-video"])
 def faces(request):
     return make_face_pairs(
         60, mode=request.param, size=64, compressions=["raw", "c40"], masks=True, random_state=0
@@ -396,9 +396,9 @@ def test_splits_have_two_people_at_least():
         ({"compressions": "c10"}, "c10.*expected some of.*raw"),
         ({"n_identities": 5}, "n_identities=5 is too few: at least 6"),
         ({"n_videos": 1}, "n_videos=1 is too few"),
-        ({"mode": "same_video", "n_frames": 1}, "n_frames=1 is too few"),
+        ({"mode": "same-video", "n_frames": 1}, "n_frames=1 is too few"),
         ({"n_pairs": 500, "n_identities": 6, "n_videos": 2, "n_frames": 2}, "give 8 with"),
-        ({"mode": "same-video"}, "mode"),
+        ({"mode": "video"}, "mode"),
         ({"look": "space"}, "look"),
         ({"fake_share": 1.2}, "fake_share"),
         ({"n_pairs": 0}, "n_pairs"),
