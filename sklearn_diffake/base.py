@@ -18,7 +18,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, validate_dat
 
 from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._links import DocumentedMixin
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 
 __all__ = [
     "BaseDetector",
@@ -240,7 +240,7 @@ def refuse_missing(missing: NDArray[np.bool_]) -> None:
 
 def _rows_of(mask: NDArray[np.bool_]) -> str:
     rows = np.flatnonzero(mask).tolist()
-    return f"row{'s' * (len(rows) > 1)} {listed(rows, most=10)}"
+    return f"row{'s' * (len(rows) > 1)} {list_first(rows, n_shown=10)}"
 
 
 def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:

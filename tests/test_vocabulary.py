@@ -22,7 +22,7 @@ MOST_BANNED_NAMES = 0.01  # of the assigned names of an area
 NOT_YET = {
     "benchmark", "cli", "datasets", "demo", "embedding", "faces", "generation", "images",
     "inspection", "metrics", "model_selection", "novelty", "pages", "pairs", "persistence",
-    "store", "top-level modules", "utils", "verdict",
+    "store", "top-level modules", "verdict",
 }  # fmt: skip
 
 

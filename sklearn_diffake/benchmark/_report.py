@@ -12,7 +12,7 @@ from sklearn_diffake.benchmark._degrade import UNITS
 from sklearn_diffake.benchmark._markdown import Markup, escape, table
 from sklearn_diffake.benchmark._protocols import CALIBRATED
 from sklearn_diffake.benchmark._summary import FIGURES, POOLED, WORST, Settings, figures, summarise
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 from sklearn_diffake.utils._numbers import fraction, percent
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _datasets_table(datasets: Mapping[str, Any]) -> Iterator[str]:
         images = f"{about['images']}"
         if about["unreadable"]:
             images += f", {about['unreadable']} unreadable"
-        named = listed(fakes, most=8).replace("'", "") or "none"
+        named = list_first(fakes, n_shown=8).replace("'", "") or "none"
         lines.append([name, *counts, images, named, Markup(f"`{about['fingerprint'][:12]}`")])
     yield from table(head, lines)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..utils._atomic_files import check_writable
-from ..utils._messages import listed
+from ..utils._messages import list_first
 from ..utils._printable import printable
 from ._exit_codes import DONE
 from ._fit import people_of
@@ -141,7 +141,7 @@ def _named_people(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str] 
     if unnamed:
         raise ValueError(
             f"{args.pairs}: the person is missing on line{'s' * (len(unnamed) > 1)} "
-            f"{listed(unnamed)}; name it, or leave these pairs out"
+            f"{list_first(unnamed)}; name it, or leave these pairs out"
         )
     return [str(person) for person in people]
 

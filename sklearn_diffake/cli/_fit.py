@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..utils._atomic_files import check_writable
-from ..utils._messages import listed, nearest
+from ..utils._messages import list_first, nearest
 from ..utils._printable import printable
 from ._backbones import backbone_names
 from ._exit_codes import DONE
@@ -264,7 +264,7 @@ def _named_detector(args: argparse.Namespace, given: str) -> Any:
         name = detector_name(given)
         if name in _NOT_OFFERED:
             offered = [other for other in DETECTORS if other not in _NOT_OFFERED]
-            raise SpecError("name", f"{name} cannot be chosen; expected {listed(offered)}")
+            raise SpecError("name", f"{name} cannot be chosen; expected {list_first(offered)}")
         spec: dict[str, Any] = {"name": name}
         if name == _MIXTURE:
             spec["n_components"] = args.components or _COMPONENTS
@@ -303,7 +303,7 @@ def _say_what_was_learned(
     if missing.any():
         lines = [pair.line for pair, is_missing in zip(genuine, missing, strict=True) if is_missing]
         plural = "s" * (len(lines) > 1)
-        print(f"left out: {len(lines)} without a face, of line{plural} {listed(lines)}")
+        print(f"left out: {len(lines)} without a face, of line{plural} {list_first(lines)}")
     calibration = calibration_of(pipe["detect"])
     if calibration is not None:
         print(

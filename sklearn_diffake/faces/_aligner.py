@@ -16,7 +16,7 @@ from ..images.table import ImageTable, image_table
 from ..store import EmbeddingStore
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
-from ..utils._progress import progress_bar, tell
+from ..utils._progress import progress_bar, log_step
 from ..utils._saved import AddedParametersMixin
 from ._aligned import AlignedFaces, VideoDamage
 from ._cells import Alignment
@@ -380,7 +380,7 @@ class FaceAligner(
             )
 
     def _tell(self, faces: AlignedFaces, results: Results) -> None:
-        tell(
+        log_step(
             _logger,
             self.verbose,
             "%d images: a face in %d, none in %d, several in %d; %d searched%s, %d repeated or in "

@@ -19,7 +19,7 @@ from sklearn_diffake.model_selection._groups import (
     read_columns,
 )
 from sklearn_diffake.utils._groups import name_codes
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -93,7 +93,7 @@ def _refuse_leak(
     in_train, in_test = (np.intersect1d(rows[side], example)[0] for side in (train, test))
     where = f" (column {', '.join(map(repr, columns))})" if len(columns) == 1 else ""
     raise LeakageError(
-        f"Split {number} has {listed(names)} on both sides{where}: {names[0]!r} is in row "
+        f"Split {number} has {list_first(names)} on both sides{where}: {names[0]!r} is in row "
         f"{in_train} of training and in row {in_test} of test."
     )
 

@@ -36,7 +36,7 @@ from sklearn_diffake.novelty._p_values import (
     p_values_of_mass,
     row_weights,
 )
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import progress_bar, log_step
 
 _logger = logging.getLogger(__name__)
 _LEVEL = Interval(Real, 0, 1, closed="neither")
@@ -339,7 +339,7 @@ class ConformalDetector(PValueDetector):
             self._set_single_category()
         self._warn_of_target(units)
         done = "calibrated on %d %s: rejects p <= %.3g"
-        tell(_logger, self.verbose, done, self.n_calibration_, units, self.level_)
+        log_step(_logger, self.verbose, done, self.n_calibration_, units, self.level_)
 
     def _take_names(self, detector: Any) -> None:
         """Copy number and names of the features from a fitted detector, if it has them."""

@@ -25,7 +25,7 @@ from sklearn_diffake.novelty._pyod_networks import (
     unpack,
 )
 from sklearn_diffake.utils._extras import import_pyod
-from sklearn_diffake.utils._progress import tell
+from sklearn_diffake.utils._progress import log_step
 from sklearn_diffake.utils._threads import one_thread
 
 _logger = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class PyODDetector(BaseDetector):
             else:
                 self.detector_.fit(X)
         seconds = time.perf_counter() - start
-        tell(_logger, self.verbose, "fitted %s on %d rows in %.1f s", name, len(X), seconds)
+        log_step(_logger, self.verbose, "fitted %s on %d rows in %.1f s", name, len(X), seconds)
         self._tails_ = _make_tails(self.detector_, X)
         self._prepare_scoring(X, name)
 

@@ -27,7 +27,7 @@ from sklearn_diffake.novelty._svdd_net import (
     make_mlp,
     state_of,
 )
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import progress_bar, log_step
 
 if TYPE_CHECKING:
     from sklearn_diffake.novelty._deep_svdd import DeepSVDD
@@ -107,7 +107,7 @@ def learn(
     probe.compare(before, probe.answers(module), history[-1]["train_loss"])
     ends = [history[i]["train_loss"] for i in (0, -1)]
     said = "trained on %d rows on %s for %d epochs: loss from %.3g to %.3g"
-    tell(_logger, detector.verbose, said, len(X), device, len(history), *ends)
+    log_step(_logger, detector.verbose, said, len(X), device, len(history), *ends)
     if nu is None:
         _warn_of_shrinking(history[0]["train_loss"], history[-1]["train_loss"])
     first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these, in this order

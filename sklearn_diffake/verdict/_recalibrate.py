@@ -20,7 +20,7 @@ from ..novelty._calibration import FEW
 from ..novelty._p_values import least_n
 from ..novelty._recalibrated import recalibrated, target_of
 from ..utils._groups import name_codes
-from ..utils._messages import listed, warn_caller
+from ..utils._messages import list_first, warn_caller
 from ._calibration_evidence import Evidence, Templates, plain_evidence
 from ._calibration_report import CalibrationReport, report_of
 
@@ -229,7 +229,7 @@ def _people(groups: ArrayLike | None, pairs: Any, rows: NDArray[np.intp]) -> NDA
     if (codes < 0).any():
         unnamed = rows[codes < 0].tolist()
         raise ValueError(
-            f"groups has no person for {len(unnamed)} genuine rows: {listed(unnamed)}. Pictures of "
+            f"groups has no person for {len(unnamed)} genuine rows: {list_first(unnamed)}. Pictures of "
             "different people must not be put into one template: name the person, or leave these "
             "rows out"
         )

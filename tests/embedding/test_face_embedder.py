@@ -135,7 +135,7 @@ def test_parameters_are_checked(settings):
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(ValueError, match=r"device='cuda:7' is not there: torch sees"):
+    with pytest.raises(ValueError, match=r"device='cuda:7' is not available: torch sees"):
         embedder(device="cuda:7").fit(noise(1))
 
 

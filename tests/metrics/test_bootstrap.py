@@ -155,7 +155,7 @@ def test_no_warning_without_reason():
     ("y", "options", "message"),
     [
         ([1, 1, 1], {}, "both classes"),
-        ([1, 0, -1], {}, "row 1 holds"),
+        ([1, 0, -1], {}, "got 0 in row 1"),
         ([1, -1, 1], {"groups": [7, 8]}, "groups has 2 values for 3 rows"),
         ([1, -1, 1], {"n_resamples": 0}, "'n_resamples' parameter"),
         ([1, -1, 1], {"confidence_level": 1.0}, "'confidence_level' parameter"),

@@ -251,7 +251,7 @@ def test_a_difference_of_two_detectors():
 @pytest.mark.parametrize(
     ("y", "options", "message"),
     [
-        ([1, 0, -1], {}, "row 1 holds"),
+        ([1, 0, -1], {}, "got 0 in row 1"),
         ([1, -1, 1], {"groups": [7, 8]}, "groups has 2 values for 3 rows"),
         ([1, -1, 1], {"method": "normal"}, "'method' parameter"),
         ([1, -1, 1], {"confidence_level": 1.0}, "'confidence_level' parameter"),

@@ -258,7 +258,7 @@ def test_seeds(X, frame):
         (IdentityGroupKFold(3), [1, -1] * 2, ["a", "a", "b", "b"], "form 2 groups .* of 2 rows"),
         (IdentityGroupKFold(2), [1, 1, 1, -1], list("aabb"), r"Fold . has no deepfake .* test on"),
         (IdentityGroupKFold(2), [1, -1] * 2, ["a", None, "b", "b"], "Row 1 of groups has no value"),
-        (IdentityGroupKFold(2), [1, 0, -1, 1], list("abcd"), "row 1 holds"),
+        (IdentityGroupKFold(2), [1, 0, -1, 1], list("abcd"), "got 0 in row 1"),
         (IdentityGroupKFold(2), [1, -1], list("abcd"), "y has 2 labels for the 4 rows"),
         (LeaveOneDatasetOut(), [1, -1] * 2, ["a"] * 4, "only one dataset, 'a'"),
         (LeaveOneDatasetOut(), [1, -1] * 2, ["a", "a", "b", ""], "Row 3 has no value in column 0"),

@@ -21,7 +21,7 @@ from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.novelty import ConformalDetector, DeepSVDD, PyODDetector
 from sklearn_diffake.pipeline import score_in_batches
 from sklearn_diffake.utils import _progress as progress
-from sklearn_diffake.utils._progress import BesideBars, listening, progress_bar, tell
+from sklearn_diffake.utils._progress import BesideBars, listening, progress_bar, log_step
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGGER = logging.getLogger("sklearn_diffake.some._module")
@@ -178,7 +178,7 @@ def test_details_are_logged(caplog):
 def test_lines_stand_above_an_open_bar(capsys):
     with progress_bar(total=3, desc="working", unit="x", verbose=1) as bar:
         bar.update(1)
-        tell(LOGGER, 2, "read %d files", 7)
+        log_step(LOGGER, 2, "read %d files", 7)
         bar.update(1)
     lines = re.split(r"[\r\n]", capsys.readouterr().err)
     assert "sklearn_diffake.some: read 7 files" in lines
@@ -208,7 +208,7 @@ def test_every_step_is_told_once(package_log, capsys, monkeypatch, level, handle
     made = handler()
     made.setLevel(handler_level)
     package_log.addHandler(made)
-    tell(LOGGER, 2, "a step")
+    log_step(LOGGER, 2, "a step")
     assert capsys.readouterr().err.count("a step") == 1
 
 
