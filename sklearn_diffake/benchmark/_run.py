@@ -34,7 +34,7 @@ from sklearn_diffake.utils._atomic_files import append_line, private_folder
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._json import json_text
-from sklearn_diffake.utils._progress import progress_bar, log_step
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
 #: What decides numbers; a cell is done anew when one of them is another version.

@@ -47,7 +47,7 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help=f"file that fit or calibrate has saved, or {DEFAULT}: the model of the package",
     )
-    add("pairs", metavar="GENUINE.csv", help="genuine pairs; those labelled -1 are left out")
+    add("pairs", metavar="GENUINE.csv", help="genuine pairs; those labeled -1 are left out")
     add(
         "-o",
         "--output",
@@ -175,7 +175,7 @@ def _say_what_was_done(
     n_pairs = len(genuine) - len(report.left_out_rows)
     print(f"calibrated on {n_pairs} genuine pairs{of}{pictures} in {seconds:.1f} s")
     if len(genuine) < len(pairs):
-        print(f"left out: {len(pairs) - len(genuine)} labelled -1")
+        print(f"left out: {len(pairs) - len(genuine)} labeled -1")
     rows = list(report.left_out_rows.items())
     for row, reason in rows[:_MOST_LINES]:
         print(f"left out: line {genuine[row].line}: {printable(reason)}")

@@ -45,7 +45,7 @@ _NOT_OFFERED = ("ConformalDetector", "NearestReferenceDetector")  # the first is
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe what the command takes."""
     add = parser.add_argument
-    add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labelled -1 are left out")
+    add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labeled -1 are left out")
     add(
         "-o",
         "--output",
@@ -299,7 +299,7 @@ def _say_what_was_learned(
     n_pairs = int((~missing).sum())
     print(f"fitted on {n_pairs} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
     if len(genuine) < len(pairs):
-        print(f"left out: {len(pairs) - len(genuine)} labelled -1")
+        print(f"left out: {len(pairs) - len(genuine)} labeled -1")
     if missing.any():
         lines = [pair.line for pair, is_missing in zip(genuine, missing, strict=True) if is_missing]
         plural = "s" * (len(lines) > 1)

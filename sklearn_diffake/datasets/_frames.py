@@ -26,7 +26,7 @@ from sklearn_diffake.utils._atomic_files import (
     private_folder,
 )
 from sklearn_diffake.utils._json import json_text
-from sklearn_diffake.utils._progress import progress_bar, log_step
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 2  # raised whenever other pictures would come out of the same video

@@ -35,7 +35,7 @@ from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, parse_label
-from sklearn_diffake.utils._progress import progress_bar, log_step
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._messages import warn_caller
-from ..utils._progress import progress_bar, log_step
+from ..utils._progress import log_step, progress_bar
 from ..utils._saved import AddedParametersMixin
 from ._pictures import pool_templates, resize
 from .backbones._backbone import Backbone

@@ -20,7 +20,7 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
-from ..utils._progress import progress_bar, log_step
+from ..utils._progress import log_step, progress_bar
 from ..utils._seeded import seeded
 from ._forgery_checkpoint import SEED, Checkpoint, State
 from ._forgery_data import GenuineCrops
