@@ -279,8 +279,8 @@ def refuse_single_pictures(X: Any) -> None:
     marked = _SINGLE.get(id(X))
     if marked is not None and marked is X:
         raise ValueError(
-            f"X must hold pairs, got {len(marked)} single pictures, one in each row. "
-            "One pair is written [(reference, probe)]; PairDifference makes one row of it."
+            f"X must hold pairs, got {len(marked)} single pictures, one in each row: "
+            "one pair is written [(reference, probe)], and PairDifference makes one row of it."
         )
 
 

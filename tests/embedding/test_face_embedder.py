@@ -101,7 +101,7 @@ def test_bad_image_in_any_batch_is_named(batch_size):
 def test_missing_path_in_a_frame(tmp_path):
     a, b = save_all(noise(2), tmp_path)
     frame = pd.DataFrame({"reference": [a, b], "probe": [b, np.nan]})
-    with pytest.raises(ImageError, match=r"row 1, column 1: expected a path, .*nan"):
+    with pytest.raises(ImageError, match=r"row 1, column 1: an image must be a path, .*nan"):
         embedder().fit_transform(frame)
 
 
