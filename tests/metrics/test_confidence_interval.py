@@ -184,7 +184,7 @@ def test_the_worst_technique_decides():
 
 def test_too_few_deepfakes_for_an_upper_bound_are_said():
     y, score, _ = separated(50, 50)
-    with pytest.warns(UserWarning, match="about 368 independent deepfakes.*there are 50"):
+    with pytest.warns(UserWarning, match="about 368 independent deepfakes.*got 50"):
         found = confidence_interval(partial(bpcer_at_apcer, apcer=0.01), y, score)
     assert found.high == 1
     y, score, _ = separated(50, 400)
