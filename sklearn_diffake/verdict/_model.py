@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base import threshold_warning
 from ..faces import FaceAligner
-from ..inspection._parts import Parts, take_apart
+from ..inspection._parts import SplitPipeline, split_pipeline
 from ..novelty import ConformalDetector
 from ..persistence._parts import estimators
 from ._error_rates import error_rates_of, known_name
@@ -34,7 +34,7 @@ class JudgingModel:
         What to warn of if its threshold rests on few pairs.
     """
 
-    parts: Parts
+    parts: SplitPipeline
     info: ModelInfo
     few_pairs: str | None
 
@@ -123,13 +123,13 @@ def _default() -> JudgingModel:
 
 
 def _prepare(model: Any, name: str | None) -> JudgingModel:
-    parts = take_apart(model, stores=True)
+    parts = split_pipeline(model, stores=True)
     if not parts.branches:
         raise TypeError(
-            f"the model embeds faces by a {type(parts.rest[0]).__name__}: verdicts need a "
+            f"the model embeds faces by a {type(parts.scoring_steps[0]).__name__}: verdicts need a "
             "FaceEmbedder, or a FeatureUnion of these, whose embeddings they can pool"
         )
-    fingerprint = fingerprint_model([parts.aligner, *parts.rest])
+    fingerprint = fingerprint_model([parts.aligner, *parts.scoring_steps])
     conformal = isinstance(parts.detector, ConformalDetector)
     info = ModelInfo(
         name=name or known_name(fingerprint) or "custom",
