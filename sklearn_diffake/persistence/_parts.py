@@ -1,4 +1,4 @@
-"""The estimators that a model is made of."""
+"""Find the estimators in a model."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from sklearn.base import BaseEstimator
 
 from ..embedding import FaceEmbedder
 
-#: Parameters that are folders of one machine. scikit-learn reads pickles from its `memory`.
+#: Parameters that are local folders. scikit-learn reads pickles from its `memory`.
 FOLDERS = ("cache", "checkpoint_dir", "memory")
 
 
-def estimators(item: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield every estimator that can be reached from an object, itself included."""
-    seen = set() if seen is None else seen
-    if id(item) in seen:
+def estimators(item: Any, visited: set[int] | None = None) -> Iterator[Any]:
+    """Yield every estimator that can be reached from an object, including the object."""
+    visited = set() if visited is None else visited
+    if id(item) in visited:
         return
-    seen.add(id(item))
+    visited.add(id(item))
     if isinstance(item, BaseEstimator):
         yield item
     for child in _children(item):
-        yield from estimators(child, seen)
+        yield from estimators(child, visited)
 
 
 def embedders(model: Any) -> list[FaceEmbedder]:
     """Return the fitted embedders of a model."""
     return [
-        part
-        for part in estimators(model)
-        if isinstance(part, FaceEmbedder) and hasattr(part, "fingerprint_")
+        estimator
+        for estimator in estimators(model)
+        if isinstance(estimator, FaceEmbedder) and hasattr(estimator, "fingerprint_")
     ]
 
 
