@@ -108,7 +108,7 @@ def test_cells_of_tables(label, cells):
 
 @pytest.mark.parametrize("cell", ["0", "2", "nan", "inf", "True", True, None, "real", "yes", "1,0"])
 def test_cells_that_are_no_label(cell):
-    with pytest.raises(ValueError, match=r"expected 1 \(genuine\) or -1 \(deepfake\)"):
+    with pytest.raises(ValueError, match=r"must be 1 \(genuine\) or -1 \(deepfake\), got"):
         parse_label(cell)
 
 

@@ -21,7 +21,7 @@ from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.novelty import ConformalDetector, DeepSVDD, PyODDetector
 from sklearn_diffake.pipeline import score_in_batches
 from sklearn_diffake.utils import _progress as progress
-from sklearn_diffake.utils._progress import BesideBars, listening, progress_bar, log_step
+from sklearn_diffake.utils._progress import BesideBars, listening, log_step, progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGGER = logging.getLogger("sklearn_diffake.some._module")
@@ -216,9 +216,9 @@ def test_the_root_logger_is_left_alone():
     code = """
 import logging
 import sklearn_diffake
-from sklearn_diffake.utils._progress import listening, tell
+from sklearn_diffake.utils._progress import listening, log_step
 with listening(2):
-    tell(logging.getLogger("sklearn_diffake.x"), 2, "said")
+    log_step(logging.getLogger("sklearn_diffake.x"), 2, "said")
 assert logging.root.handlers == [], logging.root.handlers
 assert logging.root.level == logging.WARNING
 handlers = logging.getLogger("sklearn_diffake").handlers
