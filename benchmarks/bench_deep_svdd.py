@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake.novelty import DeepSVDD
-from sklearn_diffake.novelty._svdd_net import initialise, make_mlp
+from sklearn_diffake.novelty._svdd_net import initialize, make_mlp
 from sklearn_diffake.novelty._svdd_train import Rows, SVDDLoss, train
 
 THREADS = int(option("--threads", 1))
@@ -25,7 +25,7 @@ HIDDEN, SIZE, LR, DECAY = 128, 64, 1e-3, 1e-6
 
 def network(n_features, device):
     generator = torch.Generator().manual_seed(0)
-    return initialise(make_mlp([n_features, HIDDEN, SIZE], batch_norm=False), generator).to(device)
+    return initialize(make_mlp([n_features, HIDDEN, SIZE], batch_norm=False), generator).to(device)
 
 
 def bare_loop(X, epochs, batch):

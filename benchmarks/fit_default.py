@@ -22,7 +22,7 @@ from verdict_calibration import evidence_of
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline, persistence, recalibrate
-from sklearn_diffake.inspection._parts import take_apart
+from sklearn_diffake.inspection._parts import split_pipeline
 from sklearn_diffake.metrics import bpcer, confidence_interval
 
 FILE = Path(sklearn_diffake.__file__).parent / "data" / "default.diffake"
@@ -46,7 +46,7 @@ def photos_of(folder, *, unseen):
 
 def check(model, people):
     """Return the BPCER in each category of people who were not calibrated on, with intervals."""
-    evidence = evidence_of(take_apart(model, stores=True), people, np.random.RandomState(0))
+    evidence = evidence_of(split_pipeline(model, stores=True), people, np.random.RandomState(0))
     p = model[-1].p_of_scores(evidence.scores, evidence.n_images)
     for k, m in np.unique(evidence.n_images, axis=0).tolist():
         rows = (evidence.n_images == (k, m)).all(axis=1)

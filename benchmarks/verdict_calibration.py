@@ -30,7 +30,7 @@ from training.distil_identity import held_out
 
 from sklearn_diffake import load_default
 from sklearn_diffake.images.table import image_table
-from sklearn_diffake.inspection._parts import take_apart
+from sklearn_diffake.inspection._parts import split_pipeline
 from sklearn_diffake.metrics import bpcer, confidence_interval
 from sklearn_diffake.novelty._clip_evidence import combine, most_windows, windows_of
 from sklearn_diffake.novelty._p_values import least_n
@@ -236,7 +236,7 @@ def gaussian_clips(n_repeats, level=0.05):
     """Return how often clips are rejected whose frames' scores are correlated normal numbers."""
     rows = []
     for n, n_frames in ((199, 12), (999, 12), (999, 48)):
-        windows = windows_of(n_frames, most=most_windows(n, level))
+        windows = windows_of(n_frames, max_windows=most_windows(n, level))
         for correlation in (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0):
             rng, totals = np.random.default_rng(0), []
             for _ in range(n_repeats):
@@ -279,7 +279,7 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)
     start, rng = time.perf_counter(), np.random.RandomState(0)
-    parts = take_apart(packaged_model(options.cache), stores=True)
+    parts = split_pipeline(packaged_model(options.cache), stores=True)
     everybody = people_with_photos(options.data / "lfw")
     unseen = [name for name in everybody if held_out([name])[0]]
     sets = {

@@ -14,7 +14,7 @@ happens if some of the training rows are not genuine after all.
 # ------------------------------------
 # Genuine rows lie on two half moons. Deepfakes may lie anywhere, on the moons too, so that no
 # detector can find all of them; they are for the judging only. The second training set is spoilt:
-# one row in ten is a deepfake, though it is labelled genuine.
+# one row in ten is a deepfake, though it is labeled genuine.
 
 import matplotlib.pyplot as plt
 import numpy as np

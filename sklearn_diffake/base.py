@@ -1,4 +1,4 @@
-"""What every one-class detector shares: genuine rows only, an offset, a verdict."""
+"""The base class of one-class detectors, which are fitted on genuine rows only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, validate_dat
 
 from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._links import DocumentedMixin
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 
 __all__ = [
     "BaseDetector",
@@ -45,14 +45,14 @@ _SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
 
 
 def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
-    """Mark the rows that may be learned from: all but those labelled -1.
+    """Return a mask of the rows to fit on: all but those labeled -1.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or None
         +1 for genuine (bona fide), -1 for deepfake. None means all genuine.
     n_samples : int
-        Number of rows that `y` should describe.
+        Number of rows that `y` must have.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
     mask = labels == GENUINE
     if not mask.any():
         raise ValueError(
-            f"No genuine row to learn from: all {n_samples} rows are labelled -1 (deepfake). "
-            "A one-class detector is fitted on rows labelled +1 (genuine)."
+            f"No genuine row to learn from: all {n_samples} rows are labeled -1 (deepfake). "
+            "A one-class detector is fitted on rows labeled +1 (genuine)."
         )
     return mask
 
@@ -97,7 +97,7 @@ def take_rows(X: Any, mask: NDArray[np.bool_]) -> Any:
 
 
 def genuine_rows(X: Any, y: ArrayLike | None) -> Any:
-    """Return the rows of `X` that are not labelled -1 (deepfake).
+    """Return the rows of `X` that are not labeled -1 (deepfake).
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def genuine_rows(X: Any, y: ArrayLike | None) -> Any:
 
 
 def row_blocks(X: NDArray[Any]) -> Iterator[slice]:
-    """Cut the rows of an array into blocks that fit a processor's cache.
+    """Split the rows of an array into blocks that fit a processor's cache.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def row_blocks(X: NDArray[Any]) -> Iterator[slice]:
     Yields
     ------
     slice
-        Rows that take about two megabytes together; one row at least.
+        Rows of about two megabytes; at least one row.
     """
     if len(X):
         yield from gen_batches(len(X), max(_BLOCK * len(X) // max(X.nbytes, 1), 1))
@@ -148,9 +148,9 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...), float
-        What is checked.
+        The array to check.
     name : str, default="X"
-        What to call the array in the message.
+        Name of the array in the message.
 
     Raises
     ------
@@ -161,10 +161,10 @@ def check_finite(X: NDArray[Any], *, name: str = "X") -> None:
         return
     finite = np.isfinite(X)
     rows = np.flatnonzero(~finite.reshape(len(X), -1).all(axis=1))
-    what = "NaN" if np.isnan(X[rows[0]]).any() else "infinity"
-    more = f" (and in {len(rows) - 1} later rows)" if len(rows) > 1 else ""
+    value = "NaN" if np.isnan(X[rows[0]]).any() else "infinity"
+    note = f" (and in {len(rows) - 1} later rows)" if len(rows) > 1 else ""
     raise ValueError(
-        f"Input {name} contains {what} in row {rows[0]}{more}. "
+        f"Input {name} contains {value} in row {rows[0]}{note}. "
         "Remove or repair these rows: every value must be finite."
     )
 
@@ -175,7 +175,7 @@ def missing_rows(X: Any) -> NDArray[np.bool_]:
     Parameters
     ----------
     X : array-like of shape (n_samples, ...)
-        Differences or embeddings. What is no array or DataFrame of floats has no such rows.
+        Differences or embeddings. Anything but an array or DataFrame of floats has no such rows.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def missing_rows(X: Any) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If there is such a row, and another one that holds NaN or infinity in a part of it.
+        If there is such a row, and another row in which only some values are NaN or infinite.
     """
     array = X.to_numpy() if hasattr(X, "iloc") else X
     if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim > 1):
@@ -200,7 +200,7 @@ def missing_rows(X: Any) -> NDArray[np.bool_]:
 
 
 def warn_of_missing(missing: NDArray[np.bool_], *, stacklevel: int = 3) -> None:
-    """Warn that rows are not learned from, since they have no usable face.
+    """Warn that rows are ignored by `fit`, because they have no usable face.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def warn_of_missing(missing: NDArray[np.bool_], *, stacklevel: int = 3) -> None:
 
 
 def refuse_missing(missing: NDArray[np.bool_]) -> None:
-    """Raise an error if rows have no verdict, since they have no usable face.
+    """Raise an error if rows have no verdict, because they have no usable face.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def refuse_missing(missing: NDArray[np.bool_]) -> None:
     Raises
     ------
     ValueError
-        If there is one; the message names the rows.
+        If there is such a row; the message names the rows.
     """
     if missing.any():
         raise ValueError(
@@ -240,14 +240,14 @@ def refuse_missing(missing: NDArray[np.bool_]) -> None:
 
 def _rows_of(mask: NDArray[np.bool_]) -> str:
     rows = np.flatnonzero(mask).tolist()
-    return f"row{'s' * (len(rows) > 1)} {listed(rows, most=10)}"
+    return f"row{'s' * (len(rows) > 1)} {list_first(rows, n_shown=10)}"
 
 
 def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
-    """Note that the rows of an array are embeddings of single pictures, which are not pairs.
+    """Record that the rows of an array are embeddings of single pictures, which are not pairs.
 
-    In shape, such an array is like an array of differences. A pipeline hands it on as it is, so
-    that a detector can refuse it, see :func:`refuse_single_pictures`.
+    In shape, such an array is like an array of differences. A pipeline passes it on unchanged,
+    so that a detector can refuse it, see :func:`refuse_single_pictures`.
 
     Parameters
     ----------
@@ -264,12 +264,12 @@ def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
 
 
 def refuse_single_pictures(X: Any) -> None:
-    """Raise an error if `X` is an array that :func:`mark_single_pictures` was given.
+    """Raise an error if `X` was passed to :func:`mark_single_pictures`.
 
     Parameters
     ----------
     X : object
-        What a detector is given.
+        Input of a detector.
 
     Raises
     ------
@@ -279,13 +279,13 @@ def refuse_single_pictures(X: Any) -> None:
     marked = _SINGLE.get(id(X))
     if marked is not None and marked is X:
         raise ValueError(
-            f"X holds {len(marked)} single pictures, one in each row, and a detector judges pairs: "
+            f"X must hold pairs, got {len(marked)} single pictures, one in each row: "
             "one pair is written [(reference, probe)], and PairDifference makes one row of it."
         )
 
 
 def threshold_warning(detector: Any) -> str | None:
-    """Return what to warn of whoever reads a verdict of a detector.
+    """Return the warning that belongs to every verdict of a detector.
 
     Parameters
     ----------
@@ -305,13 +305,13 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
     """Base class of one-class detectors that are fitted on genuine rows only.
 
     A subclass stores its parameters, merges ``_parameter_constraints``, and writes
-    ``_fit(X)`` and ``_score(X)``; both receive what ``_validate`` returned. The rest is here:
-    rows labelled -1 are dropped before ``_fit`` sees them, ``offset_`` is set from the scores of
-    the genuine training rows, and scores become decisions and verdicts in one way for all.
+    ``_fit(X)`` and ``_score(X)``; both receive the result of ``_validate``. The rest is done here:
+    rows labeled -1 are dropped before ``_fit``, ``offset_`` is set from the scores of the genuine
+    training rows, and scores become decisions and verdicts.
 
     Three hooks may be replaced: ``_validate`` (input that is not 2-D, such as images),
-    ``_offset`` (a threshold found otherwise), and ``fit`` itself, when more than `y` belongs to
-    each row::
+    ``_offset`` (another way to set the threshold), and ``fit`` itself, if each row has more
+    properties than `y`::
 
         @_fit_context(prefer_skip_nested_validation=True)
         def fit(self, X, y=None, *, groups=None):
@@ -320,13 +320,13 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
     Attributes
     ----------
     contamination : float in (0, 0.5]
-        A parameter of the subclass: share of the genuine training rows that the threshold gives
-        up, that is, which ``predict`` calls -1.
+        A parameter of the subclass: fraction of the genuine training rows that the threshold
+        rejects, for which ``predict`` returns -1.
     offset_ : float
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
     n_genuine_ : int
-        Number of genuine rows that were learned from.
+        Number of genuine rows that the detector was fitted on.
     n_features_in_ : int
         Number of features seen during fit.
 
@@ -356,16 +356,16 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> BaseDetector:
-        """Learn what genuine rows look like.
+        """Fit the detector on the genuine rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             One row per pair, finite numbers.
         y : array-like of shape (n_samples,), default=None
-            +1 for genuine, -1 for deepfake. Rows labelled -1 are never learned from, nor do they
-            move the threshold. None means that all rows are genuine. Rows of NaN alone, which
-            stand for pairs without a usable face, are left out with a warning.
+            +1 for genuine, -1 for deepfake. Rows labeled -1 have no influence on the model or on
+            its threshold. None means that all rows are genuine. Rows of NaN alone, which
+            stand for pairs without a usable face, are ignored with a warning.
 
         Returns
         -------
@@ -381,7 +381,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return self._fit_genuine(X, y)
 
     def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> BaseDetector:
-        """Fit on the genuine rows; `per_row` arrays (None allowed) are cut as `X` is."""
+        """Fit on the genuine rows of `X` and of the `per_row` arrays (None allowed)."""
         refuse_single_pictures(X)
         missing = missing_rows(X)
         present = X
@@ -404,14 +404,14 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return self
 
     def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> NDArray:
-        """Fit on the genuine rows of `X`, then give a verdict on every row of it.
+        """Fit on the genuine rows of `X`, then return a verdict on every row of `X`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             One row per pair.
         y : array-like of shape (n_samples,), default=None
-            +1 for genuine, -1 for deepfake; rows labelled -1 are not learned from.
+            +1 for genuine, -1 for deepfake; rows labeled -1 are ignored by the fit.
         **params : dict
             Further arguments of ``fit``.
 
@@ -423,7 +423,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return self.fit(X, y, **params).predict(X)
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Score every row: higher means more genuine.
+        """Return a score for each row: higher means more genuine.
 
         Parameters
         ----------
@@ -433,13 +433,13 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         Returns
         -------
         score : ndarray of shape (n_samples,), float64
-            Does not depend on which other rows are scored with it. NaN for a row that is NaN
-            throughout, which stands for a pair without a usable face.
+            Independent of the other rows of `X`. NaN for a row of NaN alone, which stands for a
+            pair without a usable face.
         """
         return self._of_present(self._score, X)
 
     def _of_present(self, compute: Callable[[Any], Any], X: Any) -> NDArray[np.float64]:
-        """Return one number for every row of X, by a function of validated rows; else NaN."""
+        """Apply a function to the validated rows of X that have a face; the other rows give NaN."""
         check_is_fitted(self)
         refuse_single_pictures(X)
         missing = missing_rows(X)
@@ -452,7 +452,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return numbers
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Score every row relative to the threshold: ``score_samples(X) - offset_``.
+        """Return the score of each row relative to the threshold: ``score_samples(X) - offset_``.
 
         Parameters
         ----------
@@ -467,7 +467,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int_]:
-        """Call every row genuine or deepfake.
+        """Return a verdict on each row: genuine or deepfake.
 
         Parameters
         ----------
@@ -482,14 +482,14 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         Raises
         ------
         ValueError
-            If a row has no score, since its pair has no usable face.
+            If a row has no score, because its pair has no usable face.
 
         Warns
         -----
         UserWarning
-            If the threshold rests on too few genuine rows for `contamination`; of a
-            `ConformalDetector`, if it rests on fewer than 19 calibration rows or groups, or on too
-            few for `target_bpcer`. The text begins with a code: ``few-genuine-pairs`` or
+            If there were too few genuine training rows for `contamination`. For a
+            `ConformalDetector`: if there were fewer than 19 calibration rows or groups, or too few
+            for `target_bpcer`. The text begins with a code: ``few-genuine-pairs`` or
             ``few-calibration-pairs``.
         """
         decision = self.decision_function(X)
@@ -498,7 +498,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return np.where(decision >= 0, 1, -1)
 
     def _few_pairs(self) -> str | None:
-        """Return what to warn of if the threshold rests on few genuine rows, else None."""
+        """Return a warning if there were few genuine training rows, else None."""
         rows, fraction = getattr(self, "n_genuine_", None), getattr(self, "contamination", None)
         if rows is None or fraction is None or rows * fraction >= 1:
             return None
@@ -510,7 +510,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         )
 
     def _warn_few(self) -> None:
-        """Warn of verdicts that rest on few genuine rows."""
+        """Warn if there were few genuine training rows."""
         message = self._few_pairs()
         if message is not None:
             warnings.warn(message, UserWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""The four steps in one: from two photographs to a verdict."""
+"""Pipelines of all four steps: from two photographs to a verdict."""
 
 import os
 import re
@@ -50,15 +50,15 @@ def make_difffake_pipeline(
 ) -> Pipeline:
     """Build the pipeline of differential anomaly detection.
 
-    Without arguments it is the recipe of `load_default`, not yet fitted: the cosine distance of
+    Without arguments it is the pipeline of `load_default`, not yet fitted: the cosine distance of
     identity embeddings, and a conformal threshold that rejects at most 5 % of genuine pairs.
     DiffFake's own recipe [1]_ is ``operator="squared"``; see the examples.
 
     Its steps are ``align`` (`FaceAligner`), ``embed`` (`FaceEmbedder`), ``diff``
-    (`PairDifference`) and ``detect`` (a one-class detector); every parameter of theirs can be
-    set and searched, for example as ``detect__n_components``. With several embedders, ``embed``
-    and ``diff`` give way to ``features``, a :class:`~sklearn.pipeline.FeatureUnion` in which each
-    embedder has its own difference and a `DifferenceScaler`, so that none drowns another.
+    (`PairDifference`) and ``detect`` (a one-class detector). All their parameters can be set and
+    searched, for example as ``detect__n_components``. With several embedders, the step
+    ``features`` replaces ``embed`` and ``diff``. It is a :class:`~sklearn.pipeline.FeatureUnion`
+    with a branch for each embedder, in which a `DifferenceScaler` makes the scales comparable.
 
     Parameters
     ----------
@@ -68,23 +68,23 @@ def make_difffake_pipeline(
         and a tighter one, both as they are and mirrored, as it was measured;
         ``FaceEmbedder("dlib-resnet")`` embeds the crop alone, at a quarter of the cost.
     aligner : bool or estimator, default=True
-        True detects and aligns faces, and cuts crops as the backbone was trained with them (see
-        ``sklearn-diffake backbones``, and the parameter `crop` of `FaceEmbedder`); of several that
-        differ, the widest crop is taken, with a warning. False takes the images as crops that are
-        aligned already.
+        True detects and aligns faces, and cuts the crops on which the backbone was trained (see
+        ``sklearn-diffake backbones``, and the parameter `crop` of `FaceEmbedder`). If backbones
+        differ in this, the widest crop is taken, with a warning. False means that the images are
+        aligned crops already.
     operator : str or list of str, default="cosine"
-        How two embeddings become a difference, see `PairDifference`; a list has one for each
-        embedder.
+        How the difference of two embeddings is computed, see `PairDifference`; a list has one
+        operator for each embedder.
     normalize : str or None, default="embeddings"
         What is scaled to unit length, see `PairDifference`.
     weights : list of float, default=None
-        With several embedders, what their scaled differences are multiplied by; None is 1 for all.
+        With several embedders, factors of their scaled differences; None is 1 for all.
     mode : {"reference", "same-video"}, default=None
         What the two images of a pair are, see `PairDifference`; None states nothing.
     detector : estimator, default=None
-        One-class detector. None fits the differences: where each embedder gives one number, a
+        One-class detector. None chooses by the differences. If each embedder gives one number, a
         distance (``operator="cosine"``) or a verdict (``"probe"`` of a backbone of width 1), it is
-        ``ConformalDetector(SumRuleDetector(), target_bpcer=0.05)``; else DiffFake's
+        ``ConformalDetector(SumRuleDetector(), target_bpcer=0.05)``, otherwise DiffFake's
         ``GaussianMixtureDetector(n_components=3)``.
     select : {"largest", "confident", "central", "match"}, default="largest"
         Which of several faces is taken, see `FaceAligner`. For ``"match"``, faces are compared by
@@ -96,7 +96,7 @@ def make_difffake_pipeline(
     batch_size : int, default=32
         Images computed together.
     cache : str, Path or EmbeddingStore, default=None
-        Keeps crops and embeddings on disk.
+        Store of crops and embeddings on disk.
     n_jobs : int, default=None
         Threads that decode images.
     random_state : int, RandomState instance or None, default=None
@@ -107,17 +107,18 @@ def make_difffake_pipeline(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Not fitted. ``fit(pairs)`` takes genuine pairs; with ``fit(pairs, y)`` the rows with
-        ``y == -1`` are not learned from.
+        Not fitted. ``fit(pairs)`` takes genuine pairs; ``fit(pairs, y)`` ignores the rows with
+        ``y == -1``.
 
     Raises
     ------
     ValueError
-        If there is no embedder, or not one operator and one weight for each.
+        If there is no embedder, or the number of operators or weights differs from that of
+        embedders.
 
     See Also
     --------
-    load_default : One that is fitted already.
+    load_default : Load a fitted pipeline.
 
     References
     ----------
@@ -133,8 +134,8 @@ def make_difffake_pipeline(
     >>> pipe["detect"]
     ConformalDetector(detector=SumRuleDetector(), target_bpcer=0.05)
 
-    DiffFake's published recipe, a Gaussian mixture of squared differences; say the detector to be
-    plain about it, although it is what this operator gets by itself.
+    DiffFake's published recipe, a Gaussian mixture of squared differences. The detector is the
+    default for this operator; it is written here to show it.
 
     >>> from sklearn_diffake.novelty import GaussianMixtureDetector
     >>> pipe = make_difffake_pipeline(
@@ -143,13 +144,14 @@ def make_difffake_pipeline(
     >>> pipe.set_params(detect__n_components=2)["detect"].n_components
     2
 
-    Several embedders, each with a branch of its own:
+    Several embedders, each with its own branch:
 
     >>> pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"])
     >>> [name for name, _ in pipe["features"].transformer_list]
     ['facenet_vggface2', 'difffake_lite0']
 
-    How far the probe is from the reference, and a little of what it looks like by itself:
+    The distance between probe and reference, and with a small weight the verdict on the probe
+    alone:
 
     >>> pipe = make_difffake_pipeline(
     ...     ["difffake-lite0-identity", "difffake-lite0-verdict"],
@@ -168,11 +170,11 @@ def make_difffake_pipeline(
     }
     embedders = embedder if isinstance(embedder, (list, tuple)) else [embedder]
     if not embedders:
-        raise ValueError("embedder=[] is empty: give at least one backbone or embedder")
+        raise ValueError("embedder must hold at least one backbone or embedder, got []")
     operators = [operator] * len(embedders) if isinstance(operator, str) else list(operator)
-    for name, given in (("operator", operators), ("weights", weights)):
-        if given is not None and len(given) != len(embedders):
-            raise ValueError(f"{name} has {len(given)} entries for {len(embedders)} embedders")
+    for name, entries in (("operator", operators), ("weights", weights)):
+        if entries is not None and len(entries) != len(embedders):
+            raise ValueError(f"{name} has {len(entries)} entries for {len(embedders)} embedders")
     built = [_embedder_of(e, shared) for e in embedders]
     if aligner is True:
         matcher = clone(built[0]) if select == "match" else None
@@ -209,7 +211,7 @@ def _embedder_of(embedder: Any, shared: dict[str, Any]) -> Any:
 def _detector_for(
     embedders: Sequence[Any], operators: Sequence[str], random_state: Any
 ) -> ConformalDetector | GaussianMixtureDetector:
-    """Return the detector for one number from each embedder, or for whole vectors."""
+    """Return the default detector, for one number per embedder or for vectors."""
     if all(map(_gives_one_number, embedders, operators)):
         return ConformalDetector(SumRuleDetector(), target_bpcer=0.05, random_state=random_state)
     return GaussianMixtureDetector(n_components=3, random_state=random_state)
@@ -223,15 +225,15 @@ def _gives_one_number(embedder: Any, operator: str) -> bool:
 
 
 def _crop_for(embedders: Sequence[Any]) -> Crop | None:
-    """Return the crop that embedders want, the widest of several, or None for the usual one."""
+    """Return the widest crop that the embedders declare; None if none declares one."""
     crops = {str(e.backbone): crop for e in embedders if (crop := _crop_of(e)) is not None}
     if not crops:
         return None
     widest = max(crops.values(), key=lambda crop: (crop.margin, crop.size))
     if any(crop[1:] != widest[1:] for crop in crops.values()):
-        wants = ", ".join(f"{name} margin={crop.margin:g}" for name, crop in crops.items())
+        margins = ", ".join(f"{name} margin={crop.margin:g}" for name, crop in crops.items())
         warn_caller(
-            f"the embedders were trained on different crops ({wants}): faces are cut with margin="
+            f"the embedders were trained on different crops ({margins}): faces are cut with margin="
             f"{widest.margin:g}, which does not suit all. Give aligner=FaceAligner(...) to choose."
         )
     return widest
@@ -246,7 +248,7 @@ def _crop_of(embedder: Any) -> Crop | None:
 
 
 def _entry(backbone: Any) -> BackboneEntry | None:
-    """Return what the registry holds of a backbone, None for a function or an unknown name."""
+    """Return the registry entry of a backbone, None for a function or an unknown name."""
     return entry_of(os.fspath(backbone)) if isinstance(backbone, (str, os.PathLike)) else None
 
 
@@ -256,10 +258,10 @@ def _join(
     differences: list[PairDifference],
     weights: Sequence[float] | None,
 ) -> FeatureUnion:
-    """Give each embedder its difference, a scaler of its own, and a name to set them by."""
+    """Return a union with a branch of embedder, difference and scaler per embedder, with names."""
     branches: dict[str, Pipeline] = {}
-    for given, embedder, difference in zip(embedders, built, differences, strict=True):
-        backbone = getattr(given, "backbone", given)
+    for original, embedder, difference in zip(embedders, built, differences, strict=True):
+        backbone = getattr(original, "backbone", original)
         backbone = getattr(backbone, "__name__", str(backbone))
         stem = os.path.splitext(os.path.basename(backbone))[0]
         name = re.sub(r"[\W_]+", "_", stem).strip("_") or "embedder"
@@ -267,8 +269,8 @@ def _join(
             name += f"_{len(branches)}"
         steps = [("embed", embedder), ("diff", difference), ("scale", DifferenceScaler())]
         branches[name] = Pipeline(steps)
-    each = None if weights is None else dict(zip(branches, map(float, weights), strict=True))
-    return FeatureUnion(list(branches.items()), transformer_weights=each)
+    factors = None if weights is None else dict(zip(branches, map(float, weights), strict=True))
+    return FeatureUnion(list(branches.items()), transformer_weights=factors)
 
 
 def score_in_batches(
@@ -279,19 +281,19 @@ def score_in_batches(
     batch_size: int = 8192,
     verbose: int = 0,
 ) -> NDArray[Any]:
-    """Score more pairs than fit in memory, a batch at a time.
+    """Score pairs in batches, for tables that do not fit in memory.
 
-    The differences of all pairs are never held together, only those of one batch. For photographs
-    give the embedder a `cache`: an image that occurs in several batches is then embedded once.
+    Memory holds the differences of one batch only. For photographs, set `cache` of the embedder:
+    an image that occurs in several batches is then embedded once.
 
     Parameters
     ----------
     model : estimator
-        A fitted pipeline, or part of one, such as ``pipe[2:]`` for embeddings.
+        A fitted pipeline, or some of its steps, such as ``pipe[2:]`` for embeddings.
     X : table of n pairs or array of shape (n, ...)
-        Anything that `model` takes; a memory-mapped array is read as it is needed.
+        Anything that `model` takes; a memory-mapped array is read batch by batch.
     method : {"score_samples", "decision_function", "predict"}, default="score_samples"
-        What to call.
+        Method of `model` to call.
     batch_size : int, default=8192
         Pairs in a batch.
     verbose : int, default=0
@@ -305,49 +307,49 @@ def score_in_batches(
     Raises
     ------
     ValueError
-        If `method` is another one, `batch_size` is not positive, or there is no pair.
+        If `method` is not one of these, `batch_size` is not positive, or there is no pair.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline, score_in_batches
     >>> embeddings = np.random.default_rng(0).normal(size=(500, 2, 8))
-    >>> head = make_difffake_pipeline(random_state=0)[2:].fit(embeddings)
-    >>> scores = score_in_batches(head, embeddings, batch_size=100)
-    >>> bool((scores == head.score_samples(embeddings)).all())
+    >>> model = make_difffake_pipeline(random_state=0)[2:].fit(embeddings)
+    >>> scores = score_in_batches(model, embeddings, batch_size=100)
+    >>> bool((scores == model.score_samples(embeddings)).all())
     True
     """
     if method not in _METHODS:
-        raise ValueError(f"method={method!r}, expected one of {_METHODS}")
+        raise ValueError(f"method must be one of {_METHODS}, got {method!r}")
     if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size}, expected a positive number")
+        raise ValueError(f"batch_size must be positive, got {batch_size}")
     n_pairs = _num_samples(X)
     if not n_pairs:
-        raise ValueError("X holds no pair")
-    call, done = getattr(model, method), []
+        raise ValueError("X must hold at least one pair")
+    call, batches = getattr(model, method), []
     with progress_bar(total=n_pairs, desc="scoring", unit="pair", verbose=verbose) as bar:
         for rows in gen_batches(n_pairs, batch_size):
-            done.append(call(_safe_indexing(X, rows)))
+            batches.append(call(_safe_indexing(X, rows)))
             bar.update(rows.stop - rows.start)
-    return np.concatenate(done)
+    return np.concatenate(batches)
 
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """What :func:`score_pairs` returns: a score for each pair, or why it has none.
+    """The result of :func:`score_pairs`: for each pair a score, or the reason why it has none.
 
     Attributes
     ----------
     score : ndarray of shape (n,), float64
         Higher means more genuine; NaN for a pair that cannot be judged.
     p_value : ndarray of shape (n,), float64, or None
-        Where the detector gives p-values; NaN where `score` is.
+        If the detector gives p-values; NaN where `score` is NaN.
     reason : list of str or None
-        For each pair why it has no score, with column and file; None where it has one.
+        For each pair the reason why it has no score, with column and file; None if it has one.
 
     See Also
     --------
-    score_pairs : Makes them.
+    score_pairs : Computes them.
 
     Examples
     --------
@@ -364,10 +366,10 @@ class PairScores:
 
 
 def score_pairs(model: Any, X: Any) -> PairScores:
-    """Score pairs of which some may be unusable: each gets its score, or the reason for none.
+    """Score pairs of which some may be unusable; an unusable pair gets a reason, not a score.
 
-    A picture without a face, or a file that cannot be read, costs its own pair only; of a template
-    it is left out. Each picture is computed once, however many pairs fail.
+    A picture without a face, or a file that cannot be read, affects its own pair only; in a
+    template it is skipped. Each picture is computed once, however many pairs fail.
 
     Parameters
     ----------
@@ -379,12 +381,12 @@ def score_pairs(model: Any, X: Any) -> PairScores:
     Returns
     -------
     PairScores
-        Scores, p-values where there are any, and reasons.
+        Scores, reasons, and p-values if the detector gives them.
 
     Raises
     ------
     ImageError
-        If X is no table of pictures.
+        If X is not a table of pictures.
 
     Examples
     --------
@@ -409,14 +411,14 @@ def score_pairs(model: Any, X: Any) -> PairScores:
 
 
 def _remaining_numbers(model: Any, X: Any, reasons: list[str | None]) -> NDArray[np.float64]:
-    """Return score and p-value of the rows without a reason, NaN for the others; add reasons."""
+    """Return score and p-value of the rows without a reason, else NaN; add reasons of failures."""
     numbers = np.full((len(reasons), 2), np.nan)
     while rows := [i for i, reason in enumerate(reasons) if reason is None]:
         try:
             for column, values in enumerate(_numbers(model, _safe_indexing(X, rows))):
                 numbers[rows, column] = values
             break
-        except ImageError as error:  # a network that breaks down at one picture
+        except ImageError as error:  # a network that fails at one picture
             if error.row is None and len(rows) > 1:
                 raise
             reasons[rows[error.row or 0]] = str(error.at(row=None))
@@ -428,7 +430,7 @@ def _last(model: Any) -> Any:
 
 
 def _numbers(model: Any, X: Any) -> list[NDArray[np.float64]]:
-    """Return the scores of pairs, and their p-values where the detector gives them."""
+    """Return the scores of pairs, and their p-values if the detector gives them."""
     detector = _last(model)
     if not hasattr(detector, "p_values"):
         return [model.score_samples(X)]
@@ -437,7 +439,7 @@ def _numbers(model: Any, X: Any) -> list[NDArray[np.float64]]:
 
 
 def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
-    """Read every picture; return for each row why one of it cannot be read, or None."""
+    """Read every picture; return for each row why a picture cannot be read, or None."""
     table = image_table(X, templates=True)
     read = ComputeOnce(lambda images, digests: [True] * len(images), dtype=object, n_jobs=n_jobs)
     with progress_bar(total=0, desc="reading", unit="image", verbose=0) as bar:
@@ -446,8 +448,8 @@ def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
     for (row, column), template in np.ndenumerate(table.index.reshape(len(reasons), -1)):
         failed = [errors[i] for i in table.template(int(template)).tolist() if i in errors]
         if failed and reasons[row] is None:
-            place = column if table.is_pairs else None
-            reasons[row] = str(failed[0].at(row=None, column=place))
+            error_column = column if table.is_pairs else None
+            reasons[row] = str(failed[0].at(row=None, column=error_column))
     return reasons
 
 
@@ -463,9 +465,9 @@ def load_default(*, mode: Mode = "reference") -> Pipeline:
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Ready to score pairs of photographs, or of frames. What it was fitted on, how well it does
-        and where it fails is said in its model card, ``sklearn_diffake/data/default.md`` or
-        ``same_video.md``.
+        Ready to score pairs of photographs, or of frames. Its model card,
+        ``sklearn_diffake/data/default.md`` or ``same_video.md``, describes its training data, its
+        error rates and its limits.
 
     Raises
     ------
@@ -474,7 +476,7 @@ def load_default(*, mode: Mode = "reference") -> Pipeline:
 
     See Also
     --------
-    make_difffake_pipeline : Builds one to fit on pairs of your own.
+    make_difffake_pipeline : Build a pipeline to fit on your own pairs.
 
     Examples
     --------

@@ -98,11 +98,11 @@ def test_labels_of_any_numeric_kind(y):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([-1, -1, -1], "No genuine row to learn from: all 3 rows are labelled -1"),
+        ([-1, -1, -1], "No genuine row to learn from: all 3 rows are labeled -1"),
         ([1, 1], "3 rows in X, 2 in y"),
-        (["real", "fake", "real"], "y must hold .1 .genuine. or -1 .deepfake.; row 0 holds 'real'"),
-        ([1, 0, -1], "y must hold .*row 1 holds 0.*recode"),
-        ([1, np.nan, -1], "row 1 holds nan"),
+        (["real", "fake", "real"], "y must be .1 .genuine. or -1 .deepfake., got 'real' in row 0"),
+        ([1, 0, -1], "y must be .*got 0 in row 1.*recode"),
+        ([1, np.nan, -1], "got nan in row 1"),
         ([[1, 1], [1, 1], [1, 1]], "1d array"),
     ],
 )

@@ -74,7 +74,7 @@ def test_its_steps_are_told_with_the_time_they_began(told_result):
 def test_manipulation_changes_the_face_and_nothing_else(portrait, name):
     changed = TECHNIQUES[name](portrait, np.random.default_rng(0))
     y, x = np.indices(changed.shape[:2])
-    distance = np.hypot(x - portrait.centre[0], y - portrait.centre[1]) / portrait.unit
+    distance = np.hypot(x - portrait.center[0], y - portrait.center[1]) / portrait.unit
     difference = np.abs(changed - portrait.pixels).max(axis=2)
     assert changed.shape == portrait.pixels.shape
     assert difference[distance < 1].max() > 0.1
@@ -114,7 +114,7 @@ def test_retakes_are_small_jpeg_files_that_differ(portrait):
 def test_retake_moves_the_face_little(portrait):
     """A dot between the eyes stays near the middle, where the figure looks for the face."""
     dot = portrait.pixels * 0
-    x, y = np.round(portrait.centre).astype(int)
+    x, y = np.round(portrait.center).astype(int)
     dot[y - 4 : y + 5, x - 4 : x + 5] = 1
     rng = np.random.default_rng(0)
     for _ in range(10):

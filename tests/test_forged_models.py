@@ -525,9 +525,9 @@ def test_fitted_arrays_are_finite(contents, refused):
     ("key", "value", "message"),
     [
         ("sklearn_diffake", "99.0.0", "was written by sklearn_diffake 99.0.0, a later version"),
-        ("sklearn_diffake", "soon", "names sklearn_diffake='soon', which is no version"),
-        ("format", 2, "has format 2"),
-        ("format", True, "has format True"),
+        ("sklearn_diffake", "soon", "names sklearn_diffake='soon', which is not a version"),
+        ("format", 2, "must be 1 .*, got 2"),
+        ("format", True, "must be 1 .*, got True"),
     ],
 )
 def test_versions_from_the_future(contents, refused, key, value, message):
@@ -566,7 +566,7 @@ def test_weights_are_checked_before_they_are_written(with_weights, refused, tmp_
     member = f"weights/{fingerprint}.safetensors"
     state = colours().state_dict()
     forged.members[member] = save({**state, "mix.bias": state["mix.bias"] + 1})
-    refused(forged, "have the fingerprint", trusted=["tiny_backbones:colours"])
+    refused(forged, "the fingerprint of its weights", trusted=["tiny_backbones:colours"])
     forged.members[member] = b"nothing of that kind"
     refused(forged, "is damaged", trusted=["tiny_backbones:colours"])
     assert not (tmp_path / "home").exists()
@@ -610,7 +610,7 @@ def test_two_members_of_one_name(with_weights, tmp_path):
     path.write_bytes(with_weights[0])
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("manifest.json", "{}")
-    with pytest.raises(ValueError, match="two members of one name"):
+    with pytest.raises(ValueError, match="two members with the same name"):
         persistence.load(path)
 
 

@@ -144,8 +144,8 @@ def test_bad_files_are_named(estimator, kind, cached, images, paths, tmp_path):
         (float("nan"), "got float 'nan'"),
         (b"photo.png", "this is a text file"),
         (np.full((9, 9, 3), np.nan), "contains NaN or infinity"),
-        (np.full((9, 9, 3), 7.5), "float64 values range from 0 to 7.5, expected 0 to 1"),
-        (np.zeros((3, 40, 40), np.uint8), "channels seem to come first"),
+        (np.full((9, 9, 3), 7.5), "float64 values must be in 0..1 .*got 0 to 7.5"),
+        (np.zeros((3, 40, 40), np.uint8), "channels seem to be first"),
         (np.zeros((0, 4, 3), np.uint8), "has no pixels"),
     ],
 )
@@ -288,7 +288,7 @@ def pipeline(cache):
 
 
 @pytest.fixture(scope="module")
-def labelled():
+def labeled():
     """Twelve pairs: a genuine one is two retakes, a fake one has its colours exchanged."""
     photos = faces(24, seed=3)
     y = np.tile([1, 1, -1], 4)  # mixed: cv=2 does not shuffle
@@ -298,8 +298,8 @@ def labelled():
 
 
 @pytest.mark.parametrize("form", PAIR_FORMS)
-def test_every_form_slices_in_cross_validation(form, labelled, cache, tmp_path):
-    photos, y = labelled
+def test_every_form_slices_in_cross_validation(form, labeled, cache, tmp_path):
+    photos, y = labeled
     X = as_pairs(form, photos, save_all(photos, tmp_path))
     scores = cross_val_score(pipeline(cache), X, y, cv=2, scoring="roc_auc", error_score="raise")
     X = as_pairs("list of tuples of arrays", photos, None)
@@ -309,8 +309,8 @@ def test_every_form_slices_in_cross_validation(form, labelled, cache, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["frame of paths", "list of tuples of Paths"])
-def test_search_over_the_whole_pipeline(form, labelled, cache, tmp_path):
-    photos, y = labelled
+def test_search_over_the_whole_pipeline(form, labeled, cache, tmp_path):
+    photos, y = labeled
     X = as_pairs(form, photos, save_all(photos, tmp_path))
     grid = {
         "align__margin": [0.0, 0.2],
@@ -329,8 +329,8 @@ HINT = r"one pair is written \[\(reference, probe\)\]"
 
 
 @pytest.mark.parametrize("form", SINGLE_FORMS)
-def test_no_detector_takes_single_images(form, labelled, cache, tmp_path):
-    photos, _ = labelled
+def test_no_detector_takes_single_images(form, labeled, cache, tmp_path):
+    photos, _ = labeled
     X = as_singles(form, photos, save_all(photos, tmp_path))
     with_differences = pipeline(cache)
     without = make_pipeline(*pipeline(cache)[:2], ConformalDetector(MahalanobisDetector()))
@@ -339,8 +339,8 @@ def test_no_detector_takes_single_images(form, labelled, cache, tmp_path):
             model.fit(X)
 
 
-def test_single_images_are_not_judged_either(labelled, cache):
-    photos, y = labelled
+def test_single_images_are_not_judged_either(labeled, cache):
+    photos, y = labeled
     pairs = as_pairs("list of tuples of arrays", photos, None)
     model = pipeline(cache).fit(pairs, y)
     embedder = model["embed"]
@@ -356,15 +356,15 @@ def test_single_images_are_not_judged_either(labelled, cache):
     assert on_rows.predict(embedder.transform(photos)[:3] + 0).shape == (3,)  # a row by choice
 
 
-def test_one_pair_needs_its_brackets(labelled, cache):
-    photos, y = labelled
+def test_one_pair_needs_its_brackets(labeled, cache):
+    photos, y = labeled
     model = pipeline(cache).fit(as_pairs("list of tuples of arrays", photos, None), y)
     with pytest.raises(ImageError, match=f"X is a tuple of 2.*{HINT}"):
         model.predict((photos[0], photos[1]))
     assert model.predict([(photos[0], photos[1])]).shape == (1,)
 
 
-def test_an_empty_template_is_refused_by_its_place(labelled, cache):
-    photos, _ = labelled
+def test_an_empty_template_is_refused_by_its_place(labeled, cache):
+    photos, _ = labeled
     with pytest.raises(ImageError, match="row 1, column 0: the template is empty"):
         pipeline(cache).fit([(photos[0], photos[1]), ([], photos[4])])

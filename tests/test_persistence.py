@@ -240,7 +240,7 @@ def test_included_weights_need_a_place(pairs, path, weights, monkeypatch, tmp_pa
     save(pipeline(weights=weights).fit(pairs), path, include_weights=True)
     (tmp_path / "file").touch()
     monkeypatch.setenv("SKLEARN_DIFFAKE_HOME", str(tmp_path / "file"))
-    with pytest.raises(OSError, match=r"cannot be kept as .*Set SKLEARN_DIFFAKE_HOME"):
+    with pytest.raises(OSError, match=r"cannot be written to .*Set SKLEARN_DIFFAKE_HOME"):
         trusting(path)
 
 

@@ -300,12 +300,12 @@ def test_scoring_in_batches_takes_little_memory(tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "match"),
-    [({"method": "fit"}, "expected one of"), ({"batch_size": 0}, "expected a positive number")],
+    [({"method": "fit"}, "method must be one of"), ({"batch_size": 0}, "must be positive, got 0")],
 )
 def test_scoring_in_batches_checks_its_settings(settings, match):
     with pytest.raises(ValueError, match=match):
         score_in_batches(None, [[1, 2]], **settings)
-    with pytest.raises(ValueError, match="no pair"):
+    with pytest.raises(ValueError, match="at least one pair"):
         score_in_batches(None, [])
 
 

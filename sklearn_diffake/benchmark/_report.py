@@ -13,7 +13,7 @@ from sklearn_diffake.benchmark._protocols import rows_trained_on
 from sklearn_diffake.benchmark._report_sections import COUNTS, NONE, SECTIONS
 from sklearn_diffake.benchmark._summary import Settings, figures, summarise
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 from sklearn_diffake.utils._numbers import fraction
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _datasets_table(datasets: Mapping[str, Any], rows: Sequence[Row]) -> Iterato
         images = f"{about['images']}"
         if about["unreadable"]:
             images += f", {about['unreadable']} unreadable"
-        named = listed(fakes, most=8).replace("'", "") or "none"
+        named = list_first(fakes, n_shown=8).replace("'", "") or "none"
         digest = Markup(f"`{about['fingerprint'][:12]}`")
         judged = [row for row in rows if row["test"] == name]
         faceless = max((row["n_faceless"] for row in judged), default=NONE)

@@ -43,7 +43,7 @@ from sklearn_diffake.utils._atomic_files import append_line, private_folder
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._json import json_text
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
 #: What decides numbers; a cell is done anew when one of them is another version.
@@ -429,11 +429,11 @@ def run_benchmark(
         plan = _plan(config, tables, n_jobs, verbose, on_cluster=dask is not None, log=log)
         pending, n_cells = plan.pending(), len(set(plan.keys))
         log.write("start", cells=n_cells, pending=len(pending))
-        tell(_logger, verbose, "%d cells, %d to do", n_cells, len(pending))
+        log_step(_logger, verbose, "%d cells, %d to do", n_cells, len(pending))
         images = _embed(plan, pending, verbose)
         log.write("embedded", **images)
         counts = "{embedded} of {wanted} images embedded now, {failed} failed"
-        tell(_logger, verbose, counts.format(**images))
+        log_step(_logger, verbose, counts.format(**images))
         failures = _run_cells(plan, pending, store, log, verbose)
         write_results(plan, store, failures, images["wanted"], _versions(), verbose=verbose)
     seconds = round(time.perf_counter() - start, 3)

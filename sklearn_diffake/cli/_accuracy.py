@@ -14,7 +14,7 @@ FEWEST = 5
 
 
 class Judged(NamedTuple):
-    """What the figures need of a labelled pair that has a verdict.
+    """What the figures need of a labeled pair that has a verdict.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def accuracy_lines(judged: Sequence[Judged]) -> list[str]:
     counts = {label: labels.count(label) for label in (1, -1)}
     shown = f"{counts[1]} genuine, {counts[-1]} deepfake"
     if max(counts.values()) < FEWEST:
-        return [f"no error rates: the labelled pairs are too few ({shown})"]
+        return [f"no error rates: the labeled pairs are too few ({shown})"]
     from ..metrics import apcer, bpcer
     from ..model_selection import connected_groups
 
@@ -79,7 +79,7 @@ def accuracy_lines(judged: Sequence[Judged]) -> list[str]:
     ):
         n = counts[label]
         if n < FEWEST:
-            lines.append(f"{name}: not estimated from {n} labelled pairs")
+            lines.append(f"{name}: not estimated from {n} labeled pairs")
             continue
         wrong = sum(a != label for a, row in zip(accepted, judged, strict=True)
                     if row.label == label)  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..utils._atomic_files import check_writable
-from ..utils._messages import listed
+from ..utils._messages import list_first
 from ..utils._printable import printable
 from ._exit_codes import DONE
 from ._fit import people_of
@@ -48,7 +48,7 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help=f"file that fit or calibrate has saved, or {DEFAULT}: the model of the package",
     )
-    add("pairs", metavar="GENUINE.csv", help="genuine pairs; those labelled -1 are left out")
+    add("pairs", metavar="GENUINE.csv", help="genuine pairs; those labeled -1 are left out")
     add(
         "-o",
         "--output",
@@ -143,7 +143,7 @@ def _named_people(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str] 
     if unnamed:
         raise ValueError(
             f"{args.pairs}: the person is missing on line{'s' * (len(unnamed) > 1)} "
-            f"{listed(unnamed)}; name it, or leave these pairs out"
+            f"{list_first(unnamed)}; name it, or leave these pairs out"
         )
     return [str(person) for person in people]
 
@@ -177,7 +177,7 @@ def _say_what_was_done(
     n_pairs = len(genuine) - len(report.left_out_rows)
     print(f"calibrated on {n_pairs} genuine pairs{of}{pictures} in {seconds:.1f} s")
     if len(genuine) < len(pairs):
-        print(f"left out: {len(pairs) - len(genuine)} labelled -1")
+        print(f"left out: {len(pairs) - len(genuine)} labeled -1")
     rows = list(report.left_out_rows.items())
     for row, reason in rows[:_MOST_LINES]:
         print(f"left out: line {genuine[row].line}: {printable(reason)}")

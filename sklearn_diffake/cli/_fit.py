@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..utils._atomic_files import check_writable
-from ..utils._messages import listed, nearest
+from ..utils._messages import list_first, nearest
 from ..utils._printable import printable
 from ._backbones import backbone_names
 from ._exit_codes import DONE
@@ -49,7 +49,7 @@ _NOT_OFFERED = ("ConformalDetector", "NearestReferenceDetector")  # the first is
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe what the command takes."""
     add = parser.add_argument
-    add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labelled -1 are left out")
+    add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labeled -1 are left out")
     add(
         "-o",
         "--output",
@@ -276,7 +276,7 @@ def _named_detector(args: argparse.Namespace, given: str) -> Any:
         name = detector_name(given)
         if name in _NOT_OFFERED:
             offered = [other for other in DETECTORS if other not in _NOT_OFFERED]
-            raise SpecError("name", f"{name} cannot be chosen; expected {listed(offered)}")
+            raise SpecError("name", f"{name} cannot be chosen; expected {list_first(offered)}")
         spec: dict[str, Any] = {"name": name}
         if name == _MIXTURE:
             spec["n_components"] = args.components or _COMPONENTS
@@ -313,11 +313,11 @@ def _say_what_was_learned(
     print(f"fitted on {n_pairs} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
     print(f"mode: {mode_of(pipe)}")
     if len(genuine) < len(pairs):
-        print(f"left out: {len(pairs) - len(genuine)} labelled -1")
+        print(f"left out: {len(pairs) - len(genuine)} labeled -1")
     if missing.any():
         lines = [pair.line for pair, is_missing in zip(genuine, missing, strict=True) if is_missing]
         plural = "s" * (len(lines) > 1)
-        print(f"left out: {len(lines)} without a face, of line{plural} {listed(lines)}")
+        print(f"left out: {len(lines)} without a face, of line{plural} {list_first(lines)}")
     calibration = calibration_of(pipe["detect"])
     if calibration is not None:
         print(

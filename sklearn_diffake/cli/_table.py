@@ -129,14 +129,14 @@ def _refuse_one(path: str) -> None:
     raise ValueError("give REFERENCE and at least one PROBE; there is one photograph only")
 
 
-def read_pairs(path: str, *, labelled: bool = False, keep_empty: bool = False) -> list[Pair]:
+def read_pairs(path: str, *, labeled: bool = False, keep_empty: bool = False) -> list[Pair]:
     """Read a table of pairs.
 
     Parameters
     ----------
     path : str
         As for :func:`.load_pairs`.
-    labelled : bool, default=False
+    labeled : bool, default=False
         Whether, if there is a column of labels, every pair must have one.
     keep_empty : bool, default=False
         Whether a pair may lack a file; its path is then empty.
@@ -163,7 +163,7 @@ def read_pairs(path: str, *, labelled: bool = False, keep_empty: bool = False) -
         if not pairs:
             raise table.error("it has a header and no pairs")
     unknown = [pair.line for pair in pairs if pair.label is None]
-    if labelled and unknown and "label" in map(plain_name, table.header.cells):
+    if labeled and unknown and "label" in map(plain_name, table.header.cells):
         raise table.error(
             "the label is empty; expected 1 (genuine) or -1 (deepfake)", unknown[0], "label"
         )
@@ -181,7 +181,7 @@ def read_genuine(path: str) -> tuple[list[Pair], list[Pair]]:
     Returns
     -------
     pairs, genuine : lists of Pair
-        All of them, and those not labelled -1.
+        All of them, and those not labeled -1.
 
     Raises
     ------
@@ -192,8 +192,8 @@ def read_genuine(path: str) -> tuple[list[Pair], list[Pair]]:
     OSError
         If it cannot be read.
     """
-    pairs = read_pairs(path, labelled=True)
+    pairs = read_pairs(path, labeled=True)
     genuine = [pair for pair in pairs if pair.label != -1]
     if not genuine:
-        raise ValueError(f"{path}: all {len(pairs)} pairs are labelled -1, none is genuine")
+        raise ValueError(f"{path}: all {len(pairs)} pairs are labeled -1, none is genuine")
     return pairs, genuine

@@ -26,7 +26,7 @@ from sklearn_diffake.utils._atomic_files import (
     private_folder,
 )
 from sklearn_diffake.utils._json import json_text
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 2  # raised whenever other pictures would come out of the same video
@@ -181,7 +181,7 @@ def store_frames(
     else:
         done = "%s: found %d frames in %s, %d without a face left out"
     name = os.path.basename(os.fspath(video))
-    tell(_logger, verbose, done, name, len(stored.paths), folder, stored.n_without_face)
+    log_step(_logger, verbose, done, name, len(stored.paths), folder, stored.n_without_face)
     if not stored.paths:
         raise VideoError(f"no face was found in any of {stored.n_without_face} frames", path=video)
     return stored

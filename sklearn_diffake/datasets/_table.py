@@ -173,7 +173,9 @@ def _read_file(path: Path) -> list[Video]:
     """Read a CSV file; an error names it."""
     pandas = import_pandas()
     try:
-        return read_rows(pandas.DataFrame(read_columns(path, most=_MOST_COLUMNS)), path.parent)
+        return read_rows(
+            pandas.DataFrame(read_columns(path, max_columns=_MOST_COLUMNS)), path.parent
+        )
     except TableError:  # names the file
         raise
     except ValueError as error:

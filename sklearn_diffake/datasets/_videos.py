@@ -36,7 +36,7 @@ from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, parse_label
 from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO, SPELLINGS, mode_name
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,7 @@ def pair_videos(
     stored = _frames_of_all(chosen, source.name, cache, extraction, n_jobs, verbose)
     images, broken = _tabulate(chosen, stored, source, on_broken)
     done = "%s: %d frames of %d videos, %d unusable"
-    tell(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
+    log_step(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
     try:
         pairs = _pair(images, kind, references, k, templates, random_state)
     except ValueError as error:
@@ -223,7 +223,7 @@ def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
     if not tree.absent:
         return
     words = f"{tree.source.name}: absent are {summarize(tree.absent)}; the others are loaded."
-    tell(_logger, verbose, "%s", words)
+    log_step(_logger, verbose, "%s", words)
     if on_broken == "warn":
         words += f" {tree.hint}" * bool(tree.hint)
         warnings.warn(f"{words} They are listed in `absent`.", UserWarning, stacklevel=5)
@@ -240,7 +240,7 @@ def _report_skipped(tree: Tree, verbose: int, on_broken: str) -> None:
     words = (
         f"{tree.source.name}: {len(skipped)} files cannot be used. The first is {path}: {reason}."
     )
-    tell(_logger, verbose, "%s", words)
+    log_step(_logger, verbose, "%s", words)
     if on_broken == "warn":
         warnings.warn(f"{words} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
 

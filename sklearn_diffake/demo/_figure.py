@@ -1,4 +1,4 @@
-"""The demo's picture: probes with their verdicts, and all scores about the threshold."""
+"""The picture of the demo: probes with verdicts, and all scores relative to the threshold."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +9,15 @@ from ..utils._numbers import fraction, percent
 if TYPE_CHECKING:
     from ._run import DemoResult
 
-# Okabe and Ito's colours, told apart by colour-blind people; marks and words say the same.
+# Colors of Okabe and Ito, which color-blind people can distinguish; symbols and text are redundant.
 ACCEPTED, REJECTED = "#0072B2", "#D55E00"
-_SHOWN = 2  # probes of each group
-_CLOSE_UP = (0.2, 0.2, 0.8, 0.8)  # re-takes have the face in their middle
+_N_SHOWN = 2  # probes of each group
+_CLOSE_UP = (0.2, 0.2, 0.8, 0.8)  # the face is in the middle of re-takes
 _CAPTION = (
     "Every probe is compared with one reference photograph. The model was fitted on "
     "{result.n_train} genuine pairs only: it never saw a manipulated one.\n"
     "Shown are the first two probes of each kind, cut to the face, with the verdict and the score "
-    "less the threshold: \u2713 right, \u2717 wrong."
+    "less the threshold: \u2713 correct, \u2717 wrong."
 )
 
 
@@ -27,7 +27,7 @@ def draw(result: "DemoResult") -> Any:
     Parameters
     ----------
     result : DemoResult
-        What the demo found.
+        The result of the demo.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def draw(result: "DemoResult") -> Any:
     FigureCanvasAgg(figure)
     names = list(dict.fromkeys(result.groups.tolist()))
     grid = figure.add_gridspec(
-        _SHOWN,
+        _N_SHOWN,
         1 + len(names),
         left=0.025,
         right=0.985,
@@ -52,7 +52,7 @@ def draw(result: "DemoResult") -> Any:
     )
     _draw_reference([figure.add_subplot(grid[row, 0]) for row in (0, 1)], result)
     for column, name in enumerate(names, start=1):
-        for row, index in enumerate(np.flatnonzero(result.groups == name)[:_SHOWN]):
+        for row, index in enumerate(np.flatnonzero(result.groups == name)[:_N_SHOWN]):
             axes = figure.add_subplot(grid[row, column])
             _draw_probe(axes, result, int(index))
             if row == 0:
@@ -64,7 +64,7 @@ def draw(result: "DemoResult") -> Any:
 
 
 def headline(result: "DemoResult") -> str:
-    """Say the result in one sentence."""
+    """Return the result as one sentence."""
     genuine, accepted = result.labels == 1, result.decision >= 0
     return (
         f"{accepted[genuine].sum()} of {genuine.sum()} genuine re-takes accepted, "
@@ -74,12 +74,12 @@ def headline(result: "DemoResult") -> str:
 
 
 def _show(axes: Any, path: Any, box: tuple[float, float, float, float]) -> None:
-    """Show the part of a picture that `box` gives in shares of its width and height."""
+    """Show the region `box` of a picture, given in fractions of its width and height."""
     from PIL import Image
 
     with Image.open(path) as picture:
         width, height = picture.size
-        part = picture.convert("RGB").crop(
+        crop = picture.convert("RGB").crop(
             (
                 round(box[0] * width),
                 round(box[1] * height),
@@ -87,13 +87,13 @@ def _show(axes: Any, path: Any, box: tuple[float, float, float, float]) -> None:
                 round(box[3] * height),
             )
         )
-    axes.imshow(np.asarray(part))
+    axes.imshow(np.asarray(crop))
     axes.set_xticks([])
     axes.set_yticks([])
 
 
-def _draw_reference(both: list[Any], result: "DemoResult") -> None:
-    photo, face = both
+def _draw_reference(axes: list[Any], result: "DemoResult") -> None:
+    photo, face = axes
     _show(photo, result.folder / "reference.png", (0, 0, 1, 1))
     photo.set_title("reference\nphotograph", fontsize=11, weight="bold", pad=6)
     photo.set_xlabel("NASA, public domain", fontsize=8.5, color="#666666")
@@ -103,35 +103,35 @@ def _draw_reference(both: list[Any], result: "DemoResult") -> None:
 
 def _draw_probe(axes: Any, result: "DemoResult", index: int) -> None:
     value, accepted = result.decision[index], result.decision[index] >= 0
-    colour = ACCEPTED if accepted else REJECTED
+    color = ACCEPTED if accepted else REJECTED
     right = accepted == (result.labels[index] == 1)
     _show(axes, result.probes[index], _CLOSE_UP)
     for spine in axes.spines.values():
-        spine.set(color=colour, linewidth=3.5)
+        spine.set(color=color, linewidth=3.5)
     verdict = f"{'genuine' if accepted else 'deepfake'} {value:+.3f}".replace("-", "\u2212")
-    mark = "\u2713" if right else "\u2717"
-    axes.set_xlabel(f"{mark} {verdict}", color=colour, fontsize=10, weight="bold", labelpad=4)
+    symbol = "\u2713" if right else "\u2717"
+    axes.set_xlabel(f"{symbol} {verdict}", color=color, fontsize=10, weight="bold", labelpad=4)
 
 
 def _draw_scores(axes: Any, result: "DemoResult") -> None:
-    """Draw a strip of marks for each group, about the threshold at zero."""
-    rng = np.random.default_rng(0)  # for the jitter, so that marks do not hide one another
+    """Draw the scores of each group as a strip, relative to the threshold at zero."""
+    rng = np.random.default_rng(0)  # for jitter, so that markers do not overlap
     rates = result.rates()
     for row, (name, pairs, accepted, _) in enumerate(rates):
         values = result.decision[result.groups == name]
-        for chosen, colour, marker in (
+        for is_drawn, color, marker in (
             (values >= 0, ACCEPTED, "o"),
             (values < 0, REJECTED, "X"),
         ):
-            heights = row + rng.uniform(-0.22, 0.22, int(chosen.sum()))
+            heights = row + rng.uniform(-0.22, 0.22, int(is_drawn.sum()))
             axes.scatter(
-                values[chosen], heights, c=colour, marker=marker, s=42, alpha=0.75, linewidths=0
+                values[is_drawn], heights, c=color, marker=marker, s=42, alpha=0.75, linewidths=0
             )
-        share, verb = (accepted, "accepted") if row == 0 else (1 - accepted, "rejected")
+        rate, verb = (accepted, "accepted") if row == 0 else (1 - accepted, "rejected")
         axes.text(
             1.015,
             row,
-            f"{round(share * pairs)} of {pairs} {verb} ({percent(share, 0)})",
+            f"{round(rate * pairs)} of {pairs} {verb} ({percent(rate, 0)})",
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=10.5,
@@ -149,6 +149,6 @@ def _draw_scores(axes: Any, result: "DemoResult") -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    over = {"transform": axes.get_xaxis_transform(), "va": "bottom", "fontsize": 10.5}
-    axes.text(0, 1.02, "\u2190 deepfake   ", ha="right", color=REJECTED, weight="bold", **over)
-    axes.text(0, 1.02, "   genuine \u2192", ha="left", color=ACCEPTED, weight="bold", **over)
+    style = {"transform": axes.get_xaxis_transform(), "va": "bottom", "fontsize": 10.5}
+    axes.text(0, 1.02, "\u2190 deepfake   ", ha="right", color=REJECTED, weight="bold", **style)
+    axes.text(0, 1.02, "   genuine \u2192", ha="left", color=ACCEPTED, weight="bold", **style)

@@ -15,7 +15,7 @@ Point = NDArray[np.floating]  # (x, y) in pixels
 
 @dataclass(frozen=True)
 class Portrait:
-    """A photograph and where the face is in it.
+    """A photograph and the position of its face.
 
     Attributes
     ----------
@@ -30,20 +30,20 @@ class Portrait:
 
     @property
     def unit(self) -> float:
-        """Distance of the eyes in pixels; lengths in a face are given in it."""
+        """Distance of the eyes in pixels, the unit of lengths in a face."""
         return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
 
     def cut(self) -> "Portrait":
         """Cut out head and shoulders."""
-        left, top = np.maximum(np.floor(self.centre - 4 * self.unit), 0).astype(int)
-        right, bottom = np.ceil(self.centre + 4 * self.unit).astype(int)
+        left, top = np.maximum(np.floor(self.center - 4 * self.unit), 0).astype(int)
+        right, bottom = np.ceil(self.center + 4 * self.unit).astype(int)
         return Portrait(self.pixels[top:bottom, left:right], self.landmarks - (left, top))
 
     def face_box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the face, in shares of width and height."""
+        """Left, top, right and bottom of the face, in fractions of width and height."""
         size = np.array(self.pixels.shape[1::-1])
-        left, top = (self.centre - 1.6 * self.unit) / size
-        right, bottom = (self.centre + 1.6 * self.unit) / size
+        left, top = (self.center - 1.6 * self.unit) / size
+        right, bottom = (self.center + 1.6 * self.unit) / size
         return float(left), float(top), float(right), float(bottom)
 
     @property
@@ -57,16 +57,16 @@ class Portrait:
         return self.landmarks[3:].mean(axis=0)
 
     @property
-    def centre(self) -> Point:
+    def center(self) -> Point:
         """Middle of the inner face."""
         return (self.eyes + self.mouth) / 2
 
 
-# --- what a camera does: the same face once more --------------------------------------------------
+# --- effects of a camera: the same face again -----------------------------------------------------
 
 
 def retake(portrait: Portrait, rng: Generator) -> bytes:
-    """Photograph a portrait anew: head and shoulders in another pose, light and quality.
+    """Simulate another photograph of a portrait, with other pose, light and quality.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def retake(portrait: Portrait, rng: Generator) -> bytes:
         Genuine or manipulated.
     rng : numpy.random.Generator
         Draws rotation (within 5 degrees), shift, size, perspective, resolution, gain, gamma,
-        colour temperature, a gradient of light, blur, noise and JPEG quality (70 to 95).
+        color temperature, a gradient of light, blur, noise and JPEG quality (70 to 95).
 
     Returns
     -------
@@ -89,13 +89,13 @@ def retake(portrait: Portrait, rng: Generator) -> bytes:
 
 
 def _frame(portrait: Portrait, rng: Generator) -> Image:
-    """Cut head and shoulders out of a photo, as seen from a slightly different position."""
+    """Cut out head and shoulders, seen from a slightly different position."""
     unit, side = portrait.unit, int(rng.integers(224, 289))
     angle, half = np.deg2rad(rng.uniform(-5, 5)), 2.6 * unit * rng.uniform(0.92, 1.08)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=float)
     corners += rng.uniform(-0.08, 0.08, corners.shape) * unit  # perspective
-    corners = portrait.centre + rng.uniform(-0.2, 0.2, 2) * unit + corners @ turn.T
+    corners = portrait.center + rng.uniform(-0.2, 0.2, 2) * unit + corners @ turn.T
     square = np.array([[0, 0], [side, 0], [side, side], [0, side]], dtype=float)
     y, x = np.mgrid[:side, :side] + 0.5
     a, b, c, d, e, f, g, h = _projection(square, corners)
@@ -106,7 +106,7 @@ def _frame(portrait: Portrait, rng: Generator) -> Image:
 
 
 def _projection(points: Point, targets: Point) -> Point:
-    """Return the eight coefficients of the projective map that takes four points to targets."""
+    """Return the eight coefficients of the projective map from four points to targets."""
     rows = []
     for (x, y), (u, v) in zip(points, targets, strict=True):
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
@@ -115,13 +115,13 @@ def _projection(points: Point, targets: Point) -> Point:
 
 
 def _light(image: Image, rng: Generator) -> Image:
-    """Change exposure, contrast, colour temperature and the direction of the light."""
+    """Change exposure, contrast, color temperature and the direction of the light."""
     height, width = image.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     angle, warmth = rng.uniform(0, 2 * np.pi), rng.uniform(-0.06, 0.06)
     gradient = 1 + rng.uniform(0, 0.15) * (x * np.cos(angle) + y * np.sin(angle))
-    colour = rng.uniform(0.9, 1.1) * np.array([1 + warmth, 1, 1 - warmth])
-    return np.clip(image, 0, 1) ** rng.uniform(0.85, 1.18) * gradient[..., None] * colour
+    color = rng.uniform(0.9, 1.1) * np.array([1 + warmth, 1, 1 - warmth])
+    return np.clip(image, 0, 1) ** rng.uniform(0.85, 1.18) * gradient[..., None] * color
 
 
 def _jpeg(image: Image, quality: int) -> bytes:
@@ -134,7 +134,7 @@ def _jpeg(image: Image, quality: int) -> bytes:
 
 
 def _sample(pixels: Image, x: NDArray, y: NDArray) -> Image:
-    """Read an image at real-valued places, mirrored at its edge."""
+    """Interpolate an image at real-valued positions, mirrored at its edge."""
     return np.stack(
         [
             ndimage.map_coordinates(c, [y, x], order=3, mode="mirror")
@@ -144,13 +144,13 @@ def _sample(pixels: Image, x: NDArray, y: NDArray) -> Image:
     )
 
 
-# --- what a manipulation does: the face is not what the camera saw --------------------------------
+# --- manipulations: another face than the camera saw ----------------------------------------------
 
 
 def eyes_warped(face: Portrait, rng: Generator) -> Image:
     """Enlarge both eyes and move them apart or together."""
-    scale, apart = rng.uniform(1.25, 1.45), rng.uniform(-0.1, 0.1)
-    axis = (face.landmarks[1] - face.landmarks[0]) * apart / 2
+    scale, change = rng.uniform(1.25, 1.45), rng.uniform(-0.1, 0.1)
+    axis = (face.landmarks[1] - face.landmarks[0]) * change / 2
     pixels = _pull(face.pixels, face.landmarks[0], 0.4 * face.unit, (scale, scale), -axis)
     return _pull(pixels, face.landmarks[1], 0.4 * face.unit, (scale, scale), axis)
 
@@ -163,17 +163,17 @@ def mouth_reenacted(face: Portrait, rng: Generator) -> Image:
 
 
 def face_blended(face: Portrait, rng: Generator) -> Image:
-    """Blend a resampled, recoloured copy of the inner face in: a self-blended image."""
+    """Blend in a resampled, recolored copy of the inner face: a self-blended image."""
     y, x = np.indices(face.pixels.shape[:2])
     zoom, (dx, dy) = rng.uniform(0.9, 1.1), rng.uniform(-0.06, 0.06, 2) * face.unit
-    cx, cy = face.centre
+    cx, cy = face.center
     copy = _sample(face.pixels, cx + (x - cx) / zoom + dx, cy + (y - cy) / zoom + dy)
     copy = copy * rng.uniform(0.92, 1.08, 3) + rng.uniform(-0.03, 0.03)
     return _blend(face, copy)
 
 
 def face_mirrored(face: Portrait, rng: Generator) -> Image:
-    """Turn the inner face left to right, about the line from between the eyes to the mouth."""
+    """Mirror the inner face at the line from between the eyes to the mouth."""
     y, x = np.indices(face.pixels.shape[:2])
     down = (face.mouth - face.eyes) / np.linalg.norm(face.mouth - face.eyes)
     side = (x - face.eyes[0]) * down[1] - (y - face.eyes[1]) * down[0]
@@ -214,23 +214,23 @@ TECHNIQUES: dict[str, Callable[[Portrait, Generator], Image]] = {
 
 
 def _pull(
-    pixels: Image, centre: Point, radius: float, scale: tuple[float, float], shift: Point
+    pixels: Image, center: Point, radius: float, scale: tuple[float, float], shift: Point
 ) -> Image:
-    """Scale and move what is around a point; beyond `radius` the effect fades out."""
+    """Scale and move the surroundings of a point; the effect ends beyond `radius`."""
     y, x = np.indices(pixels.shape[:2])
-    dx, dy = x - centre[0], y - centre[1]
+    dx, dy = x - center[0], y - center[1]
     weight = np.exp(-(((dx**2 + dy**2) / radius**2) ** 2))
     dx, dy = dx * (1 / scale[0] - 1) - shift[0], dy * (1 / scale[1] - 1) - shift[1]
     return _sample(pixels, x + weight * dx, y + weight * dy)
 
 
 def _blend(face: Portrait, copy: Image) -> Image:
-    """Put a copy in place of the inner face: an ellipse from the brows to below the mouth."""
+    """Replace the inner face by a copy: an ellipse from the brows to below the mouth."""
     y, x = np.indices(face.pixels.shape[:2])
     down = face.mouth - face.eyes
     tall = float(np.linalg.norm(down))
-    along = ((x - face.centre[0]) * down[0] + (y - face.centre[1]) * down[1]) / tall
-    across = ((x - face.centre[0]) * down[1] - (y - face.centre[1]) * down[0]) / tall
+    along = ((x - face.center[0]) * down[0] + (y - face.center[1]) * down[1]) / tall
+    across = ((x - face.center[0]) * down[1] - (y - face.center[1]) * down[0]) / tall
     distance = np.hypot(across / (0.9 * face.unit), along / (0.95 * tall))
     mask = np.clip((1 - distance) / 0.25, 0, 1)[..., None]
     return mask * copy + (1 - mask) * face.pixels

@@ -1,4 +1,4 @@
-"""Fit on genuine re-takes of a photograph, and judge new ones and manipulations of it."""
+"""Fit on genuine re-takes of a photograph, and score new re-takes and manipulations."""
 
 import csv
 import io
@@ -32,21 +32,21 @@ GENUINE = "genuine re-take"
 _FILES = ("demo.txt", "reference.png", "photos", "train.csv", "probes.csv", "model.diffake",
           "demo.png")  # fmt: skip
 _UNFINISHED = b"unfinished demo of sklearn-diffake\n"
-_HEADER = f"{'probe':<22}{'pairs':>6}".encode()  # with which the table begins
+_HEADER = f"{'probe':<22}{'pairs':>6}".encode()  # start of the table
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found.
+    """The result of the demo.
 
     Attributes
     ----------
     pipeline : sklearn.pipeline.Pipeline
         Fitted on the genuine training pairs.
     probes : list of Path
-        The photographs judged, in the order of the arrays below.
+        The probes, in the order of the arrays below.
     groups : ndarray of shape (n,), str
-        ``"genuine re-take"``, or the technique the probe was manipulated with.
+        ``"genuine re-take"``, or the technique of the manipulation.
     decision : ndarray of shape (n,), float64
         Score less threshold: zero or more is accepted as genuine.
     auc : float
@@ -58,20 +58,20 @@ class DemoResult:
     n_train : int
         Number of training pairs.
     n_missing : int
-        Number of probes in which no face was found, and whose centre was judged instead.
+        Number of probes without a detected face, whose center was scored.
     seconds : float
-        Time it took.
+        Duration of the demo.
     reference_box : tuple of float
-        Left, top, right and bottom of the face in the reference, in shares of its size.
+        Left, top, right and bottom of the face in the reference, in fractions of its size.
     folder : Path
-        Where everything is: ``demo.txt``, ``model.diffake``, ``train.csv``, ``probes.csv``,
+        Folder of all files: ``demo.txt``, ``model.diffake``, ``train.csv``, ``probes.csv``,
         ``reference.png``, ``photos/``, and ``demo.png`` if there is a picture.
     picture : Path or None, default=None
         ``demo.png``; None if matplotlib is not installed.
 
     See Also
     --------
-    run_demo : Makes it.
+    run_demo : Runs the demo.
 
     Examples
     --------
@@ -101,13 +101,13 @@ class DemoResult:
         return np.where(self.groups == GENUINE, 1, -1)
 
     def rates(self) -> list[tuple[str, int, float, float]]:
-        """Count by group.
+        """Return the rates of each group.
 
         Returns
         -------
         list of (group, pairs, accepted, auc)
-            `accepted` is the share judged genuine, `auc` that of the technique against all
-            genuine probes (NaN for the genuine ones).
+            `accepted` is the fraction accepted, `auc` that of the technique against all genuine
+            probes (NaN for the genuine ones).
         """
         genuine = self.decision[self.groups == GENUINE]
         rows = []
@@ -121,12 +121,12 @@ class DemoResult:
         return rows
 
     def table(self) -> str:
-        """Write the result as plain text, a line for each group.
+        """Return the result as text, with a line for each group.
 
         Returns
         -------
         str
-            What ``demo.txt`` holds.
+            The content of ``demo.txt``.
         """
         manipulated = self.decision[self.groups != GENUINE]
         lines = [f"{'probe':<22}{'pairs':>6}{'accepted':>10}{'rejected':>10}{'AUC':>7}", "-" * 55]
@@ -134,10 +134,10 @@ class DemoResult:
             area = "" if np.isnan(auc) else fraction(auc, 2)
             rates = f"{percent(accepted, 0):>10}{percent(1 - accepted, 0):>10}"
             lines.append(f"{group:<22}{pairs:>6}{rates}{area:>7}")
-        share = float((manipulated >= 0).mean())
+        accepted_fakes = float((manipulated >= 0).mean())
         lines.append(
             f"{'all manipulated':<22}{len(manipulated):>6}"
-            f"{percent(share, 0):>10}{percent(1 - share, 0):>10}"
+            f"{percent(accepted_fakes, 0):>10}{percent(1 - accepted_fakes, 0):>10}"
             f"{fraction(self.auc, 2):>7}"
         )
         lines += [
@@ -149,11 +149,11 @@ class DemoResult:
             *self._threshold(),
         ]
         if self.n_missing:
-            lines.append(f"No face was found in {self.n_missing} probes: their centre was judged.")
+            lines.append(f"No face was found in {self.n_missing} probes: their center was judged.")
         return "\n".join(lines)
 
     def _threshold(self) -> list[str]:
-        """Say on how many pairs the threshold rests, in a line; none without a calibration."""
+        """Return a line with the number of calibration pairs; none without a calibration."""
         calibration = calibration_of(self.pipeline[-1])
         if calibration is None:
             return []
@@ -172,40 +172,40 @@ def run_demo(
     n_per_technique: int = 7,
     random_state: int = 0,
 ) -> DemoResult:
-    """Show the main job on a photograph that comes with the package; no network is needed.
+    """Run the whole pipeline on a photograph of the package; no network is needed.
 
     The pipeline is :func:`~sklearn_diffake.make_difffake_pipeline` without arguments. The
     reference is NASA's portrait of the astronaut Eileen Collins (public domain). Probes are
-    re-takes of it: other pose, light and image quality. Half of those held out show a face that
-    was manipulated first, by six techniques that the model never saw. What this cannot show is
-    how well strangers are judged: training and test photographs come from one picture.
+    re-takes of it, with other pose, light and image quality. The face in half of the test probes
+    was manipulated by six techniques that are not in the training data. The demo cannot show error
+    rates on other people: training and test photographs are from one picture.
 
     Parameters
     ----------
     folder : str or Path
-        Where pictures, tables and model go; made if need be. Files of an earlier demo are
+        Folder of pictures, tables and model, created if missing. Files of an earlier demo are
         replaced.
     verbose : bool or int, default=False
-        Say on standard error what is being done, and show progress bars.
+        Print the current step to standard error, and show progress bars.
     n_train : int, default=120
-        Number of genuine pairs to fit on. Three in ten set the threshold, so 64 are the least that
-        keep its promise of 5 %; fewer are warned of.
+        Number of genuine pairs to fit on. Three in ten set the threshold, so at least 64 are
+        needed for a rate of 5 %; fewer cause a warning.
     n_genuine : int, default=42
         Number of genuine probes held out.
     n_per_technique : int, default=7
         Number of probes manipulated by each technique.
     random_state : int, default=0
-        Seed of everything that is drawn.
+        Seed of all random draws.
 
     Returns
     -------
     DemoResult
-        Scores and rates; ``table()`` gives them as text.
+        Scores and rates; ``table()`` returns them as text.
 
     Raises
     ------
     ValueError
-        If a file in `folder` would be replaced that is not of an earlier demo.
+        If `folder` holds a file that would be replaced and is not of an earlier demo.
 
     Examples
     --------
@@ -214,10 +214,10 @@ def run_demo(
     """
     start, folder = time.perf_counter(), Path(folder)
     _claim_folder(folder)
-    say: Callable[[str], None] = _printer(start) if verbose else lambda message: None
+    print_step: Callable[[str], None] = _printer(start) if verbose else lambda message: None
     rng = np.random.default_rng(random_state)
 
-    say("photographs: genuine re-takes and manipulations")
+    print_step("photographs: genuine re-takes and manipulations")
     photo = _take_reference(folder)
     reference, portrait = folder / "reference.png", photo.cut()
     train = _take_photos(portrait, "train", n_train, folder, rng)
@@ -225,10 +225,10 @@ def run_demo(
     _write_csv(folder / "train.csv", train, [GENUINE] * n_train)
     _write_csv(folder / "probes.csv", probes, groups)
 
-    say(f"fitting on {n_train} genuine pairs")
-    with threadpool_limits(1):  # photographs are small: threads would mostly await one another
+    print_step(f"fitting on {n_train} genuine pairs")
+    with threadpool_limits(1):  # photographs are small: threads would mostly wait for each other
         pipe = fit_pipeline([(reference, path) for path in train], verbose=bool(verbose))
-        say(f"judging {n_genuine} genuine and {len(probes) - n_genuine} manipulated probes")
+        print_step(f"judging {n_genuine} genuine and {len(probes) - n_genuine} manipulated probes")
         faces = pipe["align"].align([(reference, path) for path in probes])
         decision = pipe[1:].decision_function(faces.crops)
     persistence.save(pipe, folder / "model.diffake")
@@ -251,11 +251,11 @@ def run_demo(
         picture=picture if find_spec("matplotlib") else None,
     )
     if result.picture is None:
-        picture.unlink(missing_ok=True)  # that of an earlier demo shows other results
+        picture.unlink(missing_ok=True)  # a picture of an earlier demo shows other results
     else:
         _draw(result, result.picture)
     atomic_write(folder / "demo.txt", f"{result.table()}\n".encode())
-    say("done")
+    print_step("done")
     return result
 
 
@@ -275,12 +275,12 @@ def fit_pipeline(pairs: list[tuple[Path, Path]], *, verbose: bool = False) -> Pi
         Fitted.
     """
     pipe = make_difffake_pipeline(on_missing="warn", random_state=0, verbose=verbose)
-    pipe.set_params(align__min_face_size=0.12)  # no face is smaller here: it saves time
+    pipe.set_params(align__min_face_size=0.12)  # saves time: no face is smaller
     return pipe.fit(pairs)
 
 
 def _claim_folder(folder: Path) -> None:
-    """Mark a folder as one of a demo, unless it holds files of others that would be replaced."""
+    """Mark a folder as one of a demo; raise an error if other files would be replaced."""
     table = folder / "demo.txt"
     names = [name for name in _FILES if os.path.lexists(folder / name)]
     if names and not _is_of_a_demo(table):
@@ -302,14 +302,14 @@ def _is_of_a_demo(table: Path) -> bool:
 
 
 def _printer(start: float) -> Callable[[str], None]:
-    def say(message: str) -> None:
+    def print_step(message: str) -> None:
         print(f"[{time.perf_counter() - start:5.1f} s] {message}", file=sys.stderr)
 
-    return say
+    return print_step
 
 
 def _take_reference(folder: Path) -> Portrait:
-    """Write the photograph on file; return it, and where the face is in it."""
+    """Write the reference photograph; return it with its landmarks."""
     from PIL import Image
 
     private_folder(folder / "photos")
@@ -325,7 +325,7 @@ def _take_reference(folder: Path) -> Portrait:
 def _take_probes(
     portrait: Portrait, n_genuine: int, n_per_technique: int, folder: Path, rng: Generator
 ) -> tuple[list[Path], list[str]]:
-    """Write genuine and manipulated probes; say which is which."""
+    """Write genuine and manipulated probes; return their paths and groups."""
     probes = _take_photos(portrait, GENUINE, n_genuine, folder, rng)
     groups = [GENUINE] * n_genuine
     for name, manipulate in TECHNIQUES.items():
@@ -342,7 +342,7 @@ def _take_photos(
     rng: Generator,
     manipulate: Callable[[Portrait, Generator], Any] | None = None,
 ) -> list[Path]:
-    """Write `n` re-takes of a portrait, each manipulated first if so wished."""
+    """Write `n` re-takes of a portrait, manipulated first if `manipulate` is given."""
     paths = [folder / "photos" / f"{name.replace(' ', '-')}-{i + 1:03}.jpg" for i in range(n)]
     for path in paths:
         subject = replace(portrait, pixels=manipulate(portrait, rng)) if manipulate else portrait
@@ -353,15 +353,15 @@ def _take_photos(
 def _draw(result: DemoResult, picture: Path) -> None:
     from ._figure import draw, headline
 
-    shares = (f"{group}: {share:.0%} accepted" for group, _, share, _ in result.rates())
-    words = f"{headline(result)}. {'; '.join(shares)}."
+    rates = (f"{group}: {accepted:.0%} accepted" for group, _, accepted, _ in result.rates())
+    description = f"{headline(result)}. {'; '.join(rates)}."
     file = io.BytesIO()
-    draw(result).savefig(file, format="png", metadata={"Description": words})
+    draw(result).savefig(file, format="png", metadata={"Description": description})
     atomic_write(picture, file.getvalue())
 
 
 def _write_csv(path: Path, probes: list[Path], groups: list[str]) -> None:
-    """Write pairs as the command line reads them."""
+    """Write pairs as a CSV file for the command line."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["reference", "probe", "label", "technique"])

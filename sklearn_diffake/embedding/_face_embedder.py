@@ -19,7 +19,7 @@ from ..store import EmbeddingStore, as_store
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
 from ..utils._messages import warn_caller
-from ..utils._progress import progress_bar, tell
+from ..utils._progress import log_step, progress_bar
 from ..utils._saved import AddedParametersMixin
 from ._pictures import pool_templates, resize
 from .backbones._backbone import Backbone
@@ -269,7 +269,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self.n_embedded_ = results.n_computed
         results.values[list(results.errors)] = np.nan  # of cells without a face
         result = pool_templates(results.values, table)[table.index]
-        tell(
+        log_step(
             _logger,
             self.verbose,
             "%d images: %d computed by %s (%d x %d pixels to %d-d, weights %.12s)%s, %d repeated "

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
-from sklearn_diffake.utils._sealed import check_seal, seal
+from sklearn_diffake.utils._sealed import verify_checksum, with_checksum
 
 State = dict[str, NDArray[Any]]
 
@@ -126,7 +126,7 @@ class Checkpoint:
         assert self.folder is not None
         try:
             content = (self.folder / name).read_bytes()
-            check_seal(content)
+            verify_checksum(content)
             return load(content)
         except (OSError, ValueError, SafetensorError) as error:
             raise self._damaged(name, error) from error
@@ -153,7 +153,7 @@ def stored_seed(folder: Any) -> int | None:
 
 def write_network(file: Path, arrays: State, metadata: dict[str, str]) -> None:
     """Write arrays to a .safetensors file with a checksum, whole or not at all."""
-    atomic_write(file, seal(arrays, metadata))
+    atomic_write(file, with_checksum(arrays, metadata))
 
 
 def _checksum(content: dict[str, Any]) -> str:

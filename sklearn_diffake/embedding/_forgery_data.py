@@ -47,7 +47,7 @@ def genuine_crops(
     ----------
     X : table of n pairs or of n single images
     y : array-like of shape (n,) or None
-        Rows labelled -1 are not even read.
+        Rows labeled -1 are not even read.
     groups : array-like of shape (n,) or None
         Who is seen in each row.
     size : int

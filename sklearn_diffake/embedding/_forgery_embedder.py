@@ -287,7 +287,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         X : table of n pairs or of n single images
             Aligned crops, in every form that `transform` takes. Each distinct image counts once.
         y : array-like of shape (n,), default=None
-            +1 for genuine, -1 for deepfake. Rows labelled -1 are never learned from, and not even
+            +1 for genuine, -1 for deepfake. Rows labeled -1 are never learned from, and not even
             read. None means that all rows are genuine.
         groups : array-like of shape (n,), default=None
             Who is seen in each row, so that nobody is both trained and validated on, and a blend

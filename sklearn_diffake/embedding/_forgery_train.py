@@ -20,7 +20,7 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
-from ..utils._progress import progress_bar, tell
+from ..utils._progress import log_step, progress_bar
 from ..utils._seeded import seeded
 from ._forgery_checkpoint import SEED, Checkpoint, State
 from ._forgery_data import GenuineCrops
@@ -169,7 +169,7 @@ def learn(
         left = 0 if progress.finished else estimator.max_epochs - len(progress.history)
         said = "training %s on %d images, %d held out, on %s: %d of %d epochs to go"
         counts = len(split[0]), len(split[1]), device, left, estimator.max_epochs
-        tell(_logger, estimator.verbose, said, backbone.name, *counts)
+        log_step(_logger, estimator.verbose, said, backbone.name, *counts)
         n_batches = left * (train.n_batches + (valid.n_batches if valid else 0))
         with progress_bar(
             total=n_batches, desc="ForgeryEmbedder", unit="batch", verbose=estimator.verbose
@@ -236,7 +236,7 @@ class Watch(Callback):
         if figures["valid_auc"] is not None:
             shown["AUC"] = f"{figures['valid_auc']:.4f}"
         said = ", ".join(f"{name} {value}" for name, value in shown.items())
-        tell(_logger, self.progress.estimator.verbose, "%s of %d", said, net.max_epochs)
+        log_step(_logger, self.progress.estimator.verbose, "%s of %d", said, net.max_epochs)
         self.bar.set_postfix(**shown, waiting=f"{self.feed.waiting:.0%}")
         if self.progress.finished:
             raise _Finished

@@ -1,4 +1,4 @@
-"""A picture becomes an aligned face."""
+"""Detect, choose and align faces."""
 
 from ..images.errors import ImageError
 from ..images.missing import MissingFace

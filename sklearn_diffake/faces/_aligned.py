@@ -1,4 +1,4 @@
-"""AlignedFaces: crops, and where each of them comes from."""
+"""AlignedFaces: crops, and the detection result of each picture."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..images.missing import MissingFace
 
 
 class VideoDamage(NamedTuple):
-    """What is wrong with a video.
+    """The damage of a video.
 
     Attributes
     ----------
     n_lost : int
-        Chosen frames that cannot be decoded, and are left out.
+        Chosen frames that cannot be decoded and are skipped.
     description : str
-        Of these, of frames that are cut off, and of those that depend on damaged ones.
+        Of these frames, of missing frames at the end, and of frames that depend on damaged ones.
     """
 
     n_lost: int
@@ -28,23 +28,23 @@ class VideoDamage(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class AlignedFaces:
-    """What `FaceAligner.align` returns: crops, and for each picture what was found.
+    """The result of `FaceAligner.align`: crops, and for each picture the detected faces.
 
-    Besides `crops` and `counts`, every attribute is an array with one entry for each picture of
-    each cell, in the order of rows, columns, and pictures of a template; a video has one entry for
-    each of its frames. So for pairs of single pictures ``box.reshape(-1, 2, 4)`` has one box for
-    each cell.
+    Except `crops` and `counts`, every attribute is an array with one entry for each picture of each
+    cell, in the order of rows, columns, and pictures of a template. A video has one entry for each
+    of its frames. So for pairs of single pictures ``box.reshape(-1, 2, 4)`` has one box for each
+    cell.
 
     Attributes
     ----------
     crops : ndarray
-        What `FaceAligner.transform` returns.
+        As returned by `FaceAligner.transform`.
     counts : dict of str to int
         Distinct pictures (paths, objects and frames): `images`, `found` (with a face), `missing`
         (without one), `several` (with more than one).
     row, column, position : ndarray of shape (m,), int
-        Where the picture stands: row and column of the table (0 for single pictures), and
-        position in the template.
+        Location of the picture: row and column of the table (0 for single pictures), and position
+        in the template.
     path : ndarray of shape (m,), object
         The file; None for objects.
     frame : ndarray of shape (m,), int
@@ -52,15 +52,16 @@ class AlignedFaces:
     time : ndarray of shape (m,), float64
         Seconds since the first frame of the video; NaN for a picture.
     n_faces : ndarray of shape (m,), int
-        How many faces were found.
+        Number of detected faces.
     face : ndarray of shape (m,), int
-        Which face was chosen, counted from the largest one, which is 0; -1 if none.
+        Number of the chosen face; 0 is the largest, -1 means none.
     chosen_by : ndarray of shape (m,), object
-        How: ``"only face"``, ``"largest"``, ``"confident"``, ``"central"``, ``"match"``, or
-        ``"center"`` where the center of a picture without a face was taken; None if none was.
+        Rule of the choice: ``"only face"``, ``"largest"``, ``"confident"``, ``"central"``,
+        ``"match"``, or ``"center"`` for the center of a picture without a face; None if there
+        is no crop.
     similarity : ndarray of shape (m,), float64
-        With ``"match"``, cosine similarity to the face of the other cell that is most alike (in
-        further pictures of a template, to the mean of these two); else NaN.
+        With ``"match"``, cosine similarity to the most similar face of the other cell (in further
+        pictures of a template, to the mean of these two); else NaN.
     box : ndarray of shape (m, 4), float32
         Left, top, right and bottom of the face in the picture, in pixels; NaN without a face.
     probability : ndarray of shape (m,), float32
@@ -71,16 +72,16 @@ class AlignedFaces:
     matrix : ndarray of shape (m, 2, 3), float64
         Affine map from the picture's pixels to the crop's; NaN without a crop.
     reason : ndarray of shape (m,), object
-        Why the picture has no face, or cannot be read; None where it has one.
+        Why the picture has no face, or cannot be read; None if it has one.
     is_missing : ndarray of shape (n, 2) or (n,), bool
         Cells of which no picture has a face. They hold a `MissingFace`, or the center of the
         picture, by ``on_missing``.
     damages : dict of str to VideoDamage
-        What is wrong with the videos that are damaged, by their paths.
+        The damage of each damaged video, by path.
 
     See Also
     --------
-    FaceAligner : Makes them.
+    FaceAligner : Aligns faces.
 
     Examples
     --------
@@ -134,15 +135,15 @@ class AlignedFaces:
 
     @property
     def missing(self) -> NDArray[np.intp]:
-        """Row and column (of single pictures the row) of each cell that `is_missing`."""
+        """Row and column (for single pictures the row) of each missing cell, see `is_missing`."""
         cells = np.argwhere(self.is_missing)
         return cells if self.is_missing.ndim == 2 else cells[:, 0]
 
     @property
     def row_reasons(self) -> list[str | None]:
-        """For each row why a cell of it has no crop, with column and file; None where all have.
+        """For each row the reason why a cell has no crop, with column and file; None if all have.
 
-        A cell without a face has a crop, its center, with ``on_missing="warn"`` and ``"crop"``.
+        With ``on_missing="warn"`` and ``"crop"``, the crop of a cell without a face is its center.
         """
         reasons: list[str | None] = [None] * len(self.is_missing)
         cells = (self.is_missing & self._without_crop()).reshape(len(reasons), -1)
@@ -151,7 +152,7 @@ class AlignedFaces:
         return reasons
 
     def _without_crop(self) -> NDArray[np.bool_]:
-        """Mark the cells that hold a placeholder."""
+        """Return a mask of the cells that hold a placeholder."""
         if self.crops.dtype != object:
             return np.zeros(self.is_missing.shape, dtype=bool)
         placeholders = [isinstance(cell, MissingFace) for cell in self.crops.ravel()]

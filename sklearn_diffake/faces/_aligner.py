@@ -1,4 +1,4 @@
-"""FaceAligner: photographs become canonical face crops."""
+"""FaceAligner: cut aligned face crops from photographs."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from ..images.table import ImageTable, image_table
 from ..store import EmbeddingStore
 from ..utils._device import resolve_device
 from ..utils._links import DocumentedMixin
-from ..utils._progress import progress_bar, tell
+from ..utils._progress import log_step, progress_bar
 from ..utils._saved import AddedParametersMixin
 from ._aligned import AlignedFaces, VideoDamage
 from ._cells import Alignment
@@ -36,10 +36,9 @@ class FaceAligner(
 ):
     """Detect the face of each image and warp it to a canonical square crop.
 
-    MTCNN finds faces and five landmarks [1]_; the chosen face is brought to the canonical
-    position of the ArcFace crop [2]_ by the similarity transform (rotation, scale, shift) that
-    fits its landmarks best in the sense of least squares. An image that occurs in many pairs is
-    detected and warped once.
+    MTCNN detects faces and five landmarks [1]_. The chosen face is warped to the canonical position
+    of the ArcFace crop [2]_ by the similarity transform (rotation, scale, shift) that fits its
+    landmarks by least squares. An image that occurs in several pairs is processed once.
 
     Parameters
     ----------
@@ -47,75 +46,75 @@ class FaceAligner(
         Side of the crop in pixels.
 
     margin : float, default=0.0
-        Room around the ArcFace crop on each side, as a share of its side; negative values cut
-        closer. With 0 the crop reaches from the middle of the forehead to the chin.
+        Border around the ArcFace crop on each side, as a fraction of its side; negative values cut
+        closer. With 0 the crop extends from the middle of the forehead to the chin.
 
     landmarks : array-like of shape (5, 2), default=None
-        Where left eye, right eye, nose tip, left and right corner of the mouth come to lie: (x, y)
-        as fractions of the side of the crop without margin. None is the ArcFace crop; networks that
-        were trained on other crops want others.
+        Positions of left eye, right eye, nose tip, left and right corner of the mouth in the crop:
+        (x, y) as fractions of the side of the crop without margin. None is the ArcFace crop; other
+        networks may need other positions.
 
     select : {"largest", "confident", "central", "match"}, default="largest"
-        Which face is taken when there are several: the largest one, the one that MTCNN is most
-        confident of, or the one closest to the center of the picture. With ``"match"`` the faces
-        of the two cells of a pair that `matcher` finds most alike are taken, and in every further
-        picture of a template (or frame of a video) the face most like these two. Up to 16 faces
-        of a picture are compared: the largest ones, and the most confident and central one.
-        Only pairs can be matched.
+        Which of several faces is taken: the largest one, the one with the highest confidence of
+        MTCNN, or the one closest to the center of the picture. ``"match"`` takes the most similar
+        faces of the two cells of a pair, according to `matcher`, and in every further picture of
+        a template (or frame of a video) the face most similar to these two. Up to 16 faces of a
+        picture are compared: the largest ones, and the most confident and central one. Only
+        pairs can be matched.
 
     matcher : transformer, default=None
-        Turns crops into embeddings for ``select="match"``, such as
-        ``FaceEmbedder("difffake-lite0-identity")``. An unfitted one is fitted on the crops of each
-        call, so one that learns from them must be fitted before.
-        :func:`~sklearn_diffake.make_difffake_pipeline` gives the embedder of the pipeline.
+        Embeds crops for ``select="match"``, such as ``FaceEmbedder("difffake-lite0-identity")``. An
+        unfitted matcher is fitted on the crops of each call. So fit it before, if it depends on
+        its training data. :func:`~sklearn_diffake.make_difffake_pipeline` sets the embedder of
+        the pipeline.
 
     min_face_size : float, default=0.08
-        Smallest face looked for, as a share of the shorter side of the image, in (0, 1].
+        Smallest face to detect, as a fraction of the shorter side of the image, in (0, 1].
 
     min_probability : float, default=0.9
-        Faces that MTCNN is less confident of are ignored, in [0, 1].
+        Faces with a lower confidence of MTCNN are ignored, in [0, 1].
 
     max_size : int, default=1024
-        A photo is scaled down for the detection until its longer side has this many pixels.
-        The crop itself is always cut from the photo as given.
+        For detection, a photo is scaled down until its longer side has this many pixels. The crop
+        is always cut from the original photo.
 
     n_frames : int, default=8
-        A video in a cell stands for the template of so many frames, evenly spaced in time. Frames
-        without a face are left out.
+        A video in a cell is a template of this number of frames, evenly spaced in time. Frames
+        without a face are skipped.
 
     on_missing : {"raise", "skip", "warn", "crop"}, default="raise"
-        What to do with a picture in which no face is found. ``"raise"`` raises an error.
-        ``"skip"`` leaves it out of its template; a cell of which nothing remains holds a
-        `MissingFace`, the pair gets no score, and is not learned from. ``"warn"`` takes the
-        largest central square of the picture and warns, ``"crop"`` does so without a word: the
-        scores of such pairs mean nothing. Damaged frames of a video are an error with
-        ``"raise"``, and else left out with a warning.
+        What to do with a picture without a detected face. ``"raise"`` raises an error. ``"skip"``
+        removes it from its template; an empty cell becomes a `MissingFace`, and its pair gets no
+        score and is ignored by ``fit``. ``"warn"`` takes the largest central square of the
+        picture and warns, ``"crop"`` does so silently: the scores of such pairs are meaningless.
+        Damaged frames of a video are an error with ``"raise"``, otherwise skipped with a
+        warning.
 
     shared : bool, default=False
         If True, the output is an object array in which pairs with the same photo hold the same
-        crop, so that memory grows with the number of photos and not with that of pairs.
+        array, so that memory grows with the number of photos instead of pairs.
 
     device : str, default="auto"
         Device of MTCNN; "auto" takes cuda, then mps, then cpu.
 
     batch_size : int, default=32
-        Images that are read ahead; those of equal size are detected together.
+        Images per batch; images of equal size are detected together.
 
     cache : str, Path or EmbeddingStore, default=None
-        Keeps crops on disk, so that no photo is detected twice in a search or a second run.
+        Store of crops on disk, so that a search or a second run detects no photo again.
 
     n_jobs : int, default=None
-        Pictures that are decoded and (on a CPU) searched for faces at the same time, as joblib
-        counts them. Each is computed by one thread; the crops are the same for any number.
+        Pictures that are decoded and (on a CPU) searched for faces in parallel, as in joblib. One
+        thread computes each picture; the crops do not depend on this number.
 
     verbose : int, default=0
-        Show a progress bar; with 2 also say what was found.
+        Show a progress bar; 2 also logs the numbers of faces.
 
     Attributes
     ----------
     counts_ : dict of str to int
-        Of the pictures seen in `fit_transform`, each counted once: `images`, `found` (with a face),
-        `missing` (without one), `several` (with more than one). `align` has them for every call.
+        Numbers of distinct pictures in `fit_transform`: `images`, `found` (with a face), `missing`
+        (without a face), `several` (with several faces). `align` returns them for every call.
 
     Raises
     ------
@@ -125,7 +124,7 @@ class FaceAligner(
 
     See Also
     --------
-    AlignedFaces : What `align` returns: boxes, landmarks and more besides the crops.
+    AlignedFaces : Result of `align`, with boxes and landmarks.
 
     References
     ----------
@@ -212,19 +211,19 @@ class FaceAligner(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "FaceAligner":
-        """Check the parameters; nothing is learned.
+        """Check the parameters; there is nothing to fit.
 
         Parameters
         ----------
         X : table of pairs or of single images
-            Paths, PIL images or arrays; only its form is looked at.
+            Paths, PIL images or arrays; only the form of the table is checked.
         y : None
             Ignored.
 
         Returns
         -------
-        FaceAligner
-            The aligner itself.
+        self : object
+            The fitted aligner.
         """
         self._check_select(image_table(X, templates=True))
         return self
@@ -232,24 +231,24 @@ class FaceAligner(
     def align(
         self, X: Any, *, errors: Literal["raise", "return"] = "raise", opposite: Any = None
     ) -> AlignedFaces:
-        """Align faces, and report for each picture what was found.
+        """Align faces, and return the detected faces of each picture.
 
         Parameters
         ----------
         X : table of n pairs or of n single pictures
             As for `transform`.
         errors : {"raise", "return"}, default="raise"
-            With ``"return"``, a file that cannot be read, and a picture without a face where
-            ``on_missing="raise"``, raises no error: it is left out as by ``on_missing="skip"``,
-            and `AlignedFaces` has the reason.
+            With ``"return"``, no error is raised for a file that cannot be read, nor for a picture
+            without a face if ``on_missing="raise"``. They are skipped as with
+            ``on_missing="skip"``, and `AlignedFaces` has the reason.
         opposite : ndarray of shape (k, d), default=None
-            With ``select="match"``, unit embeddings by `matcher` of the faces with which those of
-            each cell are compared; None compares the two cells of a pair with each other.
+            With ``select="match"``, unit embeddings by `matcher` of faces to compare with the faces
+            of each cell; None compares the two cells of a pair.
 
         Returns
         -------
         AlignedFaces
-            Nothing is stored in the estimator.
+            The estimator does not change.
 
         Raises
         ------
@@ -264,14 +263,14 @@ class FaceAligner(
     ) -> tuple[AlignedFaces, Alignment]:
         self._validate_params()
         if errors not in ("raise", "return"):
-            raise ValueError(f'errors={errors!r}, expected "raise" or "return"')
+            raise ValueError(f'errors must be "raise" or "return", got {errors!r}')
         table = image_table(X, templates=True)
         self._check_select(table)
         with progress_bar(
             total=len(table.sources), desc="aligning", unit="image", verbose=self.verbose
         ) as bar:
-            damages: dict[str, VideoDamage] = {}
-            results = self._engine(table.is_pairs, damages)(table, bar, errors=errors)
+            video_damage: dict[str, VideoDamage] = {}
+            results = self._engine(table.is_pairs, video_damage)(table, bar, errors=errors)
         on_missing = self.on_missing
         if errors == "return" and on_missing == "raise":
             on_missing = "skip"
@@ -286,8 +285,8 @@ class FaceAligner(
             size=self.size,
             opposite=opposite,
         )
-        faces = alignment.assemble(shared=self.shared, damages=damages)
-        self._tell(faces, results)
+        faces = alignment.assemble(shared=self.shared, video_damage=video_damage)
+        self._log_result(faces, results)
         alignment.report_missing()
         return faces, alignment
 
@@ -304,9 +303,9 @@ class FaceAligner(
         Returns
         -------
         ndarray of shape (n, 2, size, size, 3) or (n, size, size, 3), uint8
-            RGB crops. With templates, ``shared=True``, or cells without a face an object array of
-            shape (n, 2) or (n,) of crops, lists of crops and `MissingFace` objects, in which a
-            picture that occurs often is the same array.
+            RGB crops. With templates, ``shared=True``, or cells without a face, an object array of
+            shape (n, 2) or (n,) of crops, lists of crops and `MissingFace` objects; a picture
+            that occurs several times is the same array.
 
         Raises
         ------
@@ -317,7 +316,7 @@ class FaceAligner(
         return self._align(X, "raise")[0].crops
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Align the face of every picture; as `transform`.
+        """Align the face of every picture, as `transform` does.
 
         Parameters
         ----------
@@ -336,22 +335,22 @@ class FaceAligner(
         Warns
         -----
         UserWarning
-            If pictures show several faces: how many do, and how the face was chosen.
+            If pictures show several faces: their number, and how the face was chosen.
         """
         faces, _ = self.fit(X, y)._align(X, "raise")
         self.counts_ = faces.counts
         if faces.counts["several"]:
             warnings.warn(
                 f"{faces.counts['several']} of {faces.counts['images']} pictures show several "
-                f"faces; {_CHOICES[self.select]} was taken. FaceAligner.align says in which "
-                "pictures, and which face.",
+                f"faces; {_CHOICES[self.select]} was taken. FaceAligner.align returns the "
+                "chosen face of each picture.",
                 UserWarning,
                 stacklevel=3,  # scikit-learn wraps this method
             )
         return faces.crops
 
     def set_output(self, *, transform: Any = None) -> "FaceAligner":
-        """Do nothing: crops are images, they stay numpy arrays in every configuration.
+        """Do nothing: crops are images and stay numpy arrays in every configuration.
 
         Parameters
         ----------
@@ -360,8 +359,8 @@ class FaceAligner(
 
         Returns
         -------
-        FaceAligner
-            The aligner itself.
+        self : object
+            The aligner.
         """
         return self
 
@@ -375,12 +374,12 @@ class FaceAligner(
             )
         if not table.is_pairs:
             raise ImageError(
-                'select="match" compares the two cells of a pair, and these are single pictures: '
+                'with select="match", X must hold pairs, got single pictures; '
                 "one pair is written [(reference, probe)]"
             )
 
-    def _tell(self, faces: AlignedFaces, results: Results) -> None:
-        tell(
+    def _log_result(self, faces: AlignedFaces, results: Results) -> None:
+        log_step(
             _logger,
             self.verbose,
             "%d images: a face in %d, none in %d, several in %d; %d searched%s, %d repeated or in "

@@ -1,4 +1,4 @@
-"""From the faces of single pictures to the cells of a table: which face, and what remains."""
+"""Choose the faces of a table's cells from the faces of its pictures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ._aligned import AlignedFaces, VideoDamage
 from ._matching import Candidates, Match, embed_crops, match_faces
 from ._stored_faces import NO_FACE, PictureFaces, crop_matrix
 
-_SHOWN = 5  # rows named in a message
+_N_SHOWN = 5  # rows named in a message
 _NO_FACE_FOUND = "no face was found"
 _ADVICE = (
     "Take photographs in which the face is upright, seen from the front and not small. A smaller "
-    "min_face_size or min_probability of FaceAligner finds more; with "
-    'on_missing="skip" such pictures are left out, with on_missing="warn" or "crop" their center '
+    "min_face_size or min_probability of FaceAligner finds more faces. With "
+    'on_missing="skip" such pictures are left out; with on_missing="warn" or "crop" their center '
     "is taken instead."
 )
 
@@ -39,17 +39,17 @@ class _Picture(NamedTuple):
 
 
 class _Choice(NamedTuple):
-    """A picture and the face that is taken, if one is."""
+    """A picture and its chosen face, if there is one."""
 
     picture: int
     face: int
-    how: str | None
+    method: str | None
     similarity: float = np.nan
 
     @property
-    def used(self) -> bool:
-        """Whether it gives a crop."""
-        return self.how is not None
+    def has_crop(self) -> bool:
+        """Whether the picture has a crop."""
+        return self.method is not None
 
 
 class Alignment:
@@ -59,25 +59,25 @@ class Alignment:
     ----------
     table : ImageTable
     results : Results
-        With `PictureFaces` for every picture and frame.
+        `PictureFaces` of every picture and frame.
     chosen : callable
-        Returns which face of a picture is taken without a comparison.
+        Returns the number of a picture's face to take if faces are not compared.
     on_missing, select, matcher
         As for `FaceAligner`.
     crop_of : ndarray of shape (5, 2)
-        Where the landmarks of a crop are.
+        Positions of the landmarks in a crop.
     size : int
         Side of the crop.
     opposite : ndarray of shape (k, d), default=None
-        Unit embeddings of the faces with which those of every cell are compared, instead of with
-        those of the other cell.
+        Unit embeddings of faces to compare with the faces of every cell, instead of the faces of
+        the other cell.
     """
 
     def __init__(
         self,
         table: ImageTable,
         results: Results,
-        chosen: Callable[[PictureFaces], int],
+        choose_face: Callable[[PictureFaces], int],
         *,
         on_missing: str,
         select: str,
@@ -86,12 +86,12 @@ class Alignment:
         size: int,
         opposite: NDArray[np.float64] | None = None,
     ) -> None:
-        self.table, self.results, self.chosen = table, results, chosen
+        self.table, self.results, self.choose_face = table, results, choose_face
         self.on_missing, self.select, self.matcher = on_missing, select, matcher
         self.crop_of, self.size, self.opposite = crop_of, size, opposite
         self.pictures: list[_Picture] = []
         self.of_source = [self._list_pictures(i) for i in range(len(table.sources))]
-        self.choices: dict[_Choice, int] = {}  # -> number, in the order of appearance
+        self.choices: dict[_Choice, int] = {}  # -> number, in order of appearance
 
     def _list_pictures(self, source: int) -> list[int]:
         """Append the pictures of a source; return their numbers."""
@@ -110,15 +110,15 @@ class Alignment:
             self.pictures.append(_Picture(source, -1, np.nan, faces, reason))
         return list(range(first, len(self.pictures)))
 
-    def assemble(self, *, shared: bool, damages: dict[str, VideoDamage]) -> AlignedFaces:
-        """Choose the faces, and put them together.
+    def assemble(self, *, shared: bool, video_damage: dict[str, VideoDamage]) -> AlignedFaces:
+        """Choose the faces of all cells.
 
         Parameters
         ----------
         shared : bool
-            Whether cells with the same picture hold the same crop.
-        damages : dict of str to VideoDamage
-            Of the damaged videos.
+            Whether cells with the same picture hold the same array.
+        video_damage : dict of str to VideoDamage
+            Damage of each damaged video, by path.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class Alignment:
         cells = self._choose_all()
         lines = _Lines(self, cells)
         crops = self._crops(cells, shared)
-        return AlignedFaces(crops, self._count(), damages=damages, **lines.arrays())
+        return AlignedFaces(crops, self._count(), damages=video_damage, **lines.arrays())
 
     def _count(self) -> dict[str, int]:
         n_faces = [0 if p.faces is None else p.faces.n_faces for p in self.pictures]
@@ -145,19 +145,19 @@ class Alignment:
         }
 
     def _choose_all(self) -> list[NDArray[np.intp]]:
-        """Return the numbers of the choices of every cell, in the order of rows and columns."""
+        """Return the numbers of the choices of every cell, by row and column."""
         if self.select == "match":
             return self._match_all() if self.opposite is None else self._match_opposite()
-        known: dict[int, NDArray[np.intp]] = {}
+        choices: dict[int, NDArray[np.intp]] = {}
         cells = []
         for template in self.table.index.ravel().tolist():
-            if template not in known:
-                known[template] = self._numbers(self._choose(self._members(template)))
-            cells.append(known[template])
+            if template not in choices:
+                choices[template] = self._numbers(self._choose(self._members(template)))
+            cells.append(choices[template])
         return cells
 
     def _members(self, template: int) -> list[int]:
-        """Return the pictures of a template; of a video its frames."""
+        """Return the pictures of a template; for a video, its frames."""
         sources = self.table.template(template).tolist()
         return [picture for source in sources for picture in self.of_source[source]]
 
@@ -167,7 +167,7 @@ class Alignment:
         """Choose the face of each picture of a template."""
         with_face = {
             self.pictures[i].source for i in members if self.pictures[i].reason is None
-        }  # of a video a frame at least
+        }  # videos with at least one such frame
         return [self._choose_one(i, with_face, (matches or {}).get(i)) for i in members]
 
     def _choose_one(self, number: int, with_face: set[int], match: Match | None) -> _Choice:
@@ -179,10 +179,12 @@ class Alignment:
             takes_center = self.on_missing in ("warn", "crop") and picture.source not in with_face
             return _Choice(number, NO_FACE, "center" if takes_center else None)
         if match is not None:
-            how = "match" if faces.n_faces > 1 else "only face"
-            return _Choice(number, match.face, how, match.similarity)
-        how = "largest" if self.select == "match" else self.select
-        return _Choice(number, self.chosen(faces), how if faces.n_faces > 1 else "only face")
+            method = "match" if faces.n_faces > 1 else "only face"
+            return _Choice(number, match.face, method, match.similarity)
+        method = "largest" if self.select == "match" else self.select
+        return _Choice(
+            number, self.choose_face(faces), method if faces.n_faces > 1 else "only face"
+        )
 
     def _numbers(self, choices: list[_Choice]) -> NDArray[np.intp]:
         numbers = [self.choices.setdefault(choice, len(self.choices)) for choice in choices]
@@ -194,23 +196,23 @@ class Alignment:
         unclear = {pair for pair in pairs if self._is_unclear(members[pair])}
         pictures = {i for pair in unclear for cell in members[pair] for i in cell}
         embeddings = self._embed(sorted(pictures))
-        known: dict[tuple[int, ...], list[NDArray[np.intp]]] = {}
+        choices: dict[tuple[int, ...], list[NDArray[np.intp]]] = {}
         for pair in pairs:
             matches: list[dict[int, Match]] = [{}, {}]
             if pair in unclear:
                 templates = [self._candidates(cell, embeddings) for cell in members[pair]]
-                for matched, cell, found in zip(
+                for matched, cell, matched_faces in zip(
                     matches, members[pair], match_faces(templates), strict=True
                 ):
-                    matched.update({cell[match.picture]: match for match in found})
-            known[pair] = [
+                    matched.update({cell[match.picture]: match for match in matched_faces})
+            choices[pair] = [
                 self._numbers(self._choose(cell, matched))
                 for cell, matched in zip(members[pair], matches, strict=True)
             ]
-        return [cell for pair in self.table.index.tolist() for cell in known[tuple(pair)]]
+        return [cell for pair in self.table.index.tolist() for cell in choices[tuple(pair)]]
 
     def _match_opposite(self) -> list[NDArray[np.intp]]:
-        """Choose the faces of every cell that are most like given ones."""
+        """Choose the faces of every cell that are most similar to those of `opposite`."""
         cells = [self._members(template) for template in self.table.index.ravel().tolist()]
         unclear = [cell for cell in cells if self._is_unclear([cell])]
         embeddings = self._embed(sorted({i for cell in unclear for i in cell}))
@@ -218,21 +220,23 @@ class Alignment:
         for cell in cells:
             matches: dict[int, Match] = {}
             if self._is_unclear([cell]):
-                found = match_faces([self._given(), self._candidates(cell, embeddings)])[1]
-                matches = {cell[match.picture]: match for match in found}
+                matched_faces = match_faces(
+                    [self._opposite_candidates(), self._candidates(cell, embeddings)]
+                )[1]
+                matches = {cell[match.picture]: match for match in matched_faces}
             numbers.append(self._numbers(self._choose(cell, matches)))
         return numbers
 
-    def _given(self) -> Candidates:
-        """Return the faces with which all others are compared, each in a picture of its own."""
+    def _opposite_candidates(self) -> Candidates:
+        """Return the faces of `opposite`, each in a picture of its own."""
         assert self.opposite is not None
         n = len(self.opposite)
         numbers = np.arange(n, dtype=np.intp)
-        contents = np.full(n, -1, dtype=np.intp)  # no hash is -1: they equal no picture
+        contents = np.full(n, -1, dtype=np.intp)  # no hash is -1, so they equal no picture
         return Candidates(numbers, np.zeros(n, np.intp), self.opposite, np.ones(n), contents)
 
     def _is_unclear(self, cells: Sequence[Sequence[int]]) -> bool:
-        """Whether faces must be compared: a picture shows several, and both cells have one."""
+        """Return whether to compare faces: all cells have a face, and a picture has several."""
         counts = [
             [faces.n_faces for i in cell if (faces := self.pictures[i].faces) is not None]
             for cell in cells
@@ -240,7 +244,7 @@ class Alignment:
         return all(any(cell) for cell in counts) and max(map(max, counts)) > 1
 
     def _embed(self, pictures: Sequence[int]) -> dict[tuple[int, int], NDArray[np.float64]]:
-        """Return the unit embedding of each face of some pictures, by picture and face."""
+        """Return the unit embeddings of all faces of some pictures, by picture and face."""
         keys, crops = [], []
         for i in pictures:
             faces = self.pictures[i].faces
@@ -256,9 +260,9 @@ class Alignment:
             if error.row is None:
                 raise
             picture, face = keys[error.row]
-            where = self.table.where(self.pictures[picture].source)
+            location = self.table.location(self.pictures[picture].source)
             message = f"matcher failed at face {face}: {error.message}"
-            raise ImageError(message, **where) from error
+            raise ImageError(message, **location) from error
 
     def _candidates(
         self, cell: Sequence[int], embeddings: dict[tuple[int, int], NDArray[np.float64]]
@@ -278,7 +282,7 @@ class Alignment:
         return Candidates(*(np.array(values) for values in columns))
 
     def crop(self, choice: _Choice) -> np.ndarray:
-        """Return the crop of a choice; the same array for each that takes the same face."""
+        """Return the crop of a choice; equal faces share one array."""
         faces = self.pictures[choice.picture].faces
         assert faces is not None
         return faces.crops[choice.face]
@@ -288,18 +292,18 @@ class Alignment:
         choices = list(self.choices)
         shape = self.table.index.shape
         plain = self.table.offsets is None and not self.results.frames
-        if plain and not shared and all(choice.used for choice in choices):
+        if plain and not shared and all(choice.has_crop for choice in choices):
             dense = np.empty((len(cells), self.size, self.size, 3), dtype=np.uint8)
             for i, numbers in enumerate(cells):
                 dense[i] = self.crop(choices[numbers[0]])
             return dense.reshape(*shape, *dense.shape[1:])
         crops = np.empty(len(cells), dtype=object)
         for i, numbers in enumerate(cells):
-            used = [self.crop(choices[n]) for n in numbers if choices[n].used]
-            if not used:
+            crops_of_cell = [self.crop(choices[n]) for n in numbers if choices[n].has_crop]
+            if not crops_of_cell:
                 crops[i] = self._placeholder(i, choices[numbers[0]])
             else:
-                crops[i] = used if len(used) > 1 else used[0]
+                crops[i] = crops_of_cell if len(crops_of_cell) > 1 else crops_of_cell[0]
         return crops.reshape(shape)
 
     def _placeholder(self, cell: int, choice: _Choice) -> MissingFace:
@@ -312,8 +316,8 @@ class Alignment:
         item = self.table.sources[source]
         return os.fspath(item) if isinstance(item, (str, os.PathLike)) else None
 
-    def _without(self) -> list[int]:
-        """Return the sources without a face: pictures, and videos in all frames."""
+    def _sources_without_face(self) -> list[int]:
+        """Return the sources without a face in any frame."""
         return [
             source
             for source, pictures in enumerate(self.of_source)
@@ -327,32 +331,32 @@ class Alignment:
         return f"{_NO_FACE_FOUND} in {len(sources)} of {len(self.of_source)} images"
 
     def _refuse_missing(self) -> None:
-        without = self._without() if self.on_missing == "raise" else []
-        if not without:
+        sources = self._sources_without_face() if self.on_missing == "raise" else []
+        if not sources:
             return
-        message = self._missing_message(without)
-        if len(without) > 1:
-            others = [self.table.name(source) for source in without[1:_SHOWN]]
-            message += f": this one; {'; '.join(others + _more(without))}"
-        raise ImageError(f"{message}. {_ADVICE}", **self.table.where(without[0]))
+        message = self._missing_message(sources)
+        if len(sources) > 1:
+            names = [self.table.name(source) for source in sources[1:_N_SHOWN]]
+            message += f": this one; {'; '.join(names + _hidden_rows(sources))}"
+        raise ImageError(f"{message}. {_ADVICE}", **self.table.location(sources[0]))
 
     def report_missing(self) -> None:
-        """Warn of pictures without a face, if that is asked for."""
-        without = self._without() if self.on_missing == "warn" else []
-        if without:
-            places = [self.table.place(source) for source in without[:_SHOWN]]
+        """Warn of pictures without a face if `on_missing` is ``"warn"``."""
+        sources = self._sources_without_face() if self.on_missing == "warn" else []
+        if sources:
+            locations = [self.table.describe_source(source) for source in sources[:_N_SHOWN]]
             warnings.warn(
-                f"{self._missing_message(without)}: {'; '.join(places + _more(without))}. Their "
-                "center is used.",
+                f"{self._missing_message(sources)}: "
+                f"{'; '.join(locations + _hidden_rows(sources))}. Their center is used.",
                 RuntimeWarning,
                 stacklevel=4,
             )
 
 
-def _more(sources: Sequence[int]) -> list[str]:
-    if len(sources) <= _SHOWN:
+def _hidden_rows(sources: Sequence[int]) -> list[str]:
+    if len(sources) <= _N_SHOWN:
         return []
-    return [f"and {len(sources) - _SHOWN} more (see FaceAligner.align)"]
+    return [f"and {len(sources) - _N_SHOWN} more (see FaceAligner.align)"]
 
 
 class _Lines:
@@ -362,11 +366,11 @@ class _Lines:
         self.alignment, self.choices = alignment, list(alignment.choices)
         self.lengths = np.array([len(numbers) for numbers in cells])
         self.numbers = np.concatenate(cells)
-        used = np.array([choice.used and choice.face != NO_FACE for choice in self.choices])
-        self.has_face = np.array([used[numbers].any() for numbers in cells])
+        has_face = np.array([choice.has_crop and choice.face != NO_FACE for choice in self.choices])
+        self.has_face = np.array([has_face[numbers].any() for numbers in cells])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return every attribute but crops and counts."""
+        """Return all attributes except crops and counts."""
         table, cell = self.alignment.table, np.repeat(np.arange(len(self.lengths)), self.lengths)
         width = 2 if table.is_pairs else 1
         starts = np.cumsum(self.lengths) - self.lengths
@@ -389,7 +393,7 @@ class _Lines:
             "time": np.array([p.time for p in pictures], dtype=np.float64),
             "n_faces": np.array(counts, dtype=np.intp),
             "face": np.array([choice.face for choice in self.choices], dtype=np.intp),
-            "chosen_by": _objects([choice.how for choice in self.choices]),
+            "chosen_by": _objects([choice.method for choice in self.choices]),
             "similarity": np.array([choice.similarity for choice in self.choices]),
             "reason": _objects([p.reason for p in pictures]),
             "box": np.full((n, 4), np.nan, np.float32),
@@ -399,7 +403,7 @@ class _Lines:
         }
         for i, (choice, picture) in enumerate(zip(self.choices, pictures, strict=True)):
             faces = picture.faces
-            if faces is None or not choice.used:
+            if faces is None or not choice.has_crop:
                 continue
             columns["matrix"][i] = crop_matrix(
                 faces, choice.face, self.alignment.crop_of, self.alignment.size

@@ -1,4 +1,4 @@
-"""Find faces and their five landmarks with MTCNN."""
+"""Detect faces and their five landmarks with MTCNN."""
 
 import functools
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from ..utils._torchvision import import_torchvision
 
 _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
 _FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own
-_BATCH_PIXELS = 2**23  # images detected together have no more pixels than this
-_CRAMPED = 0.6  # a face of a larger share of the image is detected again with a border around it
-_LARGE = 0.25  # then only faces are looked for that are large enough to have been hidden so
-_BORDER = 0.4  # width of that border, as a share of the shorter side
+_BATCH_PIXELS = 2**23  # most pixels of the images in a batch
+_CRAMPED = 0.6  # an image whose face fills a larger fraction is detected again with a border
+_LARGE = 0.25  # smallest face then, as a fraction: smaller faces need no border
+_BORDER = 0.4  # width of the border, as a fraction of the shorter side
 _SMALLEST = 20  # pixels; MTCNN's own smallest face
-_TOGETHER = 16  # candidates are looked at in multiples of this many
+_MULTIPLE = 16  # the number of candidates in a batch is a multiple of this
 
 
 class Faces(NamedTuple):
-    """Every face found in one image, in its own pixel coordinates.
+    """All faces of one image, in pixel coordinates of the image.
 
     Attributes
     ----------
@@ -60,16 +60,16 @@ def detect_faces(
     """Detect the faces of each image with MTCNN.
 
     MTCNN is the method of Zhang et al., "Joint Face Detection and Alignment using Multi-task
-    Cascaded Convolutional Networks", 2016. On a CPU every image is computed by itself, by one
-    thread, so that what is found depends neither on the number of threads nor on the other images.
-    On other devices images of one size go through the networks together.
+    Cascaded Convolutional Networks", 2016. On a CPU, one thread computes each
+    image, so that results depend neither on the number of threads nor on other images. On other
+    devices, images of equal size are a batch.
 
     Parameters
     ----------
     images : list of ndarray of shape (H, W, 3), uint8
         RGB images of any sizes.
     min_face_size : float
-        Smallest face looked for, as a share of the image's shorter side.
+        Smallest face to detect, as a fraction of the image's shorter side.
     min_probability : float
         Faces of a lower confidence are dropped.
     max_size : int
@@ -77,7 +77,7 @@ def detect_faces(
     device : str
         Device to compute on.
     n_jobs : int, default=1
-        Images that are computed at the same time on a CPU.
+        Images computed in parallel on a CPU.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def detect_faces(
     settings = (min_face_size, min_probability, max_size, device)
     if not device.startswith("cpu"):
         return _detect_batch(images, *settings)
-    _cascade(device)  # built once, before threads ask for it
+    _cascade(device)  # build it once, before threads use it
 
     def detect(image: np.ndarray) -> Faces:
         with torch_threads(1):
@@ -105,29 +105,31 @@ def _detect_batch(
 ) -> list[Faces]:
     scaled = [_scale_down(image, max_size) for image in images]
     small = [image for image, _ in scaled]
-    found = _detect_all(small, min_face_size, min_probability, device)
-    cramped = [i for i, faces in enumerate(found) if _is_cramped(faces, small[i].shape)]
+    detections = _detect_all(small, min_face_size, min_probability, device)
+    cramped = [i for i, faces in enumerate(detections) if _is_cramped(faces, small[i].shape)]
     borders = [round(_BORDER * min(small[i].shape[:2])) for i in cramped]
     padded = [
         np.pad(small[i], ((border, border), (border, border), (0, 0)))
         for i, border in zip(cramped, borders, strict=True)
     ]
-    share = max(min_face_size, _LARGE) / (1 + 2 * _BORDER)
-    again = _detect_all(padded, share, min_probability, device)
-    for i, border, faces in zip(cramped, borders, again, strict=True):
+    min_fraction = max(min_face_size, _LARGE) / (1 + 2 * _BORDER)
+    repeated = _detect_all(padded, min_fraction, min_probability, device)
+    for i, border, faces in zip(cramped, borders, repeated, strict=True):
         if len(faces.boxes):
-            found[i] = Faces(faces.boxes - border, faces.probabilities, faces.landmarks - border)
+            detections[i] = Faces(
+                faces.boxes - border, faces.probabilities, faces.landmarks - border
+            )
     return [
         Faces(faces.boxes / scale, faces.probabilities, faces.landmarks / scale)
-        for faces, (_, scale) in zip(found, scaled, strict=True)
+        for faces, (_, scale) in zip(detections, scaled, strict=True)
     ]
 
 
 def _is_cramped(faces: Faces, shape: tuple[int, ...]) -> bool:
-    """Tell whether the largest face fills the image, or none was found.
+    """Return whether the largest face fills the image, or there is none.
 
-    MTCNN looks for faces with surroundings. In a tight crop it finds none, or one with landmarks
-    that are far off and yet a confidence of 1; with a border around the image it does well.
+    MTCNN detects faces with surroundings. In a tight crop it finds no face, or a face with wrong
+    landmarks and a confidence of 1. A border around the image solves this.
     """
     if not len(faces.boxes):
         return True
@@ -140,8 +142,8 @@ def _is_cramped(faces: Faces, shape: tuple[int, ...]) -> bool:
 def _detect_all(
     images: list[np.ndarray], min_face_size: float, min_probability: float, device: str
 ) -> list[Faces]:
-    """Detect faces in images of any sizes; those of one size together."""
-    found: list[Any] = [None] * len(images)
+    """Detect faces in images of any sizes, in batches of equal size."""
+    detections: list[Any] = [None] * len(images)
     groups: dict[tuple[int, ...], list[int]] = {}
     for i, image in enumerate(images):
         groups.setdefault(image.shape, []).append(i)
@@ -149,13 +151,13 @@ def _detect_all(
         step = max(1, _BATCH_PIXELS // (shape[0] * shape[1]))
         smallest = max(_SMALLEST, round(min_face_size * min(shape[:2])))
         for start in range(0, len(group), step):
-            part = group[start : start + step]
+            members = group[start : start + step]
             for i, (boxes, points) in zip(
-                part, _detect([images[i] for i in part], smallest, device), strict=True
+                members, _detect([images[i] for i in members], smallest, device), strict=True
             ):
                 sure = boxes[:, 4] >= min_probability
-                found[i] = Faces(boxes[sure, :4], boxes[sure, 4], points[sure])
-    return found
+                detections[i] = Faces(boxes[sure, :4], boxes[sure, 4], points[sure])
+    return detections
 
 
 def _scale_down(image: np.ndarray, max_size: int) -> tuple[np.ndarray, float]:
@@ -172,12 +174,12 @@ def _scale_down(image: np.ndarray, max_size: int) -> tuple[np.ndarray, float]:
 def _detect(
     images: list[np.ndarray], smallest: int, device: str
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return boxes with confidence (k, 5) and landmarks (k, 5, 2) of equally large images."""
+    """Return boxes with confidence (k, 5) and landmarks (k, 5, 2) of images of equal size."""
     import torch
 
-    nothing = np.empty((0, 5), np.float32), np.empty((0, 5, 2), np.float32)
+    no_faces = np.empty((0, 5), np.float32), np.empty((0, 5, 2), np.float32)
     if min(images[0].shape[:2]) < smallest:
-        return [nothing] * len(images)
+        return [no_faces] * len(images)
     nets, detect_face = _cascade(device)
     try:
         with torch.inference_mode():
@@ -185,10 +187,10 @@ def _detect(
                 np.stack(images), smallest, *nets, _THRESHOLDS, _FACTOR, device
             )
     except (ValueError, IndexError):
-        # facenet-pytorch trips over candidates that lie outside of the image altogether; what
-        # torch or the device fails at is a RuntimeError, and is not hidden
+        # facenet-pytorch fails at candidates that are completely outside of the image; errors of
+        # torch or the device are RuntimeErrors and are not hidden
         if len(images) == 1:
-            return [nothing]
+            return [no_faces]
         return [_detect([image], smallest, device)[0] for image in images]
     return [
         (np.asarray(b, np.float32).reshape(-1, 5), np.asarray(p, np.float32).reshape(-1, 5, 2))
@@ -208,13 +210,13 @@ def _cascade(device: str) -> tuple[tuple[Any, ...], Any]:
 
 
 def _in_multiples(net: Callable[..., Any], candidates: Any) -> tuple[Any, ...]:
-    """Call a stage on candidates filled up with black ones, whose verdicts are dropped.
+    """Call a stage on candidates padded with black ones, whose outputs are dropped.
 
-    Their number is another in every call, and torch prepares a convolution anew, and keeps it,
-    for each number that it meets: that takes time, and most of the memory of a detection.
+    The number of candidates differs in every call, and torch prepares and caches a convolution for
+    each new number. Without padding, this takes time, and most of the memory of a detection.
     """
     import torch
 
     n = len(candidates)
-    blank = candidates.new_zeros(-n % _TOGETHER, *candidates.shape[1:])
+    blank = candidates.new_zeros(-n % _MULTIPLE, *candidates.shape[1:])
     return tuple(verdicts[:n] for verdicts in net(torch.cat([candidates, blank])))

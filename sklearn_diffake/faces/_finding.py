@@ -1,4 +1,4 @@
-"""The faces of single pictures: detected, cropped and stored, without a look at other pictures."""
+"""Detect, crop and store the faces of single pictures, independently of other pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DECIMALS = 2  # of landmarks, in pixels
 
 
 class FaceFinder:
-    """What `FaceAligner` does with a picture by itself; the parameters are those of it."""
+    """The operations of `FaceAligner` on a single picture, with its parameters."""
 
     size: int
     margin: float
@@ -54,18 +54,18 @@ class FaceFinder:
 
     @property
     def _target(self) -> np.ndarray:
-        """Where the five landmarks of a face come to lie in its crop, in pixels."""
+        """Positions of the five landmarks in a crop, in pixels."""
         return template(self.size, self.margin, self.landmarks)
 
-    def _engine(self, pairs: bool, damages: dict[str, VideoDamage]) -> ComputeOnce:
-        """Return what finds the faces of all pictures of a table, each once.
+    def _engine(self, pairs: bool, video_damage: dict[str, VideoDamage]) -> ComputeOnce:
+        """Return the engine that finds the faces of each distinct picture of a table.
 
         Parameters
         ----------
         pairs : bool
-            Whether the table holds pairs, in which a video stands for its frames.
-        damages : dict of str to VideoDamage
-            Is filled with the videos that are damaged, by their paths.
+            Whether the table holds pairs, in which a video is a template of its frames.
+        video_damage : dict of str to VideoDamage
+            Filled with the damage of each damaged video, by path.
 
         Returns
         -------
@@ -73,43 +73,43 @@ class FaceFinder:
             Its results are `PictureFaces`.
         """
         store = as_store(self.cache)
-        stored = None if store is None else self._stored_faces(store)
+        stored_faces = None if store is None else self._stored_faces(store)
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
             from ..images import video
 
-            damage = DamageAccount(on_damage)
-            yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), damage)
-            if damage.describe():
-                n_lost = len(damage.lost) + damage.n_refused
-                damages[os.fspath(path)] = VideoDamage(n_lost, damage.describe())
-                video.warn_of_damage(path, damage)
+            account = DamageAccount(on_damage)
+            yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), account)
+            if account.describe():
+                n_lost = len(account.skipped) + account.n_refused
+                video_damage[os.fspath(path)] = VideoDamage(n_lost, account.describe())
+                video.warn_of_damage(path, account)
 
         def compute(images: list[np.ndarray], digests: list[bytes]) -> list[PictureFaces]:
-            detected = {} if stored is None else stored.without_crops
+            detected = {} if stored_faces is None else stored_faces.without_crops
             return self._find_faces(images, [detected.get(digest) for digest in digests])
 
         return ComputeOnce(
             compute,
             dtype=object,
-            results=stored,
+            results=stored_faces,
             store=store,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
             read_frames=read_frames,
             frames_key=f"{self.n_frames}:{on_damage}",
-            is_whole=lambda path: os.fspath(path) not in damages,
+            is_complete=lambda path: os.fspath(path) not in video_damage,
             is_video=_is_video_file if pairs else None,
         )
 
     @property
     def _crops_namespace(self) -> str:
-        """Text that depends on all that decides which crop `transform` makes of a picture."""
+        """Text that identifies all settings that determine the crop of a picture."""
         return f"{self._namespace}:{self.select}"
 
     def _stored_faces(self, store: EmbeddingStore) -> StoredFaces:
-        """Return the detections and crops of an aligner with these parameters in a store.
+        """Return the stored detections and crops for these parameters.
 
         Parameters
         ----------
@@ -120,28 +120,28 @@ class FaceFinder:
         StoredFaces
         """
         names = (self._detections_namespace, self._namespace)
-        return StoredFaces(store, *names, self.size, self._needed)
+        return StoredFaces(store, *names, self.size, self._required_faces)
 
     def _find_faces(
         self, images: list[np.ndarray], detected: list[PictureFaces | None]
     ) -> list[PictureFaces]:
-        """Detect faces where that is not done yet, and cut the crops that are needed.
+        """Detect the faces of pictures that have no detections yet, and cut the required crops.
 
         Parameters
         ----------
         images : list of ndarray of shape (H, W, 3), uint8
         detected : list of PictureFaces or None
-            Faces that are detected already, perhaps with crops.
+            Faces that are detected already, some with crops.
 
         Returns
         -------
         list of PictureFaces
-            Those detected already are the same objects.
+            Items of `detected` are the same objects.
         """
-        todo = [i for i, faces in enumerate(detected) if faces is None]
+        undetected = [i for i, faces in enumerate(detected) if faces is None]
         n_jobs = effective_n_jobs(self.n_jobs)
-        found = detect_faces(
-            [images[i] for i in todo],
+        detections = detect_faces(
+            [images[i] for i in undetected],
             min_face_size=self.min_face_size,
             min_probability=self.min_probability,
             max_size=self.max_size,
@@ -149,8 +149,8 @@ class FaceFinder:
             n_jobs=n_jobs,
         )
         pictures = list(detected)
-        for i, faces in zip(todo, found, strict=True):
-            # coarser than what the size of a batch changes on a GPU
+        for i, faces in zip(undetected, detections, strict=True):
+            # coarser than differences between batch sizes on a GPU
             points = np.round(faces.landmarks, _DECIMALS)
             shape = images[i].shape[0], images[i].shape[1]
             pictures[i] = largest_first(Faces(faces.boxes, faces.probabilities, points), shape)
@@ -159,14 +159,14 @@ class FaceFinder:
         return complete
 
     def _cut(self, image: np.ndarray, picture: PictureFaces) -> None:
-        """Cut the crops that are needed of a picture, and add them to its faces."""
-        for number in self._needed(picture):
+        """Cut the required crops of a picture, and add them to its faces."""
+        for number in self._required_faces(picture):
             if number not in picture.crops:
                 matrix = crop_matrix(picture, number, self._target, self.size)
                 picture.crops[number] = warp(image, matrix, self.size)
 
-    def _needed(self, picture: PictureFaces) -> list[int]:
-        """Return the faces of which crops are needed."""
+    def _required_faces(self, picture: PictureFaces) -> list[int]:
+        """Return the numbers of the faces whose crops are required."""
         if picture.n_faces == 0:
             return [NO_FACE]
         if self.select == "match":
@@ -174,7 +174,7 @@ class FaceFinder:
         return [self._chosen_face(picture)]
 
     def _chosen_face(self, picture: PictureFaces) -> int:
-        """Return the number of the face that is taken without a comparison.
+        """Return the number of the face to take if faces are not compared.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Similarity transforms that bring a face to its canonical place."""
+"""Similarity transforms that map a face to its canonical position."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,18 +15,18 @@ ARCFACE_LANDMARKS = np.array(
     ]
 )
 _ARCFACE_SIZE = 112
-_FARTHEST = 4.0  # sides of the crop; what is farther away is given in pixels
+_FARTHEST = 4.0  # sides of the crop; larger values are probably pixels
 
 
 def template(size: int, margin: float, landmarks: ArrayLike | None = None) -> np.ndarray:
-    """Return where the five landmarks of a canonical crop are.
+    """Return the positions of the five landmarks in a canonical crop.
 
     Parameters
     ----------
     size : int
         Side of the crop in pixels.
     margin : float
-        Room around the crop without margin on each side, as a fraction of its side.
+        Border around the crop on each side, as a fraction of its side without border.
     landmarks : array-like of shape (5, 2), default=None
         (x, y) of the landmarks in the crop without margin, as fractions of its side; None is the
         ArcFace crop.
@@ -39,7 +39,7 @@ def template(size: int, margin: float, landmarks: ArrayLike | None = None) -> np
     Raises
     ------
     ValueError
-        If `landmarks` are no five finite points, or all in one place.
+        If `landmarks` are not five finite points, or all are equal.
     """
     points = ARCFACE_LANDMARKS / _ARCFACE_SIZE if landmarks is None else _five_points(landmarks)
     return (points + margin) / (1 + 2 * margin) * size
@@ -55,14 +55,14 @@ def _five_points(landmarks: ArrayLike) -> np.ndarray:
     )
     if not is_usable or np.abs(points).max() > _FARTHEST:
         raise ValueError(
-            f"landmarks={landmarks!r}, expected (x, y) of left eye, right eye, nose tip, left and "
-            "right corner of the mouth, as fractions of the side of the crop"
+            "landmarks must be (x, y) of left eye, right eye, nose tip, left and right corner of "
+            f"the mouth, as fractions of the side of the crop, got {landmarks!r}"
         )
     return points
 
 
 def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Fit rotation, scale and shift that bring points to targets, by least squares.
+    """Fit rotation, scale and shift that map points to targets, by least squares.
 
     With x' = a x - b y + c and y' = b x + a y + d the problem is linear in (a, b, c, d).
 
@@ -77,14 +77,16 @@ def fit_similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
         The matrix [[a, -b, c], [b, a, d]].
     """
     x, y = np.asarray(points, dtype=np.float64).T
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    system = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
+    constant, zeros = np.ones_like(x), np.zeros_like(x)
+    system = np.concatenate(
+        [np.stack([x, -y, constant, zeros], 1), np.stack([y, x, zeros, constant], 1)]
+    )
     a, b, c, d = np.linalg.lstsq(system, np.asarray(targets, float).T.ravel(), rcond=None)[0]
     return np.array([[a, -b, c], [b, a, d]])
 
 
-def centre_square(shape: tuple[int, ...], size: int) -> np.ndarray:
-    """Return the matrix that brings the largest central square of an image to a crop."""
+def center_square(shape: tuple[int, ...], size: int) -> np.ndarray:
+    """Return the matrix that maps the largest central square of an image to a crop."""
     height, width = shape[:2]
     scale = size / min(height, width)
     return np.array(
@@ -93,7 +95,7 @@ def centre_square(shape: tuple[int, ...], size: int) -> np.ndarray:
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Cut a square crop out of an image, averaging pixels first where it halves them or more.
+    """Cut a square crop from an image; average pixels first if the scale is 1/2 or less.
 
     Parameters
     ----------
@@ -107,13 +109,13 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        The crop; black where it reaches beyond the image.
+        The crop; black outside of the image.
     """
     from PIL import Image
 
     factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) + 1e-6))
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
-    left, top, right, bottom = _seen(inverse, size, factor, image.shape)
+    left, top, right, bottom = _visible_box(inverse, size, factor, image.shape)
     photo = Image.fromarray(image[top:bottom, left:right])
     if factor > 1:
         photo = photo.reduce(factor)
@@ -127,17 +129,18 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(crop)
 
 
-def _seen(
+def _visible_box(
     inverse: np.ndarray, size: int, factor: int, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
-    """Return the box of the image that a crop can see: left, top, right, bottom.
+    """Return the box of the image that a crop depends on: left, top, right, bottom.
 
-    It begins at a multiple of ``factor``, so that the same pixels are averaged as in the whole.
+    It starts at a multiple of ``factor``, so that the same pixels are averaged as in the whole
+    image.
     """
     corners = inverse @ [[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]]
-    room = 4 * factor  # a bicubic filter reaches two averaged pixels far
+    border = 4 * factor  # a bicubic filter uses two averaged pixels on each side
     limit = np.array(shape[1::-1])
-    first = np.floor((corners.min(axis=1) - room) / factor) * factor
+    first = np.floor((corners.min(axis=1) - border) / factor) * factor
     first = np.clip(first, 0, (limit - 1) // factor * factor).astype(int)
-    last = np.clip(np.ceil(corners.max(axis=1) + room), first + 1, limit).astype(int)
+    last = np.clip(np.ceil(corners.max(axis=1) + border), first + 1, limit).astype(int)
     return first[0], first[1], last[0], last[1]

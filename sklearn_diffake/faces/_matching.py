@@ -1,4 +1,4 @@
-"""In a pair, the faces of both templates that are most alike."""
+"""Find the most similar faces of both templates of a pair."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Match(NamedTuple):
     face : int
         Number in the picture.
     similarity : float
-        Cosine similarity to the chosen face of the other template; for further pictures of a
-        template to the mean of both faces.
+        Cosine similarity to the chosen face of the other template; in further pictures of a
+        template, to the mean of both faces.
     """
 
     picture: int
@@ -65,7 +65,7 @@ def embed_crops(matcher: Any, crops: Sequence[np.ndarray]) -> NDArray[np.float64
     Parameters
     ----------
     matcher : transformer
-        An unfitted one is cloned and fitted on the crops.
+        An unfitted matcher is cloned and fitted on the crops.
     crops : sequence of m ndarrays of shape (S, S, 3), uint8
 
     Returns
@@ -78,7 +78,7 @@ def embed_crops(matcher: Any, crops: Sequence[np.ndarray]) -> NDArray[np.float64
     ImageError
         If a crop has no finite embedding; its `row` is the position of the crop.
     ValueError
-        If there is not one embedding for each crop.
+        If the number of embeddings differs from that of crops.
     """
     images = np.stack(crops)
     try:
@@ -88,8 +88,8 @@ def embed_crops(matcher: Any, crops: Sequence[np.ndarray]) -> NDArray[np.float64
     embeddings = np.asarray(matcher.transform(images), dtype=np.float64)
     if embeddings.shape[:1] != (len(crops),) or embeddings.ndim != 2:
         raise ValueError(
-            f"matcher made an array of shape {embeddings.shape} of {len(crops)} crops, "
-            f"expected ({len(crops)}, d): one embedding for each"
+            f"the output of matcher must have the shape ({len(crops)}, d), one embedding per crop, "
+            f"got {embeddings.shape}"
         )
     bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
@@ -101,34 +101,34 @@ def embed_crops(matcher: Any, crops: Sequence[np.ndarray]) -> NDArray[np.float64
 def match_faces(templates: Sequence[Candidates]) -> list[list[Match]]:
     """Choose one face in each picture of two templates.
 
-    The two faces, one of each template, whose embeddings are most alike are the seeds. In every
-    other picture the face that is most like both is taken. Of equally similar faces the larger
-    one is taken. A face is like itself whoever it is: where a picture is in both templates, its
-    faces are compared with those of other pictures, if there are any.
+    The two faces, one of each template, with the most similar embeddings are the seeds. In every
+    other picture, the face most similar to both seeds is chosen. Of equally similar faces the
+    larger one is chosen. A picture in both templates is not compared with itself, if there are
+    other pictures.
 
     Parameters
     ----------
     templates : sequence of two Candidates
-        Each has one face at least.
+        Each has at least one face.
 
     Returns
     -------
     list of two lists of Match
-        For each template its pictures that have a face, in their order.
+        For each template the pictures with a face, in their order.
     """
     first, second = templates
     similarity = first.embeddings @ second.embeddings.T
-    itself = np.equal.outer(first.contents, second.contents)
-    if not itself.all():
-        similarity[itself] = -np.inf
+    identical = np.equal.outer(first.contents, second.contents)
+    if not identical.all():
+        similarity[identical] = -np.inf
     sizes = np.add.outer(first.sizes, second.sizes)
     seeds = np.unravel_index(_best(similarity.ravel(), sizes.ravel()), similarity.shape)
     top = float(similarity[seeds])
-    both = first.embeddings[seeds[0]] + second.embeddings[seeds[1]]
-    length = np.linalg.norm(both)
-    both = both / length if length else both
+    mean = first.embeddings[seeds[0]] + second.embeddings[seeds[1]]
+    length = np.linalg.norm(mean)
+    mean = mean / length if length else mean
     return [
-        _choose(template, int(seed), top, template.embeddings @ both)
+        _choose(template, int(seed), top, template.embeddings @ mean)
         for template, seed in zip(templates, seeds, strict=True)
     ]
 
@@ -136,18 +136,18 @@ def match_faces(templates: Sequence[Candidates]) -> list[list[Match]]:
 def _choose(
     template: Candidates, seed: int, top: float, similarity: NDArray[np.float64]
 ) -> list[Match]:
-    chosen = []
+    matches = []
     for picture in np.unique(template.pictures).tolist():
         if picture == template.pictures[seed]:
-            chosen.append(Match(picture, int(template.faces[seed]), top))
+            matches.append(Match(picture, int(template.faces[seed]), top))
             continue
         rows = np.flatnonzero(template.pictures == picture)
         best = rows[_best(similarity[rows], template.sizes[rows])]
-        chosen.append(Match(picture, int(template.faces[best]), float(similarity[best])))
-    return chosen
+        matches.append(Match(picture, int(template.faces[best]), float(similarity[best])))
+    return matches
 
 
 def _best(similarity: NDArray[np.float64], sizes: NDArray[np.float64]) -> int:
-    """Return the position of the highest similarity; of equal ones that of the largest face."""
+    """Return the position of the highest similarity; of equal ones, that of the largest face."""
     equal = np.flatnonzero(similarity >= similarity.max() - _EQUAL)
     return int(equal[np.argmax(sizes[equal])])

@@ -1,4 +1,4 @@
-"""The faces of a picture, and where they are stored: detections and crops, each by itself."""
+"""The faces of a picture; detections and crops are stored separately."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from ..images.results import ArrayResults
 from ..store import EmbeddingStore
 from ._detection import Faces
-from ._geometry import centre_square, fit_similarity
+from ._geometry import center_square, fit_similarity
 
-MOST_FACES = 16  # of a picture that are kept, the largest ones
+MOST_FACES = 16  # the largest faces of a picture are kept
 NO_FACE = -1  # number of the crop that shows the center of a picture
 
 _DETECTION = np.dtype(
@@ -38,12 +38,12 @@ class PictureFaces:
     shape : tuple of (int, int)
         Height and width of the picture.
     faces : Faces
-        The largest ones, the most confident and the most central one, up to `MOST_FACES`, from
-        large to small.
+        Up to `MOST_FACES`: the largest ones, the most confident and the most central one, by
+        falling size.
     n_faces : int
-        How many there are in all.
+        Number of all faces.
     crops : dict of int to ndarray
-        Crop of each face that is needed, by its number; `NO_FACE` is the center of the picture.
+        Crop of each required face, by number; `NO_FACE` is the center of the picture.
     """
 
     shape: tuple[int, int]
@@ -53,57 +53,57 @@ class PictureFaces:
 
     @functools.cached_property
     def content(self) -> int:
-        """A number that is equal where pictures are: a hash of where faces are, and of one crop."""
+        """A number that equal pictures share: a hash of the landmarks and of one crop."""
         crop = self.crops[min(self.crops)] if self.crops else np.empty(0)
         return hash((self.shape, self.faces.landmarks.tobytes(), crop.tobytes()))
 
 
-#: Says which crops of a picture are needed: numbers of faces.
-Needed = Callable[[PictureFaces], list[int]]
+#: Returns the numbers of the faces of a picture whose crops are required.
+RequiredFaces = Callable[[PictureFaces], list[int]]
 
 
 class StoredFaces:
-    """Keeps detections by picture, and crops by picture and face.
+    """Stores detections by picture, and crops by picture and face.
 
-    Detections do not depend on which face is chosen, so that another choice detects nothing again.
+    Detections do not depend on the choice of the face, so another choice needs no new detection.
 
     Parameters
     ----------
     store : EmbeddingStore
     detections : str
-        Namespace: the settings of the detection.
+        Namespace of detections: their settings.
     crops : str
-        Namespace: those and the settings of the crop.
+        Namespace of crops: the settings of detections and crops.
     size : int
         Side of the crop.
     needed : callable
     """
 
     def __init__(
-        self, store: EmbeddingStore, detections: str, crops: str, size: int, needed: Needed
+        self, store: EmbeddingStore, detections: str, crops: str, size: int, required: RequiredFaces
     ) -> None:
-        self.store, self.needed = store, needed
+        self.store, self.required = store, required
         self.detections = ArrayResults(store, detections, _DETECTION)
         self.crops = ArrayResults(store, crops, (np.uint8, (size, size, 3)))
         self.without_crops: dict[bytes, PictureFaces] = {}
 
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, PictureFaces]:
-        """Return the pictures whose detections and needed crops are stored.
+        """Return the pictures whose detections and required crops are stored.
 
-        Those of which only the detections are go to `without_crops`.
+        Pictures with stored detections but not all required crops go to `without_crops`.
         """
         detected = {
             digest: _from_record(record)
             for digest, record in self.detections.get_many(digests).items()
         }
-        numbers = {digest: self.needed(faces) for digest, faces in detected.items()}
-        keys = [_crop_key(digest, i) for digest, needed in numbers.items() for i in needed]
+        numbers = {digest: self.required(faces) for digest, faces in detected.items()}
+        keys = [_crop_key(digest, i) for digest, required in numbers.items() for i in required]
         crops = self.crops.get_many(keys)
         complete = {}
         for digest, faces in detected.items():
-            there = {i: crops.get(_crop_key(digest, i)) for i in numbers[digest]}
-            faces.crops.update({i: crop for i, crop in there.items() if crop is not None})
-            if len(faces.crops) == len(there):
+            stored_crops = {i: crops.get(_crop_key(digest, i)) for i in numbers[digest]}
+            faces.crops.update({i: crop for i, crop in stored_crops.items() if crop is not None})
+            if len(faces.crops) == len(stored_crops):
                 complete[digest] = faces
             else:
                 self.without_crops[digest] = faces
@@ -128,21 +128,21 @@ class StoredFaces:
         self.detections.put_many({key: _to_record(faces) for key, faces in results.items()})
 
     def claim(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Return the pictures that the caller shall compute, as no other process does."""
+        """Return the pictures that the caller must compute, because no other process does."""
         claimed = self.crops.claim(digests)
-        done = self.get_many(sorted(claimed))  # by another process, since it was last looked up
-        self.release(done)
-        return claimed - done.keys()
+        complete = self.get_many(sorted(claimed))  # stored by another process since the last lookup
+        self.release(complete)
+        return claimed - complete.keys()
 
     def release(self, digests: Iterable[bytes]) -> None:
-        """Give claims back."""
+        """Release claims."""
         self.crops.release(digests)
 
 
 def largest_first(faces: Faces, shape: tuple[int, int]) -> PictureFaces:
-    """Sort the faces of a picture by size, and leave out those beyond `MOST_FACES`.
+    """Sort the faces of a picture by size, and keep `MOST_FACES` of them.
 
-    The most confident and the most central one stay, since they may be chosen.
+    The most confident and the most central face are kept, because they may be chosen.
     """
     left, top, right, bottom = faces.boxes.T
     order = np.argsort(-(right - left) * (bottom - top), kind="stable")
@@ -150,14 +150,14 @@ def largest_first(faces: Faces, shape: tuple[int, int]) -> PictureFaces:
         special = [faces.choose(select, shape) for select in ("confident", "central")]
         small = [i for i in order[MOST_FACES:] if i in special]
         order = order[np.isin(order, [*order[: MOST_FACES - len(small)], *small])]
-    kept = Faces(*(array[order] for array in faces))
-    return PictureFaces(shape, kept, len(faces.boxes), {})
+    sorted_faces = Faces(*(array[order] for array in faces))
+    return PictureFaces(shape, sorted_faces, len(faces.boxes), {})
 
 
 def crop_matrix(picture: PictureFaces, number: int, target: np.ndarray, size: int) -> np.ndarray:
-    """Return the affine map from a picture to the crop of one of its faces, or of its center."""
+    """Return the affine map from a picture to the crop of a face, or of the center."""
     if number == NO_FACE:
-        return centre_square(picture.shape, size)
+        return center_square(picture.shape, size)
     return fit_similarity(picture.faces.landmarks[number], target)
 
 

@@ -1,1 +1,1 @@
-"""Files and tables become pictures."""
+"""Read pictures from files, videos and tables."""

@@ -1,4 +1,4 @@
-"""Arrays become 8-bit RGB."""
+"""Convert arrays to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ def rgb_array(array: np.ndarray) -> NDArray[np.uint8]:
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         hint = ""
         if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-            hint = "; the channels seem to come first, they belong last"
+            hint = "; the channels seem to be first, but must be last"
         raise ImageError(
-            f"an array of shape {array.shape} is not an image, "
-            f"expected (H, W), (H, W, 3) or (H, W, 4){hint}"
+            f"an image must have the shape (H, W), (H, W, 3) or (H, W, 4), got {array.shape}{hint}"
         )
     if array.size == 0:
         raise ImageError(f"an image of shape {array.shape} has no pixels")
@@ -60,20 +59,20 @@ def to_uint8(array: np.ndarray) -> NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        If the type or a value is another one.
+        If the type or a value is not as described.
     """
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind not in "iuf":
-        raise ImageError(f"an array of dtype {array.dtype} is not an image, expected uint8")
+        raise ImageError(f"the dtype of an image must be uint8, got {array.dtype}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ImageError("the image contains NaN or infinity")
     low, high = array.min(initial=0), array.max(initial=0)
     top = 1 if array.dtype.kind == "f" else 255
     if low < 0 or high > top:
         raise ImageError(
-            f"{array.dtype} values range from {low:g} to {high:g}, expected 0 to {top} "
-            "(uint8 in 0..255, or floats in [0, 1])"
+            f"{array.dtype} values must be in 0..{top} (uint8 in 0..255, or floats in [0, 1]), "
+            f"got {low:g} to {high:g}"
         )
     return np.round(array * 255).astype(np.uint8) if top == 1 else array.astype(np.uint8)
 
@@ -84,7 +83,7 @@ def scale_to_uint8(levels: np.ndarray, top: int = 65535) -> NDArray[np.uint8]:
     Parameters
     ----------
     levels : ndarray of shape (H, W), integers
-        Levels in 0..255 are taken for 8 bits that lie in a wider type.
+        If all levels are in 0..255, they count as 8 bits in a wider type.
     top : int, default=65535
         The level that is white.
 
@@ -100,7 +99,7 @@ def scale_to_uint8(levels: np.ndarray, top: int = 65535) -> NDArray[np.uint8]:
     low, high = int(levels.min(initial=0)), int(levels.max(initial=0))
     if low < 0 or high > top:
         wrong = low if low < 0 else high
-        raise ImageError(f"pixel values reach {wrong}, expected 8 or 16 bits")
+        raise ImageError(f"pixel values must have 8 or 16 bits, got {wrong}")
     if high <= 255:
         return levels.astype(np.uint8)
     return ((levels.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Colors become sRGB, by the profile that an image carries."""
+"""Convert colors to sRGB by the embedded profile of an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 _MODES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}  # of Pillow, and in profiles
-_SAME = 2  # levels by which the roundings of two sRGB profiles may differ
+_MAX_ROUNDING = 2  # levels by which two sRGB profiles may differ
 
 
 def to_srgb(image: Any, profile: bytes | None) -> Any:
@@ -59,12 +59,12 @@ def _transform(profile: bytes | None, mode: str) -> Any:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
         return None if _changes_nothing(transform, mode) else transform
-    except Exception:  # of a corrupt profile, in many ways; and of a Pillow without Little CMS
+    except Exception:  # corrupt profiles fail in many ways; Pillow may lack Little CMS
         return None
 
 
 def _changes_nothing(transform: Any, mode: str) -> bool:
-    """Tell whether a profile is sRGB, by what it does to colors from all over the cube."""
+    """Return whether a profile is sRGB, tested on a grid of colors."""
     from PIL import Image
 
     if mode not in ("RGB", "L"):
@@ -74,8 +74,8 @@ def _changes_nothing(transform: Any, mode: str) -> bool:
     if mode == "L":
         colors = np.repeat(np.arange(256, dtype=np.uint8).reshape(1, 256, 1), 3, axis=2)
     image = Image.fromarray(colors)
-    moved = np.asarray(transform.apply(image.convert(mode))).astype(int) - colors
-    return int(np.abs(moved).max()) <= _SAME
+    change = np.asarray(transform.apply(image.convert(mode))).astype(int) - colors
+    return int(np.abs(change).max()) <= _MAX_ROUNDING
 
 
 @lru_cache(maxsize=1)

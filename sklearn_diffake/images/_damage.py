@@ -1,4 +1,4 @@
-"""What to do about frames that cannot be decoded, and an account of them."""
+"""Count frames that cannot be decoded, or raise an error at the first."""
 
 from __future__ import annotations
 
@@ -18,72 +18,72 @@ _REASONS = {
 
 @dataclass
 class DamageAccount:
-    """The frames that were asked for and are lost.
+    """The requested frames that could not be decoded.
 
     Attributes
     ----------
     on_damage : {"raise", "skip"}
-        Whether the first one raises.
+        ``"raise"`` raises an error at the first damaged frame.
     lost : list of int
-        Numbers of frames that are left out.
+        Numbers of frames that are not returned.
     dependent : list of int
-        Numbers of frames that are kept, although one from which they are decoded is damaged.
+        Numbers of frames that are returned, although they depend on a damaged frame.
     n_cut_off : int
-        Frames that are missing at the end of the file, by its stated duration.
+        Frames missing at the end of the file, according to its stated duration.
     n_refused : int
-        Packets that give no frame, where frames are told by counting those that are there.
+        Packets that give no frame, in a file whose frames are numbered by counting.
     """
 
     on_damage: OnDamage = "raise"
-    lost: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
     dependent: list[int] = field(default_factory=list)
     n_cut_off: int = 0
     n_refused: int = 0
 
     @property
     def n_lost(self) -> int:
-        """Number of frames that are left out, cut off, or nowhere to be counted."""
-        return len(self.lost) + self.n_cut_off + self.n_refused
+        """Number of all frames that are missing."""
+        return len(self.skipped) + self.n_cut_off + self.n_refused
 
     def add_cut(self, summary: str, n_cut_off: int) -> None:
-        """Note that a file is cut off or damaged as a whole."""
+        """Record that a file is cut off or damaged as a whole."""
         if summary and self.on_damage == "raise":
             raise VideoError(summary)
         self.n_cut_off = n_cut_off
 
     def add_missing(self, number: int) -> None:
-        """Note a frame that is not there."""
+        """Record a missing frame."""
         if self.on_damage == "raise":
             raise VideoError("this frame is missing or damaged", frame=number)
-        self.lost.append(number)
+        self.skipped.append(number)
 
     def add_refused(self, n_refused: int) -> None:
-        """Note packets that cannot be decoded, in a file whose frames are counted."""
+        """Record packets that cannot be decoded, in a file whose frames are counted."""
         if n_refused and self.on_damage == "raise":
             raise VideoError(f"damaged: {_count(n_refused)} cannot be decoded")
         self.n_refused = n_refused
 
     def accepts(self, number: int, state: FrameState) -> bool:
-        """Tell whether a decoded frame is to be used, and note it if it is not good."""
+        """Return whether to use a decoded frame; record it if it is not good."""
         if state is FrameState.GOOD:
             return True
         if self.on_damage == "raise":
             raise VideoError(_REASONS[state], frame=number)
-        (self.lost if state is FrameState.DAMAGED else self.dependent).append(number)
+        (self.skipped if state is FrameState.DAMAGED else self.dependent).append(number)
         return state is FrameState.DEPENDENT
 
     def describe(self) -> str:
-        """Say in a sentence what is lost; empty if nothing is."""
-        parts = []
-        if self.lost:
-            parts.append(f"{_count(len(self.lost))} cannot be decoded and left out")
+        """Return a sentence about the missing frames, empty if there are none."""
+        clauses = []
+        if self.skipped:
+            clauses.append(f"{_count(len(self.skipped))} cannot be decoded and left out")
         if self.n_refused:
-            parts.append(f"{_count(self.n_refused)} cannot be decoded")
+            clauses.append(f"{_count(self.n_refused)} cannot be decoded")
         if self.n_cut_off:
-            parts.append(f"about {_count(self.n_cut_off)} cut off at the end")
+            clauses.append(f"about {_count(self.n_cut_off)} cut off at the end")
         if self.dependent:
-            parts.append(f"{_count(len(self.dependent))} decoded from damaged ones")
-        return "the video is damaged: " + ", ".join(parts) if parts else ""
+            clauses.append(f"{_count(len(self.dependent))} decoded from damaged ones")
+        return "the video is damaged: " + ", ".join(clauses) if clauses else ""
 
 
 def _count(n: int) -> str:

@@ -1,4 +1,4 @@
-"""Local video files, opened safely and decoded packet by packet."""
+"""Open local video files safely, and decode them packet by packet."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..utils._extras import import_extra
 from .errors import VideoError
 from .formats import file_format
 
-#: A video with more pixels in a frame is refused before it is decoded: a decoder keeps up to
-#: seventeen frames, so this takes some 2.5 GB at most. It is two frames in 8K.
+#: A video with more pixels in a frame is refused before it is decoded. A decoder keeps up to
+#: seventeen frames, so it needs at most about 2.5 GB. The limit is two frames in 8K.
 MAX_FRAME_PIXELS = 2**26
-# FFmpeg's names of formats that hold their frames themselves: a playlist opens further files.
+# FFmpeg's names of formats without playlists, which would open further files.
 _FORMATS = (
     "mov,matroska,avi,mpeg,mpegts,mpegtsraw,mpegvideo,m4v,h264,hevc,vvc,av1,vc1,vc1test,h261,h263,"
     "ivf,obu,flv,asf,ogg,mxf,gxf,nut,dv,rm,wtv,nsv,yuv4mpegpipe,mjpeg,gif,apng"
@@ -31,11 +31,11 @@ _RAW_STREAM_NAMES = frozenset({"JPEG", "GIF"})  # a stream of JPEGs begins as a 
 
 
 class FrameState(Enum):
-    """What the decoder says about a frame."""
+    """The state of a frame according to the decoder."""
 
     GOOD = "good"
-    DAMAGED = "damaged"  # parts of it are made up
-    DEPENDENT = "dependent"  # decoded from a frame that is damaged or lost
+    DAMAGED = "damaged"  # some of its pixels are invented
+    DEPENDENT = "dependent"  # decoded from a frame that is damaged or missing
 
 
 class OpenVideo(NamedTuple):
@@ -58,40 +58,40 @@ class OpenVideo(NamedTuple):
 
     @property
     def is_read_by_version(self) -> bool:
-        """Whether FFmpeg reads it by the version of the encoder that its first frame names.
+        """Whether FFmpeg needs the version of the encoder, which the first frame names.
 
-        This is so with H.264 4:4:4. Frames after a seek then need the first one to be right, and
-        FFmpeg complains of undamaged frames where the version is not the one that wrote them.
+        This is so with H.264 4:4:4. Frames after a seek are then correct only if the first frame
+        was decoded before, and FFmpeg reports intact frames as damaged if the version is wrong.
         """
         return self.codec == "h264" and "444" in (self.stream.codec_context.pix_fmt or "")
 
     @property
     def frame_rate(self) -> float:
-        """Frames per second, as the file states them; 25 where it does not."""
+        """Frames per second as stated in the file, 25 if not stated."""
         return float(self.stream.average_rate or 25)
 
 
 def import_av() -> Any:
-    """Import PyAV, or name the extra that installs it."""
+    """Import PyAV, or raise an error that names the extra."""
     return import_extra("av", "video", "Videos")
 
 
 def check_file(path: str) -> None:
-    """Refuse what its content shows not to be a video.
+    """Raise an error if the content of a file is not a video.
 
     Raises
     ------
     VideoError
-        Says what the file is instead.
+        Names the format of the file.
     """
-    found = file_format(path)
-    if found.kind not in _VIDEO_KINDS and found.name not in _RAW_STREAM_NAMES:
-        raise VideoError(found.describe("video"))
+    content = file_format(path)
+    if content.kind not in _VIDEO_KINDS and content.name not in _RAW_STREAM_NAMES:
+        raise VideoError(content.describe("video"))
 
 
 @contextlib.contextmanager
 def clear_errors(path: str) -> Iterator[None]:
-    """Turn errors of FFmpeg into a VideoError that names the cause, and add the file to each."""
+    """Convert errors of FFmpeg to a VideoError with the cause, and add the file to all errors."""
     av = import_av()
     try:
         yield
@@ -104,23 +104,23 @@ def clear_errors(path: str) -> Iterator[None]:
 def _explain(error: Exception, path: str) -> str:
     reason = getattr(error, "strerror", error)
     if isinstance(error, MemoryError):
-        return "a damaged file perhaps: it asks for more memory than FFmpeg grants or there is"
+        return "the file may be damaged: it needs more memory than FFmpeg allows or is available"
     if isinstance(error, OSError):
         return f"the file cannot be read: {reason}"
-    found = file_format(path)
-    if not found.is_video and found.kind != "unknown":
-        return found.describe("video")
-    return f"not a video, or a damaged one, cut off perhaps: {reason}"
+    content = file_format(path)
+    if not content.is_video and content.kind != "unknown":
+        return content.describe("video")
+    return f"not a video, or a damaged or truncated one: {reason}"
 
 
 @contextlib.contextmanager
 def open_video(path: str) -> Iterator[OpenVideo]:
-    """Open a local file and its video stream; FFmpeg refuses large frames as it meets them.
+    """Open a local file and its video stream; FFmpeg refuses large frames while it decodes.
 
     Parameters
     ----------
     path : str
-        A file. Playlists and addresses are refused, whatever they are named.
+        A file. Playlists and URLs are refused, whatever their names are.
 
     Yields
     ------
@@ -129,16 +129,16 @@ def open_video(path: str) -> Iterator[OpenVideo]:
     Raises
     ------
     VideoError
-        If there is no video in it, or one that cannot be decoded safely.
+        If it has no video stream, or one that cannot be decoded safely.
     """
     av = import_av()
     with av.open(f"file:{os.path.abspath(path)}", **_open_options(av)) as container:
         stream = _choose_stream(container)
         decoder = stream.codec_context
         if decoder is None:
-            raise VideoError("FFmpeg does not know how to decode the video in this file")
+            raise VideoError("FFmpeg cannot decode the codec of this video")
         check_size(decoder.width, decoder.height)
-        # Checksums that the codec itself stores are compared; good files agree with theirs.
+        # Verify the checksums that the codec stores; intact files pass.
         decoder.options = _pixel_limit() | {"err_detect": "crccheck"}
         yield OpenVideo(container, stream)
 
@@ -151,9 +151,9 @@ def _open_options(av: Any) -> dict[str, Any]:
     """Return the options of av.open: local files only, no playlists, no large frames."""
     options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
     version = int(av.__version__.split(".")[0])
-    if version < 18:  # options of streams crash it where a file has no header, as MPEG-PS
+    if version < 18:  # it crashes on options of streams if a file has no header, such as MPEG-PS
         return {"container_options": options, "metadata_errors": "replace"}
-    # From 19 on metadata is read in any encoding, and there is no such option any more.
+    # From 19 on, metadata is read in any encoding, and the option is gone.
     lenient = {"metadata_errors": "replace"} if version < 19 else {}
     return {"options": options | _pixel_limit(), **lenient}
 
@@ -168,37 +168,37 @@ def check_size(width: int, height: int) -> None:
 
 
 def _choose_stream(container: Any) -> Any:
-    """Return the stream that players show: FFmpeg's best one that is no attached picture."""
+    """Return the stream that players show: FFmpeg's best one that is not an attached picture."""
     streams = container.streams.video
     if not streams:
         raise VideoError("there is no video in this file")
     Disposition = import_av().stream.Disposition
-    shown = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
-    if not shown:
+    playable = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    if not playable:
         raise VideoError("there is no video in this file, only cover art")
-    default = [stream for stream in shown if stream.disposition & Disposition.default]
+    default = [stream for stream in playable if stream.disposition & Disposition.default]
     if len(default) == 1:
         return default[0]
     best = container.streams.best("video")
-    return best if best in (default or shown) else (default or shown)[0]
+    return best if best in (default or playable) else (default or playable)[0]
 
 
 class Decoder:
-    """Decode one stream, frame by frame, and keep account of what cannot be decoded.
+    """Decode one stream, frame by frame, and count what cannot be decoded.
 
     Parameters
     ----------
     video : OpenVideo
-        Where decoding begins, and continues after a seek.
+        The file to decode, from its current position.
 
     Attributes
     ----------
     n_refused : int
-        Packets that gave an error, up to now.
+        Packets that gave an error so far.
     n_damaged : int
-        The same and frames that are marked as damaged, up to now.
+        These packets, and frames marked as damaged, so far.
     n_packets : int
-        Packets that were given to the decoder, up to now.
+        Packets passed to the decoder so far.
     first_pts : int or None
         Presentation time of the first packet since `frames` was called.
     """
@@ -206,8 +206,8 @@ class Decoder:
     def __init__(self, video: OpenVideo) -> None:
         self._video = video
         self._started = False
-        # Held as a plain loop over the frames holds it: where a decoder leaves parts of a frame
-        # unwritten, they show an earlier frame, and which one depends on the frames in use.
+        # Keep a reference, as a plain loop over the frames does. If a decoder does not write all
+        # of a frame, the rest shows an earlier frame, and which one depends on the frames in use.
         self._latest: Any = None
         self._damage_pts: int | None = None
         self._corrupt_pts: set[int | None] = set()
@@ -218,11 +218,11 @@ class Decoder:
         self.first_pts: int | None = None
 
     def frames(self) -> Iterator[tuple[Any, FrameState]]:
-        """Yield the frames in the order in which they are shown, from where the container is.
+        """Yield the frames in display order, from the current position of the container.
 
-        A packet that cannot be decoded is counted, and decoding goes on behind it, as players
-        do. What comes before the first key frame cannot be decoded in a recording that begins
-        in the middle; it does not count.
+        A packet that cannot be decoded is counted, and decoding continues after it, as in
+        players. Packets before the first key frame, in a recording that starts in the middle,
+        are not counted.
 
         Yields
         ------
@@ -236,14 +236,14 @@ class Decoder:
             if first:
                 self.first_pts, first = packet.pts, False
             self._started |= packet.is_keyframe
-            if packet.is_corrupt:  # by the container, as where bytes are missing
+            if packet.is_corrupt:  # according to the container, for example if bytes are missing
                 self._corrupt_pts.add(packet.pts)
             self.n_packets += 1
             yield from self._decode(packet.decode, packet.pts)
         yield from self._decode(self._video.stream.codec_context.decode, None)
 
     def _packets(self) -> Iterator[Any]:
-        """Yield packets to the end of the file; a fault of the file ends them."""
+        """Yield packets to the end of the file, or to the first error of the file."""
         av = import_av()
         try:
             for packet in self._video.container.demux(self._video.stream):
@@ -274,7 +274,7 @@ class Decoder:
         self._damaged_reference, self._damage_pts = True, pts
 
     def _state(self, frame: Any) -> FrameState:
-        """Judge a frame; damage lasts until the next frame that depends on no other."""
+        """Return the state of a frame; damage lasts until the next independent frame."""
         later = self._damage_pts is None or frame.pts is None or frame.pts > self._damage_pts
         if frame.key_frame and later:
             self._damaged_reference = False

@@ -1,4 +1,4 @@
-"""A decoded frame becomes an upright RGB image with square pixels."""
+"""Convert a decoded frame to an upright RGB image with square pixels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ._decoding import OpenVideo, check_size, import_av
 
 # FFmpeg's numbers of color matrices (AVColorSpace) and PyAV's names of them for swscale.
 _MATRICES = {1: "ITU709", 4: "FCC", 7: "SMPTE240M", 9: "BT2020", 10: "BT2020"}
-_MOST_STRETCHED = 16  # an aspect ratio of pixels beyond this is taken for a fault of the file
+_MOST_STRETCHED = 16  # a larger aspect ratio of pixels counts as an error of the file
 
 
 class Display(NamedTuple):
-    """How the frames of a video are meant to be shown.
+    """Geometry of a video's frames on display.
 
     Attributes
     ----------
@@ -30,10 +30,10 @@ class Display(NamedTuple):
 
 
 def read_display(video: OpenVideo, frame: Any) -> Display:
-    """Read how a video is shown off its first frame.
+    """Read the display geometry of a video from its first frame.
 
-    Once for a video: PyAV keeps a frame whose side data was read until Python's garbage
-    collection, which would fill the memory if it were done for each.
+    Only once per video: PyAV keeps a frame whose side data was read until Python's garbage
+    collection, so reading it from every frame would fill the memory.
     """
     matrix = frame.side_data.get("DISPLAYMATRIX")
     turned = None if matrix is None else np.frombuffer(bytes(matrix), dtype="=i4")
@@ -41,12 +41,12 @@ def read_display(video: OpenVideo, frame: Any) -> Display:
 
 
 def to_image(frame: Any, display: Display) -> np.ndarray:
-    """Convert a frame to RGB as it is meant to be shown.
+    """Convert a frame to RGB as players show it.
 
-    The matrix (BT.601, BT.709, BT.2020) and the range (limited, full) are those that the frame
-    states, BT.601 and limited where it states none. More than 8 bits are reduced to 8. HDR
-    (PQ, HLG) is not tone-mapped: its pictures come out pale. Interlaced frames are not
-    deinterlaced. Transparent pixels are put on white, as in images.
+    Matrix (BT.601, BT.709, BT.2020) and range (limited, full) are those of the frame; the default
+    is BT.601 and limited. More than 8 bits are reduced to 8. HDR (PQ, HLG) is not tone-mapped, so
+    its pictures are pale. Interlaced frames are not deinterlaced. Transparent pixels are blended
+    with white, as in images.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def to_image(frame: Any, display: Display) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        Rotated and mirrored as the file's display matrix says, after scaling.
+        Rotated and mirrored by the display matrix of the file, after scaling.
     """
     width = _shown_width(frame, display.aspect_ratio)
     transparent = any(component.is_alpha for component in frame.format.components)
@@ -79,17 +79,17 @@ def _shown_width(frame: Any, aspect_ratio: Fraction | None) -> int:
 
 
 def _convert(frame: Any, width: int, pixels: str) -> Any:
-    """Convert and scale by swscale, told what the frame says about its colors."""
+    """Convert and scale by swscale, with the color matrix and range of the frame."""
     reformatter = import_av().video.reformatter
     matrix = _MATRICES.get(int(frame.colorspace), "ITU601")
     if matrix not in reformatter.Colorspace.__members__:
-        matrix = "ITU709"  # the nearest that older versions know
+        matrix = "ITU709"  # the nearest matrix of older versions
     ranges = reformatter.ColorRange
     return frame.reformat(
         width=width,
         format=pixels,
         src_colorspace=matrix,
-        # of no effect on RGB, but older PyAV looks at the range only where the two differ
+        # no effect on RGB, but older PyAV applies the range only if the two matrices differ
         dst_colorspace="ITU601" if matrix != "ITU601" else "ITU709",
         src_color_range=ranges.JPEG if int(frame.color_range) == 2 else ranges.MPEG,
         dst_color_range=ranges.JPEG,
@@ -98,7 +98,7 @@ def _convert(frame: Any, width: int, pixels: str) -> Any:
 
 
 def flatten(image: np.ndarray) -> np.ndarray:
-    """Put an RGBA image on white.
+    """Blend an RGBA image with white.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def flatten(image: np.ndarray) -> np.ndarray:
 
 
 def turn(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Rotate and mirror an image as a display matrix says, by the nearest right angle.
+    """Rotate and mirror an image by a display matrix, to the nearest right angle.
 
     Parameters
     ----------
@@ -129,10 +129,10 @@ def turn(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3) or (W, H, 3)
-        The image as it is to be shown.
+        The upright image.
     """
     x_to_x, x_to_y, _, y_to_x, y_to_y = (int(value) for value in matrix[:5])
-    if abs(x_to_y) > abs(x_to_x):  # what was a row becomes a column
+    if abs(x_to_y) > abs(x_to_x):  # rows become columns
         image, to_x, to_y = image.transpose(1, 0, 2), y_to_x, x_to_y
     else:
         to_x, to_y = x_to_x, y_to_y

@@ -1,4 +1,4 @@
-"""How an image must be turned to be upright, by one tag of its EXIF and no other."""
+"""Read the EXIF orientation of an image, and no other tag."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MEANING = {
 
 
 def upright_by(image: Any) -> Any:
-    """Return Pillow's method of transposition that brings an image upright.
+    """Return Pillow's transposition that makes an image upright.
 
-    Only tag 274 is read, so that no other tag, however malformed, matters.
+    Only tag 274 is read, so a malformed tag elsewhere has no effect.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Its pixels are loaded: a TIFF has rotated itself by then.
+        With loaded pixels: loading rotates a TIFF.
 
     Returns
     -------
@@ -38,13 +38,13 @@ def upright_by(image: Any) -> Any:
 
     try:
         value = _read_tag(_exif(image), _ORIENTATION)
-    except struct.error:  # it ends within a tag
+    except struct.error:  # the data end within a tag
         return None
     return Transpose[_MEANING[value]] if value in _MEANING else None
 
 
 def _exif(image: Any) -> bytes:
-    """Return the TIFF structure that EXIF is, or nothing."""
+    """Return the TIFF structure of the EXIF data, or nothing."""
     exif = image.info.get("exif")
     if exif is None and "Raw profile type exif" in image.info:  # PNG as ImageMagick writes it
         with contextlib.suppress(ValueError):
@@ -56,8 +56,8 @@ def _exif(image: Any) -> bytes:
     return exif
 
 
-def _read_tag(exif: bytes, wanted: int) -> int | None:
-    """Read one whole number from the first directory of EXIF."""
+def _read_tag(exif: bytes, number: int) -> int | None:
+    """Read one integer tag from the first directory of EXIF."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
         return None
@@ -65,6 +65,6 @@ def _read_tag(exif: bytes, wanted: int) -> int | None:
     (count,) = struct.unpack_from(f"{order}H", exif, start)
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, n_values = struct.unpack_from(f"{order}HHI", exif, entry)
-        if tag == wanted and kind in _WHOLE_NUMBERS and n_values == 1:
+        if tag == number and kind in _WHOLE_NUMBERS and n_values == 1:
             return int(struct.unpack_from(order + _WHOLE_NUMBERS[kind], exif, entry + 8)[0])
     return None

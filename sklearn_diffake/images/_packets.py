@@ -1,4 +1,4 @@
-"""The packets of a video as an index of its frames, made without decoding any."""
+"""Build an index of a video's frames from its packets, without decoding."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from numpy.typing import NDArray
 from ._decoding import OpenVideo, import_av, open_video
 from .errors import VideoError
 
-# Containers that store when each frame is shown. Others make demuxers guess, and guess
-# differently after a seek.
+# Containers that store the time of each frame. With others, demuxers guess, and guess differently
+# after a seek.
 _TIMED_CONTAINERS = ("mov", "matroska")
-# Codecs whose decoders need nothing from before a key frame.
+# Codecs whose decoders need nothing before a key frame.
 _SEEKABLE_CODECS = frozenset(
     {"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores",
      "dnxhd"}
 )  # fmt: skip
-# Types of units that start over: IDR of H.264; BLA, IDR and CRA of H.265.
+# Unit types at which decoding can restart: IDR of H.264; BLA, IDR and CRA of H.265.
 _RESTARTS = {"h264": frozenset({5}), "hevc": frozenset(range(16, 22))}
-_N_LAST = 4  # gaps before the last frame, by the longest of which the file may be too short, twice
-_COMPLETE = 0.98  # share of its stated duration that a video must have, two frames more or less
+_N_LAST = 4  # last gaps between frames; a file may be too short by twice the longest of them
+_COMPLETE = 0.98  # fraction of its stated duration that a video must have, +- two frames
 
 
 @dataclass(frozen=True)
 class PacketIndex:
-    """The frames that a file announces.
+    """The frames of a file according to its packets.
 
     Attributes
     ----------
     times : ndarray of shape (n,), int64
-        When each frame is shown, in units of `seconds`, ascending.
+        Start of each frame in units of `seconds`, ascending.
     key_ranks : list of int
         Positions in `times` from which decoding can start.
     end : int
-        When the last frame is over.
+        End of the last frame.
     seconds : float
         Length of a unit.
     is_seekable : bool
-        Whether every frame states its time, and decoding may start at each of `key_ranks`.
+        Whether every frame has a time, and decoding can start at each of `key_ranks`.
     n_cut_off : int
-        Frames that the file should have and has not, by its stated duration.
+        Frames missing at the end, according to the stated duration.
     summary : str
-        What is cut off or damaged, for an error message; empty if nothing is.
+        Text for an error message about damage or missing frames; empty if there is none.
     """
 
     times: NDArray[np.int64]
@@ -58,23 +58,23 @@ class PacketIndex:
     summary: str
 
     def rank(self, pts: int | None) -> int | None:
-        """Return the position of the frame that is shown at a time; None if none is."""
+        """Return the position of the frame that starts at a time, or None."""
         if pts is None:
             return None
         rank = int(np.searchsorted(self.times, pts))
         return rank if rank < len(self.times) and self.times[rank] == pts else None
 
     def keys_before(self, number: int) -> list[int]:
-        """Return the key frames from which a frame can be reached, the nearest one first."""
+        """Return the key frames from which a frame can be decoded, the nearest first."""
         return self.key_ranks[: bisect_right(self.key_ranks, number)][::-1]
 
     def time(self, number: int) -> float:
-        """Return the seconds from the first frame to another one."""
+        """Return the seconds from the first frame to a frame."""
         return float(self.times[number] - self.times[0]) * self.seconds
 
 
 class _PacketList:
-    """What is noted of the packets while they are read."""
+    """Properties of the packets, collected while they are read."""
 
     def __init__(self, video: OpenVideo) -> None:
         self._hides_frames = {"vp8": _is_hidden_vp8, "vp9": _is_hidden_vp9}.get(video.codec)
@@ -90,7 +90,7 @@ class _PacketList:
         self.hides_packets = False  # by an edit list
 
     def add(self, packet: Any) -> None:
-        """Note one packet."""
+        """Add one packet."""
         if packet.size == 0:
             return
         if packet.is_discard:
@@ -114,7 +114,7 @@ class _PacketList:
             self.keys.append(packet.pts)
 
     def _is_restart(self, packet: Any) -> bool:
-        """Tell whether a key frame is one by the codec, not by the container's word alone."""
+        """Return whether a key frame of the container is one of the codec, too."""
         types = self._restart_types
         return types is None or not types.isdisjoint(
             _nal_types(bytes(packet), self._nal_length, 5 in types)
@@ -154,7 +154,7 @@ def read_index(path: str) -> PacketIndex:
 
 
 def _demux(video: OpenVideo) -> Any:
-    """Yield the packets, and at a fault of the file the error instead of raising it."""
+    """Yield the packets; an error of the file is yielded, not raised."""
     try:
         yield from video.container.demux(video.stream)
     except MemoryError:
@@ -169,7 +169,7 @@ def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
     unique = times is not None and len(times) == n and bool((np.diff(times) > 0).all())
     if times is None or not unique:  # frames are counted, at an even rate
         times, end = np.arange(n, dtype=np.int64), n
-        seconds, keys, cut, described = 1 / video.frame_rate, [], 0, ""
+        seconds, keys, cut, summary = 1 / video.frame_rate, [], 0, ""
     else:
         times = times.copy()
         gap = int(np.median(np.diff(times))) if n > 1 else 1
@@ -177,9 +177,9 @@ def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
         seconds = float(video.stream.time_base)
         keys = np.searchsorted(times, np.unique(np.asarray(packets.keys))).tolist()
         last_gaps = np.diff(times[-_N_LAST - 1 :]).tolist()
-        cut, described = _find_cut(video, int(times[0]), end, max(gap, *last_gaps, 0), seconds)
+        cut, summary = _find_cut(video, int(times[0]), end, max(gap, *last_gaps, 0), seconds)
     if packets.n_damaged:
-        described = (
+        summary = (
             f"the file is cut off or damaged after frame {packets.first_damaged - 1}"
             f" ({packets.n_damaged} of {n} frames)"
         )
@@ -190,7 +190,7 @@ def _make_index(video: OpenVideo, packets: _PacketList) -> PacketIndex:
         seconds=seconds,
         is_seekable=unique and bool(keys) and keys[0] == 0 and _may_seek(video, packets),
         n_cut_off=cut,
-        summary=described,
+        summary=summary,
     )
 
 
@@ -202,34 +202,34 @@ def _may_seek(video: OpenVideo, packets: _PacketList) -> bool:
 
 
 def _find_cut(video: OpenVideo, start: int, end: int, gap: int, seconds: float) -> tuple[int, str]:
-    """Compare the frames that are there with the stated duration."""
-    promised = video.stream.duration or _tagged_duration(video)
-    if not promised or start + _COMPLETE * promised <= end + 2 * gap:
+    """Compare the frames of the file with its stated duration."""
+    duration = video.stream.duration or _tagged_duration(video)
+    if not duration or start + _COMPLETE * duration <= end + 2 * gap:
         return 0, ""
-    missing = max(round((start + promised - end) / max(gap, 1)), 1)
+    missing = max(round((start + duration - end) / max(gap, 1)), 1)
     present = (end - start) * seconds
     return missing, (
-        f"the file is cut off: it has {present:.2f} of {promised * seconds:.2f} seconds"
+        f"the file is cut off: it has {present:.2f} of {duration * seconds:.2f} seconds"
     )
 
 
 def _tagged_duration(video: OpenVideo) -> int:
-    """Read the duration that Matroska's writers state in a tag of the stream."""
-    parts = str(video.stream.metadata.get("DURATION", "")).split(":")
+    """Read the duration from the tag in which Matroska files store it."""
+    fields = str(video.stream.metadata.get("DURATION", "")).split(":")
     try:
-        hours, minutes, rest = (float(part) for part in parts)
+        hours, minutes, seconds = (float(field) for field in fields)
     except ValueError:
         return 0
-    return int((3600 * hours + 60 * minutes + rest) / float(video.stream.time_base))
+    return int((3600 * hours + 60 * minutes + seconds) / float(video.stream.time_base))
 
 
 def _is_hidden_vp8(packet: Any) -> bool:
-    """Tell whether a packet of VP8 is shown nowhere (RFC 6386, 9.1)."""
+    """Return whether a packet of VP8 is never shown (RFC 6386, 9.1)."""
     return not memoryview(packet)[0] & 0x10
 
 
 def _is_hidden_vp9(packet: Any) -> bool:
-    """Tell whether a packet of VP9 is one frame that is shown nowhere (VP9 bitstream, 6.2)."""
+    """Return whether a packet of VP9 is one frame that is never shown (VP9 bitstream, 6.2)."""
     data = memoryview(packet)
     if data[-1] & 0xE0 == 0xC0:  # several frames, of which the last one is shown
         return False
@@ -241,30 +241,34 @@ def _is_hidden_vp9(packet: Any) -> bool:
 
 
 def _nal_length(codec: str, extradata: bytes | None) -> int:
-    """Return the bytes in which the length of a unit is stored; 0 where start codes part them."""
-    place = 21 if codec == "hevc" else 4  # in hvcC and avcC, ISO/IEC 14496-15
-    if not extradata or extradata[0] != 1 or len(extradata) <= place:
+    """Return the number of bytes of a unit's length; 0 if start codes separate units."""
+    position = 21 if codec == "hevc" else 4  # in hvcC and avcC, ISO/IEC 14496-15
+    if not extradata or extradata[0] != 1 or len(extradata) <= position:
         return 0
-    return (extradata[place] & 3) + 1
+    return (extradata[position] & 3) + 1
 
 
 def _nal_types(data: bytes, length: int, is_h264: bool) -> set[int]:
     """Return the types of the units in a packet of H.264 or H.265."""
     starts = _starts_by_length(data, length) if length else _starts_by_code(data)
-    return {data[at] & 31 if is_h264 else data[at] >> 1 & 63 for at in starts if at < len(data)}
+    return {
+        data[start] & 31 if is_h264 else data[start] >> 1 & 63
+        for start in starts
+        if start < len(data)
+    }
 
 
 def _starts_by_length(data: bytes, length: int) -> list[int]:
-    starts, at = [], 0
-    while at + length < len(data):
-        starts.append(at + length)
-        at += length + int.from_bytes(data[at : at + length], "big")
+    starts, position = [], 0
+    while position + length < len(data):
+        starts.append(position + length)
+        position += length + int.from_bytes(data[position : position + length], "big")
     return starts
 
 
 def _starts_by_code(data: bytes) -> list[int]:
-    starts, at = [], data.find(b"\0\0\1")
-    while at >= 0:
-        starts.append(at + 3)
-        at = data.find(b"\0\0\1", at + 3)
+    starts, position = [], data.find(b"\0\0\1")
+    while position >= 0:
+        starts.append(position + 3)
+        position = data.find(b"\0\0\1", position + 3)
     return starts

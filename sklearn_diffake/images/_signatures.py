@@ -1,4 +1,4 @@
-"""What the first bytes of a file say about its format.
+"""Recognize file formats by the first bytes of a file.
 
 The signatures are those of the formats' own specifications, as listed in the ``file`` utility and
 in the container documentation of FFmpeg.
@@ -19,7 +19,7 @@ _NETPBM = re.compile(rb"P([1-6f]|0CMYK|yP|yRGBA|yCMYK)\s+[\d#]")
 _PAM = re.compile(rb"P(7\s+(WIDTH|HEIGHT|#)|F\s+\d)")
 _URL = re.compile(rb"[a-z][a-z0-9+.-]+://\S+\s*", re.I)
 
-# In this order: where one signature starts with another, the longer one is first.
+# The order matters: if one signature starts with another, the longer one is first.
 _PREFIXES: tuple[tuple[bytes, Format], ...] = (
     (b"\xff\xd8\xff", ("image", "JPEG")),
     (b"\x89PNG\r\n\x1a\n", ("image", "PNG")),
@@ -124,12 +124,12 @@ _OGG_VIDEO = (b"\x80theora", b"\x01video", b"OVP80", b"BBCD\0", b"fishead\0")
 _OFFICE = (b"[Content_Types].xml", b"xl/", b"word/", b"ppt/", b"mimetypeapplication/vnd.oasis")
 
 
-def match_signature(head: bytes) -> Format:
+def match_signature(header: bytes) -> Format:
     """Return kind and name of a format.
 
     Parameters
     ----------
-    head : bytes
+    header : bytes
         The first kilobyte of a file, or all of a shorter one; not empty.
 
     Returns
@@ -137,47 +137,49 @@ def match_signature(head: bytes) -> Format:
     kind, name : str
         ``("unknown", "")`` if no signature fits.
     """
-    for prefix, found in _BY_FIRST.get(head[0], ()):
-        if head.startswith(prefix):
-            return _match_zip(head) if found == ("archive", "ZIP") else found
+    for prefix, candidate in _BY_FIRST.get(header[0], ()):
+        if header.startswith(prefix):
+            return _match_zip(header) if candidate == ("archive", "ZIP") else candidate
     for match in (_match_container, _match_other, _match_text, _match_transport_stream):
-        if (answer := match(head)) is not None:
+        if (answer := match(header)) is not None:
             return answer
     return "unknown", ""
 
 
-def _match_zip(head: bytes) -> Format:
-    """Tell what lies in an archive by the name of its first entry."""
-    name = head[30:80]
+def _match_zip(header: bytes) -> Format:
+    """Recognize the content of an archive by the name of its first entry."""
+    name = header[30:80]
     if name.startswith(_OFFICE):
         return "document", "Office"
-    if name[: int.from_bytes(head[26:28], "little")].endswith(b".npy"):
+    if name[: int.from_bytes(header[26:28], "little")].endswith(b".npy"):
         return "array", "NumPy"
     return "archive", "ZIP"
 
 
-def _match_container(head: bytes) -> Format | None:
+def _match_container(header: bytes) -> Format | None:
     """Recognize formats that share a container."""
-    if head.startswith(b"RIFF"):
-        return _RIFF.get(head[8:12])
-    if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
+    if header.startswith(b"RIFF"):
+        return _RIFF.get(header[8:12])
+    if header.startswith(b"FORM") and header[8:12] in (b"AIFF", b"AIFC"):
         return "audio", "AIFF"
-    if head.startswith(_EBML):
-        return "video", "WebM" if b"webm" in head[:64] else "Matroska"
-    if head.startswith(b"OggS"):
-        return ("video", "Ogg") if any(mark in head for mark in _OGG_VIDEO) else ("audio", "Ogg")
-    if head[4:8] == b"ftyp":
-        return _match_brand(head)
-    if head[4:8] in _BOXES:
+    if header.startswith(_EBML):
+        return "video", "WebM" if b"webm" in header[:64] else "Matroska"
+    if header.startswith(b"OggS"):
+        return (
+            ("video", "Ogg") if any(codec in header for codec in _OGG_VIDEO) else ("audio", "Ogg")
+        )
+    if header[4:8] == b"ftyp":
+        return _match_brand(header)
+    if header[4:8] in _BOXES:
         return "video", "QuickTime"
     return None
 
 
-def _match_brand(head: bytes) -> Format:
-    """Tell HEIC, AVIF, audio and video apart."""
-    major = head[8:12]
-    length = min(int.from_bytes(head[:4], "big"), len(head))
-    brands = [major, *(head[i : i + 4] for i in range(16, length - 3, 4))]
+def _match_brand(header: bytes) -> Format:
+    """Distinguish HEIC, AVIF, audio and video."""
+    major = header[8:12]
+    length = min(int.from_bytes(header[:4], "big"), len(header))
+    brands = [major, *(header[i : i + 4] for i in range(16, length - 3, 4))]
     if major in _BRANDS:
         return _BRANDS[major]
     if major in (b"mif1", b"msf1", b"miaf") and b"avif" in brands:
@@ -187,26 +189,26 @@ def _match_brand(head: bytes) -> Format:
     return "video", "3GPP" if major.startswith(b"3g") else "MP4"
 
 
-def _match_other(head: bytes) -> Format | None:
+def _match_other(header: bytes) -> Format | None:
     """Recognize formats whose signature is short, or not at the start."""
-    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+    if header.startswith(b"BM") and int.from_bytes(header[14:18], "little") in _BMP_HEADERS:
         return "image", "BMP"
-    if _NETPBM.match(head):
+    if _NETPBM.match(header):
         return "image", "PPM"
-    if _PAM.match(head):
+    if _PAM.match(header):
         return "unsupported image", "PAM"
-    if head[128:132] == b"DICM":
+    if header[128:132] == b"DICM":
         return "unsupported image", "DICOM"
-    if head[257:262] == b"ustar":
+    if header[257:262] == b"ustar":
         return "archive", "tar"
-    if head.startswith(b"\0\0\x01") or head.startswith(b"\0\0\0\x01"):
-        return _match_elementary_stream(head)
+    if header.startswith(b"\0\0\x01") or header.startswith(b"\0\0\0\x01"):
+        return _match_elementary_stream(header)
     return None
 
 
-def _match_elementary_stream(head: bytes) -> Format | None:
+def _match_elementary_stream(header: bytes) -> Format | None:
     """Recognize H.264 and H.265 without a container by their first unit."""
-    unit = head[head.index(1) + 1 :][:2]
+    unit = header[header.index(1) + 1 :][:2]
     if unit in (b"\x40\x01", b"\x46\x01"):  # parameters, or a delimiter
         return "video", "H.265"
     if unit[:1] in (b"\x67", b"\x47", b"\x27", b"\x09", b"\x06"):  # the same, or a comment
@@ -214,9 +216,9 @@ def _match_elementary_stream(head: bytes) -> Format | None:
     return None
 
 
-def _match_text(head: bytes) -> Format | None:
+def _match_text(header: bytes) -> Format | None:
     """Recognize text, and what kind of text it is."""
-    text = _as_utf8(head)
+    text = _as_utf8(header)
     if text is None:
         return None
     if _HTML.match(text):
@@ -232,42 +234,44 @@ def _match_text(head: bytes) -> Format | None:
     return ("table", "CSV") if _is_table(text) else ("text", "text")
 
 
-def _as_utf8(head: bytes) -> bytes | None:
-    """Return text as UTF-8, and None for what is no text."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
-        ascii_only = sum(mark < "\x80" for mark in text)
-        head = text.encode("utf-8") if ascii_only * 10 >= len(text) else b"\0"
-    head = head.removeprefix(b"\xef\xbb\xbf")
-    if head.translate(None, _TEXT_BYTES):
+def _as_utf8(content: bytes) -> bytes | None:
+    """Return text as UTF-8, None if it is not text."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = content[: len(content) // 2 * 2].decode("utf-16", errors="replace")
+        ascii_only = sum(character < "\x80" for character in text)
+        content = text.encode("utf-8") if ascii_only * 10 >= len(text) else b"\0"
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if content.translate(None, _TEXT_BYTES):
         return None
     try:
-        head.decode("utf-8")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3 and not _is_latin(head):  # the last character may be cut
+        if error.start < len(content) - 3 and not _is_latin(
+            content
+        ):  # the last character may be cut
             return None
-    return head
+    return content
 
 
-def _is_latin(head: bytes) -> bool:
-    """Tell whether bytes beyond ASCII are as rare as accents are."""
-    return len(head.translate(None, bytes(range(128)))) * 4 < len(head)
+def _is_latin(content: bytes) -> bool:
+    """Return whether bytes beyond ASCII are as rare as accents are."""
+    return len(content.translate(None, bytes(range(128)))) * 4 < len(content)
 
 
 def _is_table(text: bytes) -> bool:
-    """Tell whether the first lines have equally many columns."""
+    """Return whether the first lines have equally many columns."""
     lines = [line for line in text.splitlines() if line.strip()][:4]
     lines = lines[:-1] if len(lines) > 2 else lines  # the last one may be cut
     if lines and lines[0].startswith(b"sep="):
         return True
-    counts = ({line.count(mark) for line in lines} for mark in (b",", b";", b"\t", b"|"))
+    counts = ({line.count(separator) for line in lines} for separator in (b",", b";", b"\t", b"|"))
     return len(lines) > 1 and any(len(count) == 1 and count != {0} for count in counts)
 
 
-def _match_transport_stream(head: bytes) -> Format | None:
+def _match_transport_stream(header: bytes) -> Format | None:
     """Recognize MPEG-TS by its sync bytes; a recording may start within a packet."""
     for size in _TS_PACKETS:
-        for start in range(min(size, max(len(head) - 3 * size, 0))):
-            if head[start : start + 3 * size + 1 : size] == b"GGGG":
+        for start in range(min(size, max(len(header) - 3 * size, 0))):
+            if header[start : start + 3 * size + 1 : size] == b"GGGG":
                 return "video", "MPEG-TS"
     return None

@@ -1,4 +1,4 @@
-"""Animated WebP, which FFmpeg cannot decode, by Pillow."""
+"""Decode animated WebP by Pillow, because FFmpeg cannot."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SECONDS = 1 / 1000  # the unit of the times
 
 
 def read_times(path: str) -> tuple[NDArray[np.int64], int, float]:
-    """Return when the frames of an animation are shown, from the headers of its frames.
+    """Return the times of the frames of an animation, from the headers of its frames.
 
-    Frames of no duration are shown for 100 ms, as browsers do.
+    A duration of 0 counts as 100 ms, as in browsers.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def read_times(path: str) -> tuple[NDArray[np.int64], int, float]:
     Returns
     -------
     times : ndarray of shape (n,), int64
-        In units of the last value returned.
+        Start of each frame, in units of `seconds`.
     end : int
-        When the last frame is over.
+        End of the last frame.
     seconds : float
         Length of a unit.
     """
@@ -39,11 +39,11 @@ def read_times(path: str) -> tuple[NDArray[np.int64], int, float]:
         file.seek(12)
         while len(header := file.read(8)) == 8:
             size = int.from_bytes(header[4:], "little")
-            rest = size + size % 2
+            remaining = size + size % 2
             if header[:4] == b"ANMF":
                 durations.append(int.from_bytes(file.read(15)[12:15], "little") or 100)
-                rest -= 15
-            file.seek(max(rest, 0), os.SEEK_CUR)
+                remaining -= 15
+            file.seek(max(remaining, 0), os.SEEK_CUR)
     starts = np.concatenate([[0], np.cumsum(durations)]).astype(np.int64)
     return starts[:-1], int(starts[-1]), _SECONDS
 
@@ -62,8 +62,8 @@ def read_images(path: str, numbers: list[int]) -> Iterator[tuple[int, np.ndarray
     ------
     number : int
     image : ndarray of shape (H, W, 3), uint8, or None
-        On white where it is transparent; None for a frame that cannot be decoded, and for all
-        behind it.
+        Transparent pixels are blended with white; None for a frame that cannot be decoded, and
+        for all frames after it.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Compute something from every picture of a table, once for each distinct picture."""
+"""Compute a result for every picture of a table, once for each distinct picture."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _END: Any = object()
 
-#: Reads the pictures of one source: its number, its time and its pixels, for each.
+#: Yields number, time and pixels of each frame of a source.
 ReadFrames = Callable[[Any], Iterator[tuple[int, float, np.ndarray]]]
 
 
 class _Picture(NamedTuple):
-    slot: int  # where its result belongs
+    slot: int  # position of its result
     source: int
     digest: bytes
     image: Any  # an array, or None to save memory
@@ -38,38 +38,37 @@ class _Picture(NamedTuple):
 class ComputeOnce:
     """Apply a function to every distinct picture of a table, and store the results.
 
-    Pictures are duplicates when their decoded pixels are equal. What the store holds is not
-    computed, an unchanged file that the store has met is not even decoded, and what another
-    process is computing at this moment is waited for. Pictures are decoded in threads, one batch
-    ahead, so that about three batches of them are in memory however long the table is; the frames
-    of a video come one video at a time.
+    Pictures are duplicates if their decoded pixels are equal. Stored results are not computed
+    again, and unchanged files with stored results are not decoded. Results that another process is
+    computing are awaited. Threads decode pictures one batch ahead, so memory holds about three
+    batches, however long the table is. Videos are decoded one at a time.
 
     Parameters
     ----------
     compute : callable
         Takes a list of prepared pictures and the list of their digests, returns one result for
-        each: an item of `dtype`, or an ImageError that says why there is none.
+        each: an item of `dtype`, or an ImageError with the reason why there is none.
     dtype : numpy.dtype
         Type of one result; may have a shape, as ``np.dtype((np.float32, 512))``, or be object.
     prepare : callable, optional
         Applied to each decoded picture, in the decoding threads.
     results : ResultStore, optional
-        Keeps results for other calls, processes and runs.
+        Stores results for other calls, processes and runs.
     store : EmbeddingStore, optional
-        Remembers the digests of files that have not changed.
+        Stores the digests of files.
     batch_size : int, default=32
         Pictures per call of `compute`.
     n_jobs : int, optional
         Decoding threads, as joblib counts them.
     read_frames : callable, optional
-        Reads the frames of a video. Without it, a video is an error.
+        Reads the frames of a video; required for videos.
     frames_key : str, default=""
-        What decides which frames are read, for the store.
+        Settings that determine which frames are read; a key of the store.
     is_whole : callable, optional
-        Says of a video that was read whether no frame of it was lost. Which frames others have is
-        not stored, so that the next call reads them, and warns, again.
+        Called after a video was read: whether no frame of it was missing. The frames of other
+        videos are not stored, so that the next call reads them, and warns, again.
     is_video : callable, optional
-        Says whether a source is one.
+        Whether a source is a video.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class ComputeOnce:
         n_jobs: int | None = None,
         read_frames: ReadFrames | None = None,
         frames_key: str = "",
-        is_whole: Callable[[Any], bool] | None = None,
+        is_complete: Callable[[Any], bool] | None = None,
         is_video: Callable[[Any], bool] | None = None,
     ) -> None:
         self.compute = compute
@@ -96,7 +95,7 @@ class ComputeOnce:
         self.n_jobs = n_jobs
         self.read_frames = read_frames
         self.frames_key = frames_key
-        self.is_whole = is_whole
+        self.is_complete = is_complete
         self.is_video = is_video
 
     def __call__(
@@ -108,9 +107,9 @@ class ComputeOnce:
         ----------
         table : ImageTable
         bar : object
-            Its ``update`` is called as results come.
+            A progress bar; its ``update`` is called with the number of new results.
         errors : {"raise", "return"}, default="raise"
-            Whether the first error is raised, or all are in the results.
+            Whether to raise the first error, or to return all errors in the results.
 
         Returns
         -------
@@ -125,18 +124,18 @@ class ComputeOnce:
 
 
 class _Pass:
-    """One table on its way through `ComputeOnce`."""
+    """The state of one call of `ComputeOnce`."""
 
     def __init__(self, job: ComputeOnce, table: ImageTable, bar: Any, errors: str) -> None:
         self.job, self.table, self.bar, self.errors = job, table, bar, errors
         self.out = Results(np.empty(len(table.sources), dtype=job.dtype))
         self.extra: list[Any] = []  # results of frames; the slots after those of the sources
         self.slots: dict[int, list[tuple[int, int, float]]] = {}  # video -> slot, number, time
-        self.first: dict[bytes, int] = {}  # digest -> the slot its result is kept in
+        self.first: dict[bytes, int] = {}  # digest -> slot of its result
         self.duplicates: dict[
             int, tuple[int, int]
         ] = {}  # slot -> first slot with its pixels, source
-        self.failed: dict[int, ImageError] = {}  # slot -> why it has no result
+        self.failed: dict[int, ImageError] = {}  # slot -> reason why it has no result
 
     def run(self) -> Results:
         size = self.job.batch_size
@@ -154,7 +153,7 @@ class _Pass:
         return self.out
 
     def _finish(self) -> None:
-        """Copy the results of duplicates, and gather those of each video."""
+        """Copy the results of duplicates, and collect those of each video."""
         for slot, (original, source) in self.duplicates.items():
             if original in self.failed:
                 self._fail(source, self.failed[original], slot)
@@ -170,7 +169,7 @@ class _Pass:
     def _read_all(
         self, sources: Sequence[int], pool: ThreadPoolExecutor
     ) -> Iterator[list[_Picture]]:
-        """Decode sources: pictures a batch at a time in threads, videos one by one."""
+        """Decode sources: pictures in batches in threads, videos one by one."""
         size, is_video = self.job.batch_size, self.job.is_video
         videos: list[int] = []
         pictures = list(sources)
@@ -185,25 +184,25 @@ class _Pass:
 
     def _recall_files(self) -> list[int]:
         """Fill in stored results of files; return the remaining sources."""
-        everything = range(len(self.table.sources))
+        indices = range(len(self.table.sources))
         if self.job.store is None or self.job.results is None:
-            return list(everything)
-        keys = {i: key for i in everything if (key := file_key(self.table.sources[i]))}
+            return list(indices)
+        keys = {i: key for i in indices if (key := file_key(self.table.sources[i]))}
         digests = self.job.store.get_file_digests(list(keys.values()))
-        stored = {i: digests[key] for i, key in keys.items() if key in digests}
-        recalled = self._recall(stored.items())
-        return [i for i in everything if i not in recalled]
+        known_digests = {i: digests[key] for i, key in keys.items() if key in digests}
+        recalled = self._recall(known_digests.items())
+        return [i for i in indices if i not in recalled]
 
     def _recall(self, pictures: Iterable[tuple[int, bytes]]) -> set[int]:
         """Fill in the stored results of (slot, digest) pairs; return their slots."""
         if self.job.results is None:
             return set()
-        places: dict[bytes, list[int]] = {}
+        slots: dict[bytes, list[int]] = {}
         for slot, digest in pictures:
-            places.setdefault(digest, []).append(slot)
+            slots.setdefault(digest, []).append(slot)
         recalled: set[int] = set()
-        for digest, value in self.job.results.get_many(list(places)).items():
-            for slot in places[digest]:
+        for digest, value in self.job.results.get_many(list(slots)).items():
+            for slot in slots[digest]:
                 self._set(slot, value)
                 self.first.setdefault(digest, slot)
                 recalled.add(slot)
@@ -230,37 +229,37 @@ class _Pass:
         )
 
     def _decode_video(self, source: int) -> Iterator[list[_Picture]]:
-        """Decode the frames of a video, unless the results of all are stored."""
+        """Decode the frames of a video, unless the results of all frames are stored."""
         file = file_key(self.table.sources[source])
-        stored = self._stored_frames(source, file)
-        if stored is not None:
-            yield stored
+        cached = self._stored_frames(source, file)
+        if cached is not None:
+            yield cached
             return
         assert self.job.read_frames is not None
         slots: list[tuple[int, int, float]] = []
         digests = []
-        part: list[_Picture] = []
+        batch: list[_Picture] = []
         try:
             for number, seconds, image in self.job.read_frames(self.table.sources[source]):
                 slots.append((self._new_slot(), number, seconds))
-                part.append(self._picture(slots[-1][0], source, image))
-                digests.append(part[-1].digest)
-                if len(part) == self.job.batch_size:
-                    yield part
-                    part = []
+                batch.append(self._picture(slots[-1][0], source, image))
+                digests.append(batch[-1].digest)
+                if len(batch) == self.job.batch_size:
+                    yield batch
+                    batch = []
         except ImageError as error:
             self._fail(source, error)
             return
         self.slots[source] = slots
-        if self.job.is_whole is None or self.job.is_whole(self.table.sources[source]):
+        if self.job.is_complete is None or self.job.is_complete(self.table.sources[source]):
             self._keep_frames(file, slots, digests)
-        yield part
+        yield batch
 
     def _frames_name(self) -> str:
         return f"frames:1:{self.job.frames_key}"
 
     def _stored_frames(self, source: int, file: FileKey | None) -> list[_Picture] | None:
-        """Fill in the results of all frames of a video; None if one is not stored."""
+        """Fill in the results of all frames of a video; return None if one is not stored."""
         if file is None or self.job.store is None or self.job.results is None:
             return None
         key = _file_digest(file)
@@ -269,13 +268,13 @@ class _Pass:
             return None
         frames = np.frombuffer(value, _FRAME)
         digests = [bytes(digest) for digest in frames["digest"]]
-        there = self.job.results.get_many(digests)
-        if not all(digest in there for digest in digests):
+        values = self.job.results.get_many(digests)
+        if not all(digest in values for digest in digests):
             return None
         slots = []
         for frame, digest in zip(frames, digests, strict=True):
             slot = self._new_slot()
-            self._set(slot, there[digest])
+            self._set(slot, values[digest])
             self.first.setdefault(digest, slot)
             slots.append((slot, int(frame["number"]), float(frame["time"])))
         self.slots[source] = slots
@@ -294,7 +293,7 @@ class _Pass:
         self.job.store.put_many(self._frames_name(), {_file_digest(file): frames.tobytes()})
 
     def _new(self, pictures: Sequence[_Picture]) -> list[_Picture]:
-        """Keep the pictures that were not met before, neither in this pass nor in the store."""
+        """Return the pictures that are neither duplicates in this call nor in the store."""
         if self.job.store is not None:
             self.job.store.put_file_digests({p.file: p.digest for p in pictures if p.file})
         new = []
@@ -309,26 +308,26 @@ class _Pass:
         return [p for p in new if p.slot not in recalled]
 
     def _compute(self, batch: list[_Picture]) -> list[_Picture]:
-        """Compute a batch, except for what another process is computing; return the latter."""
+        """Compute a batch except the pictures that another process computes; return these."""
         results = self.job.results
         if results is None:
             self._fill(batch)
             return []
-        mine = results.claim([p.digest for p in batch])
+        claimed = results.claim([p.digest for p in batch])
         try:
-            own = [p for p in batch if p.digest in mine]
-            own = [q for p in own if (q := self._with_image(p)) is not None]
-            self._fill(own)
+            pictures = [p for p in batch if p.digest in claimed]
+            pictures = [q for p in pictures if (q := self._with_image(p)) is not None]
+            self._fill(pictures)
             results.put_many(
-                {p.digest: self._get(p.slot) for p in own if p.slot not in self.failed}
+                {p.digest: self._get(p.slot) for p in pictures if p.slot not in self.failed}
             )
         finally:
-            results.release(mine)
-        # frames are not read again for one of them: their pixels stay in memory
+            results.release(claimed)
+        # the pixels of frames stay in memory, because reading one frame again is slow
         return [
             p._replace(image=None) if p.slot == p.source else p
             for p in batch
-            if p.digest not in mine
+            if p.digest not in claimed
         ]
 
     def _with_image(self, picture: _Picture) -> _Picture | None:
@@ -350,21 +349,21 @@ class _Pass:
         self.bar.update(len(batch))
 
     def _await(self, waiting: list[_Picture]) -> None:
-        """Take over what other processes compute, or compute it if they do not deliver."""
+        """Wait for results of other processes; compute those that they do not deliver."""
         while waiting:
             recalled = self._recall((p.slot, p.digest) for p in waiting)
             waiting = [p for p in waiting if p.slot not in recalled]
-            batch, rest = waiting[: self.job.batch_size], waiting[self.job.batch_size :]
-            waiting = rest + self._compute(batch)
+            batch, later = waiting[: self.job.batch_size], waiting[self.job.batch_size :]
+            waiting = later + self._compute(batch)
             if waiting and not recalled:
                 time.sleep(_POLL_SECONDS)
 
     def _fail(self, source: int, error: ImageError, slot: int | None = None) -> None:
-        """Raise an error with its place, or note it; a placeholder is never raised."""
-        placed = error.at(**self.table.where(source))
+        """Raise or record an error with its location; an error of a placeholder is never raised."""
+        located = error.at(**self.table.location(source))
         if self.errors == "raise" and not isinstance(self.table.sources[source], MissingFace):
-            raise placed from error
-        self.out.errors.setdefault(source, placed)
+            raise located from error
+        self.out.errors.setdefault(source, located)
         self.failed[source if slot is None else slot] = error
 
     def _new_slot(self) -> int:

@@ -1,23 +1,23 @@
-"""Errors of images and videos; they say where, in words and as attributes."""
+"""Errors of images and videos, with row, column, file and frame as attributes."""
 
 from __future__ import annotations
 
 import os
 from typing import Any, Self
 
-_SIDES = ("reference", "probe")  # what the columns of a table of pairs hold
+_SIDES = ("reference", "probe")  # columns of a table of pairs
 
 
 class ImageError(ValueError):
     """An image that cannot be used.
 
-    Its text is composed once, from the attributes: ``row 3, column 1, file 'x.jpg': message``.
-    Programs read the attributes and never take the text apart.
+    Its text is composed of the attributes: ``row 3, column 1, file 'x.jpg': message``. Programs
+    should read the attributes and not parse the text.
 
     Parameters
     ----------
     message : str
-        What is wrong, without the place.
+        The problem, without the location.
     row : int, default=None
         Row of the table, from 0.
     column : int, default=None
@@ -62,30 +62,30 @@ class ImageError(ValueError):
         self.frame = None if frame is None else int(frame)
         super().__init__(self._compose())
 
-    def at(self, **where: Any) -> Self:
-        """Return a copy with more attributes set.
+    def at(self, **location: Any) -> Self:
+        """Return a copy with another location.
 
         Parameters
         ----------
-        **where : row, column, path or frame
-            Those that are given replace the ones of this error.
+        **location : row, column, path or frame
+            New values of these attributes; the others stay.
 
         Returns
         -------
         ImageError
             Of the same class.
         """
-        return type(self)(self.message, **(self._where() | where))
+        return type(self)(self.message, **(self._location() | location))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.message, self._where())
+        return _restore, (type(self), self.message, self._location())
 
-    def _where(self) -> dict[str, Any]:
+    def _location(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("row", "column", "path", "frame")}
 
     def _compose(self) -> str:
-        place = describe_place(**self._where())
-        return f"{place}: {self.message}" if place else self.message
+        location = describe_place(**self._location())
+        return f"{location}: {self.message}" if location else self.message
 
 
 def describe_place(
@@ -95,14 +95,14 @@ def describe_place(
     path: str | None = None,
     frame: int | None = None,
 ) -> str:
-    """Say where an image stands.
+    """Describe the location of an image.
 
     Parameters
     ----------
     row, column : int, default=None
-        In a table of images, from 0. Without a row, the columns are called by what is in them.
+        In a table of images, from 0. Without a row, columns are named "reference" and "probe".
     path : str, default=None
-        The file. It is quoted, so that no name can pose as anything else.
+        The file. It is quoted, so that no name can look like anything else.
     frame : int, default=None
         Number of the frame in a video, from 0.
 
@@ -117,11 +117,11 @@ def describe_place(
     >>> describe_place(column=1, path="x.jpg")
     "probe, file 'x.jpg'"
     """
-    parts = [("row", row), ("column", column), ("file", path), ("frame", frame)]
-    words = [f"{name} {value!r}" for name, value in parts if value is not None]
+    fields = [("row", row), ("column", column), ("file", path), ("frame", frame)]
+    descriptions = [f"{name} {value!r}" for name, value in fields if value is not None]
     if row is None and column is not None and 0 <= column < len(_SIDES):
-        words[0] = _SIDES[column]
-    return ", ".join(words)
+        descriptions[0] = _SIDES[column]
+    return ", ".join(descriptions)
 
 
 class VideoError(ImageError):
@@ -130,7 +130,7 @@ class VideoError(ImageError):
     Parameters
     ----------
     message : str
-        What is wrong, without the place.
+        The problem, without the location.
     row : int, default=None
         Row of the table, from 0.
     column : int, default=None
@@ -142,7 +142,7 @@ class VideoError(ImageError):
 
     See Also
     --------
-    sklearn_diffake.faces.ImageError : The same of images, with the same attributes.
+    sklearn_diffake.faces.ImageError : Error of images, with the same attributes.
 
     Examples
     --------
@@ -155,6 +155,6 @@ class VideoError(ImageError):
     """
 
 
-def _restore(kind: type[ImageError], message: str, where: dict[str, Any]) -> ImageError:
-    """Build an error anew in the process that receives it."""
-    return kind(message, **where)
+def _restore(kind: type[ImageError], message: str, location: dict[str, Any]) -> ImageError:
+    """Rebuild an error when it is unpickled."""
+    return kind(message, **location)

@@ -1,4 +1,4 @@
-"""What a file is, decided by its content; the one place that decides it."""
+"""Recognize the format of a file by its content. No other module does this."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ._signatures import Format, match_signature
 #: Formats of images that are read, by Pillow's names. None of them runs a program.
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "MPO")
 
-_HEAD = 1024  # bytes of a file that are read; more only where a picture may be animated
-_MOST_BLOCKS = 2**20  # of at most 255 bytes, in the first image of a GIF
-_MOST_CHUNKS = 10_000  # that are looked at for a second frame
+_HEADER_BYTES = 1024  # bytes of a file that are read; more only if a picture may be animated
+_MOST_BLOCKS = 2**20  # blocks of at most 255 bytes in the first image of a GIF
+_MOST_CHUNKS = 10_000  # chunks to search for a second frame
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://|data:image/)")
 
 _NOUNS = {
@@ -80,19 +80,19 @@ _NEWER_PILLOW = "this Pillow cannot read it: `pip install --upgrade pillow`"
 
 @dataclass(frozen=True)
 class FileFormat:
-    """What a file is.
+    """The format of a file.
 
     Attributes
     ----------
     kind : str
         ``"image"`` (one that :func:`.read_image` may read), ``"animation"`` (a picture with more
-        than one frame: GIF, WebP, PNG, AVIF), ``"video"``, ``"heic"`` (read where an opener is
+        than one frame: GIF, WebP, PNG, AVIF), ``"video"``, ``"heic"`` (read if an opener is
         registered), ``"unsupported image"``, ``"audio"``, ``"text"``, ``"table"``, ``"html"``,
         ``"pdf"``, ``"document"``, ``"archive"``, ``"array"``, ``"git-lfs pointer"``, ``"url"``,
-        ``"empty"``, ``"directory"``, ``"missing"``, ``"unreadable"`` (no permission, or a fault
+        ``"empty"``, ``"directory"``, ``"missing"``, ``"unreadable"`` (no permission, or an error
         of the disk), ``"special"`` (a pipe or device) or ``"unknown"``.
     name : str
-        Of the format, such as ``"JPEG"`` or ``"MP4"``; empty where there is none.
+        Of the format, such as ``"JPEG"`` or ``"MP4"``; empty if there is none.
     """
 
     kind: str
@@ -111,7 +111,7 @@ class FileFormat:
         return self.kind == "image"
 
     def describe(self, expected: str = "image") -> str:
-        """Say what the file is, what is expected, and what to do about it.
+        """Describe the file, what is expected, and the remedy.
 
         Parameters
         ----------
@@ -133,11 +133,11 @@ class FileFormat:
             formats = f" (expected {', '.join(IMAGE_FORMATS)})" if expected == "image" else ""
             return f"not {_with_article(expected)} file{formats}"
         noun = _NOUNS_BY_NAME.get(self.name, _NOUNS[self.kind]).format(name=self.name)
-        words = f"this is {_with_article(noun)}"
+        sentence = f"this is {_with_article(noun)}"
         if "image" not in expected or self.kind not in _STILL_PICTURES:
-            words += f", where {_with_article(expected)} is expected"
+            sentence += f", where {_with_article(expected)} is expected"
         remedy = self._remedy(expected)
-        return f"{words}: {remedy}" if remedy else words
+        return f"{sentence}: {remedy}" if remedy else sentence
 
     def _remedy(self, expected: str) -> str:
         if self.is_video and "video" not in expected:
@@ -148,10 +148,10 @@ class FileFormat:
 
 
 def file_format(source: str | os.PathLike[str] | bytes) -> FileFormat:
-    """Tell what a file is by its content; its name does not matter.
+    """Recognize the format of a file by its content; its name does not matter.
 
-    At most a kilobyte is read, except of GIF, WebP and PNG files, in which a second frame is
-    looked for.
+    At most a kilobyte is read, except of GIF, WebP and PNG files, which are searched for a second
+    frame.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def file_format(source: str | os.PathLike[str] | bytes) -> FileFormat:
     Returns
     -------
     FileFormat
-        Never raises: what cannot be opened is ``"missing"``, ``"unreadable"`` and so on.
+        Never raises: a file that cannot be opened is ``"missing"``, ``"unreadable"`` and so on.
 
     Examples
     --------
@@ -180,8 +180,8 @@ def file_format(source: str | os.PathLike[str] | bytes) -> FileFormat:
         if stat.S_ISDIR(status.st_mode):
             return FileFormat("directory")
         if not stat.S_ISREG(status.st_mode):
-            return FileFormat("special")  # to open a pipe would wait for ever
-        with open(path, "rb", buffering=_HEAD) as file:
+            return FileFormat("special")  # opening a pipe would wait forever
+        with open(path, "rb", buffering=_HEADER_BYTES) as file:
             return _read_format(file)
     except PermissionError:
         return FileFormat("unreadable")
@@ -192,7 +192,7 @@ def file_format(source: str | os.PathLike[str] | bytes) -> FileFormat:
 
 
 def is_video(source: str | os.PathLike[str] | bytes) -> bool:
-    """Tell whether a file has frames: a video, or an animated GIF, WebP, PNG or AVIF.
+    """Return whether a file has frames: a video, or an animated GIF, WebP, PNG or AVIF.
 
     Parameters
     ----------
@@ -202,13 +202,13 @@ def is_video(source: str | os.PathLike[str] | bytes) -> bool:
     Returns
     -------
     bool
-        False for what is not there or cannot be opened.
+        False for a file that is missing or cannot be opened.
     """
     return file_format(source).is_video
 
 
 def is_image(source: str | os.PathLike[str] | bytes) -> bool:
-    """Tell whether a file is one picture that can be read here.
+    """Return whether a file is one picture that can be read here.
 
     Parameters
     ----------
@@ -218,15 +218,15 @@ def is_image(source: str | os.PathLike[str] | bytes) -> bool:
     Returns
     -------
     bool
-        False for animations, and for what is not there or cannot be opened.
+        False for animations, and for a file that is missing or cannot be opened.
     """
     return file_format(source).is_image
 
 
 def pillow_formats() -> tuple[str, ...]:
-    """Return Pillow's names of the formats that may be opened: fixed, and with what is registered.
+    """Return Pillow's names of the formats that may be opened.
 
-    HEIC is among them where pillow-heif's opener is registered.
+    HEIC is one of them if pillow-heif's opener is registered.
     """
     from PIL import Image
 
@@ -235,22 +235,22 @@ def pillow_formats() -> tuple[str, ...]:
 
 
 def _read_format(file: BinaryIO) -> FileFormat:
-    head = file.read(_HEAD)
-    if not head:
+    header = file.read(_HEADER_BYTES)
+    if not header:
         return FileFormat("empty")
-    found = match_signature(head)
-    return FileFormat(*_with_frames(file, found))
+    detected = match_signature(header)
+    return FileFormat(*_with_frames(file, detected))
 
 
-def _with_frames(file: BinaryIO, found: Format) -> Format:
-    """Call a picture an animation if it has a second frame."""
-    kind, name = found
+def _with_frames(file: BinaryIO, detected: Format) -> Format:
+    """Return the format, "animation" if a picture has a second frame."""
+    kind, name = detected
     count = _FRAME_COUNTERS.get(name)
-    return ("animation", name) if kind == "image" and count and count(file) else found
+    return ("animation", name) if kind == "image" and count and count(file) else detected
 
 
 def _is_animated_png(file: BinaryIO) -> bool:
-    """Look for more than one frame in the animation control chunk, which is before the pixels."""
+    """Return whether the animation control chunk, before the pixels, states several frames."""
     file.seek(8)
     for _ in range(_MOST_CHUNKS):
         header = file.read(8)
@@ -263,7 +263,7 @@ def _is_animated_png(file: BinaryIO) -> bool:
 
 
 def _is_animated_webp(file: BinaryIO) -> bool:
-    """Look for a second animation frame chunk."""
+    """Return whether there is a second animation frame chunk."""
     file.seek(12)
     frames = 0
     for _ in range(_MOST_CHUNKS):
@@ -279,18 +279,18 @@ def _is_animated_webp(file: BinaryIO) -> bool:
 
 
 def _is_animated_gif(file: BinaryIO) -> bool:
-    """Look for a second image, behind the pixels of the first."""
+    """Return whether there is a second image after the pixels of the first."""
     file.seek(10)
     _skip_colors(file, file.read(3)[:1])
     images = 0
     for _ in range(_MOST_CHUNKS):
-        mark = file.read(1)
-        if mark == b"\x2c":  # an image
+        block = file.read(1)
+        if block == b"\x2c":  # an image
             images += 1
             if images > 1:
                 return True
             _skip_colors(file, file.read(9)[8:])
-        elif mark != b"\x21":  # an extension
+        elif block != b"\x21":  # an extension
             return False
         file.seek(1, os.SEEK_CUR)
         for _ in range(_MOST_BLOCKS):

@@ -1,4 +1,4 @@
-"""What stands in a table for a template of which no picture can be used."""
+"""Placeholder in a table for a template without a usable picture."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .errors import ImageError
 class MissingFace:
     """Placeholder of a template without a usable face.
 
-    `FaceAligner` puts it into a cell, `FaceEmbedder` makes an embedding of NaN of it, and
-    detectors give such rows no score.
+    `FaceAligner` puts it into a cell, `FaceEmbedder` returns an embedding of NaN for it, and
+    the score of the row is NaN.
 
     Attributes
     ----------
     reason : str
-        Why there is none, without the place.
+        Why there is none, without the location.
     row : int or None
         Row of the table, from 0.
     column : int or None
@@ -27,7 +27,7 @@ class MissingFace:
 
     See Also
     --------
-    FaceAligner : Makes them, with ``on_missing="skip"``.
+    FaceAligner : Returns placeholders, with ``on_missing="skip"``.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class MissingFace:
     path: str | None = None
 
     def error(self) -> ImageError:
-        """Return the error that says the same.
+        """Return the placeholder as an error.
 
         Returns
         -------

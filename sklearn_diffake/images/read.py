@@ -1,4 +1,4 @@
-"""Read one image from whatever a user has: a path, a PIL image, an array."""
+"""Read one image from a path, bytes, a PIL image or an array."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970
 
-_DECODING = 2  # raised whenever other pixels are read from the same file
-_MOST_NAMES = 1000  # of a folder that are compared with the name of a missing file
+_DECODING = 2  # version; increase it whenever the same file gives other pixels
+_MOST_NAMES = 1000  # names of a folder to compare with that of a missing file
 _RACY_NS = 2_000_000_000  # a file younger than this may change again within one clock tick
-_BITS_PER_SAMPLE = 258  # the tag of TIFF
+_BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
 def read_image(source: Any) -> np.ndarray:
@@ -41,10 +41,10 @@ def read_image(source: Any) -> np.ndarray:
         A file in a raster format, the content of one, a PIL image of any mode, or an array of
         shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA: integers in 0..255 or floats in
         [0, 1].
-        What a file is, is decided by its content. The EXIF orientation (tag 274) is applied, an
-        embedded ICC profile is converted to sRGB (a corrupt one is ignored), transparency is
-        shown on white, 16 bits are scaled to 8. HEIC is read where the opener of pillow-heif is
-        registered.
+        The format of a file is recognized by its content. The EXIF orientation (tag 274) is
+        applied, an embedded ICC profile is converted to sRGB (a corrupt one is ignored),
+        transparent pixels are blended with white, 16 bits are scaled to 8. HEIC is read if the
+        opener of pillow-heif is registered.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def read_image(source: Any) -> np.ndarray:
     if hasattr(source, "__array__") and np.ndim(source) >= 2:
         return rgb_array(np.asarray(source))
     raise ImageError(
-        "expected a path, bytes, a PIL image or an array of shape (H, W, 3), "
+        "an image must be a path, bytes, a PIL image or an array of shape (H, W, 3), "
         f"got {type(source).__name__} {str(source)[:60]!r}"
     )
 
@@ -91,7 +91,7 @@ def image_digest(image: np.ndarray) -> bytes:
 
 
 def file_key(source: Any) -> FileKey | None:
-    """Return the key under which the digest of an unchanged file may be remembered.
+    """Return the key of a file's digest in the store; the key changes with the file.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def file_key(source: Any) -> FileKey | None:
     -------
     tuple of (str, int, int, int, int) or None
         Path, size, time of change, inode, and the version of the rules by which files are
-        decoded. None for a source that is no file, or that was changed so lately that a further
-        change could go unseen.
+        decoded. None for a source that is not a file, or that was changed so recently that another
+        change could be missed.
     """
     if not isinstance(source, (str, os.PathLike)):
         return None
@@ -112,10 +112,10 @@ def file_key(source: Any) -> FileKey | None:
         status = os.stat(path)
     except (OSError, ValueError):  # a ValueError if there is a null character in the path
         return None
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
-    if time.time_ns() - changed < _RACY_NS:
+    changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
+    if time.time_ns() - changed_ns < _RACY_NS:
         return None
-    return path, status.st_size, changed, status.st_ino, _DECODING
+    return path, status.st_size, changed_ns, status.st_ino, _DECODING
 
 
 def _read_file(path: str) -> np.ndarray:
@@ -123,8 +123,8 @@ def _read_file(path: str) -> np.ndarray:
 
     content = file_format(path)
     if not content.is_image:
-        where = _nearest(path) if content.kind == "missing" else ""
-        raise ImageError(content.describe() + where)
+        hint = _nearest(path) if content.kind == "missing" else ""
+        raise ImageError(content.describe() + hint)
     with _clear_errors(content.name), Image.open(path, formats=pillow_formats()) as image:
         return _from_pil(image)
 
@@ -141,7 +141,7 @@ def _read_content(content: bytes) -> np.ndarray:
 
 
 def _nearest(path: str) -> str:
-    """Say where a missing file was looked for, and what is there instead."""
+    """Describe where a missing file was expected, and which file has a similar name."""
     if not path:
         return ": the path is empty"
     if os.path.islink(path):
@@ -158,7 +158,7 @@ def _nearest(path: str) -> str:
 
 @contextlib.contextmanager
 def _clear_errors(name: str = "") -> Iterator[None]:
-    """Say what a decoder's error means."""
+    """Convert a decoder's error to an ImageError that explains it."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -186,14 +186,15 @@ def _from_pil(image: Any) -> np.ndarray:
             f"{image.width} x {image.height} pixels are too many to be decoded safely "
             f"(limit {MAX_PIXELS:,})"
         )
-    image.load()  # before the orientation is read: a TIFF rotates itself, a PNG may say it last
+    # before the orientation is read: loading rotates a TIFF, and a PNG may store it last
+    image.load()
     method = upright_by(image)
     image = _to_rgb(image)
     return np.asarray(image if method is None else image.transpose(method))
 
 
 def _to_rgb(image: Any) -> Any:
-    """Convert an image of any mode to RGB, in sRGB and on white."""
+    """Convert an image of any mode to sRGB; transparent pixels are blended with white."""
     from PIL import Image, ImageChops
 
     profile = image.info.get("icc_profile")
@@ -209,7 +210,7 @@ def _to_rgb(image: Any) -> Any:
 
 
 def _on_white(image: Any, profile: bytes | None) -> Any:
-    """Show a transparent image on white."""
+    """Blend a transparent image with white."""
     from PIL import Image
 
     image = image.convert("LA" if image.mode in ("La", "LA") else "RGBA")
@@ -221,6 +222,6 @@ def _on_white(image: Any, profile: bytes | None) -> Any:
 
 
 def _white_level(image: Any) -> int:
-    """Return the level of white: 16 bits but for a TIFF of 12, which is not scaled by Pillow."""
+    """Return the level of white: of 16 bits, or of 12 in a TIFF, which Pillow does not scale."""
     tags = getattr(image, "tag_v2", {})
     return 4095 if tags.get(_BITS_PER_SAMPLE) == (12,) else 65535

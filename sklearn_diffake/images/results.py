@@ -1,4 +1,4 @@
-"""Results of pictures: what the engine returns, and how they are kept in a store."""
+"""Results of pictures, as the engine returns them and as they are stored."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
 
 
 class ResultStore(Protocol):
-    """Where results are kept by the digest of their picture, for other calls and processes."""
+    """Interface of a store of results, keyed by the digest of the picture."""
 
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
-        """Return the stored results among those asked for."""
+        """Return the stored results of the given digests."""
 
     def put_many(self, results: Mapping[bytes, Any]) -> None:
         """Store results."""
 
     def claim(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Return the digests that the caller shall compute, as no other process does."""
+        """Return the digests that the caller must compute, because no other process does."""
 
     def release(self, digests: Iterable[bytes]) -> None:
-        """Give claims back."""
+        """Release claims."""
 
 
 class ArrayResults:
@@ -38,22 +38,24 @@ class ArrayResults:
     ----------
     store : EmbeddingStore
     namespace : str
-        What is computed: results are kept apart by it.
+        Name of the computation, which separates its results from others.
     dtype : numpy.dtype
         Type of one result; may have a shape, as ``np.dtype((np.float32, 512))``.
     """
 
     def __init__(self, store: EmbeddingStore, namespace: str, dtype: Any) -> None:
         self.store, self.dtype = store, np.dtype(dtype)
-        self.namespace = f"{namespace}:{self.dtype.itemsize}"  # a value of another size is no hit
+        self.namespace = (
+            f"{namespace}:{self.dtype.itemsize}"  # a value of another size has another key
+        )
 
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
-        """Return the stored results among those asked for."""
+        """Return the stored results of the given digests."""
         results: dict[bytes, Any] = {}
         step = max(1, _READ_BYTES // self.dtype.itemsize)
         for start in range(0, len(digests), step):
-            part = self.store.get_many(self.namespace, digests[start : start + step])
-            for digest, value in part.items():
+            chunk = self.store.get_many(self.namespace, digests[start : start + step])
+            for digest, value in chunk.items():
                 flat = np.frombuffer(value, self.dtype.base)
                 results[digest] = flat.reshape(self.dtype.shape)
         return results
@@ -65,16 +67,16 @@ class ArrayResults:
         self.store.put_many(self.namespace, values)
 
     def claim(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Return the digests that the caller shall compute, as no other process does."""
+        """Return the digests that the caller must compute, because no other process does."""
         return self.store.claim(self.namespace, digests)
 
     def release(self, digests: Iterable[bytes]) -> None:
-        """Give claims back."""
+        """Release claims."""
         self.store.release(self.namespace, digests)
 
 
 class FrameResult(NamedTuple):
-    """What was computed from one frame of a video.
+    """Result of one frame of a video.
 
     Attributes
     ----------
@@ -93,7 +95,7 @@ class FrameResult(NamedTuple):
 
 @dataclass
 class Results:
-    """What was computed from the sources of a table.
+    """Results of the sources of a table.
 
     Attributes
     ----------
@@ -102,12 +104,12 @@ class Results:
     frames : dict of int to list of FrameResult
         Results of the frames of each source that is a video.
     errors : dict of int to ImageError
-        Why a source has no result, with row, column and file. Of the placeholder `MissingFace`
-        in any case; of others only where errors are returned.
+        Why a source has no result, with row, column and file. Always holds the errors of
+        placeholders (`MissingFace`); other errors only if they are returned.
     n_pictures : int
-        Pictures and frames in all.
+        Number of all pictures and frames.
     n_computed : int
-        Those of which the result was computed; the others were duplicates, in the store, or have
+        Number of computed results; the other pictures were duplicates, were in the store, or have
         no result.
     """
 

@@ -1,4 +1,4 @@
-"""Tables of pictures: pairs of templates, or one picture per row, in every form they come in."""
+"""Read tables of pictures in all supported forms: pairs of templates, or one picture per row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import ImageError, describe_place
 
-#: What to tell somebody who gives the pictures of one pair as if they were rows.
+#: Hint for users who pass the pictures of one pair as rows.
 ONE_PAIR = "one pair is written [(reference, probe)]"
 #: Names of the two columns of pairs, in this order.
 PAIR_COLUMNS = ("reference", "probe")
@@ -27,24 +27,23 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class ImageTable:
-    """The pictures of a table, each listed once, and the cells in which they stand.
+    """The distinct pictures of a table, and the cells that hold them.
 
-    A cell holds a template: one picture, or several of one person. Where every cell holds one
-    picture, template and source are the same thing, and `offsets` and `members` are None.
+    A cell holds a template: one picture, or several pictures of one person. If every cell holds one
+    picture, templates are sources, and `offsets` and `members` are None.
 
     Attributes
     ----------
     sources : list
-        Paths (of pictures or videos), PIL images and arrays; a path or an object that occurs often
-        is listed once.
+        Distinct paths (of pictures or videos), PIL images and arrays.
     index : ndarray of shape (n,) or (n, 2), intp
         Template of every cell, as a position in `sources` or, if there are `offsets`, in these;
         two columns for pairs.
     offsets : ndarray of shape (n_templates + 1,), intp, or None
-        Where each template begins and ends in `members`. The first ``len(sources)`` templates are
-        the sources alone, whether a cell holds them so or not.
+        Start and end of each template in `members`. The first ``len(sources)`` templates are single
+        sources, whether a cell holds them or not.
     members : ndarray of shape (offsets[-1],), intp, or None
-        Positions in `sources` of the pictures of all templates, one template after the other.
+        Positions in `sources` of the pictures of all templates, template by template.
     """
 
     sources: list[Any]
@@ -68,8 +67,8 @@ class ImageTable:
             return np.array([number], dtype=np.intp)
         return self.members[self.offsets[number] : self.offsets[number + 1]]
 
-    def where(self, source: int) -> dict[str, Any]:
-        """Return where ``sources[source]`` stands first, as `ImageError.at` takes it.
+    def location(self, source: int) -> dict[str, Any]:
+        """Return the first location of ``sources[source]``, as keywords of `ImageError.at`.
 
         Parameters
         ----------
@@ -90,32 +89,32 @@ class ImageTable:
             "path": os.fspath(item) if isinstance(item, (str, os.PathLike)) else None,
         }
 
-    def place(self, source: int) -> str:
-        """Name the first row and column, the file, and the position in a template of a source."""
-        place = describe_place(**self.where(source))
+    def describe_source(self, source: int) -> str:
+        """Describe row, column, file and position in a template of a source's first occurrence."""
+        location = describe_place(**self.location(source))
         position = self._first_template(source)[1]
-        return place if position is None else f"{place}, picture {position} of the template"
+        return location if position is None else f"{location}, picture {position} of the template"
 
     def name(self, source: int) -> str:
-        """Name the file of ``sources[source]``, or its place if it is none."""
-        path = self.where(source)["path"]
-        return self.place(source) if path is None else describe_place(path=path)
+        """Return the file of ``sources[source]`` for a message, or its location if it has none."""
+        path = self.location(source)["path"]
+        return self.describe_source(source) if path is None else describe_place(path=path)
 
     def _first_template(self, source: int) -> tuple[int, int | None]:
         """Return the template of the first cell that holds a source, and its position in it."""
         if self.offsets is None or self.members is None:
             return source, None
-        places = np.flatnonzero(self.members == source)
-        holders = np.searchsorted(self.offsets, places, side="right") - 1
+        positions = np.flatnonzero(self.members == source)
+        holders = np.searchsorted(self.offsets, positions, side="right") - 1
         first = int(np.argmax(np.isin(self.index.ravel(), holders)))
         template = int(self.index.ravel()[first])
         if len(self.template(template)) == 1:
             return template, None
-        return template, int(places[holders == template][0] - self.offsets[template])
+        return template, int(positions[holders == template][0] - self.offsets[template])
 
 
 def image_table(X: Any, *, templates: bool = False) -> ImageTable:
-    """Take a table of pictures apart, without reading any of them.
+    """Parse a table of pictures, without reading the pictures.
 
     Parameters
     ----------
@@ -127,8 +126,8 @@ def image_table(X: Any, *, templates: bool = False) -> ImageTable:
 
         A cell is a path (of a picture or a video), a PIL image or an array; or a template of
         several pictures of one person: a list, tuple or one-dimensional array of these, or a
-        (k, H, W, C) array. In a list a row of two is a pair, so a template stands only within a
-        row. A tuple is a pair or a template, never a table.
+        (k, H, W, C) array. In a list, a row of two is a pair, so a template is possible only within
+        a row. A tuple is a pair or a template, never a table.
     templates : bool, default=False
         Whether the caller can handle templates of several pictures.
 
@@ -152,24 +151,24 @@ def image_table(X: Any, *, templates: bool = False) -> ImageTable:
 
 
 def find_pair_columns(names: Sequence[Any]) -> tuple[int, int]:
-    """Return which columns hold the reference and the probe.
+    """Return the positions of the columns reference and probe.
 
     Parameters
     ----------
     names : sequence
-        Names of all columns; only texts are looked at.
+        Names of all columns; names that are not text are ignored.
 
     Returns
     -------
     reference, probe : int
-        Those with these names, in any case and with blanks around them; if neither name is there,
-        0 and 1 of two columns.
+        Columns of these names, ignoring case and surrounding blanks; 0 and 1 if there are two
+        columns and neither has such a name.
 
     Raises
     ------
     ValueError
-        If a name occurs twice, one is there without the other, or there are other than two
-        columns without these names.
+        If a name occurs twice, or without the other name, or there are not exactly two columns
+        without these names.
     """
     plain = [name.strip().casefold() if isinstance(name, str) else None for name in names]
     counts = [plain.count(name) for name in PAIR_COLUMNS]
@@ -190,7 +189,7 @@ def find_pair_columns(names: Sequence[Any]) -> tuple[int, int]:
 
 
 def pair_rows(X: Any) -> Iterable[Any]:
-    """Return the rows of a table of pairs, one by one, without a look at their cells.
+    """Return the rows of a table of pairs, without checking their cells.
 
     Parameters
     ----------
@@ -201,7 +200,7 @@ def pair_rows(X: Any) -> Iterable[Any]:
     Returns
     -------
     iterable
-        Of tuples (reference, probe); or X itself, if it is no DataFrame.
+        Of tuples (reference, probe); X itself if it is not a DataFrame.
 
     Raises
     ------
@@ -217,23 +216,25 @@ def pair_rows(X: Any) -> Iterable[Any]:
     if isinstance(frame, nw.DataFrame):
         return _frame_rows(frame)
     if isinstance(X, (str, bytes, os.PathLike)) or not isinstance(X, Iterable):
-        raise TypeError(f"pairs: expected rows of two, got a {type(X).__name__}; {ONE_PAIR}")
+        raise TypeError(f"pairs must be rows of two, got a {type(X).__name__}; {ONE_PAIR}")
     return X
 
 
 class _Builder:
-    """Lists every source and every template once, in the order in which they appear."""
+    """Collects the distinct sources and templates, in order of appearance."""
 
     def __init__(self, templates: bool) -> None:
         self.templates = templates
         self.sources: list[Any] = []
         self.index: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.positions: dict[Any, int] = {}  # path, or id of an object -> position in sources
-        self.several: dict[tuple[int, ...], int] = {}  # sources of a template -> minus 1, 2, ...
+        self.template_numbers: dict[
+            tuple[int, ...], int
+        ] = {}  # sources of a template -> -1, -2, ...
 
     def add_all(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Fill the index; templates of several pictures get negative numbers for now."""
-        places = array("q")  # 8 bytes a cell, and faster to append to than numpy
+        """Fill the index; templates of several pictures get negative numbers at first."""
+        numbers = array("q")  # 8 bytes per cell, and faster to append to than numpy
         width = 0
         positions = self.positions
         for i, row in enumerate(rows):
@@ -245,18 +246,18 @@ class _Builder:
                     row=i,
                 )
             for j, cell in enumerate(row):
-                place = positions.get(cell) if type(cell) is str else None
-                places.append(self._add_cell(cell, i, j) if place is None else place)
-        index = np.frombuffer(places, dtype=np.int64).astype(np.intp)
+                position = positions.get(cell) if type(cell) is str else None
+                numbers.append(self._add_cell(cell, i, j) if position is None else position)
+        index = np.frombuffer(numbers, dtype=np.int64).astype(np.intp)
         self.index = index if width == 1 else index.reshape(-1, width)
 
     def table(self) -> ImageTable:
-        """Return the table; templates of one picture come first, so that none is renumbered."""
-        if not self.several:
+        """Return the table; templates of one picture are first, so their numbers do not change."""
+        if not self.template_numbers:
             return ImageTable(self.sources, self.index)
         single = np.arange(len(self.sources), dtype=np.intp)
-        lengths = [1] * len(single) + [len(members) for members in self.several]
-        members = [single, *(np.array(members, dtype=np.intp) for members in self.several)]
+        lengths = [1] * len(single) + [len(members) for members in self.template_numbers]
+        members = [single, *(np.array(members, dtype=np.intp) for members in self.template_numbers)]
         index = np.where(self.index < 0, len(single) - 1 - self.index, self.index)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
         return ImageTable(self.sources, index, offsets, np.concatenate(members))
@@ -265,19 +266,19 @@ class _Builder:
         if _is_picture(cell):
             return self._add_source(cell)
         pictures = list(cell)
-        where: dict[str, Any] = {"row": row, "column": column}
+        location: dict[str, Any] = {"row": row, "column": column}
         if not pictures:
-            raise ImageError("the template is empty; expected one picture at least", **where)
+            raise ImageError("the template is empty; expected one picture at least", **location)
         if not all(_is_picture(picture) for picture in pictures):
-            raise ImageError("a template in a template; expected a list of pictures", **where)
+            raise ImageError("a template in a template; expected a list of pictures", **location)
         members = tuple(self._add_source(picture) for picture in pictures)
         if len(members) == 1:
             return members[0]
         if not self.templates:
             raise ImageError(
-                f"a template of {len(members)} pictures, where one picture is expected", **where
+                f"a template of {len(members)} pictures, where one picture is expected", **location
             )
-        return self.several.setdefault(members, -1 - len(self.several))
+        return self.template_numbers.setdefault(members, -1 - len(self.template_numbers))
 
     def _add_source(self, item: Any) -> int:
         token = os.fspath(item) if isinstance(item, (str, os.PathLike)) else id(item)
@@ -288,7 +289,7 @@ class _Builder:
 
 
 def _read_rows(X: Any) -> ImageTable | Iterator[tuple[Any, ...]]:
-    """Return the rows of X; of a dense array, where no picture is listed twice, the table."""
+    """Return the rows of X, or the table if X is a dense array, which has no duplicates."""
     if isinstance(X, tuple):
         raise ImageError(
             f"X is a tuple of {len(X)}, which is not a table: a table is a list; {ONE_PAIR}"
@@ -311,7 +312,7 @@ def _read_rows(X: Any) -> ImageTable | Iterator[tuple[Any, ...]]:
 
 
 def _is_table(X: Any) -> bool:
-    """Whether X has rows in a certain order."""
+    """Return whether X has rows in a defined order."""
     if isinstance(X, (nw.DataFrame, nw.Series)):
         return True
     if isinstance(X, (str, bytes, os.PathLike, Mapping, Set)) or not hasattr(X, "__len__"):
@@ -320,7 +321,7 @@ def _is_table(X: Any) -> bool:
 
 
 def _frame_rows(frame: Any) -> Iterator[tuple[Any, ...]]:
-    """Return the cells of two columns of a DataFrame, by their names if it has these."""
+    """Return the cells of the columns reference and probe of a DataFrame."""
     try:
         names = frame.columns
         columns = [frame[names[i]].to_list() for i in find_pair_columns(names)]
@@ -339,7 +340,7 @@ def _from_dense(X: NDArray[Any]) -> ImageTable:
 
 
 def _is_picture(item: Any) -> bool:
-    """Whether an item is one picture (or claims to be), not several."""
+    """Return whether an item is one picture (or an invalid item), not several."""
     if isinstance(item, np.ndarray):
         return item.dtype.kind not in "OUST" and item.ndim != 4
     return not isinstance(item, (list, tuple))

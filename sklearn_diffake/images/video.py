@@ -1,6 +1,6 @@
-"""Read some frames of a video, each of them exactly the one that its number says.
+"""Read frames of a video by number.
 
-A frame's number is its place in the order in which decoding the whole file shows them.
+The number of a frame is its position in display order when the whole file is decoded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class VideoFrame(NamedTuple):
     Attributes
     ----------
     number : int
-        Position among the frames in the order in which they are shown, from 0.
+        Position in display order, from 0.
     time : float
         Seconds since the first frame.
     image : ndarray of shape (H, W, 3), uint8
@@ -42,32 +42,32 @@ class VideoFrame(NamedTuple):
 def sample_frames(
     path: str | os.PathLike[str], n_frames: int, *, on_damage: OnDamage = "raise"
 ) -> Iterator[VideoFrame]:
-    """Read frames that are evenly spaced in time over a whole video, one after the other.
+    """Read frames that are evenly spaced in time over a video, one by one.
 
-    The video is cut into `n_frames` stretches of equal length, and the frame shown in the middle
-    of each is taken. Frames never repeat: where one is shown for longer than a stretch, as in a
-    video of variable rate, its successor takes the next place. A few frames are held in memory,
-    whatever the length of the video.
+    The video is divided into `n_frames` intervals of equal length, and the frame in the middle of
+    each is read. Frames never repeat: if one frame is longer than an interval, as in a video of
+    variable rate, the next frame follows it. Memory holds a few frames, whatever the length of
+    the video.
 
     Parameters
     ----------
     path : str or Path
-        A video in any format that FFmpeg reads, no playlist, or an animated GIF, PNG or WebP.
-        What its name ends in does not matter. Of several video streams the default one is read;
-        cover art is no video.
+        A video in any format that FFmpeg reads except playlists, or an animated GIF, PNG or WebP.
+        The suffix of its name does not matter. Of several video streams the default one is read;
+        cover art is not a video.
     n_frames : int
-        Number of frames; all of them if the video has no more.
+        Number of frames; a shorter video gives all its frames.
     on_damage : {"raise", "skip"}, default="raise"
-        What to do where the file is cut off, or a frame cannot be decoded without fault.
-        ``"skip"`` leaves such frames out, and reports in a warning at the end how many they are.
+        What to do if the file is cut off, or a frame is damaged. ``"skip"`` omits such frames, and
+        warns of their number at the end.
 
     Yields
     ------
     VideoFrame
-        In the order in which they are shown. Images are rotated and mirrored as the file says.
-        Where pixels are not square, their width is scaled, as players do. Colors are converted by
-        the matrix and range that the file states, to 8 bits; HDR (PQ, HLG) is not tone-mapped,
-        and interlaced frames are not deinterlaced.
+        In display order. Images are rotated and mirrored as stated in the file. If pixels are not
+        square, the width is scaled, as in players. Colors are converted to 8 bits by the matrix
+        and range stated in the file. HDR (PQ, HLG) is not tone-mapped, and interlaced frames are
+        not deinterlaced.
 
     Raises
     ------
@@ -81,70 +81,70 @@ def sample_frames(
     Warns
     -----
     UserWarning
-        With ``on_damage="skip"``, if frames are left out.
+        With ``on_damage="skip"``, if frames are missing.
     """
-    damage = DamageAccount(on_damage)
-    yield from read_accounted(path, evenly_spaced(n_frames), damage)
-    warn_of_damage(path, damage)
+    account = DamageAccount(on_damage)
+    yield from read_accounted(path, evenly_spaced(n_frames), account)
+    warn_of_damage(path, account)
 
 
 def read_frames(
     path: str | os.PathLike[str], numbers: Sequence[int], *, on_damage: OnDamage = "raise"
 ) -> Iterator[VideoFrame]:
-    """Read the frames of some numbers.
+    """Read frames by number.
 
     Parameters
     ----------
     path : str or Path
         As in `sample_frames`.
     numbers : sequence of int
-        In any order; one that is given twice is read once.
+        In any order; duplicates are read once.
     on_damage : {"raise", "skip"}, default="raise"
         As in `sample_frames`.
 
     Yields
     ------
     VideoFrame
-        In the order in which they are shown.
+        In display order.
 
     Raises
     ------
     VideoError
         As in `sample_frames`, and if the video has no frame of a number.
     """
-    wanted = sorted({int(number) for number in numbers})
+    requested = sorted({int(number) for number in numbers})
 
     def choose(times: NDArray[np.int64], end: int) -> list[int]:
-        for number in wanted:
+        for number in requested:
             if not 0 <= number < len(times):
                 raise VideoError(f"there is no such frame, the video has {len(times)}",
                                  frame=number)  # fmt: skip
-        return wanted
+        return requested
 
-    damage = DamageAccount(on_damage)
-    yield from read_accounted(path, choose, damage)
-    warn_of_damage(path, damage)
+    account = DamageAccount(on_damage)
+    yield from read_accounted(path, choose, account)
+    warn_of_damage(path, account)
 
 
 def read_accounted(
-    path: str | os.PathLike[str], choose: Choice, damage: DamageAccount
+    path: str | os.PathLike[str], choose: Choice, account: DamageAccount
 ) -> Iterator[VideoFrame]:
-    """Read frames as `sample_frames` does, with an account of lost ones instead of a warning.
+    """Read frames as `sample_frames` does, with a list of missing frames instead of a warning.
 
     Parameters
     ----------
     path : str or Path
         A video or an animation.
     choose : callable
-        Gets the times of all frames, shape (n,), ascending, and when the last one is over;
-        returns ascending numbers. See `evenly_spaced`.
-    damage : DamageAccount
-        Says whether damage raises, and is filled while frames are read.
+        Gets the times of all frames, shape (n,), ascending, and the end of the last one; returns
+        ascending numbers. See `evenly_spaced`.
+    account : DamageAccount
+        Decides whether damage raises an error; filled while frames are read.
 
     Yields
     ------
     VideoFrame
-        In the order in which they are shown.
+        In display order.
     """
     name = os.fspath(path)
     import_av()
@@ -153,11 +153,11 @@ def read_accounted(
         check_file(name)
         is_webp = file_format(name).name == "WebP"
         read = _read_webp if is_webp else read_chosen
-        for frame in read(name, choose, damage):
+        for frame in read(name, choose, account):
             n_read += 1
             yield VideoFrame(*frame)
-        if n_read == 0 and damage.n_lost:
-            raise VideoError(damage.describe())
+        if n_read == 0 and account.n_lost:
+            raise VideoError(account.describe())
 
 
 def evenly_spaced(n_frames: int) -> Choice:
@@ -166,16 +166,16 @@ def evenly_spaced(n_frames: int) -> Choice:
 
 
 def choose_frames(times: NDArray[np.int64], end: int, n_frames: int) -> list[int]:
-    """Choose frames that are evenly spaced in time, none of them twice.
+    """Choose distinct frames that are evenly spaced in time.
 
     Parameters
     ----------
     times : ndarray of shape (n,), int
-        When each frame appears, ascending.
+        Start of each frame, ascending.
     end : int
-        When the last one disappears.
+        End of the last frame.
     n_frames : int
-        How many to choose; with `n` frames or fewer, all are.
+        Number of frames to choose; all, if there are no more.
 
     Returns
     -------
@@ -184,29 +184,29 @@ def choose_frames(times: NDArray[np.int64], end: int, n_frames: int) -> list[int
     """
     n_frames = min(n_frames, len(times))
     middles = times[0] + (np.arange(n_frames) + 0.5) * ((end - times[0]) / n_frames)
-    shown = np.searchsorted(times, middles, side="right") - 1
-    chosen: list[int] = []
-    for i, number in enumerate(shown.tolist()):
-        earliest = chosen[-1] + 1 if chosen else 0
+    nearest = np.searchsorted(times, middles, side="right") - 1
+    positions: list[int] = []
+    for i, number in enumerate(nearest.tolist()):
+        earliest = positions[-1] + 1 if positions else 0
         latest = len(times) - (n_frames - i)
-        chosen.append(min(max(number, earliest), latest))
-    return chosen
+        positions.append(min(max(number, earliest), latest))
+    return positions
 
 
 def _read_webp(
-    path: str, choose: Choice, damage: DamageAccount
+    path: str, choose: Choice, account: DamageAccount
 ) -> Iterator[tuple[int, float, np.ndarray]]:
     times, end, seconds = read_times(path)
     if not len(times):
         raise VideoError(file_format(path).describe("video"))
     for number, image in read_images(path, choose(times, end)):
         if image is None:
-            damage.add_missing(number)
+            account.add_missing(number)
         else:
             yield number, float(times[number]) * seconds, image
 
 
-def warn_of_damage(path: str | os.PathLike[str], damage: DamageAccount) -> None:
-    """Warn of the frames of a video that are lost, if any are."""
-    if words := damage.describe():
-        warnings.warn(f"{os.fspath(path)}: {words}", UserWarning, stacklevel=3)
+def warn_of_damage(path: str | os.PathLike[str], account: DamageAccount) -> None:
+    """Warn of the missing frames of a video, if there are any."""
+    if description := account.describe():
+        warnings.warn(f"{os.fspath(path)}: {description}", UserWarning, stacklevel=3)

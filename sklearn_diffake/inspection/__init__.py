@@ -1,4 +1,4 @@
-"""Why a pair is called genuine: by which places, which embedder, which pairs like it."""
+"""Explain verdicts: image regions, contributions of embedders, and similar genuine pairs."""
 
 from ._contributions import Contribution
 from ._explain import PairExplanation, explain_pair

@@ -1,4 +1,4 @@
-"""The map of a pair of crops that were aligned before, without aligning them again."""
+"""Compute the map of a pair of crops that are already aligned."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import numpy as np
 
 from ..utils._progress import progress_bar
 from ._occlusion import PATCHES, STRIDE, Crop, occlusion_maps
-from ._parts import Parts, pair_table
+from ._parts import SplitPipeline, pair_table
 from ._photo import ExplainedPhoto
 
 JOINT = "joint occlusion"
-_BATCH = 64  # crops embedded together
+_BATCH = 64  # crops per batch
 
 
 def joint_occlusion(
-    parts: Parts, references: Sequence[Crop], probe: Crop
+    split: SplitPipeline, references: Sequence[Crop], probe: Crop
 ) -> tuple[int, ExplainedPhoto, ExplainedPhoto]:
-    """Map where a probe differs from the reference that is most like it.
+    """Map where a probe differs from the most similar reference.
 
     Parameters
     ----------
-    parts : Parts
-        Of a fitted pipeline. Nothing is written to its stores.
+    split : Parts
+        A fitted pipeline. Nothing is written to its stores.
     references : sequence of n ndarrays of shape (h, w, 3), uint8
-        Aligned crops, one at least.
+        Aligned crops, at least one.
     probe : ndarray of shape (h, w, 3), uint8
         Aligned crop.
 
     Returns
     -------
     index : int
-        Of the reference with the highest score.
+        Position of the reference with the highest score.
     reference, probe : ExplainedPhoto
         The crops, with the map ``"joint occlusion"`` of `explain_pair` at its default settings.
     """
-    parts = parts.without_stores()
+    split = split.without_stores()
 
     def score(pairs: Sequence[tuple[Crop, Crop]]) -> Any:
-        return parts.score(parts.rows(pair_table(pairs)))
+        return split.score(split.rows(pair_table(pairs)))
 
     index = int(np.argmax(score([(reference, probe) for reference in references])))
     crops = (references[index], probe)

@@ -1,4 +1,4 @@
-"""Photographs with maps over them, drawn by matplotlib."""
+"""Draw photographs with overlaid maps by matplotlib."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from ..utils._extras import import_extra
 from ._photo import ExplainedPhoto, lay_over
 
-# Okabe and Ito's colors, which color-blind people tell apart; in grays an outline does that.
-AGAINST, IN_FAVOUR = "#D55E00", "#0072B2"
-_ROOM = 0.08  # shown around the crop, as a share of its side
+# Colors of Okabe and Ito, which color-blind people can distinguish; the outline works in gray, too.
+AGAINST, IN_FAVOR = "#D55E00", "#0072B2"
+_BORDER = 0.08  # around the crop, as a fraction of its side
 _DPI = 100
 _VIEW = 320  # pixels of the longer side of a panel
-_TOP = 0.5  # of the greatest value: what the outline encloses,
-_LEAST = 0.2  # if that is at least this share of full colour
+_TOP = 0.5  # the outline encloses values above this fraction of the maximum,
+_MIN_OUTLINED = 0.2  # if the maximum is at least this fraction of full color
 _OPACITY = 0.75
 
 Box = tuple[float, float, float, float]
@@ -31,7 +31,7 @@ def load_matplotlib() -> None:
 
 
 def new_figure(width: float, height: float) -> Any:
-    """Make a figure of so many inches that needs no display."""
+    """Create a figure of a size in inches, without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -41,16 +41,16 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def png_bytes(figure: Any) -> bytes:
-    """Render a figure; the same figure gives the same bytes."""
+    """Render a figure; equal figures give equal bytes."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # of a name in a script that the font lacks
+        warnings.filterwarnings("ignore", "Glyph")  # for names in a script that the font lacks
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def as_png(draw: Callable[[Any], None], height: int, width: int) -> bytes:
-    """Draw on axes that fill a picture of the proportions of height and width."""
+    """Draw on axes that fill a picture with the aspect ratio of height and width."""
     scale = _VIEW / max(height, width) / _DPI
     figure = new_figure(width * scale, height * scale)
     draw(figure.add_axes((0, 0, 1, 1)))
@@ -58,13 +58,13 @@ def as_png(draw: Callable[[Any], None], height: int, width: int) -> bytes:
 
 
 def draw_photo(axes: Any, photo: ExplainedPhoto) -> None:
-    """Draw a photograph as a whole, with an outline of its crop."""
+    """Draw a whole photograph, with an outline of its crop."""
     height, width = photo.image.shape[:2]
-    shown, _ = _view(photo, (0, 0, width, height))
-    axes.imshow(shown, extent=(0, width, height, 0))
+    view, _ = _view(photo, (0, 0, width, height))
+    axes.imshow(view, extent=(0, width, height, 0))
     outline = np.vstack([photo.corners, photo.corners[:1]]).T
-    for colour, thickness in (("white", 3.5), ("black", 1.2)):
-        axes.plot(*outline, color=colour, linewidth=thickness)
+    for color, thickness in (("white", 3.5), ("black", 1.2)):
+        axes.plot(*outline, color=color, linewidth=thickness)
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
 
@@ -79,29 +79,29 @@ def draw_map(axes: Any, photo: ExplainedPhoto, method: str, limit: float) -> Non
     method : str
         Key of its maps.
     limit : float
-        Absolute value that is shown in full colour.
+        Absolute value shown in full color.
     """
-    shown, matrix = _view(photo, face_box(photo))
-    height, width = shown.shape[:2]
+    view, matrix = _view(photo, face_box(photo))
+    height, width = view.shape[:2]
     values = lay_over(photo.maps[method], matrix, (height, width))
-    axes.imshow(shown.mean(axis=2), cmap="gray", vmin=0, vmax=255)
-    axes.imshow(_colours(np.nan_to_num(values), limit))
+    axes.imshow(view.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+    axes.imshow(_to_rgba(np.nan_to_num(values), limit))
     top = np.nanmax(values)
-    if top >= _LEAST * limit:
-        for colour, thickness in (("white", 3.0), ("black", 1.0)):
+    if top >= _MIN_OUTLINED * limit:
+        for color, thickness in (("white", 3.0), ("black", 1.0)):
             axes.contour(
-                np.nan_to_num(values), levels=[_TOP * top], colors=colour, linewidths=thickness
+                np.nan_to_num(values), levels=[_TOP * top], colors=color, linewidths=thickness
             )
     axes.set_axis_off()
 
 
 def face_box(photo: ExplainedPhoto) -> Box:
-    """Return left, top, right and bottom of what is shown of a photograph around its crop."""
+    """Return left, top, right and bottom of the region of a photograph to show."""
     height, width = photo.image.shape[:2]
     low, high = photo.corners.min(axis=0), photo.corners.max(axis=0)
-    room = _ROOM * (high - low) * (photo.crop.shape != photo.image.shape)
-    left, top = np.maximum(np.floor(low - room), 0)
-    right, bottom = np.minimum(np.ceil(high + room), (width, height))
+    border = _BORDER * (high - low) * (photo.crop.shape != photo.image.shape)
+    left, top = np.maximum(np.floor(low - border), 0)
+    right, bottom = np.minimum(np.ceil(high + border), (width, height))
     return float(left), float(top), float(right), float(bottom)
 
 
@@ -111,21 +111,21 @@ def limit_of(photos: Sequence[ExplainedPhoto], method: str) -> float:
 
 
 def _view(photo: ExplainedPhoto, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return a part of a photograph at the size of a panel, and the map from there to the crop."""
+    """Return a region of a photograph at the size of a panel, and its matrix to the crop."""
     from PIL import Image
 
     width, height = box[2] - box[0], box[3] - box[1]
     scale = _VIEW / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shown = Image.fromarray(photo.image).resize(size, Image.Resampling.BICUBIC, box=box)
+    view = Image.fromarray(photo.image).resize(size, Image.Resampling.BICUBIC, box=box)
     back = np.array([[width / size[0], 0, box[0]], [0, height / size[1], box[1]], [0, 0, 1]])
-    return np.asarray(shown), photo.matrix @ back
+    return np.asarray(view), photo.matrix @ back
 
 
-def _colours(values: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
-    """Turn a map into RGBA: two colours, the more opaque the further from zero."""
+def _to_rgba(values: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
+    """Convert a map to RGBA: two colors, with an opacity that grows with the absolute value."""
     from matplotlib.colors import to_rgb
 
-    share = np.clip(np.abs(values) / limit, 0, 1)[..., None]
-    colour = np.where(values[..., None] > 0, to_rgb(AGAINST), to_rgb(IN_FAVOUR))
-    return np.concatenate([colour, _OPACITY * share], axis=2)
+    opacity = np.clip(np.abs(values) / limit, 0, 1)[..., None]
+    color = np.where(values[..., None] > 0, to_rgb(AGAINST), to_rgb(IN_FAVOR))
+    return np.concatenate([color, _OPACITY * opacity], axis=2)

@@ -1,4 +1,4 @@
-"""explain_pair: why a pipeline calls a pair genuine or manipulated."""
+"""explain_pair: explain the verdict of a pipeline on a pair."""
 
 from __future__ import annotations
 
@@ -19,59 +19,58 @@ from ..utils._progress import progress_bar
 from ._contributions import Contribution, contributions
 from ._nearest import NearestGenuine, known_genuine
 from ._occlusion import PATCHES, STRIDE, grid_side, occlusion_maps
-from ._parts import Parts, pair_table, take_apart, threshold_of
+from ._parts import SplitPipeline, pair_table, split_pipeline, threshold_of
 from ._photo import ExplainedPhoto, read_pair
 from ._provenance import provenance_of
 
 _METHODS = ("occlusion", "gradient")
-_SHARE = Interval(Real, 0, 1, closed="right")
+_FRACTION = Interval(Real, 0, 1, closed="right")
 
 
 @dataclass(frozen=True, eq=False)
 class PairExplanation:
-    """Why a pair is called genuine or manipulated; made by `explain_pair`.
+    """Explanation of the verdict on a pair; returned by `explain_pair`.
 
     Attributes
     ----------
     score : float
-        Of the pair; higher = more genuine.
+        Score of the pair; higher = more genuine.
     threshold : float
-        Scores below it are called deepfake.
+        Scores below it mean deepfake.
     p_value : float or None
-        How unusual the score is among genuine pairs, in (0, 1], if the last step is a
+        P-value of the score among genuine pairs, in (0, 1], if the last step is a
         :class:`~sklearn_diffake.novelty.ConformalDetector`.
     reference, probe : ExplainedPhoto
         The photographs with their maps, by method:
 
-        - ``"joint occlusion"``: by how much the score rises when a place is hidden in both, so
-          that it is left out of the comparison, more than it would if the reference were compared
-          with itself. Positive: the place speaks against the pair. The map of both photographs is
-          one; of the two by occlusion it finds manipulated places far better;
-        - ``"occlusion"``: by how much the score rises when a place is hidden in this photograph
-          alone;
-        - ``"gradient"``: how strongly the score depends on a place, in squared score per squared
-          RGB level of one pixel (levels from 0 to 1), never negative.
+        - ``"joint occlusion"``: rise of the score if a region is hidden in both photographs and so
+          left out of the comparison, less the rise in a comparison of the reference with itself.
+          Positive: the region is evidence against the pair. Both photographs have the same map.
+          Of both occlusion maps, it finds manipulated regions far better;
+        - ``"occlusion"``: rise of the score if a region is hidden in this photograph alone;
+        - ``"gradient"``: sensitivity of the score to a pixel, in squared score per squared RGB
+          level (levels from 0 to 1), never negative.
 
     contributions : list of Contribution
-        What each of several embedders adds to the score; empty if there is one only, or nothing
-        tells what a genuine mean is.
+        Contributions of several embedders to the score; empty if there is only one, or genuine
+        means are unknown.
     base_score : float or None
-        Score of a pair that shows every embedder the genuine mean.
+        Score of a pair with the genuine mean of every embedder.
     nearest : NearestGenuine or None
-        Genuine pairs most like this one, if any are known.
+        The most similar genuine pairs, if genuine pairs are known.
     calibration : Calibration or None
-        On how many genuine pairs the threshold rests, if the last step is a
+        The calibration of the threshold, if the last step is a
         :class:`~sklearn_diffake.novelty.ConformalDetector`: ``(n_pairs, n, target_bpcer,
-        level)``, where `n` counts groups if these were given to fit.
+        level)``, where `n` is the number of groups if these were passed to fit.
     threshold_warning : str or None
-        What to know before the verdict is believed, if the threshold rests on few genuine pairs.
+        A warning if the threshold was set on few genuine pairs.
     provenance : dict
         Versions, steps and networks of the pipeline, digests of the photographs, and settings:
-        plain values that JSON can hold.
+        values that JSON can hold.
 
     See Also
     --------
-    PairReport : The same as a picture or a page.
+    PairReport : The explanation as a picture or a page.
 
     Examples
     --------
@@ -83,10 +82,10 @@ class PairExplanation:
     >>> pipe = make_difffake_pipeline(
     ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
     ... ).fit(crops)
-    >>> found = explain_pair(pipe, *crops[0], method="gradient", n_smooth=1, random_state=0)
-    >>> found.decision == found.score - found.threshold
+    >>> why = explain_pair(pipe, *crops[0], method="gradient", n_smooth=1, random_state=0)
+    >>> why.decision == why.score - why.threshold
     True
-    >>> found.provenance["networks"][0]["name"]
+    >>> why.provenance["networks"][0]["name"]
     'difffake-lite0-identity'
     """
 
@@ -104,7 +103,7 @@ class PairExplanation:
 
     @property
     def warnings(self) -> list[str]:
-        """What to know before the verdict is believed; each text begins with a code."""
+        """Warnings about the verdict; each text begins with a code."""
         conformal = self.calibration
         message = self.threshold_warning if conformal is None else conformal.warning()
         return [] if message is None else [message]
@@ -140,8 +139,8 @@ class PairExplanation:
 @validate_params(
     {
         "method": [None, StrOptions({"occlusion", "gradient"}), list, tuple],
-        "patch": [_SHARE, list, tuple],
-        "stride": [_SHARE],
+        "patch": [_FRACTION, list, tuple],
+        "stride": [_FRACTION],
         "fill": [StrOptions({"mean", "blur"})],
         "n_smooth": [Interval(Integral, 1, None, closed="left")],
         "noise": [Interval(Real, 0, 1, closed="both")],
@@ -169,79 +168,80 @@ def explain_pair(
     random_state: int | RandomState | None = None,
     verbose: int = 0,
 ) -> PairExplanation:
-    """Explain why a pipeline calls a pair genuine or manipulated.
+    """Explain the verdict of a pipeline on a pair.
 
-    Both faces are detected once. Places of the aligned crops are then hidden one after another
-    [1]_, and the score is differentiated with respect to the crops [2]_. Where several embedders
-    are joined, the score is divided among them [3]_.
+    Both faces are detected once. Then regions of the aligned crops are hidden one by one [1]_, and
+    the score is differentiated with respect to the crops [2]_. With several embedders, the score is
+    attributed to them [3]_.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Fitted, such as :func:`~sklearn_diffake.load_default` gives, or a search with a
-        `best_estimator_`. It is not changed, and nothing is written to its stores but the crops of
-        the two photographs.
+        Fitted, such as that of :func:`~sklearn_diffake.load_default`, or a search with a
+        `best_estimator_`. It is not changed, and only the crops of the two photographs are
+        written to its stores.
     reference, probe : str, Path, PIL image or ndarray of shape (H, W, 3), uint8
-        The trusted photograph and the one in question; aligned crops where the pipeline does not
-        begin with a `FaceAligner`.
+        The trusted photograph and the photograph in question; aligned crops if the pipeline does
+        not begin with a `FaceAligner`.
     method : {"occlusion", "gradient"}, list of these or None, default=None
-        Which maps to make. ``"occlusion"`` works with every network and makes two, ``"gradient"``
-        needs networks of torch. None makes all that the pipeline allows.
+        Maps to compute. ``"occlusion"`` works with every network and gives two maps,
+        ``"gradient"`` needs torch networks. None computes all maps that the pipeline supports.
     patch : float or sequence of float, default=(0.15, 0.225)
-        Side of the square that is hidden, as a share of the crop's, in (0, 1]; maps of several
-        sizes are averaged. Smaller ones see finer, and take longer.
+        Side of the hidden square, as a fraction of the side of the crop, in (0, 1]; maps of several
+        sizes are averaged. Smaller squares give finer maps and take longer.
     stride : float, default=0.75
-        Step of the square, as a share of its side, in (0, 1].
+        Step of the square, as a fraction of its side, in (0, 1].
     fill : {"mean", "blur"}, default="mean"
-        What is seen in its place: the mean colour of the crop, or the crop blurred.
+        Content of the hidden square: the mean color of the crop, or the blurred crop.
     n_smooth : int, default=4
-        Copies of the crops with noise over which squared gradients are averaged.
+        Number of noisy copies of the crops over which squared gradients are averaged.
     noise : float, default=0.03
-        Standard deviation of this noise, RGB levels counting from 0 to 1.
+        Standard deviation of this noise, for RGB levels from 0 to 1.
     genuine : table of m pairs, or ndarray of shape (m, k), default=None
-        Genuine pairs to look for similar ones in: photographs as `pipeline` takes them, or
-        differences as its last step takes them. Pairs also give the mean against which embedders
-        are weighed. None takes what the pipeline keeps: rows that neighbour-based detectors
-        remember, means that `DifferenceScaler` has learned.
+        Genuine pairs in which to search for similar pairs: photographs as `pipeline` takes them, or
+        differences as its last step takes them. Pairs also determine the mean of each embedder
+        for the contributions. None uses the data in the pipeline: training rows of neighbor-based
+        detectors, and means of `DifferenceScaler`.
     n_neighbors : int, default=3
-        How many similar genuine pairs to name.
+        Number of similar genuine pairs to return.
     batch_size : int, default=64
-        Crops embedded together.
+        Crops per batch.
     random_state : int, RandomState instance or None, default=None
-        Seeds the noise. Pass an int for the same gradient map on every call.
+        Seed of the noise. Pass an int for the same gradient map on every call.
     verbose : int, default=0
         Show a progress bar.
 
     Returns
     -------
     PairExplanation
-        Scores, maps and more; show it by `PairReport`.
+        Score, maps and more; `PairReport` shows it.
 
     Raises
     ------
     TypeError
-        If `pipeline` is no pipeline, or gives no scores.
+        If `pipeline` is not a pipeline, or gives no scores.
     ImageError
-        If a photograph cannot be read or has no face; the message says which.
+        If a photograph cannot be read or has no face; the message names it.
     ValueError
-        If ``"gradient"`` is asked for and a network is not one of torch, or `genuine` does not fit.
+        If ``"gradient"`` is requested and a network is not a torch network, or `genuine` does not
+        fit the pipeline.
 
     See Also
     --------
-    PairReport : Makes a picture or a page of it.
+    PairReport : Writes the explanation as a picture or a page.
 
     Notes
     -----
-    A map tells what the model looked at. It is no proof that a place was manipulated, nor that
-    others were not.
+    A map shows which regions influence the score. It does not prove that a region was manipulated,
+    nor that others were not.
 
-    The gradient goes through the networks exactly, and through the rest of the pipeline, whatever
-    it is made of, by central differences in float64 at the two photographs as they are; noise is
-    added to what the networks see. A head that scores in steps, as forests do, has no gradient that
-    means anything: look at the other maps.
+    The gradient of the networks is exact. That of all other steps is computed by central
+    differences in float64 at the two photographs; noise is added to the inputs of the networks. A
+    detector with a piecewise constant score, such as a forest, has no useful gradient: use the
+    other maps.
 
-    Crops with hidden places are scored in batches: of a detector whose scores depend on the batch,
-    as some of PyOD do, the maps do too.
+    Crops with hidden regions are scored in batches. If the scores of a detector depend on the
+    batch, as with some of PyOD, the maps depend on it, too.
 
     References
     ----------
@@ -251,7 +251,7 @@ def explain_pair(
        in Deep Neural Networks", NeurIPS 2019 (SmoothGrad-Squared), after D. Smilkov et al.,
        "SmoothGrad: Removing Noise by Adding Noise", arXiv:1706.03825.
     .. [3] L. S. Shapley, "A Value for n-Person Games", Contributions to the Theory of Games II,
-       1953; here with all subsets, and the genuine mean in place of an absent embedder.
+       1953; here with all subsets, and the genuine mean for an absent embedder.
 
     Examples
     --------
@@ -263,40 +263,42 @@ def explain_pair(
     >>> pipe = make_difffake_pipeline(
     ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
     ... ).fit(crops)
-    >>> found = explain_pair(pipe, *crops[0], method="occlusion", patch=0.5)
-    >>> found.verdict, found.methods
+    >>> why = explain_pair(pipe, *crops[0], method="occlusion", patch=0.5)
+    >>> why.verdict, why.methods
     ('genuine', ('joint occlusion', 'occlusion'))
-    >>> found.probe.in_photo("joint occlusion").shape
+    >>> why.probe.in_photo("joint occlusion").shape
     (32, 32)
     """
-    parts = take_apart(pipeline)
+    split = split_pipeline(pipeline)
     settings = _Settings(
-        _methods(method, parts), _patches(patch), stride, fill, n_smooth, noise, batch_size
+        _methods(method, split), _patches(patch), stride, fill, n_smooth, noise, batch_size
     )
-    photos = read_pair(parts.aligner, reference, probe)
+    photos = read_pair(split.aligner, reference, probe)
     pair = pair_table([(photos[0].crop, photos[1].crop)])
-    features = parts.features(pair)
-    row = parts.join(features) if features else parts.rows(pair)
-    (score,) = parts.score(row).tolist()
-    _add_maps(parts, photos, settings, check_random_state(random_state), verbose)
-    known = known_genuine(pipeline, parts, genuine, row)
-    shares, base_score = contributions(parts, features, known.features if known else [])
-    p_values = getattr(parts.detector, "p_values", None)
+    features = split.features(pair)
+    row = split.join(features) if features else split.rows(pair)
+    (score,) = split.score(row).tolist()
+    _add_maps(split, photos, settings, check_random_state(random_state), verbose)
+    known_pairs = known_genuine(pipeline, split, genuine, row)
+    contributions_of_branches, base_score = contributions(
+        split, features, known_pairs.features if known_pairs else []
+    )
+    p_values = getattr(split.detector, "p_values", None)
     seed = random_state if isinstance(random_state, Integral) else type(random_state).__name__
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
     plain |= {"n_neighbors": n_neighbors, "random_state": str(seed)}
     return PairExplanation(
         score=score,
-        threshold=threshold_of(parts.detector, score, row),
+        threshold=threshold_of(split.detector, score, row),
         p_value=None if p_values is None else float(p_values(row)[0]),
         reference=photos[0],
         probe=photos[1],
-        contributions=shares,
+        contributions=contributions_of_branches,
         base_score=base_score,
-        nearest=known.nearest(row, n_neighbors) if known else None,
-        provenance=provenance_of(parts, photos, plain),
-        calibration=calibration_of(parts.detector),
-        threshold_warning=threshold_warning(parts.detector),
+        nearest=known_pairs.nearest(row, n_neighbors) if known_pairs else None,
+        provenance=provenance_of(split, photos, plain),
+        calibration=calibration_of(split.detector),
+        threshold_warning=threshold_warning(split.detector),
     )
 
 
@@ -311,47 +313,49 @@ class _Settings:
     batch_size: int
 
 
-def _methods(method: str | Sequence[str] | None, parts: Parts) -> tuple[str, ...]:
-    """Resolve `method`; an error says why a gradient cannot be had."""
-    wanted = (method,) if isinstance(method, str) else tuple(_METHODS if method is None else method)
-    unknown = [name for name in wanted if name not in _METHODS]
-    if unknown or not wanted:
-        raise ValueError(f"method={method!r}, expected some of {_METHODS}, or None for all")
-    if "gradient" in wanted:
+def _methods(method: str | Sequence[str] | None, split: SplitPipeline) -> tuple[str, ...]:
+    """Resolve `method`; raise an error if a requested gradient is not available."""
+    selected = (
+        (method,) if isinstance(method, str) else tuple(_METHODS if method is None else method)
+    )
+    invalid = [name for name in selected if name not in _METHODS]
+    if invalid or not selected:
+        raise ValueError(f"method must be some of {_METHODS}, or None for all, got {method!r}")
+    if "gradient" in selected:
         from ._gradient import check_torch
 
         try:
-            check_torch(parts)
+            check_torch(split)
         except ValueError:
             if method is not None:
                 raise
-            wanted = ("occlusion",)
-    return tuple(name for name in _METHODS if name in wanted)
+            selected = ("occlusion",)
+    return tuple(name for name in _METHODS if name in selected)
 
 
 def _patches(patch: float | Sequence[float]) -> tuple[float, ...]:
     sides = tuple(np.atleast_1d(patch).tolist())
     if not sides or not all(isinstance(side, (int, float)) and 0 < side <= 1 for side in sides):
-        raise ValueError(f"patch={patch!r}, expected shares of the crop's side in (0, 1]")
+        raise ValueError(f"patch must be fractions of the crop's side in (0, 1], got {patch!r}")
     return sides
 
 
 def _add_maps(
-    parts: Parts,
+    split: SplitPipeline,
     photos: Sequence[ExplainedPhoto],
     settings: _Settings,
     rng: RandomState,
     verbose: int,
 ) -> None:
-    """Make the maps that are asked for, and put them into the photographs."""
+    """Compute the requested maps, and add them to the photographs."""
     crops = [photo.crop for photo in photos]
-    places = [grid_side(patch, settings.stride) ** 2 for patch in settings.patches]
-    steps = sum(places) if "occlusion" in settings.methods else 0
+    n_patches = [grid_side(patch, settings.stride) ** 2 for patch in settings.patches]
+    steps = sum(n_patches) if "occlusion" in settings.methods else 0
     steps += settings.n_smooth if "gradient" in settings.methods else 0
     with progress_bar(total=steps, desc="explaining", unit="step", verbose=verbose) as bar:
         if "occlusion" in settings.methods:
-            made = occlusion_maps(
-                lambda pairs: parts.score(parts.rows(pair_table(pairs))),
+            occlusion = occlusion_maps(
+                lambda pairs: split.score(split.rows(pair_table(pairs))),
                 crops,
                 patches=settings.patches,
                 stride=settings.stride,
@@ -359,14 +363,14 @@ def _add_maps(
                 batch_size=settings.batch_size,
                 bar=bar,
             )
-            for name, maps in made.items():
+            for name, maps in occlusion.items():
                 for photo, values in zip(photos, maps, strict=True):
                     photo.maps[name] = values
         if "gradient" in settings.methods:
             from ._gradient import gradient_maps
 
             maps = gradient_maps(
-                parts, crops, n_smooth=settings.n_smooth, noise=settings.noise, rng=rng, bar=bar
+                split, crops, n_smooth=settings.n_smooth, noise=settings.noise, rng=rng, bar=bar
             )
             for photo, values in zip(photos, maps, strict=True):
                 photo.maps["gradient"] = values

@@ -1,4 +1,4 @@
-"""The gradient of the score with respect to the crops, for networks of torch. Loads torch."""
+"""Compute the gradient of the score with respect to the crops, for torch networks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ..utils._device import resolve_device
-from ._parts import Parts, pair_table
+from ._parts import SplitPipeline, pair_table
 
-_STEP = 1e-3  # of central differences, as a share of an embedding's root mean square
-_ROWS = 2048  # scored at once
-_SMOOTH = 0.02  # sigma with which a map is smoothed, as a share of the crop's side
+_STEP = 1e-3  # step of central differences, as a fraction of an embedding's root mean square
+_ROWS = 2048  # rows per batch
+_SMOOTH = 0.02  # sigma of the smoothing of a map, as a fraction of the crop's side
 
 
-def check_torch(parts: Parts) -> None:
-    """Raise an error that names the first embedder whose gradient is not to be had."""
-    if not parts.branches:
+def check_torch(split: SplitPipeline) -> None:
+    """Raise an error that names the first embedder without a gradient."""
+    if not split.branches:
         raise ValueError(
             'method="gradient" needs a FaceEmbedder as the step that takes the crops: this '
             'pipeline has none. Use method="occlusion".'
         )
-    for branch in parts.branches:
+    for branch in split.branches:
         if branch.embedder.find_backbone().module is None:
             raise ValueError(
                 f'method="gradient" needs a torch network, but backbone='
@@ -35,14 +35,16 @@ def check_torch(parts: Parts) -> None:
             )
 
 
-def embedding_gradients(parts: Parts, embeddings: Sequence[NDArray]) -> list[NDArray[np.float64]]:
+def embedding_gradients(
+    split: SplitPipeline, embeddings: Sequence[NDArray]
+) -> list[NDArray[np.float64]]:
     """Differentiate the score of one pair with respect to its embeddings.
 
-    By central differences in float64: this goes through every operator and every head.
+    By central differences in float64, which works with every operator and detector.
 
     Parameters
     ----------
-    parts : Parts
+    split : Parts
     embeddings : list of ndarray of shape (1, 2, d)
         One for each branch.
 
@@ -51,27 +53,27 @@ def embedding_gradients(parts: Parts, embeddings: Sequence[NDArray]) -> list[NDA
     list of ndarray of shape (2, d), float64
     """
     points = [np.asarray(e, dtype=np.float64) for e in embeddings]
-    fixed = [branch.features(e) for branch, e in zip(parts.branches, points, strict=True)]
-    found = []
-    for i, (branch, point) in enumerate(zip(parts.branches, points, strict=True)):
+    fixed = [branch.features(e) for branch, e in zip(split.branches, points, strict=True)]
+    slopes = []
+    for i, (branch, point) in enumerate(zip(split.branches, points, strict=True)):
         step = _STEP * (np.sqrt(np.square(point).mean()) or 1.0)
         slope = np.empty(point.size)
         for start in range(0, point.size, _ROWS // 2):
-            places = np.arange(start, min(start + _ROWS // 2, point.size))
-            moved = np.repeat(point, 2 * len(places), axis=0)
-            flat = moved.reshape(len(moved), -1)
-            flat[np.arange(len(places)), places] += step
-            flat[len(places) + np.arange(len(places)), places] -= step
-            features = [np.repeat(np.asarray(f), len(moved), axis=0) for f in fixed]
-            features[i] = branch.features(moved)
-            up, down = parts.score(parts.join(features)).reshape(2, -1)
-            slope[places] = (up - down) / (2 * step)
-        found.append(slope.reshape(point.shape[1:]))
-    return found
+            positions = np.arange(start, min(start + _ROWS // 2, point.size))
+            shifted = np.repeat(point, 2 * len(positions), axis=0)
+            flat = shifted.reshape(len(shifted), -1)
+            flat[np.arange(len(positions)), positions] += step
+            flat[len(positions) + np.arange(len(positions)), positions] -= step
+            features = [np.repeat(np.asarray(f), len(shifted), axis=0) for f in fixed]
+            features[i] = branch.features(shifted)
+            up, down = split.score(split.join(features)).reshape(2, -1)
+            slope[positions] = (up - down) / (2 * step)
+        slopes.append(slope.reshape(point.shape[1:]))
+    return slopes
 
 
 class Network(NamedTuple):
-    """The torch module of a branch on its device, and what it declares."""
+    """The torch module of a branch on its device, and its declared input."""
 
     module: Any
     mean: Any
@@ -80,10 +82,10 @@ class Network(NamedTuple):
     device: str
 
 
-def networks_of(parts: Parts) -> list[Network]:
-    """Put the networks of all branches on their devices, in float32."""
-    found = []
-    for branch in parts.branches:
+def networks_of(split: SplitPipeline) -> list[Network]:
+    """Return the networks of all branches on their devices, in float32."""
+    networks = []
+    for branch in split.branches:
         backbone, device = branch.embedder.find_backbone(), resolve_device(branch.embedder.device)
         module = backbone.module
         if device != "cpu":
@@ -92,8 +94,8 @@ def networks_of(parts: Parts) -> list[Network]:
             torch.tensor(values, dtype=torch.float32, device=device).view(1, 3, 1, 1)
             for values in (backbone.mean, backbone.std)
         )
-        found.append(Network(module, mean, std, backbone.input_size, device))
-    return found
+        networks.append(Network(module, mean, std, backbone.input_size, device))
+    return networks
 
 
 def crop_gradients(
@@ -102,7 +104,7 @@ def crop_gradients(
     slopes: Sequence[NDArray[np.float64]],
     noise: Sequence[NDArray[np.float32]] | None = None,
 ) -> list[NDArray[np.float32]]:
-    """Carry slopes of the score by the embeddings back to the crops.
+    """Backpropagate gradients of the score from the embeddings to the crops.
 
     Parameters
     ----------
@@ -111,22 +113,22 @@ def crop_gradients(
     slopes : list of ndarray of shape (2, d)
         From `embedding_gradients`, one for each network.
     noise : two ndarrays of shape (h, w, 3), float32, default=None
-        Added to the crops, whose levels count from 0 to 1.
+        Added to the crops with levels from 0 to 1.
 
     Returns
     -------
     two ndarrays of shape (h, w, 3), float32
         Rise of the score for each RGB value in [0, 1].
     """
-    found = []
+    gradients = []
     for k, crop in enumerate(crops):
         total = np.zeros(crop.shape, dtype=np.float32)
         image = crop / np.float32(255) + (0 if noise is None else noise[k])
         for network, slope in zip(networks, slopes, strict=True):
-            if slope[k].any():  # an operator may leave one of the photographs out
+            if slope[k].any():  # an operator may ignore one of the photographs
                 total += _back(network, image, slope[k])
-        found.append(total)
-    return found
+        gradients.append(total)
+    return gradients
 
 
 def _back(network: Network, image: NDArray, slope: NDArray) -> NDArray[np.float32]:
@@ -150,7 +152,7 @@ def _resized(x: Any, size: tuple[int, int]) -> Any:
 
 
 def gradient_maps(
-    parts: Parts,
+    split: SplitPipeline,
     crops: Sequence[NDArray[np.uint8]],
     *,
     n_smooth: int,
@@ -158,13 +160,13 @@ def gradient_maps(
     rng: Any,
     bar: Any,
 ) -> list[NDArray[np.float64]]:
-    """Map how much the score depends on each pixel of the reference and of the probe.
+    """Map the sensitivity of the score to each pixel of the reference and of the probe.
 
-    The squared length of the gradient of every pixel's colour, averaged over copies of the crops
-    with noise.
+    The squared length of the gradient with respect to the color of a pixel, averaged over noisy
+    copies of the crops.
     """
-    slopes = embedding_gradients(parts, parts.embed(pair_table([(crops[0], crops[1])])))
-    networks = networks_of(parts)
+    slopes = embedding_gradients(split, split.embed(pair_table([(crops[0], crops[1])])))
+    networks = networks_of(split)
     maps = [np.zeros(crop.shape[:2]) for crop in crops]
     for _ in range(n_smooth):
         added = [rng.normal(scale=noise, size=crop.shape).astype(np.float32) for crop in crops]

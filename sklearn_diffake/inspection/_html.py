@@ -1,4 +1,4 @@
-"""Reports as pages of HTML that need nothing but themselves."""
+"""Render reports as self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..utils._numbers import percent
 from ..utils._printable import printable
-from ._drawing import AGAINST, IN_FAVOUR
+from ._drawing import AGAINST, IN_FAVOR
 from ._words import number
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def html_page(title: str, content: str, *, packages: tuple[str, ...] = ()) -> str:
-    """Put the content of a report into a page.
+    """Return a page with the content of a report.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def html_page(title: str, content: str, *, packages: tuple[str, ...] = ()) -> st
     Returns
     -------
     str
-        The whole page. Its Content-Security-Policy lets in pictures of its own and this style
-        alone: no script, nothing from elsewhere.
+        The page. Its Content-Security-Policy allows only its embedded pictures and this style: no
+        script, no external resource.
     """
     environment = _environment(packages)
     style = environment.get_template("page.css").render() + html_style(packages)
@@ -47,7 +47,7 @@ def html_page(title: str, content: str, *, packages: tuple[str, ...] = ()) -> st
 
 
 def html_content(template: str, *, packages: tuple[str, ...] = (), **values: Any) -> str:
-    """Fill the template of a report.
+    """Render the template of a report.
 
     Parameters
     ----------
@@ -56,24 +56,24 @@ def html_content(template: str, *, packages: tuple[str, ...] = (), **values: Any
     packages : tuple of str, default=()
         Subpackages whose folder ``templates`` is searched besides that of `inspection`.
     **values
-        For the template. Every text among them is escaped, and characters that cannot be seen, such
-        as control characters and marks that turn the direction of writing, are shown as escapes.
+        Values of the template. Text is escaped for HTML; invisible characters, such as control
+        characters and marks that change the direction of writing, are shown as escapes.
 
     Returns
     -------
     str
-        For `html_page`; or, after `html_style`, for a notebook, which has a page of its own.
+        Content for `html_page`, or, after `html_style`, for a notebook.
     """
     return _environment(packages).get_template(template).render(**values)
 
 
 def html_style(packages: tuple[str, ...] = ()) -> str:
-    """Return the rules that reach no further than a report."""
+    """Return the style rules of a report, which affect nothing outside of it."""
     return _environment(packages).get_template("report.css").render()
 
 
 def picture_png(image: NDArray, side: int) -> bytes:
-    """Encode a picture, made smaller if it is larger than `side` pixels.
+    """Encode a picture as PNG, scaled down to at most `side` pixels.
 
     Parameters
     ----------
@@ -109,12 +109,12 @@ def _environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"data_uri": _data_uri, "number": number, "percent": percent}
-    environment.globals |= {"AGAINST": AGAINST, "IN_FAVOUR": IN_FAVOUR}
+    environment.globals |= {"AGAINST": AGAINST, "IN_FAVOR": IN_FAVOR}
     return environment
 
 
 def _visible(value: Any) -> Any:
-    """Escape in texts what cannot be seen; markup comes from templates, and stays as it is."""
+    """Escape invisible characters in text; markup from templates is unchanged."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return printable(value) if is_text else value
 

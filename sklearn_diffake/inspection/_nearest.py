@@ -1,4 +1,4 @@
-"""Genuine pairs whose differences are most like that of the pair in question."""
+"""Find the genuine pairs with the most similar differences."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from sklearn.neighbors import NearestNeighbors
 
 from ..faces import ImageError, read_image
 from ..images.table import ImageTable, image_table
-from ._parts import Parts, take_apart
+from ._parts import SplitPipeline, split_pipeline
 
-_INNER = ("estimator_", "detector_")  # where detectors keep the one they wrap
+_INNER = ("estimator_", "detector_")  # attributes of wrapped detectors
 
 
 @dataclass(frozen=True, eq=False)
 class NearestGenuine:
-    """The genuine differences nearest to that of the pair, the nearest first.
+    """The genuine differences nearest to the difference of the pair, sorted by distance.
 
     Attributes
     ----------
     indices : ndarray of shape (k,), int
-        Rows of the genuine pairs that were given; or, where none were, of the genuine rows that
-        the detector kept from its fit.
+        Row numbers of the given genuine pairs, or of the genuine training rows that the detector
+        stores.
     distances : ndarray of shape (k,), float64
-        Euclidean, between the differences that the detector sees.
+        Euclidean distances of the inputs of the detector.
     typical : float
-        Median distance from a genuine row to the nearest other one.
+        Median distance from a genuine row to its nearest neighbor.
     names : list of (str, str) or None
-        Reference and probe of each, if they were given as paths.
+        Paths of reference and probe, if the pairs are paths.
     crops : list of (ndarray, ndarray)
-        Reference and probe of each as the pipeline saw them; empty if only differences are known.
+        Aligned crops of reference and probe; empty if only differences are known.
 
     Examples
     --------
@@ -54,17 +54,17 @@ class NearestGenuine:
 
 @dataclass(frozen=True, eq=False)
 class KnownGenuine:
-    """Genuine pairs: as the detector is given them, and whatever else is known of them.
+    """Genuine pairs: inputs of the detector, and features and photographs if known.
 
     Attributes
     ----------
     rows : ndarray of shape (m, k), float64
     features : list of ndarray of shape (m, k)
-        One for each branch; empty if they are not known.
+        One array for each branch; empty if unknown.
     table : ImageTable or None
         The photographs.
     crops : ndarray of shape (m, 2), object, or None
-        Aligned crops; None where the photographs are the crops.
+        Aligned crops; None if the photographs are the crops.
     """
 
     rows: NDArray[np.float64]
@@ -73,15 +73,15 @@ class KnownGenuine:
     crops: NDArray[np.object_] | None = None
 
     def nearest(self, row: Any, k: int) -> NearestGenuine:
-        """Find the `k` pairs whose rows are nearest to one row of shape (1, n_features)."""
+        """Return the `k` pairs whose rows are nearest to a row of shape (1, n_features)."""
         model = NearestNeighbors().fit(self.rows)
         distances, indices = model.kneighbors(_flat(row), min(k, len(self.rows)))
         typical = np.nan
         if len(self.rows) > 1:
             typical = float(np.median(model.kneighbors(None, 1)[0]))
-        found = NearestGenuine(indices[0], distances[0], typical)
+        nearest = NearestGenuine(indices[0], distances[0], typical)
         if self.table is None:
-            return found
+            return nearest
         sources = [[self.table.sources[i] for i in self.table.index[row]] for row in indices[0]]
         crops = [
             tuple(self.crops[row]) if self.crops is not None else tuple(map(read_image, pair))
@@ -92,22 +92,24 @@ class KnownGenuine:
         return NearestGenuine(indices[0], distances[0], typical, names, crops)
 
 
-def known_genuine(pipeline: Any, parts: Parts, genuine: Any, row: Any) -> KnownGenuine | None:
-    """Gather genuine pairs: those given, else the rows that the detector kept.
+def known_genuine(
+    pipeline: Any, split: SplitPipeline, genuine: Any, row: Any
+) -> KnownGenuine | None:
+    """Return the given genuine pairs, or the training rows that the detector stores.
 
     Parameters
     ----------
     pipeline : Pipeline
-    parts : Parts
+    split : Parts
         Of `pipeline`.
     genuine : table of m pairs, ndarray of shape (m, k), or None
     row : array of one row
-        What the detector is given of the pair in question.
+        Input of the detector for the pair in question.
 
     Returns
     -------
     KnownGenuine or None
-        None if nothing is known.
+        None if there are none.
 
     Raises
     ------
@@ -117,49 +119,49 @@ def known_genuine(pipeline: Any, parts: Parts, genuine: Any, row: Any) -> KnownG
     """
     width = _flat(row).shape[1]
     if genuine is None:
-        rows = kept_rows(parts.detector)
+        rows = kept_rows(split.detector)
         return None if rows is None or rows.shape[1:] != (width,) else KnownGenuine(rows)
     array = genuine.to_numpy() if hasattr(genuine, "iloc") else genuine
     if isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind in "fiu":
         if array.shape[1] != width or not len(array):
             raise ValueError(
-                f"genuine has shape {array.shape}, expected pairs of photographs, or (m, {width}): "
-                "differences as the last step of the pipeline takes them"
+                "genuine must be pairs of photographs, or differences as the last step of the "
+                f"pipeline takes them, of shape (m, {width}), got the shape {array.shape}"
             )
         return KnownGenuine(array.astype(np.float64))
     try:
-        return _embedded(take_apart(pipeline, stores=True), genuine)
+        return _embedded(split_pipeline(pipeline, stores=True), genuine)
     except ImageError as error:
         raise ImageError(
             f"{error.message} (in `genuine`)", row=error.row, column=error.column, path=error.path
         ) from error
 
 
-def _embedded(parts: Parts, genuine: Any) -> KnownGenuine:
+def _embedded(split: SplitPipeline, genuine: Any) -> KnownGenuine:
     table = image_table(genuine)
     if not table.is_pairs:
-        raise ImageError("these are single images, expected pairs")
+        raise ImageError("they must be pairs, got single images")
     crops = None
-    if parts.aligner is not None:
-        crops = copy.copy(parts.aligner).set_params(shared=True).transform(genuine)
-    given = genuine if crops is None else crops
-    features = parts.features(given)
-    rows = parts.join(features) if features else parts.rows(given)
+    if split.aligner is not None:
+        crops = copy.copy(split.aligner).set_params(shared=True).transform(genuine)
+    pairs = genuine if crops is None else crops
+    features = split.features(pairs)
+    rows = split.join(features) if features else split.rows(pairs)
     return KnownGenuine(_flat(rows), features, table, crops)
 
 
 def _flat(rows: Any) -> NDArray[np.float64]:
-    """Bring what a detector is given to the form (n, k)."""
+    """Reshape the input of a detector to (n, k)."""
     array = np.asarray(rows, dtype=np.float64)
     return array.reshape(len(array), -1)
 
 
 def kept_rows(detector: Any) -> NDArray[np.float64] | None:
-    """Return the genuine rows that a fitted detector kept, or None.
+    """Return the genuine training rows that a fitted detector stores, or None.
 
-    Neighbour-based detectors do: scikit-learn's, also within `GenuineOnly`, and PyOD's. Where a
-    detector is fitted on a part of the rows, as in `ConformalDetector`, its row numbers would mean
-    nothing.
+    Neighbor-based detectors store them: scikit-learn's, also within `GenuineOnly`, and PyOD's. If a
+    detector is fitted on a subset of the rows, as in `ConformalDetector`, row numbers would refer
+    to that subset.
     """
     for name in _INNER:
         if hasattr(detector, name):

@@ -1,4 +1,4 @@
-"""The explanation of a pair as a page of HTML."""
+"""Render the explanation of a pair as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._words import (
     CAUTION,
     MAPS,
     calibration_lines,
-    full_colour,
+    full_color,
     map_in_words,
     nearest_lines,
     numbers,
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
 _TEMPLATE = "explanation.html"
 _THUMBNAIL = 96  # pixels
 
-#: A picture as PNG, the text that stands for it, and its caption.
+#: A picture as PNG, its alternative text, and its caption.
 Figure = tuple[bytes, str, str]
 
 
 def page(report: PairReport) -> str:
-    """Write the whole page."""
+    """Return the page."""
     return html_page(report.title, html_content(_TEMPLATE, **_values(report)))
 
 
 def fragment(report: PairReport) -> str:
-    """Write what a notebook puts into a page of its own."""
+    """Return the content of the page for a notebook."""
     return f"<style>{html_style()}</style>{html_content(_TEMPLATE, **_values(report))}"
 
 
 def map_figure(
     photo: ExplainedPhoto, side: str, method: str, *, limit: float, decision: float
 ) -> Figure:
-    """Draw the face of a photograph with a map over it.
+    """Draw the face of a photograph with an overlaid map.
 
     Parameters
     ----------
     photo : ExplainedPhoto
     side : str
-        What the photograph is called in the text that stands for the picture.
+        Name of the photograph in the alternative text.
     method : str
         Key of its maps.
     limit : float
-        Absolute value that is shown in full color.
+        Absolute value shown in full color.
     decision : float
-        Score less threshold, against which the effect is weighed; 0 if it is not known.
+        Score less threshold, to which the effect is compared; 0 if unknown.
 
     Returns
     -------
@@ -65,15 +65,15 @@ def map_figure(
     """
     left, top, right, bottom = face_box(photo)
     draw = partial(draw_map, photo=photo, method=method, limit=limit)
-    drawn = as_png(draw, round(bottom - top), round(right - left))
-    caption = f"{MAPS[method][0]}. Full color: {full_colour(method, limit)}"
+    png = as_png(draw, round(bottom - top), round(right - left))
+    caption = f"{MAPS[method][0]}. Full color: {full_color(method, limit)}"
     if method != "gradient" and decision:
         caption += f", {limit / abs(decision):.0%} of the distance to the threshold"
-    return drawn, map_in_words(photo, side, method), caption
+    return png, map_in_words(photo, side, method), caption
 
 
 def _values(report: PairReport) -> dict[str, Any]:
-    """Collect what the template shows."""
+    """Return the values of the template."""
     explanation = report.explanation
     return {
         "title": report.title,
@@ -90,11 +90,11 @@ def _values(report: PairReport) -> dict[str, Any]:
 
 
 def _side(explanation: PairExplanation, side: str) -> tuple[str, str, list[Figure]]:
-    """Name one photograph, and draw it as a whole, and its face with every map."""
+    """Return title, name and figures of one photograph: the overview and every map."""
     photos = (explanation.reference, explanation.probe)
     photo = photos[SIDES.index(side)]
-    whole = as_png(partial(draw_photo, photo=photo), *photo.image.shape[:2])
-    words = f"The {side} as a whole; an outline shows the part that is compared."
+    overview = as_png(partial(draw_photo, photo=photo), *photo.image.shape[:2])
+    description = f"The whole {side}; an outline shows the region that is compared."
     maps = [
         map_figure(
             photo, side, method, limit=limit_of(photos, method), decision=explanation.decision
@@ -104,12 +104,12 @@ def _side(explanation: PairExplanation, side: str) -> tuple[str, str, list[Figur
     return (
         side.capitalize(),
         short(photo.name or "image", 200),
-        [(whole, words, "Photograph")] + maps,
+        [(overview, description, "Photograph")] + maps,
     )
 
 
 def _nearest(explanation: PairExplanation) -> list[tuple[list[bytes], str]]:
-    """Show the genuine pairs that are most like this one, where their faces are known."""
+    """Return faces, if known, and descriptions of the most similar genuine pairs."""
     nearest = explanation.nearest
     if nearest is None:
         return []

@@ -1,4 +1,4 @@
-"""A fitted pipeline taken apart: what aligns, what embeds, what judges."""
+"""Split a fitted pipeline into aligner, embedders and detector."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..images.table import image_table
 
 Image = NDArray[np.uint8]
 Rows = NDArray[np.float64]
-PASSED = (None, "passthrough", "drop")
+SKIPPED_STEPS = (None, "passthrough", "drop")
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One embedder, and what makes features of its embeddings.
+    """One embedder, and the steps that compute features of its embeddings.
 
     Attributes
     ----------
     name : str
-        Of the branch in its `FeatureUnion`; ``"embed"`` where there is one embedder only.
+        Name in the `FeatureUnion`; ``"embed"`` if there is only one embedder.
     embedder : FaceEmbedder
         Fitted.
     tail : list of estimators
-        Transformers between the embedder and the join with other branches.
+        Transformers between the embedder and the concatenation with other branches.
     weight : float
-        Of the branch in its `FeatureUnion`.
+        Weight in the `FeatureUnion`.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Branch:
     weight: float = 1.0
 
     def features(self, embeddings: NDArray) -> Any:
-        """Turn pairs of embeddings (n, 2, d) into what the head is given (n, k)."""
-        made = transformed(self.tail, embeddings)
-        return made if self.weight == 1.0 else made * self.weight
+        """Compute features (n, k) of pairs of embeddings (n, 2, d)."""
+        rows = transformed(self.tail, embeddings)
+        return rows if self.weight == 1.0 else rows * self.weight
 
     def embed_each(self, crops: Sequence[Image]) -> tuple[NDArray, dict[int, str]]:
-        """Embed crops one by one, whatever becomes of the others.
+        """Embed crops; the failure of a crop does not affect the others.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class Branch:
         -------
         embeddings : ndarray of shape (n, d), float32
         reasons : dict of int to str
-            Why a crop has none, by its position.
+            Why a crop has no embedding, by its position.
         """
         table = image_table(list(crops))
         results = self.embedder._embed_pictures(table, errors="return")
@@ -69,43 +69,49 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """A fitted pipeline, taken apart; its progress bars are silenced.
+class SplitPipeline:
+    """The steps of a fitted pipeline, without progress bars.
 
     Attributes
     ----------
     aligner : FaceAligner or None
-        Turns photographs into crops; None where the photographs are the crops.
+        Cuts crops from photographs; None if the photographs are the crops.
     rest : list of estimators
-        From pairs of crops to a score: transformers and, last, the detector.
+        All steps from pairs of crops to a score: transformers and, last, the detector.
     branches : list of Branch
-        The embedders among them; empty where they are not of this package.
+        The embedders in these steps; empty if they are not of this package.
     head : list of estimators
-        From the joined features of the branches to a score; its last is the detector.
+        All steps from the concatenated features of the branches to a score; the last is the
+        detector.
     """
 
     aligner: FaceAligner | None
-    rest: list[Any]
+    scoring_steps: list[Any]
     branches: list[Branch]
-    head: list[Any]
+    detection_steps: list[Any]
 
     @property
     def detector(self) -> Any:
         """The last step."""
-        return self.rest[-1]
+        return self.scoring_steps[-1]
 
-    def without_stores(self) -> Parts:
-        """Return a copy whose embedders keep nothing: for crops that are no photographs."""
-        rest = [_silent(step, stores=False) for step in self.rest]
-        branches = _branches(self.branches[0].name, rest[0]) if self.branches else []
-        return replace(self, rest=rest, branches=branches, head=rest[1:] if branches else rest)
+    def without_stores(self) -> SplitPipeline:
+        """Return a copy whose embedders store nothing, for crops that are not photographs."""
+        scoring_steps = [_silent(step, stores=False) for step in self.scoring_steps]
+        branches = _branches(self.branches[0].name, scoring_steps[0]) if self.branches else []
+        return replace(
+            self,
+            scoring_steps=scoring_steps,
+            branches=branches,
+            detection_steps=scoring_steps[1:] if branches else scoring_steps,
+        )
 
     def rows(self, pairs: Any) -> Any:
-        """Turn a table of pairs of crops into what the detector is given."""
-        return transformed(self.rest[:-1], pairs)
+        """Compute the input of the detector for a table of pairs of crops."""
+        return transformed(self.scoring_steps[:-1], pairs)
 
     def score(self, rows: Any) -> Rows:
-        """Score what the detector is given."""
+        """Return the scores of inputs of the detector."""
         score = getattr(self.detector, "score_samples", None) or self.detector.decision_function
         return np.asarray(score(rows), dtype=np.float64)
 
@@ -114,76 +120,82 @@ class Parts:
         return [branch.embedder.transform(pairs) for branch in self.branches]
 
     def features(self, pairs: Any) -> list[Any]:
-        """Turn a table of pairs of crops into the features of every branch, (n, k) each."""
+        """Compute the features of every branch, (n, k) each, for a table of pairs of crops."""
         return self.features_of(self.embed(pairs))
 
     def features_of(self, embeddings: Sequence[NDArray]) -> list[Any]:
-        """Turn pairs of embeddings, (n, 2, d) for each branch, into its features, (n, k) each."""
+        """Compute the features of every branch, (n, k) each, of its embeddings (n, 2, d)."""
         return [
             branch.features(pairs) for branch, pairs in zip(self.branches, embeddings, strict=True)
         ]
 
     def join(self, features: Sequence[Any]) -> Any:
-        """Put the features of the branches side by side, and turn them into the detector's rows."""
-        joined = features[0]
+        """Concatenate the features of the branches, and compute the input of the detector."""
+        rows = features[0]
         if len(features) > 1:
-            joined = named(np.hstack([np.asarray(part) for part in features]), self.head[0])
-        return transformed(self.head[:-1], joined)
+            rows = with_feature_names(
+                np.hstack([np.asarray(array) for array in features]), self.detection_steps[0]
+            )
+        return transformed(self.detection_steps[:-1], rows)
 
 
-def take_apart(pipeline: Any, *, stores: bool = False) -> Parts:
-    """Take a fitted pipeline apart.
+def split_pipeline(pipeline: Any, *, stores: bool = False) -> SplitPipeline:
+    """Split a fitted pipeline.
 
     Parameters
     ----------
     pipeline : Pipeline or search
-        Fitted; of a search the best pipeline is taken.
+        Fitted; for a search, its best pipeline.
     stores : bool, default=False
-        Leave the embedders their stores. A store is no place for photographs with holes.
+        Whether embedders keep their stores. Crops with hidden regions should not be stored.
 
     Returns
     -------
     Parts
-        Shallow copies: nothing of `pipeline` is changed.
+        Shallow copies: `pipeline` does not change.
 
     Raises
     ------
     TypeError
-        If it is no pipeline, or its last step gives no scores.
+        If it is not a pipeline, or its last step gives no scores.
     NotFittedError
         If its last step is not fitted.
     """
     pipeline = getattr(pipeline, "best_estimator_", pipeline)
     if not isinstance(pipeline, Pipeline):
         raise TypeError(
-            f"expected a fitted pipeline such as load_default() gives, got "
+            "the model must be a fitted pipeline, such as that of load_default(), got "
             f"{type(pipeline).__name__}"
         )
-    steps = [(name, _silent(step, stores)) for name, step in pipeline.steps if step not in PASSED]
+    steps = [
+        (name, _silent(step, stores)) for name, step in pipeline.steps if step not in SKIPPED_STEPS
+    ]
     detector = steps[-1][1]
     if not (hasattr(detector, "score_samples") or hasattr(detector, "decision_function")):
         raise TypeError(
-            f"the last step of the pipeline is a {type(detector).__name__}, which gives no scores: "
-            "expected a detector"
+            "the last step of the pipeline must be a detector, got a "
+            f"{type(detector).__name__}, which gives no scores"
         )
     check_is_fitted(detector)
     aligner = None
     if isinstance(steps[0][1], FaceAligner):
         aligner = steps.pop(0)[1]
-    rest = [step for _, step in steps]
+    scoring_steps = [step for _, step in steps]
     branches = _branches(*steps[0])
-    return Parts(aligner, rest, branches, rest[1:] if branches else rest)
+    return SplitPipeline(
+        aligner, scoring_steps, branches, scoring_steps[1:] if branches else scoring_steps
+    )
 
 
 def transformed(steps: Sequence[Any], X: Any) -> Any:
-    """Apply fitted transformers one after another."""
+    """Apply fitted transformers in sequence."""
     for step in steps:
         X = step.transform(X)
     return X
 
 
-def named(rows: NDArray, step: Any) -> Any:
-    """Give columns the names by which a fitted step knows them, if it does."""
+def with_feature_names(rows: NDArray, step: Any) -> Any:
+    """Return rows with the feature names of a fitted step, if it has any."""
     names = getattr(step, "feature_names_in_", None)
     if names is None:
         return rows
@@ -193,7 +205,7 @@ def named(rows: NDArray, step: Any) -> Any:
 
 
 def threshold_of(detector: Any, score: float, row: Any) -> float:
-    """Return the score below which a detector says deepfake, given one row and its score."""
+    """Return the threshold of a detector, given one row and its score."""
     offset = getattr(detector, "offset_", None)
     if offset is not None and hasattr(detector, "score_samples"):
         return float(np.ravel(offset)[0])
@@ -203,7 +215,7 @@ def threshold_of(detector: Any, score: float, row: Any) -> float:
 
 
 def pair_table(pairs: Sequence[tuple[Image, Image]]) -> NDArray[np.object_]:
-    """Put pairs of crops into an object array, in which the same crop may occur often."""
+    """Return pairs of crops as an object array, in which a crop may occur several times."""
     table = np.empty((len(pairs), 2), dtype=object)
     for row, pair in enumerate(pairs):
         table[row, 0], table[row, 1] = pair
@@ -211,16 +223,20 @@ def pair_table(pairs: Sequence[tuple[Image, Image]]) -> NDArray[np.object_]:
 
 
 def _branches(name: str, step: Any) -> list[Branch]:
-    """Find the embedders in the step that takes crops; none if it is of another kind."""
+    """Return the embedders in the step that takes crops; none if it is another kind of step."""
     if isinstance(step, FaceEmbedder):
         return [Branch(name, step, [])]
     if not isinstance(step, FeatureUnion):
         return []
     branches = []
-    for name, part in step.transformer_list:
-        if part == "drop":  # what is passed through is a FunctionTransformer after fit
+    for name, branch in step.transformer_list:
+        if branch == "drop":  # "passthrough" is a FunctionTransformer after fit
             continue
-        inner = [s for _, s in part.steps if s not in PASSED] if hasattr(part, "steps") else [part]
+        inner = (
+            [s for _, s in branch.steps if s not in SKIPPED_STEPS]
+            if hasattr(branch, "steps")
+            else [branch]
+        )
         if not isinstance(inner[0], FaceEmbedder):
             return []
         weight = (step.transformer_weights or {}).get(name, 1.0)
@@ -228,20 +244,20 @@ def _branches(name: str, step: Any) -> list[Branch]:
     return branches
 
 
-def _silent(part: Any, stores: bool) -> Any:
-    """Copy an estimator, and those within it, without progress bar and perhaps without store.
+def _silent(estimator: Any, stores: bool) -> Any:
+    """Copy an estimator and its nested ones, without progress bar, and without store if wanted.
 
-    What is fitted is shared with the original.
+    Fitted attributes are shared with the original.
     """
-    if isinstance(part, str) or part is None:
-        return part
-    part = copy.copy(part)
+    if isinstance(estimator, str) or estimator is None:
+        return estimator
+    estimator = copy.copy(estimator)
     for field in ("steps", "transformer_list"):
-        if hasattr(part, field):
-            inner = [(name, _silent(step, stores)) for name, step in getattr(part, field)]
-            setattr(part, field, inner)
-    if isinstance(part, (FaceAligner, FaceEmbedder)):
-        part.verbose = 0
-    if isinstance(part, FaceEmbedder) and not stores:
-        part.cache = None
-    return part
+        if hasattr(estimator, field):
+            inner = [(name, _silent(step, stores)) for name, step in getattr(estimator, field)]
+            setattr(estimator, field, inner)
+    if isinstance(estimator, (FaceAligner, FaceEmbedder)):
+        estimator.verbose = 0
+    if isinstance(estimator, FaceEmbedder) and not stores:
+        estimator.cache = None
+    return estimator

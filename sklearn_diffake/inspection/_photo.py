@@ -1,4 +1,4 @@
-"""One photograph of a pair, its aligned crop, and maps that lie over both."""
+"""A photograph of a pair, its aligned crop, and its maps."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SIDES = ("reference", "probe")
 
 @dataclass(frozen=True, eq=False)
 class ExplainedPhoto:
-    """A photograph, the crop that was cut out of it, and maps of what mattered in it.
+    """A photograph, its aligned crop, and maps of relevant regions.
 
     Attributes
     ----------
     name : str or None
-        Path of the photograph; None if it was given as an image.
+        Path of the photograph; None for an image in memory.
     image : ndarray of shape (H, W, 3), uint8
         The photograph, RGB, upright.
     crop : ndarray of shape (h, w, 3), uint8
-        What the pipeline embeds: the aligned face, or `image` itself where nothing is aligned.
+        Input of the embedder: the aligned face, or `image` if the pipeline does not align.
     matrix : ndarray of shape (2, 3), float64
         Affine map from the photograph's pixels (x, y) to those of the crop.
     maps : dict of str to ndarray of shape (h, w), float64
-        By method, in the pixels of the crop; see `PairExplanation`.
+        Maps by method, in pixels of the crop; see `PairExplanation`.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class ExplainedPhoto:
         return self._to_photo([[0, 0], [width, 0], [width, height], [0, height]])
 
     def in_photo(self, method: str) -> NDArray[np.float32]:
-        """Lay a map over the photograph.
+        """Resample a map to the pixels of the photograph.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class ExplainedPhoto:
         Returns
         -------
         ndarray of shape (H, W), float32
-            NaN where the crop does not reach.
+            NaN outside of the crop.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class ExplainedPhoto:
         return lay_over(self._map(method), self.matrix, self.image.shape[:2])
 
     def peak(self, method: str) -> tuple[float, float]:
-        """Find where a map is greatest.
+        """Return the position of the maximum of a map.
 
         Parameters
         ----------
@@ -86,13 +86,13 @@ class ExplainedPhoto:
         Returns
         -------
         x, y : float
-            In pixels of the photograph, whose top left corner is (0, 0); of several
-            places that share the maximum, the one in their middle.
+            In pixels of the photograph, whose top left corner is (0, 0); of several equal
+            maxima, the one closest to their mean.
         """
         values = self._map(method)
-        places = np.argwhere(values == values.max())[:, ::-1]
-        middle = np.square(places - places.mean(axis=0)).sum(axis=1).argmin()
-        x, y = self._to_photo(places[middle] + 0.5).tolist()
+        maxima = np.argwhere(values == values.max())[:, ::-1]
+        middle = np.square(maxima - maxima.mean(axis=0)).sum(axis=1).argmin()
+        x, y = self._to_photo(maxima[middle] + 0.5).tolist()
         return x, y
 
     def _to_photo(self, points: Any) -> NDArray[np.float64]:
@@ -108,7 +108,7 @@ class ExplainedPhoto:
 def lay_over(
     values: NDArray[np.float64], matrix: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Lay a map over the picture that it was computed from.
+    """Resample a map to the pixels of the picture from which it was computed.
 
     Parameters
     ----------
@@ -121,13 +121,13 @@ def lay_over(
     Returns
     -------
     ndarray of that shape, float32
-        NaN where `values` do not reach.
+        NaN outside of `values`.
     """
     from PIL import Image
 
-    laid = Image.fromarray(values.astype(np.float32)).transform(
+    overlay = Image.fromarray(values.astype(np.float32)).transform(
         (shape[1], shape[0]),
-        Image.Transform.AFFINE,  # asks where in the map a pixel of the picture lies
+        Image.Transform.AFFINE,  # the matrix maps pixels of the picture to the map
         tuple(matrix.ravel()),
         resample=Image.Resampling.BILINEAR,
     )
@@ -135,16 +135,16 @@ def lay_over(
     (a, b, c), (d, e, f) = matrix
     u, v = a * x + b * y + c, d * x + e * y + f
     inside = (u >= 0) & (u < values.shape[1]) & (v >= 0) & (v < values.shape[0])
-    return np.where(inside, np.asarray(laid), np.float32(np.nan))
+    return np.where(inside, np.asarray(overlay), np.float32(np.nan))
 
 
 def read_pair(aligner: FaceAligner | None, reference: Any, probe: Any) -> list[ExplainedPhoto]:
-    """Read and align two photographs, each face being detected once.
+    """Read and align two photographs; each face is detected once.
 
     Raises
     ------
     ImageError
-        If one of them cannot be read or has no face; the message says which.
+        If one of them cannot be read or has no face; the message names it.
     """
     photos = []
     for column, source in enumerate((reference, probe)):
@@ -161,7 +161,7 @@ def read_pair(aligner: FaceAligner | None, reference: Any, probe: Any) -> list[E
 
 
 def _align(aligner: FaceAligner, image: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the crop of a photograph, and the map from the one to the other."""
+    """Return the crop of a photograph, and the matrix from photograph to crop."""
     import copy
 
     faces = copy.copy(aligner).set_params(shared=False).align([image])

@@ -1,4 +1,4 @@
-"""The report as a picture."""
+"""Draw the report as a picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._words import (
     MAPS,
     calibration_lines,
     contribution_lines,
-    full_colour,
+    full_color,
     nearest_lines,
     numbers,
     origin_lines,
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from ._report import PairReport
 
 _PANEL, _LINE = 3.3, 0.16  # inches: side of a panel with its margin, height of a line of text
-_WORDS = 15  # characters of small print that fit into an inch
+_CHARACTERS_PER_INCH = 15  # of small print
 _GRAY = "#444444"
 
 
 def draw_report(report: PairReport) -> Any:
-    """Draw verdict, photographs with maps, and what else is known, as a matplotlib figure."""
+    """Draw verdict, photographs with maps, and notes, as a matplotlib figure."""
     explanation = report.explanation
     photos = (explanation.reference, explanation.probe)
     columns = 1 + len(explanation.methods)
     width = _PANEL * max(columns, 3)
-    notes = _notes(report, int(width * _WORDS))
+    notes = _notes(report, int(width * _CHARACTERS_PER_INCH))
     verdict = textwrap.wrap(verdict_in_words(explanation), int(width * 11))
-    foot, head = _LINE * (len(notes) + 1), 0.85 + 0.2 * len(verdict)
-    height = head + 2 * _PANEL + foot
+    footer, header = _LINE * (len(notes) + 1), 0.85 + 0.2 * len(verdict)
+    height = header + 2 * _PANEL + footer
     figure = new_figure(width, height)
     grid = figure.add_gridspec(
-        2, columns, left=0.01, right=0.99, top=1 - head / height, bottom=foot / height,
+        2, columns, left=0.01, right=0.99, top=1 - header / height, bottom=footer / height,
         wspace=0.04, hspace=0.1,
     )  # fmt: skip
     for row, (side, photo) in enumerate(zip(SIDES, photos, strict=True)):
@@ -51,20 +51,20 @@ def draw_report(report: PairReport) -> Any:
             limit = limit_of(photos, method)
             axes = figure.add_subplot(grid[row, column])
             draw_map(axes, photo, method, limit)
-            axes.set_title(f"{MAPS[method][0]} ({full_colour(method, limit)})", fontsize=9)
-    left = 0.12 / width
-    title = figure.text(left, 1 - 0.35 / height, report.title, fontsize=15, weight="bold")
+            axes.set_title(f"{MAPS[method][0]} ({full_color(method, limit)})", fontsize=9)
+    margin = 0.12 / width
+    title = figure.text(margin, 1 - 0.35 / height, report.title, fontsize=15, weight="bold")
     title.set_parse_math(False)
-    figure.text(left, 1 - 0.5 / height, "\n".join(verdict), fontsize=11, va="top")
+    figure.text(margin, 1 - 0.5 / height, "\n".join(verdict), fontsize=11, va="top")
     figure.text(
-        left, 0.1 / height, "\n".join(notes), fontsize=8, color=_GRAY, va="bottom",
+        margin, 0.1 / height, "\n".join(notes), fontsize=8, color=_GRAY, va="bottom",
         linespacing=1.35, parse_math=False,
     )  # fmt: skip
     return figure
 
 
 def _notes(report: PairReport, width: int) -> list[str]:
-    """Write the small print, in lines of so many characters."""
+    """Return the small print, in lines of at most `width` characters."""
     explanation = report.explanation
     lines = [f"{name}: {value}" for name, value in numbers(explanation)]
     lines = [" \N{MIDDLE DOT} ".join(lines)]
@@ -73,4 +73,4 @@ def _notes(report: PairReport, width: int) -> list[str]:
     lines += [f"{MAPS[method][0]}. {MAPS[method][1]}" for method in explanation.methods]
     lines.append(CAUTION)
     lines += [f"{name}: {value}" for name, value in origin_lines(explanation, report.date)]
-    return [part for line in lines for part in textwrap.wrap(line, width) or [""]]
+    return [wrapped for line in lines for wrapped in textwrap.wrap(line, width) or [""]]

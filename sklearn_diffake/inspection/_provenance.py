@@ -1,4 +1,4 @@
-"""What an explanation was made with: plain values, to be repeated from."""
+"""Record how an explanation was made, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from importlib import metadata
 from typing import Any
 
 from ..images.read import image_digest
-from ._parts import Parts
+from ._parts import SplitPipeline
 from ._photo import SIDES, ExplainedPhoto
 
 _PACKAGES = ("scikit-learn", "numpy", "torch", "onnxruntime")
 
 
 def provenance_of(
-    parts: Parts, photos: Sequence[ExplainedPhoto], settings: dict[str, Any]
+    split: SplitPipeline, photos: Sequence[ExplainedPhoto], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Collect versions, steps, networks, photographs and settings.
 
     Parameters
     ----------
-    parts : Parts
+    split : Parts
     photos : two ExplainedPhoto
         Reference and probe.
     settings : dict
-        Plain values.
+        Values that JSON can hold.
 
     Returns
     -------
@@ -33,8 +33,8 @@ def provenance_of(
         name, fingerprint of the weights and license; `photographs`, with name, width, height and a
         digest of the pixels; `settings`.
     """
-    steps = [parts.aligner] if parts.aligner is not None else []
-    steps += parts.rest
+    steps = [split.aligner] if split.aligner is not None else []
+    steps += split.scoring_steps
     return {
         "versions": package_versions(),
         "steps": [type(step).__name__ for step in steps],
@@ -45,7 +45,7 @@ def provenance_of(
                 "fingerprint": branch.embedder.fingerprint_,
                 "license": branch.embedder.backbone_info_["license"],
             }
-            for branch in parts.branches
+            for branch in split.branches
         ],
         "photographs": {
             side: {
@@ -61,13 +61,13 @@ def provenance_of(
 
 
 def package_versions() -> dict[str, str]:
-    """Return the version of sklearn-diffake, and of those packages that are installed."""
+    """Return the versions of sklearn-diffake and of the installed dependencies."""
     from .. import __version__
 
-    found = {"sklearn-diffake": __version__}
+    versions = {"sklearn-diffake": __version__}
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

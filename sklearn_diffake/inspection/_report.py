@@ -1,4 +1,4 @@
-"""PairReport: an explanation as a picture or as a page."""
+"""PairReport: write an explanation as a picture or as a page."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class PairReport:
-    """Show why a pair was called genuine or manipulated.
+    """Report that explains the verdict on a pair.
 
     Needs matplotlib (extra ``plots``).
 
     Parameters
     ----------
     explanation : PairExplanation
-        Of `explain_pair`.
+        Result of `explain_pair`.
     title : str, default="Why this verdict?"
         Headline.
     date : str or datetime.date, default=None
-        Shown as it is. None shows none, so that the same explanation gives the same bytes.
+        Shown as text. None shows no date, so that equal explanations give equal bytes.
 
     Attributes
     ----------
@@ -35,17 +35,17 @@ class PairReport:
 
     See Also
     --------
-    explain_pair : Makes the explanation.
+    explain_pair : Computes the explanation.
 
     Notes
     -----
-    A page is one file: its pictures are in it, it runs no script and asks nothing of a network,
-    which a Content-Security-Policy in it forbids besides. It holds the two photographs at the size
-    of a thumbnail, their faces, and faces of the nearest genuine pairs where they are known: treat
-    it as you treat the photographs.
+    A page is one file with embedded pictures. It runs no script and loads nothing from a network;
+    its Content-Security-Policy forbids both. It holds thumbnails of the two photographs, their
+    faces, and faces of the nearest genuine pairs if known: protect it as you protect the
+    photographs.
 
-    Colours are Okabe and Ito's vermilion and blue, which colour-blind people tell apart; an outline
-    encloses where a map is above half of its greatest value.
+    Colors are vermilion and blue of Okabe and Ito, which color-blind people can distinguish; an
+    outline encloses values above half of the maximum of a map.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class PairReport:
         Parameters
         ----------
         path : str or Path
-            The file, replaced whole or not at all. A new one is readable by its owner only.
+            The file, replaced atomically. A new file is readable by its owner only.
 
         Raises
         ------
@@ -101,13 +101,12 @@ class PairReport:
         atomic_write(path, png_bytes(draw_report(self)), inputs=self._photos())
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as a page that needs nothing but itself.
+        """Write the report as a self-contained HTML page.
 
         Parameters
         ----------
         path : str or Path
-            The file, in UTF-8, replaced whole or not at all. A new one is readable by its owner
-            only.
+            The file, in UTF-8, replaced atomically. A new file is readable by its owner only.
 
         Raises
         ------
@@ -126,13 +125,17 @@ class PairReport:
         atomic_write(path, page(self).encode("utf-8"), inputs=self._photos())
 
     def _photos(self) -> list[str | None]:
-        """List the files that the report is about; it must not take the place of one."""
-        shown = self.explanation
-        nearest = shown.nearest.names if shown.nearest is not None else None
-        return [shown.reference.name, shown.probe.name, *chain.from_iterable(nearest or [])]
+        """Return the photographs of the report, which it must not overwrite."""
+        explanation = self.explanation
+        nearest = explanation.nearest.names if explanation.nearest is not None else None
+        return [
+            explanation.reference.name,
+            explanation.probe.name,
+            *chain.from_iterable(nearest or []),
+        ]
 
     def _repr_html_(self) -> str | None:
-        """Show the report in a notebook; None, that is, as text, without matplotlib."""
+        """Return the report for a notebook; None, which shows it as text, without matplotlib."""
         try:
             load_matplotlib()
         except ImportError:

@@ -1,4 +1,4 @@
-"""An explanation in words."""
+"""Describe an explanation in sentences."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from ._photo import ExplainedPhoto
 if TYPE_CHECKING:
     from ._explain import PairExplanation
 
-#: What each kind of map shows: a title, and how to read it.
+#: Title and description of each kind of map.
 MAPS = {
     "joint occlusion": (
         "Left out of the comparison",
-        "Each place is hidden in both photographs at once. Orange: the score rises without it, so "
-        "that it speaks against the pair; blue: the score falls, it speaks for the pair. What "
-        "hiding the place does to the reference compared with itself is taken off.",
+        "Each region is hidden in both photographs at once. Orange: the score rises without it, so "
+        "it is evidence against the pair; blue: the score falls, so it is evidence for the pair. "
+        "The effect on a comparison of the reference with itself is subtracted.",
     ),
     "occlusion": (
         "Hidden here alone",
-        "Each place is hidden in this photograph only. Orange: the score rises without it; blue: "
+        "Each region is hidden in this photograph only. Orange: the score rises without it; blue: "
         "it falls.",
     ),
     "gradient": (
         "Sensitivity",
-        "Orange: where small changes of color move the score most, up or down.",
+        "Orange: regions where small changes of color change the score most, up or down.",
     ),
 }
 CAUTION = (
-    "Maps show what the model looked at. They do not prove that a place was manipulated, nor that "
-    "others were not."
+    "Maps show which regions influence the score. They do not prove that a region was manipulated, "
+    "nor that others were not."
 )
 
 
 def number(value: float) -> str:
-    """Write a number with four digits that count, and a minus sign that is one."""
+    """Write a number with four significant digits and a typographic minus sign."""
     return significant(value).replace("-", "\N{MINUS SIGN}")
 
 
-def full_colour(method: str, limit: float) -> str:
-    """Write the value that is shown in full colour; a gradient map has no negative ones."""
+def full_color(method: str, limit: float) -> str:
+    """Write the value shown in full color; gradient maps have no negative values."""
     return ("" if method == "gradient" else "\N{PLUS-MINUS SIGN}") + number(limit)
 
 
 def short(text: str, length: int) -> str:
-    """Cut out the middle of a long text, and show on one line what would not print."""
+    """Shorten a long text in its middle, and replace characters that cannot be printed."""
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     if len(text) <= length:
         return text
@@ -56,18 +56,18 @@ def short(text: str, length: int) -> str:
 
 
 def verdict_in_words(explanation: PairExplanation) -> str:
-    """Say in one sentence what the model makes of the pair."""
+    """Return the verdict as one sentence."""
     side = "above" if explanation.decision >= 0 else "below"
-    called = "genuine" if explanation.decision >= 0 else "a deepfake"
+    verdict = "genuine" if explanation.decision >= 0 else "a deepfake"
     return (
-        f"The model calls the probe {called}: the score of the pair, {number(explanation.score)}, "
+        f"The model calls the probe {verdict}: the score of the pair, {number(explanation.score)}, "
         f"is {number(abs(explanation.decision))} {side} the threshold of "
         f"{number(explanation.threshold)} (higher means more genuine)."
     )
 
 
 def calibration_lines(explanation: PairExplanation) -> list[str]:
-    """Say what a conformal p-value means, and warn if it rests on few genuine pairs."""
+    """Return the meaning of a conformal p-value, and warnings about the calibration."""
     if explanation.p_value is None or explanation.calibration is None:
         return []
     sentence = explanation.calibration.p_value_in_words(explanation.p_value)
@@ -75,25 +75,26 @@ def calibration_lines(explanation: PairExplanation) -> list[str]:
 
 
 def numbers(explanation: PairExplanation) -> list[tuple[str, str]]:
-    """Name the numbers of the verdict."""
-    found = [
+    """Return names and values of the numbers of the verdict."""
+    rows = [
         ("Score", number(explanation.score)),
         ("Threshold", number(explanation.threshold)),
         ("Score less threshold", number(explanation.decision)),
     ]
     if explanation.p_value is not None:
-        found.append(("p-value among genuine pairs", number(explanation.p_value)))
+        rows.append(("p-value among genuine pairs", number(explanation.p_value)))
     if explanation.calibration is not None:
-        found.append(("Threshold calibrated on", explanation.calibration.basis()))
-    return found
+        rows.append(("Threshold calibrated on", explanation.calibration.basis()))
+    return rows
 
 
 def contribution_lines(explanation: PairExplanation) -> list[str]:
-    """Say what each embedder adds to the score."""
+    """Return the contribution of each embedder to the score."""
     lines = [
-        f"{part.name} ({part.backbone}) adds {number(part.value)} to the score: "
-        f"{percent(part.share, 0)} of what moves it."
-        for part in explanation.contributions
+        f"{contribution.name} ({contribution.backbone}) adds {number(contribution.value)} to the "
+        "score: "
+        f"{percent(contribution.fraction, 0)} of what moves it."
+        for contribution in explanation.contributions
     ]
     if explanation.base_score is not None:
         lines.insert(0, f"With genuine means throughout: {number(explanation.base_score)}.")
@@ -101,31 +102,31 @@ def contribution_lines(explanation: PairExplanation) -> list[str]:
 
 
 def nearest_lines(explanation: PairExplanation) -> list[str]:
-    """Name the genuine pairs that are most like this one."""
+    """Return descriptions of the most similar genuine pairs."""
     nearest = explanation.nearest
     if nearest is None:
         return []
     lines = []
-    for place, (row, distance) in enumerate(
+    for position, (row, distance) in enumerate(
         zip(nearest.indices.tolist(), nearest.distances.tolist(), strict=True)
     ):
-        named = ""
+        paths = ""
         if nearest.names is not None:
-            named = f" ({', '.join(short(name, 60) for name in nearest.names[place])})"
-        lines.append(f"Genuine pair {row}{named} is at a distance of {number(distance)}.")
+            paths = f" ({', '.join(short(name, 60) for name in nearest.names[position])})"
+        lines.append(f"Genuine pair {row}{paths} is at a distance of {number(distance)}.")
     if np.isfinite(nearest.typical):
         lines.append(
-            f"Genuine pairs have their nearest neighbour at {number(nearest.typical)} (median)."
+            f"Genuine pairs have their nearest neighbor at {number(nearest.typical)} (median)."
         )
     return lines
 
 
 def map_in_words(photo: ExplainedPhoto, side: str, method: str) -> str:
-    """Say where a map is greatest: the text that stands for its picture."""
+    """Return the position of a map's maximum, as the alternative text of its picture."""
     title, values = MAPS[method][0], photo.maps[method]
     if values.max() <= 0:
-        what = "is zero everywhere" if method == "gradient" else "is nowhere above zero"
-        return f"{title}: the map of the {side} {what}."
+        maximum = "is zero everywhere" if method == "gradient" else "is nowhere above zero"
+        return f"{title}: the map of the {side} {maximum}."
     height, width = photo.image.shape[:2]
     x, y = photo.peak(method)
     return (
@@ -135,7 +136,7 @@ def map_in_words(photo: ExplainedPhoto, side: str, method: str) -> str:
 
 
 def origin_lines(explanation: PairExplanation, date: str | None) -> list[tuple[str, str]]:
-    """Say with what the explanation was made."""
+    """Return the provenance of the explanation."""
     facts = explanation.provenance
     lines = [("Date", date)] if date else []
     for side, photo in facts["photographs"].items():
@@ -144,8 +145,8 @@ def origin_lines(explanation: PairExplanation, date: str | None) -> list[tuple[s
         lines.append((side.capitalize(), f"{name}, {size} pixels, digest {photo['digest']}"))
     lines.append(("Pipeline", ", ".join(facts["steps"])))
     for network in facts["networks"]:
-        words = f"{network['name']}, fingerprint {network['fingerprint']}"
-        lines.append((f"Network of {network['branch']}", words))
+        description = f"{network['name']}, fingerprint {network['fingerprint']}"
+        lines.append((f"Network of {network['branch']}", description))
     versions = [f"{name} {version}" for name, version in facts["versions"].items()]
     lines.append(("Versions", ", ".join(versions)))
     settings = [f"{name}={value}" for name, value in facts["settings"].items()]

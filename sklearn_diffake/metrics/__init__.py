@@ -1,4 +1,4 @@
-"""How well genuine pairs and deepfakes are told apart, and how sure that figure is."""
+"""Error rates of detectors, their confidence intervals and plots."""
 
 from sklearn_diffake.metrics._bootstrap import bootstrap_interval
 from sklearn_diffake.metrics._curve import bpcer_at_apcer, detection_error_curve

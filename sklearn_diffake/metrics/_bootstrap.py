@@ -1,4 +1,4 @@
-"""How sure any figure is, by drawing groups of rows with replacement."""
+"""Confidence intervals of any metric by the bootstrap over groups of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._progress import progress_bar
 
-#: Groups that each class must be in: resampling fewer says too little of how they vary.
+#: Fewest groups of each class: resampling fewer groups underestimates their variance.
 MIN_GROUPS = 5
 
 Metric = Callable[..., float]
@@ -27,16 +27,16 @@ Rows = NDArray[np.int64]
 
 
 class ConfidenceInterval(NamedTuple):
-    """A figure and its confidence interval, which unpacks as three numbers.
+    """An estimate and its confidence interval, which unpacks as three numbers.
 
     Parameters
     ----------
     estimate : float
-        The figure on the sample as it is.
+        The metric on the sample.
     low : float
-        Lower end of the interval; NaN where the data are too few for an interval.
+        Lower end of the interval; NaN if the data are too few for an interval.
     high : float
-        Upper end of the interval; NaN where the data are too few for an interval.
+        Upper end of the interval; NaN if the data are too few for an interval.
     """
 
     estimate: float
@@ -70,25 +70,25 @@ def bootstrap_interval(
     random_state: int | RandomState | None = None,
     verbose: int = 0,
 ) -> ConfidenceInterval:
-    """Confidence interval of any metric by the bootstrap, over whole groups.
+    """Confidence interval of any metric by the bootstrap over whole groups.
 
     Prefer :func:`confidence_interval`, which needs no draws for the usual metrics and calls this
     function for all others.
 
-    Pairs of one identity, or of one video, are not independent: as rows they would make the
+    Pairs of one identity, or of one video, are not independent. Resampling rows would make the
     interval too narrow. So groups are drawn with replacement, each with all its rows, and the
-    metric is computed anew. Three things are done so that the interval also holds where the
-    percentile bootstrap fails:
+    metric is computed on every draw. Three corrections make the interval valid in cases in which
+    the percentile bootstrap fails:
 
-    - groups that hold one class are drawn apart from those that hold the other, or both, so that
-      each draw has as many of each as the data;
-    - percentiles are taken further out the fewer groups there are [1]_;
-    - as many draws again are *contaminated*: in some groups of a class all rows get the score of
-      a row of the other class. The share of such groups is drawn as often as errors that never
-      occurred in so many groups may occur (a Beta(1, n) distribution). So perfect data do not give
-      an interval of no width. Metadata of floats count as scores and are exchanged too.
+    - groups are stratified by the classes that they hold (one or both), so that each draw has as
+      many groups of each kind as the data;
+    - percentiles are more extreme if there are few groups [1]_;
+    - the same number of further draws is *contaminated*: in some groups of a class, all rows get
+      the score of a row of the other class. The fraction of such groups follows the distribution
+      of an error rate without an error in n groups, Beta(1, n). So perfect data do not give an
+      interval of width 0. Metadata of floats count as scores and are exchanged, too.
 
-    The interval holds the percentiles of both kinds of draws.
+    The interval covers the percentiles of both kinds of draws.
 
     Parameters
     ----------
@@ -101,14 +101,14 @@ def bootstrap_interval(
     groups : array-like of shape (n_samples,), default=None
         Identity or video of each row. None makes each row a group of its own.
     metadata : dict of str to array-like of shape (n_samples,), default=None
-        What `metric` takes besides, by keyword, one value per row, such as
+        Further arguments of `metric`, by keyword, with one value per row, such as
         ``{"technique": technique}``, or the scores of another detector; drawn with the rows.
     n_resamples : int, default=1000
         Number of draws of each kind.
     confidence_level : float in (0, 1), default=0.95
-        Probability with which the interval should hold the true value.
+        Probability that the interval covers the true value.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draws. Pass an int for the same interval on every call.
+        Seed of the draws. Pass an int for the same interval on every call.
     verbose : int, default=0
         Show a progress bar.
 
@@ -126,7 +126,7 @@ def bootstrap_interval(
     Warns
     -----
     UserWarning
-        If one of the classes is in fewer than five groups; both ends are NaN then.
+        If a class is in fewer than five groups; both ends are NaN then.
 
     References
     ----------
@@ -174,12 +174,12 @@ def bootstrap_interval(
 def check_extras(
     n_samples: int, groups: ArrayLike | None, metadata: dict[str, ArrayLike] | None
 ) -> tuple[dict[str, NDArray[Any]], Rows]:
-    """Check metadata and groups, and number the latter.
+    """Check metadata and groups, and number the groups.
 
     Parameters
     ----------
     n_samples : int
-        Number of rows there should be.
+        Number of rows that are expected.
     groups : array-like of shape (n_samples,) or None
     metadata : dict of str to array-like of shape (n_samples,), or None
 
@@ -203,7 +203,7 @@ def check_extras(
 
 
 def warn_too_few(
-    labels: NDArray[np.int64], codes: Rows, needed: int, *, classes: tuple[int, ...] = (1, -1)
+    labels: NDArray[np.int64], codes: Rows, n_required: int, *, classes: tuple[int, ...] = (1, -1)
 ) -> None:
     """Warn that there are too few groups for an interval.
 
@@ -212,8 +212,8 @@ def warn_too_few(
     labels : ndarray of shape (n_samples,), int64
     codes : ndarray of shape (n_samples,), int64
         Group of each row.
-    needed : int
-        Number of groups that each class must be in.
+    n_required : int
+        Number of groups required for each class.
     classes : tuple of int, default=(1, -1)
         Labels that must occur.
     """
@@ -222,13 +222,13 @@ def warn_too_few(
         f"{names[label]} in {len(np.unique(codes[labels == label]))}" for label in classes
     )
     warn_caller(
-        f"Too few groups for a confidence interval: there are {counts}, at least {needed} are "
-        "needed (each row is a group of its own if no groups are given). Both ends are NaN."
+        f"Too few groups for a confidence interval: there are {counts}, at least {n_required} are "
+        "needed (without groups, each row is a group). Both ends are NaN."
     )
 
 
 class _Draws:
-    """Draws of whole groups, as many of each composition as there are.
+    """Draws of whole groups, with the same number of each composition as in the data.
 
     Parameters
     ----------
@@ -262,30 +262,32 @@ class _Draws:
         self, contaminated: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[Any]]]:
         """Return labels, scores and metadata of one draw."""
-        drawn = np.concatenate(
+        groups = np.concatenate(
             [stratum[self.rng.randint(len(stratum), size=len(stratum))] for stratum in self.strata]
         )
-        parts = [self.members[group] for group in drawn]
-        rows = np.concatenate(parts)
+        rows_of_draws = [self.members[group] for group in groups]
+        rows = np.concatenate(rows_of_draws)
         labels = self.labels[rows]
         extras = {name: extra[rows] for name, extra in self.extras.items()}
         values = self.values[rows]
         if contaminated:
-            place = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+            draw_number = np.repeat(
+                np.arange(len(rows_of_draws)), [len(group_rows) for group_rows in rows_of_draws]
+            )
             targets = [values, *(extra for extra in extras.values() if extra.dtype.kind == "f")]
             for label in (1, -1):
-                self._contaminate(label, np.flatnonzero(labels == label), place, targets)
+                self._contaminate(label, np.flatnonzero(labels == label), draw_number, targets)
         return labels, values, extras
 
     def _contaminate(
-        self, label: int, rows: Rows, place: Rows, targets: list[NDArray[np.float64]]
+        self, label: int, rows: Rows, draw_number: Rows, targets: list[NDArray[np.float64]]
     ) -> None:
-        """Give the rows of some drawn groups the scores of rows of the other class."""
-        present = np.unique(place[rows])
+        """Replace the scores of some drawn groups by scores of the other class."""
+        present = np.unique(draw_number[rows])
         expected = self.rng.beta(1.0, len(present)) * len(present)
-        chosen = self.rng.permutation(present)[: int(expected + self.rng.uniform())]
+        contaminated = self.rng.permutation(present)[: int(expected + self.rng.uniform())]
         for target, source in zip(targets, self.scores, strict=True):
-            donor = np.empty(int(place.max()) + 1, dtype=np.int64)
-            donor[chosen] = self.rng.choice(self.rows[-label], size=len(chosen))
-            replaced = rows[np.isin(place[rows], chosen)]
-            target[replaced] = source[donor[place[replaced]]]
+            donor = np.empty(int(draw_number.max()) + 1, dtype=np.int64)
+            donor[contaminated] = self.rng.choice(self.rows[-label], size=len(contaminated))
+            replaced = rows[np.isin(draw_number[rows], contaminated)]
+            target[replaced] = source[donor[draw_number[replaced]]]

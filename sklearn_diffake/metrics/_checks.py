@@ -1,4 +1,4 @@
-"""What every metric asks of labels, scores and techniques."""
+"""Check labels, scores and techniques, for all metrics."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def check_scores(
     Raises
     ------
     ValueError
-        If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class that is
-        needed is absent.
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, or a required class
+        is absent.
     """
     labels = check_labels(y_true, name="y_true")
     values = np.asarray(column_or_1d(score), dtype=np.float64)
@@ -64,9 +64,9 @@ def check_rows(values: ArrayLike, n_samples: int, *, name: str) -> NDArray[Any]:
     values : array-like of shape (n_samples,)
         Names of videos, techniques or identities: any that compare equal.
     n_samples : int
-        Number of rows there should be.
+        Number of rows that are expected.
     name : str
-        What to call the values in a message.
+        Name of the values in messages.
 
     Returns
     -------
@@ -77,26 +77,26 @@ def check_rows(values: ArrayLike, n_samples: int, *, name: str) -> NDArray[Any]:
     ValueError
         If `values` is not 1-D or has another length.
     """
-    found = column_or_1d(values)
-    if len(found) != n_samples:
-        raise ValueError(f"{name} has {len(found)} values for {n_samples} rows.")
-    return found
+    array = column_or_1d(values)
+    if len(array) != n_samples:
+        raise ValueError(f"{name} has {len(array)} values for {n_samples} rows.")
+    return array
 
 
 def technique_rows(technique: ArrayLike, labels: NDArray[np.int64]) -> dict[Any, NDArray[np.int64]]:
-    """Find the deepfakes of every technique.
+    """Return the rows of the deepfakes of every technique.
 
     Parameters
     ----------
     technique : array-like of shape (n_samples,)
-        What each deepfake was made with; values of genuine rows are not looked at.
+        Technique of each deepfake; values of genuine rows are ignored.
     labels : ndarray of shape (n_samples,), int64
         +1 for genuine, -1 for deepfake.
 
     Returns
     -------
     rows : dict of technique to ndarray of int64
-        Row numbers, techniques sorted by their names.
+        Row numbers, sorted by the name of the technique.
 
     Raises
     ------

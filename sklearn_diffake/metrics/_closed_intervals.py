@@ -1,4 +1,4 @@
-"""Intervals of the usual figures, without resampling."""
+"""Confidence intervals of the usual metrics, without resampling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ends = tuple[float, float]
 
 
 class Sample(NamedTuple):
-    """Checked rows.
+    """Labels, scores and groups of checked rows.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
     codes : ndarray of shape (n_samples,), int64
         Group of each row.
     technique_rows : list of ndarray
-        Row numbers of the deepfakes of each technique; one entry if techniques do not matter.
+        Row numbers of the deepfakes of each technique; one entry if techniques are ignored.
     level : float in (0, 1)
         Confidence level.
     """
@@ -61,8 +61,8 @@ def bpcer_ends(sample: Sample, threshold: float) -> Ends:
 def apcer_ends(sample: Sample, threshold: float) -> Ends:
     """Return both ends of the interval of the worst technique's APCER at a fixed threshold.
 
-    The worst technique's rate is at least as high as each technique's lower bound, if all of these
-    hold together (Bonferroni), and no higher than the highest upper bound.
+    The rate of the worst technique is at least the lower bound of each technique, if these hold
+    simultaneously (Bonferroni), and at most the highest upper bound.
     """
     n_techniques = len(sample.technique_rows)
     ends = []
@@ -78,10 +78,10 @@ def apcer_ends(sample: Sample, threshold: float) -> Ends:
 def auc_ends(sample: Sample) -> Ends:
     """Return both ends of the interval of the area under the ROC curve.
 
-    The area is tested against each candidate with the variance that it would have there [1]_
-    (method 5, whose variance is that of [2]_), so that an observed area of 1 has an interval too.
-    Sizes are divided by the design effect: the variance measured between groups [3]_ over the one
-    of the formula, where it is larger.
+    The area is tested against each candidate with the variance at the candidate [1]_ (method 5,
+    with the variance of [2]_), so that an observed area of 1 has an interval, too. Sizes are
+    divided by the design effect: the ratio of the variance between groups [3]_ to that of the
+    formula, if it is above 1.
 
     References
     ----------
@@ -106,35 +106,41 @@ def auc_ends(sample: Sample) -> Ends:
 
 
 def _area_sizes(sample: Sample) -> tuple[float, Floats]:
-    """Return the area under the ROC curve, and how many independent rows of each class it has."""
+    """Return the area under the ROC curve, and the number of independent rows of each class."""
     genuine, fake = sample.labels == 1, sample.labels == -1
     sizes = np.array([genuine.sum(), fake.sum()], dtype=np.float64)
     ranks = rankdata(sample.score)
-    placement = np.empty(len(ranks))  # fraction of the other class on the right side of each row
+    placement = np.empty(
+        len(ranks)
+    )  # fraction of the other class that is ordered correctly with each row
     placement[genuine] = (ranks[genuine] - rankdata(sample.score[genuine])) / sizes[1]
     placement[fake] = 1.0 - (ranks[fake] - rankdata(sample.score[fake])) / sizes[0]
     area = float(np.mean(placement[genuine]))
     smallest = np.array([smallest_size(sample.codes[rows]) for rows in (genuine, fake)])
-    alone = _placement_variance(sample, placement - area, np.arange(len(ranks)))
-    grouped = _placement_variance(sample, placement - area, sample.codes)
-    if alone == 0.0 or grouped == 0.0:  # nothing tells how much alike the rows of a group are
+    row_variance = _placement_variance(sample, placement - area, np.arange(len(ranks)))
+    group_variance = _placement_variance(sample, placement - area, sample.codes)
+    if (
+        row_variance == 0.0 or group_variance == 0.0
+    ):  # the correlation within groups cannot be measured
         return area, smallest
-    sizes /= max(1.0, grouped / min(alone, _area_variance(area, *sizes)))
+    sizes /= max(1.0, group_variance / min(row_variance, _area_variance(area, *sizes)))
     if sample.codes.max() + 1 < len(ranks):
         sizes *= small_sample_factor(len(ranks), min(smallest), sample.level)
     return area, np.maximum(sizes, 1.0)
 
 
 def _placement_variance(sample: Sample, deviation: Floats, codes: NDArray[np.int64]) -> float:
-    """Return the variance of an area, measured between groups."""
+    """Return the variance of an area, estimated between groups."""
     n_codes = int(codes.max()) + 1
     variance, sums = 0.0, []
     for label in (1, -1):
         rows = sample.labels == label
-        part = np.bincount(codes[rows], weights=deviation[rows], minlength=n_codes) / rows.sum()
+        group_sums = (
+            np.bincount(codes[rows], weights=deviation[rows], minlength=n_codes) / rows.sum()
+        )
         n_groups = len(np.unique(codes[rows]))
-        variance += n_groups / (n_groups - 1) * float(np.sum(part**2))
-        sums.append(part)
+        variance += n_groups / (n_groups - 1) * float(np.sum(group_sums**2))
+        sums.append(group_sums)
     mixed = float(np.sum(sums[0] * sums[1]))
     return variance + 2.0 * n_codes / (n_codes - 1) * max(mixed, 0.0)
 
@@ -147,7 +153,7 @@ def _area_variance(area: float, n_genuine: float, n_fake: float) -> float:
 
 
 class Bands(NamedTuple):
-    """Both error rates at every threshold, and what bounds them.
+    """Both error rates at every threshold, and the sizes that determine their bounds.
 
     Parameters
     ----------
@@ -171,24 +177,24 @@ class Bands(NamedTuple):
 
     def apcer_bounds(self, tail: float) -> tuple[Floats, Floats]:
         """Return bounds of the worst technique's APCER at every threshold."""
-        parts = list(zip(self.apcer, self.apcer_sizes, strict=True))
-        lows = [_curve_bounds(rate, size, tail / len(parts))[0] for rate, size in parts]
-        highs = [_curve_bounds(rate, size, tail)[1] for rate, size in parts]
+        techniques = list(zip(self.apcer, self.apcer_sizes, strict=True))
+        lows = [_curve_bounds(rate, size, tail / len(techniques))[0] for rate, size in techniques]
+        highs = [_curve_bounds(rate, size, tail)[1] for rate, size in techniques]
         return np.max(lows, axis=0), np.max(highs, axis=0)
 
 
 def _curve_bounds(rate: Floats, size: float, tail: float) -> tuple[Floats, Floats]:
-    """Return bounds of a curve, each different rate looked up once."""
+    """Return bounds of a curve, computed once for each distinct rate."""
     values, inverse = np.unique(rate, return_inverse=True)
     low, high = rate_bounds(values, size, tail)
     return low[inverse], high[inverse]
 
 
 def _bands(sample: Sample, threshold: float) -> tuple[Bands, float]:
-    """Return both curves with the sizes that hold at `threshold`, and how errors go together.
+    """Return both curves with the sizes at `threshold`, and the correlation of both errors.
 
-    The latter is the correlation between groups of genuine rows rejected and deepfakes accepted,
-    not below zero; 1 where it cannot be measured.
+    The correlation between groups of genuine rows rejected and deepfakes accepted is clipped at
+    zero; it is 1 if it cannot be measured.
     """
     thresholds = np.append(np.unique(sample.score), np.inf)
     genuine = np.flatnonzero(sample.labels == 1)
@@ -208,7 +214,7 @@ def _below(score: Floats, thresholds: Floats) -> Floats:
 
 
 def _correlation(sample: Sample, threshold: float) -> float:
-    """Return the correlation of both kinds of error between groups, not below zero."""
+    """Return the correlation of both kinds of error between groups, clipped at zero."""
     n_codes = int(sample.codes.max()) + 1
     sums, present = [], []
     for label in (1, -1):
@@ -226,9 +232,9 @@ def _correlation(sample: Sample, threshold: float) -> float:
 def eer_ends(sample: Sample, eer: float, threshold: float) -> Ends:
     """Return both ends of the interval of the equal error rate.
 
-    Where the upper bounds of both curves cross is the upper end, where the lower bounds cross the
-    lower one. As both curves are rarely off by so much at once, the bounds are drawn in: see
-    :func:`_drawn_in`.
+    The upper bounds of both curves cross at the upper end, the lower bounds at the lower end. Both
+    curves rarely deviate so much at once, so the bounds are tightened, see
+    :func:`_combined_bound`.
 
     Parameters
     ----------
@@ -236,7 +242,7 @@ def eer_ends(sample: Sample, eer: float, threshold: float) -> Ends:
     eer : float
         The rate observed.
     threshold : float
-        Where both rates are closest.
+        The threshold at which both rates are closest.
     """
     bands, correlation = _bands(sample, threshold)
     curves = bands.bpcer, np.max(bands.apcer, axis=0)
@@ -247,18 +253,18 @@ def eer_ends(sample: Sample, eer: float, threshold: float) -> Ends:
     def lower(bpcer: Floats, apcer: Floats) -> float:
         return float(np.max(np.minimum(bpcer, apcer)))
 
-    low = _drawn_in(lower, 0, curves, bands, sample.tail, correlation)
-    high = _drawn_in(upper, 1, curves, bands, sample.tail, correlation)
+    low = _combined_bound(lower, 0, curves, bands, sample.tail, correlation)
+    high = _combined_bound(upper, 1, curves, bands, sample.tail, correlation)
     return min(low, eer), max(high, eer)
 
 
 def bpcer_at_apcer_ends(sample: Sample, bpcer: float, apcer: float, threshold: float) -> Ends:
-    """Return both ends of the interval of BPCER where APCER is at most a given rate.
+    """Return both ends of the interval of BPCER at a largest allowed APCER.
 
-    The lower end is the lower bound of BPCER at the lowest threshold at which APCER may be so low,
-    the upper end the upper bound at the lowest threshold at which APCER must be: 1 where there are
-    too few deepfakes to say so of any threshold. Both are drawn in as those of
-    :func:`eer_ends` are.
+    The lower end is the lower bound of BPCER at the lowest threshold whose lower bound of APCER is
+    allowed. The upper end is the upper bound of BPCER at the lowest threshold whose upper bound of
+    APCER is allowed, or 1 if there are too few deepfakes for any such threshold. Both are
+    tightened as in :func:`eer_ends`.
 
     Parameters
     ----------
@@ -266,9 +272,9 @@ def bpcer_at_apcer_ends(sample: Sample, bpcer: float, apcer: float, threshold: f
     bpcer : float
         The rate observed.
     apcer : float in [0, 1]
-        Share of deepfakes that may be accepted.
+        Largest allowed fraction of deepfakes accepted.
     threshold : float
-        Where `bpcer` was observed.
+        The threshold of `bpcer`.
     """
     bands, correlation = _bands(sample, threshold)
     curves = bands.bpcer, np.max(bands.apcer, axis=0)
@@ -277,12 +283,12 @@ def bpcer_at_apcer_ends(sample: Sample, bpcer: float, apcer: float, threshold: f
         enough = apcer_curve <= apcer
         return float(bpcer_curve[np.argmax(enough)]) if enough.any() else 1.0
 
-    low = _drawn_in(at_rate, 0, curves, bands, sample.tail, correlation)
-    high = _drawn_in(at_rate, 1, curves, bands, sample.tail, correlation)
+    low = _combined_bound(at_rate, 0, curves, bands, sample.tail, correlation)
+    high = _combined_bound(at_rate, 1, curves, bands, sample.tail, correlation)
     return min(low, bpcer), max(high, bpcer)
 
 
-def _drawn_in(
+def _combined_bound(
     figure: Callable[[Floats, Floats], float],
     side: int,
     curves: tuple[Floats, Floats],
@@ -290,12 +296,12 @@ def _drawn_in(
     tail: float,
     correlation: float,
 ) -> float:
-    """Return an end of an interval from bounds of both curves.
+    """Return an end of an interval from tightened bounds of both curves.
 
-    Moving both curves to their bounds moves the figure by about the sum of what each moves it by.
-    If their errors are independent the root of the sum of squares is enough; this ratio draws the
-    bounds in, in units of the normal deviate. It is the idea of the method of variance estimates
-    recovery [1]_.
+    If both curves move to their bounds, the figure changes by about the sum of the two changes. If
+    their errors are independent, the root of the sum of squares is enough. The ratio of the two
+    tightens the bounds, in units of the normal deviate. This is the idea of the method of variance
+    estimates recovery [1]_.
 
     References
     ----------
@@ -306,8 +312,8 @@ def _drawn_in(
     center = figure(bpcer, apcer)
     by_bpcer = abs(figure(bands.bpcer_bounds(tail)[side], apcer) - center)
     by_apcer = abs(figure(bpcer, bands.apcer_bounds(tail)[side]) - center)
-    both = by_bpcer + by_apcer
+    change = by_bpcer + by_apcer
     squared = by_bpcer**2 + by_apcer**2 + 2.0 * correlation * by_bpcer * by_apcer
-    ratio = np.sqrt(squared) / both if both > 0 else 1.0
+    ratio = np.sqrt(squared) / change if change > 0 else 1.0
     tail = float(ndtr(ratio * ndtri(tail)))
     return figure(bands.bpcer_bounds(tail)[side], bands.apcer_bounds(tail)[side])

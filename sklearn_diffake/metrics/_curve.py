@@ -1,4 +1,4 @@
-"""Both error rates at every threshold, and what is read off that curve."""
+"""Compute both error rates at every threshold, and points of that curve."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sklearn_diffake.metrics._checks import check_scores, technique_rows
 
 
 class ErrorCurve(NamedTuple):
-    """Error rates at every threshold that makes a difference.
+    """Error rates at every distinct threshold.
 
     Parameters
     ----------
     apcer : ndarray of shape (n_thresholds,)
-        Share of deepfakes accepted, falling from 1 to 0.
+        Fraction of deepfakes accepted, falling from 1 to 0.
     bpcer : ndarray of shape (n_thresholds,)
-        Share of genuine rejected, rising from 0 to 1.
+        Fraction of genuine rejected, rising from 0 to 1.
     threshold : ndarray of shape (n_thresholds,)
-        The different scores, ascending, and infinity; ``score >= threshold`` is called genuine.
+        The distinct scores, ascending, and infinity; ``score >= threshold`` means genuine.
     """
 
     apcer: NDArray[np.float64]
@@ -35,9 +35,9 @@ def detection_error_curve(
 ) -> ErrorCurve:
     """Error rates at every threshold: APCER against BPCER.
 
-    They are named in the style of ISO/IEC 30107-3, whose scope is presentation attacks. Without
-    `technique` they are the false positive and false negative rates of
-    :func:`sklearn.metrics.det_curve`, which leaves out the ends of the curve.
+    The names follow ISO/IEC 30107-3, whose scope is presentation attacks. Without `technique` they
+    are the false positive and false negative rates of :func:`sklearn.metrics.det_curve`, which
+    omits the ends of the curve.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def detection_error_curve(
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     technique : array-like of shape (n_samples,), default=None
-        What each deepfake was made with; not looked at where ``y_true == 1``. If given, APCER is
-        that of the technique which is worst at each threshold.
+        Technique of each deepfake; ignored where ``y_true == 1``. If given, APCER is
+        that of the worst technique at each threshold.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def detection_error_curve(
 
     See Also
     --------
-    DetectionErrorDisplay : Draws it.
+    DetectionErrorDisplay : Plots the curve.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def _below(scores: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArr
 
 
 def crossing(curve: ErrorCurve) -> tuple[float, float]:
-    """Find where the two error rates are equal, and the threshold that comes closest to it.
+    """Return the equal error rate, and the closest threshold.
 
     Parameters
     ----------
@@ -103,16 +103,16 @@ def crossing(curve: ErrorCurve) -> tuple[float, float]:
     Returns
     -------
     eer : float in [0, 1]
-        Where the curve, its points joined by straight lines, meets ``BPCER = APCER``.
+        Rate at which the linearly interpolated curve meets ``BPCER = APCER``.
     threshold : float
-        The one at which both rates are closest; the lower of two that do equally well.
+        Threshold at which both rates are closest; the lower of two equally close ones.
     """
     excess = curve.bpcer - curve.apcer  # rises from -1 to 1
-    before = int(np.flatnonzero(excess <= 0)[-1])
-    after = before + 1
-    share = excess[after] / (excess[after] - excess[before])
-    eer = curve.apcer[after] + share * (curve.apcer[before] - curve.apcer[after])
-    closest = after if abs(excess[after]) < abs(excess[before]) else before
+    lower = int(np.flatnonzero(excess <= 0)[-1])
+    upper = lower + 1
+    fraction = excess[upper] / (excess[upper] - excess[lower])
+    eer = curve.apcer[upper] + fraction * (curve.apcer[lower] - curve.apcer[upper])
+    closest = upper if abs(excess[upper]) < abs(excess[lower]) else lower
     return float(eer), float(curve.threshold[closest])
 
 
@@ -156,7 +156,7 @@ def bpcer_at_apcer(
     technique: ArrayLike | None = None,
     return_threshold: bool = False,
 ) -> float | tuple[float, float]:
-    """Share of genuine rejected when at most a given share of deepfakes is accepted.
+    """Fraction of genuine rejected if at most a given fraction of deepfakes is accepted.
 
     The threshold is the lowest of the scores at which APCER is no more than `apcer`; nothing is
     interpolated. In the style of ISO/IEC 30107-3, whose scope is presentation attacks, BPCER10,
@@ -169,20 +169,20 @@ def bpcer_at_apcer(
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     apcer : float in [0, 1], default=0.05
-        Share of deepfakes that may be accepted.
+        Largest allowed fraction of deepfakes accepted.
     technique : array-like of shape (n_samples,), default=None
-        What each deepfake was made with; not looked at where ``y_true == 1``. If given, every
-        technique must keep to `apcer` by itself, else all of them together.
+        Technique of each deepfake; ignored where ``y_true == 1``. If given, the limit
+        holds for each technique, otherwise for all deepfakes together.
     return_threshold : bool, default=False
-        Whether to return the threshold too.
+        Whether to return the threshold, too.
 
     Returns
     -------
     bpcer : float in [0, 1]
-        Number of genuine rows rejected, as a share of all genuine rows.
+        Number of genuine rows rejected, as a fraction of all genuine rows.
     threshold : float
-        ``score >= threshold`` is called genuine; infinity if only rejecting every row keeps to
-        `apcer`. Only if `return_threshold`.
+        ``score >= threshold`` means genuine; infinity if the limit requires rejecting every row.
+        Only if `return_threshold`.
 
     Raises
     ------

@@ -16,26 +16,26 @@ from sklearn_diffake.metrics._plotting import axes_or_new, scores_of
 from sklearn_diffake.utils._numbers import percent
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
-_EDGE = 3.2  # normal deviate at which rates off the scale are drawn: 0.07 %
+_EDGE = 3.2  # normal deviate of the frame, on which more extreme rates are drawn: 0.07 %
 
 
 class DetectionErrorDisplay:
-    """Detection error trade-off: which BPCER is paid for which APCER.
+    """Detection error trade-off (DET) curve: BPCER against APCER.
 
-    Use :meth:`from_predictions`, :meth:`from_estimator` or :meth:`from_cv_results` to make one.
-    Both axes are scaled by the quantile function of the normal distribution, on which scores of
-    two normal distributions give a straight line. Rates below 0.1 % or above 99.9 %, zero too,
-    are drawn on the frame. Dotted is where both rates are equal; the mark on it is the equal error
-    rate. The words are those of ISO/IEC 30107-3, whose scope is presentation attacks.
+    Create it by :meth:`from_predictions`, :meth:`from_estimator` or :meth:`from_cv_results`. Both
+    axes are scaled by the quantile function of the normal distribution, so that scores of two
+    normal distributions give a straight line. Rates below 0.1 % or above 99.9 %, also zero, are
+    drawn on the frame. On the dotted line both rates are equal; the marker on it is the equal
+    error rate. The terms are those of ISO/IEC 30107-3, whose scope is presentation attacks.
 
     Parameters
     ----------
     curves : sequence of ErrorCurve
-        As :func:`detection_error_curve` gives them, one or several of one detector.
+        Results of :func:`detection_error_curve`, one or several of one detector.
     name : str, default=None
-        What the legend calls the detector.
+        Name of the detector in the legend.
     worst_technique : bool, default=False
-        Whether APCER is the worst technique's; says so at the axis.
+        Whether APCER is that of the worst technique; changes the label of the axis.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class DetectionErrorDisplay:
 
     See Also
     --------
-    sklearn.metrics.DetCurveDisplay : The same without techniques and equal error rate.
+    sklearn.metrics.DetCurveDisplay : Without techniques and equal error rate.
 
     References
     ----------
@@ -65,7 +65,7 @@ class DetectionErrorDisplay:
     >>> score = np.random.default_rng(0).normal(size=1000) + y
     >>> display = DetectionErrorDisplay.from_predictions(y, score, name="a detector")
     >>> display.ax_.get_xlabel()
-    'APCER: share of deepfakes accepted'
+    'APCER: fraction of deepfakes accepted'
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class DetectionErrorDisplay:
         score : array-like of shape (n_samples,)
             Higher means more genuine.
         technique : array-like of shape (n_samples,), default=None
-            What each deepfake was made with. If given, APCER is the worst technique's.
+            Technique of each deepfake. If given, APCER is the worst technique's.
         name : str, default=None
-            What the legend calls the detector.
+            Name of the detector in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to matplotlib's ``plot``.
 
@@ -142,17 +142,17 @@ class DetectionErrorDisplay:
         Parameters
         ----------
         estimator : detector, or classifier whose labels are +1 and -1
-            Fitted; or a pipeline that ends in one.
+            Fitted; or a pipeline that ends in one of these.
         X : rows that the estimator takes
             The test data.
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake; both must occur.
         technique : array-like of shape (n_samples,), default=None
-            What each deepfake was made with. If given, APCER is the worst technique's.
+            Technique of each deepfake. If given, APCER is the worst technique's.
         name : str, default=None
-            What the legend calls the detector; by default, its class.
+            Name of the detector in the legend; by default, its class.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to matplotlib's ``plot``.
 
@@ -198,15 +198,15 @@ class DetectionErrorDisplay:
             Of :func:`sklearn.model_selection.cross_validate` with ``return_estimator=True`` and
             ``return_indices=True``.
         X : rows that the estimators take
-            The same as were cross-validated, as are `y` and `technique`.
+            The rows that were cross-validated; so are `y` and `technique`.
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake; both must occur in every fold.
         technique : array-like of shape (n_samples,), default=None
-            What each deepfake was made with. If given, APCER is the worst technique's.
+            Technique of each deepfake. If given, APCER is the worst technique's.
         name : str, default=None
-            What the legend calls the detector; by default, its class.
+            Name of the detector in the legend; by default, its class.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to matplotlib's ``plot``.
 
@@ -233,9 +233,9 @@ class DetectionErrorDisplay:
         curves = []
         for fold, (estimator, test) in enumerate(zip(estimators, tests, strict=True)):
             score = scores_of(estimator, _safe_indexing(X, test))
-            used = None if names is None else names[test]
+            test_technique = None if names is None else names[test]
             try:
-                curves.append(detection_error_curve(labels[test], score, technique=used))
+                curves.append(detection_error_curve(labels[test], score, technique=test_technique))
             except ValueError as error:
                 raise ValueError(f"Fold {fold} has no curve: {error}") from error
         name = type(estimators[0]).__name__ if name is None else name
@@ -247,16 +247,16 @@ class DetectionErrorDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw, over what is there. None makes a new figure.
+            Axes to draw on, over existing curves; None creates a figure.
         name : str, default=None
-            What the legend calls the detector, instead of `name`.
+            Name of the detector in the legend, instead of `name`.
         **kwargs : dict
             Passed to matplotlib's ``plot``.
 
         Returns
         -------
         display : DetectionErrorDisplay
-            Itself, with the curves drawn on `ax_`.
+            This display, with the curves drawn on `ax_`.
 
         Raises
         ------
@@ -266,16 +266,16 @@ class DetectionErrorDisplay:
         self.ax_ = axes_or_new(self, ax)
         self.figure_ = self.ax_.figure
         label = self._label(self.name if name is None else name)
-        several = {"alpha": 0.5, "linewidth": 1.0} if len(self.curves) > 1 else {}
+        fold_style = {"alpha": 0.5, "linewidth": 1.0} if len(self.curves) > 1 else {}
         self.lines_: list[Any] = []
         for curve, eer in zip(self.curves, self.eer, strict=True):
-            style = {**several, "clip_on": False, "label": label, **kwargs}
-            if self.lines_:  # one detector, one colour
+            style = {**fold_style, "clip_on": False, "label": label, **kwargs}
+            if self.lines_:  # one color for all curves of a detector
                 style |= {"color": self.lines_[0].get_color(), "label": None}
             self.lines_ += self.ax_.plot(_deviate(curve.apcer), _deviate(curve.bpcer), **style)
-            mark = {"marker": "o", "markersize": 4, "clip_on": False, "zorder": 3}
-            at, colour = _deviate(np.array([eer])), self.lines_[-1].get_color()
-            self.ax_.plot(at, at, color=colour, linestyle="", **mark)
+            marker = {"marker": "o", "markersize": 4, "clip_on": False, "zorder": 3}
+            position, color = _deviate(np.array([eer])), self.lines_[-1].get_color()
+            self.ax_.plot(position, position, color=color, linestyle="", **marker)
         self._draw_frame()
         return self
 
@@ -288,15 +288,17 @@ class DetectionErrorDisplay:
 
     def _draw_frame(self) -> None:
         ax, ends = self.ax_, (-_EDGE, _EDGE)
-        if not any(line.get_gid() == "equal rates" for line in ax.lines):  # else darker each time
+        if not any(
+            line.get_gid() == "equal rates" for line in ax.lines
+        ):  # otherwise it gets darker with each plot
             dots = {"color": "#888888", "linestyle": ":", "linewidth": 1.0, "zorder": 0}
             ax.plot(ends, ends, gid="equal rates", **dots)
         accepted = "deepfakes accepted"
         if self.worst_technique:
             accepted += ", worst technique"
         ax.set(
-            xlabel=f"APCER: share of {accepted}",
-            ylabel="BPCER: share of genuine rejected",
+            xlabel=f"APCER: fraction of {accepted}",
+            ylabel="BPCER: fraction of genuine rejected",
             xlim=ends,
             ylim=ends,
             aspect="equal",
@@ -310,5 +312,5 @@ class DetectionErrorDisplay:
 
 
 def _deviate(rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the normal deviate of rates, those off the scale put on the frame."""
+    """Return the normal deviate of rates, clipped to the frame."""
     return norm.ppf(rate).clip(-_EDGE, _EDGE)

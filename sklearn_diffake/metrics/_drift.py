@@ -1,4 +1,4 @@
-"""Whether a calibration still fits what is judged today."""
+"""Test whether a calibration still fits recent genuine pairs."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ Direction = Literal["lower", "higher"]
 
 @dataclass(frozen=True)
 class PValueDrift:
-    """Whether recent genuine p-values are those of the calibration.
+    """Result of the comparison of recent genuine p-values with the calibration.
 
     Attributes
     ----------
     p_value : float in [0, 1]
-        Of the test, if nothing has changed.
+        Of the test of no drift.
     direction : {"lower", "higher"} or None
         ``"lower"``: recent genuine pairs look less genuine than those of the calibration, and more
-        of them are rejected than promised. ``"higher"``: they look more genuine, and thresholds
-        reject fewer, deepfakes too perhaps. None if `p_value` is above `alpha`.
+        of them are rejected than promised. ``"higher"``: they look more genuine, so that fewer of
+        them, and maybe fewer deepfakes, are rejected. None if `p_value` is above `alpha`.
     statistic : float in [0, 1]
-        Largest difference of the two distributions in the direction that differs more.
+        Largest difference of the two distribution functions, in the direction that differs more.
     n : int
-        Recent p-values that were tested.
+        Number of recent p-values.
     n_calibration : int
-        Calibration pairs, or people.
+        Number of calibration pairs or people.
     alpha : float in (0, 1)
         Level of the test.
     fraction_rejected : float in [0, 1], or None
         Fraction of the recent p-values that are at most `level`; None without a level.
     level : float in (0, 1), or None
-        Of the detector.
+        Level of the detector.
 
     See Also
     --------
-    p_value_drift : Makes them.
+    p_value_drift : Tests for drift.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class PValueDrift:
 
     @property
     def drifted(self) -> bool:
-        """Whether the calibration no longer fits, at the level `alpha`."""
+        """Whether drift was detected at the level `alpha`."""
         return self.direction is not None
 
     def __str__(self) -> str:
@@ -116,37 +116,37 @@ def p_value_drift(
 ) -> PValueDrift:
     """Test whether the p-values of recent genuine pairs are still those of the calibration.
 
-    Each conformal p-value is the rank of a pair among the calibration scores. All of them share
-    these scores, so that they are not independent, and even without any drift they are not quite
-    uniform: a calibration by 100 people may reject 2 % or 9 % instead of 5 %. A test of
-    uniformity would report that as drift, if only there are pairs enough. So the test compares
-    ranks: it is the exact two-sample Kolmogorov-Smirnov test [1]_ of the recent scores against the
-    calibration scores, of which the p-values keep all that it needs. It detects a drift that is
-    larger than what so few calibration scores leave open.
+    Each conformal p-value is the rank of a pair among the calibration scores. All p-values share
+    these scores, so they are not independent, and even without drift they are not exactly uniform:
+    a calibration on 100 people may reject 2 % or 9 % instead of 5 %. With enough pairs, a test of
+    uniformity would report this as drift. So this test compares ranks: it is the exact two-sample
+    Kolmogorov-Smirnov test [1]_ of the recent scores against the calibration scores, for which the
+    p-values are sufficient. It detects drift beyond the uncertainty of the calibration.
 
     Parameters
     ----------
     p_values : array-like of shape (n_samples,)
-        Conformal p-values of recent pairs that are known, or believed, to be genuine, all of them:
-        a selection, such as those that passed, is not a sample. In the order of the time or not.
+        Conformal p-values of all recent pairs that are known, or assumed, to be genuine, in any
+        order. A selection, such as the accepted pairs, is not a sample.
     n_calibration : int
-        Calibration pairs, or people: ``detector.n_calibration_``, or the entry of
-        ``detector.category_n_`` for the category of the pairs; of several categories the least.
+        Number of calibration pairs or people: ``detector.n_calibration_``, or the entry of
+        ``detector.category_n_`` for the category of the pairs; the smallest of several
+        categories.
     groups : array-like of shape (n_samples,), default=None
-        The person of each pair. Pairs of one person are not independent, so one of them is drawn.
+        The person of each pair. Pairs of one person are not independent, so one of them is used.
     level : float in (0, 1), default=None
         Level of the detector, to report the fraction rejected.
     alternative : {"two-sided", "lower", "higher"}, default="two-sided"
-        Direction of the drift to look for.
+        Direction of the drift to test for.
     alpha : float in (0, 1), default=0.01
-        Level of this test: how often it may report a drift where there is none.
+        Level of this test: the probability of a false alarm without drift.
     random_state : int, RandomState instance or None, default=0
-        Seeds the draw of one pair of each person.
+        Seed of the draw of one pair per person.
 
     Returns
     -------
     PValueDrift
-        With ``drifted``, a direction, and a sentence (``str``).
+        With ``drifted``, a direction, and a description (``str``).
 
     Raises
     ------
@@ -155,13 +155,13 @@ def p_value_drift(
 
     Notes
     -----
-    The p-value is valid for one test. Who tests every week takes new pairs every week, and divides
-    `alpha` by the number of tests, or expects a false alarm in ``1 / alpha`` of them. A martingale
-    that may be watched all the time, as in [2]_, needs pairs that join the calibration one by one;
-    with a fixed calibration it would report the chance in that, too.
+    The p-value is valid for one test. For a weekly test, use new pairs every week, and divide
+    `alpha` by the number of tests, or expect a false alarm in ``1 / alpha`` of them. A martingale
+    for continuous monitoring, as in [2]_, needs pairs that join the calibration one by one; with a
+    fixed calibration it would report the random error of the calibration, too.
 
-    Ties between scores, and people whose several calibration pairs share one weight, make the test
-    a little conservative.
+    Ties between scores, and people with several calibration pairs that share one weight, make the
+    test slightly conservative.
 
     References
     ----------
@@ -185,8 +185,8 @@ def p_value_drift(
     p = np.asarray(column_or_1d(p_values), dtype=np.float64)
     bad = ~((p > 0) & (p <= 1))
     if not len(p) or bad.any():
-        place = f"row {int(bad.argmax())} is {p[bad.argmax()]}" if len(p) else "there are none"
-        raise ValueError(f"p_values must hold numbers above 0 and at most 1: {place}.")
+        problem = f"{p[bad.argmax()]} in row {int(bad.argmax())}" if len(p) else "none"
+        raise ValueError(f"p_values must be above 0 and at most 1, got {problem}.")
     if groups is not None:
         p = p[_one_of_each(check_rows(groups, len(p), name="groups"), random_state)]
     ranks = p * (n_calibration + 1) - 0.5  # between the calibration scores, which are 1, 2, ..., n
@@ -223,7 +223,9 @@ def _smirnov(
     ranks: NDArray[np.float64], calibration: NDArray[np.int64], direction: Direction
 ) -> tuple[float, float]:
     """Return statistic and p-value of the test that recent ranks are lower, or higher."""
-    alternative = {"lower": "greater", "higher": "less"}[direction]  # of distribution functions
+    alternative = {"lower": "greater", "higher": "less"}[
+        direction
+    ]  # in terms of distribution functions
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the exact sum overflowed: asymptotic
         result = ks_2samp(ranks, calibration, alternative=alternative)

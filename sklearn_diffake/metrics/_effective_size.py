@@ -1,4 +1,4 @@
-"""How many independent rows clustered rows are worth, and exact bounds of a rate."""
+"""Effective sample size of clustered rows, and exact bounds of a rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 
 def smallest_size(codes: NDArray[np.int64]) -> float:
-    """Return the effective number of rows if all rows of a group say the same.
+    """Return the effective number of rows if all rows of a group are equal.
 
     Parameters
     ----------
@@ -22,21 +22,21 @@ def smallest_size(codes: NDArray[np.int64]) -> float:
     Returns
     -------
     size : float
-        The number of groups where these are of equal size, less where they are not.
+        The number of groups if they have equal size, otherwise less.
     """
     counts = np.bincount(codes)
     return float(counts.sum() ** 2 / np.sum(counts.astype(np.float64) ** 2))
 
 
 def small_sample_factor(n_rows: int, n_groups: float, level: float) -> float:
-    """Return the share of an effective size that is left when few groups have measured it.
+    """Return a factor that reduces an effective size estimated from few groups.
 
     Parameters
     ----------
     n_rows : int
     n_groups : float
-        The effective number, as :func:`smallest_size` gives it: a few large groups among many
-        small ones decide alone.
+        The effective number of groups by :func:`smallest_size`, which is small if a few groups are
+        much larger than the others.
     level : float in (0, 1)
         Confidence level.
 
@@ -56,12 +56,12 @@ def small_sample_factor(n_rows: int, n_groups: float, level: float) -> float:
 
 
 def effective_size(error: NDArray[Any], codes: NDArray[np.int64], level: float) -> float:
-    """Return the number of independent rows that clustered rows are worth for a rate.
+    """Return the effective number of independent rows for a rate of clustered rows.
 
     Parameters
     ----------
     error : ndarray of shape (n_rows,), bool
-        What the rate counts.
+        Events that the rate counts.
     codes : ndarray of shape (n_rows,), int64
         Group of each row.
     level : float in (0, 1)
@@ -70,9 +70,9 @@ def effective_size(error: NDArray[Any], codes: NDArray[np.int64], level: float) 
     Returns
     -------
     size : float
-        The number of rows over the design effect. The latter is measured between groups, is no
-        less than one, and is the largest possible where no row or every row is an error: then
-        nothing tells how much alike the rows of a group are.
+        The number of rows divided by the design effect. The design effect is estimated between
+        groups and is at least one. It is the largest possible if no row or every row is an error,
+        because the correlation within groups cannot be measured then.
     """
     n_rows, rate = len(error), float(np.mean(error))
     counts = np.bincount(codes)
@@ -98,17 +98,17 @@ def rate_bounds(rate: ArrayLike, size: float, tail: float) -> tuple[Floats, Floa
     rate : array-like of float in [0, 1]
         Observed rates.
     size : float
-        Number of independent rows; need not be whole.
+        Number of independent rows, not necessarily an integer.
     tail : float in (0, 1)
-        Probability left beyond each bound.
+        Probability beyond each bound.
 
     Returns
     -------
     low, high : ndarray of float
     """
     count = np.asarray(rate, dtype=np.float64) * size
-    rest = np.maximum(size - count, 0.0)
+    complement = np.maximum(size - count, 0.0)
     with np.errstate(invalid="ignore"):
-        low = betaincinv(np.maximum(count, 1e-12), rest + 1.0, tail)
-        high = betaincinv(count + 1.0, np.maximum(rest, 1e-12), 1.0 - tail)
-    return np.where(count <= 0, 0.0, low), np.where(rest <= 1e-9, 1.0, high)
+        low = betaincinv(np.maximum(count, 1e-12), complement + 1.0, tail)
+        high = betaincinv(count + 1.0, np.maximum(complement, 1e-12), 1.0 - tail)
+    return np.where(count <= 0, 0.0, low), np.where(complement <= 1e-9, 1.0, high)

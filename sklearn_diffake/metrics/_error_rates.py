@@ -1,7 +1,7 @@
 """Error rates at one threshold, in the style of ISO/IEC 30107-3.
 
-That standard's scope is presentation attacks; its words are used here for deepfakes: APCER is the
-share of deepfakes that are accepted, BPCER the share of genuine (bona fide) that are rejected.
+The scope of the standard is presentation attacks. Here its terms are used for deepfakes: APCER is
+the fraction of deepfakes accepted, BPCER the fraction of genuine (bona fide) rows rejected.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def equal_error_rate(
 def equal_error_rate(
     y_true: ArrayLike, score: ArrayLike, *, return_threshold: bool = False
 ) -> float | tuple[float, float]:
-    """Error rate at which as many genuine are rejected as deepfakes are accepted.
+    """Error rate at the threshold at which APCER equals BPCER.
 
-    It lies where the ROC curve, its points joined by straight lines, meets ``BPCER = APCER``:
-    the share of genuine (bona fide) called deepfake, and of deepfakes called genuine
-    (named as in ISO/IEC 30107-3). It depends on the order of scores only.
+    It is the point at which the linearly interpolated ROC curve meets ``BPCER = APCER``, the
+    fractions of genuine (bona fide) rows rejected and of deepfakes accepted (terms of ISO/IEC
+    30107-3). It depends only on the order of scores.
 
     Parameters
     ----------
@@ -43,15 +43,15 @@ def equal_error_rate(
     score : array-like of shape (n_samples,)
         Higher means more genuine, as from ``score_samples`` or ``decision_function``.
     return_threshold : bool, default=False
-        Whether to return the threshold too.
+        Whether to return the threshold, too.
 
     Returns
     -------
     eer : float in [0, 1]
         0 for perfect, 0.5 for chance, above 0.5 if deepfakes score higher.
     threshold : float
-        The score at which calling ``score >= threshold`` genuine brings both error rates closest
-        to each other; the lower of two that do equally well. Only if `return_threshold`.
+        The score at which both error rates are closest, if ``score >= threshold`` means genuine;
+        the lower of two equally close ones. Only if `return_threshold`.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def equal_error_rate(
 
 
 def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> float:
-    """Share of genuine rows that are rejected, the false alarms.
+    """Fraction of genuine rows that are rejected, the false alarms.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     threshold : float, default=0.0
-        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+        ``score >= threshold`` means genuine; zero suits ``decision_function``.
 
     Returns
     -------
     bpcer : float in [0, 1]
-        Number of genuine rows rejected, as a share of all genuine rows.
+        Number of genuine rows rejected, as a fraction of all genuine rows.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
 
 
 def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> float:
-    """Share of deepfakes that are accepted, those of all techniques together.
+    """Fraction of deepfakes that are accepted, over all techniques.
 
     Parameters
     ----------
@@ -117,12 +117,12 @@ def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     threshold : float, default=0.0
-        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+        ``score >= threshold`` means genuine; zero suits ``decision_function``.
 
     Returns
     -------
     apcer : float in [0, 1]
-        Number of deepfakes accepted, as a share of all deepfakes.
+        Number of deepfakes accepted, as a fraction of all deepfakes.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
 def apcer_by_technique(
     y_true: ArrayLike, score: ArrayLike, technique: ArrayLike, *, threshold: float = 0.0
 ) -> dict[Any, float]:
-    """Share of deepfakes that are accepted, for every technique by itself.
+    """Fraction of deepfakes that are accepted, for each technique.
 
     Parameters
     ----------
@@ -157,14 +157,14 @@ def apcer_by_technique(
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     technique : array-like of shape (n_samples,)
-        What each deepfake was made with; not looked at where ``y_true == 1``.
+        Technique of each deepfake; ignored where ``y_true == 1``.
     threshold : float, default=0.0
-        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+        ``score >= threshold`` means genuine; zero suits ``decision_function``.
 
     Returns
     -------
     apcer : dict of technique to float in [0, 1]
-        Sorted by the techniques' names.
+        Sorted by the name of the technique.
 
     Raises
     ------
@@ -194,10 +194,10 @@ def apcer_by_technique(
 def worst_apcer(
     y_true: ArrayLike, score: ArrayLike, technique: ArrayLike, *, threshold: float = 0.0
 ) -> float:
-    """Share of deepfakes accepted of the technique that is detected worst.
+    """Fraction of deepfakes accepted, for the technique that is detected worst.
 
-    It is the figure by which ISO/IEC 30107-3 ranks detectors of presentation attacks: one
-    technique that passes is not made up for by many that do not.
+    ISO/IEC 30107-3 ranks detectors of presentation attacks by this rate: many detected techniques
+    do not compensate for one that is accepted.
 
     Parameters
     ----------
@@ -206,14 +206,14 @@ def worst_apcer(
     score : array-like of shape (n_samples,)
         Higher means more genuine.
     technique : array-like of shape (n_samples,)
-        What each deepfake was made with; not looked at where ``y_true == 1``.
+        Technique of each deepfake; ignored where ``y_true == 1``.
     threshold : float, default=0.0
-        ``score >= threshold`` is called genuine; zero suits ``decision_function``.
+        ``score >= threshold`` means genuine; zero suits ``decision_function``.
 
     Returns
     -------
     apcer : float in [0, 1]
-        The largest that :func:`apcer_by_technique` gives.
+        The largest value of :func:`apcer_by_technique`.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def worst_apcer(
 
     See Also
     --------
-    apcer_by_technique : Says which technique it is.
+    apcer_by_technique : Returns the rate of each technique.
 
     References
     ----------

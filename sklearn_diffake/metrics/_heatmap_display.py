@@ -1,4 +1,4 @@
-"""A table in colours: how well each detector does on each technique."""
+"""A heatmap of a metric by detector and technique."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from sklearn_diffake.metrics._plotting import axes_or_new, scores_of
 
 
 class TechniqueHeatmapDisplay:
-    """A metric for every technique, in rows, and every detector, in columns.
+    """Heatmap of a metric for each technique, in rows, and each detector, in columns.
 
-    Use :meth:`from_predictions` or :meth:`from_estimator` to make one. The figure of a technique
-    is found on its deepfakes and all genuine rows.
+    Create it by :meth:`from_predictions` or :meth:`from_estimator`. The metric of a technique is
+    computed on its deepfakes and all genuine rows.
 
     Parameters
     ----------
     values : ndarray of shape (n_techniques, n_detectors)
-        Figures, NaN where there is none.
+        Values of the metric, NaN if there is none.
     techniques : sequence of str
         Names of the rows.
     detectors : sequence of str
         Names of the columns.
     metric_name : str, default=None
-        What the colour bar says.
+        Label of the color bar.
 
     Attributes
     ----------
     im_ : matplotlib AxesImage
         The cells.
     text_ : ndarray of shape (n_techniques, n_detectors), object
-        What is written in the cells.
+        Texts of the cells.
     ax_ : matplotlib Axes
         Axes with the cells.
     figure_ : matplotlib Figure
@@ -92,21 +92,21 @@ class TechniqueHeatmapDisplay:
         scores : dict of str to array-like of shape (n_samples,)
             Scores of each detector; higher means more genuine.
         technique : array-like of shape (n_samples,)
-            What each deepfake was made with; not looked at where ``y_true == 1``.
+            Technique of each deepfake; ignored where ``y_true == 1``.
         metric : callable, default=sklearn.metrics.roc_auc_score
             ``metric(y_true, score) -> float``.
         metric_name : str, default=None
-            What the colour bar says; by default, the function's name.
+            Label of the color bar; by default, the name of the function.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : TechniqueHeatmapDisplay
-            With a last row, "all", of the metric over all rows, if there are several techniques
-            and none is called so.
+            With a last row "all", the metric over all rows, if there are several techniques and
+            none has this name.
 
         Raises
         ------
@@ -117,25 +117,25 @@ class TechniqueHeatmapDisplay:
             If matplotlib (extra ``plots``) is not installed.
         """
         if not scores:
-            raise ValueError("scores names no detector.")
+            raise ValueError("scores must hold at least one detector, got none.")
         checked = {name: check_scores(y_true, score) for name, score in scores.items()}
         labels = next(iter(checked.values()))[0]
         genuine = np.flatnonzero(labels == 1)
-        parts = {
+        rows_by_technique = {
             str(name): np.concatenate([genuine, rows])
             for name, rows in technique_rows(technique, labels).items()
         }
-        if len(parts) > 1 and "all" not in parts:
-            parts["all"] = np.arange(len(labels))
+        if len(rows_by_technique) > 1 and "all" not in rows_by_technique:
+            rows_by_technique["all"] = np.arange(len(labels))
         figures = [
             [float(metric(labels[rows], score[rows])) for _, score in checked.values()]
-            for rows in parts.values()
+            for rows in rows_by_technique.values()
         ]
         if metric_name is None:
             metric_name = getattr(metric, "__name__", None)
         display = cls(
             np.array(figures),
-            techniques=list(parts),
+            techniques=list(rows_by_technique),
             detectors=list(checked),
             metric_name=metric_name,
         )
@@ -159,27 +159,27 @@ class TechniqueHeatmapDisplay:
         Parameters
         ----------
         estimator : estimator, or dict of str to estimator
-            Fitted detectors by name, or one: detectors, classifiers whose labels are +1 and -1,
-            or pipelines that end in one.
+            Fitted detectors by name, or one of them: detectors, classifiers whose labels are +1
+            and -1, or pipelines that end in one of these.
         X : rows that the estimators take
             The test data.
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake; both must occur.
         technique : array-like of shape (n_samples,)
-            What each deepfake was made with; not looked at where ``y == 1``.
+            Technique of each deepfake; ignored where ``y == 1``.
         metric : callable, default=sklearn.metrics.roc_auc_score
             ``metric(y_true, score) -> float``.
         metric_name : str, default=None
-            What the colour bar says; by default, the function's name.
+            Label of the color bar; by default, the name of the function.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to :meth:`plot`.
 
         Returns
         -------
         display : TechniqueHeatmapDisplay
-            As :meth:`from_predictions` makes it.
+            As from :meth:`from_predictions`.
 
         Raises
         ------
@@ -210,18 +210,18 @@ class TechniqueHeatmapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         values_format : str, default=".3f"
-            How figures are written.
+            Format of the values.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a color bar.
         **kwargs : dict
             Passed to matplotlib's ``imshow``, such as `cmap`, `vmin` and `vmax`.
 
         Returns
         -------
         display : TechniqueHeatmapDisplay
-            Itself, with the table drawn on `ax_`.
+            This display, with the table drawn on `ax_`.
 
         Raises
         ------
@@ -234,9 +234,9 @@ class TechniqueHeatmapDisplay:
         self.im_ = self.ax_.imshow(self.values, **style)
         self.text_ = np.empty(self.values.shape, dtype=object)
         for (row, column), value in np.ndenumerate(self.values):
-            written = "\N{EN DASH}" if np.isnan(value) else format(value, values_format)
+            text = "\N{EN DASH}" if np.isnan(value) else format(value, values_format)
             self.text_[row, column] = self.ax_.text(
-                column, row, written, ha="center", va="center", color=self._ink(value)
+                column, row, text, ha="center", va="center", color=self._ink(value)
             )
         self.ax_.set_xticks(range(len(self.detectors)), self.detectors)
         self.ax_.set_yticks(range(len(self.techniques)), self.techniques)
@@ -253,7 +253,7 @@ class TechniqueHeatmapDisplay:
         return self
 
     def _ink(self, value: float) -> str:
-        """Return black or white, whichever is read better on the cell's colour."""
+        """Return black or white, whichever has more contrast with the cell."""
         if np.isnan(value):
             return "black"
         red, green, blue, _ = self.im_.cmap(self.im_.norm(value))

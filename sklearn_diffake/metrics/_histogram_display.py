@@ -1,4 +1,4 @@
-"""Histograms of the scores of genuine rows and deepfakes, about a threshold."""
+"""Histograms of the scores of genuine rows and deepfakes, with a threshold."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sklearn_diffake.utils._numbers import percent
 class ScoreHistogramDisplay:
     """Scores of genuine rows and of deepfakes, and the threshold between them.
 
-    Use :meth:`from_predictions` or :meth:`from_estimator` to make one. Both classes are drawn
-    with the same bins, each as shares of its own rows.
+    Create it by :meth:`from_predictions` or :meth:`from_estimator`. Both classes have the same
+    bins; heights are fractions of the rows of each class.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class ScoreHistogramDisplay:
     fake : ndarray of shape (n_fake,)
         Scores of deepfakes.
     threshold : float, default=None
-        ``score >= threshold`` is called genuine. None draws none.
+        ``score >= threshold`` means genuine. None draws no line.
     name : str, default=None
         Title, the detector's name.
 
@@ -34,7 +34,7 @@ class ScoreHistogramDisplay:
     bins_ : ndarray of shape (n_bins + 1,)
         Edges of the bins.
     heights_ : ndarray of shape (2, n_bins)
-        Shares of the genuine rows and of the deepfakes in each bin.
+        Fractions of the genuine rows and of the deepfakes in each bin.
     threshold_line_ : matplotlib Line2D or None
         The threshold.
     ax_ : matplotlib Axes
@@ -90,11 +90,11 @@ class ScoreHistogramDisplay:
         score : array-like of shape (n_samples,)
             Higher means more genuine.
         threshold : float, default=None
-            ``score >= threshold`` is called genuine. None draws none.
+            ``score >= threshold`` means genuine. None draws no line.
         name : str, default=None
             Title, the detector's name.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to :meth:`plot`.
 
@@ -138,11 +138,11 @@ class ScoreHistogramDisplay:
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake; both must occur.
         threshold : float, default=0.0
-            ``decision_function(X) >= threshold`` is called genuine. None draws none.
+            ``decision_function(X) >= threshold`` means genuine. None draws none.
         name : str, default=None
             Title, the detector's name; by default, its class.
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         **kwargs : dict
             Passed to :meth:`plot`.
 
@@ -169,7 +169,7 @@ class ScoreHistogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on; None creates a figure.
         bins : int, sequence or str, default=40
             As for :func:`numpy.histogram_bin_edges`, of the scores of both classes.
         **kwargs : dict
@@ -178,7 +178,7 @@ class ScoreHistogramDisplay:
         Returns
         -------
         display : ScoreHistogramDisplay
-            Itself, with the histograms drawn on `ax_`.
+            This display, with the histograms drawn on `ax_`.
 
         Raises
         ------
@@ -192,15 +192,15 @@ class ScoreHistogramDisplay:
         self.heights_ = np.array(
             [np.histogram(scores, self.bins_)[0] / len(scores) for scores in rows]
         )
-        for heights, scores, colour, hatch, what in zip(
+        for heights, scores, color, hatch, label in zip(
             self.heights_, rows, (GENUINE, FAKE), (None, "///"), ("genuine", "deepfake"),
             strict=True,
         ):  # fmt: skip
-            style = {"color": colour, "alpha": 0.45, "fill": True, "hatch": hatch, **kwargs}
-            self.ax_.stairs(heights, self.bins_, label=f"{what} ({len(scores)})", **style)
-            self.ax_.stairs(heights, self.bins_, color=colour, linewidth=1.2)
+            style = {"color": color, "alpha": 0.45, "fill": True, "hatch": hatch, **kwargs}
+            self.ax_.stairs(heights, self.bins_, label=f"{label} ({len(scores)})", **style)
+            self.ax_.stairs(heights, self.bins_, color=color, linewidth=1.2)
         self._draw_threshold()
-        self.ax_.set(xlabel="score (higher = more genuine)", ylabel="share of the class")
+        self.ax_.set(xlabel="score (higher = more genuine)", ylabel="fraction of the class")
         if self.name is not None:
             self.ax_.set_title(self.name)
         self.ax_.legend(fontsize="small")

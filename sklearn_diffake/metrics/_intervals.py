@@ -1,4 +1,4 @@
-"""How sure a figure is."""
+"""Confidence intervals of metrics."""
 
 from __future__ import annotations
 
@@ -61,24 +61,24 @@ def _bpcer_at_apcer(sample: Sample, estimate: float, *, apcer: float = 0.05) -> 
         sample.labels, sample.score, apcer=apcer, technique=technique, return_threshold=True
     )[1]
     low, high = bpcer_at_apcer_ends(sample, estimate, apcer, threshold)
-    needed = int(np.ceil(np.log(sample.tail) / np.log1p(-apcer))) if 0 < apcer < 1 else 0
+    n_required = int(np.ceil(np.log(sample.tail) / np.log1p(-apcer))) if 0 < apcer < 1 else 0
     n_fakes = min(len(np.unique(sample.codes[rows])) for rows in sample.technique_rows)
-    if high == 1.0 and n_fakes < needed:
+    if high == 1.0 and n_fakes < n_required:
         warn_caller(
-            f"BPCER at an APCER of {apcer:g} has no upper bound below 1 here: that takes about "
-            f"{needed} independent deepfakes of each technique, there are {n_fakes}. Allow a "
+            f"BPCER at an APCER of {apcer:g} has no upper bound below 1: that requires about "
+            f"{n_required} independent deepfakes of each technique, got {n_fakes}. Allow a "
             "higher APCER, or test more deepfakes."
         )
     return low, high
 
 
 class _Closed(NamedTuple):
-    """A metric whose interval needs no draws, and what it may be called with."""
+    """A metric whose interval needs no draws, with its options."""
 
     ends: Callable[..., Ends]
     options: frozenset[str] = frozenset()
     classes: tuple[int, ...] = (1, -1)
-    technique: str = "refused"  # or "optional", "needed"
+    technique: str = "refused"  # or "optional", "required"
 
 
 _CLOSED: dict[Any, _Closed] = {
@@ -86,7 +86,7 @@ _CLOSED: dict[Any, _Closed] = {
     equal_error_rate: _Closed(_eer),
     apcer: _Closed(_apcer, frozenset({"threshold"}), (-1,)),
     bpcer: _Closed(_bpcer, frozenset({"threshold"}), (1,)),
-    worst_apcer: _Closed(_apcer, frozenset({"threshold"}), (-1,), "needed"),
+    worst_apcer: _Closed(_apcer, frozenset({"threshold"}), (-1,), "required"),
     bpcer_at_apcer: _Closed(_bpcer_at_apcer, frozenset({"apcer"}), technique="optional"),
 }
 
@@ -119,10 +119,10 @@ def confidence_interval(
     random_state: int | RandomState | None = None,
     verbose: int = 0,
 ) -> ConfidenceInterval:
-    """Confidence interval of a metric, over whole groups.
+    """Confidence interval of a metric over whole groups.
 
-    The method follows from the metric. The usual metrics have intervals that hold near 0 and 1
-    too, need no random draws, and take the options of the metric by ``functools.partial``:
+    The method depends on the metric. The usual metrics have intervals that are also valid near 0
+    and 1 and need no random draws. Set options of the metric by ``functools.partial``:
 
     =========================================  ==================================================
     Metric                                     Interval
@@ -138,9 +138,10 @@ def confidence_interval(
     any other callable                         :func:`bootstrap_interval`
     =========================================  ==================================================
 
-    Pairs of one identity, or of one video, are not independent: as rows they would make the
-    interval too narrow. The design effect is by how much `groups` raise the variance. Where it
-    cannot be measured, because no row is an error, the rows of a group count as one.
+    Pairs of one identity, or of one video, are not independent; counting them as rows would make
+    the interval too narrow. The design effect is the factor by which `groups` increase the
+    variance. If it cannot be measured, because no row is an error, the rows of a group count as
+    one.
 
     Parameters
     ----------
@@ -155,16 +156,16 @@ def confidence_interval(
     groups : array-like of shape (n_samples,), default=None
         Identity or video of each row. None makes each row a group of its own.
     metadata : dict of str to array-like of shape (n_samples,), default=None
-        What `metric` takes besides, by keyword, one value per row, such as
+        Further arguments of `metric`, by keyword, with one value per row, such as
         ``{"technique": technique}``.
     method : {"auto", "bootstrap"}, default="auto"
         ``"bootstrap"`` calls :func:`bootstrap_interval` whatever the metric.
     n_resamples : int, default=1000
         Number of draws. Only for the bootstrap, as are `random_state` and `verbose`.
     confidence_level : float in (0, 1), default=0.95
-        Probability with which the interval should hold the true value.
+        Probability that the interval covers the true value.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draws. Pass an int for the same interval on every call.
+        Seed of the draws. Pass an int for the same interval on every call.
     verbose : int, default=0
         Show a progress bar.
 
@@ -176,8 +177,8 @@ def confidence_interval(
     Raises
     ------
     ValueError
-        If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class that is
-        needed is absent.
+        If lengths differ, a label is neither +1 nor -1, a score is not finite, or a required class
+        is absent.
 
     Warns
     -----
@@ -201,7 +202,7 @@ def confidence_interval(
 
     Examples
     --------
-    Of twenty deepfakes none is accepted; more than one in seven may be all the same:
+    None of twenty deepfakes is accepted; the true rate may still be above one in seven:
 
     >>> import numpy as np
     >>> from sklearn_diffake.metrics import apcer, confidence_interval
@@ -246,9 +247,11 @@ def _without_draws(
     fakes = [np.flatnonzero(labels == -1)]
     if "technique" in extras:
         fakes = list(technique_rows(extras["technique"], labels).values())
-    parts = {1: [np.flatnonzero(labels == 1)], -1: fakes}
-    fewest = min(len(np.unique(codes[rows])) for label in closed.classes for rows in parts[label])
-    if fewest < MIN_GROUPS:
+    rows_by_label = {1: [np.flatnonzero(labels == 1)], -1: fakes}
+    n_groups = min(
+        len(np.unique(codes[rows])) for label in closed.classes for rows in rows_by_label[label]
+    )
+    if n_groups < MIN_GROUPS:
         warn_too_few(labels, codes, MIN_GROUPS, classes=closed.classes)
         return ConfidenceInterval(estimate, np.nan, np.nan)
     sample = Sample(labels, values, codes, fakes, confidence_level)
@@ -258,9 +261,9 @@ def _without_draws(
 def _closed(
     metric: Callable[..., float], metadata: dict[str, ArrayLike] | None
 ) -> tuple[_Closed, dict[str, Any]] | None:
-    """Return how the interval of a metric is computed, and the metric's options.
+    """Return the method of a metric's interval, and the metric's options.
 
-    None if the metric is not one of the usual, or is called in a way that is not.
+    None if the metric, or the way it is called, has no interval without draws.
     """
     options: dict[str, Any] = {}
     function: Any = metric
@@ -275,8 +278,8 @@ def _closed(
         return None
     if closed is None or not set(options) <= closed.options:
         return None
-    given = set(metadata or {})
-    usable = given == {"technique"} if closed.technique == "needed" else not given
+    names = set(metadata or {})
+    usable = names == {"technique"} if closed.technique == "required" else not names
     if closed.technique == "optional":
-        usable = given <= {"technique"}
+        usable = names <= {"technique"}
     return (closed, options) if usable else None

@@ -1,4 +1,4 @@
-"""What the displays share."""
+"""Helpers of the displays."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sklearn.utils._response import _get_response_values
 from sklearn_diffake.metrics._scorers import RESPONSES
 from sklearn_diffake.utils._extras import import_extra
 
-# Okabe and Ito's colours, told apart by colour-blind people.
+# Colors of Okabe and Ito, which color-blind people can distinguish.
 GENUINE, FAKE = "#0072B2", "#D55E00"
 
 
 def axes_or_new(display: Any, ax: Any) -> Any:
-    """Return the axes to draw on, new ones if none are given.
+    """Return the axes to draw on, or new axes.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ def axes_or_new(display: Any, ax: Any) -> Any:
 
 
 def scores_of(estimator: Any, X: Any, responses: Sequence[str] = RESPONSES) -> NDArray[np.float64]:
-    """Score rows by a fitted estimator: higher means more genuine.
+    """Return the scores of a fitted estimator: higher means more genuine.
 
     Parameters
     ----------
     estimator : detector, or classifier whose labels are +1 and -1
     X : rows that it takes
     responses : sequence of str
-        Names of methods, the first that there is gives the scores.
+        Names of methods; the first one that the estimator has returns the scores.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How well scores order genuine rows before deepfakes."""
+"""Metrics of the order of scores."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sklearn_diffake.metrics._curve import detection_error_curve
 
 
 def average_precision_fake(y_true: ArrayLike, score: ArrayLike) -> float:
-    """Average precision with the deepfake as what is looked for.
+    """Average precision with deepfakes as the positive class.
 
     scikit-learn's ``average_precision`` counts the label +1, genuine, as positive. Here rows are
-    ranked from the lowest score up, and precision is the share of deepfakes among them.
+    ranked by ascending score, and precision is the fraction of deepfakes among them.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def average_precision_fake(y_true: ArrayLike, score: ArrayLike) -> float:
     Returns
     -------
     average_precision : float in (0, 1]
-        1 for perfect; about the share of deepfakes for chance.
+        1 for perfect; about the fraction of deepfakes for chance.
 
     Raises
     ------
@@ -45,13 +45,13 @@ def average_precision_fake(y_true: ArrayLike, score: ArrayLike) -> float:
 
 
 def youden_thresholded_auc(y_true: ArrayLike, score: ArrayLike) -> float:
-    """Area under the ROC curve of verdicts at the test set's own best threshold.
+    """Area under the ROC curve of verdicts at the best threshold of the test set.
 
-    This is no area under the scores' ROC curve, although some published code prints it as "AUC":
-    the scores are cut at the threshold of largest Youden index ``J = 1 - APCER - BPCER``, found
-    on the same rows, and the area is taken of the verdicts, which is their balanced accuracy
-    ``(1 + J) / 2``. Use it only to compare with such figures, and
-    :func:`sklearn.metrics.roc_auc_score` for everything else.
+    This is not the area under the ROC curve of the scores, although some published code reports it
+    as "AUC". The threshold with the largest Youden index ``J = 1 - APCER - BPCER`` on the same
+    rows converts scores to verdicts, and the area is that of the verdicts: their balanced accuracy
+    ``(1 + J) / 2``. Use it only to compare with such figures, and otherwise
+    :func:`sklearn.metrics.roc_auc_score`.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def youden_thresholded_auc(y_true: ArrayLike, score: ArrayLike) -> float:
     Returns
     -------
     area : float in [0.5, 1]
-        Never above the scores' own area where their ROC curve is concave.
+        Not above the area of the scores if their ROC curve is concave.
 
     Raises
     ------

@@ -19,19 +19,19 @@ from sklearn_diffake.metrics._video import video_level
 from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._messages import warn_caller
 
-# What gives scores, by preference. scikit-learn turns a classifier's so that +1 is high.
+# Methods that give scores, by preference. scikit-learn makes +1 the high class of a classifier.
 RESPONSES = ("decision_function", "predict_proba")
 
 
 class _Metric(NamedTuple):
     function: Callable[..., float]
-    technique: str = "refused"  # or "optional", "needed"
+    technique: str = "refused"  # or "optional", "required"
     options: dict[str, float] = {}
-    at_zero: bool = False  # judges decisions at zero, else the order of scores
+    at_zero: bool = False  # depends on the threshold 0, otherwise on the order of scores
 
 
 def _roc_auc(y_true: ArrayLike, score: ArrayLike) -> float:
-    """Compute the area under the ROC curve, or say why there is none."""
+    """Compute the area under the ROC curve, or raise an error with the reason."""
     labels, values = check_scores(y_true, score)
     return float(roc_auc_score(labels, values))
 
@@ -45,17 +45,17 @@ _METRICS = {
     "neg_bpcer100": _Metric(bpcer_at_apcer, "optional", {"apcer": 0.01}),
     "neg_apcer": _Metric(apcer, at_zero=True),
     "neg_bpcer": _Metric(bpcer, at_zero=True),
-    "neg_worst_apcer": _Metric(worst_apcer, "needed", at_zero=True),
+    "neg_worst_apcer": _Metric(worst_apcer, "required", at_zero=True),
 }
 
 
 def get_scorer_names() -> list[str]:
-    """List the names that :func:`~sklearn_diffake.metrics.get_scorer` knows.
+    """Return the names of all scorers of :func:`~sklearn_diffake.metrics.get_scorer`.
 
     Returns
     -------
     names : list of str
-        Sorted. Those that begin with ``neg_`` are error rates turned round: higher is better.
+        Sorted. Scorers that begin with ``neg_`` return negative error rates: higher is better.
 
     Examples
     --------
@@ -74,10 +74,9 @@ def get_scorer_names() -> list[str]:
     prefer_skip_nested_validation=True,
 )
 def get_scorer(name: str, *, pool: str | None = None) -> Any:
-    """Get a scorer for ``scoring=`` by its name.
+    """Return a scorer for ``scoring=`` by its name.
 
-    Technique and video of each row reach the scorer by scikit-learn's metadata routing, cut as
-    the rows are::
+    scikit-learn's metadata routing passes technique and video of each row to the scorer::
 
         sklearn.set_config(enable_metadata_routing=True)
         scorer = get_scorer("neg_bpcer20", pool="mean")
@@ -91,31 +90,31 @@ def get_scorer(name: str, *, pool: str | None = None) -> Any:
 
         - ``"roc_auc"``, ``"average_precision_fake"``, ``"neg_equal_error_rate"``;
         - ``"neg_bpcer10"``, ``"neg_bpcer20"``, ``"neg_bpcer100"``: BPCER at an APCER of 10, 5
-          and 1 %, found on the fold's own rows; of the worst technique if `technique` is routed;
-        - ``"neg_apcer"``, ``"neg_bpcer"``, ``"neg_worst_apcer"``: at the threshold that the
-          detector set itself, ``decision_function(X) >= 0``; the last needs `technique`.
+          and 1 % on the rows of the fold; of the worst technique if `technique` is routed;
+        - ``"neg_apcer"``, ``"neg_bpcer"``, ``"neg_worst_apcer"``: at the threshold of the
+          detector, ``decision_function(X) >= 0``; the last needs `technique`.
     pool : {"mean", "median", "trimmed", "min", "max"}, default=None
         Pool the rows of a video into one score first, as :func:`video_level` does; needs
-        `video`. None judges rows one by one.
+        `video`. None scores single rows.
 
     Returns
     -------
     scorer : callable
         ``scorer(estimator, X, y_true, **metadata) -> float``, higher is better. Works with
-        detectors and with classifiers whose labels are +1 and -1. Rows without a score (NaN), as
-        detectors give pairs in which no face was found, are left out.
+        detectors and with classifiers whose labels are +1 and -1. Rows without a score (NaN), from
+        pairs without a face, are left out.
 
     Raises
     ------
     ValueError
-        When called on a fold without one of the classes that it needs, or without any score, or
-        without the metadata that it needs, or with metadata that it cannot use.
+        When it is called on a fold without a required class, without any score, without required
+        metadata, or with metadata that it cannot use.
 
     Warns
     -----
     UserWarning
-        If rows are left out: how many genuine ones and how many deepfakes. Candidates of a search
-        that leave out different rows cannot be compared.
+        If rows are left out, with the numbers of genuine rows and deepfakes. Candidates of a
+        search that leave out different rows cannot be compared.
 
     Examples
     --------
@@ -147,19 +146,19 @@ def _evaluate(
     technique: ArrayLike | None = None,
     video: ArrayLike | None = None,
 ) -> float:
-    """Compute the metric `name`, of videos if `pool` says how to pool them."""
+    """Compute the metric `name`, of videos if `pool` is not None."""
     metric = _METRICS[name]
-    for metadata, given, needed, usable in (
-        ("technique", technique, metric.technique == "needed", metric.technique != "refused"),
+    for metadata, value, required, usable in (
+        ("technique", technique, metric.technique == "required", metric.technique != "refused"),
         ("video", video, pool is not None, pool is not None),
     ):
-        if given is None and needed:
+        if value is None and required:
             raise ValueError(
                 f"The scorer {name!r} needs {metadata} of every row: enable metadata routing, "
                 f"request it by set_score_request({metadata}=True), and pass it."
             )
-        if given is not None and not usable:
-            advice = " Say how to pool videos: get_scorer(..., pool='mean')."
+        if value is not None and not usable:
+            advice = " Set how to pool videos: get_scorer(..., pool='mean')."
             raise ValueError(
                 f"The scorer {name!r} cannot use {metadata}, which was passed to it."
                 + (advice if metadata == "video" else "")
@@ -167,7 +166,7 @@ def _evaluate(
     labels, values, rows = _with_scores(y_true, y_score, technique=technique, video=video)
     if pool is not None:
         pooled = video_level(values, rows.pop("video"), pool, y_true=labels)
-        rows = {name: given[pooled.first_row] for name, given in rows.items()}
+        rows = {name: value[pooled.first_row] for name, value in rows.items()}
         labels, values = pooled.y_true, pooled.score
     return float(metric.function(labels, values, **metric.options, **rows))
 
@@ -175,13 +174,13 @@ def _evaluate(
 def _with_scores(
     y_true: ArrayLike, y_score: ArrayLike, **metadata: ArrayLike | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, NDArray[Any]]]:
-    """Leave out the rows whose score is NaN, with a warning; return labels, scores, metadata."""
+    """Return labels, scores and metadata of the rows with a score; warn if there are others."""
     labels = check_labels(y_true, name="y_true")
     values = np.asarray(column_or_1d(y_score), dtype=np.float64)
     rows = {
-        name: check_rows(given, len(labels), name=name)
-        for name, given in metadata.items()
-        if given is not None
+        name: check_rows(values_of_name, len(labels), name=name)
+        for name, values_of_name in metadata.items()
+        if values_of_name is not None
     }
     missing = np.isnan(values)
     if missing.all():
@@ -194,5 +193,5 @@ def _with_scores(
         f"{n_missing} of {len(values)} rows have no score (NaN) and are left out: {n_genuine} "
         f"genuine and {n_missing - n_genuine} deepfakes. In pairs of pictures, no face was found."
     )
-    kept = {name: given[~missing] for name, given in rows.items()}
-    return labels[~missing], values[~missing], kept
+    remaining = {name: values_of_name[~missing] for name, values_of_name in rows.items()}
+    return labels[~missing], values[~missing], remaining

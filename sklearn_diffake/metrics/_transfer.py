@@ -1,4 +1,4 @@
-"""What a threshold fixed on development data does on other data."""
+"""Error rates on test data at a threshold from development data."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class TransferredErrors(NamedTuple):
     Parameters
     ----------
     threshold : float
-        ``score >= threshold`` is called genuine.
+        ``score >= threshold`` means genuine.
     apcer : float in [0, 1]
-        Share of the test data's deepfakes accepted; of the worst technique, if these were given.
+        Fraction of the test data's deepfakes accepted; of the worst technique, if these were given.
     bpcer : float in [0, 1]
-        Share of the test data's genuine rows rejected.
+        Fraction of the test data's genuine rows rejected.
     """
 
     threshold: float
@@ -61,10 +61,10 @@ def threshold_transfer(
     technique_dev: ArrayLike | None = None,
     technique_test: ArrayLike | None = None,
 ) -> TransferredErrors:
-    """Fix a threshold on development data, and give the error rates on test data.
+    """Set a threshold on development data, and return the error rates on test data.
 
-    Figures such as the equal error rate choose their threshold on the data they judge. In use it
-    is chosen beforehand, often on another dataset, and this is what it then does.
+    Metrics such as the equal error rate choose their threshold on the test data. In practice, it is
+    chosen before, often on another dataset. This function measures that case.
 
     Parameters
     ----------
@@ -78,16 +78,15 @@ def threshold_transfer(
     score_test : array-like of shape (n_test,)
         Scores of the same detector.
     at : {"eer", "apcer", "bpcer"}, default="eer"
-        What fixes the threshold on the development data: both error rates are closest; the lowest
-        score at which APCER is no more than `rate`; or the highest at which BPCER is no more than
-        `rate`.
+        Rule for the threshold on the development data: both error rates are closest; the lowest
+        score with an APCER of at most `rate`; or the highest score with a BPCER of at most `rate`.
     rate : float in [0, 1), default=0.05
-        The error rate allowed on the development data. Not used with ``at="eer"``.
+        Largest allowed error rate on the development data. Not used with ``at="eer"``.
     technique_dev : array-like of shape (n_dev,), default=None
-        What each deepfake was made with. If given, the APCER meant is the worst technique's. Not
-        used with ``at="bpcer"``.
+        Technique of each deepfake. If given, APCER is that of the worst technique. Not used
+        with ``at="bpcer"``.
     technique_test : array-like of shape (n_test,), default=None
-        The same for the test data.
+        Technique of each deepfake in the test data.
 
     Returns
     -------
@@ -130,5 +129,5 @@ def _threshold(
         )[1]
     labels, values = check_scores(y_true, score, needs=1)
     genuine = np.sort(values[labels == 1])
-    share_below = np.arange(len(genuine)) / len(genuine)  # if no scores are equal
-    return float(genuine[np.flatnonzero(share_below <= rate)[-1]])
+    fraction_below = np.arange(len(genuine)) / len(genuine)  # if no scores are equal
+    return float(genuine[np.flatnonzero(fraction_below <= rate)[-1]])

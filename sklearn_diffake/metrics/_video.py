@@ -1,4 +1,4 @@
-"""From the scores of pairs or frames to one score per video."""
+"""Pool the scores of pairs or frames to one score per video."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VideoScores(NamedTuple):
     video : ndarray of shape (n_videos,)
         Names of the videos, sorted.
     y_true : ndarray of shape (n_videos,), int64, or None
-        Labels of the videos, if labels were given.
+        Labels of the videos; None without labels.
     first_row : ndarray of shape (n_videos,), int64
         First row of each video: ``technique[first_row]`` is its technique.
     """
@@ -65,12 +65,12 @@ def video_level(
     video : array-like of shape (n_samples,)
         Name of the video that each row is from.
     how : {"mean", "median", "trimmed", "min", "max"}, default="mean"
-        ``"min"`` believes the most suspicious row, ``"max"`` the most genuine one. ``"trimmed"``
-        is the mean without the lowest and the highest share `trim` of the rows.
+        ``"min"`` is the score of the most suspicious row, ``"max"`` that of the most genuine row.
+        ``"trimmed"`` is the mean without the lowest and the highest fraction `trim` of the rows.
     y_true : array-like of shape (n_samples,), default=None
         +1 for genuine, -1 for deepfake; the same for all rows of a video.
     trim : float in [0, 0.5), default=0.1
-        Share cut off at each end, rounded down to whole rows. Only with ``how="trimmed"``.
+        Fraction removed at each end, rounded down to whole rows. Only with ``how="trimmed"``.
 
     Returns
     -------
@@ -105,15 +105,17 @@ def video_level(
     order = _sorted_order(coded.names)
     code = np.argsort(order)[coded.codes]
     first_row, videos = first[order], _array(coded.names, names.dtype)[order]
-    parts = np.split(values[np.argsort(code, kind="stable")], np.cumsum(np.bincount(code)))[:-1]
+    scores_by_video = np.split(
+        values[np.argsort(code, kind="stable")], np.cumsum(np.bincount(code))
+    )[:-1]
     pool = _pool(how, trim)
-    pooled = np.array([pool(part) for part in parts], dtype=np.float64)
+    pooled = np.array([pool(scores) for scores in scores_by_video], dtype=np.float64)
     labels = None if y_true is None else _labels(y_true, code, names)[first_row]
     return VideoScores(pooled, videos, labels, first_row)
 
 
 def _sorted_order(names: list[Any]) -> NDArray[np.int64]:
-    """Return the order that sorts names; names of types that have none are sorted as text."""
+    """Return the order that sorts names; names of types without an order are sorted as text."""
     try:
         order = sorted(range(len(names)), key=names.__getitem__)
     except TypeError:
@@ -122,18 +124,18 @@ def _sorted_order(names: list[Any]) -> NDArray[np.int64]:
 
 
 def _array(names: list[Any], dtype: Any) -> NDArray[Any]:
-    """Return names as an array of the type that they came in."""
+    """Return names as an array of their original type."""
     if dtype.kind == "U":
-        return np.array(names)  # the longest may be longer than it was
+        return np.array(names)  # of a new width: normalized names may be longer
     array = np.empty(len(names), dtype=dtype)
     array[:] = names
     return array
 
 
-def _pool(how: str, trim: float) -> Callable[[NDArray[np.float64]], float]:
-    def trimmed(part: NDArray[np.float64]) -> float:
-        cut = int(trim * len(part))
-        return float(np.mean(np.sort(part)[cut : len(part) - cut]))
+def _pool(method: str, trim: float) -> Callable[[NDArray[np.float64]], float]:
+    def trimmed(scores: NDArray[np.float64]) -> float:
+        cut = int(trim * len(scores))
+        return float(np.mean(np.sort(scores)[cut : len(scores) - cut]))
 
     pools: dict[str, Callable[..., Any]] = {
         "mean": np.mean,
@@ -141,11 +143,11 @@ def _pool(how: str, trim: float) -> Callable[[NDArray[np.float64]], float]:
         "min": np.min,
         "max": np.max,
     }
-    return pools.get(how, trimmed)
+    return pools.get(method, trimmed)
 
 
 def _labels(y_true: ArrayLike, code: NDArray[np.int64], names: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the labels, the same for all rows of a video."""
+    """Return the labels; raise an error if they differ within a video."""
     labels = check_labels(check_rows(y_true, len(code), name="y_true"), name="y_true")
     genuine = np.bincount(code, weights=labels == 1)
     mixed = np.flatnonzero((genuine > 0) & (genuine < np.bincount(code)))

@@ -1,4 +1,4 @@
-"""Splits that keep apart what must be: datasets, techniques, persons, videos."""
+"""Split data without leakage between datasets, techniques, persons or videos."""
 
 from sklearn_diffake.model_selection._groups import connected_groups
 from sklearn_diffake.model_selection._identity_group_k_fold import IdentityGroupKFold

@@ -1,4 +1,4 @@
-"""What every split must have: genuine rows to train on, both classes to test on."""
+"""Check the labels, names and splits of all splitters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn_diffake.utils._missing import is_missing
 
 
 def read_labels(y: ArrayLike | None, n_samples: int) -> NDArray[np.int64]:
-    """Check the labels of what is split.
+    """Check the labels of the rows to split.
 
     Parameters
     ----------
@@ -43,27 +43,27 @@ def read_labels(y: ArrayLike | None, n_samples: int) -> NDArray[np.int64]:
 def read_names(
     values: list[Any], rows: NDArray[np.int64], *, column: Hashable
 ) -> tuple[list[Any], list[Any]]:
-    """Return the different names that rows have in a column, sorted, and the name of every row.
+    """Return the sorted distinct names of some rows in a column, and the name of every row.
 
     Parameters
     ----------
     values : list
         One per row.
     rows : ndarray of int64
-        Those looked at.
+        Numbers of the rows to read.
     column : str or int
-        What to call the column in a message.
+        Name of the column in messages.
 
     Returns
     -------
     names : list
     name_of_row : list
-        With one spelling of each name; of the other rows what they have.
+        Names in one spelling; values of other rows are unchanged.
 
     Raises
     ------
     ValueError
-        If one of the rows has none.
+        If one of the rows has no name.
 
     Warns
     -----
@@ -73,10 +73,10 @@ def read_names(
     for row in rows.tolist():
         if is_missing(values[row]):
             raise ValueError(f"Row {row} has no value in column {column!r} of groups.")
-    looked_at = [values[row] for row in rows.tolist()]
-    coded = name_codes(looked_at, kind=f"groups, column {column!r}")
+    selected = [values[row] for row in rows.tolist()]
+    coded = name_codes(selected, kind=f"groups, column {column!r}")
     name_of_row = list(values)
-    for row, name in zip(rows.tolist(), coded.values(looked_at), strict=True):
+    for row, name in zip(rows.tolist(), coded.values(selected), strict=True):
         name_of_row[row] = name
     return sorted(coded.names, key=str), name_of_row
 
@@ -88,35 +88,35 @@ def check_split(
     *,
     name: str,
     advice: str,
-    both: bool = True,
+    both_classes: bool = True,
 ) -> None:
-    """Refuse a split without genuine rows in training, or with one class only in test.
+    """Raise an error if training has no genuine rows, or test has one class only.
 
     Parameters
     ----------
     train, test : ndarray of int64
         Row numbers.
     labels : ndarray of shape (n_samples,), int64
-        +1 for genuine, -1 for deepfake. If all are the same, test need not have both.
+        +1 for genuine, -1 for deepfake. If all are equal, test may have one class.
     name : str
-        What to call the split in a message.
+        Name of the split in messages.
     advice : str
-        What to do about it.
-    both : bool, default=True
+        Remedy, for messages.
+    both_classes : bool, default=True
         Whether test needs both classes.
 
     Raises
     ------
     ValueError
-        If it is refused.
+        If the split is not valid.
     """
     if not (labels[train] == 1).any():
         raise ValueError(f"{name} leaves no genuine row (+1) to train on. {advice}")
-    if not both or len(np.unique(labels)) < 2:
+    if not both_classes or len(np.unique(labels)) < 2:
         return
-    for label, what in ((1, "genuine row (+1)"), (-1, "deepfake (-1)")):
+    for label, description in ((1, "genuine row (+1)"), (-1, "deepfake (-1)")):
         if not (labels[test] == label).any():
-            raise ValueError(f"{name} has no {what} to test on. {advice}")
+            raise ValueError(f"{name} has no {description} to test on. {advice}")
 
 
 def check_parameters(splitter: Any) -> None:
@@ -129,7 +129,7 @@ def check_parameters(splitter: Any) -> None:
     Raises
     ------
     ValueError
-        If a parameter has no sensible value.
+        If the value of a parameter is not valid.
     """
     constraints = splitter._parameter_constraints
     values = {name: getattr(splitter, name) for name in constraints}

@@ -1,4 +1,4 @@
-"""Which rows belong together: those that share a person or a video."""
+"""Group the rows that share a person or a video."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Columns = dict[Hashable, list[Any]]
 
 
 def connected_groups(groups: Any) -> NDArray[np.int64]:
-    """Give a number to every set of rows that share anything, be it through other rows.
+    """Return group numbers such that rows that share a person or a video are in one group.
 
-    A pair may show two persons, or a person and a video. Two rows belong together if a value of
-    one, in any column, is a value of the other, in any column; so do all rows in such a chain.
-    The numbers do for whatever takes one group per row, such as
-    :func:`~sklearn_diffake.metrics.bootstrap_interval` and scikit-learn's splitters.
+    A pair may show two persons, or a person and a video. Two rows are connected if they share a
+    value in any columns, directly or through other rows. The numbers can be passed to all functions
+    that take one group per row, such as :func:`~sklearn_diffake.metrics.bootstrap_interval` and
+    scikit-learn's splitters.
 
     Parameters
     ----------
     groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
         Persons or videos of each row. Values are compared across columns, so that a person is
-        the same one on either side of a pair; where a video and a person may have the same name,
-        tell them apart by a prefix. Spellings that look the same are one name: white space,
-        invisible characters and the encoding of accents make no difference, a whole number is
-        the same as its digits, and case differs. None, NaN and blank text name nobody.
+        the same in both cells of a pair. If a video and a person may have the same name, add a
+        prefix. Spellings that look the same are one name: white space, invisible characters and
+        the encoding of accents make no difference, a whole number equals its digits, and case
+        matters. None, NaN and blank text are no names.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     Raises
     ------
     ValueError
-        If `groups` has no rows or more than two dimensions, or a row names nobody.
+        If `groups` has no rows or more than two dimensions, or a row has no name.
 
     Warns
     -----
@@ -56,17 +56,17 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     >>> connected_groups([("ann", "bob"), ("cid", "dan"), ("bob", "eve"), ("eve", "")])
     array([0, 1, 0, 0])
     """
-    return Membership.of(read_columns(groups)).components()
+    return Membership.from_columns(read_columns(groups)).components()
 
 
 def read_columns(groups: Any, n_samples: int | None = None) -> Columns:
-    """Return what groups say as columns, of the names of a DataFrame or numbered from 0.
+    """Return groups as columns, with the names of a DataFrame or numbered from 0.
 
     Parameters
     ----------
     groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
     n_samples : int, default=None
-        Number of rows there should be; None accepts any.
+        Expected number of rows; None accepts any.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def read_columns(groups: Any, n_samples: int | None = None) -> Columns:
     else:
         table = groups if isinstance(groups, np.ndarray) else np.array(list(groups), dtype=object)
         if table.ndim not in (1, 2):
-            raise ValueError(f"groups must be 1-D or 2-D; its shape is {table.shape}.")
+            raise ValueError(f"groups must be 1-D or 2-D, got the shape {table.shape}.")
         table = table.reshape(len(table), -1) if table.size else table.reshape(0, 1)
         columns = {number: column.tolist() for number, column in enumerate(table.T)}
     n_rows = len(next(iter(columns.values()), []))
@@ -96,13 +96,13 @@ def read_columns(groups: Any, n_samples: int | None = None) -> Columns:
     return columns
 
 
-def pick(columns: Columns, wanted: Sequence[Hashable]) -> Columns:
+def select_columns(columns: Columns, names: Sequence[Hashable]) -> Columns:
     """Return some of the columns.
 
     Parameters
     ----------
     columns : dict of str or int to list
-    wanted : sequence of str or int
+    names : sequence of str or int
 
     Returns
     -------
@@ -113,30 +113,30 @@ def pick(columns: Columns, wanted: Sequence[Hashable]) -> Columns:
     ValueError
         If there is no such column.
     """
-    for name in wanted:
+    for name in names:
         if name not in columns:
             raise ValueError(f"groups has no column {name!r}; it has {list(columns)}.")
-    return {name: columns[name] for name in wanted}
+    return {name: columns[name] for name in names}
 
 
-def by_and_disjoint(
+def split_columns(
     columns: Columns,
-    by: Hashable | None,
+    column: Hashable | None,
     disjoint: Sequence[Hashable] | None,
 ) -> tuple[Hashable, list[Hashable]]:
-    """Find which column to split by, and which to keep on one side.
+    """Return the column to split by, and the columns whose names must not be on both sides.
 
     Parameters
     ----------
     columns : dict of str or int to list
-    by : str, int or None
+    column : str, int or None
         None means the first.
     disjoint : sequence of str or int, or None
         None means all others.
 
     Returns
     -------
-    by : str or int
+    column : str or int
     disjoint : list of str or int
 
     Raises
@@ -144,13 +144,13 @@ def by_and_disjoint(
     ValueError
         If there is no such column.
     """
-    by = next(iter(columns)) if by is None else by
-    others = [name for name in columns if name != by]
-    wanted = others if disjoint is None else list(disjoint)
-    return next(iter(pick(columns, [by]))), list(pick(columns, wanted))
+    column = next(iter(columns)) if column is None else column
+    default = [name for name in columns if name != column]
+    selected = default if disjoint is None else list(disjoint)
+    return next(iter(select_columns(columns, [column]))), list(select_columns(columns, selected))
 
 
-def deal_groups(
+def assign_folds(
     strata: NDArray[np.int64],
     connected: NDArray[np.int64],
     n_folds: int,
@@ -158,76 +158,76 @@ def deal_groups(
     shuffle: bool,
     random_state: int | RandomState | None,
 ) -> NDArray[np.int64]:
-    """Deal whole groups into parts with about the same shares of every stratum.
+    """Assign whole groups to folds with about equal fractions of every stratum.
 
     Parameters
     ----------
     strata : ndarray of shape (n_samples,), int64
-        What is to be shared out evenly.
+        Stratum of each row.
     connected : ndarray of shape (n_samples,), int64
         Group of each row, from 0.
     n_folds : int
-        Number of parts, at most the number of groups.
+        Number of folds, at most the number of groups.
     shuffle : bool
-        Whether to deal at random.
+        Whether to assign at random.
     random_state : int, RandomState instance or None
-        Seeds the shuffle.
+        Seed of the shuffle.
 
     Returns
     -------
-    part : ndarray of shape (n_samples,), int64
+    fold_of_row : ndarray of shape (n_samples,), int64
     """
-    if shuffle:  # here, as scikit-learn 1.6 shuffles the counts only, not the groups
+    if shuffle:  # here, because scikit-learn 1.6 shuffles the counts only, not the groups
         connected = check_random_state(random_state).permutation(connected.max() + 1)[connected]
-    part = np.empty(len(connected), dtype=np.int64)
-    with warnings.catch_warnings():  # of rare strata: what comes of it is checked later
+    fold_of_row = np.empty(len(connected), dtype=np.int64)
+    with warnings.catch_warnings():  # of rare strata: the result is checked later
         warnings.filterwarnings("ignore", message="The least populated class")
         folds = StratifiedGroupKFold(n_folds).split(strata, strata, connected)
-        for fold, (_, chosen) in enumerate(folds):
-            part[chosen] = fold
-    return part
+        for fold, (_, rows) in enumerate(folds):
+            fold_of_row[rows] = fold
+    return fold_of_row
 
 
 class Membership(NamedTuple):
-    """Who is in which row.
+    """The names in each row.
 
     Parameters
     ----------
     names : list
-        The different names.
+        The distinct names.
     table : csr_matrix of shape (n_samples, n_names)
-        1 where a row has a name, in whichever column.
+        1 if a row has a name in any column.
     """
 
     names: list[Any]
     table: csr_matrix
 
     @classmethod
-    def of(cls, columns: Columns) -> Membership:
-        """Read columns, and refuse a row that names nobody."""
+    def from_columns(cls, columns: Columns) -> Membership:
+        """Read columns; raise an error if a row has no name."""
         values = [value for column in columns.values() for value in column]
         codes, names = name_codes(values, kind="groups")
         n_rows = len(next(iter(columns.values())))
         present = np.flatnonzero(codes >= 0)
         rows, items = present % n_rows, codes[present]
-        nobody = np.setdiff1d(np.arange(n_rows), rows)
-        if len(nobody):
+        unnamed = np.setdiff1d(np.arange(n_rows), rows)
+        if len(unnamed):
             raise ValueError(
-                f"Row {nobody[0]} of groups has no value in {list(columns)} ({len(nobody)} such "
-                "rows): without one, nothing says which rows it must stay with."
+                f"Row {unnamed[0]} of groups has no value in {list(columns)} ({len(unnamed)} such "
+                "rows): without a name, its group is unknown."
             )
-        ones = np.ones(len(rows), dtype=np.int64)
-        return cls(names, csr_matrix((ones, (rows, items)), shape=(n_rows, len(names))))
+        values_of_one = np.ones(len(rows), dtype=np.int64)
+        return cls(names, csr_matrix((values_of_one, (rows, items)), shape=(n_rows, len(names))))
 
     def components(self) -> NDArray[np.int64]:
-        """Give a number to every set of rows that share a name, be it through other rows."""
+        """Return group numbers: rows that share a name, also through other rows, are one group."""
         rows, items = self.table.nonzero()
         return connected_rows(rows, items, self.table.shape[0])
 
     def named_in(self, rows: ArrayLike) -> NDArray[np.bool_]:
-        """Mark the names that some of the rows have."""
+        """Return a mask of the names that occur in some rows."""
         return np.asarray(self.table[rows].sum(axis=0)).ravel() > 0
 
-    def rows_with(self, named: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Mark the rows that have some of the names."""
-        return self.table @ named.astype(np.int64) > 0
+    def rows_with(self, has_name: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return a mask of the rows in which some names occur."""
+        return self.table @ has_name.astype(np.int64) > 0

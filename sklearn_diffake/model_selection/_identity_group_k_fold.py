@@ -1,4 +1,4 @@
-"""Folds that share no person and no video."""
+"""K-fold cross-validation without a shared person or video."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sklearn.utils.validation import _num_samples
 
 from sklearn_diffake.model_selection._checks import check_split, read_labels
 from sklearn_diffake.model_selection._groups import (
+    assign_folds,
     connected_groups,
-    deal_groups,
     read_columns,
 )
 
@@ -22,8 +22,8 @@ from sklearn_diffake.model_selection._groups import (
 class IdentityGroupKFold(StratifiedGroupKFold):
     """K folds that share no person and no video, each with both classes.
 
-    Rows that have a value in common, be it through other rows, stay in one fold
-    (:func:`connected_groups`). Folds get about the same shares of genuine rows and deepfakes, as
+    Rows that share a value, also through other rows, are in one fold
+    (:func:`connected_groups`). Folds have about equal fractions of genuine rows and deepfakes, as
     :class:`~sklearn.model_selection.StratifiedGroupKFold` does for one group per row.
 
     Parameters
@@ -31,13 +31,13 @@ class IdentityGroupKFold(StratifiedGroupKFold):
     n_splits : int, default=5
         Number of folds, at least 2.
     shuffle : bool, default=False
-        Whether to deal the groups at random.
+        Whether to assign the groups at random.
     random_state : int, RandomState instance or None, default=None
-        Seeds the shuffle. Pass an int for the same folds on every call.
+        Seed of the shuffle. Pass an int for the same folds on every call.
 
     See Also
     --------
-    LeaveOneDatasetOut, LeaveOneTechniqueOut : May keep persons and videos apart too.
+    LeaveOneDatasetOut, LeaveOneTechniqueOut : Can separate persons and videos, too.
 
     Examples
     --------
@@ -62,17 +62,17 @@ class IdentityGroupKFold(StratifiedGroupKFold):
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Give the splits one by one.
+        """Yield the splits.
 
         Parameters
         ----------
         X : rows of any kind
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake; None means all genuine.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
             Persons and videos of each row, in one or several columns. Values are compared across
-            columns, spellings as :func:`connected_groups` does; None, NaN and "" name nobody.
+            columns, spellings as :func:`connected_groups` does; None, NaN and "" are no names.
 
         Yields
         ------
@@ -84,7 +84,7 @@ class IdentityGroupKFold(StratifiedGroupKFold):
         Raises
         ------
         ValueError
-            If a row names nobody, there are fewer groups than folds, or a fold would have no
+            If a row has no name, there are fewer groups than folds, or a fold would have no
             genuine row to train on or only one class to test on.
         """
         n_samples = _num_samples(X)
@@ -93,12 +93,12 @@ class IdentityGroupKFold(StratifiedGroupKFold):
         n_groups = int(connected.max()) + 1
         advice = (
             f"The rows form {n_groups} groups that share no value in any column, the largest of "
-            f"{np.bincount(connected).max()} rows. Ask for fewer folds, or see that different "
+            f"{np.bincount(connected).max()} rows. Use fewer folds, or make sure that different "
             "columns do not use the same names for different things."
         )
         if n_groups < self.n_splits:
             raise ValueError(f"There are too few groups for {self.n_splits} folds. {advice}")
-        part = deal_groups(
+        fold_of_row = assign_folds(
             labels,
             connected,
             self.n_splits,
@@ -106,6 +106,6 @@ class IdentityGroupKFold(StratifiedGroupKFold):
             random_state=self.random_state,
         )
         for fold in range(self.n_splits):
-            train, test = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
+            train, test = np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold)
             check_split(train, test, labels, name=f"Fold {fold}", advice=advice)
             yield train, test

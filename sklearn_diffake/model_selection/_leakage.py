@@ -1,4 +1,4 @@
-"""Refuse a split with a person or a video on both sides."""
+"""Detect splits with a person or a video in both training and test."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sklearn.utils.validation import _num_samples
 from sklearn_diffake.model_selection._groups import (
     Columns,
     Membership,
-    by_and_disjoint,
-    pick,
     read_columns,
+    select_columns,
+    split_columns,
 )
 from sklearn_diffake.utils._groups import name_codes
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -39,28 +39,29 @@ class LeakageError(ValueError):
 
 
 def check_no_leakage(splits: Iterable[tuple[ArrayLike, ArrayLike]], groups: Any) -> None:
-    """Refuse splits with a person or a video both in training and in test.
+    """Raise an error if a person or a video is both in training and in test.
 
-    A detector that has seen a face, or other frames of a video, is judged too kindly on it.
+    If a detector was fitted on a face, or on other frames of a video, its test result on it is too
+    good.
 
     Parameters
     ----------
     splits : iterable of (train, test)
-        Row numbers or boolean masks, as ``cv.split(X, y, groups)`` gives them.
+        Row numbers or boolean masks, such as from ``cv.split(X, y, groups)``.
     groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
         Persons or videos of each row: columns that must not be shared. Values are compared
-        across columns, spellings as :func:`connected_groups` does; None, NaN and "" name nobody.
+        across columns, spellings as :func:`connected_groups` does; None, NaN and "" are no names.
 
     Raises
     ------
     LeakageError
-        A ``ValueError`` that names the split and who is on both sides.
+        A ``ValueError`` that names the split and the shared names.
     ValueError
-        If a row names nobody.
+        If a row has no name.
 
     See Also
     --------
-    LeakageGuard : Checks a splitter whenever it is used.
+    LeakageGuard : Checks all splits of a splitter.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def check_no_leakage(splits: Iterable[tuple[ArrayLike, ArrayLike]], groups: Any)
     sklearn_diffake.model_selection._leakage.LeakageError: Split 0 has 'ann' on both sides...
     """
     columns = read_columns(groups)
-    membership = Membership.of(columns)
+    membership = Membership.from_columns(columns)
     for number, (train, test) in enumerate(splits):
         _refuse_leak(number, np.asarray(train), np.asarray(test), columns, membership)
 
@@ -84,36 +85,36 @@ def _refuse_leak(
     columns: Columns,
     membership: Membership,
 ) -> None:
-    both = np.flatnonzero(membership.named_in(train) & membership.named_in(test))
-    if not both.size:
+    shared = np.flatnonzero(membership.named_in(train) & membership.named_in(test))
+    if not shared.size:
         return
-    names = [membership.names[code] for code in both]
-    example = membership.table[:, [both[0]]].nonzero()[0]
+    names = [membership.names[code] for code in shared]
+    example = membership.table[:, [shared[0]]].nonzero()[0]
     rows = np.arange(len(next(iter(columns.values()))))
     in_train, in_test = (np.intersect1d(rows[side], example)[0] for side in (train, test))
-    where = f" (column {', '.join(map(repr, columns))})" if len(columns) == 1 else ""
+    hint = f" (column {', '.join(map(repr, columns))})" if len(columns) == 1 else ""
     raise LeakageError(
-        f"Split {number} has {listed(names)} on both sides{where}: {names[0]!r} is in row "
+        f"Split {number} has {list_first(names)} on both sides{hint}: {names[0]!r} is in row "
         f"{in_train} of training and in row {in_test} of test."
     )
 
 
 class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
-    """Another splitter's splits, refused if a person or a video is on both sides.
+    """Wrapper of a splitter that raises an error if a person or a video is on both sides.
 
     Parameters
     ----------
     cv : int, splitter, or list of (train, test), default=5
-        What splits, as scikit-learn's ``cv``. It is given groups if it asks for them.
+        The splitter, as scikit-learn's ``cv``. It gets groups if it needs them.
     by : str or int, default=None
-        Column of `groups` that `cv` is given: a name for a DataFrame, a number for an array. None
-        gives it all of `groups`.
+        Column of `groups` that `cv` gets: a name for a DataFrame, a number for an array. None
+        passes all of `groups`.
     disjoint : sequence of str or int, default=None
         Columns of `groups` that must not be on both sides. None means all.
 
     See Also
     --------
-    check_no_leakage : The same for splits that were made already.
+    check_no_leakage : Checks existing splits.
     IdentityGroupKFold : Splits without leakage.
 
     Examples
@@ -145,16 +146,16 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         self.disjoint = disjoint
 
     def split(self, X: Any, y: ArrayLike | None = None, groups: Any = None) -> Iterator[Split]:
-        """Give the splits one by one, each checked before.
+        """Yield the splits after checking each.
 
         Parameters
         ----------
         X : rows of any kind
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
-            Persons or videos of each row, and what `cv` splits by.
+            Persons or videos of each row, and the groups of `cv`.
 
         Yields
         ------
@@ -166,13 +167,15 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         Raises
         ------
         LeakageError
-            A ``ValueError`` that names the split and who is on both sides.
+            A ``ValueError`` that names the split and the shared names.
         """
         columns = read_columns(groups, _num_samples(X))
-        kept_apart = columns if self.disjoint is None else pick(columns, list(self.disjoint))
-        membership = Membership.of(kept_apart)
+        kept_apart = (
+            columns if self.disjoint is None else select_columns(columns, list(self.disjoint))
+        )
+        membership = Membership.from_columns(kept_apart)
         cv = self._inner(y)
-        for number, (train, test) in enumerate(cv.split(X, y, self._handed_on(cv, groups))):
+        for number, (train, test) in enumerate(cv.split(X, y, self._inner_groups(cv, groups))):
             _refuse_leak(number, train, test, kept_apart, membership)
             yield train, test
 
@@ -182,37 +185,37 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         Parameters
         ----------
         X : rows of any kind, default=None
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame, default=None
-            As for :meth:`split`; needed if `cv` needs them to tell.
+            As for :meth:`split`; required if `cv` needs them.
 
         Returns
         -------
         n_splits : int
-            Number that `cv` gives.
+            Number of splits of `cv`.
 
         Raises
         ------
         ValueError
-            If `cv` needs groups to tell and there are none.
+            If `cv` needs groups and there are none.
         """
         cv = self._inner(y)
-        handed_on = None if groups is None else self._handed_on(cv, groups)
-        return int(cv.get_n_splits(X, y, handed_on))
+        inner_groups = None if groups is None else self._inner_groups(cv, groups)
+        return int(cv.get_n_splits(X, y, inner_groups))
 
     def _inner(self, y: ArrayLike | None) -> Any:
         return check_cv(self.cv, y)
 
-    def _handed_on(self, cv: Any, groups: Any) -> Any:
-        """Return the groups for the inner splitter, None if it does not ask for any."""
+    def _inner_groups(self, cv: Any, groups: Any) -> Any:
+        """Return the groups for the inner splitter, None if it does not use groups."""
         if not isinstance(cv, GroupsConsumerMixin):
             return None
         columns = read_columns(groups)
         if self.by is None and len(columns) > 1:
             return groups
-        by, _ = by_and_disjoint(columns, self.by, [])
-        values = columns[by]
-        kind = None if self.disjoint is None else f"groups, column {by!r}"  # warned before
+        column, _ = split_columns(columns, self.by, [])
+        values = columns[column]
+        kind = None if self.disjoint is None else f"groups, column {column!r}"  # warned before
         return np.asarray(name_codes(values, kind=kind).values(values))

@@ -1,4 +1,4 @@
-"""Train on all datasets but one, and test on that one."""
+"""Cross-validation that tests on each dataset after training on the others."""
 
 from __future__ import annotations
 
@@ -18,31 +18,36 @@ from sklearn_diffake.model_selection._checks import (
     read_labels,
     read_names,
 )
-from sklearn_diffake.model_selection._groups import Membership, by_and_disjoint, pick, read_columns
+from sklearn_diffake.model_selection._groups import (
+    Membership,
+    read_columns,
+    select_columns,
+    split_columns,
+)
 
 
 class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
     """Train on all datasets but one, and test on that one, for each in turn.
 
-    Other than :class:`~sklearn.model_selection.LeaveOneGroupOut` it sees that there are genuine
-    rows to train on and both classes to test on, and keeps persons that occur in several datasets
-    from being on both sides: rows of other datasets that share one with the test are left out.
+    Unlike :class:`~sklearn.model_selection.LeaveOneGroupOut`, it checks that training has genuine
+    rows and that test has both classes. It also prevents that a person of several datasets is on
+    both sides: rows of other datasets that share a person with the test are not used.
 
     Parameters
     ----------
     dataset : str or int, default=None
-        Column of `groups` that says which dataset a row is from: a name for a DataFrame, a number
-        for an array. None means the first.
+        Column of `groups` with the dataset of each row: a name for a DataFrame, a number for an
+        array. None means the first.
     disjoint : sequence of str or int, default=None
-        Columns of `groups` with persons or videos to keep on one side. None means all but
-        `dataset`. Values are compared across these columns.
+        Columns of `groups` with persons or videos that must not be on both sides. None means all
+        but `dataset`. Values are compared across these columns.
     one_class : {"raise", "skip", "keep"}, default="raise"
-        What to do with a dataset of one class only, such as one of genuine photographs: refuse
-        it; train on it and never test on it alone; or test on it all the same.
+        What to do with a dataset of one class only, such as one of genuine photographs: raise an
+        error; use it for training only; or also test on it.
 
     See Also
     --------
-    LeaveOneTechniqueOut : Leaves out techniques.
+    LeaveOneTechniqueOut : Cross-validation over techniques.
 
     Examples
     --------
@@ -79,16 +84,16 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Give the splits one by one, in the order of :meth:`held_out`.
+        """Yield the splits in the order of :meth:`held_out`.
 
         Parameters
         ----------
         X : rows of any kind
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake; None means all genuine.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
-            The dataset of each row, and persons or videos to keep on one side.
+            The dataset of each row, and persons or videos that must not be on both sides.
 
         Yields
         ------
@@ -100,39 +105,41 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         Raises
         ------
         ValueError
-            If there is only one dataset, a row has none, a dataset has one class only (unless
-            `one_class` says otherwise), or a split would have no genuine row to train on.
+            If there is only one dataset, a row has none, a dataset has one class only with
+            ``one_class="raise"``, or a split would have no genuine row to train on.
         """
         names, dataset = self._names(X, y, groups)
         labels = read_labels(y, _num_samples(X))
         columns = read_columns(groups, len(labels))
-        _, disjoint = by_and_disjoint(columns, self.dataset, self.disjoint)
-        membership = Membership.of(pick(columns, disjoint)) if disjoint else None
+        _, disjoint = split_columns(columns, self.dataset, self.disjoint)
+        membership = (
+            Membership.from_columns(select_columns(columns, disjoint)) if disjoint else None
+        )
         for name in names:
             held_out = np.array([value == name for value in dataset])
-            kept = ~held_out
+            is_train = ~held_out
             if membership is not None:
-                kept &= ~membership.rows_with(membership.named_in(np.flatnonzero(held_out)))
-            train, test = np.flatnonzero(kept), np.flatnonzero(held_out)
+                is_train &= ~membership.rows_with(membership.named_in(np.flatnonzero(held_out)))
+            train, test = np.flatnonzero(is_train), np.flatnonzero(held_out)
             check_split(
                 train,
                 test,
                 labels,
                 name=f"Leaving out dataset {name!r}",
                 advice=f"The rows of the other datasets number {np.sum(~held_out)}, of which "
-                f"{np.sum(~held_out & ~kept)} share a value of {disjoint} with it; the labels of "
-                "the others are all -1.",
-                both=False,
+                f"{np.sum(~held_out & ~is_train)} share a value of {disjoint} with it; the labels "
+                "of the others are all -1.",
+                both_classes=False,
             )
             yield train, test
 
     def held_out(self, X: Any, y: ArrayLike | None = None, groups: Any = None) -> list[Any]:
-        """Name the dataset that each split is tested on.
+        """Return the test dataset of each split.
 
         Parameters
         ----------
         X : rows of any kind or None
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake; None means all genuine.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
@@ -146,14 +153,14 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         return self._names(X, y, groups)[0]
 
     def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> tuple[list[Any], list[Any]]:
-        """Return the datasets that are tested on, sorted, and the dataset of every row."""
+        """Return the sorted test datasets, and the dataset of every row."""
         check_parameters(self)
         columns = read_columns(groups, None if X is None else _num_samples(X))
-        by, _ = by_and_disjoint(columns, self.dataset, self.disjoint)
-        labels = read_labels(y, len(columns[by]))
-        names, dataset = read_names(columns[by], np.arange(len(labels)), column=by)
+        column, _ = split_columns(columns, self.dataset, self.disjoint)
+        labels = read_labels(y, len(columns[column]))
+        names, dataset = read_names(columns[column], np.arange(len(labels)), column=column)
         if len(names) < 2:
-            raise ValueError(f"There is only one dataset, {names[0]!r}: none is left to train on.")
+            raise ValueError(f"There must be at least two datasets, got only {names[0]!r}.")
         if self.one_class == "keep" or len(np.unique(labels)) < 2:
             return names, dataset
         classes: dict[Any, set[int]] = {name: set() for name in names}
@@ -165,18 +172,18 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         name = next(name for name in names if len(classes[name]) < 2)
         only = "genuine (+1)" if 1 in classes[name] else "deepfake (-1)"
         raise ValueError(
-            f"All rows of dataset {name!r} are {only}, so that it cannot be tested on. With "
-            "one_class='skip' such datasets are only trained on (there must be another), with "
+            f"All rows of dataset {name!r} are {only}, so it cannot be tested on. With "
+            "one_class='skip' such datasets are only trained on (there must be others), with "
             "'keep' they are tested on."
         )
 
     def get_n_splits(self, X: Any = None, y: ArrayLike | None = None, groups: Any = None) -> int:
-        """Count the splits: the datasets that are tested on.
+        """Return the number of splits, which is that of test datasets.
 
         Parameters
         ----------
         X : rows of any kind, default=None
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,), default=None
             +1 for genuine, -1 for deepfake; None means all genuine.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
@@ -185,6 +192,6 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         Returns
         -------
         n_splits : int
-            Number of datasets that :meth:`held_out` names.
+            Number of datasets of :meth:`held_out`.
         """
         return len(self.held_out(X, y, groups))

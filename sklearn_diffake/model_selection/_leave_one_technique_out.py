@@ -1,4 +1,4 @@
-"""Train without the deepfakes of one technique, and test on them."""
+"""Cross-validation that tests on each technique after training without it."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ from sklearn_diffake.model_selection._checks import (
 from sklearn_diffake.model_selection._groups import (
     Columns,
     Membership,
-    by_and_disjoint,
-    deal_groups,
-    pick,
+    assign_folds,
     read_columns,
+    select_columns,
+    split_columns,
 )
 
 
 class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
     """Train without the deepfakes of one technique, and test on them, for each in turn.
 
-    Genuine rows belong to no technique, so they are dealt into `n_folds` parts: one is tested on
-    together with the technique's deepfakes, the others are trained on together with the deepfakes
-    of all other techniques. With persons or videos to keep on one side, deepfakes are dealt with
-    the genuine rows of the same persons: tested on are the technique's deepfakes in the part held
-    out, trained on are those of other techniques in the other parts, and the rest has no place in
-    that split.
+    Genuine rows have no technique, so they are split into `n_folds` folds. One fold is in the test
+    set, together with the deepfakes of the technique. The other folds are in the training set,
+    together with the deepfakes of all other techniques. With persons or videos that must not be on
+    both sides, deepfakes are in the fold of the genuine rows of the same persons: the test set has
+    the technique's deepfakes of the held-out fold, the training set has the deepfakes of other
+    techniques in the other folds, and other deepfakes are not used in that split.
 
     Parameters
     ----------
     technique : str or int, default=None
-        Column of `groups` that says how a deepfake was made: a name for a DataFrame, a number for
-        an array. None means the first. It is not looked at in genuine rows.
+        Column of `groups` with the technique of each deepfake: a name for a DataFrame, a number
+        for an array. None means the first. Its values in genuine rows are ignored.
     n_folds : int, default=3
-        Number of parts, at least 2; one of them is held out.
+        Number of folds, at least 2; one of them is held out.
     rotate : bool, default=False
-        False holds out the first part: one split per technique, all of them with the same genuine
-        rows. True holds out each part in turn: `n_folds` splits per technique.
+        False holds out the first fold: one split per technique, all with the same genuine rows.
+        True holds out each fold in turn: `n_folds` splits per technique.
     disjoint : sequence of str or int, default=None
-        Columns of `groups` with persons or videos to keep on one side. None means all but
-        `technique`. Values are compared across these columns.
+        Columns of `groups` with persons or videos that must not be on both sides. None means all
+        but `technique`. Values are compared across these columns.
     shuffle : bool, default=False
-        Whether to deal at random.
+        Whether to assign folds at random.
     random_state : int, RandomState instance or None, default=None
-        Seeds the shuffle. Pass an int for the same splits on every call.
+        Seed of the shuffle. Pass an int for the same splits on every call.
 
     See Also
     --------
-    LeaveOneDatasetOut : Leaves out datasets.
+    LeaveOneDatasetOut : Cross-validation over datasets.
 
     Examples
     --------
@@ -106,16 +106,16 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Give the splits one by one, in the order of :meth:`held_out`.
+        """Yield the splits in the order of :meth:`held_out`.
 
         Parameters
         ----------
         X : rows of any kind
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake; both must occur.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
-            The technique of each row, and persons or videos to keep on one side.
+            The technique of each row, and persons or videos that must not be on both sides.
 
         Yields
         ------
@@ -127,62 +127,64 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         Raises
         ------
         ValueError
-            If there are no deepfakes, one has no technique, there are too few genuine rows or
-            groups for `n_folds`, or a split would have no genuine row to train on or only one
+            If there are no deepfakes, a deepfake has no technique, `n_folds` exceeds the number of
+            genuine rows or groups, or a split would have no genuine row to train on or only one
             class to test on.
         """
         names, technique = self._names(X, y, groups)
         labels = read_labels(y, _num_samples(X))
         columns = read_columns(groups, len(labels))
-        _, disjoint = by_and_disjoint(columns, self.technique, self.disjoint)
+        _, disjoint = split_columns(columns, self.technique, self.disjoint)
         made_with = _codes(technique, labels, names)
-        part = self._deal(columns, disjoint, made_with)
+        fold_of_row = self._assign_folds(columns, disjoint, made_with)
         for code, name in enumerate(names):
             for fold in range(self.n_folds if self.rotate else 1):
-                here = part == fold
-                free = part < 0  # bound to no part: deepfakes, if nothing is kept on one side
-                test = np.flatnonzero((made_with == code) & (here | free) | (made_with < 0) & here)
-                train = np.flatnonzero((made_with != code) & ~here)
-                which = f"Part {fold} with technique {name!r}"
-                advice = "Use a smaller n_folds, or keep fewer columns on one side."
-                check_split(train, test, labels, name=which, advice=advice)
+                in_fold = fold_of_row == fold
+                free = fold_of_row < 0  # in no fold: deepfakes without `disjoint` columns
+                test = np.flatnonzero(
+                    (made_with == code) & (in_fold | free) | (made_with < 0) & in_fold
+                )
+                train = np.flatnonzero((made_with != code) & ~in_fold)
+                name_of_split = f"Fold {fold} with technique {name!r}"
+                advice = "Use a smaller n_folds, or fewer disjoint columns."
+                check_split(train, test, labels, name=name_of_split, advice=advice)
                 yield train, test
 
-    def _deal(
+    def _assign_folds(
         self, columns: Columns, disjoint: list[Hashable], made_with: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return the part of each row; -1 for deepfakes if nothing is kept on one side."""
+        """Return the fold of each row; -1 for deepfakes without `disjoint` columns."""
         genuine = np.flatnonzero(made_with < 0)
         random_state = self.random_state if self.shuffle else None
-        part = np.full(len(made_with), -1)
+        fold_of_row = np.full(len(made_with), -1)
         if not disjoint:
             if len(genuine) < self.n_folds:
                 raise ValueError(
-                    f"There are {len(genuine)} genuine rows (+1), too few for n_folds="
-                    f"{self.n_folds} parts."
+                    f"n_folds must be at most the number of genuine rows (+1), {len(genuine)}, "
+                    f"got {self.n_folds}."
                 )
-            deal = KFold(self.n_folds, shuffle=self.shuffle, random_state=random_state)
-            for fold, (_, chosen) in enumerate(deal.split(genuine)):
-                part[genuine[chosen]] = fold
-            return part
-        connected = Membership.of(pick(columns, disjoint)).components()
+            k_fold = KFold(self.n_folds, shuffle=self.shuffle, random_state=random_state)
+            for fold, (_, rows) in enumerate(k_fold.split(genuine)):
+                fold_of_row[genuine[rows]] = fold
+            return fold_of_row
+        connected = Membership.from_columns(select_columns(columns, disjoint)).components()
         if connected.max() + 1 < self.n_folds:
             raise ValueError(
-                f"The rows form {connected.max() + 1} groups that share no value of {disjoint}, "
-                f"too few for n_folds={self.n_folds} parts. See that different columns do not use "
-                "the same names for different things."
+                "n_folds must be at most the number of groups that share no value of "
+                f"{disjoint}, {connected.max() + 1}, got {self.n_folds}. Make sure that different "
+                "columns do not use the same names for different things."
             )
-        return deal_groups(
+        return assign_folds(
             made_with, connected, self.n_folds, shuffle=self.shuffle, random_state=random_state
         )
 
     def held_out(self, X: Any, y: ArrayLike | None = None, groups: Any = None) -> list[Any]:
-        """Name the technique that each split is tested on.
+        """Return the test technique of each split.
 
         Parameters
         ----------
         X : rows of any kind or None
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
@@ -198,25 +200,25 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         return [name for name in names for _ in range(repeats)]
 
     def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> tuple[list[Any], list[Any]]:
-        """Return the techniques, sorted, and that of every row."""
+        """Return the sorted techniques, and the technique of every row."""
         check_parameters(self)
         columns = read_columns(groups, None if X is None else _num_samples(X))
-        by, _ = by_and_disjoint(columns, self.technique, self.disjoint)
-        labels = read_labels(y, len(columns[by]))
+        column, _ = split_columns(columns, self.technique, self.disjoint)
+        labels = read_labels(y, len(columns[column]))
         fakes = np.flatnonzero(labels == -1)
         if y is None or not fakes.size:
             raise ValueError(
-                "y must hold deepfakes (-1): it is their techniques that are left out."
+                "y must hold deepfakes (-1), got none: the splits are over their techniques."
             )
-        return read_names(columns[by], fakes, column=by)
+        return read_names(columns[column], fakes, column=column)
 
     def get_n_splits(self, X: Any = None, y: ArrayLike | None = None, groups: Any = None) -> int:
-        """Count the splits: the techniques, times `n_folds` if `rotate`.
+        """Return the number of splits: that of techniques, times `n_folds` if `rotate`.
 
         Parameters
         ----------
         X : rows of any kind, default=None
-            What is split.
+            The rows to split.
         y : array-like of shape (n_samples,)
             +1 for genuine, -1 for deepfake.
         groups : array-like of shape (n_samples,) or (n_samples, k), or DataFrame
@@ -225,7 +227,7 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         Returns
         -------
         n_splits : int
-            Number of techniques that :meth:`held_out` names.
+            Number of entries of :meth:`held_out`.
         """
         return len(self.held_out(X, y, groups))
 

@@ -1,4 +1,4 @@
-"""One-class detectors: whether a difference is one that genuine pairs show."""
+"""One-class detectors, fitted on the differences of genuine pairs."""
 
 from sklearn_diffake.novelty._conformal import ConformalDetector
 from sklearn_diffake.novelty._deep_svdd import DeepSVDD

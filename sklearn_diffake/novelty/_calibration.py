@@ -1,4 +1,4 @@
-"""What the calibration of a detector can say, in numbers and in words."""
+"""Describe the calibration of a detector: numbers, warnings, sentences."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from sklearn_diffake.novelty._categories import CategoryMixin
 from sklearn_diffake.novelty._p_values import SINGLE
 from sklearn_diffake.utils._numbers import significant
 
-#: Fewer calibration pairs, or groups, cannot give a p-value of 5 %.
+#: With fewer calibration pairs or groups, no p-value can be as low as 5 %.
 FEW = 19
-#: Code of the warning about them.
+#: Code of the warning about few calibration pairs.
 FEW_CALIBRATION = "few-calibration-pairs"
 
 
 class Calibration(NamedTuple):
-    """On how much a conformal threshold rests.
+    """The size and level of a conformal calibration.
 
     Parameters
     ----------
     n_pairs : int
-        Number of genuine pairs held out for it.
+        Number of genuine calibration pairs.
     n : int
-        What these count as: the number of groups, such as people, if groups were given to fit,
-        else the number of pairs.
+        The number of groups, such as people, if groups were passed to fit, otherwise the number of
+        pairs.
     target_bpcer : float in (0, 1)
-        The fraction of genuine pairs that may be rejected.
+        Largest allowed fraction of genuine pairs rejected.
     level : float in (0, 1)
         Pairs with a p-value of at most this are rejected.
     """
@@ -42,29 +42,29 @@ class Calibration(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What `n` counts: ``"groups"`` or ``"pairs"``."""
+        """Unit of `n`: ``"groups"`` or ``"pairs"``."""
         return "groups" if self.grouped else "pairs"
 
     @property
     def least_p_value(self) -> float:
-        """The smallest p-value that is possible."""
+        """The smallest possible p-value."""
         return 1.0 / (self.n + 1)
 
     def basis(self) -> str:
-        """Name the pairs and groups, as in ``"30 genuine pairs of 12 groups"``."""
+        """Return a text such as ``"30 genuine pairs of 12 groups"``."""
         pairs = _count(self.n_pairs, "genuine pair")
         return f"{pairs} of {_count(self.n, 'group')}" if self.grouped else pairs
 
     def warning(self) -> str | None:
-        """Return what to warn of whoever reads a verdict, None if there are enough pairs.
+        """Return the warning that belongs to every verdict, None if there are enough pairs.
 
         The text begins with the code ``few-calibration-pairs``.
         """
         reachable = round(self.least_p_value, 12) <= self.target_bpcer
         if reachable and self.n >= FEW:
             return None
-        least = significant(self.least_p_value)
-        rests = f"the threshold rests on {self.basis()} only, so that p is at least {least}"
+        least_p = significant(self.least_p_value)
+        rests = f"the threshold rests on {self.basis()} only, so that p is at least {least_p}"
         if reachable:
             return f"{FEW_CALIBRATION}: {rests}; a verdict from so few is weak"
         return (
@@ -74,7 +74,7 @@ class Calibration(NamedTuple):
         )
 
     def p_value_in_words(self, p_value: float) -> str:
-        """Say what a p-value means, in counts of calibration pairs.
+        """Explain a p-value in counts of calibration pairs.
 
         Parameters
         ----------
@@ -84,14 +84,16 @@ class Calibration(NamedTuple):
         -------
         sentence : str
         """
-        lower = max(0.0, p_value * (self.n + 1) - 1.0)  # weight of the pairs that score as low
-        whole = abs(lower - round(lower)) < 1e-6
-        number = str(round(lower)) if whole else f"{lower:.2f}"  # rows of a group share its weight
-        shown = significant(p_value)
-        formula = f"p = ({number} + 1) / ({self.n} + 1) = {shown}"
+        lower = max(0.0, p_value * (self.n + 1) - 1.0)  # weight of the pairs with a score as low
+        is_integer = abs(lower - round(lower)) < 1e-6
+        number = (
+            str(round(lower)) if is_integer else f"{lower:.2f}"
+        )  # rows of a group share a weight of 1
+        p_text = significant(p_value)
+        formula = f"p = ({number} + 1) / ({self.n} + 1) = {p_text}"
         if self.grouped:
             return (
-                f"Counted by groups (of one person, or whatever was given to fit), {number} of "
+                f"Counted by groups (of one person, or as passed to fit), {number} of "
                 f"{self.n} groups of genuine calibration pairs score as low as this pair, or "
                 f"lower: {formula}."
             )
@@ -103,20 +105,20 @@ class Calibration(NamedTuple):
 
 
 def calibration_of(detector: Any, category: tuple[int, int] = SINGLE) -> Calibration | None:
-    """Read from a fitted detector on how much its threshold rests.
+    """Return the calibration of a fitted detector.
 
     Parameters
     ----------
     detector : estimator
         Fitted.
     category : tuple of (int, int), default=(1, 1)
-        Numbers of reference and probe images; the nearest category is taken, see
+        Numbers of reference and probe images; the nearest category is used, see
         :meth:`.ConformalDetector.category_of`.
 
     Returns
     -------
     calibration : Calibration or None
-        None unless the detector is a :class:`~sklearn_diffake.novelty.ConformalDetector`.
+        None if the detector is not a :class:`~sklearn_diffake.novelty.ConformalDetector`.
     """
     if not isinstance(detector, CategoryMixin) or not hasattr(detector, "categories_"):
         return None

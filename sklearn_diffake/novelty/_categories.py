@@ -1,4 +1,4 @@
-"""Calibration by category: thresholds and p-values for each number of images."""
+"""Calibrate by category: thresholds and p-values for each number of images."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _OTHER_STATE = ("detectors_", "calibration_scores_", "level_")
 
 
 class CategoryMixin:
-    """Calibration scores of a detector, apart for each number of images in the templates.
+    """Calibration scores of a detector, separately for each number of images in the templates.
 
-    The class that it is mixed into has `target_bpcer`, and sets `detectors_`,
-    `calibration_scores_`, `n_calibration_`, `level_` and `offset_`.
+    The class must have `target_bpcer`, and set `detectors_`, `calibration_scores_`,
+    `n_calibration_`, `level_` and `offset_`.
     """
 
     target_bpcer: float
@@ -46,20 +46,20 @@ class CategoryMixin:
     category_levels_: Floats
 
     def category_of(self, k: int, m: int) -> tuple[int, int]:
-        """Return the category in which a pair of templates is judged.
+        """Return the category whose calibration is used for a pair of templates.
 
         Parameters
         ----------
         k : int
             Number of reference images, 1 or more; a clip counts as one.
         m : int
-            Number of probe images, likewise.
+            Number of probe images, in the same way.
 
         Returns
         -------
         category : tuple of (int, int)
-            The calibrated category with at most so many images on either side that has the most
-            images; of equal ones that with more references.
+            Of the calibrated categories with at most these numbers of images, the one with the
+            most images; of equal ones, the one with more references.
         """
         reference, probe = self.categories_[self._position(k, m)].tolist()
         return reference, probe
@@ -75,13 +75,13 @@ class CategoryMixin:
         Returns
         -------
         level : float in (0, 1)
-            A p-value of at most this is rejected: `target_bpcer`, or the least p-value that the
-            category allows.
+            P-values up to this are rejected: `target_bpcer`, or the smallest possible p-value of
+            the category if that is larger.
         """
         return float(self.category_levels_[self._position(k, m)])
 
     def threshold_of(self, k: int, m: int, *, level: float | None = None) -> float:
-        """Return the lowest score that is accepted for a pair of templates.
+        """Return the lowest accepted score of a pair of templates.
 
         Parameters
         ----------
@@ -94,12 +94,12 @@ class CategoryMixin:
         -------
         threshold : float
             Scores below it have ``p <= level``. ``threshold_of(1, 1)`` is `offset_`. Minus infinity
-            where even the least p-value is above the level.
+            if even the smallest possible p-value is above the level.
 
         Raises
         ------
         ValueError
-            If a level is given and ``method="cv+"``, whose scores are relative to its own level.
+            If a level is given and ``method="cv+"``, whose scores are relative to its level.
         """
         position = self._position(k, m)
         if not self.category_scores_:
@@ -114,7 +114,7 @@ class CategoryMixin:
         )
 
     def p_of_scores(self, scores: ArrayLike, n_images: ArrayLike | None = None) -> Floats:
-        """Turn scores into p-values; as :meth:`p_values` without scoring again.
+        """Return the p-values of scores, as :meth:`p_values` does without computing scores.
 
         Parameters
         ----------
@@ -126,18 +126,18 @@ class CategoryMixin:
         Returns
         -------
         p : ndarray of shape (n_samples,), float64
-            NaN where the score is.
+            NaN where the score is NaN.
 
         Raises
         ------
         ValueError
             If ``method="cv+"``, whose p-values compare the scores of several detectors; or
-            `n_images` is not as expected.
+            `n_images` is not valid.
         """
         check_is_fitted(self)
         values = np.asarray(scores, dtype=np.float64)
         if values.ndim != 1:
-            raise ValueError(f"scores has the shape {values.shape}, expected one score a row")
+            raise ValueError(f"scores must have one dimension, got the shape {values.shape}")
         position = self._positions(n_images, len(values))
         if not self.category_scores_:
             raise ValueError(_CROSS.format(what="p-value of a score alone"))
@@ -159,7 +159,7 @@ class CategoryMixin:
     def _set_categories(
         self, scores: Floats, codes: NDArray[np.integer], n_images: NDArray[np.int64]
     ) -> None:
-        """Calibrate every category that occurs, by the scores of held-out genuine rows.
+        """Calibrate every category that occurs by the scores of held-out genuine rows.
 
         Parameters
         ----------
@@ -171,11 +171,13 @@ class CategoryMixin:
         self.categories_, position = np.unique(n_images, axis=0, return_inverse=True)
         if tuple(self.categories_[0]) != SINGLE:
             raise ValueError(
-                "none of the genuine calibration rows has one reference and one probe image: the "
-                "category (1, 1), which every other number of images may fall back on, needs some"
+                "some genuine calibration rows must have one reference and one probe image, got "
+                "none: the category (1, 1) is the fallback of all other numbers of images"
             )
-        parts = [position.ravel() == number for number in range(len(self.categories_))]
-        sorted_parts = [ascending(scores[rows], row_weights(codes[rows])) for rows in parts]
+        rows_by_category = [position.ravel() == number for number in range(len(self.categories_))]
+        sorted_parts = [
+            ascending(scores[rows], row_weights(codes[rows])) for rows in rows_by_category
+        ]
         self.category_scores_ = [values for values, _ in sorted_parts]
         self.category_masses_ = [masses for _, masses in sorted_parts]
         self.category_n_ = np.array([round(masses[-1]) for masses in self.category_masses_])
@@ -186,26 +188,26 @@ class CategoryMixin:
         self.n_calibration_ = int(self.category_n_[0])
 
     def _set_single_category(self) -> None:
-        """Make (1, 1) the only category, of the calibration scores of all detectors."""
-        one = len(self.detectors_) == 1
+        """Set (1, 1) as the only category, with the calibration scores of all detectors."""
+        is_single = len(self.detectors_) == 1
         self.categories_ = np.array([SINGLE], dtype=np.int64)
-        self.category_scores_ = list(self.calibration_scores_) if one else []
-        self.category_masses_ = list(self.calibration_masses_) if one else []
+        self.category_scores_ = list(self.calibration_scores_) if is_single else []
+        self.category_masses_ = list(self.calibration_masses_) if is_single else []
         self.category_n_ = np.array([self.n_calibration_], dtype=np.int64)
         self.category_levels_ = np.array([self.level_], dtype=np.float64)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
-        if "calibration_scores_" in state and "categories_" not in state:  # of version 0.1
+        if "calibration_scores_" in state and "categories_" not in state:  # saved by version 0.1
             self._set_single_category()
 
     def _check_calibration(self) -> None:
-        """Check fitted calibration arrays that come from a file.
+        """Check calibration arrays that were loaded from a file.
 
         Raises
         ------
         ValueError
-            If they are not as `fit` makes them; the message names the attribute.
+            If they cannot be the result of `fit`; the message names the attribute.
         """
         values = vars(self)
         if not any(name in values for name in _STATE):
@@ -235,7 +237,7 @@ _CROSS = (
 
 
 def _check_categories(categories: Any) -> None:
-    """Raise an error unless an array lists categories, (1, 1) first."""
+    """Raise an error unless an array holds distinct categories, (1, 1) first."""
     array = isinstance(categories, np.ndarray) and categories.dtype.kind in "iu"
     if not array or categories.ndim != 2 or categories.shape[1] != 2 or not len(categories):
         raise ValueError("categories_ is no (c, 2) array of integers")
@@ -246,7 +248,7 @@ def _check_categories(categories: Any) -> None:
 
 
 def _check_numbers(values: dict[str, Any], n: int) -> None:
-    """Raise an error unless each category has one positive number of rows, and one level."""
+    """Raise an error unless each category has a positive number of rows and a level."""
     for name, kind in (("category_n_", "iu"), ("category_levels_", "f")):
         numbers = values[name]
         if not (isinstance(numbers, np.ndarray) and numbers.shape == (n,)):
@@ -256,7 +258,7 @@ def _check_numbers(values: dict[str, Any], n: int) -> None:
 
 
 def _check_ascending(scores: Any, masses: Any, n: Any, number: int) -> None:
-    """Raise an error unless arrays are calibration scores, and the sums of their weights."""
+    """Raise an error unless the arrays are calibration scores and their cumulated weights."""
     for name, array in (("category_scores_", scores), ("category_masses_", masses)):
         if not (isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == np.float64):
             raise ValueError(f"{name}[{number}] is no array of numbers")

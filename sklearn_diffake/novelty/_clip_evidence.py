@@ -1,16 +1,16 @@
-"""Evidence of a clip: windows of frames, and one p-value that is valid for all of them.
+"""Combine the p-values of a clip and of its windows of frames into one valid p-value.
 
-A clip that is altered in a part of it must not hide behind the mean of its frames. So besides all
-frames together, windows of consecutive frames are tested. Nothing is assumed about how p-values of
-one clip depend on each other, which is strongly:
+If only some frames of a clip are altered, the mean over all frames may hide it. So windows of
+consecutive frames are tested, besides all frames together. P-values of one clip depend strongly on
+each other, and no assumption is made about this dependence:
 
-- of `w` windows, ``w`` times the smallest p-value is a p-value (Bonferroni);
-- of the whole clip and the worst window, twice the smaller one is (Bonferroni again, the case
-  ``r = -inf`` of the means of p-values in [1]_; no symmetric rule of that family is better at the
-  small end without an assumption on dependence).
+- for `w` windows, ``w`` times the smallest p-value is a p-value (Bonferroni);
+- for the whole clip and the worst window, twice the smaller p-value is a p-value (Bonferroni again,
+  the case ``r = -inf`` of the means of p-values in [1]_; no symmetric rule of that family is better
+  for small p-values without an assumption on dependence).
 
-Both need p-values that are valid one by one, as conformal ones are [2]_. The more alike the
-windows of genuine clips are, the fewer of them are rejected: never more than the level.
+Both need individually valid p-values, such as conformal ones [2]_. The more similar the windows of
+genuine clips are, the fewer of them are rejected, never more than the level.
 
 References
 ----------
@@ -27,24 +27,24 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_SHORTEST = 3  # frames of a window by default
-_WINDOWS_OF_CLIP = 6  # windows of the default length that fit side by side
+_SHORTEST = 3  # frames of a window, at least, by default
+_WINDOWS_OF_CLIP = 6  # windows of the default length in a clip, without overlap
 
 
 class ClipPValue(NamedTuple):
-    """What frames of a clip say together.
+    """The combined p-value of a clip.
 
     Parameters
     ----------
     p_value : float in (0, 1]
-        Of the clip.
+        P-value of the clip.
     p_worst : float in (0, 1], or None
-        Of the worst window, its multiplicity accounted for; None if windows were not tested.
-    decided_by : {"whole", "window"}
-        Which of the two is smaller.
-    level_whole : float in (0, 1)
-        ``p_whole`` of at most this is rejected by itself: the level, or half of it if windows were
+        P-value of the worst window, corrected for the number of windows; None if windows were not
         tested.
+    decided_by : {"whole", "window"}
+        Which of the two p-values is smaller.
+    level_whole : float in (0, 1)
+        Level of ``p_whole`` alone: the level of the clip, or half of it if windows were tested.
     """
 
     p_value: float
@@ -59,58 +59,62 @@ class ClipPValue(NamedTuple):
 
 
 def most_windows(n: int, level: float) -> int:
-    """Return how many windows may be tested, so that one of them alone can be rejected.
+    """Return the largest number of windows of which a single one can still be rejected.
 
     Parameters
     ----------
     n : int
-        Calibration people (or pairs) of the category in which windows are judged.
+        Number of calibration people (or pairs) of the category of windows.
     level : float in (0, 1)
         Level of the clip.
 
     Returns
     -------
     most : int
-        The largest `w` with ``2 * w / (n + 1) <= level``; perhaps 0.
+        The largest `w` with ``2 * w / (n + 1) <= level``; may be 0.
     """
     return math.floor(round(level * (n + 1) / 2, 9))
 
 
 def windows_of(
-    n_frames: int, *, length: int | None = None, most: int | None = None
+    n_frames: int, *, length: int | None = None, max_windows: int | None = None
 ) -> NDArray[np.int64]:
-    """Cut the frames of a clip into half-overlapping windows.
+    """Split the frames of a clip into half-overlapping windows.
 
     Parameters
     ----------
     n_frames : int
-        Usable frames, in their order.
+        Number of usable frames.
     length : int, default=None
         Frames of a window; None is ``max(3, ceil(n_frames / 6))``.
-    most : int, default=None
-        Number of windows that there may be: longer ones are cut where there would be more. None
-        is no limit. Must not depend on scores.
+    max_windows : int, default=None
+        Largest number of windows; windows get longer if there would be more. None is no limit.
+        Must not depend on scores.
 
     Returns
     -------
     windows : ndarray of shape (w, 2), int64
-        First frame and the one after the last of each window. The last window ends with the clip.
-        None (``w == 0``) where a window would hold all frames: that is the test of the whole clip;
-        or where `most` allows fewer than two.
+        First frame of each window, and the frame after its last. The last window ends with the
+        clip. ``w == 0`` if a window would hold all frames, which is the test of the whole clip,
+        or if `max_windows` is below two.
 
     Raises
     ------
     ValueError
         If a number is negative, or `length` is not positive.
     """
-    if n_frames < 0 or (length is not None and length < 1) or (most is not None and most < 0):
+    if (
+        n_frames < 0
+        or (length is not None and length < 1)
+        or (max_windows is not None and max_windows < 0)
+    ):
         raise ValueError(
-            f"n_frames={n_frames}, length={length}, most={most}: expected no negative numbers, "
-            "and a length of 1 or more"
+            "n_frames and max_windows must not be negative, and length must be at least 1, got "
+            f"n_frames={n_frames}, length={length}, max_windows={max_windows}"
         )
     size = max(_SHORTEST, math.ceil(n_frames / _WINDOWS_OF_CLIP)) if length is None else length
     starts = _starts(n_frames, size)
-    while most is not None and len(starts) > most:
+    while max_windows is not None and len(starts) > max_windows:
         size += 1
         starts = _starts(n_frames, size)
     if len(starts) < 2:
@@ -119,7 +123,7 @@ def windows_of(
 
 
 def _starts(n_frames: int, size: int) -> list[int]:
-    """Return the first frames of windows of a size; none if there are no more frames than that."""
+    """Return the first frames of windows of a size; none if a window would hold all frames."""
     if n_frames <= size:
         return []
     last = n_frames - size
@@ -127,25 +131,25 @@ def _starts(n_frames: int, size: int) -> list[int]:
 
 
 def combine(p_whole: float, window_p: ArrayLike, n: int, level: float) -> ClipPValue:
-    """Combine the p-values of a whole clip and of its windows into one.
+    """Combine the p-values of a whole clip and of its windows.
 
     Parameters
     ----------
     p_whole : float in (0, 1]
-        Of all frames together.
+        P-value of all frames together.
     window_p : array-like of shape (w,)
-        Of each window by itself; empty where there is none.
+        P-value of each window; may be empty.
     n : int
-        Calibration people (or pairs) of the category in which windows are judged.
+        Number of calibration people (or pairs) of the category of windows.
     level : float in (0, 1)
         Level of the clip.
 
     Returns
     -------
     combined : ClipPValue
-        Windows are tested only if ``2 * w / (n + 1) <= level``: otherwise not even the least
-        p-value of a window could be rejected, and half of the level would be lost. This depends on
-        numbers alone, not on the p-values.
+        Windows are tested only if ``2 * w / (n + 1) <= level``. Otherwise even the smallest
+        possible p-value of a window could not be rejected, and half of the level would be lost.
+        The decision depends only on numbers, not on p-values.
 
     Raises
     ------
@@ -165,14 +169,14 @@ def combine(p_whole: float, window_p: ArrayLike, n: int, level: float) -> ClipPV
 
 
 def fraction_below(frame_p: ArrayLike, level: float) -> float:
-    """Return the fraction of frames whose own p-value is at most a level.
+    """Return the fraction of frames whose p-value is at most a level.
 
-    A description, not a test: of a genuine clip this may be more than the level.
+    This is a description, not a test: for a genuine clip it may exceed the level.
 
     Parameters
     ----------
     frame_p : array-like of shape (n_frames,)
-        Of each usable frame.
+        P-value of each usable frame.
     level : float in (0, 1)
 
     Returns
@@ -187,7 +191,7 @@ def fraction_below(frame_p: ArrayLike, level: float) -> float:
 def longest_interval(
     frame_p: ArrayLike, times: ArrayLike, level: float
 ) -> tuple[float, float] | None:
-    """Return the longest run of consecutive frames whose own p-values are at most a level.
+    """Return the longest run of consecutive frames whose p-values are at most a level.
 
     Parameters
     ----------
@@ -198,17 +202,19 @@ def longest_interval(
     Returns
     -------
     interval : tuple of (float, float), or None
-        Times of the first and the last frame of the run that spans most seconds, of equal ones
-        that with most frames, then the first; None if no frame is below.
+        Times of the first and the last frame of the run with the longest duration; of equal ones,
+        the run with the most frames, then the first. None if no p-value is at most the level.
 
     Raises
     ------
     ValueError
-        If there is not one time for each p-value.
+        If the numbers of p-values and times differ.
     """
     p, seconds = np.asarray(frame_p, dtype=np.float64), np.asarray(times, dtype=np.float64)
     if p.shape != seconds.shape or p.ndim != 1:
-        raise ValueError(f"{p.shape} p-values and {seconds.shape} times, expected one for each")
+        raise ValueError(
+            f"times must have the shape of frame_p, {p.shape}, got {seconds.shape}, in 1-D"
+        )
     edges = np.diff(np.concatenate([[0], (p <= level).astype(int), [0]]))
     first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
     if not len(first):

@@ -1,4 +1,4 @@
-"""Thresholds and p-values with a finite-sample guarantee, for any detector."""
+"""Conformal thresholds and p-values with a finite-sample guarantee, for any detector."""
 
 from __future__ import annotations
 
@@ -36,62 +36,62 @@ from sklearn_diffake.novelty._p_values import (
     p_values_of_mass,
     row_weights,
 )
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
 _LEVEL = Interval(Real, 0, 1, closed="neither")
 
 
 class ConformalDetector(PValueDetector):
-    """Give any detector p-values and a threshold that keeps its promise on genuine pairs.
+    """Add p-values, and a threshold with a guaranteed rate on genuine pairs, to any detector.
 
-    The detector is fitted on some of the genuine rows and scores the others, which it has not
-    seen. The p-value of a new row is the share of those scores that are as low as its own, the
-    row itself counted in; rows with ``p <= target_bpcer`` are called deepfakes. Then, with no
-    assumption on the detector or the distribution, at most the share `target_bpcer` of new genuine
-    rows is rejected, on average over calibration sets [1]_ [2]_.
+    The detector is fitted on some of the genuine rows, and scores the others, the calibration rows.
+    The p-value of a new row is the fraction of scores that are at most its score, among calibration
+    scores and the row itself; rows with ``p <= target_bpcer`` are rejected as deepfakes. Then at
+    most the fraction `target_bpcer` of new genuine rows is rejected, on average over calibration
+    sets, without any assumption on the detector or the distribution [1]_ [2]_.
 
     Parameters
     ----------
     detector : estimator, default=None
-        Anything with ``fit`` and ``score_samples`` (or else ``decision_function``), higher meaning
-        more genuine; a whole pipeline too. It is cloned, and fitted on genuine rows without labels.
-        None takes :class:`MahalanobisDetector`.
+        Anything with ``fit`` and ``score_samples`` (or ``decision_function``), higher meaning more
+        genuine, such as a pipeline. It is cloned, and fitted on genuine rows without labels. None
+        means :class:`MahalanobisDetector`.
     target_bpcer : float in (0, 1), default=0.01
-        The share of genuine rows that may be rejected: the bona fide presentation classification
+        Largest allowed fraction of genuine rows rejected: the bona fide presentation classification
         error rate. It needs ``ceil(1 / target_bpcer) - 1`` calibration rows, or groups.
     method : {"split", "cv+"}, default="split"
-        ``"split"`` fits once and calibrates on a held-out part. ``"cv+"`` fits `cv` times, so that
-        every row is held out once, and keeps all these detectors [3]_ [4]_; it wastes no data, and
-        its guarantee is weaker: see Notes.
+        ``"split"`` fits once and calibrates on held-out rows. ``"cv+"`` fits `cv` times, so that
+        every row is held out once, and keeps all these detectors [3]_ [4]_; it uses all data, but
+        its guarantee is weaker, see Notes.
     calibration_size : float in (0, 1) or int, default=0.3
-        Share or number of the genuine rows (groups) held out by ``"split"``.
+        Fraction or number of the genuine rows (groups) held out by ``"split"``.
     cv : int, default=5
         Number of folds of ``"cv+"``.
     abstain : float in (0, 1), default=None
-        Upper end of the abstain band, above `target_bpcer`: ``predict_with_abstention`` gives no
-        verdict on rows with ``target_bpcer < p <= abstain``. None means no band.
+        Upper end of the abstain band, above `target_bpcer`: ``predict_with_abstention`` abstains
+        from rows with ``target_bpcer < p <= abstain``. None means no band.
     random_state : int, RandomState instance or None, default=None
-        Seeds the split. The detector has a seed of its own.
+        Seed of the split. The detector has its own seed.
     verbose : int, default=0
-        Show a progress bar; with 2 also say what is done.
+        Show a progress bar; 2 also logs the calibration.
 
     Attributes
     ----------
     detectors_ : list of estimators
         The fitted detectors: one for ``"split"``, `cv` for ``"cv+"``.
     calibration_scores_ : list of ndarray
-        For each detector the scores of the genuine rows held out from it, ascending.
+        For each detector the ascending scores of the genuine rows held out from it.
     calibration_masses_ : list of ndarray
-        For each detector the summed weights of the lowest 0, 1, 2, ... calibration scores. A row
-        weighs 1, or one over the size of its group.
+        For each detector the cumulated weights of the lowest 0, 1, 2, ... calibration scores. The
+        weight of a row is 1, or one over the size of its group.
     n_calibration_ : int
-        Number of calibration rows, or of groups if given.
+        Number of calibration rows, or of groups if groups were passed.
     level_ : float
         Rows with ``p <= level_`` are rejected: `target_bpcer`, or ``1 / (n_calibration_ + 1)`` if
         there are too few calibration rows for it.
     categories_ : ndarray of shape (c, 2), int
-        Numbers of reference and probe images that were calibrated apart, (1, 1) first. The
+        Numbers of reference and probe images that were calibrated separately, (1, 1) first. The
         attributes above are those of (1, 1).
     category_scores_, category_masses_ : list of ndarray
         As `calibration_scores_` and `calibration_masses_`, for each category. Empty for ``"cv+"``,
@@ -101,11 +101,11 @@ class ConformalDetector(PValueDetector):
     category_levels_ : ndarray of shape (c,), float
         As `level_`, for each category.
     bpcer_bound_ : float
-        Proven bound on the expected share of genuine rows rejected: `level_` for ``"split"``.
+        Proven bound on the expected fraction of genuine rows rejected: `level_` for ``"split"``.
     offset_ : float
         Threshold on ``score_samples``; 0 for ``"cv+"``.
     n_genuine_ : int
-        Number of genuine rows that were learned from.
+        Number of genuine rows in fit.
     n_features_in_ : int
         Number of features seen during fit, if the detector has it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -113,37 +113,37 @@ class ConformalDetector(PValueDetector):
 
     Notes
     -----
-    **What is guaranteed.** If new genuine rows are exchangeable with those of fit, then
-    ``P(p <= a) <= a`` for each of them and every `a` with ``"split"``. This is an average over
-    calibration sets as well: with `n` rows in them and no ties the true rate of one fitted
-    threshold varies as ``Beta(k, n + 1 - k)``, ``k = floor(a (n + 1))``. With ``"cv+"`` and `K`
-    folds ``P(p <= a) <= 2 a + 2 (1 - a) (K - 1) / (n + K)`` (`bpcer_bound_`; like Theorem 4 of
-    [4]_, and because twice a mean of p-values is one [5]_); on data the rate is near `a` unless
-    the detector is unstable. Nothing is guaranteed for genuine pairs of another kind than those
-    of fit (other cameras, other compression).
+    **Guarantee.** If new genuine rows are exchangeable with those of fit, then ``P(p <= a) <= a``
+    for each of them and every `a`, with ``"split"``. This is an average over calibration sets: with
+    `n` calibration rows and no ties, the true rate of one fitted threshold varies as
+    ``Beta(k, n + 1 - k)``, ``k = floor(a (n + 1))``. With ``"cv+"`` and `K` folds,
+    ``P(p <= a) <= 2 a + 2 (1 - a) (K - 1) / (n + K)`` (`bpcer_bound_`; like Theorem 4 of [4]_, and
+    because twice a mean of p-values is a p-value [5]_); in practice the rate is near `a` unless the
+    detector is unstable. Nothing is guaranteed for genuine pairs that differ from those of fit
+    (other cameras, other compression).
 
-    **Groups.** Pairs of one identity are alike, so not exchangeable with those of others. If
-    `groups` are given, no group is on both sides of a split, and every group has weight one,
-    shared by its rows [6]_. The guarantees above then hold with `n` the number of groups, if groups
-    are exchangeable, for a row drawn at random from a new group; without `groups` they would not.
-    Route them through a pipeline with ``set_fit_request(groups=True)``.
+    **Groups.** Pairs of one identity are similar, so they are not exchangeable with pairs of other
+    identities. With `groups`, no group is on both sides of a split, and every group has weight one,
+    divided among its rows [6]_. The guarantees then hold with `n` the number of groups, if groups
+    are exchangeable, for a row drawn at random from a new group; without `groups` they do not hold.
+    In a pipeline, route them with ``set_fit_request(groups=True)``.
 
-    **Templates.** The more images a template has, the higher genuine pairs score, and one
-    threshold cannot fit all. So calibration is Mondrian [1]_: `n_images` says of each row how many
-    reference and probe images it rests on, calibration scores are compared within a category only,
-    and the guarantee holds in each. A row whose numbers were not calibrated is judged in the
-    nearest category with fewer images, where genuine rows score lower, so that it is rejected less
-    often than promised. ``predict`` takes every row for a pair of single images.
-    :func:`sklearn_diffake.recalibrate` forms templates of genuine pictures and calibrates them.
+    **Templates.** The more images a template has, the higher are the scores of genuine pairs, so
+    one threshold does not fit all. Therefore calibration is Mondrian [1]_: `n_images` are the
+    numbers of reference and probe images of each row, scores are compared within such a category
+    only, and the guarantee holds in each. A row whose category was not calibrated uses the nearest
+    category with fewer images, whose genuine scores are lower, so it is rejected less often than
+    allowed. ``predict`` assumes pairs of single images. :func:`sklearn_diffake.recalibrate` forms
+    templates of genuine pictures and calibrates them.
 
-    **Scores.** With ``"split"``, ``score_samples`` are the scores of the one detector. Those of
-    `K` detectors cannot be compared, so with ``"cv+"`` a score is the largest amount by which a row
-    may exceed, under the detector that did not see them, calibration rows of enough weight to be
-    accepted. Either way ``predict(X) == -1`` exactly where ``p_values(X) <= level_``.
+    **Scores.** With ``"split"``, ``score_samples`` returns the scores of the detector. Scores of
+    `K` detectors are not comparable, so with ``"cv+"`` the score of a row is the margin by which it
+    exceeds enough calibration rows to be accepted, each compared under the detector from which it
+    was held out. In both cases ``predict(X) == -1`` exactly where ``p_values(X) <= level_``.
 
-    The package ``nonconform`` (2.0, BSD-3) makes conformal p-values too, but no threshold: it has
-    neither ``predict`` nor ``decision_function``, its scores are higher for anomalies, its groups
-    are categories known beforehand rather than identities, and it needs Python 3.12.
+    The package ``nonconform`` (2.0, BSD-3) computes conformal p-values, too, but no threshold: it
+    has neither ``predict`` nor ``decision_function``, its scores are higher for anomalies, its
+    groups are predefined categories and not identities, and it needs Python 3.12.
 
     References
     ----------
@@ -168,7 +168,7 @@ class ConformalDetector(PValueDetector):
     >>> detector = ConformalDetector(MahalanobisDetector(), random_state=0).fit(genuine)
     >>> detector.predict(fake)
     array([-1, -1, -1])
-    >>> detector.p_values(fake).round(4)                 # the least that 150 rows can give
+    >>> detector.p_values(fake).round(4)                 # the smallest of 150 rows
     array([0.0066, 0.0066, 0.0066])
     """
 
@@ -215,17 +215,17 @@ class ConformalDetector(PValueDetector):
         groups: ArrayLike | None = None,
         n_images: ArrayLike | None = None,
     ) -> ConformalDetector:
-        """Fit the detector on genuine rows, and calibrate it on others.
+        """Fit the detector on some genuine rows, and calibrate it on the others.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Whatever the detector takes.
         y : array-like of shape (n_samples,), default=None
-            +1 for genuine, -1 for deepfake. Rows labelled -1 are neither learned from nor
-            calibrated on. None means that all rows are genuine.
+            +1 for genuine, -1 for deepfake. Rows labeled -1 are neither used to fit nor to
+            calibrate. None means that all rows are genuine.
         groups : array-like of shape (n_samples,), default=None
-            What rows have in common, such as the identity. None means that every row stands alone.
+            Group of each row, such as the identity. None means that every row is a group.
         n_images : array-like of shape (n_samples, 2), int, default=None
             Numbers of reference and probe images of each row; a clip counts as one. Only for
             ``"split"``. None means one of each.
@@ -241,7 +241,7 @@ class ConformalDetector(PValueDetector):
             If the detector gives no scores.
         ValueError
             If there are too few genuine rows or groups to split, `abstain` is not above
-            `target_bpcer`, or `n_images` is not as expected.
+            `target_bpcer`, or `n_images` is not valid.
 
         Warns
         -----
@@ -260,13 +260,13 @@ class ConformalDetector(PValueDetector):
             if self.method == "cv+":
                 raise ValueError(
                     'n_images needs method="split": "cv+" compares the scores of several detectors '
-                    "and has one category. sklearn_diffake.recalibrate gives such a model more"
+                    "and has one category. sklearn_diffake.recalibrate adds categories to the model"
                 )
         self._fit_genuine(X, y, groups=groups, n_images=n_images)
         return self
 
     def p_values(self, X: Any, *, n_images: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Say how unusual each row would be among genuine ones.
+        """Return the p-value of each row among genuine rows.
 
         Parameters
         ----------
@@ -297,7 +297,7 @@ class ConformalDetector(PValueDetector):
         return np.asarray(p_values_of_mass(sum(masses), self.n_calibration_))
 
     def _few_pairs(self) -> str | None:
-        """Return what to warn of if the threshold rests on few calibration rows, else None."""
+        """Return a warning if there were few calibration rows, else None."""
         calibration = calibration_of(self)
         return None if calibration is None else calibration.warning()
 
@@ -321,8 +321,8 @@ class ConformalDetector(PValueDetector):
         with progress_bar(
             total=len(folds), desc="calibrating", unit="fit", verbose=self.verbose
         ) as bar:
-            for rest, held_out in folds:
-                detector = clone(prototype).fit(_safe_indexing(X, rest))
+            for train, held_out in folds:
+                detector = clone(prototype).fit(_safe_indexing(X, train))
                 self.detectors_.append(detector)
                 held_out_scores.append(finite_scores(detector, _safe_indexing(X, held_out)))
                 bar.update()
@@ -338,8 +338,8 @@ class ConformalDetector(PValueDetector):
             self._set_level()
             self._set_single_category()
         self._warn_of_target(units)
-        done = "calibrated on %d %s: rejects p <= %.3g"
-        tell(_logger, self.verbose, done, self.n_calibration_, units, self.level_)
+        message = "calibrated on %d %s: rejects p <= %.3g"
+        log_step(_logger, self.verbose, message, self.n_calibration_, units, self.level_)
 
     def _take_names(self, detector: Any) -> None:
         """Copy number and names of the features from a fitted detector, if it has them."""
@@ -348,14 +348,14 @@ class ConformalDetector(PValueDetector):
                 setattr(self, name, getattr(detector, name))
 
     def _set_cross_calibration(self, scores: list[NDArray], codes: list[NDArray]) -> None:
-        """Set the calibration scores of every detector, by those of the rows held out from it."""
-        parts = [ascending(s, row_weights(c)) for s, c in zip(scores, codes, strict=True)]
-        self.calibration_scores_ = [values for values, _ in parts]
-        self.calibration_masses_ = [masses for _, masses in parts]
+        """Set the calibration scores of every detector from the rows held out from it."""
+        sorted_scores = [ascending(s, row_weights(c)) for s, c in zip(scores, codes, strict=True)]
+        self.calibration_scores_ = [values for values, _ in sorted_scores]
+        self.calibration_masses_ = [masses for _, masses in sorted_scores]
         self.n_calibration_ = round(sum(masses[-1] for masses in self.calibration_masses_))
 
     def _set_level(self) -> None:
-        """Set the level of rejection and what it guarantees."""
+        """Set the level of rejection and its guarantee."""
         n, k = self.n_calibration_, len(self.detectors_)
         self.level_ = level_for(self.target_bpcer, n)
         self.bpcer_bound_ = self.level_
@@ -366,13 +366,13 @@ class ConformalDetector(PValueDetector):
         """Warn if there are too few calibration rows for the target."""
         if self.level_ == self.target_bpcer:
             return
-        needed = total = least_n(self.target_bpcer)
+        n_required = total = least_n(self.target_bpcer)
         if len(self.detectors_) == 1 and isinstance(self.calibration_size, float):
-            total = math.ceil(needed / self.calibration_size)
+            total = math.ceil(n_required / self.calibration_size)
         warnings.warn(
-            f"target_bpcer={self.target_bpcer:g} needs at least {needed} genuine calibration "
+            f"target_bpcer={self.target_bpcer:g} needs at least {n_required} genuine calibration "
             f"{units}, there are {self.n_calibration_}: rows are rejected at the level "
-            f"{self.level_:.3g} instead, the least that {self.n_calibration_} allow. Fit on "
+            f"{self.level_:.3g} instead, the lowest with {self.n_calibration_}. Fit on "
             f"{total} genuine {units} or more, or raise target_bpcer.",
             UserWarning,
             stacklevel=2,
@@ -393,7 +393,7 @@ class ConformalDetector(PValueDetector):
         return [scores_of(detector, X) for detector in self.detectors_]
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
-        """Leave `X` to the detector, but name bad rows by their number in the whole of it."""
+        """Check only for NaN, with row numbers of the whole `X`; the detector checks the rest."""
         (X,) = indexable(X)
         floats = isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim > 1 and X.size
         if floats and not get_tags(self).input_tags.allow_nan:

@@ -1,4 +1,4 @@
-"""Deep SVDD: a network that learns to map genuine rows close to one point."""
+"""Deep SVDD: a network trained to map genuine rows close to one point."""
 
 from __future__ import annotations
 
@@ -17,119 +17,119 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
-from sklearn_diffake.novelty._standardise import standardisation
+from sklearn_diffake.novelty._standardise import mean_and_scale
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._threads import torch_threads
 
 
 class DeepSVDD(BaseDetector):
-    """Score a row by its distance to the point that a network maps genuine rows to.
+    """Score a row by its distance to the point to which a network maps genuine rows.
 
     Deep Support Vector Data Description [1]_: a network `phi` is trained so that the
-    representations of genuine rows come close to a fixed centre `c`; what it was not trained on
-    stays away from it. The score is ``R**2 - ||phi(x) - c||**2``, with the radius `R` of a sphere
-    around the centre.
+    representations of genuine rows get close to a fixed center `c`, while other rows stay
+    farther away. The score is ``R**2 - ||phi(x) - c||**2``, with the radius `R` of a sphere around
+    the center.
 
     Parameters
     ----------
     objective : {"one-class", "soft-boundary"}, default="one-class"
-        Minimise the mean squared distance to the centre (equation 4 of [1]_), or the sphere around
-        the centre that holds all but a share `nu` of the rows (equation 3). The second was meant
-        for training rows of which a few are not genuine; that it bears them better is not what
-        was measured on a small problem (the gallery's example on the two objectives).
+        Minimize the mean squared distance to the center (equation 4 of [1]_), or the sphere around
+        the center that holds all but a fraction `nu` of the rows (equation 3). The second was
+        proposed for training rows of which a few are not genuine; a measurement on a small
+        problem did not confirm this (the gallery's example on the two objectives).
     nu : float in (0, 1), default=0.1
-        Share of the training rows that the soft boundary leaves outside.
+        Fraction of the training rows outside of the soft boundary.
     hidden_layer_sizes : sequence of int, default=(128,)
         Widths of the hidden layers.
     representation_size : int, default=64
         Width of the representation.
     encoder : str or callable, default=None
-        A network of your own in place of the above two: a function (or class) that returns a new
-        :class:`torch.nn.Module`, given itself or as ``"module:function"``. It is called with the
-        shape of one row if it has a required argument, else without any. The module gets a batch
-        of standardised rows, laid out as in `X` (images stay channels last), and returns one
-        vector per row, in the number format of its input. It should have no biases, no affine
-        norms and no bounded activations: with any of them, the network can learn to answer
-        every input alike. To be saved, it must be importable by its name; a model file that is
-        loaded imports it only if trusted to.
+        Your own network instead of the above two: a function (or class) that returns a new
+        :class:`torch.nn.Module`, or its name ``"module:function"``. It is called with the shape
+        of one row if it has a required argument, otherwise without arguments. The module gets a
+        batch of standardized rows in the layout of `X` (images stay channels last), and returns
+        one vector per row, of the dtype of its input. It should have no biases, no affine norms
+        and no bounded activations, because they allow the network to collapse to a constant. To
+        save the detector, the function must be importable by its name; loading the file imports
+        it only if it is trusted.
     batch_norm : bool, default=False
-        Put batch normalisation without affine parameters before each activation.
+        Whether to add batch normalization without affine parameters before each activation.
     pretrain_epochs : int, default=0
-        Epochs in which the encoder is first trained as one half of an autoencoder, whose other
-        half mirrors `hidden_layer_sizes`, to reconstruct the standardised rows.
+        Epochs in which the encoder is first trained as a part of an autoencoder, whose decoder
+        mirrors `hidden_layer_sizes`, to reconstruct the standardized rows.
     max_epochs : int, default=50
-        Epochs of training proper.
+        Epochs of the main training.
     warm_up_epochs : int, default=10
-        Epochs before the soft boundary sets its radius for the first time.
+        Epochs before the radius of the soft boundary is first set.
     lr : float, default=1e-3
         Learning rate of Adam.
     weight_decay : float, default=1e-6
         Adam's L2 penalty.
     batch_size : int, default=128
-        Rows in one step.
+        Rows per step.
     early_stopping : bool, default=False
-        Hold out `validation_fraction` of the genuine rows, stop when the loss on them has not
-        improved for `n_iter_no_change` epochs, and return to the best epoch.
+        Whether to hold out `validation_fraction` of the genuine rows, stop if the loss on them has
+        not improved for `n_iter_no_change` epochs, and restore the best epoch.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the genuine rows held out for `early_stopping`.
+        Fraction of the genuine rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
         Patience of `early_stopping`, in epochs.
     contamination : float in (0, 0.5], default=0.05
-        Share of the genuine training rows that the threshold gives up, that is, which
-        ``predict`` calls -1.
+        Fraction of the genuine training rows that the threshold rejects, for which ``predict``
+        returns -1.
     callbacks : list, default=None
-        Callbacks of skorch for the training proper. As they stand they are not touched: each fit
-        takes a copy. Numbers that they record in the net's history are in ``history_``. Batches
-        that they are shown are overwritten by later ones.
+        Callbacks of skorch for the main training. Each fit uses copies of them. Numbers that they
+        record in the net's history are in ``history_``. A batch that is passed to them is
+        overwritten by later batches.
     device : str, default="auto"
-        Where to train; "auto" takes cuda, then mps, then cpu. The rows are moved there at once.
-        Scores are computed on the CPU.
+        Device of the training; "auto" takes cuda, then mps, then cpu. All rows are moved to it at
+        once. Scores are computed on the CPU.
     n_jobs : int, default=1
         Threads of torch on the CPU, -1 for all. One is best for small networks. Another number
-        changes rounding, so that results may no longer be the same bit for bit in every process.
+        changes rounding, so that results may differ in the last bits between processes.
     random_state : int, RandomState instance or None, default=None
-        Seeds the weights, the order of rows and which of them are held out. Pass an int for the
+        Seed of the weights, of the order of rows and of the held-out rows. Pass an int for the
         same result on every fit.
     verbose : int, default=0
-        Show a progress bar; with 2 also say how the training went.
+        Show a progress bar; 2 also logs the training.
 
     Attributes
     ----------
     weights_ : dict of str to ndarray
         Parameters and buffers of the network, under torch's names.
     center_ : ndarray of shape (representation_size,)
-        The centre `c`: mean representation of the training rows before training (but
-        after pretraining), no coordinate closer to zero than 0.1.
+        The center `c`: mean representation of the training rows before the main training (but
+        after pretraining), with no coordinate closer to zero than 0.1.
     radius_ : float
         The radius `R`: the 1 - `nu` quantile of the distances of the genuine training rows,
-        held-out ones included; 0 for ``objective="one-class"``.
+        including held-out rows; 0 for ``objective="one-class"``.
     history_ : list of dict
         Per epoch: `epoch`, `train_loss`, `valid_loss` (None without `early_stopping`), `radius`
-        (the one that these losses were computed with) and what `callbacks` recorded. With the soft
-        boundary, losses of the warm-up and after it are not comparable.
+        (used for these losses), and the records of `callbacks`. With the soft boundary, losses
+        during and after the warm-up are not comparable.
     pretrain_history_ : list of dict
         Per epoch of pretraining: `epoch` and `train_loss`, the mean squared error.
     n_iter_ : int
-        Number of epochs of training proper.
+        Number of epochs of the main training.
     location_, scale_ : ndarray of shape (n_features,) or (1,)
-        Subtracted from rows, and what they are then divided by.
+        Mean that is subtracted from rows, and scale by which they are divided.
     input_shape_ : tuple of int
         Shape of one row.
     offset_ : float
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
     n_genuine_ : int
-        Number of genuine rows that were learned from.
+        Number of genuine rows in fit.
     n_features_in_ : int
-        Number of features seen during fit (of images, the size of the first axis of one).
+        Number of features seen during fit (for images, the size of the first axis).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if all of them are strings.
 
     Raises
     ------
     RuntimeError
-        If the loss becomes NaN or infinite, or if the network has collapsed: all its outputs,
-        those for noise included, have come a hundred times closer to one another in training.
+        If the loss becomes NaN or infinite, or if the network has collapsed: the spread of its
+        outputs, also of those for noise, has become a hundred times smaller in training.
 
     Warns
     -----
@@ -138,27 +138,26 @@ class DeepSVDD(BaseDetector):
 
     See Also
     --------
-    GaussianMixtureDetector : Deterministic, and fast where there are few features.
+    GaussianMixtureDetector : Deterministic, and fast with few features.
 
     Notes
     -----
-    Rows are standardised with the mean and standard deviation of the genuine ones, since squared
-    differences of unit embeddings are far too small to train on. Two-dimensional input is
-    standardised feature by feature, a feature that does not vary being divided by the mean
-    standard deviation of the others; other input by one mean and one standard deviation
-    for all its values.
+    Rows are standardized with the mean and standard deviation of the genuine rows, because squared
+    differences of unit embeddings are too small to train on. Two-dimensional input is standardized
+    by feature; a constant feature is divided by the mean standard deviation of the others. Other
+    input is standardized by one mean and one standard deviation of all values.
 
-    The one-class objective has no lower end but a constant network, so that longer training is not
-    better training: what counts is the number of steps. If the loss falls to a few hundredths of
-    what it was, reduce `max_epochs`, above all where there are thousands of rows.
+    The minimum of the one-class objective is a constant network, so longer training is not better:
+    the number of steps matters. If the loss falls to a few hundredths of its first value, reduce
+    `max_epochs`, especially with thousands of rows.
 
-    With an `encoder` of your own, `X` may be an array of shape (n_samples, ...) such as images or
-    pairs of them; integers of type uint8 are standardised a batch at a time. Its random layers draw
-    from torch's global generators, which are seeded for it and restored afterwards; so that
-    threads do not disturb each other meanwhile, such fits take turns.
+    With your own `encoder`, `X` may be an array of shape (n_samples, ...) such as images or pairs
+    of images; uint8 is standardized batch by batch. Random layers draw from torch's global
+    generators, which are seeded for the fit and restored after it. Such fits run one at a time, so
+    that threads do not disturb each other.
 
-    Results are the same in any process and thread for the same `random_state`, versions and
-    hardware. Scores are computed in float64, and do not depend on the batch.
+    Results are equal in all processes and threads for the same `random_state`, versions and
+    hardware. Scores are computed in float64 and do not depend on the batch.
 
     References
     ----------
@@ -281,25 +280,26 @@ class DeepSVDD(BaseDetector):
         return X
 
     def _fit(self, X: NDArray[Any], **per_row: Any) -> None:
-        from sklearn_diffake.novelty._svdd_train import learn
+        from sklearn_diffake.novelty._svdd_train import train_network
         from sklearn_diffake.utils._seeded import seeded
 
         if not all(isinstance(n, Integral) and n > 0 for n in self.hidden_layer_sizes):
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold integers of at least 1."
+                "hidden_layer_sizes must hold integers of at least 1, got "
+                f"{self.hidden_layer_sizes!r}."
             )
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         X_train, X_valid = self._split(X, rng)
         device = resolve_device(self.device)
         self.input_shape_ = X.shape[1:]
-        self.location_, self.scale_ = standardisation(X)
+        self.location_, self.scale_ = mean_and_scale(X)
         with ExitStack() as stack:
             stack.enter_context(torch_threads(effective_n_jobs(self.n_jobs)))
             if self.encoder is not None:
                 stack.enter_context(seeded(seed, device))
-            learned = learn(self, X_train, X_valid, device, seed)
-        self.weights_, self.center_, self.history_, self.pretrain_history_ = learned
+            fitted = train_network(self, X_train, X_valid, device, seed)
+        self.weights_, self.center_, self.history_, self.pretrain_history_ = fitted
         self.n_iter_ = len(self.history_)
         self.radius_ = 0.0
         if self.objective == "soft-boundary":
@@ -314,7 +314,7 @@ class DeepSVDD(BaseDetector):
         return self.radius_**2 - np.square(Z - self.center_).sum(axis=1)
 
     def _split(self, X: NDArray[Any], rng: RandomState) -> tuple[NDArray, NDArray | None]:
-        """Return the rows to train on, and those held out to stop early, if any are."""
+        """Return the training rows, and the rows held out for early stopping or None."""
         n_valid = math.ceil(self.validation_fraction * len(X)) if self.early_stopping else 0
         if len(X) - n_valid < 2:
             held_out = f", of which early stopping holds out {n_valid}" if n_valid else ""

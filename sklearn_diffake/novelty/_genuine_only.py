@@ -1,4 +1,4 @@
-"""The genuine-only rule for detectors that ignore labels, scikit-learn's own above all."""
+"""Fit detectors that ignore labels, such as scikit-learn's, on genuine rows only."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from sklearn_diffake.base import BaseDetector
 
 
 class GenuineOnly(MetaEstimatorMixin, BaseDetector):
-    """Fit a detector that ignores labels on the rows that are not labelled -1.
+    """Fit a detector that ignores labels on the rows that are not labeled -1.
 
-    scikit-learn's OneClassSVM, IsolationForest, LocalOutlierFactor and EllipticEnvelope learn from
-    every row of ``fit(X, y)``. Inside this one they never see a deepfake, neither in the folds of a
-    search nor when it refits the best candidate. Scores and threshold are theirs.
+    scikit-learn's OneClassSVM, IsolationForest, LocalOutlierFactor and EllipticEnvelope use every
+    row of ``fit(X, y)``. In this wrapper they are never fitted on a deepfake, neither in the folds
+    of a search nor in its final fit. Scores and threshold are those of the detector.
 
     Parameters
     ----------
     estimator : estimator or None, default=None
         Has ``score_samples`` or ``decision_function``, higher for more normal rows; a clone of it
-        is fitted. None takes ``LocalOutlierFactor(novelty=True)``. Rows may be whatever it takes.
+        is fitted. None means ``LocalOutlierFactor(novelty=True)``. Rows may be of any kind that
+        it takes.
     contamination : float in (0, 0.5] or None, default=None
-        Share of the genuine training rows that the threshold gives up. None keeps the threshold
-        of `estimator`; one that has none, such as KernelDensity, needs a number here.
+        Fraction of the genuine training rows that the threshold rejects. None keeps the threshold
+        of `estimator`; an estimator without a threshold, such as KernelDensity, needs a number.
 
     Attributes
     ----------
@@ -46,21 +47,21 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
         The threshold: ``decision_function = score_samples - offset_``. It is that of `estimator_`,
         or the `contamination` quantile of ``score_samples`` over the genuine training rows.
     n_genuine_ : int
-        Number of genuine rows that were learned from.
+        Number of genuine rows in fit.
     n_features_in_ : int
-        Number of features that `estimator_` saw during fit, if it tells.
+        Number of features seen by `estimator_` in fit, if it has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features that `estimator_` saw during fit, if it tells.
+        Names of features seen by `estimator_` in fit, if it has this attribute.
 
     See Also
     --------
-    PyODDetector : The same for the detectors of PyOD.
+    PyODDetector : For the detectors of PyOD.
 
     Notes
     -----
-    With `contamination`, training rows are scored as new rows are. LocalOutlierFactor then finds
-    each of them among its own neighbours, and so rejects slightly more unseen genuine rows than
-    asked for. Its own parameter, ``estimator__contamination``, leaves them out.
+    With `contamination`, training rows are scored as new rows. In LocalOutlierFactor, each of them
+    is then its own neighbor, so that slightly more new genuine rows are rejected than requested.
+    Its parameter ``estimator__contamination`` avoids this.
 
     Examples
     --------
@@ -95,12 +96,12 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Or whatever rows the estimator takes.
+            Or rows of any kind that the estimator takes.
         y : array-like of shape (n_samples,), default=None
-            +1 for genuine, -1 for deepfake. Rows labelled -1 are not passed on, nor is `y`.
+            +1 for genuine, -1 for deepfake. Rows labeled -1 are not passed on, nor is `y`.
         **fit_params : dict of array-like of shape (n_samples,)
             Arguments for the estimator's ``fit`` with one value per row, such as `sample_weight`.
-            Those of rows labelled -1 are not passed on.
+            Those of rows labeled -1 are not passed on.
 
         Returns
         -------
@@ -120,7 +121,7 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Tell how metadata are routed to the estimator.
+        """Return how metadata are routed to the estimator.
 
         Returns
         -------
@@ -144,7 +145,7 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
         return LocalOutlierFactor(novelty=True) if self.estimator is None else self.estimator
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
-        return X  # the estimator does
+        return X  # the estimator validates
 
     def _fit(self, X: Any, **per_row: Any) -> None:
         estimator = self._estimator()
@@ -156,11 +157,11 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
             )
         if self.contamination is None and not is_outlier_detector(estimator):
             raise ValueError(
-                f"{estimator!r} has no threshold of its own. Give contamination, the share of "
-                "genuine training rows to give up."
+                f"{estimator!r} has no threshold. Set contamination, the fraction of genuine "
+                "training rows to reject."
             )
-        given = {name: values for name, values in per_row.items() if values is not None}
-        self.estimator_ = clone(estimator).fit(X, **given)
+        fit_params = {name: values for name, values in per_row.items() if values is not None}
+        self.estimator_ = clone(estimator).fit(X, **fit_params)
 
     def _score(self, X: Any) -> NDArray[np.float64]:
         score = getattr(self.estimator_, "score_samples", None)

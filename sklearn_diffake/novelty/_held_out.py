@@ -1,4 +1,4 @@
-"""Rows held out from a fit, and the scores that a fitted detector gives them."""
+"""Hold out rows from a fit, and score them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
 def codes_of_groups(n_samples: int, groups: ArrayLike | None) -> NDArray[np.int64]:
-    """Return the number of the group of each row; without groups every row is one."""
+    """Return the group number of each row; without groups, every row is a group."""
     if groups is None:
         return np.arange(n_samples)
     return group_codes(column_or_1d(groups).tolist())
 
 
 def held_out_folds(options: Any, codes: NDArray[np.int64], *, grouped: bool) -> Folds:
-    """Split row numbers into those to fit on and those held out.
+    """Split row numbers into training and held-out rows.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def held_out_folds(options: Any, codes: NDArray[np.int64], *, grouped: bool) -> 
     codes : ndarray of shape (n,), int
         Group of each row.
     grouped : bool
-        Whether groups were given.
+        Whether groups were passed.
 
     Returns
     -------
     folds : list of (ndarray, ndarray)
-        One for ``"split"``, `cv` for ``"cv+"``.
+        One fold for ``"split"``, `cv` folds for ``"cv+"``.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def held_out_folds(options: Any, codes: NDArray[np.int64], *, grouped: bool) -> 
     if options.method == "split":
         shuffle = GroupShuffleSplit if grouped else ShuffleSplit
         splitter = shuffle(1, test_size=options.calibration_size, random_state=seed)
-    else:  # shuffled: folds that are balanced by the size of groups are not exchangeable
+    else:  # shuffled, because folds balanced by the size of groups are not exchangeable
         k_fold = GroupKFold if grouped else KFold
         splitter = k_fold(options.cv, shuffle=True, random_state=seed)
     return list(splitter.split(codes, groups=codes if grouped else None))

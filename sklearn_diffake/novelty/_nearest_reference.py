@@ -1,4 +1,4 @@
-"""The distance of a probe to the nearest of several references, after FACTOR."""
+"""Score a probe by its distance to the nearest of several references, as FACTOR does."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sklearn_diffake.utils._vectors import cosine_distance, row_lengths
 class NearestReferenceDetector(BaseDetector):
     """Score a probe by its distance to the nearest of its references.
 
-    FACTOR's test of claimed identity [1]_: whoever is shown should look like at least one trusted
-    picture of the person who is claimed to be shown. Nothing is learned but the threshold, so
-    embeddings go in as they are, without a difference in between::
+    FACTOR's test of claimed identity [1]_: the face should be similar to at least one trusted
+    picture of the claimed person. Only the threshold is fitted, and the input is embeddings, not
+    differences::
 
         make_pipeline(FaceAligner(), FaceEmbedder(), NearestReferenceDetector())
 
@@ -28,10 +28,10 @@ class NearestReferenceDetector(BaseDetector):
     ----------
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance of two embeddings: one minus their cosine similarity, in [0, 2] (1 if either is
-        the zero vector), or the length of their difference. Not used for 2-D input.
+        the zero vector), or the norm of their difference. Not used for 2-D input.
     contamination : float in (0, 0.5], default=0.05
-        Share of the genuine training rows that the threshold gives up, that is, which
-        ``predict`` calls -1.
+        Fraction of the genuine training rows that the threshold rejects, for which ``predict``
+        returns -1.
 
     Attributes
     ----------
@@ -39,31 +39,30 @@ class NearestReferenceDetector(BaseDetector):
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
     n_genuine_ : int
-        Number of genuine rows that were learned from.
+        Number of genuine rows in fit.
     input_ndim_ : int
-        3 if fit saw embeddings, 2 if it saw distances. Scoring expects the same.
+        3 if fitted on embeddings, 2 if fitted on distances. Scoring needs the same.
     n_features_in_ : int
         Width of the input seen in fit: `d` for embeddings, `k` for distances.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen in fit, if it saw a table whose columns are all named by strings.
+        Names of the columns seen in fit, if all of them are strings.
 
     See Also
     --------
-    stack_references : Put the references of one probe into one row.
-    MahalanobisDetector : Learns which changes are natural.
+    stack_references : Collect the references of each probe in one row.
+    MahalanobisDetector : Fits the distribution of genuine differences.
 
     Notes
     -----
     `X` is one of
 
     - embeddings of shape ``(n, 1 + k, d)``: `k` references, then the probe in the last column. The
-      ``(n, 2, d)`` that :class:`~sklearn_diffake.embedding.FaceEmbedder` makes of pairs is the case
-      of one reference. References that are absent are NaN throughout; `k` may differ between fit
-      and scoring;
-    - distances of shape ``(n, k)``, one column per reference; NaN where absent. Any numbers will
-      do of which the smaller means nearer.
+      ``(n, 2, d)`` that :class:`~sklearn_diffake.embedding.FaceEmbedder` returns for pairs is the
+      case of one reference. Absent references are NaN; `k` may differ between fit and scoring;
+    - distances of shape ``(n, k)``, one column per reference; NaN where absent. Any numbers are
+      possible for which smaller means nearer.
 
-    Every row needs one reference at least. ``score_samples`` is minus the least distance.
+    Every row needs at least one reference. ``score_samples`` is minus the smallest distance.
 
     References
     ----------
@@ -73,7 +72,8 @@ class NearestReferenceDetector(BaseDetector):
     Examples
     --------
     >>> from sklearn_diffake.novelty import NearestReferenceDetector
-    >>> X = [[[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]],       # the probe is like its second reference
+    >>> X = [[[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]],       # the probe is similar to its second
+    reference
     ...      [[1.0, 0.0], [0.8, 0.6], [0.0, 2.0]]]
     >>> NearestReferenceDetector().fit(X).score_samples(X).round(3) + 0.0
     array([ 0. , -0.4])
@@ -98,7 +98,7 @@ class NearestReferenceDetector(BaseDetector):
         self.contamination = contamination
 
     def _fit(self, X: NDArray, **per_row: Any) -> None:
-        """Learn nothing: the threshold is set by the base class."""
+        """Do nothing: the base class sets the threshold."""
 
     def _score(self, X: NDArray) -> NDArray[np.float64]:
         if X.ndim == 2:
@@ -106,7 +106,7 @@ class NearestReferenceDetector(BaseDetector):
         distance = cosine_distance if self.metric == "cosine" else _euclidean
         probe, nearest = X[:, -1], np.full(len(X), np.nan)
         for j in range(X.shape[1] - 1):
-            np.fmin(nearest, distance(X[:, j], probe), out=nearest)  # NaN gives way
+            np.fmin(nearest, distance(X[:, j], probe), out=nearest)  # ignores NaN
         return -nearest
 
     def _validate(self, X: Any, *, reset: bool) -> NDArray:
@@ -135,7 +135,7 @@ class NearestReferenceDetector(BaseDetector):
         forms = {2: "distances (n, k) with k", 3: "embeddings (n, 1 + k, d) with d"}
         raise ValueError(
             f"X has shape {X.shape}, but NearestReferenceDetector was fitted on "
-            f"{forms[self.input_ndim_]} = {self.n_features_in_}: give it the same form again."
+            f"{forms[self.input_ndim_]} = {self.n_features_in_}: the form must be the same."
         )
 
     def __sklearn_tags__(self) -> Tags:
@@ -146,21 +146,21 @@ class NearestReferenceDetector(BaseDetector):
 
 
 def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArray[np.intp]]:
-    """Put the references of one probe, spread over several pairs, into one row.
+    """Collect the references of each probe from several pairs in one row.
 
     Parameters
     ----------
     pairs : array-like of shape (n_pairs, 2, d)
         Embeddings of a reference (column 0) and a probe (column 1).
     probe : array-like of shape (n_pairs,)
-        Which probe each pair is about, such as ``pairs.index[:, 1]`` of
+        Identifier of the probe of each pair, such as ``pairs.index[:, 1]`` of
         :func:`~sklearn_diffake.pairs.make_reference_pairs`.
 
     Returns
     -------
     X : ndarray of shape (n_probes, 1 + k, d)
         One row per probe, by first appearance: its references, then the probe. `k` is the largest
-        number of references of a probe; where one has fewer, the rest is NaN.
+        number of references of a probe; missing references are NaN.
     first : ndarray of shape (n_probes,), int
         The first pair of every probe: ``y[first]`` and ``groups[first]`` belong to the rows of `X`.
 
@@ -185,7 +185,9 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
         pairs, dtype=[np.float64, np.float32], allow_nd=True, ensure_all_finite="allow-nan"
     )
     if vectors.ndim != 3 or vectors.shape[1] != 2:
-        raise ValueError(f"pairs has shape {vectors.shape}. Expected (n, 2, d): reference, probe.")
+        raise ValueError(
+            f"pairs must have the shape (n, 2, d): reference, probe; got {vectors.shape}."
+        )
     ids = column_or_1d(probe)
     check_consistent_length(vectors, ids)
     codes = group_codes(ids.tolist(), kind="probe")
@@ -199,9 +201,9 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
         )
     counts = np.bincount(codes)
     by_probe = np.argsort(codes, kind="stable")
-    place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    position = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
     X = np.full((len(first), counts.max() + 1, vectors.shape[2]), np.nan, dtype=vectors.dtype)
-    X[codes[by_probe], place] = vectors[by_probe, 0]
+    X[codes[by_probe], position] = vectors[by_probe, 0]
     X[:, -1] = vectors[first, 1]
     return X, first
 
@@ -222,8 +224,8 @@ def _check_embeddings(X: NDArray) -> None:
     """Raise an error unless every row of `X` has a finite probe and a finite reference."""
     if X.ndim != 3 or X.shape[1] < 2 or X.shape[2] == 0:
         raise ValueError(
-            f"X has shape {X.shape}. Expected (n, 1 + k, d): one or more references, then the "
-            "probe; or distances of shape (n, k)."
+            "X must have the shape (n, 1 + k, d): one or more references, then the probe; or be "
+            f"distances of shape (n, k); got the shape {X.shape}."
         )
     check_finite(X[:, -1], name="X (probe)")
     nan = np.isnan(X[:, :-1])
@@ -233,10 +235,10 @@ def _check_embeddings(X: NDArray) -> None:
 
 
 def _check_present(absent: NDArray[np.bool_]) -> None:
-    """Raise an error if some row has no reference, given which are absent: (n, k)."""
-    without = np.flatnonzero(absent.all(axis=1))
-    if without.size:
+    """Raise an error if a row has no reference, given a mask of absent references, (n, k)."""
+    empty = np.flatnonzero(absent.all(axis=1))
+    if empty.size:
         raise ValueError(
-            f"Row {without[0]} of X has no reference: all {absent.shape[1]} are NaN (as in "
-            f"{without.size} rows in all). Every row needs one at least."
+            f"Row {empty[0]} of X has no reference: all {absent.shape[1]} are NaN (as in "
+            f"{empty.size} rows in all). Every row needs at least one."
         )

@@ -1,4 +1,4 @@
-"""Verdicts that rest on p-values: with an abstain band, and on whole batches."""
+"""Verdicts by p-values: with an abstain band, and with a false discovery rate."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class PValueDetector(CategoryMixin, BaseDetector):
     abstain: float | None
 
     def p_values(self, X: Any, *, n_images: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Say how unusual each row would be among genuine ones."""
+        """Return the p-value of each row among genuine rows."""
         raise NotImplementedError
 
     def predict_with_abstention(
         self, X: Any, *, n_images: ArrayLike | None = None
     ) -> NDArray[np.int_]:
-        """Call every row genuine or deepfake, or leave it open.
+        """Return a verdict on each row: genuine, deepfake or none.
 
         Parameters
         ----------
@@ -37,9 +37,9 @@ class PValueDetector(CategoryMixin, BaseDetector):
         -------
         verdict : ndarray of shape (n_samples,), int
             -1 where ``p`` is at most the level of the category (`level_` for single images), 0
-            where it is above and ``p <= abstain``, else +1; 0 as well for a pair without a usable
-            face. The guarantee on genuine rows holds for both ends: at most `abstain` of them are
-            not called genuine.
+            where it is above and ``p <= abstain``, and for a pair without a usable face,
+            otherwise +1. The guarantee on genuine rows holds for both limits: at most a fraction
+            `abstain` of them does not get +1.
 
         Warns
         -----
@@ -53,24 +53,24 @@ class PValueDetector(CategoryMixin, BaseDetector):
         return np.where(p <= levels, -1, np.where((p <= band) | np.isnan(p), 0, 1))
 
     def benjamini_hochberg(self, X: Any, *, fdr: float = 0.1) -> NDArray[np.int_]:
-        """Pick the deepfakes out of a batch, few genuine rows being among those picked.
+        """Select deepfakes in a batch, with a controlled false discovery rate.
 
-        Unlike ``predict``, the verdict on a row depends on the batch: the more small p-values it
-        holds, the more of them are picked.
+        Unlike with ``predict``, the verdict on a row depends on the batch: the more small p-values
+        it holds, the more rows are selected.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Whatever the detector takes.
         fdr : float in (0, 1), default=0.1
-            The expected share of genuine rows among those picked, the false discovery rate. It is
-            controlled (Bates et al., 2023) for ``"split"`` without groups, if the genuine rows of
-            the batch are independent; for ``"cv+"`` or groups there is no proof.
+            The false discovery rate: the expected fraction of genuine rows among the selected
+            rows. It is controlled (Bates et al., 2023) for ``"split"`` without groups, if the
+            genuine rows of the batch are independent; for ``"cv+"`` or groups there is no proof.
 
         Returns
         -------
         verdict : ndarray of shape (n_samples,), int
-            -1 for the rows picked as deepfakes, else +1.
+            -1 for the rows selected as deepfakes, else +1.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class PValueDetector(CategoryMixin, BaseDetector):
             As :meth:`predict` does.
         """
         if not 0 < fdr < 1:
-            raise ValueError(f"fdr={fdr} must be above 0 and below 1.")
+            raise ValueError(f"fdr must be above 0 and below 1, got {fdr}.")
         self._warn_few()
         p = self.p_values(X)
         refuse_missing(np.isnan(p))

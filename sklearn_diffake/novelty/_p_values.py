@@ -1,4 +1,4 @@
-"""The arithmetic of conformal p-values: calibration scores, weights, categories, thresholds."""
+"""Compute conformal p-values: calibration scores, weights, categories, thresholds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sklearn.utils import gen_batches
 
 #: Category of a pair of single images.
 SINGLE = (1, 1)
-_CHUNK = 4_000_000  # differences of scores held at a time
+_CHUNK = 4_000_000  # differences of scores per batch
 
 Floats = NDArray[np.float64]
 
 
 def p_values_of_mass(mass: Any, n_calibration: int | NDArray[Any]) -> Floats:
-    """Turn the weight of calibration scores at or below a row's own into its p-value.
+    """Return the p-value of a row from the weight of calibration scores up to its score.
 
-    The row itself counts among them: this is the finite-sample correction. Rounded, so that
-    weights such as 1/3 may be added up in any order.
+    The row itself is counted: this is the finite-sample correction. The result is rounded, so that
+    it does not depend on the order in which weights such as 1/3 are summed.
 
     Parameters
     ----------
@@ -37,17 +37,17 @@ def p_values_of_mass(mass: Any, n_calibration: int | NDArray[Any]) -> Floats:
 
 
 def level_for(target_bpcer: float, n_calibration: int) -> float:
-    """Return the level of rejection: the target, or the least p-value if that is larger."""
+    """Return the level of rejection: the target, or the smallest p-value if that is larger."""
     return max(target_bpcer, float(p_values_of_mass(0.0, n_calibration)))
 
 
 def least_n(target_bpcer: float) -> int:
-    """Return the least number of calibration rows that make a target possible."""
+    """Return the smallest number of calibration rows with which a target can be reached."""
     return math.ceil(round(1 / target_bpcer, 9)) - 1
 
 
 def row_weights(codes: NDArray[np.integer]) -> Floats:
-    """Weigh rows so that those of each group weigh one together.
+    """Return row weights such that the sum in each group is one.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def row_weights(codes: NDArray[np.integer]) -> Floats:
 
 
 def ascending(scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Sort calibration scores, and sum up their weights.
+    """Sort calibration scores, and cumulate their weights.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def ascending(scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
     scores : ndarray of shape (n,)
         Ascending.
     masses : ndarray of shape (n + 1,)
-        Summed weights of the lowest 0, 1, ..., n scores.
+        Cumulated weights of the lowest 0, 1, ..., n scores.
     """
     order = np.argsort(scores, kind="stable")
     return scores[order], np.cumsum([0.0, *weights[order]])
 
 
 def mass_at(values: Any, scores: Floats, masses: Floats) -> Floats:
-    """Return the weight of the calibration scores that are at or below each value."""
+    """Return the weight of the calibration scores up to each value."""
     return masses[np.searchsorted(scores, values, side="right")]
 
 
@@ -98,7 +98,7 @@ def lowest_accepted(scores: Floats, masses: Floats, n_calibration: int, level: f
     Returns
     -------
     threshold : float
-        A calibration score; minus infinity if the level is below the least p-value.
+        A calibration score; minus infinity if the level is below the smallest p-value.
     """
     if float(p_values_of_mass(0.0, n_calibration)) > level:
         return -np.inf
@@ -122,29 +122,29 @@ def check_n_images(n_images: ArrayLike | None, n_rows: int) -> NDArray[np.int64]
     Raises
     ------
     ValueError
-        If the shape is another, or a number is no positive integer.
+        If the shape is not valid, or a number is not a positive integer.
     """
     if n_images is None:
         return np.ones((n_rows, 2), dtype=np.int64)
     counts = np.asarray(n_images)
     if counts.shape != (n_rows, 2):
         raise ValueError(
-            f"n_images has the shape {counts.shape}, expected ({n_rows}, 2): the numbers of "
-            "reference and probe images of each row"
+            f"n_images must have the shape ({n_rows}, 2), the numbers of reference and probe "
+            f"images of each row, got {counts.shape}"
         )
     if counts.size and (counts.dtype.kind not in "iu" or counts.min() < 1):
-        raise ValueError("n_images holds something other than positive integers")
+        raise ValueError("n_images must hold positive integers only")
     return counts.astype(np.int64)
 
 
 def nearest_category(
     categories: NDArray[np.integer], n_images: NDArray[np.integer]
 ) -> NDArray[np.intp]:
-    """Find for each row the category that its p-value is computed in.
+    """Return the calibration category of each row.
 
-    More images only raise genuine scores, so a category of fewer images is conservative: its
-    calibration scores are lower. Of the categories with at most as many images on either side,
-    the one with the most images is taken, of equal ones that with more references.
+    More images only raise genuine scores, so a category with fewer images is conservative: its
+    calibration scores are lower. Of the categories with at most the row's numbers of images, the
+    one with the most images is used; of equal ones, the one with more references.
 
     Parameters
     ----------
@@ -170,18 +170,18 @@ def cross_margin(
     n_calibration: int,
     level: float,
 ) -> Floats:
-    """Return how far every row exceeds calibration scores of enough weight to be accepted.
+    """Return the margin of every row over enough calibration scores to be accepted.
 
-    By how much it exceeds each of them, under the detector that did not see it, is sorted
-    downwards; the margin is the amount at which their weight makes ``p > level``. So it is zero or
-    more exactly where the row's own p-value is above `level`.
+    The differences to all calibration scores, each under the detector from which that row was held
+    out, are sorted in descending order. The margin is the difference at which their cumulated
+    weight gives ``p > level``. So it is at least zero exactly where the p-value is above `level`.
 
     Parameters
     ----------
     scores : ndarray of shape (n, K)
-        Of every row under each of K detectors.
+        Scores of every row under each of K detectors.
     calibration_scores, calibration_masses : list of K ndarrays
-        Of each detector, from :func:`ascending`.
+        Arrays of each detector, from :func:`ascending`.
     n_calibration : int
         Total weight of the calibration scores.
     level : float in (0, 1)
@@ -190,7 +190,7 @@ def cross_margin(
     -------
     margin : ndarray of shape (n,)
     """
-    lowest = []  # scores of each detector that matter: those it takes to weigh enough
+    lowest = []  # number of scores of each detector with enough weight
     for masses in calibration_masses:
         enough = p_values_of_mass(masses[1:], n_calibration) > level
         lowest.append(int(enough.argmax()) + 1 if enough.any() else len(enough))

@@ -1,4 +1,4 @@
-"""What PyOD's detectors with a network need: scores that repeat, and a state without torch."""
+"""Make PyOD's detectors with a network reproducible, and store them without torch objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn_diffake.utils._seeded import SHARED_GENERATORS
 from sklearn_diffake.utils._threads import one_thread, torch_threads
 
-# The detectors with a network that are known here, and the attribute that holds it.
+# Supported detectors with a network, and the attribute that holds it.
 NETWORKS = {
     "pyod.models.auto_encoder.AutoEncoder": "model",
     "pyod.models.deep_svdd.DeepSVDD": "model_",
@@ -28,25 +28,25 @@ NETWORKS = {
 
 
 def name_of(detector: Any) -> str:
-    """Give the full name of a detector's type."""
+    """Return the full name of a detector's type."""
     return f"{type(detector).__module__}.{type(detector).__qualname__}"
 
 
 @contextlib.contextmanager
 def own_randomness(seed: int | None = None) -> Iterator[None]:
-    """Lend the process's generators to one detector at a time, and put them back as they were.
+    """Reserve the global generators for one detector at a time, and restore them afterwards.
 
     Parameters
     ----------
     seed : int or None, default=None
-        Seeds numpy's, Python's and (if it is loaded) torch's generator for the time being. None
-        leaves them as they are.
+        Seed of numpy's, Python's and (if it is loaded) torch's generator within the block. None
+        does not seed them.
 
     Notes
     -----
-    Within the block OpenMP and torch use one thread, so that sums add up in one order, and joblib
-    starts nothing: a worker of dask's that waited for parts of its task would meanwhile take up
-    another task, which would wait for this block to end.
+    Within the block, OpenMP and torch use one thread, for a fixed order of sums, and joblib runs
+    sequentially. Otherwise a dask worker that waits for subtasks could start another task, which
+    would wait for the end of this block.
     """
     torch: Any = sys.modules.get("torch")
     with contextlib.ExitStack() as stack:
@@ -69,17 +69,17 @@ def own_randomness(seed: int | None = None) -> Iterator[None]:
 
 
 def _restore_hash_seed(value: str | None) -> None:
-    """Undo what constructors of PyOD do to the environment."""
+    """Undo a change of the environment by constructors of PyOD."""
     os.environ.pop("PYTHONHASHSEED", None)
     if value is not None:
         os.environ["PYTHONHASHSEED"] = value
 
 
 def fit_network(detector: Any, X: NDArray[np.float64]) -> None:
-    """Fit a detector with a network so that it scores each row alone and always alike."""
+    """Fit a detector with a network such that scores are independent and reproducible."""
 
     def first_scores(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        del detector.decision_function  # from here on it is that of the class again
+        del detector.decision_function  # restore the method of the class
         _score_in_float64(detector)
         return detector.decision_function(rows)
 
@@ -89,20 +89,20 @@ def fit_network(detector: Any, X: NDArray[np.float64]) -> None:
         detector.decision_scores_ = _lunar_scores_of_training_rows(detector, X)
         detector._process_decision_scores()
     else:
-        detector.decision_function = first_scores  # with which fit ends
+        detector.decision_function = first_scores  # called at the end of fit
         detector.fit(X)
 
 
 def _score_in_float64(detector: Any) -> None:
-    """Let a trained network compute in float64: in float32 rows depend on their batch."""
+    """Convert a trained network to float64: in float32, scores depend on the batch."""
     attribute = NETWORKS[name_of(detector)]
     network = getattr(detector, attribute)
-    network = getattr(network, "_orig_mod", network)  # torch.compile wraps what it is given
+    network = getattr(network, "_orig_mod", network)  # unwrap torch.compile
     setattr(detector, attribute, network)
-    if next(network.parameters()).device.type != "mps":  # which has no float64
+    if next(network.parameters()).device.type != "mps":  # mps has no float64
         network.double()
         network.register_forward_pre_hook(_to_float64)
-    if hasattr(network, "reparameterize"):  # a variational one scores by a random draw
+    if hasattr(network, "reparameterize"):  # a variational network scores by a random draw
         network.reparameterize = _mean_of_latent
 
 
@@ -115,28 +115,28 @@ def _mean_of_latent(mean: Any, logvar: Any) -> Any:
 
 
 def _lunar_scores_of_training_rows(detector: Any, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Score each training row by its neighbours other than itself."""
+    """Score each training row by its neighbors without itself."""
     import torch
 
     Z = X.astype(np.float32)
     Z = Z if detector.scaler_ is None else detector.scaler_.transform(Z)
     distances, nearest = detector.neigh.kneighbors(Z, detector.n_neighbours + 1)
-    itself = (detector.neigh._fit_X[nearest[:, 0]] == Z).all(axis=1)  # not so if held out
-    distances = np.where(itself[:, None], distances[:, 1:], distances[:, :-1])
+    is_self = (detector.neigh._fit_X[nearest[:, 0]] == Z).all(axis=1)  # False for held-out rows
+    distances = np.where(is_self[:, None], distances[:, 1:], distances[:, :-1])
     with torch.no_grad():
         scores = detector.network(torch.tensor(distances, dtype=torch.float32).to(detector.device))
     return scores.cpu().numpy().ravel()
 
 
 def pack(detector: Any) -> dict[str, Any]:
-    """Describe a detector with a network, fitted or not, without any object of torch or PyOD."""
+    """Convert a detector with a network, fitted or not, to values without torch or PyOD objects."""
     import torch
 
     params = detector.get_params(deep=False)
-    chosen = {  # PyOD replaces None by the device it finds
+    saved_params = {  # PyOD replaces None by a device
         key: None if isinstance(value, torch.device) else value for key, value in params.items()
     }
-    packed: dict[str, Any] = {"pyod": name_of(detector), "params": chosen}
+    packed: dict[str, Any] = {"pyod": name_of(detector), "params": saved_params}
     if not hasattr(detector, "decision_scores_"):
         return packed
     packed.update(state={}, tensors={})
@@ -151,23 +151,23 @@ def pack(detector: Any) -> dict[str, Any]:
 
 
 def _is_torch(value: Any) -> bool:
-    """Tell what only training needs: networks, optimisers, criteria, functions of loss."""
+    """Return whether only training needs it: networks, optimizers, criteria, loss functions."""
     return type(value).__module__.partition(".")[0] == "torch" or callable(value)
 
 
 def unpack(packed: dict[str, Any]) -> Any:
-    """Make the detector that `pack` described.
+    """Create the detector from the result of `pack`.
 
     Raises
     ------
     ValueError
-        If it is none of those known here: nothing else is imported.
+        If the detector is not supported; other types are never imported.
     """
     if packed["pyod"] not in NETWORKS:
         raise ValueError(f"{packed['pyod']!r} is not one of {sorted(NETWORKS)}.")
     module, _, name = packed["pyod"].rpartition(".")
     detector_type = getattr(importlib.import_module(module), name)
-    with own_randomness():  # constructors seed the generators, networks draw their first weights
+    with own_randomness():  # constructors seed global generators, networks draw initial weights
         detector = detector_type(**packed["params"])
         if "weights" in packed:
             _restore(detector, packed)
@@ -175,7 +175,7 @@ def unpack(packed: dict[str, Any]) -> Any:
 
 
 def _restore(detector: Any, packed: dict[str, Any]) -> None:
-    """Give a new detector the fitted state of the packed one."""
+    """Set the fitted state of a new detector from the packed one."""
     import torch
 
     for name in (*packed["state"], *packed["tensors"]):

@@ -1,4 +1,4 @@
-"""A fitted detector with another calibration."""
+"""Calibrate a fitted detector again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TARGET = 0.05
 
 
 def target_of(detector: Any) -> float:
-    """Return the fraction of genuine rows that a fitted detector means to reject.
+    """Return the target fraction of genuine rows that a fitted detector rejects.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def target_of(detector: Any) -> float:
     Returns
     -------
     target_bpcer : float in (0, 1)
-        Its `target_bpcer`; else the `contamination` of a detector of this package; else 0.05.
+        Its `target_bpcer`, or the `contamination` of a detector of this package, or 0.05.
     """
     if isinstance(detector, ConformalDetector):
         return float(detector.target_bpcer)
@@ -41,14 +41,14 @@ def recalibrated(
     n_images: NDArray[np.int64],
     target_bpcer: float,
 ) -> ConformalDetector:
-    """Calibrate a fitted detector again, by the scores that it gives to other genuine rows.
+    """Calibrate a fitted detector again, by its scores of other genuine rows.
 
     Parameters
     ----------
     detector : estimator
-        Fitted. It is not changed.
+        Fitted; it does not change.
     scores : ndarray of shape (n,), float64
-        Its scores of genuine rows that it was not fitted on.
+        Its scores of genuine rows that were not in its fit.
     codes : ndarray of shape (n,), int64
         Group of each row.
     n_images : ndarray of shape (n, 2), int64
@@ -58,8 +58,8 @@ def recalibrated(
     Returns
     -------
     calibrated : ConformalDetector
-        Fitted. It scores as `detector` does: a detector of one fit within a `ConformalDetector` is
-        taken over, any other is wrapped.
+        Fitted, with the scores of `detector`: a `ConformalDetector` with one inner detector is
+        copied, any other detector is wrapped.
 
     Raises
     ------
@@ -74,9 +74,8 @@ def recalibrated(
         calibrated._take_names(detector)
     if calibrated.abstain is not None and calibrated.abstain <= target_bpcer:
         raise ValueError(
-            f"the model has abstain={calibrated.abstain}, which must be above "
-            f"target_bpcer={target_bpcer:g}: set it first, as by "
-            "model[-1].set_params(abstain=None)"
+            f"abstain must be above target_bpcer={target_bpcer:g}, got {calibrated.abstain} in the "
+            "model: set it first, for example by model[-1].set_params(abstain=None)"
         )
     calibrated.set_params(target_bpcer=target_bpcer)
     calibrated._set_categories(scores, codes, n_images)

@@ -1,4 +1,4 @@
-"""Standardise rows, or images, a block at a time."""
+"""Standardize rows or images block by block."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_IN_CACHE = 2**14  # values at a time where each is seen once
+_IN_CACHE = 2**14  # values per block that fit a cache
 
 
 def blocks(X: Any, n_values: int = 2**18) -> Iterator[slice]:
-    """Cut the rows of an array or tensor into slices.
+    """Split the rows of an array or tensor into slices.
 
     Parameters
     ----------
     X : array or tensor of shape (n_samples, ...)
     n_values : int, default=2**18
-        Most values in a slice that has more than one row.
+        Largest number of values in a slice of more than one row.
 
     Yields
     ------
@@ -29,8 +29,8 @@ def blocks(X: Any, n_values: int = 2**18) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(X), size))
 
 
-def standardisation(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the mean and standard deviation of genuine rows.
+def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and standard deviation of genuine rows.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def standardisation(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.fl
 
     Returns
     -------
-    location, scale : ndarray of shape (n_features,), or (1,) where `X` has more axes
-        Of a feature that does not vary, the scale is the mean of those of the others.
+    location, scale : ndarray of shape (n_features,), or (1,) if `X` has more axes
+        The scale of a constant feature is the mean of the others.
 
     Raises
     ------
     ValueError
-        If nothing varies.
+        If all features are constant.
     """
     flat = X if X.ndim == 2 else X.reshape(-1, 1)
 
@@ -64,7 +64,7 @@ def standardisation(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.fl
     return location, np.where(varies, scale, scale[varies].mean())
 
 
-def standardise(
+def standardize(
     X: NDArray[Any],
     location: NDArray[np.float64],
     scale: NDArray[np.float64],
@@ -76,7 +76,7 @@ def standardise(
     ----------
     X : ndarray of shape (n_samples, ...)
     location, scale : ndarray
-        As `standardisation` returned them.
+        As returned by `mean_and_scale`.
     dtype : type, default=numpy.float64
 
     Returns

@@ -1,4 +1,4 @@
-"""The sum rule: evidence from several sources, added up."""
+"""The sum rule: the sum of several measures of evidence."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sklearn_diffake.base import BaseDetector
 
 
 class SumRuleDetector(BaseDetector):
-    """Score a pair by the sum of several measures of how unnatural it is.
+    """Score a pair by the sum of several measures of unnaturalness.
 
-    Every column of `X` is such a measure, larger meaning less natural: the distance of two
-    identity embeddings, say, and the verdict of a forgery classifier. The sum rule is the plainest
-    way to fuse them, and hard to beat [1]_. Nothing is learned but the threshold, so columns should
-    come in one unit, as `DifferenceScaler` leaves them; their weights are for the step before, such
-    as ``transformer_weights`` of a :class:`~sklearn.pipeline.FeatureUnion`.
+    Every column of `X` is such a measure, larger meaning less natural, for example the distance of
+    two identity embeddings, and the verdict of a forgery classifier. The sum rule is the simplest
+    way to combine them, and hard to beat [1]_. Only the threshold is fitted, so columns should have
+    one scale, as from `DifferenceScaler`; set their weights in an earlier step, such as
+    ``transformer_weights`` of a :class:`~sklearn.pipeline.FeatureUnion`.
 
     Parameters
     ----------
     contamination : float in (0, 0.5], default=0.05
-        Share of the genuine training rows that the threshold gives up, that is, which
-        ``predict`` calls -1.
+        Fraction of the genuine training rows that the threshold rejects, for which ``predict``
+        returns -1.
 
     Attributes
     ----------
@@ -31,22 +31,22 @@ class SumRuleDetector(BaseDetector):
         The `contamination` quantile of ``score_samples`` over the genuine training rows;
         ``decision_function = score_samples - offset_``.
     n_genuine_ : int
-        Number of genuine rows that were learned from.
+        Number of genuine rows in fit.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen in fit, if it saw a table whose columns are all named by strings.
+        Names of the columns seen in fit, if all of them are strings.
 
     See Also
     --------
-    NearestReferenceDetector : Several references in place of several measures.
-    sklearn_diffake.make_difffake_pipeline : Builds the steps before.
+    NearestReferenceDetector : Several references instead of several measures.
+    sklearn_diffake.make_difffake_pipeline : Builds the earlier steps.
 
     Notes
     -----
-    ``score_samples`` is minus the sum, in float64. Other than a Mahalanobis distance, which takes
-    any departure from the genuine mean for unnatural, it knows a direction: a pair that is closer
-    than genuine pairs usually are is not held against it.
+    ``score_samples`` is minus the sum, in float64. The sum is one-sided: a pair that is more
+    similar than usual genuine pairs gets a higher score. A Mahalanobis distance would treat this
+    deviation from the genuine mean as unnatural, too.
 
     References
     ----------
@@ -65,10 +65,12 @@ class SumRuleDetector(BaseDetector):
         self.contamination = contamination
 
     def _fit(self, X: NDArray, **per_row: Any) -> None:
-        """Learn nothing: the threshold is set by the base class."""
+        """Do nothing: the base class sets the threshold."""
 
     def _score(self, X: NDArray) -> NDArray[np.float64]:
         total = np.zeros(len(X))
-        for column in X.T:  # in one order, so that no row depends on the others of its batch
+        for (
+            column
+        ) in X.T:  # a fixed order of summation, so that no row depends on the others of its batch
             total += column
         return -total

@@ -1,4 +1,4 @@
-"""The network of Deep SVDD: how it is built, kept as arrays, and evaluated. Loads torch."""
+"""Build the network of Deep SVDD, store it as arrays, and evaluate it. Loads torch."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sklearn_diffake.novelty._standardise import blocks, standardise
+from sklearn_diffake.novelty._standardise import blocks, standardize
 from sklearn_diffake.utils._imports import import_function
 from sklearn_diffake.utils._seeded import seeded
 
-_SLOPE = 0.1  # of the leaky ReLU: unbounded on both sides, so that no unit saturates
-_PROBE_STD = 3.0  # of the noise, where genuine rows have 1
-_COLLAPSE = 0.01  # share of the spread before training at which a network has collapsed
+_SLOPE = 0.1  # of the leaky ReLU, which is unbounded on both sides, so that no unit saturates
+_PROBE_STD = 3.0  # of the noise; that of genuine rows is 1
+_COLLAPSE = 0.01  # fraction of the initial spread at which a network counts as collapsed
 
 State = dict[str, NDArray[Any]]
 
 
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
-    """Stack layers without biases, with leaky ReLUs (and non-affine norms) between them.
+    """Build layers without biases, with leaky ReLUs (and non-affine norms) between them.
 
     Parameters
     ----------
     sizes : sequence of int
         Widths, from the input to the output.
     batch_norm : bool
-        Whether to normalise before each leaky ReLU.
+        Whether to normalize before each leaky ReLU.
 
     Returns
     -------
     torch.nn.Sequential
-        Not initialised yet: no random number is drawn.
+        Not initialized: no random number is drawn.
     """
     layers: list[nn.Module] = []
     for i, (n_in, n_out) in enumerate(pairwise(sizes)):
@@ -49,8 +49,8 @@ def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def initialise(mlp: nn.Sequential, generator: torch.Generator) -> nn.Sequential:
-    """Draw orthogonal weights for every layer: at first, distances are nearly kept."""
+def initialize(mlp: nn.Sequential, generator: torch.Generator) -> nn.Sequential:
+    """Draw orthogonal weights for every layer, which nearly preserve distances."""
     gain = nn.init.calculate_gain("leaky_relu", _SLOPE)
     for layer in mlp:
         if isinstance(layer, nn.Linear):
@@ -59,7 +59,7 @@ def initialise(mlp: nn.Sequential, generator: torch.Generator) -> nn.Sequential:
 
 
 def make_encoder(encoder: str | Callable[..., Any], shape: tuple[int, ...]) -> nn.Module:
-    """Call a user's factory: ``"module:function"`` or a callable, with `shape` if it needs it."""
+    """Call a user's factory: ``"module:function"`` or a callable, with `shape` if required."""
     factory: Any = encoder
     if isinstance(encoder, str):
         factory = import_function(encoder, "encoder")
@@ -71,7 +71,7 @@ def make_encoder(encoder: str | Callable[..., Any], shape: tuple[int, ...]) -> n
     built = factory(shape) if _wants_argument(factory) else factory()
     if not isinstance(built, nn.Module):
         raise TypeError(f"encoder returned {type(built).__name__}, expected a torch.nn.Module.")
-    return copy.deepcopy(built).float()  # should the factory hand out the same one again
+    return copy.deepcopy(built).float()  # in case the factory returns the same module twice
 
 
 def _wants_argument(factory: Callable[..., Any]) -> bool:
@@ -82,14 +82,14 @@ def _wants_argument(factory: Callable[..., Any]) -> bool:
 
 
 def state_of(module: nn.Module) -> State:
-    """Copy parameters and buffers into numpy arrays."""
+    """Return copies of parameters and buffers as numpy arrays."""
     return {name: value.cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
 def restore(
     encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: State
 ) -> nn.Module:
-    """Build a network again and put into it what `state_of` returned, in float64.
+    """Build a network with the result of `state_of`, in float64.
 
     Parameters
     ----------
@@ -117,17 +117,17 @@ def restore(
 def represent(
     module: nn.Module, X: NDArray[Any], location: NDArray[Any], scale: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Map rows to their representations by a float64 module, in float64 on the CPU.
+    """Compute the representations of rows by a float64 module on the CPU.
 
     Returns
     -------
     ndarray of shape (n_samples, representation_size)
     """
-    parts = []
+    batches = []
     for rows in blocks(X):
-        inputs = torch.from_numpy(standardise(X[rows], location, scale))
-        parts.append(_forward64(module, inputs).numpy())
-    return np.concatenate(parts)
+        inputs = torch.from_numpy(standardize(X[rows], location, scale))
+        batches.append(_forward64(module, inputs).numpy())
+    return np.concatenate(batches)
 
 
 def _forward64(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -150,16 +150,15 @@ def _forward64(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 
 class CollapseProbe:
-    """Notices when a network answers every input alike.
+    """Detects when a network has become constant.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, ...), float64
-        A few standardised genuine rows. As many rows of noise, much wider than they are, join
-        them: that genuine rows come close to each other is what training is for; that the noise
-        comes to them as well is not.
+        A few standardized genuine rows. The same number of rows of noise with a larger spread is
+        added: training should move genuine rows close to each other, but not the noise.
     seed : int
-        Draws the noise.
+        Seed of the noise.
     """
 
     def __init__(self, X: NDArray[np.float64], seed: int):
@@ -167,18 +166,20 @@ class CollapseProbe:
         self.rows = torch.from_numpy(np.concatenate([X, noise]))
 
     def answers(self, module: nn.Module) -> torch.Tensor:
-        """Map the rows by a copy of `module` in float64; raises an error where it cannot."""
+        """Return the outputs of a copy of `module` in float64; raise an error if it fails."""
         return _forward64(copy.deepcopy(module).cpu().double().eval(), self.rows)
 
     @staticmethod
-    def compare(before: torch.Tensor, after: torch.Tensor, loss: float) -> None:
-        """Raise an error if the answers `after` training lie within next to nothing."""
-        was, now = (float(z.var(dim=0, correction=0).sum().sqrt()) for z in (before, after))
-        if not now > _COLLAPSE * was:
+    def compare(initial: torch.Tensor, final: torch.Tensor, loss: float) -> None:
+        """Raise an error if the spread of outputs has become almost zero in training."""
+        initial_spread, final_spread = (
+            float(z.var(dim=0, correction=0).sum().sqrt()) for z in (initial, final)
+        )
+        if not final_spread > _COLLAPSE * initial_spread:
             raise RuntimeError(
                 "Deep SVDD has collapsed: the network maps every input, noise included, to nearly "
-                f"the same point (the spread of its outputs went from {was:.3g} to {now:.3g}; "
-                f"final loss {loss:.3g}), so that scores would mean nothing. Use an encoder "
-                "without biases and with unbounded activations, reduce weight_decay, lr or "
-                "max_epochs, or set early_stopping=True."
+                f"the same point (the spread of its outputs went from {initial_spread:.3g} to "
+                f"{final_spread:.3g}; final loss {loss:.3g}), so that scores would mean nothing. "
+                "Use an encoder without biases and with unbounded activations, reduce "
+                "weight_decay, lr or max_epochs, or set early_stopping=True."
             )

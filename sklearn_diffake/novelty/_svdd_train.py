@@ -1,4 +1,4 @@
-"""How Deep SVDD's network is trained, by skorch. Loads torch and skorch."""
+"""Train the network of Deep SVDD by skorch. Loads torch and skorch."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.utils.data import Dataset
 
-from sklearn_diffake.novelty._standardise import blocks, standardise
+from sklearn_diffake.novelty._standardise import blocks, standardize
 from sklearn_diffake.novelty._svdd_net import (
     CollapseProbe,
-    initialise,
+    initialize,
     make_encoder,
     make_mlp,
     state_of,
 )
-from sklearn_diffake.utils._progress import progress_bar, tell
+from sklearn_diffake.utils._progress import log_step, progress_bar
 
 if TYPE_CHECKING:
     from sklearn_diffake.novelty._deep_svdd import DeepSVDD
 
 _logger = logging.getLogger(__name__)
-_CENTER_EPS = 0.1  # no coordinate of the centre is closer to zero
-_N_PROBES = 64  # genuine rows, and as many of noise, that show whether the network has collapsed
-_SHRUNK = 0.01  # share of the loss of the first epoch at which a warning is due
+_CENTER_EPS = 0.1  # no coordinate of the center is closer to zero
+_N_PROBES = 64  # genuine rows, and as many rows of noise, for the detection of a collapse
+_SHRUNK = 0.01  # fraction of the loss of the first epoch below which a warning is issued
 _UNREPEATABLE = {"dur", "train_batch_count", "valid_batch_count"}
 
 
-class Learned(NamedTuple):
-    """What is left of a training."""
+class TrainingResult(NamedTuple):
+    """The result of a training."""
 
     weights: dict[str, NDArray[Any]]
     center: NDArray[np.float64]
@@ -48,21 +48,21 @@ class Learned(NamedTuple):
     pretrain_history: list[dict[str, Any]]
 
 
-def learn(
+def train_network(
     detector: DeepSVDD, X: NDArray[Any], X_valid: NDArray[Any] | None, device: str, seed: int
-) -> Learned:
+) -> TrainingResult:
     """Train a new network with the settings of a detector.
 
     Parameters
     ----------
     detector : DeepSVDD
-        Its parameters are read, and of its fitted state `location_` and `scale_`.
+        Its parameters, and of its fitted state `location_` and `scale_`, are read.
     X, X_valid : ndarray of shape (n_samples, ...)
-        Genuine rows to train on, and held-out ones if any.
+        Genuine training rows, and held-out rows or None.
     device : str
-        Where to train.
+        Device of the training.
     seed : int
-        Of the weights, the order of rows, and the noise that a collapse is looked for with.
+        Seed of the weights, of the order of rows, and of the noise for the detection of a collapse.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def learn(
     draw = torch.Generator().manual_seed(seed)
     shuffle = torch.Generator(device).manual_seed(seed)
     module = _new_encoder(detector, X.shape[1:], draw)
-    probe = CollapseProbe(standardise(X[:_N_PROBES], *scaling), seed)
-    before = probe.answers(module)  # an encoder that cannot work is noticed here
+    probe = CollapseProbe(standardize(X[:_N_PROBES], *scaling), seed)
+    initial_outputs = probe.answers(module)  # fails here if the encoder is not valid
     module.to(device)
     rows = Rows(X, *scaling, device)
     rows_valid = None if X_valid is None else Rows(X_valid, *scaling, device)
@@ -81,7 +81,7 @@ def learn(
     epochs = detector.pretrain_epochs + detector.max_epochs
     with progress_bar(total=epochs, desc="DeepSVDD", unit="epoch", verbose=detector.verbose) as bar:
         if detector.pretrain_epochs:
-            decoder = _new_decoder(detector, before.shape[1], X.shape[1:], draw).to(device)
+            decoder = _new_decoder(detector, initial_outputs.shape[1], X.shape[1:], draw).to(device)
             pretrain_history = train(
                 detector,
                 nn.Sequential(module, decoder),
@@ -89,9 +89,9 @@ def learn(
                 rows,
                 max_epochs=detector.pretrain_epochs,
                 shuffle=shuffle,
-                callbacks=[("watch", Watch(bar, "pretraining"))],
+                callbacks=[("monitor", EpochMonitor(bar, "pretraining"))],
             )
-            before = probe.answers(module)
+            initial_outputs = probe.answers(module)
         nu = detector.nu if detector.objective == "soft-boundary" else None
         loss = SVDDLoss(first_center(module, rows), nu)
         history = train(
@@ -104,24 +104,24 @@ def learn(
             shuffle=shuffle,
             callbacks=_callbacks(detector, bar),
         )
-    probe.compare(before, probe.answers(module), history[-1]["train_loss"])
+    probe.compare(initial_outputs, probe.answers(module), history[-1]["train_loss"])
     ends = [history[i]["train_loss"] for i in (0, -1)]
-    said = "trained on %d rows on %s for %d epochs: loss from %.3g to %.3g"
-    tell(_logger, detector.verbose, said, len(X), device, len(history), *ends)
+    message = "trained on %d rows on %s for %d epochs: loss from %.3g to %.3g"
+    log_step(_logger, detector.verbose, message, len(X), device, len(history), *ends)
     if nu is None:
         _warn_of_shrinking(history[0]["train_loss"], history[-1]["train_loss"])
-    first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these, in this order
+    first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these keys first
     history = [first | epoch for epoch in history]
     center = loss.center.cpu().numpy().astype(np.float64)
-    return Learned(state_of(module), center, history, pretrain_history)
+    return TrainingResult(state_of(module), center, history, pretrain_history)
 
 
 def _warn_of_shrinking(first: float, last: float) -> None:
     if last < _SHRUNK * first:
         warnings.warn(
-            f"Deep SVDD's loss fell from {first:.3g} to {last:.3g}: the network is on its way to "
-            "mapping genuine rows to one point whatever they hold, and then separates little. "
-            "Reduce max_epochs or lr.",
+            f"Deep SVDD's loss fell from {first:.3g} to {last:.3g}: the network is about to map "
+            "all genuine rows to one point, whatever they hold, and then separates little. Reduce "
+            "max_epochs or lr.",
             UserWarning,
             stacklevel=2,
         )
@@ -133,20 +133,20 @@ def _new_encoder(
     if detector.encoder is not None:
         return make_encoder(detector.encoder, shape)
     sizes = [*shape, *detector.hidden_layer_sizes, detector.representation_size]
-    return initialise(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
+    return initialize(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
 
 
 def _new_decoder(
     detector: DeepSVDD, size: int, shape: tuple[int, ...], generator: torch.Generator
 ) -> nn.Module:
     sizes = [size, *reversed(detector.hidden_layer_sizes), math.prod(shape)]
-    return initialise(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
+    return initialize(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
 
 
 def _callbacks(detector: DeepSVDD, bar: Any) -> list[Any]:
-    """Line up our own callbacks and copies of the user's; the one that may stop comes last."""
-    watch = Watch(bar, "training", detector.warm_up_epochs)
-    callbacks = [("watch", watch), *copy.deepcopy(detector.callbacks or [])]
+    """Return the monitor, copies of the user's callbacks, and early stopping as the last."""
+    monitor = EpochMonitor(bar, "training", detector.warm_up_epochs)
+    callbacks = [("monitor", monitor), *copy.deepcopy(detector.callbacks or [])]
     if detector.early_stopping:
         stop = EarlyStopping(patience=detector.n_iter_no_change, load_best=True)
         callbacks.append(("early_stopping", stop))
@@ -154,7 +154,7 @@ def _callbacks(detector: DeepSVDD, bar: Any) -> list[Any]:
 
 
 class Rows(Dataset):
-    """Standardised rows on the device where they are needed; uint8 is standardised when sliced.
+    """Standardized rows on a device; uint8 is standardized when sliced.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class Rows(Dataset):
                 for value in (location, scale)
             ]
         else:
-            self.X = torch.from_numpy(standardise(X, location, scale, np.float32)).to(device)
+            self.X = torch.from_numpy(standardize(X, location, scale, np.float32)).to(device)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -183,26 +183,26 @@ class Rows(Dataset):
         return self.pair(self.X[rows])
 
     def pair(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return rows of `X`, standardised, as input and as target."""
+        """Return standardized rows as input and as target."""
         if self.scaling is not None:
             batch = (batch - self.scaling[0]) / self.scaling[1]
         return batch, batch
 
 
 class Batches:
-    """Iterate over slices of `Rows`: nothing is taken row by row and collated.
+    """Iterate over slices of `Rows`, which is faster than collating single rows.
 
-    Shuffled rows are copied into one buffer for the whole pass, so that no memory is asked for
-    again and again. Who keeps a batch beyond its turn has to copy it.
+    Shuffled rows are copied to one buffer for the whole pass, to avoid repeated allocation. So a
+    batch must be copied if it is used after the next one.
 
     Parameters
     ----------
     dataset : Rows
     batch_size : int
-        Rows in a batch. A last batch of one row is given the one before as well, since batch
-        normalisation cannot do with one.
+        Rows in a batch. If the last batch has one row, the row before it is added, because batch
+        normalization needs at least two.
     generator : torch.Generator, optional
-        Draws a new order of the rows on every pass.
+        Draws a new order of the rows in every pass.
     """
 
     def __init__(
@@ -218,15 +218,15 @@ class Batches:
         order = torch.randperm(len(X), generator=self.generator, device=self.generator.device)
         buffer = X.new_empty(min(len(X), self.batch_size), *X.shape[1:])
         for rows in self._slices():
-            taken = order[rows]
-            batch = torch.index_select(X, 0, taken, out=buffer[: len(taken)])
+            selected = order[rows]
+            batch = torch.index_select(X, 0, selected, out=buffer[: len(selected)])
             yield self.dataset.pair(batch)
 
     def _slices(self) -> Iterator[slice]:
         n = len(self.dataset)
         for start in range(0, n, self.batch_size):
-            alone = start == n - 1 and min(n, self.batch_size) > 1
-            yield slice(start - alone, start + self.batch_size)
+            is_single_row = start == n - 1 and min(n, self.batch_size) > 1
+            yield slice(start - is_single_row, start + self.batch_size)
 
 
 class SVDDLoss(nn.Module):
@@ -236,7 +236,7 @@ class SVDDLoss(nn.Module):
     ----------
     center : tensor of shape (representation_size,)
     nu : float or None
-        For the soft boundary, the share of rows that may lie outside; None for one-class.
+        For the soft boundary, the fraction of rows outside; None for one-class.
     """
 
     center: torch.Tensor
@@ -246,24 +246,24 @@ class SVDDLoss(nn.Module):
         self.register_buffer("center", center)
         self.nu = nu
         self.radius2 = 0.0
-        self.seen: list[torch.Tensor] = []
+        self.distances: list[torch.Tensor] = []
 
     def forward(self, representation: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         """Return the mean over a batch."""
-        if self.nu is None:  # in one operation
+        if self.nu is None:  # one fused operation
             mean = nn.functional.mse_loss(representation, self.center.expand_as(representation))
             return mean * len(self.center)
         distance2 = (representation - self.center).square().sum(dim=1)
         if self.training:
-            self.seen.append(distance2.detach())
+            self.distances.append(distance2.detach())
         return self.radius2 + torch.relu(distance2 - self.radius2).mean() / self.nu
 
     def end_epoch(self, *, set_radius: bool) -> None:
-        """Set the radius that leaves a share `nu` of the epoch's rows outside, if asked to."""
+        """End an epoch; if `set_radius`, a fraction `nu` of its rows is outside of the radius."""
         if set_radius and self.nu is not None:
-            seen = torch.cat(self.seen).cpu().numpy().astype(np.float64)
-            self.radius2 = float(np.quantile(seen, 1 - self.nu))
-        self.seen.clear()
+            epoch_distances = torch.cat(self.distances).cpu().numpy().astype(np.float64)
+            self.radius2 = float(np.quantile(epoch_distances, 1 - self.nu))
+        self.distances.clear()
 
 
 class ReconstructionLoss(nn.Module):
@@ -274,23 +274,23 @@ class ReconstructionLoss(nn.Module):
         return (output - target.flatten(1)).square().mean()
 
 
-class Watch(Callback):
-    """Stop at a loss that is no number, keep the radius up to date, move the progress bar.
+class EpochMonitor(Callback):
+    """Raise an error for a loss that is not finite, update the radius and the progress bar.
 
     Parameters
     ----------
     bar : tqdm.tqdm
     stage : str
-        What is watched, for the message.
+        Name of the training, for messages.
     warm_up_epochs : int, default=0
-        Epochs before the radius is set for the first time.
+        Epochs before the radius is first set.
     """
 
     def __init__(self, bar: Any, stage: str, warm_up_epochs: int = 0) -> None:
         self.bar, self.stage, self.warm_up_epochs = bar, stage, warm_up_epochs
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Look at the epoch that has ended."""
+        """Check and record an epoch."""
         epoch, loss = net.history[-1, "epoch"], net.history[-1, "train_loss"]
         if not math.isfinite(loss):
             raise RuntimeError(
@@ -306,17 +306,17 @@ class Watch(Callback):
 
 
 def first_center(module: nn.Module, rows: Rows) -> torch.Tensor:
-    """Average the representations before training, and move the mean off zero.
+    """Return the mean representation before training, moved away from zero.
 
-    A coordinate closer to zero than 0.1, exactly zero included, is moved to 0.1 on its side of
-    zero: zero itself is what a network without biases reaches by giving all its weights up.
+    A coordinate closer to zero than 0.1, or equal to zero, is moved to 0.1 on its side of zero: a
+    network without biases can reach zero with all weights zero.
     """
     module.eval()
     with torch.no_grad():
         sums = [module(rows[block][0]).sum(dim=0).cpu().double() for block in blocks(rows.X)]
     center = torch.stack(sums).sum(dim=0) / len(rows)
-    moved = torch.where(center < 0, -_CENTER_EPS, _CENTER_EPS)
-    return torch.where(center.abs() < _CENTER_EPS, moved, center).float().to(rows.X.device)
+    shifted = torch.where(center < 0, -_CENTER_EPS, _CENTER_EPS)
+    return torch.where(center.abs() < _CENTER_EPS, shifted, center).float().to(rows.X.device)
 
 
 def train(
@@ -335,11 +335,10 @@ def train(
     Returns
     -------
     list of dict
-        For every epoch, the numbers that were recorded; its time is left out, which would make
-        every fit another.
+        For every epoch, the recorded numbers without the duration, which differs in every fit.
     """
     if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise ValueError("the encoder has no parameter that could be trained.")
+        raise ValueError("the encoder must have parameters to train, got none.")
     device = rows.X.device
     net = NeuralNet(
         module,
@@ -361,7 +360,8 @@ def train(
     )
     net.fit(rows)
     if not net.history or "train_loss" not in net.history[-1]:
-        raise KeyboardInterrupt  # skorch took it for an early stop, but it came in mid-epoch
+        # skorch handles it as an early stop, but it was in the middle of an epoch
+        raise KeyboardInterrupt
     return [_figures(epoch) for epoch in net.history]
 
 

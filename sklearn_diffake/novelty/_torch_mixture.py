@@ -1,8 +1,8 @@
 """Fit scikit-learn's Gaussian mixture on a GPU: the same steps, in float64, with torch.
 
-Seeds of k-means, stopping rules and regularisation are those of
-:class:`~sklearn.mixture.GaussianMixture`, so likelihoods agree with its own to rounding. torch is
-loaded with this module, which is therefore imported on use.
+Seeds of k-means, stopping rules and regularization are those of
+:class:`~sklearn.mixture.GaussianMixture`, so likelihoods agree with it up to rounding. This module
+loads torch, so it is imported on use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-_KMEANS = KMeans()  # its max_iter and tol are those with which GaussianMixture runs k-means
+_KMEANS = KMeans()  # GaussianMixture runs k-means with its max_iter and tol
 
 
 class _Parameters(NamedTuple):
@@ -43,11 +43,11 @@ def fit(mixture: GaussianMixture, X: NDArray[np.float64], device: str) -> None:
     Parameters
     ----------
     mixture : GaussianMixture
-        With ``covariance_type`` "full" or "tied" and k-means as its start. Its fitted attributes
-        are set as numpy arrays.
+        With ``covariance_type`` "full" or "tied", initialized by k-means. Its fitted attributes are
+        set to numpy arrays.
     X : ndarray of shape (n_samples, n_features), float64
     device : str
-        A torch device that has float64, such as ``"cuda"`` or ``"cpu"``.
+        A torch device with float64, such as ``"cuda"`` or ``"cpu"``.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def fit(mixture: GaussianMixture, X: NDArray[np.float64], device: str) -> None:
     Warns
     -----
     ConvergenceWarning
-        If the best start did not converge.
+        If the best run did not converge.
     """
     data = torch.as_tensor(X, device=device)
     random_state = check_random_state(mixture.random_state)
@@ -68,7 +68,7 @@ def fit(mixture: GaussianMixture, X: NDArray[np.float64], device: str) -> None:
     best = max(runs, key=lambda run: run.lower_bounds[-1])
     if not best.converged:
         warnings.warn(
-            f"No convergence in max_iter={mixture.max_iter} steps of expectation-maximisation. "
+            f"No convergence in max_iter={mixture.max_iter} steps of expectation-maximization. "
             "Increase max_iter, or look for degenerate data.",
             ConvergenceWarning,
             stacklevel=2,
@@ -93,7 +93,7 @@ def score_samples(
         Fitted, with ``covariance_type`` "full" or "tied".
     X : ndarray of shape (n_samples, n_features), float64
     device : str
-        A torch device that has float64.
+        A torch device with float64.
 
     Returns
     -------
@@ -111,28 +111,28 @@ def score_samples(
 
 
 def _run(mixture: GaussianMixture, X: Tensor, responsibilities: Tensor) -> _Run:
-    """Run expectation-maximisation from one start."""
-    parameters = _maximise(mixture, X, responsibilities)
+    """Run expectation-maximization from one initialization."""
+    parameters = _maximize(mixture, X, responsibilities)
     bounds: list[float] = []
     for _ in range(mixture.max_iter):
         joint = _log_joint(X, parameters)
         evidence = joint.logsumexp(dim=1, keepdim=True)
-        parameters = _maximise(mixture, X, (joint - evidence).exp())
+        parameters = _maximize(mixture, X, (joint - evidence).exp())
         bounds.append(evidence.mean().item())
         if len(bounds) > 1 and abs(bounds[-1] - bounds[-2]) < mixture.tol:
             return _Run(parameters, bounds, True)
     return _Run(parameters, bounds, False)
 
 
-def _maximise(mixture: GaussianMixture, X: Tensor, responsibilities: Tensor) -> _Parameters:
-    """Estimate the parameters, given how much of each row belongs to each component."""
+def _maximize(mixture: GaussianMixture, X: Tensor, responsibilities: Tensor) -> _Parameters:
+    """Estimate the parameters, given the responsibilities of components for rows."""
     counts = responsibilities.sum(dim=0) + 10 * torch.finfo(X.dtype).eps
     means = responsibilities.T @ X / counts[:, None]
     if mixture.covariance_type == "full":
         covariances = X.new_empty(len(means), X.shape[1], X.shape[1])
         for k, mean in enumerate(means):
-            centred = X - mean
-            covariances[k] = (responsibilities[:, k, None] * centred).T @ centred / counts[k]
+            centered = X - mean
+            covariances[k] = (responsibilities[:, k, None] * centered).T @ centered / counts[k]
     else:
         covariances = (X.T @ X - (counts * means.T) @ means) / counts.sum()
     covariances.diagonal(dim1=-2, dim2=-1).add_(mixture.reg_covar)
@@ -165,29 +165,31 @@ def _log_joint(X: Tensor, parameters: _Parameters) -> Tensor:
 def _clusters(
     X: NDArray[np.float64], data: Tensor, n_clusters: int, random_state: RandomState
 ) -> Tensor:
-    """Cluster by scikit-learn's k-means: its seeds and its stopping rule; one-hot labels."""
+    """Cluster with the seeds and the stopping rule of scikit-learn; return one-hot labels."""
     seeds, _ = kmeans_plusplus(X, n_clusters, random_state=random_state)
-    centres = torch.as_tensor(seeds, device=data.device)
+    centers = torch.as_tensor(seeds, device=data.device)
     tolerance = _KMEANS.tol * data.var(dim=0, correction=0).mean()
     labels = None
     for _ in range(_KMEANS.max_iter):
-        previous, labels = labels, _nearest(data, centres)
+        previous, labels = labels, _nearest(data, centers)
         members = _one_hot(labels, n_clusters)
         counts = members.sum(dim=0)
-        if not counts.all():  # scikit-learn moves empty clusters elsewhere; rare, so leave it to it
+        if (
+            not counts.all()
+        ):  # scikit-learn relocates empty clusters; this is rare, so use its implementation
             labels = KMeans(n_clusters, init=seeds, n_init=1).fit(X).labels_
             return _one_hot(torch.as_tensor(labels, device=data.device), n_clusters)
-        moved = members.T @ data / counts[:, None]
-        shift, centres = (moved - centres).square().sum(), moved
+        new_centers = members.T @ data / counts[:, None]
+        shift, centers = (new_centers - centers).square().sum(), new_centers
         if previous is not None and torch.equal(labels, previous):
             return members
         if shift <= tolerance:
             break
-    return _one_hot(_nearest(data, centres), n_clusters)
+    return _one_hot(_nearest(data, centers), n_clusters)
 
 
-def _nearest(X: Tensor, centres: Tensor) -> Tensor:
-    return (centres.square().sum(dim=1) - 2 * X @ centres.T).argmin(dim=1)
+def _nearest(X: Tensor, centers: Tensor) -> Tensor:
+    return (centers.square().sum(dim=1) - 2 * X @ centers.T).argmin(dim=1)
 
 
 def _one_hot(labels: Tensor, n_clusters: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Two vectors become one difference; and which images to pair in the first place."""
+"""Form pairs of images, and compute differences of their embeddings."""
 
 from sklearn_diffake.pairs._difference import PairDifference
 from sklearn_diffake.pairs._mode import check_mode, mode_of

@@ -1,4 +1,4 @@
-"""The difference of two embeddings, as input of a one-class detector."""
+"""Compute the difference of two embeddings, the input of one-class detectors."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def _unit(rows: NDArray) -> NDArray:
 
 
 class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseEstimator):
-    """Turn the two embeddings of every pair into one difference vector.
+    """Compute the difference vector of the two embeddings of every pair.
 
-    Embeddings of shape ``(n, 2, d)`` become differences of shape ``(n, k)``. What the two columns
-    are is for the caller to decide, and to state by `mode`: a trusted reference and a probe (Ibsen
-    et al. [1]_), or two frames of the video under suspicion (DiffFake [2]_). One embedding per row,
-    of shape ``(n, d)``, is refused: it would be taken for a difference.
+    Embeddings of shape ``(n, 2, d)`` become differences of shape ``(n, k)``. The two columns are
+    either a trusted reference and a probe (Ibsen et al. [1]_), or two frames of the video under
+    suspicion (DiffFake [2]_); `mode` states which. One embedding per row, of shape ``(n, d)``, is
+    refused, because it looks like a difference.
 
     Parameters
     ----------
@@ -92,20 +92,19 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         How the embeddings `a` (column 0) and `b` (column 1) are combined, element by element:
 
         - ``"absolute"``: ``|a - b|``;
-        - ``"subtract"``: ``a - b``, the sign telling the columns apart;
+        - ``"subtract"``: ``a - b``, with a sign;
         - ``"squared"``: ``(a - b) ** 2``;
         - ``"cubed"``: ``(a - b) ** 3``, which keeps the sign;
         - ``"concat"``: ``[a, b]``, so ``k = 2 d``;
         - ``"hadamard"``: ``a * b``;
         - ``"cosine"``: one minus the cosine similarity, in [0, 2], so ``k = 1``; 1 if `a` or `b`
           is the zero vector;
-        - ``"probe"``: `b` as it is, for what an image says by itself, such as the verdict of
+        - ``"probe"``: `b` alone, for features of a single image, such as the verdict of
           ``FaceEmbedder("difffake-lite0-verdict")``.
     normalize : {"embeddings", "difference", "both"} or None, default="embeddings"
-        What is scaled to L2 norm 1: each embedding before they are combined, each row of the
-        result, both, or neither. Zero vectors stay zero. It changes nothing for ``"cosine"``,
-        which does not depend on length and whose single number has no direction to keep, nor for
-        ``"probe"``.
+        Vectors to scale to L2 norm 1: each embedding, each row of the result, both, or neither.
+        Zero vectors stay zero. It has no effect on ``"cosine"``, which does not depend on length,
+        nor on ``"probe"``.
     mode : {"reference", "same-video"}, default=None
         What the two columns are. It changes no number: a model keeps it, so that it is not used for
         pairs of the other mode (see :func:`mode_of`). None states nothing.
@@ -123,8 +122,8 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
 
     Notes
     -----
-    float32 gives float32 and float64 stays float64; all else becomes float64. The input is never
-    changed, and may be a memory-mapped array: a few megabytes are held besides input and result.
+    float32 and float64 are preserved; other types become float64. The input is never changed, and
+    may be a memory-mapped array: only a few megabytes are needed besides input and result.
 
     References
     ----------
@@ -166,7 +165,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PairDifference:
-        """Check the input and note its form; nothing is learned.
+        """Check the input and store its width.
 
         Parameters
         ----------
@@ -178,18 +177,19 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         Returns
         -------
         self : object
-            The transformer.
+            The fitted transformer.
 
         Raises
         ------
         ValueError
-            If a row does not hold two embeddings, or one of them has NaN or infinity in a part.
+            If a row does not hold two embeddings, or some values of an embedding are NaN or
+            infinite.
         """
         self._validate(X, reset=True)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """Turn pairs of embeddings into differences.
+        """Compute the differences of pairs of embeddings.
 
         Parameters
         ----------
@@ -199,14 +199,14 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         Returns
         -------
         differences : ndarray of shape (n_samples, k)
-            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``. A row is NaN where an embedding
-            of the pair is, since a template has no usable face.
+            ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``. A row is NaN if an embedding of
+            the pair is NaN, because a template has no usable face.
 
         Raises
         ------
         ValueError
             If the width differs from that seen in fit, a row does not hold two embeddings, or
-            one of them has NaN or infinity in a part.
+            some values of an embedding are NaN or infinite.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
@@ -221,7 +221,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         first, second, out = pairs[:, 0], pairs[:, 1], None
         if normalize in ("embeddings", "both"):
             first, second = _unit(first), _unit(second)
-            out = first  # ours, so free to be overwritten
+            out = first  # a new array, so it can be overwritten
         differences = _OPERATORS[self.operator](first, second, out)
         if normalize in ("difference", "both"):
             scale = reciprocal(row_lengths(differences))[:, np.newaxis]
@@ -234,7 +234,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         return self.n_features_in_ * (2 if self.operator == "concat" else 1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
-        """Name the columns of the output.
+        """Return the names of the output columns.
 
         Parameters
         ----------
@@ -259,7 +259,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
             X,
             reset=reset,
             dtype=[np.float64, np.float32],
-            order="C",  # sums in one order, whatever the layout
+            order="C",  # the order of summation must not depend on the layout
             ensure_2d=False,
             allow_nd=True,
             ensure_all_finite=False,
@@ -284,7 +284,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
 
 
 def _missing_embeddings(pairs: NDArray) -> NDArray[np.bool_]:
-    """Mark the embeddings that are NaN throughout, which stand for no usable face."""
+    """Return a mask of embeddings of NaN alone, which mean that there is no usable face."""
     missing = np.zeros(pairs.shape[:2], dtype=bool)
     for rows in row_blocks(pairs):
         missing[rows] = np.isnan(pairs[rows]).all(axis=2)

@@ -1,4 +1,4 @@
-"""Pairs from a delimited text file, such as the CSV that a spreadsheet writes."""
+"""Read pairs from a delimited text file, such as a CSV file of a spreadsheet."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class PairRow(NamedTuple):
     Attributes
     ----------
     reference, probe : str
-        The cells, as written.
+        The cells, as text.
     paths : tuple of (str or tuple of str, str or tuple of str)
         The files of both cells; a tuple is a template of several pictures.
     label : int or None
-        +1 genuine, -1 deepfake, None where it is unknown.
+        +1 genuine, -1 deepfake, None if unknown.
     line : int
         Line of the file on which the row ends, from 1.
     person : str or None
-        Who is, or is claimed to be, seen; None where it is unknown.
+        Real or claimed identity; None if unknown.
     extra : dict of str to str
         All other columns, by their names as written.
     mode : {"reference", "same-video"} or None
@@ -62,7 +62,7 @@ class PairRow(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """Where the columns of a table are; None for one that is not there."""
+    """Positions of the columns of a table; None for a missing column."""
 
     sides: tuple[int, int]
     label: int | None
@@ -79,8 +79,8 @@ def iter_pairs(table: DelimitedTable, *, keep_empty: bool = False) -> Iterator[P
     table : DelimitedTable
         From :func:`open_table`; see :func:`load_pairs` for the columns.
     keep_empty : bool, default=False
-        Whether an empty cell in the place of a file becomes an empty path, rather than an error:
-        for those who give each row a result.
+        Whether an empty cell becomes an empty path instead of an error, for callers that need a
+        result for each row.
 
     Yields
     ------
@@ -104,24 +104,24 @@ def load_pairs(path: str | os.PathLike[str]) -> Bunch:
     Parameters
     ----------
     path : str or path-like
-        A text file with a header and one pair per line; ``"-"`` is standard input. Commas,
-        semicolons or tabs separate the columns, as the header or Excel's line ``sep=;`` shows. It
-        is in UTF-8, with or without a byte order mark, or in UTF-16 with one. Columns are found by
-        their names, in any case and order:
+        A text file with a header and one pair per line; ``"-"`` is standard input. Columns
+        are separated by commas, semicolons or tabs, which is recognized by the header or Excel's
+        line ``sep=;``. The encoding is UTF-8, with or without a byte order mark, or UTF-16 with
+        one. Columns are identified by name, in any case and order:
 
-        - ``reference`` and ``probe``: paths of pictures or videos. Relative ones begin at the
-          folder of the table. Several paths, separated by ``|``, are a template: pictures of one
-          person that are judged together. If neither name is there, two columns that are none of
-          those below take their place, in this order.
+        - ``reference`` and ``probe``: paths of pictures or videos. Relative paths start at the
+          folder of the table. Several paths, separated by ``|``, are a template: several pictures
+          of one person. If neither column exists, the two columns that are not listed below are
+          reference and probe, in this order.
         - ``label``, optional: ``1``, ``+1``, ``1.0``, ``genuine`` or ``bona fide``; ``-1``,
-          ``-1.0``, ``deepfake`` or ``fake``; empty where it is unknown.
-        - ``person`` (or ``identity``), optional: who is, or is claimed to be, seen.
+          ``-1.0``, ``deepfake`` or ``fake``; empty if unknown.
+        - ``person`` (or ``identity``), optional: real or claimed identity.
 
         - ``mode``, optional: ``reference``, or ``same-video`` for two pictures of the video under
           suspicion. Without it, a pair in which ``video`` and ``reference_video`` are the same, or
           both cells are one video file, is of the same-video mode.
 
-        All other columns are kept as they are, this one too.
+        All other columns, and this one, are returned in `extra`.
 
     Returns
     -------
@@ -131,12 +131,12 @@ def load_pairs(path: str | os.PathLike[str]) -> Bunch:
         data : ndarray of shape (n, 2), object
             Paths: the reference in column 0, the probe in column 1; tuples of paths for templates.
         target : ndarray of shape (n,), or None
-            +1 genuine, -1 deepfake, int64; float64 with NaN where some labels are unknown; None
-            where all are.
+            +1 genuine, -1 deepfake, int64; float64 with NaN if some labels are unknown; None if all
+            are unknown.
         mode : {"reference", "same-video", "mixed"} or None
             The mode of all pairs; None where the table does not tell it.
         groups : ndarray of shape (n,), object, or None
-            The person of each pair, None where it is unknown; None without such a column.
+            The person of each pair, None if unknown; None without such a column.
         extra : dict of str to ndarray of shape (n,), object
             The other columns, as texts.
         lines : ndarray of shape (n,), int64
@@ -195,16 +195,16 @@ def _find_layout(table: DelimitedTable) -> _Layout:
         if any(name in plain for name in PAIR_COLUMNS):
             sides = find_pair_columns(names)
         else:
-            others = [i for i in range(len(names)) if i not in (label, person)]
-            first, second = find_pair_columns([names[i] for i in others])
-            sides = others[first], others[second]
+            candidates = [i for i in range(len(names)) if i not in (label, person)]
+            first, second = find_pair_columns([names[i] for i in candidates])
+            sides = candidates[first], candidates[second]
             _refuse_files_as_header(table, [names[i] for i in sides])
     except TableError:
         raise
     except ValueError as error:
         raise table.error(str(error), table.header.line) from error
-    taken = {*sides, label, person}
-    extra = {name or f"column {i + 1}": i for i, name in enumerate(names) if i not in taken}
+    used_columns = {*sides, label, person}
+    extra = {name or f"column {i + 1}": i for i, name in enumerate(names) if i not in used_columns}
     return _Layout(sides, label, person, extra, names)
 
 
@@ -250,9 +250,9 @@ def _read_mode(
     return mode
 
 
-def _read_paths(table: DelimitedTable, row: Row, place: int, column: str) -> Cell:
-    """Return the file that a cell names, or the files of a template."""
-    cell = row.cells[place]
+def _read_paths(table: DelimitedTable, row: Row, position: int, column: str) -> Cell:
+    """Return the path in a cell, or the paths of a template."""
+    cell = row.cells[position]
     if not cell:
         raise table.error(f"{column} is empty", row.line, column)
     if _TEMPLATE_MARK not in cell:

@@ -1,4 +1,4 @@
-"""Which images to pair: probes with trusted references, or frames of one video."""
+"""Form pairs of images: probes with trusted references, or frames of one video."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_reference_pairs(
     exclude: str | None = None,
     random_state: int | RandomState | None = None,
 ) -> Bunch:
-    """Pair every image, as probe, with `k` genuine references of the same identity.
+    """Pair every image, as a probe, with `k` genuine references of the same identity.
 
     Every row of the table is a probe once; the references are drawn without replacement from the
     genuine rows of its identity, never from rows that name the probe's own file.
@@ -58,23 +58,23 @@ def make_reference_pairs(
     path : str, default="path"
         Column of image paths.
     identity : str, default="identity"
-        Column that says who is, or is claimed to be, in the image. Spellings that look the same
-        are one name, as in :func:`~sklearn_diffake.model_selection.connected_groups`.
+        Column of real or claimed identities. Spellings that look the same are one name, as in
+        :func:`~sklearn_diffake.model_selection.connected_groups`.
     label : str or None, default="label"
         Column of labels, +1 genuine and -1 deepfake. With None, or if a table has no column
         ``"label"``, all rows are genuine.
     k : int or "all", default=1
-        References per probe; ``"all"`` takes every one.
+        References per probe; ``"all"`` takes all.
     templates : bool, default=False
-        If True, the `k` references of a probe are one template, and make one pair with it; else
-        each of them makes a pair of its own.
+        If True, the `k` references of a probe are one template in one pair; otherwise each
+        reference is in a pair of its own.
     exclude : str, default=None
-        Column that names, for each probe, a file that must not be its reference: the photograph
-        or video which a fake was made from. Matched on the file name without folder, with or
+        Column with, for each probe, a file that must not be its reference: the photograph or
+        video from which a fake was made. Matched on the file name without folder, with or
         without extension, whatever the encoding of accents; empty or missing values exclude
         nothing.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draw. Pass an int for the same pairs on every call.
+        Seed of the draw. Pass an int for the same pairs on every call.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def make_reference_pairs(
             Row numbers of both images in `table`. With `templates`, of shape (n, 2) and type
             object, with tuples of row numbers in column 0.
         n_skipped : int
-            Number of rows not used as a probe, for want of `k` references.
+            Number of rows not used as a probe, because they have fewer than `k` references.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def make_reference_pairs(
     paths, labels, identities = _read(table, path, label, identity)
     group, identities = _names(identities, identity)
     files = value_codes(paths)
-    pool = _Pool.of(group, labels == 1)
+    pool = _Pool.from_groups(group, labels == 1)
     blocked = [pool.positions(group, files, files)]
     if exclude is not None:
         excluded = ["" if is_missing(value) else str(value) for value in _column(table, exclude)]
@@ -174,20 +174,20 @@ def make_same_video_pairs(
     path : str, default="path"
         Column of image paths.
     video : str, default="video"
-        Column that says which video a frame comes from. Spellings that look the same are one
-        name, as in :func:`~sklearn_diffake.model_selection.connected_groups`.
+        Column with the video of each frame. Spellings that look the same are one name, as in
+        :func:`~sklearn_diffake.model_selection.connected_groups`.
     label : str or None, default="label"
         Column of labels, +1 genuine and -1 deepfake. With None, or if a table has no column
         ``"label"``, all rows are genuine.
     k : int or "all", default=1
-        Every frame draws `k` other frames of its video at random; ``"all"`` makes every pair.
-        Pairs have no order: two frames that draw each other make one pair.
+        Every frame is paired with `k` other frames of its video, drawn at random; ``"all"`` forms
+        every pair. Pairs have no order: two frames that draw each other are one pair.
     frame : str, default=None
-        Column to sort by, such as the number or file name of the frame: the earlier frame becomes
-        column 0. Numbers in names count by their value: ``"frame_2.png"`` goes before
+        Column to sort by, such as the number or file name of the frame: the earlier frame is
+        column 0. Numbers in names are sorted by value: ``"frame_2.png"`` is before
         ``"frame_10.png"``. None keeps the order of the table.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draw. Pass an int for the same pairs on every call.
+        Seed of the draw. Pass an int for the same pairs on every call.
 
     Returns
     -------
@@ -205,7 +205,7 @@ def make_same_video_pairs(
         index : ndarray of shape (n, 2), int
             Row numbers of both frames in `table`.
         n_skipped : int
-            Number of frames that drew no partner, for want of `k` other frames in their video.
+            Number of frames not used, because their video has fewer than `k` other frames.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def make_same_video_pairs(
     paths, labels, videos = _read(table, path, label, video)
     group, videos = _names(videos, video)
     files = value_codes(paths)
-    pool = _Pool.of(group, np.ones(len(group), dtype=bool))
+    pool = _Pool.from_groups(group, np.ones(len(group), dtype=bool))
     index, skipped = _partners(pool, group, pool.positions(group, files, files), k, random_state)
     _report(skipped, paths, k, "other frames in their video")
     index = _unordered(index, np.arange(len(group)) if frame is None else _column(table, frame))
@@ -241,37 +241,37 @@ def make_same_video_pairs(
 
 
 class _Pool(NamedTuple):
-    """Rows that may be partners, sorted by group; a position counts from a group's first."""
+    """Rows that may be partners, sorted by group; positions count from the start of a group."""
 
     rows: NDArray[np.int64]
-    group: NDArray[np.int64]  # of each of these rows
-    start: NDArray[np.int64]  # where each group begins in `rows`
-    size: NDArray[np.int64]  # how many rows each group has
+    group: NDArray[np.int64]  # group of each of these rows
+    start: NDArray[np.int64]  # start of each group in `rows`
+    size: NDArray[np.int64]  # number of rows of each group
 
     @classmethod
-    def of(cls, group: NDArray[np.int64], usable: NDArray[np.bool_]) -> _Pool:
+    def from_groups(cls, group: NDArray[np.int64], usable: NDArray[np.bool_]) -> _Pool:
         rows = np.flatnonzero(usable)
         rows = rows[np.argsort(group[rows], kind="stable")]
         size = np.bincount(group[rows], minlength=group.max() + 1)
         return cls(rows, group[rows], np.cumsum(size) - size, size)
 
     def positions(
-        self, group: NDArray[np.int64], have: NDArray[np.int64], wanted: NDArray[np.int64]
+        self, group: NDArray[np.int64], pool_codes: NDArray[np.int64], codes: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Find, for every row, the pool's positions in its group with ``have == wanted[row]``.
 
-        Returns an array of shape (n_rows, most hits of a row), filled up with `_NEVER`.
+        Returns an array of shape (n_rows, most hits of a row), padded with `_NEVER`.
         """
-        base = max(have.max(), wanted.max()) + 1
-        keys = self.group * base + have[self.rows]
+        base = max(pool_codes.max(), codes.max()) + 1
+        keys = self.group * base + pool_codes[self.rows]
         order = np.argsort(keys, kind="stable")
-        first = np.searchsorted(keys[order], group * base + wanted, side="left")
-        last = np.searchsorted(keys[order], group * base + wanted, side="right")
+        first = np.searchsorted(keys[order], group * base + codes, side="left")
+        last = np.searchsorted(keys[order], group * base + codes, side="right")
         hits = first[:, np.newaxis] + np.arange((last - first).max())
-        found = hits < last[:, np.newaxis]
-        hits[~found] = 0
+        is_hit = hits < last[:, np.newaxis]
+        hits[~is_hit] = 0
         position = (order - self.start[self.group[order]])[hits]
-        return np.where(found, position, _NEVER)
+        return np.where(is_hit, position, _NEVER)
 
 
 def _partners(
@@ -282,53 +282,53 @@ def _partners(
     random_state: int | RandomState | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return (partner, row) for every row, and the rows that have too few partners."""
-    taken = np.sort(blocked, axis=1)
-    taken[:, 1:][taken[:, 1:] == taken[:, :-1]] = _NEVER
-    taken.sort(axis=1)
-    free = pool.size[group] - (taken != _NEVER).sum(axis=1)
+    excluded = np.sort(blocked, axis=1)
+    excluded[:, 1:][excluded[:, 1:] == excluded[:, :-1]] = _NEVER
+    excluded.sort(axis=1)
+    free = pool.size[group] - (excluded != _NEVER).sum(axis=1)
     enough = free >= (1 if k == "all" else k)
     rows = np.flatnonzero(enough)
     if k == "all":
-        who, position = _enumerate(pool.size[group[rows]], taken[rows])
+        row, position = _enumerate(pool.size[group[rows]], excluded[rows])
     else:
-        who, position = _draw(free[rows], taken[rows], k, check_random_state(random_state))
-    probe = rows[who]
+        row, position = _draw(free[rows], excluded[rows], k, check_random_state(random_state))
+    probe = rows[row]
     partner = pool.rows[pool.start[group[probe]] + position]
     return np.column_stack([partner, probe]), np.flatnonzero(~enough)
 
 
 def _enumerate(
-    size: NDArray[np.int64], taken: NDArray[np.int64]
+    size: NDArray[np.int64], excluded: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """List all positions below `size` that are not `taken`, as (row, position)."""
-    who = np.repeat(np.arange(len(size)), size)
-    position = np.arange(len(who)) - np.repeat(np.cumsum(size) - size, size)
-    free = np.ones(len(who), dtype=bool)
-    for column in taken.T:
-        free &= column[who] != position
-    return who[free], position[free]
+    """Return all positions below `size` that are not `excluded`, as (row, position)."""
+    row = np.repeat(np.arange(len(size)), size)
+    position = np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
+    free = np.ones(len(row), dtype=bool)
+    for column in excluded.T:
+        free &= column[row] != position
+    return row[free], position[free]
 
 
 def _draw(
-    free: NDArray[np.int64], taken: NDArray[np.int64], k: int, rng: RandomState
+    free: NDArray[np.int64], excluded: NDArray[np.int64], k: int, rng: RandomState
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw `k` different positions per row that are not `taken`, as (row, position).
+    """Draw `k` distinct positions per row that are not `excluded`, as (row, position).
 
-    A number below the count of free positions becomes a position by stepping over the taken ones
-    in ascending order; each draw is then taken too.
+    Draw a number below the count of free positions, and skip the excluded positions in ascending
+    order. Each drawn position is then excluded, too.
     """
-    drawn = np.empty((len(free), k), dtype=np.int64)
+    draws = np.empty((len(free), k), dtype=np.int64)
     for j in range(k):
         position = rng.randint(free - j, dtype=np.int64) if len(free) else free
-        for column in taken.T:
+        for column in excluded.T:
             position += column <= position
-        drawn[:, j] = position
-        taken = np.sort(np.column_stack([taken, position]), axis=1)
-    return np.repeat(np.arange(len(free)), k), drawn.ravel()
+        draws[:, j] = position
+        excluded = np.sort(np.column_stack([excluded, position]), axis=1)
+    return np.repeat(np.arange(len(free)), k), draws.ravel()
 
 
 def _unordered(index: NDArray[np.int64], order_by: ArrayLike) -> NDArray[np.int64]:
-    """Put the earlier row of each pair first, and keep each pair once, sorted by row."""
+    """Sort the rows of each pair, remove duplicate pairs, and sort pairs by row."""
     values = np.asarray(order_by)
     if values.dtype.kind in "biuf":
         order = np.argsort(values, kind="stable")
@@ -370,7 +370,7 @@ def _template_bunch(
     index: NDArray[np.int64],
     n_skipped: int,
 ) -> Bunch:
-    """Join the references of each probe, whose pairs follow each other, into one template."""
+    """Join the references of each probe, in consecutive pairs, into one template."""
     starts = np.flatnonzero(np.diff(index[:, 1], prepend=-1))
     probes = index[starts, 1]
     data, rows = (np.empty((len(probes), 2), dtype=object) for _ in range(2))
@@ -388,12 +388,14 @@ def _template_bunch(
 
 
 def _report(skipped: NDArray[np.int64], paths: list[Any], k: int | str, partners: str) -> None:
-    needed = 1 if k == "all" else k
+    n_required = 1 if k == "all" else k
     if len(skipped) == len(paths):
-        raise ValueError(f"Nothing to pair: none of the {len(paths)} rows has {needed} {partners}.")
+        raise ValueError(
+            f"Nothing to pair: none of the {len(paths)} rows has {n_required} {partners}."
+        )
     if len(skipped):
         warnings.warn(
-            f"{len(skipped)} of {len(paths)} rows are skipped: they have fewer than {needed} "
+            f"{len(skipped)} of {len(paths)} rows are skipped: they have fewer than {n_required} "
             f"{partners}; the first is row {skipped[0]} ({paths[skipped[0]]}).",
             UserWarning,
             stacklevel=4,
@@ -403,7 +405,7 @@ def _report(skipped: NDArray[np.int64], paths: list[Any], k: int | str, partners
 def _read(
     table: Any, path: str, label: str | None, group: str
 ) -> tuple[list[Any], NDArray[np.int64], list[Any]]:
-    """Return paths, labels and groups of a table, checked."""
+    """Return the checked paths, labels and groups of a table."""
     paths, groups = _column(table, path), _column(table, group)
     if not paths:
         raise ValueError("Nothing to pair: the table has no rows.")
@@ -444,7 +446,7 @@ def _column(table: Any, name: str) -> list[Any]:
 
 
 def _names(values: list[Any], column: str) -> tuple[NDArray[np.int64], list[Any]]:
-    """Return the number of each value's name, and the name in one spelling."""
+    """Return the number of each name, and the names in one spelling."""
     coded = name_codes(values, kind=f"column {column!r}")
     return coded.codes, coded.values(values)
 

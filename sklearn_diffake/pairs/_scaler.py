@@ -1,4 +1,4 @@
-"""Differences of several embeddings, brought to one scale before they are put side by side."""
+"""Scale the differences of several embeddings before they are concatenated."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from sklearn_diffake.utils._links import DocumentedMixin
 class DifferenceScaler(
     DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Centre differences, and scale them as a whole: genuine ones have length one on average.
+    """Center differences, and scale them by one factor to a mean squared length of 1.
 
-    Where differences of several embeddings are joined, by a
-    :class:`~sklearn.pipeline.FeatureUnion`, each then has the same say, however wide it is and
-    whatever its unit. Within one embedding, proportions stay as they are. Rows labelled -1 are
-    not learned from, which scikit-learn's own scalers would do.
+    If a :class:`~sklearn.pipeline.FeatureUnion` concatenates differences of several embeddings, the
+    scaler gives each the same weight, whatever its width and unit. Proportions within one
+    embedding do not change. Unlike in scikit-learn's scalers, rows labeled -1 are ignored by
+    ``fit``.
 
     Parameters
     ----------
     n_components : int, float in (0, 1) or None, default=None
-        Keep this many principal components of the genuine differences, or so many that they
-        explain this share of the variance. None keeps all features as they are.
+        Number of principal components of the genuine differences to keep, or the fraction of the
+        variance that they must explain. None keeps all features.
 
     Attributes
     ----------
     mean_ : ndarray of shape (n_features,)
         Mean of the genuine rows.
     components_ : ndarray of shape (n_components, n_features) or None
-        Principal directions, if `n_components` asks for them.
+        Principal directions, None if `n_components` is None.
     scale_ : float
-        Root of the mean squared length of the genuine rows after centring (and projection); 1 if
+        Root of the mean squared length of the genuine rows after centering (and projection); 1 if
         they do not vary.
     n_features_in_ : int
         Number of features seen during fit.
@@ -54,7 +54,7 @@ class DifferenceScaler(
 
     See Also
     --------
-    PairDifference : Makes the differences.
+    PairDifference : Computes the differences.
 
     Examples
     --------
@@ -84,15 +84,15 @@ class DifferenceScaler(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
-        """Learn centre and scale of genuine differences.
+        """Compute center and scale of the genuine differences.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             One row per pair.
         y : array-like of shape (n_samples,), default=None
-            +1 for genuine, -1 for deepfake; rows labelled -1 are not learned from. None means
-            that all rows are genuine.
+            +1 for genuine, -1 for deepfake; rows labeled -1 are ignored. None means that all rows
+            are genuine.
 
         Returns
         -------
@@ -106,16 +106,17 @@ class DifferenceScaler(
             fewer genuine rows or features than `n_components`.
         """
         X = self._validate(X, reset=True)
-        learned = genuine_mask(y, len(X)) & ~missing_rows(X)
-        if not learned.any():
+        is_usable = genuine_mask(y, len(X)) & ~missing_rows(X)
+        if not is_usable.any():
             raise ValueError("No genuine row to learn from: none of them has a usable face.")
-        rows = X[learned].astype(np.float64)
+        rows = X[is_usable].astype(np.float64)
         self.mean_, self.components_ = rows.mean(axis=0), None
         if self.n_components is not None:
             if self.n_components > min(rows.shape):
                 raise ValueError(
-                    f"n_components={self.n_components} is more than there are genuine rows or "
-                    f"features: n_samples={len(rows)}, n_features={rows.shape[1]}."
+                    "n_components must be at most the number of genuine rows and of features "
+                    f"(n_samples={len(rows)}, n_features={rows.shape[1]}), "
+                    f"got {self.n_components}."
                 )
             self.components_ = PCA(self.n_components, svd_solver="full").fit(rows).components_
         self._n_features_out = len(self.mean_ if self.components_ is None else self.components_)
@@ -126,7 +127,7 @@ class DifferenceScaler(
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """Centre and scale differences.
+        """Center and scale differences.
 
         Parameters
         ----------
@@ -136,7 +137,7 @@ class DifferenceScaler(
         Returns
         -------
         scaled : ndarray of shape (n_samples, n_components) or (n_samples, n_features)
-            In the number format of `X`. Rows of NaN alone, for want of a face, stay so.
+            Of the dtype of `X`. Rows of NaN alone, which have no usable face, stay NaN.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
@@ -145,7 +146,7 @@ class DifferenceScaler(
     def _project(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = rows - self.mean_
         if self.components_ is not None:
-            # row by row in one order, so that no row depends on the others of its batch
+            # a fixed order of summation, so that no row depends on the others of its batch
             rows = np.einsum("ij,kj->ik", rows, self.components_)
         return rows / self.scale_
 

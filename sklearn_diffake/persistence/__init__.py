@@ -1,8 +1,8 @@
-"""Save fitted pipelines and load them again without running anything that the file brings.
+"""Save fitted pipelines, and load them without running code from the file.
 
 A saved model is one zip file: ``model.skops`` (parameters and fitted state), ``manifest.json``
-(versions and backbones) and, if asked for, the weights of the backbones as safetensors or onnx.
-No pickle is ever written or read.
+(versions and backbones) and, optionally, the weights of the backbones as safetensors or onnx. No
+pickle is ever written or read.
 """
 
 from ._load import load

@@ -1,4 +1,4 @@
-"""The zip file of a model: which members it may have, and what its manifest must say."""
+"""Read and check the zip file of a model: its members and its manifest."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing import Any
 from .. import __version__
 
 FORMAT = 1
-#: Packages whose versions the manifest names.
+#: Packages whose versions are in the manifest.
 BUILT_WITH = ("numpy", "scikit-learn", "skops")
 MANIFEST, STATE = "manifest.json", "model.skops"
 _WEIGHTS = re.compile(r"weights/([0-9a-f]{32})(\.onnx|\.safetensors)")
-_ARCHIVE = b"PK"  # what zip archives begin with
+_ARCHIVE = b"PK"  # first bytes of zip archives
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What is in a model file.
+    """The content of a model file.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Archive:
     state : bytes
         Parameters and fitted state, as skops writes them.
     weights : dict of (str, str) to bytes
-        Weights of backbones, by fingerprint and suffix.
+        Content of weights files of backbones, by fingerprint and suffix.
     """
 
     manifest: dict[str, Any]
@@ -42,7 +42,7 @@ class Archive:
 
 
 def make_manifest(backbones: list[dict[str, Any]]) -> str:
-    """Return the manifest of a model with these backbones as JSON."""
+    """Return the manifest of a model with some backbones, as JSON."""
     manifest = {
         "format": FORMAT,
         "sklearn_diffake": __version__,
@@ -72,10 +72,18 @@ def read_archive(path: Path) -> Archive:
     Raises
     ------
     ValueError
-        If the file is no archive, is corrupt, would unpack to more than its size, or was written
-        by a later version.
+        If the file is not an archive, is corrupt, would unpack to more than its size, or was
+        written by a later version.
     """
-    damage = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, RuntimeError)
+    read_errors = (
+        zipfile.BadZipFile,
+        zlib.error,
+        KeyError,
+        ValueError,
+        EOFError,
+        OSError,
+        RuntimeError,
+    )
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
@@ -84,7 +92,7 @@ def read_archive(path: Path) -> Archive:
                 manifest = dict(json.loads(archive.read(MANIFEST)))
                 state = archive.read(STATE)
                 contents = {key: archive.read(name) for name, key in weights.items()}
-        except (*damage, TypeError, NotImplementedError) as error:
+        except (*read_errors, TypeError, NotImplementedError) as error:
             raise ValueError(
                 f"model file {str(path)!r} is damaged or was not written by sklearn_diffake "
                 f"(pickle and joblib files are never read): {error}"
@@ -94,21 +102,21 @@ def read_archive(path: Path) -> Archive:
 
 
 def _list_members(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
-    """Return the members that hold weights; those that `save` does not make are never read."""
+    """Return the members that hold weights; members that `save` does not write are never read."""
     names = archive.namelist()
     if len(set(names)) < len(names):
-        raise ValueError("it has two members of one name")
+        raise ValueError("it has two members with the same name")
     matches = {name: _WEIGHTS.fullmatch(name) for name in names}
     return {name: (match[1], match[2]) for name, match in matches.items() if match}
 
 
 def _check_versions(path: Path, manifest: dict[str, Any]) -> None:
-    """Refuse a file of another format, or of a later version of this package."""
+    """Raise an error for a file of another format, or of a later version of this package."""
     written_by = manifest.get("sklearn_diffake")
     if manifest.get("format") != FORMAT or isinstance(manifest["format"], bool):
         raise ValueError(
-            f"model file {str(path)!r} has format {manifest.get('format')}, this version "
-            f"({__version__}) reads format {FORMAT}; it was written by version {written_by}"
+            f"the format of model file {str(path)!r} must be {FORMAT} for this version "
+            f"({__version__}), got {manifest.get('format')}, written by version {written_by}"
         )
     if written_by is None:
         return
@@ -116,7 +124,7 @@ def _check_versions(path: Path, manifest: dict[str, Any]) -> None:
     if release is None:
         raise ValueError(
             f"model file {str(path)!r} is damaged: its manifest names sklearn_diffake="
-            f"{written_by!r:.80}, which is no version"
+            f"{written_by!r:.80}, which is not a version"
         )
     if release > (_release(__version__) or release):
         raise ValueError(
@@ -126,24 +134,24 @@ def _check_versions(path: Path, manifest: dict[str, Any]) -> None:
 
 
 def _release(text: Any) -> tuple[int, int, int] | None:
-    """Return the three numbers that a version begins with, None if it is no version."""
+    """Return the first three numbers of a version, None if the text is not a version."""
     match = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?!\d)", str(text))
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 
 
 def refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse an archive that would unpack to more than its own size: `save` compresses nothing."""
+    """Raise an error for an archive that unpacks to more than its size: `save` never compresses."""
     members = archive.infolist()
     unpacked = sum(member.file_size for member in members)
     if unpacked > size:
         raise ValueError(f"an archive of {size:,} bytes would unpack to {unpacked:,}")
-    for member in members:  # a compressed one may hold more than it says
+    for member in members:  # a compressed member may hold more than it states
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-            raise ValueError(f"its member {member.filename!r} is compressed, which none should be")
+            raise ValueError(f"its member {member.filename!r} must not be compressed")
 
 
 def refuse_bombs(state: bytes) -> None:
-    """Look at the archive that skops reads, and at those in it, which scipy would unpack."""
+    """Check the archive that skops reads, and nested archives, which scipy would unpack."""
     with zipfile.ZipFile(io.BytesIO(state)) as archive:
         refuse_bomb(archive, len(state))
         for member in archive.infolist():
@@ -154,7 +162,7 @@ def refuse_bombs(state: bytes) -> None:
 
 
 def uncompressed(content: bytes) -> bytes:
-    """Pack an archive, and those in it, without compression; skops compresses sparse matrices."""
+    """Repack an archive and nested ones without compression; skops compresses sparse matrices."""
     if not content.startswith(_ARCHIVE):
         return content
     target = io.BytesIO()

@@ -28,29 +28,29 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
         The file.
     trusted : sequence of str, default=()
         Full names of further types that the file may contain, such as ``"mine.MyDetector"``,
-        and backbones and encoders of the form ``"module:function"`` that it may import. Give only
-        what you know: they are run.
+        and backbones and encoders of the form ``"module:function"`` that it may import. They are
+        executed, so trust only code that you know.
 
     Returns
     -------
     estimator
         As it was saved, with every `cache`, `checkpoint_dir` and `memory` set to None. Weights of
-        backbones that came in the file are kept in ``~/.cache/sklearn-diffake`` (or where
-        ``SKLEARN_DIFFAKE_HOME`` says).
+        backbones in the file are written to ``~/.cache/sklearn-diffake`` (or the folder
+        ``SKLEARN_DIFFAKE_HOME``).
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is no saved model, is corrupt, was written by a later version, contains types
-        or names functions that are not trusted, or holds what no fitted model holds: attributes
-        that its class does not have, parameters out of their range, a threshold of NaN, weights
-        of another network.
+        If the file is not a saved model, is corrupt, was written by a later version, contains types
+        or names functions that are not trusted, or its content is not valid: attributes that a
+        class does not have, parameters out of range, a threshold of NaN, weights of another
+        network.
 
     See Also
     --------
-    save : Writes such a file.
+    save : Writes a model.
 
     Examples
     --------
@@ -70,33 +70,33 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
         weights = checked_weights(model, archive.weights)
     except Refusal as error:
         raise ValueError(f"model file {str(file)!r} {error}") from error
-    except Exception as error:  # skops lets through what the types in the file raise
+    except Exception as error:  # types in the file may raise any error
         built_with = {name: archive.manifest.get(name) for name in ("sklearn_diffake", *BUILT_WITH)}
         raise ValueError(
             f"model file {str(file)!r} is damaged, or does not fit the installed versions; it "
             f"was written with {built_with}: {error}"
         ) from error
-    for brought in weights:
-        brought.keep()
+    for weights_of_embedder in weights:
+        weights_of_embedder.keep()
     _logger.info("read %s, written by version %s", file, archive.manifest.get("sklearn_diffake"))
     return model
 
 
 def _load_state(state: bytes, trusted: set[str]) -> Any:
-    """Return the model, after its raw state was checked and before any of it was made."""
+    """Check the raw state of the model before creating any object; return the model."""
     skops = skops_io()
     refuse_bombs(state)
     schema = Schema(state)
     foreign = foreign_names(schema, trusted)
-    if not foreign:  # else skops might import what a node names, only to look at it
-        unknown = skops.get_untrusted_types(data=state)
-        foreign = unseen_names(schema, unknown, trusted)
+    if not foreign:  # otherwise skops might import the type of a node in order to inspect it
+        untrusted = skops.get_untrusted_types(data=state)
+        foreign = unseen_names(schema, untrusted, trusted)
     if foreign:
         raise Refusal(
-            f"contains {foreign}, which is not trusted. If you know where the file comes from and "
-            f"what these do, give trusted={foreign}."
+            f"contains {foreign}, which is not trusted. If you trust the source of the file and "
+            f"know these names, pass trusted={foreign}."
         )
     check_objects(schema, trusted)
-    model = skops.loads(schema.state(state), trusted=unknown)
+    model = skops.loads(schema.state(state), trusted=untrusted)
     check_parameters(model)
     return model

@@ -1,8 +1,8 @@
-"""Attributes of the objects in a model file: none that their class does not know.
+"""Check that the objects in a model file have no attributes that their class does not declare.
 
-An attribute that hides a method or a constant of its class would be taken for it, and one that
-nobody knows may be asked for by anybody. So an object of this package has its parameters and the
-attributes that its class declares by annotations, and no object hides what its class defines.
+An attribute could override a method or a constant of its class, and an unknown attribute could be
+read by other code. So objects of this package may have only their parameters and the attributes
+that their class declares by annotations, and no object may override a member of its class.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ._parts import FOLDERS
 from ._schema import FIELDS, Node, Refusal, Schema, full_name, scalar
 from ._trust import BINARY_TREES, DISTANCES, is_own_type
 
-# Of scikit-learn's base classes, which declare nothing.
+# Attributes of scikit-learn's base classes, which have no annotations.
 _INHERITED = {"n_features_in_", "feature_names_in_", "_metadata_request", "_sklearn_output_config"}
 _FUNCTIONS_OF_SCORERS = ("_score_func",)
 _OF_LIBSVM = (
@@ -52,7 +52,7 @@ _METRICS = ("metric_params", "effective_metric_params_")
 _OF_NEIGHBORS = ("_fit_X", "n_features_in_", "n_samples_fit_", *_METRICS)
 _OF_COVARIANCES = ("n_features_in_", "location_", "covariance_", "precision_")
 
-# What detectors are made of; elsewhere, such as in an imputer, NaN may be meant.
+# Detectors and their components; elsewhere, such as in an imputer, NaN may be intended.
 _FINITE_MODULES = (
     "sklearn.covariance.",
     "sklearn.decomposition.",
@@ -60,28 +60,28 @@ _FINITE_MODULES = (
     "sklearn.neighbors.",
     "sklearn.svm.",
 )
-_UNBOUNDED_TYPES = {"sklearn_diffake.faces._aligner.FaceAligner"}  # NaN stands for a missing face
+_UNBOUNDED_TYPES = {"sklearn_diffake.faces._aligner.FaceAligner"}  # NaN means a missing face
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where in a model a node stands.
+class _Location:
+    """The location of a node in a model.
 
     Attributes
     ----------
     text : str
         For messages.
     callable_allowed : bool
-        Whether types and functions may stand here.
+        Whether types and functions are allowed.
     finite : bool
-        Whether numbers here must be finite.
+        Whether numbers must be finite.
     """
 
     text: str
     callable_allowed: bool = False
     finite: bool = False
 
-    def below(self, text: str) -> _Place:
+    def below(self, text: str) -> _Location:
         return replace(self, text=self.text + text)
 
 
@@ -93,90 +93,90 @@ def check_objects(schema: Schema, trusted: Collection[str]) -> None:
     schema : Schema
         The state of the model, all of whose types are trusted. Their modules are imported.
     trusted : collection of str
-        What the caller trusts by name; attributes of such types are not checked.
+        Names that the caller trusts; attributes of such types are not checked.
 
     Raises
     ------
     Refusal
-        If an attribute is unknown, hides what the class defines, holds a function or a type where
-        data belong, is infinite or NaN where it must not be, or is an array that compiled code
-        would follow out of bounds.
+        If an attribute is unknown, overrides a member of the class, holds a function or a type
+        instead of data, is infinite or NaN where numbers must be finite, or is an array with
+        which compiled code would leave its bounds.
     """
-    _Check(schema, trusted).visit(schema.root, _Place(schema.root["__class__"]))
+    _Check(schema, trusted).visit(schema.root, _Location(schema.root["__class__"]))
 
 
 class _Check:
-    """One walk through the nodes of a model."""
+    """A traversal of the nodes of a model."""
 
     def __init__(self, schema: Schema, trusted: Collection[str]) -> None:
         self.schema, self.trusted = schema, trusted
 
-    def visit(self, node: Node, place: _Place) -> None:
+    def visit(self, node: Node, location: _Location) -> None:
         """Check a node and those below it."""
         kind, name = node["__loader__"], full_name(node)
         if kind in ("TypeNode", "FunctionNode") or kind not in FIELDS:
-            self._check_callable(name, place)
+            self._check_callable(name, location)
         if kind == "ObjectNode" and name in BINARY_TREES:
-            self._check_binary_tree(node, place)
+            self._check_binary_tree(node, location)
         elif kind == "ObjectNode" and name in DISTANCES:
-            check_distance(self._state(node, 3), place.text)
+            check_distance(self._state(node, 3), location.text)
         elif kind == "ObjectNode":
-            self._check_object(node, place)
+            self._check_object(node, location)
         elif kind == "DictNode":
-            self._check_dict(node, place)
+            self._check_dict(node, location)
         else:
-            self._check_data(node, place)
+            self._check_data(node, location)
             for text, child in self.schema.children(node):
-                self.visit(child, place.below(text))
+                self.visit(child, location.below(text))
 
-    def _check_binary_tree(self, node: Node, place: _Place) -> None:
+    def _check_binary_tree(self, node: Node, location: _Location) -> None:
         state = self._state(node, 13)
         distance = state[11]
         if not isinstance(distance, dict) or full_name(distance) not in DISTANCES:
-            raise Refusal(f"is refused: {place.text} has no distance")
-        self.visit(distance, place.below(".dist_metric"))
+            raise Refusal(f"is refused: {location.text} has no distance")
+        self.visit(distance, location.below(".dist_metric"))
         state[11] = distance["__class__"]
-        check_binary_tree(full_name(node), state, self._state(distance, 3), place.text)
+        check_binary_tree(full_name(node), state, self._state(distance, 3), location.text)
 
     def _folderless(self, node: Node, key: str) -> Node:
-        """Return a value of a dict; a folder that the model would use is replaced by None."""
+        """Return a value of a dict; a folder parameter is replaced by None."""
         child = node["content"][key]
         value = scalar(child) if child["__loader__"] == "JsonNode" else child
         if key.rpartition("__")[2] in FOLDERS and isinstance(value, (str, dict)):
-            self.schema.forget(node, key)
+            self.schema.clear_value(node, key)
         return node["content"][key]
 
-    def _check_callable(self, name: str, place: _Place) -> None:
-        if not place.callable_allowed and name not in self.trusted:
-            raise Refusal(f"is refused: {place.text} holds {name!r}, where data belong")
+    def _check_callable(self, name: str, location: _Location) -> None:
+        if not location.callable_allowed and name not in self.trusted:
+            raise Refusal(f"is refused: {location.text} holds {name!r}, where data belong")
 
-    def _check_data(self, node: Node, place: _Place) -> None:
+    def _check_data(self, node: Node, location: _Location) -> None:
         """Check a node of plain data."""
         kind = node["__loader__"]
         if kind == "JsonNode":
             scalar(node)
         if kind == "RandomStateNode":
-            check_random_state(self.schema.plain(node["content"]), place.text)
+            check_random_state(self.schema.plain(node["content"]), location.text)
         elif kind == "TreeNode":
             arguments = self.schema.plain(node["__reduce__"]["args"])
-            check_tree(arguments, self.schema.plain(node["content"]), place.text)
-        elif place.finite and kind == "JsonNode":
+            check_tree(arguments, self.schema.plain(node["content"]), location.text)
+        elif location.finite and kind == "JsonNode":
             value = scalar(node)
             if isinstance(value, float) and not np.isfinite(value):
-                raise Refusal(f"is refused: {place.text} is {value}, expected a finite number")
-        elif place.finite and kind == "NdArrayNode" and node["type"] == "numpy":
+                raise Refusal(f"is refused: {location.text} is {value}, expected a finite number")
+        elif location.finite and kind == "NdArrayNode" and node["type"] == "numpy":
             array = self.schema.array(node)
             if array.dtype.kind in "fc" and not np.isfinite(array).all():
-                raise Refusal(f"is refused: {place.text} is not finite everywhere")
+                raise Refusal(f"is refused: {location.text} is not finite everywhere")
 
-    def _check_dict(self, node: Node, place: _Place) -> None:
+    def _check_dict(self, node: Node, location: _Location) -> None:
         """Check a dict that is not the attributes of an object."""
-        _key_types(node, place)
+        _key_types(node, location)
         for key in node["content"]:
-            self.visit(self._folderless(node, key), place.below(f"[{key!r:.80}]"))
+            self.visit(self._folderless(node, key), location.below(f"[{key!r:.80}]"))
 
-    def _check_object(self, node: Node, place: _Place) -> None:
-        """Check an object by its class, and what its attributes hold."""
+    def _check_object(self, node: Node, location: _Location) -> None:
+        """Check an object against its class, and its attributes."""
         name = full_name(node)
         module = node["__module__"]
         owner = import_pyod(module) if name in PYOD_TYPES else import_module(module)
@@ -186,47 +186,47 @@ class _Check:
             return
         if content["__loader__"] != "DictNode":
             if name not in self.trusted:
-                raise Refusal(f"is refused: {place.text} has a state that is no dict")
-            self.visit(content, place)
+                raise Refusal(f"is refused: {location.text} has a state that is no dict")
+            self.visit(content, location)
             return
-        if _key_types(content, place) - {"str"}:
-            raise Refusal(f"is refused: {place.text} has attributes whose names are no strings")
+        if _key_types(content, location) - {"str"}:
+            raise Refusal(f"is refused: {location.text} has attributes whose names are no strings")
         attributes = content["content"]
         parameters = _parameters(cls)
         if name not in self.trusted:
             for attribute in attributes:
-                _check_attribute(cls, attribute, parameters, place.text)
-            self._check_arrays(name, attributes, place.text)
+                _check_attribute(cls, attribute, parameters, location.text)
+            self._check_arrays(name, attributes, location.text)
         finite = _must_be_finite(name, cls)
-        own = is_own_type(name)
+        is_own = is_own_type(name)
         for attribute in attributes:
             is_parameter = attribute in parameters
-            inner = _Place(
-                f"{place.text}.{attribute}",
+            inner = _Location(
+                f"{location.text}.{attribute}",
                 name in self.trusted
-                or ((is_parameter or attribute in _FUNCTIONS_OF_SCORERS) and not own),
+                or ((is_parameter or attribute in _FUNCTIONS_OF_SCORERS) and not is_own),
                 finite and not is_parameter,
             )
             self.visit(self._folderless(content, attribute), inner)
 
-    def _check_arrays(self, name: str, attributes: dict[str, Node], where: str) -> None:
-        """Check what compiled code of scikit-learn would follow without looking."""
+    def _check_arrays(self, name: str, attributes: dict[str, Node], location: str) -> None:
+        """Check arrays that compiled code of scikit-learn uses without bounds checks."""
         module = name.rpartition(".")[0]
         if name == "sklearn.svm._classes.OneClassSVM" and "support_" in attributes:
-            check_support_vectors(self._values(attributes, _OF_LIBSVM), where)
+            check_support_vectors(self._values(attributes, _OF_LIBSVM), location)
         elif module in _NEIGHBORS and "_fit_X" in attributes:
-            check_neighbors(self._values(attributes, _OF_NEIGHBORS), where)
+            check_neighbors(self._values(attributes, _OF_NEIGHBORS), location)
         elif module.startswith("sklearn.covariance.") and "location_" in attributes:
-            check_covariance(self._values(attributes, _OF_COVARIANCES), where)
+            check_covariance(self._values(attributes, _OF_COVARIANCES), location)
         elif module in ("sklearn.ensemble._forest", "sklearn.ensemble._iforest"):
             values = self._values(attributes, ("n_features_in_", "_max_features"))
             features = self._values(attributes, ("estimators_features_",))
             trees = attributes.get("estimators_", {}).get("content", [])
             widths = [self._width_of(tree["content"]["content"]) for tree in trees]
-            check_forest(values, features.get("estimators_features_"), widths, where)
+            check_forest(values, features.get("estimators_features_"), widths, location)
         elif module == "sklearn.tree._classes" and "tree_" in attributes:
             values = self._values(attributes, ("n_features_in_",))
-            check_forest(values, None, [self._width_of(attributes)], where)
+            check_forest(values, None, [self._width_of(attributes)], location)
 
     def _width_of(self, attributes: dict[str, Node]) -> Any:
         """Return the number of features of the tree in an estimator; None if it has no tree."""
@@ -239,7 +239,7 @@ class _Check:
         return {name: self.schema.plain(attributes[name]) for name in names if name in attributes}
 
     def _state(self, node: Node, size: int) -> list[Any]:
-        """Return the state of an object that is a tuple; another object in it stays a node."""
+        """Return the state of an object as a list; nested objects stay nodes."""
         content = node.get("content")
         if not content or content["__loader__"] != "TupleNode" or len(content["content"]) < size:
             raise Refusal(f"is refused: {full_name(node)!r} has no state of {size} values")
@@ -249,16 +249,17 @@ class _Check:
         ]
 
 
-def _check_attribute(cls: Any, name: str, parameters: Collection[str], where: str) -> None:
-    """Refuse an attribute that the class does not know, or that hides what it defines."""
+def _check_attribute(cls: Any, name: str, parameters: Collection[str], location: str) -> None:
+    """Raise an error for an attribute that is not declared, or that overrides a member."""
     if name in parameters:
         return
     if name.startswith("__") or _defines(cls, name):
         raise Refusal(
-            f"is refused: {where}.{name} hides what the class {cls.__name__} defines by that name"
+            f"is refused: {location}.{name} hides what the class {cls.__name__} defines by that "
+            "name"
         )
     if cls.__module__.startswith("sklearn_diffake.") and name not in declared_attributes(cls):
-        raise Refusal(f"is refused: {where}.{name} is no attribute of the class {cls.__name__}")
+        raise Refusal(f"is refused: {location}.{name} is no attribute of the class {cls.__name__}")
 
 
 def declared_attributes(cls: type) -> set[str]:
@@ -272,8 +273,8 @@ def declared_attributes(cls: type) -> set[str]:
     Returns
     -------
     set of str
-        Names; those that scikit-learn's base classes set included, and those that earlier versions
-        set, which are dropped when a file is loaded.
+        Names, also of attributes of scikit-learn's base classes, and of attributes of earlier
+        versions, which are dropped when a file is loaded.
     """
     annotated = (name for base in cls.__mro__ for name in inspect.get_annotations(base))
     return _INHERITED | set(annotated) | set(getattr(cls, "_former_attributes", ()))
@@ -295,19 +296,19 @@ def _parameters(cls: Any) -> set[str]:
 
 
 def _must_be_finite(name: str, cls: type) -> bool:
-    """Return whether the fitted numbers of a class decide about verdicts."""
+    """Return whether the fitted numbers of a class affect verdicts."""
     if name in _UNBOUNDED_TYPES:
         return False
     bounded = is_own_type(name) or name in PYOD_TYPES or name.startswith(_FINITE_MODULES)
     return bounded or (name.startswith("sklearn.") and issubclass(cls, OutlierMixin))
 
 
-def _key_types(node: Node, place: _Place) -> set[str]:
-    """Return the names of the types of a dict's keys; there must be one for each."""
+def _key_types(node: Node, location: _Location) -> set[str]:
+    """Return the names of the types of a dict's keys; each key must have a type."""
     types = node.get("key_types", {})
-    listed = types.get("content") if types.get("__loader__") == "ListNode" else None
-    if not isinstance(listed, list) or len(listed) != len(node["content"]):  # a set has fewer
-        raise Refusal(f"is refused: {place.text} has keys without types")
-    if any(item["__loader__"] != "TypeNode" for item in listed):
-        raise Refusal(f"is refused: {place.text} has keys whose types are none")
-    return {full_name(item).removeprefix("builtins.") for item in listed}
+    key_types = types.get("content") if types.get("__loader__") == "ListNode" else None
+    if not isinstance(key_types, list) or len(key_types) != len(node["content"]):  # a set has fewer
+        raise Refusal(f"is refused: {location.text} has keys without types")
+    if any(item["__loader__"] != "TypeNode" for item in key_types):
+        raise Refusal(f"is refused: {location.text} has keys whose types are none")
+    return {full_name(item).removeprefix("builtins.") for item in key_types}

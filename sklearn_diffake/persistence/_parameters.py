@@ -1,4 +1,4 @@
-"""Parameters of the estimators in a model: within the range that their classes declare."""
+"""Check that the parameters of the estimators in a model are in their declared range."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def check_parameters(model: Any) -> None:
     Parameters
     ----------
     model : object
-        What a file holds. No attribute in it hides what its class defines.
+        Content of a file, without attributes that override members of their class.
 
     Raises
     ------
     Refusal
         If a parameter has a value that ``fit`` would refuse; the message names class and parameter.
     """
-    for part in estimators(model):
-        constraints = getattr(type(part), "_parameter_constraints", {})
-        values = {name: value for name, value in vars(part).items() if name in constraints}
+    for estimator in estimators(model):
+        constraints = getattr(type(estimator), "_parameter_constraints", {})
+        values = {name: value for name, value in vars(estimator).items() if name in constraints}
         try:
-            validate_parameter_constraints(constraints, values, type(part).__name__)
+            validate_parameter_constraints(constraints, values, type(estimator).__name__)
         except InvalidParameterError as error:
             raise Refusal(f"is refused: {error}") from error
-        if isinstance(part, BaseDetector):
-            _check_threshold(part)
-        if isinstance(part, CategoryMixin):
-            _check_calibration(part)
-        for value in vars(part).values():
+        if isinstance(estimator, BaseDetector):
+            _check_threshold(estimator)
+        if isinstance(estimator, CategoryMixin):
+            _check_calibration(estimator)
+        for value in vars(estimator).values():
             if name_of(value) in PYOD_TYPES | NETWORKS.keys():
                 _check_contamination(value)
 
@@ -51,7 +51,7 @@ def _check_threshold(detector: BaseDetector) -> None:
     number = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
     try:
         finite = number and math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of a float
+    except OverflowError:  # an integer too large for a float
         finite = False
     if not finite:
         raise Refusal(
@@ -61,17 +61,17 @@ def _check_threshold(detector: BaseDetector) -> None:
 
 
 def _check_calibration(detector: CategoryMixin) -> None:
-    """Check that what thresholds and p-values are read from is as ``fit`` makes it."""
+    """Check the calibration, from which thresholds and p-values are computed."""
     try:
         detector._check_calibration()
-    except (TypeError, ValueError, AttributeError) as error:  # of values of any type
+    except (TypeError, ValueError, AttributeError) as error:  # values may be of any type
         raise Refusal(
             f"is refused: the calibration of {type(detector).__name__}: {error}"
         ) from error
 
 
 def _check_contamination(detector: Any) -> None:
-    """Check the one parameter that decides the verdicts of a detector of PyOD."""
+    """Check the parameter that determines the verdicts of a PyOD detector."""
     value = getattr(detector, "contamination", None)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if value is not None and not (number and math.isfinite(value) and 0 < value <= 0.5):

@@ -31,23 +31,24 @@ def save(
     Parameters
     ----------
     model : estimator
-        A fitted pipeline or any part of one. Its parameters `cache`, `checkpoint_dir` and
-        `memory` are not saved: they are folders of this machine.
+        A fitted pipeline or any estimator of one. Its parameters `cache`, `checkpoint_dir` and
+        `memory` are not saved, because they are folders of this machine.
     path : str or Path
-        The file, replaced whole or not at all. ``.diffake`` is the usual suffix.
+        The file, replaced atomically. ``.diffake`` is the usual suffix.
     include_weights : bool, default=False
-        Put the weights of the backbones into the file. By default only their fingerprints are
-        kept, and the file needs the same weights where it is loaded. Weights that an estimator
-        learned are always in the file.
+        Whether to include the weights of the backbones. By default the file holds only their
+        fingerprints, and the same weights must be available when it is loaded. Weights that an
+        estimator has trained are always in the file.
     public : bool, default=False
-        Let the umask decide who may read a new file. By default only its owner may (mode 0600):
-        a model can hold data of the people it was fitted on. A file that exists keeps its mode.
+        Whether the umask determines who may read a new file. By default only its owner may (mode
+        0600), because a model can hold data of the people it was fitted on. An existing file
+        keeps its mode.
 
     Raises
     ------
     TypeError
-        If a part of the model cannot be saved safely, such as a lambda, or a `backbone` that is a
-        function of no module.
+        If something in the model cannot be saved safely, such as a lambda, or a `backbone` that is
+        not a function of a module.
     ValueError
         If `path` is the file of a backbone or of its weights, a directory, a device, a named pipe
         or a symbolic link of another user.
@@ -56,7 +57,7 @@ def save(
 
     See Also
     --------
-    load : Reads it again.
+    load : Reads a model.
 
     Examples
     --------
@@ -72,12 +73,12 @@ def save(
     """
     target = Path(path)
     by_fingerprint = {e.fingerprint_: e for e in embedders(model)}
-    parts = by_fingerprint.values()
-    apart = [e for e in parts if include_weights and not hasattr(e, "weights_")]
-    backbones = [e.find_backbone() for e in apart]
-    manifest = make_manifest([e.backbone_info_ for e in parts])
+    all_embedders = by_fingerprint.values()
+    exported = [e for e in all_embedders if include_weights and not hasattr(e, "weights_")]
+    backbones = [e.find_backbone() for e in exported]
+    manifest = make_manifest([e.backbone_info_ for e in all_embedders])
     state = _dump_state(model)
-    options: dict[str, Any] = {"inputs": _weight_files(parts), "public": public}
+    options: dict[str, Any] = {"inputs": _weight_files(all_embedders), "public": public}
     with atomic_open(target, **options) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(MANIFEST, manifest)
         archive.writestr(STATE, state)
@@ -89,39 +90,39 @@ def save(
 
 
 def _weight_files(fitted: Iterable[Any]) -> list[str]:
-    """List the parameters of embedders that may be files, for `save` not to overwrite them."""
+    """Return the files among the parameters of embedders, which `save` must not overwrite."""
     values = (getattr(e, name, None) for e in fitted for name in ("backbone", "weights"))
     return [os.path.expanduser(value) for value in values if isinstance(value, (str, os.PathLike))]
 
 
 def _dump_state(model: Any) -> bytes:
-    """Return the model as skops writes it, if it can be read back."""
+    """Return the model as skops writes it; raise an error if skops cannot read it again."""
     skops = skops_io()
     try:
         state = uncompressed(skops.dumps(_portable(model)))
         skops.loads(state, trusted=skops.get_untrusted_types(data=state))
-    except Exception as error:  # skops raises whatever the object it cannot take raises
+    except Exception as error:  # an object that skops cannot write may raise any error
         raise TypeError(f"this model cannot be saved safely: {error}") from error
     return state
 
 
 def _portable(model: Any) -> Any:
-    """Copy a model without what belongs to this machine alone."""
+    """Copy a model without settings of this machine."""
     model = copy.deepcopy(model)
-    for part in estimators(model):
+    for estimator in estimators(model):
         for folder in FOLDERS:
-            if hasattr(part, folder):
-                setattr(part, folder, None)
-        for name, value in vars(part).items():
+            if hasattr(estimator, folder):
+                setattr(estimator, folder, None)
+        for name, value in vars(estimator).items():
             if isinstance(value, os.PathLike):
-                setattr(part, name, os.fspath(value))
-        if isinstance(part, FaceEmbedder) and callable(part.backbone):
-            part.backbone = _importable(part.backbone)
+                setattr(estimator, name, os.fspath(value))
+        if isinstance(estimator, FaceEmbedder) and callable(estimator.backbone):
+            estimator.backbone = _importable(estimator.backbone)
     return model
 
 
 def _importable(function: Any) -> str:
-    """Return the name by which a function that makes a network can be imported."""
+    """Return the name by which a backbone function can be imported."""
     name = reference_of(function)
     if name is None:
         raise TypeError(

@@ -1,7 +1,7 @@
-"""The raw state of a model: a tree of nodes as skops writes them, before any object is made.
+"""The raw state of a model: a tree of nodes as skops writes them, before any object is created.
 
-All that a file says is in this tree. It is checked as it stands, since objects that a file made
-cannot be asked about themselves: their attributes are the file's own.
+The tree holds the whole content of a file. It is checked in this form, because objects created
+from a file cannot be trusted to describe themselves: their attributes are from the file.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _NPY = b"\x93NUMPY"
 
 
 class Refusal(ValueError):
-    """A model that must not be made; the message continues "model file 'name'"."""
+    """A model that must not be loaded; the message continues "model file 'name'"."""
 
 
 def full_name(node: Node) -> str:
-    """Return the name of the type or function that a node stands for."""
+    """Return the name of the type or function of a node."""
     return f"{node['__module__']}.{node['__class__']}"
 
 
@@ -66,16 +66,16 @@ class Schema:
     Attributes
     ----------
     root : dict
-        The node of the model itself.
+        The node of the model.
     nodes : list of dict
-        All nodes, `root` included.
+        All nodes, including `root`.
     texts : list of str
-        Every string in the file: values, keys, items of arrays.
+        All strings in the file: values, keys, items of arrays.
 
     Raises
     ------
     Refusal
-        If a node is not as skops writes it, so that what is checked might not be what is made.
+        If a node is not as skops writes it: the object might differ from the checked node.
     """
 
     def __init__(self, state: bytes) -> None:
@@ -84,7 +84,7 @@ class Schema:
             if len(set(names)) < len(names):
                 raise Refusal("is refused: its state has two members of one name")
             self._files = {name: archive.read(name) for name in names}
-        self._changed = False
+        self._is_modified = False
         self.root: Node = json.loads(self._files.pop(_SCHEMA))
         self._digests: dict[int, bytes] = {}
         self._file_digests: dict[str, bytes] = {}
@@ -95,16 +95,16 @@ class Schema:
         self._collect(self.root, root=True)
 
     def array(self, node: Node) -> np.ndarray:
-        """Return the array of a node with numbers, not yet of the type that the node names."""
+        """Return the numeric array of a node, not converted to the type of the node."""
         return np.load(io.BytesIO(self._file(node)), allow_pickle=False)
 
     def plain(self, node: Node) -> Any:
-        """Return the value of a node that holds plain data.
+        """Return the value of a node of plain data.
 
         Raises
         ------
         Refusal
-            If it holds something else.
+            If it holds other objects.
         """
         kind = node["__loader__"]
         if kind == "JsonNode":
@@ -119,28 +119,28 @@ class Schema:
         raise Refusal(f"is refused: it holds {full_name(node)!r} where plain values belong")
 
     def children(self, node: Node) -> list[tuple[str, Node]]:
-        """Return the nodes directly below a node, with what to call their places."""
+        """Return the direct children of a node, with a name of their location."""
         kind, content = node["__loader__"], node.get("content")
         if kind in _SEQUENCES or (kind == "NdArrayNode" and node.get("type") == "json"):
-            found = [(f"[{i}]", item) for i, item in enumerate(content or [])]
+            nodes = [(f"[{i}]", item) for i, item in enumerate(content or [])]
         elif kind == "DictNode":
-            found = [(f"[{key!r}]", item) for key, item in (content or {}).items()]
+            nodes = [(f"[{key!r}]", item) for key, item in (content or {}).items()]
         elif kind == "MaskedArrayNode":
-            found = [(f".{key}", item) for key, item in (content or {}).items()]
+            nodes = [(f".{key}", item) for key, item in (content or {}).items()]
         elif kind in _SINGLE:
-            found = [("", content)] if content is not None else []
+            nodes = [("", content)] if content is not None else []
         elif kind in FIELDS:
-            found = []
-        else:  # trusted by name, or else refused
-            found = [("", item) for item in _nodes_in(list(node.values()))]
-        found += [("", node[key]) for key in ("key_types", "shape") if key in node]
-        found += [("", item) for item in _nodes_in(node.get("__reduce__", []))]
-        for _, item in found:
+            nodes = []
+        else:  # trusted by name, otherwise refused
+            nodes = [("", item) for item in _nodes_in(list(node.values()))]
+        nodes += [("", node[key]) for key in ("key_types", "shape") if key in node]
+        nodes += [("", item) for item in _nodes_in(node.get("__reduce__", []))]
+        for _, item in nodes:
             if not isinstance(item, dict) or not isinstance(item.get("__loader__"), str):
-                raise Refusal(f"is refused: {full_name(node)!r} holds something that is no node")
-        return found
+                raise Refusal(f"is refused: {full_name(node)!r} holds something that is not a node")
+        return nodes
 
-    def forget(self, node: Node, key: str) -> None:
+    def clear_value(self, node: Node, key: str) -> None:
         """Replace a value in a dict by None."""
         node["content"][key] = {
             "__class__": "str",
@@ -148,11 +148,11 @@ class Schema:
             "__loader__": "JsonNode",
             "content": "null",
         }
-        self._changed = True
+        self._is_modified = True
 
     def state(self, unchanged: bytes) -> bytes:
-        """Return the state as an archive again; `unchanged` is the one that was given."""
-        if not self._changed:
+        """Return the state as an archive; `unchanged` is the original one."""
+        if not self._is_modified:
             return unchanged
         target = io.BytesIO()
         with zipfile.ZipFile(target, "w") as archive:
@@ -168,22 +168,22 @@ class Schema:
         return content
 
     def _digest(self, value: Any) -> bytes:
-        """Return a digest of what a part of the tree says.
+        """Return a digest of the content of a subtree.
 
-        skops makes one object of all nodes that have the same number, from the first of them. So
-        they must all say the same: otherwise what is checked would not be what is made.
+        skops creates one object for all nodes with the same number, from the first of them. So
+        they must all be equal. Otherwise the object could differ from the checked node.
         """
         if isinstance(value, list):
-            said: Any = [self._digest(item) for item in value]
+            digests: Any = [self._digest(item) for item in value]
         elif isinstance(value, dict):
-            said = sorted(
+            digests = sorted(
                 (key, self._file_digest(item) if key == "file" else self._digest(item))
                 for key, item in value.items()
                 if key not in ("__id__", *_ROOT) or isinstance(item, (dict, list))
             )
         else:
             return hashlib.blake2b(repr((type(value), value)).encode(), digest_size=20).digest()
-        digest = hashlib.blake2b(repr((type(value), said)).encode(), digest_size=20).digest()
+        digest = hashlib.blake2b(repr((type(value), digests)).encode(), digest_size=20).digest()
         if isinstance(value, dict) and isinstance(value.get("__loader__"), str):
             number = value.get("__id__")
             if number is not None and type(number) is not int:
@@ -201,7 +201,7 @@ class Schema:
         return self._file_digests[name]
 
     def _collect(self, node: Node, *, root: bool = False) -> None:
-        """List a node and those below it, with the strings in them."""
+        """Collect a node, all nodes below it, and their strings."""
         _check_fields(node, root)
         self.nodes.append(node)
         kind = node["__loader__"]
@@ -234,7 +234,7 @@ def _check_protocol(root: Any) -> None:
 
 
 def _check_fields(node: Node, root: bool) -> None:
-    """Refuse a node that lacks what names it, or has a field that skops does not write."""
+    """Raise an error for a node without class or module, or with an unknown field."""
     kind = node["__loader__"]
     names = node.get("__class__"), node.get("__module__")
     if kind == "CachedNode" or not all(isinstance(name, str) for name in names):
@@ -253,7 +253,7 @@ def _check_fields(node: Node, root: bool) -> None:
 
 
 def scalar(node: Node) -> Any:
-    """Return the value of a node that holds one: None, a bool, a number or a string."""
+    """Return the value of a scalar node: None, a bool, a number or a string."""
     value = json.loads(node["content"])
     if isinstance(value, (dict, list)):
         raise Refusal("is refused: a node 'JsonNode' holds a container")
@@ -284,7 +284,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _array_texts(array: np.ndarray) -> list[str]:
-    """Return the strings in an array, those in the fields of its records included."""
+    """Return the strings in an array, also in the fields of its records."""
     if array.dtype.names:
         return [text for name in array.dtype.names for text in _array_texts(array[name])]
     if array.dtype.kind == "S":

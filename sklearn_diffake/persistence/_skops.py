@@ -1,4 +1,4 @@
-"""skops, imported without its walk over all of scikit-learn."""
+"""Import skops without importing all of scikit-learn."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _LOCK = threading.Lock()
 
 
 def skops_io() -> Any:
-    """Return the module ``skops.io``, or a copy that is this package's alone.
+    """Return the module ``skops.io``, or a private copy of it.
 
-    At its import skops imports every module of scikit-learn, and what these need (pytest, dask and
-    pandas among them), to list the estimators that it trusts. Here that list is of no use: the
-    package has a shorter one of its own (`needs_no_trust`), and names to skops each type that it
-    has checked. So the copy is imported with an empty list. It does not stay in ``sys.modules``:
-    whoever imports skops gets the full one.
+    When it is imported, skops imports every module of scikit-learn and its dependencies (such as
+    pytest, dask and pandas), to list the estimators that it trusts. This package does not need that
+    list: it has a shorter one (`needs_no_trust`), and passes every checked type to skops. So the
+    copy is imported with an empty list. It does not stay in ``sys.modules``, so that other code
+    imports the full module.
 
     Returns
     -------
     module
-        The full one if it is imported already.
+        The full module if it is imported already.
     """
     with _LOCK:
         return sys.modules.get(_NAME) or _import_copy()

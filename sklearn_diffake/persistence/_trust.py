@@ -1,4 +1,4 @@
-"""Which types and functions a model file may use, and which only if the caller trusts them."""
+"""Decide which types and functions in a model file need the trust of the caller."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from ..utils._imports import untrusted_references
 from ._schema import Node, Schema, full_name
 from ._skops import skops_io
 
-_OWN = "sklearn_diffake."
+_PACKAGE_PREFIX = "sklearn_diffake."
 #: Trees of neighbors, whose arrays are checked.
 BINARY_TREES = {
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neighbors._ball_tree.BallTree",
 }
-#: Compiled distances, which these trees hold.
+#: Compiled distances of these trees.
 DISTANCES = {
     f"sklearn.metrics._dist_metrics.{metric}Distance{bits}"
     for metric in ("Chebyshev", "Euclidean", "Manhattan", "Minkowski")
     for bits in (32, 64)
 }
-_SCORER_FUNCTION = "sklearn_diffake.metrics._scorers._evaluate"  # it only computes a metric
-# Estimators of scikit-learn that may come from any file, by module (None: all of it).
-# They leave fitted arrays to numpy and scipy, which compare shapes, or these are checked here. All
-# others need trust: compiled code follows indices in the file (SVC, KMeans, boosting, neighbors as
-# classifiers), or they build sparse matrices of them, which scipy unpacks without looking
-# (encoders, vectorizers, binarizers).
+_SCORER_FUNCTION = (
+    "sklearn_diffake.metrics._scorers._evaluate"  # it computes a metric and nothing else
+)
+# Estimators of scikit-learn that any file may contain, by module (None: all of the module).
+# They pass fitted arrays to numpy and scipy, which check shapes, or the arrays are checked here.
+# All others need trust: compiled code uses indices from the file (SVC, KMeans, boosting, neighbors
+# as classifiers), or they build sparse matrices, which scipy unpacks without checks (encoders,
+# vectorizers, binarizers).
 _ESTIMATORS: dict[str, set[str] | None] = {
     "sklearn.cluster._agglomerative": None,
     "sklearn.compose._column_transformer": None,
@@ -97,7 +99,7 @@ _NUMBERS = {
     if not issubclass(kind, (np.object_, np.void))
 }
 _KEYS = {f"builtins.{name}" for name in ("bool", "float", "int", "str")}
-# Nodes that stand for themselves, and the types that they may be of.
+# Nodes of plain data, and their allowed types.
 _PLAIN: dict[str, set[str]] = {
     "DictNode": {"builtins.dict", "collections.OrderedDict"},
     "ListNode": {"builtins.list"},
@@ -113,7 +115,7 @@ _PLAIN: dict[str, set[str]] = {
 
 
 def foreign_names(schema: Schema, trusted: Collection[str]) -> list[str]:
-    """Return the types, functions and references in a file that need trust and have none.
+    """Return the types, functions and references in a file that need trust and are not trusted.
 
     Parameters
     ----------
@@ -125,37 +127,37 @@ def foreign_names(schema: Schema, trusted: Collection[str]) -> list[str]:
     Returns
     -------
     list of str
-        Sorted. If it is empty, skops may make the model.
+        Sorted. If it is empty, skops may create the model.
     """
     names = {_name(node) for node in schema.nodes if not _is_known(node)} - set(trusted)
     return sorted(names | set(untrusted_references(schema.texts, trusted)))
 
 
-def unseen_names(schema: Schema, unknown: Collection[str], trusted: Collection[str]) -> list[str]:
-    """Return what skops would need trust for beyond the names in the nodes.
+def unseen_names(schema: Schema, untrusted: Collection[str], trusted: Collection[str]) -> list[str]:
+    """Return names beyond those in the nodes that skops does not trust.
 
     Parameters
     ----------
     schema : Schema
         The state of the model.
-    unknown : collection of str
-        What skops does not know by itself.
+    untrusted : collection of str
+        Names that skops does not trust by default.
     trusted : collection of str
         What the caller trusts, by full name.
 
     Returns
     -------
     list of str
-        Sorted; such as the generator that a random state names within its data.
+        Sorted; for example the generator in the data of a random state.
     """
     names = {name for node in schema.nodes for name in (_name(node), full_name(node))}
-    return sorted(set(unknown) - names - set(trusted))
+    return sorted(set(untrusted) - names - set(trusted))
 
 
 def needs_no_trust(name: str) -> bool:
-    """Return whether an object of a type may be made for any file."""
+    """Return whether any file may create an object of a type."""
     return (
-        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_parts()
+        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_members()
         or _is_listed_estimator(name)
         or is_own_type(name)
     )
@@ -164,11 +166,11 @@ def needs_no_trust(name: str) -> bool:
 def is_own_type(name: str) -> bool:
     """Return whether a name in a file is that of an estimator or a splitter of this package.
 
-    Functions and methods are not trusted for being ours, nor is what our modules import: a file
-    may ask for any of them to be called.
+    Functions and methods of this package are not trusted, nor are imports of its modules: a file
+    could call any of them.
     """
     module, _, kind = name.rpartition(".")
-    if not module.startswith(_OWN) or "__" in module:
+    if not module.startswith(_PACKAGE_PREFIX) or "__" in module:
         return False
     try:
         member = getattr(importlib.import_module(module), kind, None)
@@ -189,16 +191,16 @@ def _is_known(node: Node) -> bool:
     if kind in _PLAIN:
         return name in _PLAIN[kind]
     if kind == "LossNode":
-        return name in _losses()  # which their modules hold beside functions
+        return name in _losses()  # their modules hold functions, too
     if kind == "FunctionNode":
-        return name == _SCORER_FUNCTION or name in _search_parts() | _skops_functions()
+        return name == _SCORER_FUNCTION or name in _search_members() | _skops_functions()
     if kind == "ConstructorFromReduceNode":
-        return is_own_type(name)  # whose constructors only store what they are given
+        return is_own_type(name)  # constructors only store their arguments
     return kind == "ObjectNode" and needs_no_trust(name)
 
 
 def _name(node: Node) -> str:
-    """Return what the caller has to trust for a node to be made."""
+    """Return the name that the caller must trust for a node."""
     content = node.get("content")
     if node["__loader__"] == "MethodNode" and isinstance(content, dict):
         return f"{full_name(node)}.{content.get('func')}"
@@ -206,14 +208,14 @@ def _name(node: Node) -> str:
 
 
 @functools.cache
-def _search_parts() -> frozenset[str]:
-    """Name what a fitted search may hold: scikit-learn's splitters and scorers, all harmless."""
+def _search_members() -> frozenset[str]:
+    """Return the names of scikit-learn's splitters and scorers, which a search may hold."""
     scorers = [metrics.get_scorer(name) for name in metrics.get_scorer_names()]
-    parts = {item for scorer in scorers for item in (type(scorer), scorer._score_func)}
+    members = {item for scorer in scorers for item in (type(scorer), scorer._score_func)}
     for item in vars(model_selection).values():
         if isinstance(item, type) and issubclass(item, (BaseCrossValidator, BaseShuffleSplit)):
-            parts.add(item)
-    return frozenset(f"{part.__module__}.{part.__qualname__}" for part in parts)
+            members.add(item)
+    return frozenset(f"{member.__module__}.{member.__qualname__}" for member in members)
 
 
 def _is_listed_estimator(name: str) -> bool:
@@ -235,13 +237,13 @@ def _is_listed_estimator(name: str) -> bool:
 
 @functools.cache
 def _losses() -> frozenset[str]:
-    """Name the compiled losses of scikit-learn, as skops lists them."""
+    """Return the names of the compiled losses of scikit-learn, as listed by skops."""
     losses = skops_io()._sklearn.ALLOWED_LOSSES
     return frozenset(f"{loss.__module__}.{loss.__qualname__}" for loss in losses)
 
 
 @functools.cache
 def _skops_functions() -> frozenset[str]:
-    """Name the universal functions of numpy and scipy, as skops lists them."""
+    """Return the names of the universal functions of numpy and scipy, as listed by skops."""
     lists = skops_io()._trusted_types
     return frozenset((*lists.NUMPY_UFUNC_TYPE_NAMES, *lists.SCIPY_UFUNC_TYPE_NAMES))

@@ -1,4 +1,4 @@
-"""Weights of backbones that come in a model file: checked before they are written anywhere."""
+"""Check the weights of backbones in a model file, and write them to the cache."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PARAMETERS = {".onnx": "backbone", ".safetensors": "weights"}
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that came with a model.
+    """Weights of an embedder in a model file.
 
     Attributes
     ----------
     embedder : FaceEmbedder
-        Was fitted with them.
+        The embedder that uses them.
     suffix : {".onnx", ".safetensors"}
-        What kind of file they are the content of.
+        Type of the weights file.
     content : bytes
     """
 
@@ -34,10 +34,11 @@ class Weights:
     content: bytes
 
     def keep(self) -> None:
-        """Write them to the user's cache, unless they are there, and let the embedder use them.
+        """Write the weights to the user's cache, and set the path in the embedder.
 
-        The file is named by the fingerprint. One that is there stays as it is if it has that
-        fingerprint: it is another model's. One that has not is corrupt, and is replaced.
+        The file is named by the fingerprint. An existing file with this fingerprint is used, as
+        other models may share it. An existing file with another fingerprint is corrupt, and is
+        replaced.
 
         Raises
         ------
@@ -53,13 +54,13 @@ class Weights:
                 atomic_write(file, self.content)
         except OSError as error:
             raise OSError(
-                f"the weights that came with the model cannot be kept as {str(file)!r}: {error}. "
-                "Set SKLEARN_DIFFAKE_HOME to a folder that can be written to."
+                f"the weights in the model file cannot be written to {str(file)!r}: {error}. "
+                "Set SKLEARN_DIFFAKE_HOME to a writable folder."
             ) from error
         self.embedder.set_params(**{_PARAMETERS[self.suffix]: str(file)})
 
     def _are(self, content: bytes) -> bool:
-        """Return whether the content of a file is that of these weights, or means the same."""
+        """Return whether the content of a file equals these weights, or has their fingerprint."""
         if content == self.content:
             return True
         try:
@@ -70,7 +71,7 @@ class Weights:
 
 
 def checked_weights(model: Any, weights: Mapping[tuple[str, str], bytes]) -> list[Weights]:
-    """Find the weights that came with a model, and see that they are those it was fitted with.
+    """Return the weights in a model file; check that the model was fitted with them.
 
     Parameters
     ----------
@@ -88,10 +89,10 @@ def checked_weights(model: Any, weights: Mapping[tuple[str, str], bytes]) -> lis
     Refusal
         If a network with these weights has another fingerprint.
     """
-    chosen = []
+    checked = []
     for embedder in embedders(model):
         if hasattr(embedder, "weights_"):
-            continue  # it learned them, they are in its state
+            continue  # trained weights are in its state
         for suffix in _PARAMETERS:
             content = weights.get((str(embedder.fingerprint_), suffix))
             if content is None:
@@ -99,11 +100,11 @@ def checked_weights(model: Any, weights: Mapping[tuple[str, str], bytes]) -> lis
             actual = _fingerprint(embedder, content, suffix)
             if actual != embedder.fingerprint_:
                 raise Refusal(
-                    f"is refused: its weights of {embedder.backbone!r} have the fingerprint "
-                    f"{actual}, expected {embedder.fingerprint_}"
+                    f"is refused: the fingerprint of its weights of {embedder.backbone!r} must be "
+                    f"{embedder.fingerprint_}, got {actual}"
                 )
-            chosen.append(Weights(embedder, suffix, content))
-    return chosen
+            checked.append(Weights(embedder, suffix, content))
+    return checked
 
 
 def _fingerprint(embedder: Any, content: bytes, suffix: str) -> str:

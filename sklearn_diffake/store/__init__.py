@@ -1,7 +1,7 @@
-"""Results kept on disk, for what is expensive to compute from an image.
+"""Store results on disk that are expensive to compute from an image.
 
-Processes that need the same results at the same time divide the work among them by claims: without
-these, each of n workers of a search would compute everything, n times the work of one device.
+Processes that need the same results at the same time divide the work by claims. Without claims,
+each of n workers of a search would compute everything: n times the work.
 """
 
 from ._embedding_store import EmbeddingStore as EmbeddingStore

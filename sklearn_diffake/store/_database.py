@@ -1,10 +1,10 @@
 """The SQLite file behind :class:`~sklearn_diffake.store.EmbeddingStore`.
 
-Everything about the file itself lives here: finding, creating, opening, sharing and, when it is
-damaged, replacing it. What stands in it lives in ``_tables.py``.
+This module finds, creates, opens and shares the file, and replaces it if it is corrupt. Its content
+is in ``_tables.py``.
 
-A process has one :class:`Database` for each folder, whatever the number of stores and threads that
-use it; it is found again by path, so that a store carries no connection of its own.
+A process has one :class:`Database` for each folder, for all stores and threads. It is looked up by
+path, so a store holds no connection.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from ._tables import (
     APPLICATION_ID,
     SCHEMA,
     VERSION,
-    damage,
+    corruption_error,
     layout,
     own_layout,
 )
 
 _T = TypeVar("_T")
 
-_BUSY_SECONDS = 10.0  # that another process may take to write; nobody holds a lock so long
+_BUSY_SECONDS = 10.0  # to wait for another process that writes; no lock is held so long
 _PREFIX = "embeddings-"
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_TWICE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
-_HOW_TO_WRITE, _WAYS = 18, {1, 2}  # bytes of the header: how to write and read; journal or WAL
-_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
+_CORRUPTION_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_DUPLICATE_CODES = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+_FORMAT_OFFSET, _FORMATS = 18, {1, 2}  # write and read version in the header; journal or WAL
+_TRANSIENT_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
 
 
 class _NoLocks(Exception):
@@ -46,14 +46,14 @@ class _NoLocks(Exception):
 
 
 class Database:
-    """One folder's SQLite file as this process sees it.
+    """The connection of this process to the SQLite file of a folder.
 
     Parameters
     ----------
     folder : str
-        Real path of the folder. The file in it is named by the time of its making,
-        ``embeddings-<time>.sqlite``: a name is never used twice, so that a process which still
-        holds a file that was set aside cannot touch the journal of its successor.
+        Real path of the folder. The name of its file holds the time of creation,
+        ``embeddings-<time>.sqlite``. A name is never used twice, so a process that still has an
+        old file open cannot touch the journal of the new one.
     """
 
     def __init__(self, folder: str) -> None:
@@ -63,15 +63,15 @@ class Database:
         self.file: Path | None = None
         self.read_only = False
         self.warned = False
-        self.patient = True  # until a wait was in vain
-        self.unusable: str | None = None  # why, if it will never serve
+        self.patient = True  # until a wait timed out
+        self.unusable: str | None = None  # the reason, if it can never work
 
     def run(self, action: Callable[[sqlite3.Connection], _T], default: _T, *, writes: bool) -> _T:
-        """Give what `action` makes of the connection, or `default` where the store cannot serve.
+        """Return the result of `action`, or `default` if the store does not work.
 
-        A damaged file is replaced by an empty one and `action` tried again. Any other failure
-        (full disk, no permission, ...) is told once a process, and never raised. After one wait
-        for a lock that was in vain there is no further waiting until something could be written.
+        A corrupt file is replaced by an empty one, and `action` is retried. Any other failure
+        (full disk, no permission, ...) is a warning, once per process, never an error. After a
+        timeout of a lock there is no further waiting until a write succeeds.
         """
         with self.lock:
             for _ in range(3):
@@ -110,7 +110,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         if self.connection is not None and not self._is_there():
-            self.close()  # deleted, or set aside by another process
+            self.close()  # deleted, or moved by another process
         if self.connection is None:
             private_folder(self.folder)
             if problem := lock_problem(self.folder):
@@ -126,7 +126,7 @@ class Database:
         return _BUSY_SECONDS if self.patient else 0.0
 
     def _be_patient(self, patient: bool) -> None:
-        """Wait for locks from now on, or do not."""
+        """Set whether to wait for locks from now on."""
         self.patient = patient
         if self.connection is not None:
             milliseconds = round(1000 * self._wait_seconds())
@@ -139,7 +139,7 @@ class Database:
         return max(Path(self.folder).glob(f"{_PREFIX}*.sqlite"), default=None)
 
     def _create(self) -> Path:
-        """Make an empty store under another name, then give it its own: whole, or not there."""
+        """Create an empty store atomically: under a temporary name, then renamed."""
         for leftover in Path(self.folder).glob(f"{_PREFIX}*.new*"):
             leftover.unlink(missing_ok=True)
         file = Path(self.folder, f"{_PREFIX}{time.time_ns():020d}.sqlite")
@@ -152,10 +152,10 @@ class Database:
 
     @contextlib.contextmanager
     def _folder_lock(self) -> Iterator[None]:
-        """Keep other processes from creating or replacing the file meanwhile.
+        """Prevent other processes from creating or replacing the file within a block.
 
-        The lock is SQLite's own, on a file that stays empty: it works wherever the store does,
-        and ends with the process that holds it.
+        It is a lock of SQLite on a file that stays empty. It works wherever the store works, and
+        ends with the process that holds it.
         """
         file = Path(self.folder, "lock")
         with contextlib.ExitStack() as stack:
@@ -168,44 +168,44 @@ class Database:
                     lock.execute("BEGIN EXCLUSIVE")
                     break
                 except sqlite3.DatabaseError as error:
-                    if last or _code(error) not in _DAMAGE:
+                    if last or _code(error) not in _CORRUPTION_CODES:
                         raise
-                    file.unlink(missing_ok=True)  # something has been written into it
+                    file.unlink(missing_ok=True)  # it is not empty any more
             yield
 
     def _recover(self, error: Exception) -> bool:
-        """Say whether another try is worth while after `error`."""
-        if _code(error) not in _PASSING:
+        """Repair what caused `error` if possible; return whether to retry."""
+        if _code(error) not in _TRANSIENT_CODES:
             self.close()
         if self.file is None:
             return False
         if not self._is_there():
-            return True  # set aside by another process just now
-        if _code(error) not in _DAMAGE:
+            return True  # another process has just moved it
+        if _code(error) not in _CORRUPTION_CODES:
             return False
         try:
-            moved = self._set_aside(self.file)
+            backup = self._move_damaged(self.file)
         except (sqlite3.Error, OSError):
             return False
-        if moved is not None:
+        if backup is not None:
             warnings.warn(
-                f"The embedding store in {self.folder!r} was damaged ({error}). It begins anew, "
-                f"empty; the damaged file is kept as {moved.name!r}.",
+                f"The embedding store in {self.folder!r} was damaged ({error}). It starts again, "
+                f"empty; the damaged file is kept as {backup.name!r}.",
                 RuntimeWarning,
                 stacklevel=5,
             )
         return True
 
-    def _set_aside(self, damaged: Path) -> Path | None:
-        """Move the damaged file away, unless another process has done so already."""
+    def _move_damaged(self, damaged: Path) -> Path | None:
+        """Rename the corrupt file, unless another process has done so already."""
         with self._folder_lock():
             if self._current_file() != damaged:
                 return None
-            kept = Path(self.folder, "embeddings.sqlite.damaged")
-            os.replace(damaged, kept)
+            backup = Path(self.folder, "embeddings.sqlite.damaged")
+            os.replace(damaged, backup)
             for suffix in ("-wal", "-shm"):
                 Path(f"{damaged}{suffix}").unlink(missing_ok=True)
-            return kept
+            return backup
 
     def _warn_once(self, reason: str) -> None:
         if not self.warned:
@@ -219,25 +219,25 @@ class Database:
 
 
 def _code(error: Exception) -> int:
-    """Give the primary SQLite result code of `error`, 0 if it has none."""
+    """Return the primary SQLite result code of `error`, 0 if it has none."""
     code = getattr(error, "sqlite_errorcode", 0)
-    # A name that cannot be decoded, a key that is found twice, a format that no version of SQLite
-    # writes: only damage brings these about.
+    # A name that cannot be decoded, a duplicate key, a format that no version of SQLite writes:
+    # only corruption causes these.
     foreign = str(error) == "unsupported file format"
-    if isinstance(error, UnicodeDecodeError) or code in _TWICE or foreign:
+    if isinstance(error, UnicodeDecodeError) or code in _DUPLICATE_CODES or foreign:
         return sqlite3.SQLITE_CORRUPT
     return code & 0xFF
 
 
 def _open(file: Path, wait_seconds: float) -> tuple[sqlite3.Connection, bool]:
-    """Open an existing store as far as it lets us: give the connection, and if it is read-only."""
+    """Open an existing store; return the connection, and whether it is read-only."""
     if file.exists() and not file.is_file():
-        raise damage("no regular file")  # to open a named pipe would wait forever
-    # Before SQLite does: whoever closes a file gives up all locks that the process has on it.
+        raise corruption_error("no regular file")  # opening a named pipe would wait forever
+    # Before SQLite opens it: closing a file ends all locks that the process has on it.
     with contextlib.suppress(OSError), file.open("rb") as header:
-        header.seek(_HOW_TO_WRITE)
-        if not set(header.read(2)) <= _WAYS:  # SQLite takes any other for a file to be read only
-            raise damage("a format that nobody writes")
+        header.seek(_FORMAT_OFFSET)
+        if not set(header.read(2)) <= _FORMATS:  # with any other, SQLite opens it read-only
+            raise corruption_error("a format that nobody writes")
     refusal: Exception = FileNotFoundError(str(file))
     for mode in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
         try:
@@ -266,13 +266,13 @@ def _open(file: Path, wait_seconds: float) -> tuple[sqlite3.Connection, bool]:
 
 
 def _prepare(connection: sqlite3.Connection, *, writes: bool) -> None:
-    """Set the connection up, after a look at whether the file is one of ours."""
+    """Check that the file is a store of this version, then configure the connection."""
     connection.text_factory = bytes  # a damaged row must not fail on its encoding
     connection.execute("PRAGMA cell_size_check = ON")
     made_by = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if (made_by, version) != (APPLICATION_ID, VERSION) or layout(connection) != own_layout():
-        raise damage("not an embedding store of this version")
+        raise corruption_error("not an embedding store of this version")
     if writes:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: a log of 4 MB
@@ -286,7 +286,7 @@ _DATABASES_LOCK = threading.Lock()
 
 
 def get_database(path: str | os.PathLike[str]) -> Database:
-    """Give this process's database for the folder `path`; nothing is opened or made yet."""
+    """Return this process's database for the folder `path`, without opening or creating it."""
     folder = os.path.realpath(os.path.expanduser(path))
     with _DATABASES_LOCK:
         if folder not in _DATABASES:
@@ -300,7 +300,7 @@ def _close_all() -> None:
 
 
 def _before_fork() -> None:
-    """Close everything, as SQLite asks: no connection may be carried into a forked child."""
+    """Close all connections: SQLite requires that a forked child inherits none."""
     _DATABASES_LOCK.acquire()
     for database in _DATABASES.values():
         database.lock.acquire()

@@ -1,4 +1,4 @@
-"""A store on disk for what is expensive to compute from an image."""
+"""A store on disk for results that are expensive to compute from an image."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ._owner import current_owner, is_running
 from ._tables import (
     check_pages,
     chunks,
+    corruption_error,
     counters,
-    damage,
     drop_claims,
     insert,
-    is_whole,
-    marks,
+    is_intact,
+    placeholders,
     refresh,
     row_numbers,
     shrink,
@@ -26,41 +26,42 @@ from ._tables import (
 
 FileKey = tuple[str, *tuple[int, ...]]
 
-_BYTES_PER_FILE = 2048  # one file digest is remembered for each so many bytes of `max_bytes`
+_BYTES_PER_FILE = 2048  # of `max_bytes` for each file digest that is stored
 _REFRESH_SECONDS = 300.0
 _CLAIM_SECONDS = 120.0
-_CLOCK_SECONDS = 60.0  # that the clocks of two hosts may differ
+_CLOCK_SECONDS = 60.0  # difference allowed between the clocks of two hosts
 
 
 class EmbeddingStore:
-    """Results kept on disk by content, shared by threads, processes and runs.
+    """Results on disk, keyed by content, shared by threads, processes and runs.
 
-    A value is found again by a namespace (say, the fingerprint of a model) and a digest (of the
-    pixels it was computed from). The store is a cache: it may forget, it never answers wrongly,
-    and it never stands in the way. Where it cannot serve (full disk, no permission, damage) it
-    warns once and the computation goes on as if nothing were stored.
+    The key of a value is a namespace (for example, the fingerprint of a model) and a digest (of the
+    pixels from which it was computed). The store is a cache. It may drop values, but it never
+    returns a wrong value, and its failures never stop a computation. If it does not work (full
+    disk, no permission, corruption) it warns once, and the computation continues as if nothing
+    were stored.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Folder of the store, made when it is first used, for its owner alone (mode 0700). It must
-        be on a local disk: SQLite's write-ahead log, which lets many processes read beside one
-        that writes, needs shared memory. Where the file system cannot lock files, the store
-        keeps nothing and says so within seconds.
+        Folder of the store, created on first use, readable by its owner alone (mode 0700). It must
+        be on a local disk: SQLite's write-ahead log, with which many processes read while one
+        writes, needs shared memory. If the file system cannot lock files, the store keeps
+        nothing and warns within seconds.
     max_bytes : int, default=8 * 2**30
-        Size to which the store is held. Beyond it the least recently used values make room for
-        new ones. Each value is charged with what it takes up in the file: its share of a page of
-        16 kB, and 256 bytes of bookkeeping. Evictions leave some pages partly empty, and the log
-        of recent changes comes on top, so the folder may be somewhat larger.
+        Limit of the size. Beyond it, the least recently used values are evicted. The size of a
+        value is the space that it takes up in the file: its fraction of a page of 16 kB, and 256
+        bytes of bookkeeping. The folder may be somewhat larger, because evictions leave some
+        pages partly empty, and recent changes are in a log.
 
     Notes
     -----
-    The instance holds its two parameters and nothing else: it can be cloned, pickled, hashed and
-    sent to other processes, and compares equal to any other with the same parameters. The
-    connection is the process's own and opened on use.
+    An instance holds only its two parameters. It can be cloned, pickled, hashed and sent to other
+    processes, and equals any other instance with the same parameters. Each process opens its own
+    connection on first use.
 
-    A value is stored with a checksum and comes back only if it is whole. A file that SQLite cannot
-    read is kept aside as ``embeddings.sqlite.damaged``, and an empty store takes its place.
+    A value is stored with a checksum and returned only if it is intact. A file that SQLite cannot
+    read is renamed to ``embeddings.sqlite.damaged``, and replaced by an empty store.
 
     Examples
     --------
@@ -86,10 +87,10 @@ class EmbeddingStore:
     def __repr__(self) -> str:
         return f"EmbeddingStore({os.fspath(self.path)!r}, max_bytes={self.max_bytes})"
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, EmbeddingStore):
+    def __eq__(self, store: object) -> bool:
+        if not isinstance(store, EmbeddingStore):
             return NotImplemented
-        return self._parameters() == other._parameters()
+        return self._parameters() == store._parameters()
 
     def __hash__(self) -> int:
         return hash(self._parameters())
@@ -101,40 +102,40 @@ class EmbeddingStore:
         return get_database(self.path)
 
     def get_many(self, namespace: str, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Get the stored values among those asked for.
+        """Return the stored values of the given digests.
 
         Parameters
         ----------
         namespace : str
-            What the values were computed with.
+            Of the model that computed the values.
         digests : iterable of bytes
-            What they were computed from.
+            Digests of the inputs.
 
         Returns
         -------
         dict of bytes to bytes
-            The value of each digest that is stored whole; the others are missing.
+            The value of each digest that is stored and intact; other digests are missing.
         """
-        asked = set(digests)
+        requested = set(digests)
 
         def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
-            values, stale, broken = _look_up(connection, namespace, asked)
+            values, stale, broken = _look_up(connection, namespace, requested)
             cleared = (stale or broken) and refresh(connection, stale, broken)
-            if cleared and broken:  # more than these values perhaps
+            if cleared and broken:  # other values may be corrupt, too
                 check_pages(connection)
-                if _look_up(connection, namespace, asked)[2]:
-                    raise damage("values are broken, and cannot be dropped")
+                if _look_up(connection, namespace, requested)[2]:
+                    raise corruption_error("values are broken, and cannot be dropped")
             return values
 
         return self._database().run(read, {}, writes=False)
 
     def put_many(self, namespace: str, items: Mapping[bytes, bytes]) -> None:
-        """Store values, all or none; those already stored stay as they are.
+        """Store values, all or none; values that are already stored do not change.
 
         Parameters
         ----------
         namespace : str
-            What the values were computed with.
+            Of the model that computed the values.
         items : mapping of bytes to bytes
             The value of each digest. Claims on these digests end.
 
@@ -154,13 +155,14 @@ class EmbeddingStore:
 
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                now = time.time()
+                current_time = time.time()
                 present = row_numbers(connection, namespace, list(items))
                 connection.executemany(
-                    "UPDATE entries SET used = ? WHERE id = ?", [(now, i) for i in present.values()]
+                    "UPDATE entries SET used = ? WHERE id = ?",
+                    [(current_time, i) for i in present.values()],
                 )
                 new = {digest: value for digest, value in items.items() if digest not in present}
-                evicted = insert(connection, namespace, new, now, self.max_bytes)
+                evicted = insert(connection, namespace, new, current_time, self.max_bytes)
                 drop_claims(connection, namespace, list(items))
                 connection.execute("UPDATE counters SET writes = writes + ?", (len(items),))
             if evicted:
@@ -169,40 +171,40 @@ class EmbeddingStore:
         self._database().run(write, None, writes=True)
 
     def claim(self, namespace: str, digests: Iterable[bytes]) -> set[bytes]:
-        """Decide which digests the caller shall compute.
+        """Claim digests: return those that the caller must compute.
 
-        Of all threads and processes that claim a digest, one is given it. The others find it with
-        :meth:`get_many` when it is there, or ask again: the claims of a process that has died are
-        free at once, those of any other two minutes after they were made or renewed.
+        Only one of all threads and processes gets the claim on a digest. The others poll
+        :meth:`get_many`, or claim it again. The claims of a dead process end at once, all others
+        two minutes after they were made or renewed.
 
         Parameters
         ----------
         namespace : str
-            What the values are to be computed with.
+            Of the model that will compute the values.
         digests : iterable of bytes
-            What they are to be computed from.
+            Digests of the inputs.
 
         Returns
         -------
         set of bytes
-            The digests that are neither stored nor claimed by another. All that were asked for
-            if the store cannot be written to, since nothing can be agreed on then.
+            The digests that are neither stored nor claimed by another thread. All digests if the
+            store cannot be written, because no claim can be recorded then.
         """
         distinct = list(dict.fromkeys(digests))
 
         def decide(connection: sqlite3.Connection) -> set[bytes]:
-            owner, now = current_owner(), time.time()
+            owner, current_time = current_owner(), time.time()
             with transaction(connection):
                 connection.execute(  # a claim from the future was made before a clock was set back
                     "DELETE FROM claims WHERE expires <= ? OR expires > ?",
-                    (now, now + _CLAIM_SECONDS + _CLOCK_SECONDS),
+                    (current_time, current_time + _CLAIM_SECONDS + _CLOCK_SECONDS),
                 )
-                taken = set(row_numbers(connection, namespace, distinct))
-                running = {owner: False}  # the caller's own claims do not keep it out
+                unavailable = set(row_numbers(connection, namespace, distinct))
+                running = {owner: False}  # the caller's own claims do not block it
                 for chunk in chunks(distinct):
                     rows = connection.execute(
                         "SELECT digest, owner FROM claims "  # nosec B608  # only question marks are put in
-                        f"WHERE namespace = ? AND digest IN ({marks(chunk)})",
+                        f"WHERE namespace = ? AND digest IN ({placeholders(chunk)})",
                         (namespace, *chunk),
                     )
                     for digest, claimant in rows:
@@ -210,25 +212,25 @@ class EmbeddingStore:
                         if name not in running:
                             running[name] = is_running(name)
                         if running[name]:
-                            taken.add(digest)
-                free = [digest for digest in distinct if digest not in taken]
+                            unavailable.add(digest)
+                free = [digest for digest in distinct if digest not in unavailable]
                 connection.executemany(
                     "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)",
-                    [(namespace, digest, owner, now + _CLAIM_SECONDS) for digest in free],
+                    [(namespace, digest, owner, current_time + _CLAIM_SECONDS) for digest in free],
                 )
             return set(free)
 
         return self._database().run(decide, set(distinct), writes=True)
 
     def release(self, namespace: str, digests: Iterable[bytes]) -> None:
-        """Give the caller's claims back, for others to take.
+        """Release claims of the caller, so that others can claim the digests.
 
         Parameters
         ----------
         namespace : str
             As it was claimed.
         digests : iterable of bytes
-            As they were claimed. Claims of others are left alone.
+            As they were claimed. Claims of others do not change.
         """
         claimed = list(digests)
 
@@ -239,7 +241,7 @@ class EmbeddingStore:
         self._database().run(drop, None, writes=True)
 
     def get_file_digests(self, files: Iterable[FileKey]) -> dict[FileKey, bytes]:
-        """Get the remembered content digests of files that have not changed since.
+        """Return the stored content digests of files that have not changed since.
 
         Parameters
         ----------
@@ -250,27 +252,27 @@ class EmbeddingStore:
         Returns
         -------
         dict of (str, int, ...) to bytes
-            The digest of each file that is remembered with the same path and numbers.
+            The digest of each file that is stored with the same path and numbers.
         """
         by_path = {os.fsencode(file[0]): file for file in files}
 
         def read(connection: sqlite3.Connection) -> dict[FileKey, bytes]:
-            remembered = {}
+            file_digests = {}
             for chunk in chunks(list(by_path)):
                 rows = connection.execute(
                     "SELECT path, stamp, digest FROM files "  # nosec B608  # only question marks are put in
-                    f"WHERE path IN ({marks(chunk)})",
+                    f"WHERE path IN ({placeholders(chunk)})",
                     chunk,
                 )
                 for path, stamp, digest in rows:
                     if path in by_path and stamp == _stamp(by_path[path]).encode():
-                        remembered[by_path[path]] = digest
-            return remembered
+                        file_digests[by_path[path]] = digest
+            return file_digests
 
         return self._database().run(read, {}, writes=False)
 
     def put_file_digests(self, digests: Mapping[FileKey, bytes]) -> None:
-        """Remember the content digests of files, in place of older ones of the same paths.
+        """Store the content digests of files, and replace older digests of the same paths.
 
         Parameters
         ----------
@@ -293,14 +295,14 @@ class EmbeddingStore:
         self._database().run(write, None, writes=True)
 
     def info(self) -> dict[str, int]:
-        """Count what is stored.
+        """Count the stored values.
 
         Returns
         -------
         dict of str to int
             ``entries`` and ``bytes``: the values stored now and their total size; ``writes``: the
-            values ever handed to :meth:`put_many`, new or stored already; ``evictions``: the
-            entries ever dropped to make room.
+            values ever passed to :meth:`put_many`, new or stored already; ``evictions``: the
+            entries ever dropped because the store was full.
         """
         names = ("entries", "bytes", "writes", "evictions")
 
@@ -311,7 +313,7 @@ class EmbeddingStore:
         return self._database().run(read, dict.fromkeys(names, 0), writes=False)
 
     def clear(self) -> None:
-        """Forget every value and file digest; claims and the counts of `info` go on."""
+        """Delete all values and file digests; claims and the counts of `info` stay."""
 
         def write(connection: sqlite3.Connection) -> None:
             with transaction(connection):
@@ -327,7 +329,7 @@ class EmbeddingStore:
 
 
 def as_store(cache: str | os.PathLike[str] | EmbeddingStore | None) -> EmbeddingStore | None:
-    """Give the store that a ``cache`` parameter stands for.
+    """Return the store of a ``cache`` parameter.
 
     Parameters
     ----------
@@ -359,22 +361,22 @@ def _stamp(file: FileKey) -> str:
 
 
 def _look_up(
-    connection: sqlite3.Connection, namespace: str, asked: set[bytes]
+    connection: sqlite3.Connection, namespace: str, requested: set[bytes]
 ) -> tuple[dict[bytes, bytes], list[int], list[int]]:
-    """Give the values that are whole, and the numbers of rows long unused and of broken ones."""
+    """Return the intact values, and the row numbers of long unused and of corrupt values."""
     values, stale, broken = {}, [], []
     old = time.time() - _REFRESH_SECONDS
-    for chunk in chunks(list(asked)):
+    for chunk in chunks(list(requested)):
         rows = connection.execute(
             "SELECT id, entry.namespace, entry.digest, value, entry.checksum, "  # nosec B608  # only question marks are put in
             "entry.used < ? FROM entries AS indexed JOIN entries AS entry USING (id) "
             "LEFT JOIN blobs USING (id) "  # the index may lead to another's entry
-            f"WHERE indexed.namespace = ? AND indexed.digest IN ({marks(chunk)})",
+            f"WHERE indexed.namespace = ? AND indexed.digest IN ({placeholders(chunk)})",
             (old, namespace, *chunk),
         )
         for number, name, digest, value, checksum, is_old in rows:
-            matches = name == namespace.encode() and digest in asked
-            if not matches or not is_whole(digest, value, checksum):
+            matches = name == namespace.encode() and digest in requested
+            if not matches or not is_intact(digest, value, checksum):
                 broken.append(number)
                 continue
             values[digest] = value

@@ -1,4 +1,4 @@
-"""Whether the file system of a folder can lock files, which SQLite needs."""
+"""Test whether the file system of a folder can lock files, which SQLite needs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _ANSWER_SECONDS = 3.0  # some network file systems never answer
 
 
 def lock_problem(folder: str) -> str | None:
-    """Try to lock a new file, which nobody else can hold.
+    """Try to lock a new file, which no other process can hold.
 
-    SQLite takes "no locks here" for "somebody else is writing", and would wait for each.
+    SQLite mistakes "locks are not supported" for "another process is writing", and would wait for
+    each lock.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ def lock_problem(folder: str) -> str | None:
     Returns
     -------
     str or None
-        What is wrong; None if locks work, or if no file can be made there.
+        The problem; None if locks work, or if no file can be created there.
     """
     if fcntl is None:
         return None

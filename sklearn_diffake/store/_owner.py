@@ -1,4 +1,4 @@
-"""Who holds a claim, and whether it is still running."""
+"""Identify the owner of a claim, and check whether it is still running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @functools.cache
 def _host() -> str:
-    """Name the place in which process ids mean something: the host and its pid namespace."""
+    """Return the scope of process ids: the host and its pid namespace."""
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
@@ -20,7 +20,7 @@ def _host() -> str:
 
 
 def _process_state(pid: int) -> tuple[str, str] | None:
-    """Give state and start time of a process as Linux tells them, None where it does not."""
+    """Return state and start time of a process on Linux, None elsewhere."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         return fields[0], fields[19]
@@ -29,17 +29,17 @@ def _process_state(pid: int) -> tuple[str, str] | None:
 
 
 def current_owner() -> str:
-    """Name the calling thread so that no other, past or present, has the same name."""
+    """Return a name of the calling thread that no other thread has or had."""
     pid = os.getpid()
     process = _process_state(pid)
     return "|".join([_host(), str(pid), process[1] if process else "", str(threading.get_ident())])
 
 
 def is_running(owner: str) -> bool:
-    """Say whether the process in the name `owner` may still be running.
+    """Return whether the process in the name `owner` may still be running.
 
-    On another host, and on Windows, which has no harmless way to ask, the answer is yes: there a
-    claim ends by its time alone.
+    On another host, and on Windows, which has no safe way to check, the answer is yes: there a
+    claim ends only when it expires.
     """
     try:
         host, number, started, _ = owner.rsplit("|", 3)

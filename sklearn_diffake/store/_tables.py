@@ -1,6 +1,6 @@
-"""The tables of the store, and the statements that several of its methods share.
+"""The tables of the store, and the statements that its methods share.
 
-Everything here works on an open connection; transactions are the caller's where not said
+All functions work on an open connection. The caller opens transactions unless a docstring says
 otherwise.
 """
 
@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 
 APPLICATION_ID = 0x44464B45
 VERSION = 1
-_PAGE = 16384  # bytes; in smaller ones a value of 2 or 5 kB would leave much of a page empty
+_PAGE = 16384  # bytes; smaller pages would be mostly empty with a value of 2 or 5 kB
 _OVERHEAD = 256  # bytes of bookkeeping an entry
 _CHUNK = 500  # digests a statement
 _COUNTERS = ("entries", "bytes", "charged", "writes", "evictions")
 
-# Values stand apart from their bookkeeping, so that marking one as used does not rewrite it.
+# Values are in another table than their bookkeeping: to mark one as used does not rewrite it.
 SCHEMA = f"""
 PRAGMA page_size = {_PAGE};
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -60,21 +60,21 @@ PRAGMA journal_mode = WAL;
 """  # nosec B608  # only the constants above are put in
 
 
-def damage(what: str) -> sqlite3.DatabaseError:
-    """Make an error of the kind that SQLite raises for a damaged file."""
-    error = sqlite3.DatabaseError(what)
+def corruption_error(message: str) -> sqlite3.DatabaseError:
+    """Return an error as SQLite raises it for a corrupt file."""
+    error = sqlite3.DatabaseError(message)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error
 
 
 def layout(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
-    """Give the definitions of all tables, and where they begin in the file."""
+    """Return the definitions of all tables, and the first page of each."""
     return connection.execute("SELECT name, tbl_name, rootpage, sql FROM sqlite_master").fetchall()
 
 
 @functools.cache
 def own_layout() -> list[tuple[object, ...]]:
-    """Give the layout of a store that is whole."""
+    """Return the layout of an intact store."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.text_factory = bytes
         connection.executescript(SCHEMA)
@@ -83,7 +83,7 @@ def own_layout() -> list[tuple[object, ...]]:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Hold the write lock for a block of statements; all of them happen, or none."""
+    """Hold the write lock for a block of statements; commit all of them, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -95,30 +95,30 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def chunks(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Cut a list of digests to what one statement takes."""
+    """Split a list of digests into chunks that one statement takes."""
     for start in range(0, len(items), _CHUNK):
         yield items[start : start + _CHUNK]
 
 
-def marks(items: Sequence[bytes]) -> str:
-    """Give a placeholder for each item."""
+def placeholders(items: Sequence[bytes]) -> str:
+    """Return a placeholder for each item."""
     return ",".join("?" * len(items))
 
 
 def checksum_of(digest: bytes, value: bytes) -> int:
-    """Give the checksum of a value, which also tells if it stands under another digest."""
+    """Return the checksum of a value, which also detects a value under a wrong digest."""
     return zlib.crc32(value, zlib.crc32(digest))
 
 
-def is_whole(digest: bytes, value: object, checksum: int) -> bool:
-    """Tell whether a value is what was stored under its digest."""
+def is_intact(digest: bytes, value: object, checksum: int) -> bool:
+    """Return whether a value is the one that was stored under its digest."""
     return isinstance(value, bytes) and checksum_of(digest, value) == checksum
 
 
 def row_numbers(
     connection: sqlite3.Connection, namespace: str, digests: Sequence[bytes]
 ) -> dict[bytes, int]:
-    """Give the row number of each digest that is stored."""
+    """Return the row number of each digest that is stored."""
     numbers: dict[bytes, int] = {}
     for chunk in chunks(digests):
         numbers.update(
@@ -126,7 +126,7 @@ def row_numbers(
                 "SELECT entry.digest, entry.id "  # nosec B608  # only question marks are put in
                 "FROM entries AS indexed JOIN entries AS entry USING (id) "  # not the index alone
                 "WHERE entry.namespace = indexed.namespace AND entry.digest = indexed.digest "
-                f"AND indexed.namespace = ? AND indexed.digest IN ({marks(chunk)})",
+                f"AND indexed.namespace = ? AND indexed.digest IN ({placeholders(chunk)})",
                 (namespace, *chunk),
             )
         )
@@ -137,22 +137,22 @@ def insert(
     connection: sqlite3.Connection,
     namespace: str,
     new: dict[bytes, bytes],
-    now: float,
+    time_used: float,
     max_bytes: int,
 ) -> int:
-    """Insert values that are not stored yet, after making room; give how many had to leave."""
-    room, rows = max_bytes, []
-    for digest, value in reversed(new.items()):  # if they do not all fit, the last ones do
+    """Insert values that are not stored yet; return how many others were evicted."""
+    n_free, rows = max_bytes, []
+    for digest, value in reversed(new.items()):  # if they do not all fit, keep the last ones
         charge = _charge(len(value))
-        if charge <= room:
-            room -= charge
+        if charge <= n_free:
+            n_free -= charge
             rows.append((digest, value, charge))
-    evicted = _evict(connection, incoming=max_bytes - room, max_bytes=max_bytes)
+    evicted = _evict(connection, incoming=max_bytes - n_free, max_bytes=max_bytes)
     first = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM entries").fetchone()[0]
     numbered = list(enumerate(reversed(rows), start=first))
     connection.executemany(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(i, namespace, d, len(v), c, checksum_of(d, v), now) for i, (d, v, c) in numbered],
+        [(i, namespace, d, len(v), c, checksum_of(d, v), time_used) for i, (d, v, c) in numbered],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO blobs VALUES (?, ?)", [(i, v) for i, (_, v, _) in numbered]
@@ -161,29 +161,29 @@ def insert(
 
 
 def check_pages(connection: sqlite3.Connection) -> None:
-    """Raise an error if the file is damaged beyond the content of its values; reads all of it."""
+    """Raise an error if pages of the file are corrupt; reads the whole file."""
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if bytes(verdict) != b"ok":
-        raise damage("its pages are damaged")
+        raise corruption_error("its pages are damaged")
 
 
 def counters(connection: sqlite3.Connection) -> dict[str, int]:
-    """Give what is counted: entries, bytes, charged, writes and evictions."""
+    """Return the counters: entries, bytes, charged, writes and evictions."""
     row = connection.execute("SELECT * FROM counters").fetchone() or ()
     if len(row) != len(_COUNTERS) or not all(isinstance(n, int) and n >= 0 for n in row):
-        raise damage("the counts are damaged")
+        raise corruption_error("the counts are damaged")
     return dict(zip(_COUNTERS, row, strict=True))
 
 
 def _charge(size: int) -> int:
-    """Give the bytes that a value takes up on disk: its share of a page, and its bookkeeping."""
+    """Return the bytes that a value takes up on disk: its fraction of a page, and bookkeeping."""
     if size < _PAGE:
-        size = _PAGE // max(1, _PAGE // (size + 32))  # so many whole values share a page
+        size = _PAGE // max(1, _PAGE // (size + 32))  # by the number of values in a page
     return size + _OVERHEAD
 
 
 def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> int:
-    """Drop the least recently used entries until `incoming` more bytes have room; count them."""
+    """Drop the least recently used entries until `incoming` bytes fit; return their number."""
     excess = counters(connection)["charged"] + incoming - max_bytes
     victims = []
     if excess > 0:
@@ -195,28 +195,28 @@ def _evict(connection: sqlite3.Connection, *, incoming: int, max_bytes: int) -> 
                 break
         rows.close()
         if excess > 0:
-            raise damage("the sizes of all values do not add up to what is counted")
+            raise corruption_error("the sizes of all values do not add up to what is counted")
         connection.executemany("DELETE FROM entries WHERE id = ?", victims)
         connection.execute("UPDATE counters SET evictions = evictions + ?", (len(victims),))
     return len(victims)
 
 
 def refresh(connection: sqlite3.Connection, stale: Sequence[int], broken: Sequence[int]) -> bool:
-    """Mark rows as just used and drop broken ones, unless somebody else is writing: no waiting."""
-    done = False
+    """Mark rows as just used and drop corrupt rows; return False if another process is writing."""
+    refreshed = False
     timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         with contextlib.suppress(sqlite3.OperationalError), transaction(connection):
             connection.executemany("DELETE FROM entries WHERE id = ?", [(i,) for i in broken])
-            now = time.time()
+            time_used = time.time()
             connection.executemany(
-                "UPDATE entries SET used = ? WHERE id = ?", [(now, i) for i in stale]
+                "UPDATE entries SET used = ? WHERE id = ?", [(time_used, i) for i in stale]
             )
-            done = True
+            refreshed = True
     finally:
         connection.execute(f"PRAGMA busy_timeout = {timeout}")
-    return done
+    return refreshed
 
 
 def drop_claims(
@@ -226,7 +226,7 @@ def drop_claims(
     *,
     owner: str | None = None,
 ) -> None:
-    """Drop the claims of `owner`, or anybody's."""
+    """Drop the claims of `owner`, or of all owners."""
     connection.executemany(
         "DELETE FROM claims WHERE namespace = ? AND digest = ? AND owner = ifnull(?, owner)",
         [(namespace, digest, owner) for digest in digests],
@@ -234,7 +234,7 @@ def drop_claims(
 
 
 def shrink(connection: sqlite3.Connection) -> None:
-    """Give unused pages back to the disk when they are many."""
+    """Return unused pages to the disk if there are many."""
     free = connection.execute("PRAGMA freelist_count").fetchone()[0]
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     if free > pages // 4:

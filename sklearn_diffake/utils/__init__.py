@@ -1,1 +1,1 @@
-"""What every part of the package needs: devices, progress bars, the store on disk."""
+"""Small helpers that every subpackage may use: files, tables, labels, threads, messages."""

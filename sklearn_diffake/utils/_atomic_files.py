@@ -1,4 +1,4 @@
-"""Every file that the package writes: which outputs are refused, and how the others are written.
+"""Write the files of the package: refuse unsafe outputs, replace files atomically.
 
 A new file may hold faces, embeddings, paths or a model, so only its owner may read it (mode 0600),
 and new folders are the owner's alone (0700), whatever the umask. A file that exists keeps its mode.
@@ -105,8 +105,8 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[Any] = ()) ->
             if is_kind(status.st_mode):
                 raise OutputError(f"it is {message}", path)
     for source in inputs:
-        found = _status_of(source)
-        if found is not None and os.path.samestat(found, status):
+        source_status = _status_of(source)
+        if source_status is not None and os.path.samestat(source_status, status):
             name = os.fsdecode(source)
             raise OutputError(f"it is the input {name!r}, which would be lost", path)
     return target
@@ -134,9 +134,9 @@ def check_outputs(paths: Iterable[Path], inputs: Iterable[Any]) -> None:
             status = os.stat(target)
             existing[status.st_dev, status.st_ino] = path
     for source in inputs if existing else ():
-        found = _status_of(source)
-        if found is not None and (found.st_dev, found.st_ino) in existing:
-            check_output(existing[found.st_dev, found.st_ino], inputs=[source])
+        source_status = _status_of(source)
+        if source_status is not None and (source_status.st_dev, source_status.st_ino) in existing:
+            check_output(existing[source_status.st_dev, source_status.st_ino], inputs=[source])
 
 
 def check_writable(path: str | os.PathLike[str], *, inputs: Iterable[Any] = ()) -> None:
@@ -393,8 +393,8 @@ def _follow_links(path: Path) -> Path:
 
 def _holds_streams(folder: Path) -> bool:
     """Whether the names in a folder are those of the open files of a process."""
-    parts = folder.parts
-    return folder == Path("/dev/fd") or (parts[:2] == ("/", "proc") and parts[-1] == "fd")
+    names = folder.parts
+    return folder == Path("/dev/fd") or (names[:2] == ("/", "proc") and names[-1] == "fd")
 
 
 def _status_of(source: Any) -> os.stat_result | None:

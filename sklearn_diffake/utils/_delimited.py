@@ -1,4 +1,4 @@
-"""Delimited text files as spreadsheets write them: one reader for every table of the package."""
+"""Read delimited text files as spreadsheets write them: one reader for all tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TableError(ValueError):
     Parameters
     ----------
     message : str
-        What is wrong, without the place.
+        What is wrong, without file and line.
     path : str or path-like, default=None
         The file.
     line : int, default=None
@@ -56,7 +56,7 @@ class TableError(ValueError):
     ...     load_pairs("bad.csv")
     ... except TableError as error:
     ...     print(error)
-    bad.csv, line 2: label '0'; expected 1 (genuine) or -1 (deepfake)
+    bad.csv, line 2: label must be 1 (genuine) or -1 (deepfake), got '0'
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class TableError(ValueError):
         self.path = None if path is None else os.fspath(path)
         self.line = line
         self.column = column
-        place = [] if self.path is None else [self.path]
-        place += [] if line is None else [f"line {line}"]
-        super().__init__(f"{', '.join(place)}: {message}" if place else message)
+        location = [] if self.path is None else [self.path]
+        location += [] if line is None else [f"line {line}"]
+        super().__init__(f"{', '.join(location)}: {message}" if location else message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.message, self.path, self.line, self.column)
@@ -178,7 +178,7 @@ def plain_name(column: str) -> str:
 
 
 def read_columns(
-    path: str | os.PathLike[str], needed: Sequence[str] = (), *, most: int | None = None
+    path: str | os.PathLike[str], required: Sequence[str] = (), *, max_columns: int | None = None
 ) -> dict[str, list[str]]:
     """Read a whole table as columns.
 
@@ -186,9 +186,9 @@ def read_columns(
     ----------
     path : str or path-like
         As for :func:`open_table`.
-    needed : sequence of str
-        Columns that must be there, without an empty cell.
-    most : int, default=None
+    required : sequence of str
+        Columns that must exist, without an empty cell.
+    max_columns : int, default=None
         Largest number of columns.
 
     Returns
@@ -203,16 +203,16 @@ def read_columns(
     """
     with open_table(path) as table:
         names = [plain_name(name) for name in table.header.cells]
-        if most is not None and len(names) > most:
-            raise table.error(f"it has {len(names)} columns, expected at most {most}")
-        for name in needed:
+        if max_columns is not None and len(names) > max_columns:
+            raise table.error(f"a table must have at most {max_columns} columns, got {len(names)}")
+        for name in required:
             if name not in names:
                 raise table.error(f"it has no column {name!r}; it has {names}")
-        places = [(name, names.index(name)) for name in needed]
+        positions = [(name, names.index(name)) for name in required]
         rows = []
         for line, cells in table.rows:
-            for name, place in places:
-                if not cells[place]:
+            for name, position in positions:
+                if not cells[position]:
                     raise table.error(f"{name} is empty", line, name)
             rows.append(cells)
         if not rows:
@@ -249,7 +249,7 @@ def _text_lines(path: str, text: TextIOWrapper) -> Iterator[str]:
             yield line
             number += 1
     except ValueError as error:
-        if isinstance(error, TableError):  # of the reader that was given a line
+        if isinstance(error, TableError):  # raised by the code that reads the yielded lines
             raise
         raise TableError(
             f"this is not a text file in UTF-8 or UTF-16 ({error}); in Excel, save it as "
@@ -285,10 +285,11 @@ def _start(path: str, lines: Iterator[str]) -> DelimitedTable:
 
 
 def _find_separator(header: str) -> str:
-    """Return the mark that cuts a header into the most cells."""
+    """Return the separator that splits a header into the most cells."""
     try:
         return max(
-            _SEPARATORS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), []))
+            _SEPARATORS,
+            key=lambda character: len(next(csv.reader([header], delimiter=character), [])),
         )
     except csv.Error:  # the reader of the rows names the line
         return _SEPARATORS[0]

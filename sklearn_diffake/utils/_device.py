@@ -7,7 +7,7 @@ def resolve_device(device: str = "auto") -> str:
     Parameters
     ----------
     device : str, default="auto"
-        ``"auto"`` takes the first of cuda, mps and cpu that is there; any other string is a
+        ``"auto"`` takes the first of cuda, mps and cpu that is available; any other string is a
         torch device such as ``"cpu"`` or ``"cuda:1"``.
 
     Returns
@@ -18,22 +18,22 @@ def resolve_device(device: str = "auto") -> str:
     Raises
     ------
     ValueError
-        If the device is unknown to torch or is not there.
+        If the device is unknown to torch or not available.
     """
     import torch
 
-    there = {"cpu": 1, "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
-    there["mps"] = int(torch.backends.mps.is_available())
+    counts = {"cpu": 1, "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
+    counts["mps"] = int(torch.backends.mps.is_available())
     if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+        return next(name for name in ("cuda", "mps", "cpu") if counts[name])
     try:
-        wanted = torch.device(device)
+        resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device={device!r} is not a device torch knows: {error}") from error
-    if (wanted.index or 0) >= there.get(wanted.type, 0):
-        present = [f"{name} ({count})" for name, count in there.items() if count]
+        raise ValueError(f"device={device!r} must be a device of torch: {error}") from error
+    if (resolved.index or 0) >= counts.get(resolved.type, 0):
+        present = [f"{name} ({count})" for name, count in counts.items() if count]
         raise ValueError(
-            f"device={device!r} is not there: torch sees {', '.join(present)}. "
-            'Use device="auto" to take the best one present.'
+            f"device={device!r} is not available: torch sees {', '.join(present)}. "
+            'Use device="auto" to take the best device.'
         )
-    return str(wanted)
+    return str(resolved)

@@ -1,4 +1,4 @@
-"""The files of dlib's models in the package that carries them."""
+"""Locate the model files of dlib in the package that contains them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._extras import missing_extra
 _PACKAGE = "face_recognition_models"
 
 
-def dlib_model_file(name: str, what: str) -> Path:
+def dlib_model_file(name: str, purpose: str) -> Path:
     """Return the path of a file of the package ``face_recognition_models``.
 
     The package is located, not imported: its import needs ``pkg_resources``, which setuptools no
@@ -20,8 +20,8 @@ def dlib_model_file(name: str, what: str) -> Path:
     ----------
     name : str
         Of the file.
-    what : str
-        What it is needed for: the subject of a sentence in the plural.
+    purpose : str
+        What needs it: the subject of a sentence in the plural.
 
     Returns
     -------
@@ -34,8 +34,8 @@ def dlib_model_file(name: str, what: str) -> Path:
     """
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise missing_extra(_PACKAGE, None, what)
+        raise missing_extra(_PACKAGE, None, purpose)
     path = Path(spec.origin).parent / "models" / name
     if not path.is_file():
-        raise missing_extra(_PACKAGE, None, what, f"{str(path)!r} does not exist")
+        raise missing_extra(_PACKAGE, None, purpose, f"{str(path)!r} does not exist")
     return path

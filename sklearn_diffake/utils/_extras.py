@@ -1,4 +1,4 @@
-"""Packages that are needed for a part of the work only."""
+"""Import optional dependencies, and say how to install them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 
-def import_extra(module: str, extra: str, what: str) -> Any:
+def import_extra(module: str, extra: str, purpose: str) -> Any:
     """Import a module of an optional package, or say what to install.
 
     Parameters
@@ -14,9 +14,9 @@ def import_extra(module: str, extra: str, what: str) -> Any:
     module : str
         Name of the module, with dots.
     extra : str
-        The extra of this package that brings it.
-    what : str
-        What it is needed for: the subject of a sentence in the plural, such as ``"Figures"``.
+        The extra of this package that installs it.
+    purpose : str
+        What needs it: the subject of a sentence in the plural, such as ``"Figures"``.
 
     Returns
     -------
@@ -33,11 +33,11 @@ def import_extra(module: str, extra: str, what: str) -> Any:
         package = module.partition(".")[0]
         absent = isinstance(error, ModuleNotFoundError) and _is_within(module, error.name)
         reason = None if absent else str(error)
-        raise missing_extra(package, extra, what, reason) from error
+        raise missing_extra(package, extra, purpose, reason) from error
 
 
 def _is_within(module: str, package: str | None) -> bool:
-    """Return whether a module is a package, or lies in it."""
+    """Return whether a module is a package, or a module of it."""
     return package is not None and f"{module}.".startswith(f"{package}.")
 
 
@@ -47,7 +47,7 @@ def import_pyod(module: str) -> Any:
 
 
 def missing_extra(
-    package: str, extra: str | None, what: str, reason: str | None = None
+    package: str, extra: str | None, purpose: str, reason: str | None = None
 ) -> ImportError:
     """Make the error that says what to install.
 
@@ -56,11 +56,11 @@ def missing_extra(
     package : str
         What is missing.
     extra : str or None
-        The extra of this package that brings it; None if every installation should have it.
-    what : str
-        What it is needed for, in the plural.
+        The extra of this package that installs it; None if every installation should have it.
+    purpose : str
+        What needs it, in the plural.
     reason : str, default=None
-        Why it cannot be used, if it is there.
+        Why it cannot be used, if it is installed.
 
     Returns
     -------
@@ -68,4 +68,4 @@ def missing_extra(
     """
     state = f"cannot be imported: {reason}" if reason else "not installed"
     requirement = f"--force-reinstall {package}" if extra is None else f"'sklearn-diffake[{extra}]'"
-    return ImportError(f"{what} need {package} ({state}): pip install {requirement}")
+    return ImportError(f"{purpose} need {package} ({state}): pip install {requirement}")

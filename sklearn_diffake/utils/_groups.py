@@ -1,4 +1,4 @@
-"""Numbers for names, and for rows that belong together."""
+"""Number names, and groups of rows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_SHOWN = 5
 
 
 class NameCodes(NamedTuple):
-    """Names, numbered.
+    """Distinct names and the number of each value.
 
     Parameters
     ----------
     codes : ndarray of shape (n,), int64
         Position of each value in `names`; -1 where it is missing.
     names : list
-        The different names in order of appearance. Text is written as :func:`.name_key` does.
+        The distinct names in order of appearance. Text is written as :func:`.name_key` does.
     """
 
     codes: NDArray[np.int64]
@@ -40,7 +40,7 @@ class NameCodes(NamedTuple):
 
 
 def value_codes(values: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Give equal values equal numbers, from 0 in order of appearance.
+    """Assign numbers to values from 0 in order of appearance; equal values share one.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def value_codes(values: Iterable[Hashable]) -> NDArray[np.int64]:
     -------
     codes : ndarray of shape (n,), int64
     """
-    seen: dict[Any, int] = {}
-    return np.array([seen.setdefault(value, len(seen)) for value in values], dtype=np.int64)
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
 
 
 def name_codes(values: Iterable[Any], *, kind: str | None) -> NameCodes:
-    """Give spellings of one name one number, from 0 in order of appearance.
+    """Assign numbers to names from 0 in order of appearance; spellings of one name share one.
 
     Parameters
     ----------
@@ -72,22 +72,22 @@ def name_codes(values: Iterable[Any], *, kind: str | None) -> NameCodes:
     Warns
     -----
     UserWarning
-        If names are spelled in several ways, and if different names look alike. Each is said
-        once per call.
+        If names are spelled in several ways, and if different names look alike: one warning of
+        each kind per call.
     """
-    given = [value.item() if isinstance(value, np.generic) else value for value in values]
-    keys = {value: None if is_missing(value) else name_key(value) for value in dict.fromkeys(given)}
-    seen: dict[Any, int] = {}
+    items = [value.item() if isinstance(value, np.generic) else value for value in values]
+    keys = {value: None if is_missing(value) else name_key(value) for value in dict.fromkeys(items)}
+    numbers: dict[Any, int] = {}
     names: list[Any] = []
     for value, key in keys.items():
-        if key is not None and key not in seen:
-            seen[key] = len(seen)
+        if key is not None and key not in numbers:
+            numbers[key] = len(numbers)
             names.append(key if isinstance(value, str) else value)
-    number = {value: -1 if key is None else seen[key] for value, key in keys.items()}
+    number = {value: -1 if key is None else numbers[key] for value, key in keys.items()}
     if kind is not None:
         _warn_of_spellings(keys, kind)
-        _warn_of_lookalikes(seen, kind)
-    return NameCodes(np.array([number[value] for value in given], dtype=np.int64), names)
+        _warn_of_lookalikes(numbers, kind)
+    return NameCodes(np.array([number[value] for value in items], dtype=np.int64), names)
 
 
 def group_codes(values: Iterable[Any], *, kind: str = "groups") -> NDArray[np.int64]:
@@ -131,39 +131,41 @@ def connected_rows(
 
 
 def _warn_of_spellings(keys: dict[Any, Any], kind: str) -> None:
-    """Name the spellings that are taken for one name."""
-    spelled: dict[Any, list[Any]] = {}
+    """Warn of the spellings that are taken for one name."""
+    spellings: dict[Any, list[Any]] = {}
     for value, key in keys.items():
         if key is not None:
-            spelled.setdefault(key, []).append(value)
-    several = [values for values in spelled.values() if len(values) > 1]
-    if several:
+            spellings.setdefault(key, []).append(value)
+    duplicates = [values for values in spellings.values() if len(values) > 1]
+    if duplicates:
         warn_caller(
-            f"{kind}: {len(several)} {_plural('name is', 'names are', several)} spelled in several "
-            f"ways, each taken for one: {_shown(several)}. They differ in white space, in "
-            "invisible characters, in the encoding of accents, or in being a number."
+            f"{kind}: {len(duplicates)} {_plural('name is', 'names are', duplicates)} spelled in "
+            f"several ways, each taken for one: {_format_spellings(duplicates)}. They differ in "
+            "white space, in invisible characters, in the encoding of accents, or in being a "
+            "number."
         )
 
 
 def _warn_of_lookalikes(names: Iterable[Any], kind: str) -> None:
-    """Name the names that are taken for different ones and are probably not."""
+    """Warn of names that count as different although they are probably the same."""
     alike: dict[Any, list[Any]] = {}
     for name in names:
         alike.setdefault(lookalike_key(name), []).append(name)
-    several = [values for values in alike.values() if len(values) > 1]
-    if several:
+    duplicates = [values for values in alike.values() if len(values) > 1]
+    if duplicates:
         warn_caller(
             f"{kind}: names differ in nothing but upper and lower case or the form of letters, and "
-            f"count as different: {_shown(several)}. Spell them alike if they are the same."
+            f"count as different: {_format_spellings(duplicates)}. Spell them alike if they are "
+            "the same."
         )
 
 
-def _plural(one: str, many: str, items: list[Any]) -> str:
-    return one if len(items) == 1 else many
+def _plural(singular: str, plural: str, items: list[Any]) -> str:
+    return singular if len(items) == 1 else plural
 
 
-def _shown(several: list[list[Any]]) -> str:
-    """Write spellings so that those which look the same can be told apart."""
-    texts = [" = ".join(map(ascii, values[:_MOST_SHOWN])) for values in several[:_MOST_SHOWN]]
-    more = len(several) - _MOST_SHOWN
-    return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
+def _format_spellings(groups: list[list[Any]]) -> str:
+    """Write spellings in ASCII, which shows how they differ."""
+    texts = [" = ".join(map(ascii, values[:_MOST_SHOWN])) for values in groups[:_MOST_SHOWN]]
+    n_hidden = len(groups) - _MOST_SHOWN
+    return "; ".join(texts) + (f"; and {n_hidden} more" if n_hidden > 0 else "")

@@ -1,15 +1,15 @@
-"""The one place where a name becomes code: what ``"module:function"`` refers to.
+"""Import the code that a string ``"module:function"`` names. No other module does this.
 
 Parameters such as ``FaceEmbedder(backbone="mine:network")`` name code that is imported when the
-estimator is used: long after it was made, in a thread, in a worker, in a clone or a copy. A string
-does not know where it came from, so that nothing could be decided then. It is decided where strings
-enter the process:
+estimator is used: much later, in a thread, in a worker, in a clone or a copy. A string does not
+record where it came from, so it cannot be checked then. It is checked where strings enter the
+process:
 
 - What a person writes in a program or on a command line is trusted: whoever could write
   ``DeepSVDD(encoder="mine:network")`` could as well write ``import mine``.
 - What is read from a file is not. Whatever reads a model file or a configuration passes every
   string of its raw content, however deeply nested, to `untrusted_references` before any object is
-  made of it, and refuses the file if it names code that the caller did not trust.
+  created from it, and refuses the file if it names code that the caller did not trust.
 
 Both sides share one predicate: `import_function` imports exactly what `is_reference` recognizes.
 So no string that passed the check, in whatever object it ends up, can be imported.
@@ -38,12 +38,12 @@ def is_reference(text: str) -> bool:
         Whether `import_function` would import it.
     """
     module, colon, function = text.partition(":")
-    parts = module.split(".")
+    names = module.split(".")
     return (
         bool(colon)
         and function.isidentifier()
-        and all(part.isidentifier() for part in parts)
-        and parts[0] not in _OTHER_PREFIXES
+        and all(name.isidentifier() for name in names)
+        and names[0] not in _OTHER_PREFIXES
     )
 
 

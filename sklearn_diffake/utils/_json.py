@@ -1,4 +1,4 @@
-"""Values as JSON that every parser takes."""
+"""Write values as JSON that every parser reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one rule for labels: +1 is genuine, -1 is deepfake, and nothing else is a label."""
+"""Check and read labels: +1 is genuine, -1 is deepfake, and nothing else is a label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 GENUINE, DEEPFAKE = 1, -1
 CONVENTION = "+1 (genuine) or -1 (deepfake)"
-_WORDS = {"genuine": GENUINE, "bona fide": GENUINE, "deepfake": DEEPFAKE, "fake": DEEPFAKE}
+_LABEL_NAMES = {"genuine": GENUINE, "bona fide": GENUINE, "deepfake": DEEPFAKE, "fake": DEEPFAKE}
 _LENIENT: ContextVar[bool] = ContextVar("lenient labels", default=False)
 
 
@@ -41,7 +41,7 @@ class LabelError(ValueError):
 
 
 def check_labels(y: ArrayLike, *, name: str = "y") -> NDArray[np.int64]:
-    """Return labels as +1 and -1, or refuse them.
+    """Return labels as +1 and -1, or raise an error.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def check_labels(y: ArrayLike, *, name: str = "y") -> NDArray[np.int64]:
         row = int(np.flatnonzero(~valid)[0])
         value = labels[row].item() if isinstance(labels[row], np.generic) else labels[row]
         raise LabelError(
-            f"{name} must hold {CONVENTION}; row {row} holds {value!r}. Labels of any other form "
+            f"{name} must be {CONVENTION}, got {value!r} in row {row}. Labels of any other form "
             "are refused, since they do not say which class is genuine: recode them, for example "
             "by np.where(is_fake, -1, 1).",
             row,
@@ -107,24 +107,24 @@ def parse_label(text: Any) -> int | None:
     cell = str(text).strip()
     if not cell:
         return None
-    word = cell.casefold().replace("-", " ").replace("_", " ")
-    if word in _WORDS:
-        return _WORDS[word]
+    normalized = cell.casefold().replace("-", " ").replace("_", " ")
+    if normalized in _LABEL_NAMES:
+        return _LABEL_NAMES[normalized]
     try:
         number = float(cell)
     except ValueError:
         number = 0.0
     if number not in (GENUINE, DEEPFAKE):
-        raise ValueError(f"label {cell!r}; expected 1 (genuine) or -1 (deepfake)")
+        raise ValueError(f"label must be 1 (genuine) or -1 (deepfake), got {cell!r}")
     return int(number)
 
 
 @contextmanager
 def any_labels() -> Iterator[None]:
-    """Take all labels but -1 for genuine, for a while: for scikit-learn's own checks only.
+    """Accept any labels within a block, for scikit-learn's own checks only; -1 is deepfake.
 
     ``check_estimator`` passes labels such as 0, 1 and 2 to ``fit`` of every kind of estimator. It
-    looks at everything but what they mean.
+    does not check what they mean.
 
     Examples
     --------

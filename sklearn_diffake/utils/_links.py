@@ -1,4 +1,4 @@
-"""Where the documentation is."""
+"""Link to the published documentation."""
 
 #: Root of the published documentation.
 DOCS_URL = "https://sklearn-diffake.readthedocs.io/en/stable"

@@ -1,4 +1,4 @@
-"""Messages for users: the first items of many, and warnings at the line that is theirs."""
+"""Compose messages for users, and warn at the line of their code."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def _library_folders() -> tuple[str, ...]:
     return tuple(folder + os.sep for folder in folders)
 
 
-def listed(items: Sequence[Any], *, most: int = 5) -> str:
-    """Write the first items of many, for a message.
+def list_first(items: Sequence[Any], *, n_shown: int = 5) -> str:
+    """Write the first items of a sequence, for a message.
 
     Parameters
     ----------
     items : sequence
         Names or numbers.
-    most : int, default=5
+    n_shown : int, default=5
         How many to write.
 
     Returns
     -------
     text : str
     """
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(repr(item) for item in items[:most]) + more
+    suffix = f" and {len(items) - n_shown} more" if len(items) > n_shown else ""
+    return ", ".join(repr(item) for item in items[:n_shown]) + suffix
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -57,15 +57,15 @@ def nearest(name: str, names: Iterable[str]) -> str:
     -------
     advice : str
     """
-    known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1)
-    if not close:  # difflib minds the case
-        close = [other for other in known if other.lower() == name.lower()]
-    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
+    candidates = sorted(names)
+    close = difflib.get_close_matches(name, candidates, n=1)
+    if not close:  # difflib is case-sensitive
+        close = [candidate for candidate in candidates if candidate.lower() == name.lower()]
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(candidates)}"
 
 
 def warn_caller(message: str) -> None:
-    """Warn at the line that called into this package, through however many of its functions.
+    """Warn at the line of the caller's code that called into this package.
 
     Parameters
     ----------

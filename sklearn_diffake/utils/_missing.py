@@ -1,4 +1,4 @@
-"""What tables put in the place of a name that is not there."""
+"""Recognize what tables write for a missing name."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sklearn_diffake.utils._spelling import name_key
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a name is None, NaN, NaT, NA, or has no visible character.
+    """Return whether a name is None, NaN, NaT, NA, or has no visible character.
 
     Parameters
     ----------

@@ -26,13 +26,14 @@ def natural_key(name: Any) -> tuple[Any, ...]:
     ['frame_1.png', 'frame_9.png', 'frame_10.png']
     """
     text = os.fspath(name) if isinstance(name, os.PathLike) else str(name)
-    parts = text.replace(os.sep, "/").replace("/", "\0")  # a folder goes before longer names
-    words: list[Any] = _DIGITS.split(parts)
-    words[1::2] = [_size(digits) for digits in words[1::2]]
-    return tuple(words), text  # texts and numbers take turns, from a text on: keys compare
+    separated = text.replace(os.sep, "/").replace("/", "\0")  # a folder goes before longer names
+    pieces: list[Any] = _DIGITS.split(separated)
+    pieces[1::2] = [_size(digits) for digits in pieces[1::2]]
+    # text and numbers alternate, and text is first: any two keys can be compared
+    return tuple(pieces), text
 
 
 def _size(digits: str) -> tuple[int, str]:
-    """Return what orders numbers of any length; Python refuses to convert very long ones."""
+    """Return a sort key of digits; Python refuses to convert very long numbers."""
     significant = digits.lstrip("0")
     return len(significant), significant

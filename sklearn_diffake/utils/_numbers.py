@@ -1,4 +1,4 @@
-"""Numbers in text that do not claim more than they hold."""
+"""Format numbers so that rounding never gives a false 0, 1 or 100 %."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """Write a number with a few significant digits, and never 0 or 1 unless it is.
+    """Write a number with a few significant digits; only 0 and 1 are written as such.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def significant(value: float, digits: int = 4) -> str:
 
 
 def fraction(value: float, digits: int = 3) -> str:
-    """Write a number between 0 and 1 with fixed digits, and no end of the range unless it is.
+    """Write a number between 0 and 1 with fixed digits; only 0 and 1 are written as such.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def fraction(value: float, digits: int = 3) -> str:
     """
     if math.isnan(value):
         return "-"
-    return _within(value, 1.0, digits)
+    return _format_in_range(value, 1.0, digits)
 
 
 def percent(value: float, digits: int = 1, *, sign: str = "%") -> str:
-    """Write a number between 0 and 1 as a percentage, and no end of the range unless it is.
+    """Write a number between 0 and 1 as a percentage; only 0 and 1 become 0 and 100 %.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ def percent(value: float, digits: int = 1, *, sign: str = "%") -> str:
     """
     if math.isnan(value):
         return "-"
-    return _within(100.0 * value, 100.0, digits) + sign
+    return _format_in_range(100.0 * value, 100.0, digits) + sign
 
 
-def _within(value: float, top: float, digits: int) -> str:
+def _format_in_range(value: float, top: float, digits: int) -> str:
     step = 10.0**-digits
     text = f"{value:.{digits}f}"
     if value > 0.0 and float(text) == 0.0:

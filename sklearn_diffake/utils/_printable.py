@@ -1,8 +1,8 @@
-"""Text from files of strangers, made fit for a terminal."""
+"""Escape text from untrusted files for a terminal."""
 
 
 def printable(text: str) -> str:
-    r"""Escape what would not be seen, and what a terminal might obey, as ``repr`` does.
+    r"""Escape invisible characters and control sequences, as ``repr`` does.
 
     Parameters
     ----------
@@ -13,7 +13,7 @@ def printable(text: str) -> str:
     -------
     str
         The text with every character that is not :meth:`str.isprintable` escaped: control
-        characters, line ends, marks that turn the direction of writing. Backslashes stay as
+        characters, line ends, marks that change the direction of writing. Backslashes stay as
         they are.
 
     Examples
@@ -23,4 +23,6 @@ def printable(text: str) -> str:
     >>> printable("Zoë.png")
     'Zoë.png'
     """
-    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )

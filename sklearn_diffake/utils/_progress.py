@@ -1,4 +1,4 @@
-"""Progress bars and spoken steps; both stay silent unless asked for."""
+"""Show progress bars and log steps, if the caller wants them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def progress_bar(*, total: int | None, desc: str, unit: str, verbose: bool | int
     Parameters
     ----------
     total : int or None
-        Number of steps, None when it is not known.
+        Number of steps, None if unknown.
     desc, unit : str
-        What is done, and to what.
+        Name of the task, and of one of its items.
     verbose : bool or int
         Falsy: the bar is not shown. The environment variable ``TQDM_DISABLE=1`` hides all bars.
 
@@ -33,24 +33,24 @@ def progress_bar(*, total: int | None, desc: str, unit: str, verbose: bool | int
     """
     from tqdm.auto import tqdm
 
-    silent = {} if verbose else {"disable": True}  # else the environment may decide
+    silent = {} if verbose else {"disable": True}  # without it, the environment decides
     return tqdm(total=total, desc=printable(desc), unit=unit, leave=int(verbose) > 1, **silent)
 
 
-def tell(logger: logging.Logger, verbose: bool | int, message: str, *args: Any) -> None:
-    """Log a step at the level INFO; with ``verbose >= 2`` write it where nobody listens to the log.
+def log_step(logger: logging.Logger, verbose: bool | int, message: str, *args: Any) -> None:
+    """Log a step at the level INFO; with ``verbose >= 2`` print it if no handler shows it.
 
     Parameters
     ----------
     logger : logging.Logger
-        Of the module that does the step.
+        Logger of the module that does the step.
     verbose : bool or int
         With 2 or more, the line goes to standard error, beside any progress bar, unless logging
         is set up to show it already.
     message : str
-        With the marks of ``%`` formatting.
+        With placeholders of ``%`` formatting.
     *args : object
-        What is put in their place.
+        Values of the placeholders.
     """
     if _has_listener(logger, logging.INFO):
         logger.info(message, *args, stacklevel=2)
@@ -59,31 +59,31 @@ def tell(logger: logging.Logger, verbose: bool | int, message: str, *args: Any) 
 
 
 def _has_listener(logger: logging.Logger, level: int) -> bool:
-    """Tell whether some handler would show a record of this level."""
+    """Return whether a handler would show a record of this level."""
     if not logger.isEnabledFor(level):
         return False
-    at: logging.Logger | None = logger
-    while at is not None:
-        for handler in at.handlers:
+    current: logging.Logger | None = logger
+    while current is not None:
+        for handler in current.handlers:
             if not isinstance(handler, logging.NullHandler) and handler.level <= level:
                 return True
-        at = at.parent if at.propagate else None
+        current = current.parent if current.propagate else None
     return False
 
 
 def _write(name: str, message: str) -> None:
-    """Write what a module says, under its public name."""
-    public = ".".join(takewhile(lambda part: not part.startswith("_"), name.split(".")))
+    """Print a message of a module under its public name."""
+    public = ".".join(takewhile(lambda name_part: not name_part.startswith("_"), name.split(".")))
     write_line(f"{public}: {message}")
 
 
 def write_line(line: str) -> None:
-    """Write a line to standard error without breaking the bars that are open there.
+    """Write a line to standard error without breaking the open progress bars.
 
     Parameters
     ----------
     line : str
-        What cannot be printed is escaped.
+        Characters that cannot be printed are escaped.
     """
     with bars_hidden():
         print(printable(line), file=sys.stderr, flush=True)
@@ -91,10 +91,10 @@ def write_line(line: str) -> None:
 
 @contextmanager
 def bars_hidden() -> Iterator[None]:
-    """Take open bars off the screen for a while.
+    """Remove open progress bars from the screen within a block.
 
-    Where tqdm is not imported there are none, and it stays so: this is also called after an
-    interrupt, which may have come in the middle of an import.
+    If tqdm is not imported there are none, and it is not imported here: this is also called
+    after an interrupt, which may have come in the middle of an import.
     """
     tqdm = getattr(sys.modules.get("tqdm.auto"), "tqdm", None)
     if tqdm is None:
@@ -117,22 +117,22 @@ class BesideBars(logging.Handler):
 
 @contextmanager
 def listening(verbose: int) -> Iterator[None]:
-    """Show the log of the package for a while, as a command line does.
+    """Show the log of the package within a block, for the command line.
 
     Parameters
     ----------
     verbose : int
-        With 2 the steps (INFO), with 3 or more details too (DEBUG), with less nothing.
+        2 shows steps (INFO), 3 or more shows details too (DEBUG), less shows nothing.
     """
     if verbose < 2:
         yield
         return
     logger, handler = logging.getLogger(ROOT), BesideBars()
-    before = logger.level
+    previous_level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if verbose == 2 else logging.DEBUG)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.setLevel(previous_level)
         logger.removeHandler(handler)

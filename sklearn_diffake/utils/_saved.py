@@ -1,4 +1,4 @@
-"""Estimators that were saved by an earlier version, with other parameters."""
+"""Load estimators that an earlier version saved with other parameters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class AddedParametersMixin:
-    """Give an estimator that is loaded from an older file the parameters that it has today.
+    """Complete the parameters of an estimator that is loaded from an older file.
 
-    Parameters that were added since get their defaults; attributes of the names in
+    Parameters that were added later get their defaults. Attributes named in
     `_former_attributes`, which the class no longer has, are dropped.
     """
 
@@ -18,5 +18,5 @@ class AddedParametersMixin:
     def __setstate__(self, state: dict[str, Any]) -> None:
         parameters = inspect.signature(type(self)).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        kept = {k: value for k, value in state.items() if k not in self._former_attributes}
-        super().__setstate__({**defaults, **kept})  # type: ignore[misc]
+        current_state = {k: value for k, value in state.items() if k not in self._former_attributes}
+        super().__setstate__({**defaults, **current_state})  # type: ignore[misc]

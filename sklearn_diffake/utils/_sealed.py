@@ -1,4 +1,4 @@
-"""Weights files that carry a checksum of themselves, in the metadata of safetensors."""
+"""Write and verify a checksum in the metadata of safetensors files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 _NAME = "checksum"
 
 
-def seal(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+def with_checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
     """Return the content of a .safetensors file with a checksum in its metadata.
 
     Parameters
@@ -30,8 +30,8 @@ def seal(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes
     return save(contiguous, {**metadata, _NAME: checksum})
 
 
-def check_seal(content: bytes) -> None:
-    """Raise an error if a .safetensors file is not as it was sealed; one without seal passes.
+def verify_checksum(content: bytes) -> None:
+    """Raise an error if a .safetensors file does not match its checksum; one without passes.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ def check_seal(content: bytes) -> None:
     Raises
     ------
     ValueError
-        If the checksum in the file is not that of the file, or there is no header.
+        If the recorded checksum differs from that of the content, or there is no header.
     """
-    told, found = _checksums(content)
-    if told is not None and told != found:
+    recorded, actual = _checksums(content)
+    if recorded is not None and recorded != actual:
         raise ValueError("its checksum is not that of its content")
 
 
 def _checksums(content: bytes) -> tuple[str | None, str]:
-    """Return the checksum that the file tells, and that of everything else in it."""
+    """Return the recorded checksum, and the checksum of everything else in the file."""
     end = 8 + int.from_bytes(content[:8], "little")
     try:
         header = json.loads(content[8:end])
@@ -58,9 +58,9 @@ def _checksums(content: bytes) -> tuple[str | None, str]:
     metadata = header.pop("__metadata__", {}) if isinstance(header, dict) else None
     if not isinstance(metadata, dict):
         raise ValueError("its header is not that of a safetensors file")
-    told = metadata.pop(_NAME, None)
+    recorded = metadata.pop(_NAME, None)
     if metadata:
         header["__metadata__"] = metadata
     digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
     digest.update(content[end:])
-    return told, digest.hexdigest()
+    return recorded, digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Generators that all of a process share: lent to one user at a time, and put back."""
+"""Seed generators that a whole process shares, for one user at a time, and restore them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Held by whoever seeds a generator of numpy, Python or torch that is not its own.
+#: Hold this lock while seeding a global generator of numpy, Python or torch.
 SHARED_GENERATORS = threading.RLock()
 
 
@@ -18,7 +18,7 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     cuda = [torch.device(device)] if device.startswith("cuda") else []
     with SHARED_GENERATORS, torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(seed)
-        for one in cuda:  # pragma: no cover - tests marked gpu
-            with torch.cuda.device(one):
+        for gpu in cuda:  # pragma: no cover - tests marked gpu
+            with torch.cuda.device(gpu):
                 torch.cuda.manual_seed(seed)
         yield

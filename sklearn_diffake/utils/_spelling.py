@@ -1,4 +1,4 @@
-"""When two spellings are one name: of people, videos, datasets, techniques."""
+"""Compare names of people, videos, datasets and techniques that may be spelled differently."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _INVISIBLE = re.compile(
 
 
 def name_key(value: Any) -> Any:
-    """Return what all spellings of a name share; other things than names are returned as they are.
+    """Return a key that all spellings of a name share; a value that is no name is its own key.
 
     Two texts are the same name if they look the same: composed or decomposed accents (Unicode
     NFC), characters that are not drawn (zero-width spaces, byte order marks, soft hyphens, control
     characters) and white space at the ends or several in a row make no difference, and a no-break
     space is a space. A whole number is the same name as its digits, since tables are often read as
     either.
-    Upper and lower case differ: identifiers of videos are told apart by it.
+    Upper and lower case differ: identifiers of videos are distinguished by it.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def name_key(value: Any) -> Any:
 
 
 def lookalike_key(key: Any) -> Any:
-    """Return what names share that are probably one, but may be two.
+    """Return a key that similar names share, which are probably but not surely one name.
 
     They differ in case ("Zoë", "zoë") or in compatibility characters (full-width letters,
     ligatures), which Unicode's NFKC with case folding removes.

@@ -1,4 +1,4 @@
-"""How many threads linear algebra, OpenMP and torch take."""
+"""Limit the threads of linear algebra, OpenMP and torch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.RLock()
-_users, _before = 0, 0  # of `torch_threads`, and the setting that the first of them found
-_local = threading.local()  # `outer`: the settings of `torch_threads` that this thread is within
+_users, _n_initial = 0, 0  # of `torch_threads`, and the setting before the first of them
+_local = threading.local()  # `outer`: the settings of the enclosing `torch_threads` of this thread
 _single: dict[str, Any] = {"users": 0}  # of `single_thread`, and the limits set by its first user
 
 
 def one_thread(user_api: str | None = None) -> Any:
-    """Limit the libraries that are loaded to one thread, at once and until it is left.
+    """Limit the loaded libraries to one thread, from this call until the block ends.
 
-    Which libraries there are is found out once. threadpoolctl walks through them holding a lock of
-    the system's loader, and needs Python's for each; a thread that imports a compiled module
-    meanwhile holds Python's and waits for the loader's: for ever. Besides, the walk takes longer
-    than many a fit.
+    The libraries are searched only once. threadpoolctl walks through them while it holds a lock of
+    the system's loader, and needs Python's lock for each. A thread that imports a compiled module
+    meanwhile holds Python's lock and waits for the loader's: a deadlock. Besides, the walk takes
+    longer than many fits.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def one_thread(user_api: str | None = None) -> Any:
     Returns
     -------
     context manager
-        Has ``restore_original_limits``, for those who do not use it in a ``with`` statement.
+        Has ``restore_original_limits``, for use without a ``with`` statement.
     """
     return _controller("torch" in sys.modules).limit(limits=1, user_api=user_api)
 
 
 @functools.cache
 def _controller(with_torch: bool) -> ThreadpoolController:
-    """Find the libraries: once before torch is loaded, which brings its own, and once after."""
+    """Search the libraries: once before torch is loaded, which adds its own, and once after."""
     return ThreadpoolController()
 
 
@@ -54,7 +54,7 @@ def thread_map(function: Callable[..., Any], *items: Sequence[Any], n_jobs: int)
     *items : sequences of one length
         Its arguments, as for ``map``.
     n_jobs : int
-        1 takes no thread of its own.
+        1 starts no thread.
 
     Returns
     -------
@@ -71,8 +71,9 @@ def thread_map(function: Callable[..., Any], *items: Sequence[Any], n_jobs: int)
 def torch_threads(n_threads: int) -> Iterator[None]:
     """Let torch compute with `n_threads` in this thread of Python.
 
-    The setting is each thread's own, but new threads inherit the latest one: whoever leaves
-    restores that of the block around it in the same thread, or else what the first to enter found.
+    Each thread has its own setting, but new threads inherit the latest one. The end of a block
+    restores the setting of the enclosing block in the same thread. Without an enclosing block, it
+    restores the setting before the first of all open blocks.
 
     Parameters
     ----------
@@ -85,12 +86,12 @@ def torch_threads(n_threads: int) -> Iterator[None]:
     """
     import torch
 
-    global _users, _before
+    global _users, _n_initial
     outer = _local.__dict__.setdefault("outer", [])
     with _lock:
-        before = torch.get_num_threads()  # asked in any case: a new thread takes its setting now
+        n_current = torch.get_num_threads()  # also if unused: a new thread takes its setting here
         if not _users:
-            _before = before
+            _n_initial = n_current
         _users += 1
         torch.set_num_threads(n_threads)
     outer.append(n_threads)
@@ -100,15 +101,15 @@ def torch_threads(n_threads: int) -> Iterator[None]:
         outer.pop()
         with _lock:
             _users -= 1
-            torch.set_num_threads(outer[-1] if outer else _before)
+            torch.set_num_threads(outer[-1] if outer else _n_initial)
 
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Limit linear algebra, OpenMP and torch to one thread, in every thread that is within.
+    """Limit linear algebra, OpenMP and torch to one thread, in every thread within the block.
 
-    Limits belong to the process, or to the thread, as each library sees fit: all that enter set
-    them, and the last to leave restores those of the process.
+    Depending on the library, a limit belongs to the process or to the thread. So each block sets
+    the limits, and the end of the last open block restores those of the process.
 
     Yields
     ------

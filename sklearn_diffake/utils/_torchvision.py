@@ -1,4 +1,4 @@
-"""Import torchvision, also where its compiled operators do not fit the installed torch.
+"""Import torchvision, even if its compiled operators do not fit the installed torch.
 
 The torchvision wheel of the main package index is built for CUDA. Beside a CPU-only torch its
 extension does not load and ``import torchvision`` ends in ``operator torchvision::nms does not
@@ -54,8 +54,8 @@ def _deferred_compiler() -> Iterator[None]:
     """Keep torchvision from importing torch's compiler, which takes longer than torchvision itself.
 
     ``torchvision.ops.roi_align`` takes one function from ``torch._dynamo.utils``, which it calls
-    when regions are pooled. It gets one that imports the true function then. Whoever else asks for
-    the compiler meanwhile gets the true one.
+    when regions are pooled. It gets a function that imports the true function at that time. Any
+    other code that imports the compiler meanwhile gets the true one.
     """
     if "torch._dynamo" in sys.modules or "torchvision" in sys.modules:
         yield
@@ -73,7 +73,7 @@ def _deferred_compiler() -> Iterator[None]:
 
 
 class _Deferred(ModuleType):
-    """Stands for a module that is imported when anything else of it is asked for."""
+    """A placeholder of a module that is imported when another attribute of it is read."""
 
     def __getattr__(self, name: str) -> Any:
         no_package = name == "__path__" and self.__name__ != "torch._dynamo"
@@ -135,10 +135,10 @@ def _nms(dets: Any, scores: Any, iou_threshold: float) -> Any:
         if not alive[i]:
             continue
         keep.append(i)
-        rest = slice(i + 1, None)
-        width = np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest])
-        height = np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest])
+        later = slice(i + 1, None)
+        width = np.minimum(x2[i], x2[later]) - np.maximum(x1[i], x1[later])
+        height = np.minimum(y2[i], y2[later]) - np.maximum(y1[i], y1[later])
         shared = width.clip(min=0) * height.clip(min=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            alive[rest] &= ~(shared / (area[i] + area[rest] - shared) > iou_threshold)
+            alive[later] &= ~(shared / (area[i] + area[later] - shared) > iou_threshold)
     return order[torch.as_tensor(keep, dtype=torch.int64, device=order.device)]

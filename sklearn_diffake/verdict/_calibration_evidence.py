@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from ..base import missing_rows
 from ..images.errors import ImageError
 from ..images.table import ImageTable, image_table
-from ..inspection._parts import Parts, transformed
+from ..inspection._parts import SplitPipeline, transformed
 from ..novelty._p_values import SINGLE
 from ._random_templates import Pool
 from ._sources import EmbeddedSources, Template, embed_sources, score_templates
@@ -67,7 +67,7 @@ class Templates:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: SplitPipeline,
         pairs: Any,
         rows: NDArray[np.intp],
         codes: NDArray[np.int64],
@@ -102,7 +102,7 @@ class Templates:
         """Return why a pair cannot be used, with column and file; None if it can."""
         for column, (cell, usable) in enumerate(zip(pair, used, strict=True)):
             if not usable:
-                path = self.table.where(cell[0])["path"]
+                path = self.table.location(cell[0])["path"]
                 message = self.embedded.reasons[cell[0]]
                 return str(ImageError(message, column=column, path=path))
         return _SAME if not Pool(*used).allows(1, 1) else None
@@ -178,7 +178,7 @@ def _pair_table(pairs: Any) -> ImageTable:
 
 
 def plain_evidence(
-    parts: Parts, pairs: Any, rows: NDArray[np.intp], codes: NDArray[np.int64]
+    parts: SplitPipeline, pairs: Any, rows: NDArray[np.intp], codes: NDArray[np.int64]
 ) -> Evidence:
     """Score genuine rows as they are: of a model without a `FaceEmbedder` of this package."""
     X, left_out = _safe_indexing(pairs, rows), {}
@@ -192,7 +192,7 @@ def plain_evidence(
         X = faces.crops
         left_out = {i: reason for i, reason in enumerate(faces.row_reasons) if reason is not None}
     usable = np.array([i not in left_out for i in range(len(rows))], dtype=bool)
-    features = transformed(parts.rest[:-1], _safe_indexing(X, np.flatnonzero(usable)))
+    features = transformed(parts.scoring_steps[:-1], _safe_indexing(X, np.flatnonzero(usable)))
     missing = missing_rows(features)
     for i in np.flatnonzero(usable)[missing].tolist():
         left_out[i] = "no usable face"

@@ -74,7 +74,7 @@ def plan_clips(
     windows = [
         clip[first:stop]
         for clip in clips
-        for first, stop in windows_of(len(clip), length=window, most=limit).tolist()
+        for first, stop in windows_of(len(clip), length=window, max_windows=limit).tolist()
     ]
     return ClipPlan(clips, windows, most)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base import threshold_warning
 from ..faces import FaceAligner
-from ..inspection._parts import Parts, take_apart
+from ..inspection._parts import SplitPipeline, split_pipeline
 from ..novelty import ConformalDetector
 from ..pairs import mode_of
 from ..pairs._mode import refuse_other
@@ -39,7 +39,7 @@ class JudgingModel:
         As the model states it.
     """
 
-    parts: Parts
+    parts: SplitPipeline
     info: ModelInfo
     few_pairs: str | None
     stated_mode: Mode | None
@@ -161,13 +161,13 @@ def packaged_model(mode: Mode) -> JudgingModel:
 
 
 def _prepare(model: Any, name: str | None) -> JudgingModel:
-    parts = take_apart(model, stores=True)
+    parts = split_pipeline(model, stores=True)
     if not parts.branches:
         raise TypeError(
-            f"the model embeds faces by a {type(parts.rest[0]).__name__}: verdicts need a "
+            f"the model embeds faces by a {type(parts.scoring_steps[0]).__name__}: verdicts need a "
             "FaceEmbedder, or a FeatureUnion of these, whose embeddings they can pool"
         )
-    fingerprint = fingerprint_model([parts.aligner, *parts.rest])
+    fingerprint = fingerprint_model([parts.aligner, *parts.scoring_steps])
     conformal = isinstance(parts.detector, ConformalDetector)
     info = ModelInfo(
         name=name or known_name(fingerprint) or "custom",

@@ -15,12 +15,12 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from ..base import genuine_mask
-from ..inspection._parts import take_apart
+from ..inspection._parts import split_pipeline
 from ..novelty._calibration import FEW
 from ..novelty._p_values import least_n
 from ..novelty._recalibrated import recalibrated, target_of
 from ..utils._groups import name_codes
-from ..utils._messages import listed, warn_caller
+from ..utils._messages import list_first, warn_caller
 from ._calibration_evidence import Evidence, Templates, plain_evidence
 from ._calibration_report import CalibrationReport, report_of
 
@@ -118,7 +118,7 @@ def recalibrate(
         The person of each pair; strongly advised where a person comes in several pairs. None means
         that every pair stands alone: then templates are formed within the cells of a pair only.
     y : array-like of shape (n,), default=None
-        +1 for genuine, -1 for deepfake; rows labelled -1 are not used. None means all genuine.
+        +1 for genuine, -1 for deepfake; rows labeled -1 are not used. None means all genuine.
     target_bpcer : float in (0, 1), default=None
         Fraction of genuine pairs that may be rejected. None keeps the target of the model: its
         `target_bpcer`, or the `contamination` of a detector of this package, or else 0.05.
@@ -187,7 +187,7 @@ def recalibrate(
     """
     model = getattr(model, "best_estimator_", model)
     pipeline = model if isinstance(model, Pipeline) else Pipeline([("detect", model)])
-    parts = take_apart(pipeline, stores=True)
+    parts = split_pipeline(pipeline, stores=True)
     target = target_of(parts.detector) if target_bpcer is None else float(target_bpcer)
     rows = np.flatnonzero(genuine_mask(y, _num_samples(pairs)))
     codes = _people(groups, pairs, rows)
@@ -229,9 +229,9 @@ def _people(groups: ArrayLike | None, pairs: Any, rows: NDArray[np.intp]) -> NDA
     if (codes < 0).any():
         unnamed = rows[codes < 0].tolist()
         raise ValueError(
-            f"groups has no person for {len(unnamed)} genuine rows: {listed(unnamed)}. Pictures of "
-            "different people must not be put into one template: name the person, or leave these "
-            "rows out"
+            f"groups has no person for {len(unnamed)} genuine rows: {list_first(unnamed)}. "
+            "Pictures of different people must not be put into one template: name the person, "
+            "or leave these rows out"
         )
     return codes
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._json import json_text
-from ..utils._sealed import check_seal, seal
+from ..utils._sealed import verify_checksum, with_checksum
 from ._evidence import ImageEvidence
 from ._model import JudgingModel
 from ._templates import Template
@@ -50,7 +50,7 @@ def pack_reference(template: Template, fingerprint: str) -> bytes:
         "images": [asdict(image) for image in template.images],
         "digests": [None if d is None else d.hex() for d in template.digests],
     }
-    return seal(arrays, {"reference": json_text(about)})
+    return with_checksum(arrays, {"reference": json_text(about)})
 
 
 def unpack_reference(path: str | os.PathLike[str], model: JudgingModel) -> Template:
@@ -91,7 +91,7 @@ def _unpack(content: bytes, model: JudgingModel) -> Template:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    check_seal(content)  # one without a checksum passes
+    verify_checksum(content)  # one without a checksum passes
     try:
         arrays = load(content)
     except SafetensorError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..inspection._drawing import limit_of, load_matplotlib
 from ..inspection._page import Figure, map_figure
-from ..inspection._parts import Parts
+from ..inspection._parts import SplitPipeline
 from ._report_sources import Picture, Pictures
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _is_near(verdict: Verdict) -> bool:
 
 def _drawn_maps(
     verdict: Verdict,
-    parts: Parts,
+    parts: SplitPipeline,
     references: dict[int, Picture],
     probe_row: int,
     probe: Picture,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..images.errors import ImageError
 from ..images.read import image_digest
-from ..inspection._parts import Parts
+from ..inspection._parts import SplitPipeline
 from ._evidence import ImageEvidence, Side
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Pictures:
         return self._material is not None
 
     @property
-    def model(self) -> Parts | None:
+    def model(self) -> SplitPipeline | None:
         """The parts of the fitted model, or None."""
         return None if self._material is None else self._material.model
 

@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches
 from ..embedding._pictures import pool_embeddings
 from ..faces import FaceAligner
 from ..images.table import ImageTable
-from ..inspection._parts import Branch, Parts
+from ..inspection._parts import Branch, SplitPipeline
 from ..utils._progress import progress_bar
 
 _BATCH = 256  # sources whose crops are in memory together
@@ -51,7 +51,7 @@ class EmbeddedSources:
 
 
 def embed_sources(
-    parts: Parts, table: ImageTable, sources: Sequence[int], *, verbose: int
+    parts: SplitPipeline, table: ImageTable, sources: Sequence[int], *, verbose: int
 ) -> EmbeddedSources:
     """Align and embed sources of a table of pairs.
 
@@ -88,7 +88,7 @@ def embed_sources(
 
 
 def score_templates(
-    parts: Parts, embedded: EmbeddedSources, templates: Sequence[Template]
+    parts: SplitPipeline, embedded: EmbeddedSources, templates: Sequence[Template]
 ) -> NDArray[np.float64]:
     """Score pairs of templates by a pipeline, given the embeddings of their sources.
 

@@ -46,13 +46,13 @@ def test_nothing_is_estimated_from_few(rows):
     (line,) = accuracy_lines(rows)
     n = sum(row.label == 1 for row in rows)
     shown = f"{n} genuine, {len(rows) - n} deepfake"
-    assert line == f"no error rates: the labelled pairs are too few ({shown})"
+    assert line == f"no error rates: the labeled pairs are too few ({shown})"
 
 
 def test_one_class_gives_one_rate():
     rejected, accepted = accuracy_lines(GENUINE + REJECTED)
     assert rejected.startswith("rejected genuine pairs (BPCER): 12.5% (1 of 8) (95 %: ")
-    assert accepted == "accepted deepfakes (APCER): not estimated from 0 labelled pairs"
+    assert accepted == "accepted deepfakes (APCER): not estimated from 0 labeled pairs"
 
 
 def test_pairs_that_share_photographs_are_no_independent_evidence():

@@ -38,7 +38,7 @@ def test_calibrate_sets_and_says_the_threshold(folder, table, tmp_path, capsys):
     assert main(command(folder, table, output, *options)) == 0
     said = capsys.readouterr()
     assert "calibrated on 24 genuine pairs of 23 people (48 pictures) in" in said.out
-    assert "left out: 1 labelled -1" in said.out
+    assert "left out: 1 labeled -1" in said.out
     assert "references  probes  people  pairs  threshold  level     true BPCER" in said.out
     assert "saved: " in said.out
     assert said.err.startswith("sklearn-diffake: warning: unsure-threshold: with 23 people")

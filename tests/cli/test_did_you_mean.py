@@ -65,7 +65,7 @@ def test_the_module_shows_its_own_name():
         ("n_frames=0, expected more", "--frames 0, expected more"),
         ("raise target_bpcer or n_components.", "raise --target-bpcer or --components."),
         ("the device of the select committee", "the device of the select committee"),
-        ("device='cuda9' is not there", "--device 'cuda9' is not there"),
+        ("device='cuda9' is not available", "--device 'cuda9' is not available"),
         ("file 'device=x n_frames=3.jpg': no", "file 'device=x n_frames=3.jpg': no"),
         ("my_device=3, detect__device=4", "my_device=3, detect__device=4"),
     ],

@@ -18,7 +18,7 @@ def test_fit_says_what_was_used(folder, tmp_path, capsys):
     assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.2"]) == 0
     said = capsys.readouterr()
     assert f"fitted on {N - 1} pairs of {N} photographs (not aligned)" in said.out
-    assert "left out: 3 labelled -1" in said.out
+    assert "left out: 3 labeled -1" in said.out
     assert "the threshold rests on 7 genuine pairs that were held out" in said.out
     assert "rejects at most 20.0% of genuine pairs" in said.out
     assert said.err == ""
@@ -279,8 +279,8 @@ def test_fit_needs_genuine_pairs_and_files_that_exist(folder, tmp_path, capsys):
     missing = write_table(tmp_path / "b.csv", [(folder / "000.png", "b.png"), ("c", "d")])
     assert main(["fit", missing, "-o", str(tmp_path / "m")]) == 2
     assert "line 2: no such file 'b.png' (and 2 more)" in error_of(capsys)
-    unlabelled = write_table(tmp_path / "c.csv", [("a", "b", 1), ("a", "b", "")], header)
-    assert main(["fit", unlabelled, "-o", str(tmp_path / "m")]) == 2
+    unlabeled = write_table(tmp_path / "c.csv", [("a", "b", 1), ("a", "b", "")], header)
+    assert main(["fit", unlabeled, "-o", str(tmp_path / "m")]) == 2
     assert "line 3: the label is empty" in error_of(capsys)
 
 

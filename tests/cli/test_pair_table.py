@@ -61,9 +61,18 @@ def test_quoted_cells_keep_separators_and_lines_are_counted(tmp_path):
         (b"reference,probe\na,b\nc\n", "line 3: 1 cells, where the header has 2"),
         (b"reference,probe\na,b,c\n", "line 2: 3 cells"),
         (b"reference,probe\na,b\nc|,d\n", "line 3: reference has an empty path"),
-        (b"reference,probe,label\na,b,maybe\n", "line 2: label 'maybe'"),
-        (b"reference,probe,label\na,b,1\nc,d,0\n", "line 3: label '0'"),
-        (b"reference,probe,label\na,b,nan\n", "line 2: label 'nan'"),
+        (
+            b"reference,probe,label\na,b,maybe\n",
+            "line 2: label must be 1 (genuine) or -1 (deepfake), got 'maybe'",
+        ),
+        (
+            b"reference,probe,label\na,b,1\nc,d,0\n",
+            "line 3: label must be 1 (genuine) or -1 (deepfake), got '0'",
+        ),
+        (
+            b"reference,probe,label\na,b,nan\n",
+            "line 2: label must be 1 (genuine) or -1 (deepfake), got 'nan'",
+        ),
         (b'reference,probe\n"a"b,c\n', "line 2: "),
         (b"reference,probe\n\xff\xfe,b\n", "not a text file in UTF-8"),
         (b"a" * 140_000 + b",probe\na,b\n", "field larger than field limit"),

@@ -53,7 +53,7 @@ def test_score_is_zero_when_all_are_genuine(folder):
 
 def test_score_writes_json_with_labels(folder, tmp_path, capsys):
     rows = [("000.png", "001.png", 1), ("000.png", "red.png", -1), ("002.png", "003.png", "")]
-    table = write_table(folder / "labelled.csv", rows, ("reference", "probe", "label"))
+    table = write_table(folder / "labeled.csv", rows, ("reference", "probe", "label"))
     assert score(folder, "--csv", table, "--json") == 1
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     fields = list(Verdict("error", "").to_dict())

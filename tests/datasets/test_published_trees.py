@@ -249,7 +249,7 @@ def test_deeperforensics(trees, load):
         load("deeperforensics", variants="end_to_end_level_5")
 
 
-def test_forgerynet_frames_are_labelled_by_segment(load):
+def test_forgerynet_frames_are_labeled_by_segment(load):
     dataset = load("forgerynet", n_frames=8, k="all")
     images = dataset.images
     part = images[images["video"] == "Training/video/train_video_release/2/part.mp4"]

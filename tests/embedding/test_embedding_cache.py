@@ -290,7 +290,7 @@ def test_corrupt_file_is_replaced(tmp_path):
     (file,) = tmp_path.glob("*.sqlite")
     file.write_bytes(b"this is no database" * 1000)
     model = embedder(tmp_path)
-    with pytest.warns(RuntimeWarning, match="was damaged .* begins anew"):
+    with pytest.warns(RuntimeWarning, match="was damaged .* starts again"):
         np.testing.assert_array_equal(model.fit_transform(images), expected)
     assert model.n_embedded_ == 3
     model.transform(images)

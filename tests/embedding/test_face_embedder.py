@@ -101,7 +101,7 @@ def test_bad_image_in_any_batch_is_named(batch_size):
 def test_missing_path_in_a_frame(tmp_path):
     a, b = save_all(noise(2), tmp_path)
     frame = pd.DataFrame({"reference": [a, b], "probe": [b, np.nan]})
-    with pytest.raises(ImageError, match=r"row 1, column 1: expected a path, .*nan"):
+    with pytest.raises(ImageError, match=r"row 1, column 1: an image must be a path, .*nan"):
         embedder().fit_transform(frame)
 
 
@@ -135,7 +135,7 @@ def test_parameters_are_checked(settings):
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(ValueError, match=r"device='cuda:7' is not there: torch sees"):
+    with pytest.raises(ValueError, match=r"device='cuda:7' is not available: torch sees"):
         embedder(device="cuda:7").fit(noise(1))
 
 

@@ -161,4 +161,4 @@ def test_a_stage_meets_few_numbers_of_candidates(monkeypatch):
     monkeypatch.setattr(_detection, "_cascade", lambda device: (stages, detect_face))
     assert [len(faces.boxes) for faces in detect([astronaut(), small_face()])] == [1, 1]
     assert met
-    assert all(n % _detection._TOGETHER == 0 for n in met)
+    assert all(n % _detection._MULTIPLE == 0 for n in met)

@@ -236,7 +236,7 @@ def test_parameters_are_checked(settings, method):
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(ValueError, match=r"device='cuda:7' is not there: torch sees cpu"):
+    with pytest.raises(ValueError, match=r"device='cuda:7' is not available: torch sees cpu"):
         aligner(device="cuda:7").fit_transform([small_face()])
 
 

@@ -233,7 +233,7 @@ def test_another_choice_takes_stored_detections(tmp_path, monkeypatch):
 
 
 def test_single_pictures_and_a_missing_matcher_are_refused():
-    with pytest.raises(ImageError, match=r"single pictures: one pair is written"):
+    with pytest.raises(ImageError, match=r"got single pictures; one pair is written"):
         aligner().fit([photo(("ann", "large"))])
     with pytest.raises(ValueError, match='select="match" needs an embedder'):
         aligner(matcher=None).align([(photo(("ann", "large")), photo(("ann", "large")))])
@@ -245,7 +245,7 @@ def test_a_matcher_of_a_wrong_shape():
             return super().transform(X)[0]
 
     pair = photo(("bob", "large")), photo(("ann", "large"), ("bob", "small"))
-    with pytest.raises(ValueError, match=r"matcher made an array of shape \(3,\) of 3 crops"):
+    with pytest.raises(ValueError, match=r"output of matcher must have the shape .*got \(3,\)"):
         aligner(matcher=Flat()).align([pair])
 
 

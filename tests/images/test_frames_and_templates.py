@@ -172,14 +172,14 @@ def test_without_templates_there_is_nothing_to_look_up():
 
 def test_places_within_templates():
     table = image_table([("c", "c"), (["a", "b"], ["c", A]), ("b", "c")], templates=True)
-    where = [table.where(i) for i in range(4)]
+    where = [table.location(i) for i in range(4)]
     assert where[0] == {"row": 0, "column": 0, "path": "c"}
     assert where[1] == {"row": 1, "column": 0, "path": "a"}
     assert where[2] == {"row": 1, "column": 0, "path": "b"}
     assert where[3] == {"row": 1, "column": 1, "path": None}
-    assert table.place(2) == "row 1, column 0, file 'b', picture 1 of the template"
-    assert table.place(3) == "row 1, column 1, picture 1 of the template"
-    assert image_table([Path("a")]).where(0) == {"row": 0, "column": None, "path": "a"}
+    assert table.describe_source(2) == "row 1, column 0, file 'b', picture 1 of the template"
+    assert table.describe_source(3) == "row 1, column 1, picture 1 of the template"
+    assert image_table([Path("a")]).location(0) == {"row": 0, "column": None, "path": "a"}
 
 
 @pytest.mark.parametrize(

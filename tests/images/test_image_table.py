@@ -106,10 +106,10 @@ def test_no_tables(X, message):
 def test_places_are_named_by_their_first_row():
     image = noise(1)[0]
     pairs = image_table([("a.png", "b.png"), ("c.png", image), ("c.png", image)])
-    assert pairs.place(1) == "row 0, column 1, file 'b.png'"
-    assert pairs.place(2) == "row 1, column 0, file 'c.png'"
-    assert pairs.place(3) == "row 1, column 1"
-    assert image_table(["a.png", "b.png"]).place(1) == "row 1, file 'b.png'"
+    assert pairs.describe_source(1) == "row 0, column 1, file 'b.png'"
+    assert pairs.describe_source(2) == "row 1, column 0, file 'c.png'"
+    assert pairs.describe_source(3) == "row 1, column 1"
+    assert image_table(["a.png", "b.png"]).describe_source(1) == "row 1, file 'b.png'"
 
 
 def test_objects_of_one_shape_are_not_taken_for_a_dense_array():

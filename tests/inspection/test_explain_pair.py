@@ -117,7 +117,7 @@ def test_contributions_add_up_and_are_exact_where_the_head_is_additive(weights):
     assert found.base_score == pytest.approx(0)  # scaled genuine means are zero
     expected = [-np.square(part).sum() for part in np.split(features, 2)]
     np.testing.assert_allclose(values, expected, rtol=1e-6)
-    assert [part.share for part in found.contributions] == pytest.approx(
+    assert [part.fraction for part in found.contributions] == pytest.approx(
         np.abs(values) / np.abs(values).sum()
     )
     assert [part.name for part in found.contributions] == [
@@ -137,8 +137,8 @@ def test_the_network_that_saw_it_gets_the_blame():
     found = explain(build(BOTH), *pair_that_differs(), method="gradient", n_smooth=1)
     corner, right = found.contributions
     assert corner.value < 0
-    assert corner.share > 0.95
-    assert right.share < 0.05
+    assert corner.fraction > 0.95
+    assert right.fraction < 0.05
 
 
 def test_shapley_values_are_means_over_all_orders():
@@ -176,7 +176,7 @@ def test_mean_that_the_head_has_learned():
     pipe.fit(genuine_crops())
     found = explain(pipe, *pair_that_differs(), method="gradient")
     assert found.base_score == pytest.approx(0)  # the distance of the mean to itself
-    assert found.contributions[0].share > 0.95
+    assert found.contributions[0].fraction > 0.95
 
 
 def test_nearest_of_given_photographs(tmp_path):
@@ -236,8 +236,8 @@ def test_nothing_is_near_where_nothing_is_known():
 @pytest.mark.parametrize(
     ("genuine", "message"),
     [
-        (np.zeros((3, 5)), r"genuine has shape \(3, 5\), expected pairs .* \(m, 6\)"),
-        (noise(3, (SIDE, SIDE)), "these are single images, expected pairs .in `genuine`"),
+        (np.zeros((3, 5)), r"genuine must be pairs .* \(m, 6\), got the shape \(3, 5\)"),
+        (noise(3, (SIDE, SIDE)), "they must be pairs, got single images .in `genuine`"),
         ([("a.png", "b.png")], r"row 0, column 0, file 'a.png': no such file .*in `genuine`"),
     ],
 )
@@ -420,7 +420,7 @@ def test_the_photograph_that_cannot_be_used_is_named(tmp_path):
     pipe, (reference, probe) = build(), pair_that_differs()
     with pytest.raises(ImageError, match=r"^probe, file '.*none\.png': no such file"):
         explain(pipe, reference, tmp_path / "none.png")
-    with pytest.raises(ImageError, match=r"^reference: expected a path"):
+    with pytest.raises(ImageError, match=r"^reference: an image must be a path"):
         explain(pipe, 3, probe)
     pipe.steps[0] = ("align", FaceAligner(SIDE, device="cpu").fit([probe]))
     with pytest.raises(ImageError, match=r"^reference: no face was found in 1 of 1 images"):

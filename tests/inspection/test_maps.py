@@ -19,7 +19,7 @@ from PIL import Image
 
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.inspection import ExplainedPhoto, _gradient, _occlusion, explain_pair
-from sklearn_diffake.inspection._parts import pair_table, take_apart
+from sklearn_diffake.inspection._parts import pair_table, split_pipeline
 from sklearn_diffake.inspection._words import map_in_words
 from sklearn_diffake.novelty import (
     ConformalDetector,
@@ -152,7 +152,7 @@ def test_gradient_agrees_with_finite_differences(embedder, operator, detector, s
     normalize = None if operator == "concat" else "embeddings"
     pipe = build(embedder, detector, operator=operator, normalize=normalize)
     crops = [np.asarray(Image.fromarray(crop).resize((side, side))) for crop in pair_that_differs()]
-    parts = take_apart(pipe)
+    parts = split_pipeline(pipe)
     slopes = _gradient.embedding_gradients(parts, parts.embed(pair_table([tuple(crops)])))
     gradients = _gradient.crop_gradients(_gradient.networks_of(parts), crops, slopes)
     images = [crop / np.float64(255) for crop in crops]
@@ -189,7 +189,7 @@ def test_hiding_that_raises_nothing_is_said():
 
 def test_the_network_of_a_pipeline_stays_on_its_device(monkeypatch):
     """Gradients are computed by a copy on the device that the embedder names."""
-    parts = take_apart(build())
+    parts = split_pipeline(build())
     before = parts.branches[0].embedder.find_backbone().module
     monkeypatch.setattr(_gradient, "resolve_device", lambda device: "meta")
     (network,) = _gradient.networks_of(parts)

@@ -98,7 +98,7 @@ def test_the_page_says_what_was_found(html, explanation):
     assert calibration.basis() in text
     for part in explanation.contributions:
         assert part.backbone in text
-        assert percent(part.share, 0) in text
+        assert percent(part.fraction, 0) in text
     for row in explanation.nearest.indices:
         assert f"Genuine pair {row} (" in text
     for network in explanation.provenance["networks"]:

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
 
 
-def share_of_genuine(y, score):
+def fraction_of_genuine(y, score):
     return np.mean(y == 1)
 
 
@@ -35,12 +35,12 @@ def test_estimate_is_the_metric_itself():
 def test_draws_keep_the_number_of_groups_of_each_class():
     y, groups = np.repeat([1, -1], [12, 20]), np.repeat(np.arange(8), 4)
     drawn = bootstrap_interval(
-        share_of_genuine, y, np.arange(32.0), groups=groups, n_resamples=50, random_state=0
+        fraction_of_genuine, y, np.arange(32.0), groups=groups, n_resamples=50, random_state=0
     )
     assert np.isnan(drawn.low)  # three groups of genuine rows
     y, groups = np.repeat([1, -1], [20, 40]), np.repeat(np.arange(15), 4)
     drawn = bootstrap_interval(
-        share_of_genuine, y, np.arange(60.0), groups=groups, n_resamples=50, random_state=0
+        fraction_of_genuine, y, np.arange(60.0), groups=groups, n_resamples=50, random_state=0
     )
     assert drawn == (20 / 60, 20 / 60, 20 / 60)
 
@@ -115,13 +115,13 @@ def test_contaminated_draws_exchange_scores_of_a_few_whole_groups():
     y, groups = np.repeat([1, -1], 100), np.arange(200) // 5
     score = np.where(y == 1, 1.0, 0.0)
     other = np.where(y == 1, 3.0, 2.0)
-    shares, seen = [], []
+    fractions, seen = [], []
 
     def look(labels, values, other, name):
         exchanged = values != (labels == 1)
         np.testing.assert_array_equal(other != np.where(labels == 1, 3.0, 2.0), exchanged)
         assert exchanged.reshape(-1, 5).all(axis=1).sum() * 5 == exchanged.sum()
-        shares.append(exchanged[labels == 1].mean())
+        fractions.append(exchanged[labels == 1].mean())
         seen.append(set(name[labels == 1]))
         return 0.0
 
@@ -130,8 +130,8 @@ def test_contaminated_draws_exchange_scores_of_a_few_whole_groups():
         look, y, score, groups=groups, metadata=metadata, n_resamples=400, random_state=0
     )
     assert seen == [{"real"}] * 801
-    assert max(shares[:401]) == 0
-    assert np.mean(shares[401:]) == pytest.approx(1 / 21, abs=0.01)  # of Beta(1, 20)
+    assert max(fractions[:401]) == 0
+    assert np.mean(fractions[401:]) == pytest.approx(1 / 21, abs=0.01)  # of Beta(1, 20)
 
 
 @pytest.mark.parametrize("n_groups", [1, 4])
@@ -155,7 +155,7 @@ def test_no_warning_without_reason():
     ("y", "options", "message"),
     [
         ([1, 1, 1], {}, "both classes"),
-        ([1, 0, -1], {}, "row 1 holds"),
+        ([1, 0, -1], {}, "got 0 in row 1"),
         ([1, -1, 1], {"groups": [7, 8]}, "groups has 2 values for 3 rows"),
         ([1, -1, 1], {"n_resamples": 0}, "'n_resamples' parameter"),
         ([1, -1, 1], {"confidence_level": 1.0}, "'confidence_level' parameter"),

@@ -184,7 +184,7 @@ def test_the_worst_technique_decides():
 
 def test_too_few_deepfakes_for_an_upper_bound_are_said():
     y, score, _ = separated(50, 50)
-    with pytest.warns(UserWarning, match="about 368 independent deepfakes.*there are 50"):
+    with pytest.warns(UserWarning, match="about 368 independent deepfakes.*got 50"):
         found = confidence_interval(partial(bpcer_at_apcer, apcer=0.01), y, score)
     assert found.high == 1
     y, score, _ = separated(50, 400)
@@ -251,7 +251,7 @@ def test_a_difference_of_two_detectors():
 @pytest.mark.parametrize(
     ("y", "options", "message"),
     [
-        ([1, 0, -1], {}, "row 1 holds"),
+        ([1, 0, -1], {}, "got 0 in row 1"),
         ([1, -1, 1], {"groups": [7, 8]}, "groups has 2 values for 3 rows"),
         ([1, -1, 1], {"method": "normal"}, "'method' parameter"),
         ([1, -1, 1], {"confidence_level": 1.0}, "'confidence_level' parameter"),

@@ -262,15 +262,15 @@ def test_heatmap_parts_the_last_row_if_it_is_of_all(techniques, lines):
     drawn(display.plot())
     assert [line.get_ydata()[0] for line in display.ax_.lines] == lines
     assert [label.get_text() for label in display.ax_.get_yticklabels()] == techniques
-    assert len(display.figure_.axes) == 2  # with a colour bar
+    assert len(display.figure_.axes) == 2  # with a color bar
 
 
 def test_heatmap_is_written_in_ink_that_can_be_read():
     dark, light = ["black", "blue", "red", "magenta"], ["lime", "yellow", "cyan", "white"]
-    colours = [*dark, *light, "#008000", "#CC6666"]
+    colors = [*dark, *light, "#008000", "#CC6666"]
     values = np.arange(10.0)[np.newaxis]
     display = TechniqueHeatmapDisplay(values, techniques=["t"], detectors=list("abcdefghij"))
-    drawn(display.plot(cmap=matplotlib.colors.ListedColormap(colours), colorbar=False))
+    drawn(display.plot(cmap=matplotlib.colors.ListedColormap(colors), colorbar=False))
     assert len(display.figure_.axes) == 1
     ink = [text.get_color() for text in display.text_[0]]
     assert ink == ["white"] * 4 + ["black"] * 4 + ["white", "black"]
@@ -286,7 +286,7 @@ def test_long_names_of_detectors_are_turned(length, turned):
 
 
 def test_heatmap_refuses():
-    with pytest.raises(ValueError, match="names no detector"):
+    with pytest.raises(ValueError, match="at least one detector"):
         TechniqueHeatmapDisplay.from_predictions([1, -1], {}, technique=["", "x"])
     with pytest.raises(ValueError, match="Row 1 is a deepfake and has no technique"):
         TechniqueHeatmapDisplay.from_predictions([1, -1], {"a": [1, 0]}, technique=["", ""])

@@ -87,7 +87,7 @@ def test_normal_scores():
     [
         ([1, 1], [0.1, 0.2], r"both classes; all 2 rows are genuine \(\+1\)"),
         ([-1, -1], [0.1, 0.2], r"both classes; all 2 rows are deepfake \(-1\)"),
-        ([1, 0, -1], [0.1, 0.2, 0.3], r"must hold \+1 .*row 1 holds .*0"),
+        ([1, 0, -1], [0.1, 0.2, 0.3], r"must be \+1 .*got .*0.* in row 1"),
         ([1, -1, -1], [0.1, np.nan, 0.3], "score contains NaN in row 1"),
         ([1, -1, -1], [0.1, 0.2, np.inf], "score contains infinity in row 2"),
         ([1, -1], [0.1, 0.2, 0.3], "inconsistent numbers of samples"),

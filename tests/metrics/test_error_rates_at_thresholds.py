@@ -59,9 +59,9 @@ def test_rates_at_a_threshold(rows, threshold):
     assert apcer(y, score, threshold=threshold) == pytest.approx(found, abs=1e-12)
     by_technique = apcer_by_technique(y, score, technique, threshold=threshold)
     assert list(by_technique) == sorted(set(technique[y == -1]))
-    for name, share in by_technique.items():
+    for name, fraction in by_technique.items():
         own = score[(y == -1) & (technique == name)]
-        assert share == pytest.approx(np.mean(own >= threshold), abs=1e-12)
+        assert fraction == pytest.approx(np.mean(own >= threshold), abs=1e-12)
     worst = worst_apcer(y, score, technique, threshold=threshold)
     assert worst == max(by_technique.values()) >= apcer(y, score, threshold=threshold) - 1e-12
 
@@ -101,7 +101,7 @@ def test_bpcer_at_apcer_is_the_least_there_is(rows, allowed, by_technique):
 
 
 @pytest.mark.parametrize(("n_fakes", "allowed"), [(10, 0.1), (20, 0.05), (100, 0.01), (30, 0.1)])
-def test_a_share_met_exactly_counts(n_fakes, allowed):
+def test_a_fraction_met_exactly_counts(n_fakes, allowed):
     accepted = round(allowed * n_fakes)  # so many deepfakes lie above the genuine row at 1
     score = np.r_[1.0, np.full(n_fakes - accepted, 0.0), np.full(accepted, 2.0)]
     assert bpcer_at_apcer(np.r_[1, np.full(n_fakes, -1)], score, apcer=allowed) == 0.0

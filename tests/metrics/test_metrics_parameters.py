@@ -12,7 +12,7 @@ from sklearn_diffake.metrics import (
     threshold_transfer,
     video_level,
 )
-from sklearn_diffake.utils._messages import listed
+from sklearn_diffake.utils._messages import list_first
 
 Y, SCORE = [1, 1, -1, -1], [4.0, 3.0, 2.0, 1.0]
 
@@ -69,4 +69,4 @@ def test_ranges_are_those_documented(function, name, accepted, refused):
     [("a", "'a'"), (range(5), "0, 1, 2, 3, 4"), (range(7), "0, 1, 2, 3, 4 and 2 more")],
 )
 def test_messages_name_five_of_many(names, written):
-    assert listed(names) == written
+    assert list_first(names) == written

@@ -58,7 +58,7 @@ def test_no_rows_are_no_videos(how):
         (([1, 2], np.array(["a", None], dtype=object)), {}, "Row 1 has no video"),
         (([1, 2], ["a", "b"], "mode"), {}, "'how' parameter"),
         (([1, 2], ["a", "b"]), {"trim": 0.5}, "'trim' parameter"),
-        (([1, 2], ["a", "b"]), {"y_true": [1, 0]}, "row 1 holds"),
+        (([1, 2], ["a", "b"]), {"y_true": [1, 0]}, "got 0 in row 1"),
         (
             ([1, 2, 3], ["b", "a", "a"]),
             {"y_true": [1, 1, -1]},

@@ -33,7 +33,7 @@ def test_windows(n_frames, options, expected):
 @pytest.mark.parametrize("n_frames", range(1, 80))
 def test_windows_cover_every_frame(n_frames):
     for most in (None, 2, 3, 7):
-        windows = windows_of(n_frames, most=most)
+        windows = windows_of(n_frames, max_windows=most)
         if n_frames <= 3:
             assert len(windows) == 0
             continue
@@ -45,7 +45,7 @@ def test_windows_cover_every_frame(n_frames):
 
 @pytest.mark.parametrize("options", [{"length": 0}, {"most": -1}])
 def test_bad_windows(options):
-    with pytest.raises(ValueError, match="expected no negative numbers"):
+    with pytest.raises(ValueError, match="must not be negative, and length must be at least 1"):
         windows_of(10, **options)
 
 
@@ -75,7 +75,7 @@ def test_no_p_values(p):
 def test_genuine_clips_are_rejected_no_more_often_than_promised(correlation):
     """Frames share a part of their score; thresholds come from single pairs of other people."""
     rng, level, n, n_frames, rejected = np.random.default_rng(0), 0.1, 199, 24, []
-    windows = windows_of(n_frames, most=most_windows(n, level))
+    windows = windows_of(n_frames, max_windows=most_windows(n, level))
     for _ in range(2000):
         calibration = np.sort(rng.normal(size=n))
         shared, own = rng.normal(), rng.normal(size=n_frames)
@@ -90,7 +90,7 @@ def test_an_altered_part_is_rejected_by_its_window():
     rng, n, level = np.random.default_rng(0), 399, 0.05
     calibration, frames = np.sort(rng.normal(size=n)), rng.normal(0.5, 0.2, size=60)
     frames[50:] -= 8
-    windows = windows_of(60, most=most_windows(n, level))
+    windows = windows_of(60, max_windows=most_windows(n, level))
     pooled = [frames.mean(), *(frames[slice(*window)].mean() for window in windows)]
     p = (1 + np.searchsorted(calibration, pooled, side="right")) / (n + 1)
     assert p[0] > 0.1

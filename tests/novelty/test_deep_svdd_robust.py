@@ -69,7 +69,7 @@ def _fixed_format(shape):
         ("math:floor", TypeError, "must be real number"),
         (lambda: 3, TypeError, "returned int, expected a torch.nn.Module"),
         (torch.nn.Linear(16, 3), TypeError, "a function that returns a new torch module"),
-        (torch.nn.Identity, ValueError, "no parameter that could be trained"),
+        (torch.nn.Identity, ValueError, "must have parameters to train, got none"),
         (lambda: torch.nn.Linear(5, 3), RuntimeError, r"failed on 128 rows of shape \(16,\)"),
         (lambda: torch.nn.Unflatten(1, (4, 4)), ValueError, r"returned \(128, 4, 4\) for 128 rows"),
         (_fixed_format, RuntimeError, r"must keep the number format.*\.float\(\)"),

@@ -99,8 +99,8 @@ def test_fakes_are_never_learned_from(options):
     mixed = GaussianMixtureDetector(random_state=0, **options).fit(X, y)
     assert mixed.score_samples(X).tobytes() == alone.score_samples(X).tobytes()
     assert mixed.offset_ == alone.offset_
-    unlabelled = GaussianMixtureDetector(random_state=0, **options).fit(X)
-    assert not np.array_equal(unlabelled.score_samples(X), alone.score_samples(X))
+    unlabeled = GaussianMixtureDetector(random_state=0, **options).fit(X)
+    assert not np.array_equal(unlabeled.score_samples(X), alone.score_samples(X))
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.1, 0.5])

@@ -141,9 +141,7 @@ def test_contamination_resets_the_threshold(rows, estimator):
 
 def test_estimator_without_a_threshold(rows):
     X, y = rows
-    with pytest.raises(
-        ValueError, match=r"KernelDensity\(\) has no threshold of its own. Give con"
-    ):
+    with pytest.raises(ValueError, match=r"KernelDensity\(\) has no threshold. Set con"):
         GenuineOnly(KernelDensity()).fit(X, y)
     detector = GenuineOnly(KernelDensity(), contamination=0.1).fit(X, y)
     assert (detector.predict(X[y == 1]) == -1).mean() == 0.1

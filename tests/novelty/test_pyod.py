@@ -184,7 +184,7 @@ def test_search_over_nested_parameters():
 
 @pytest.mark.parametrize("name", ["ROD", "COF"])
 def test_detectors_that_depend_on_the_batch_are_marked(name):
-    with pytest.warns(UserWarning, match=rf"{name} gives to a row depends on what other rows"):
+    with pytest.warns(UserWarning, match=rf"{name} for a row depends on the other rows"):
         detector = PyODDetector(pyod(name)).fit(ROWS[:40])
     assert detector.batch_dependent_
 
@@ -216,7 +216,7 @@ def test_ecod_is_the_default():
 @pytest.mark.parametrize(
     ("detector", "error", "message"),
     [
-        (IsolationForest(), TypeError, r"got IsolationForest.* go into GenuineOnly"),
+        (IsolationForest(), TypeError, r"got IsolationForest.* use GenuineOnly"),
         (type(pyod("KNN")), TypeError, "must be an instance of a PyOD detector"),
         (StandardScaler(), ValueError, "'detector' parameter of PyODDetector must be"),
         ("KNN", ValueError, "'detector' parameter of PyODDetector must be"),

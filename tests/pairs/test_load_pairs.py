@@ -85,8 +85,8 @@ def test_relative_paths_begin_at_the_table(tmp_path, monkeypatch):
         ("reference,probe,probe \na,b,c\n", 1, "probe", "2 columns are named 'probe'"),
         ("reference,Probe\na,b\nc,\n", 3, "Probe", "Probe is empty"),
         ("reference,probe\na||b,c\n", 2, "reference", "empty path between the marks"),
-        ("reference,probe,Label\na,b,1\nc,d,0\n", 3, "Label", "label '0'; expected 1"),
-        ("reference,probe,label\na,b,True\n", 2, "label", "label 'True'"),
+        ("reference,probe,Label\na,b,1\nc,d,0\n", 3, "Label", "label must be 1 .*got '0'"),
+        ("reference,probe,label\na,b,True\n", 2, "label", "label must be .*got 'True'"),
     ],
 )
 def test_errors_have_a_place(tmp_path, text, line, column, message):

@@ -62,7 +62,9 @@ def test_constant_rows_stay_finite():
 
 
 def test_too_many_components():
-    with pytest.raises(ValueError, match=r"n_components=7 is more .* n_samples=200, n_features=6"):
+    with pytest.raises(
+        ValueError, match=r"n_components must be .*n_samples=200, n_features=6\), got 7"
+    ):
         DifferenceScaler(7).fit(ROWS)
 
 

@@ -364,7 +364,7 @@ def test_a_file_is_set_aside_by_one_process_only(tmp_path, monkeypatch):
     store.put_many("model", ITEMS)
     older = tmp_path / "embeddings-0.sqlite"
     older.touch()
-    assert _database.get_database(tmp_path)._set_aside(older) is None
+    assert _database.get_database(tmp_path)._move_damaged(older) is None
     assert older.exists()
     older.unlink()
     store.close()

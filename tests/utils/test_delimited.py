@@ -100,8 +100,8 @@ def test_whole_tables(tmp_path):
     for needed, message in ((["x"], "no column 'x'"), (["label"], "line 3: label is empty")):
         with pytest.raises(TableError, match=message):
             read_columns(path, needed)
-    with pytest.raises(TableError, match="2 columns, expected at most 1"):
-        read_columns(path, most=1)
+    with pytest.raises(TableError, match="at most 1 columns, got 2"):
+        read_columns(path, max_columns=1)
     with pytest.raises(TableError, match="a header and no rows"):
         read_columns(write(tmp_path, b"path\n"))
 

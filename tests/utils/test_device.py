@@ -35,14 +35,14 @@ def test_devices_that_are_there(monkeypatch, device):
 @pytest.mark.parametrize(
     ("device", "there", "message"),
     [
-        ("cuda", {}, r"device='cuda' is not there: torch sees cpu \(1\)\. Use device=\"auto\""),
-        ("cuda:7", {"cuda": 2}, r"'cuda:7' is not there: torch sees cpu \(1\), cuda \(2\)"),
-        ("mps", {"cuda": 1}, "'mps' is not there"),
-        ("cpu:1", {}, "'cpu:1' is not there"),
-        ("meta", {}, "'meta' is not there"),
-        ("gpu", {}, "device='gpu' is not a device torch knows"),
-        ("", {}, "device='' is not a device torch knows"),
-        ("cuda:-1", {"cuda": 1}, "'cuda:-1' is not"),
+        ("cuda", {}, r"device='cuda' is not available: torch sees cpu \(1\)\. Use device=\"auto\""),
+        ("cuda:7", {"cuda": 2}, r"'cuda:7' is not available: torch sees cpu \(1\), cuda \(2\)"),
+        ("mps", {"cuda": 1}, "'mps' is not available"),
+        ("cpu:1", {}, "'cpu:1' is not available"),
+        ("meta", {}, "'meta' is not available"),
+        ("gpu", {}, "device='gpu' must be a device of torch"),
+        ("", {}, "device='' must be a device of torch"),
+        ("cuda:-1", {"cuda": 1}, "'cuda:-1' must be a device"),
     ],
 )
 def test_devices_that_are_not(monkeypatch, device, there, message):
@@ -54,5 +54,5 @@ def test_devices_that_are_not(monkeypatch, device, there, message):
 @pytest.mark.gpu
 def test_on_a_real_gpu():
     assert resolve_device("auto") == "cuda"
-    with pytest.raises(ValueError, match="is not there"):
+    with pytest.raises(ValueError, match="is not available"):
         resolve_device(f"cuda:{torch.cuda.device_count()}")

@@ -63,13 +63,13 @@ def test_every_detector_refuses_them():
     for name in novelty.__all__:
         detector = getattr(novelty, name)
         if isinstance(detector, type) and hasattr(detector, "fit"):
-            with pytest.raises(ValueError, match=r"y must hold \+1 .*row 0 holds 0"):
+            with pytest.raises(ValueError, match=r"y must be \+1 .*got 0 in row 0"):
                 detector().fit(np.tile(ROWS, (9, 1)), [0, 1] * 27)
 
 
 def test_the_error_names_row_and_label():
     with pytest.raises(
-        LabelError, match=r"row 2 holds 0\. .*np\.where\(is_fake, -1, 1\)"
+        LabelError, match=r"got 0 in row 2\. .*np\.where\(is_fake, -1, 1\)"
     ) as caught:
         check_labels([1, -1, 0])
     copy = pickle.loads(pickle.dumps(caught.value))
@@ -108,7 +108,7 @@ def test_cells_of_tables(label, cells):
 
 @pytest.mark.parametrize("cell", ["0", "2", "nan", "inf", "True", True, None, "real", "yes", "1,0"])
 def test_cells_that_are_no_label(cell):
-    with pytest.raises(ValueError, match=r"expected 1 \(genuine\) or -1 \(deepfake\)"):
+    with pytest.raises(ValueError, match=r"must be 1 \(genuine\) or -1 \(deepfake\), got"):
         parse_label(cell)
 
 

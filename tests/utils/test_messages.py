@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_diffake.utils._groups import group_codes
-from sklearn_diffake.utils._messages import listed, nearest, warn_caller
+from sklearn_diffake.utils._messages import list_first, nearest, warn_caller
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from sklearn_diffake.utils._messages import listed, nearest, warn_caller
     [([], ""), (["a", 2], "'a', 2"), (list("abcd"), "'a', 'b' and 2 more")],
 )
 def test_first_items_of_many(items, text):
-    assert listed(items, most=2) == text
+    assert list_first(items, n_shown=2) == text
 
 
 def test_warning_stands_at_the_line_that_called_the_package():

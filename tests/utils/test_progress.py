@@ -21,7 +21,7 @@ from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.novelty import ConformalDetector, DeepSVDD, PyODDetector
 from sklearn_diffake.pipeline import score_in_batches
 from sklearn_diffake.utils import _progress as progress
-from sklearn_diffake.utils._progress import BesideBars, listening, progress_bar, tell
+from sklearn_diffake.utils._progress import BesideBars, listening, log_step, progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGGER = logging.getLogger("sklearn_diffake.some._module")
@@ -178,7 +178,7 @@ def test_details_are_logged(caplog):
 def test_lines_stand_above_an_open_bar(capsys):
     with progress_bar(total=3, desc="working", unit="x", verbose=1) as bar:
         bar.update(1)
-        tell(LOGGER, 2, "read %d files", 7)
+        log_step(LOGGER, 2, "read %d files", 7)
         bar.update(1)
     lines = re.split(r"[\r\n]", capsys.readouterr().err)
     assert "sklearn_diffake.some: read 7 files" in lines
@@ -208,7 +208,7 @@ def test_every_step_is_told_once(package_log, capsys, monkeypatch, level, handle
     made = handler()
     made.setLevel(handler_level)
     package_log.addHandler(made)
-    tell(LOGGER, 2, "a step")
+    log_step(LOGGER, 2, "a step")
     assert capsys.readouterr().err.count("a step") == 1
 
 
@@ -216,9 +216,9 @@ def test_the_root_logger_is_left_alone():
     code = """
 import logging
 import sklearn_diffake
-from sklearn_diffake.utils._progress import listening, tell
+from sklearn_diffake.utils._progress import listening, log_step
 with listening(2):
-    tell(logging.getLogger("sklearn_diffake.x"), 2, "said")
+    log_step(logging.getLogger("sklearn_diffake.x"), 2, "said")
 assert logging.root.handlers == [], logging.root.handlers
 assert logging.root.level == logging.WARNING
 handlers = logging.getLogger("sklearn_diffake").handlers

@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from sklearn_diffake.utils._sealed import check_seal, seal
+from sklearn_diffake.utils._sealed import verify_checksum, with_checksum
 
 ARRAYS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(3)}
 
 
 @pytest.mark.parametrize("metadata", [{}, {"input_size": "128"}])
 def test_what_was_sealed_passes_and_comes_back(metadata):
-    content = seal(ARRAYS, metadata)
-    check_seal(content)
+    content = with_checksum(ARRAYS, metadata)
+    verify_checksum(content)
     for name, array in load(content).items():
         np.testing.assert_array_equal(array, ARRAYS[name])
 
 
 def test_every_byte_that_changes_what_is_read_is_noticed():
-    content = seal(ARRAYS, {"input_size": "128"})
+    content = with_checksum(ARRAYS, {"input_size": "128"})
     for place in range(len(content)):
         damaged = bytearray(content)
         damaged[place] ^= 4
         try:
-            check_seal(bytes(damaged))
+            verify_checksum(bytes(damaged))
             found = load(bytes(damaged))
         except Exception:  # refused, by us or by safetensors
             continue
@@ -34,8 +34,8 @@ def test_every_byte_that_changes_what_is_read_is_noticed():
 
 
 def test_files_of_others_have_no_seal():
-    check_seal(save(ARRAYS))
-    check_seal(save(ARRAYS, {"format": "pt"}))
+    verify_checksum(save(ARRAYS))
+    verify_checksum(save(ARRAYS, {"format": "pt"}))
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_files_of_others_have_no_seal():
 )
 def test_headers_that_are_none_are_refused(header):
     with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
-        check_seal(len(header).to_bytes(8, "little") + header)
+        verify_checksum(len(header).to_bytes(8, "little") + header)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sklearn_diffake.inspection._parts import take_apart
+from sklearn_diffake.inspection._parts import split_pipeline
 from sklearn_diffake.verdict import (
     ClipEvidence,
     ErrorRate,
@@ -111,4 +111,4 @@ def clip_verdict(n=30, missing=(3, 4), low=range(10, 16), **fields):
 
 def parts_of(pipeline):
     """Take a fitted pipeline apart, as verify does."""
-    return take_apart(pipeline, stores=True)
+    return split_pipeline(pipeline, stores=True)

@@ -13,7 +13,7 @@ from verdict_helpers import fitted
 
 from sklearn_diffake import Reference, verify, verify_many
 from sklearn_diffake.faces import ImageError
-from sklearn_diffake.utils._sealed import seal
+from sklearn_diffake.utils._sealed import with_checksum
 from sklearn_diffake.verdict import _reference_file as module
 
 
@@ -116,7 +116,7 @@ def forge(saved, change):
     about = json.loads(json.loads(content[8:end])["__metadata__"]["reference"])
     arrays = dict(load(content))
     change(about, arrays)
-    saved.write_bytes(seal(arrays, {"reference": json.dumps(about)}))
+    saved.write_bytes(with_checksum(arrays, {"reference": json.dumps(about)}))
 
 
 def _set(name, value):

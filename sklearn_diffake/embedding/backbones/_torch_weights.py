@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...utils._sealed import check_seal
+from ...utils._sealed import verify_checksum
 
 #: A .safetensors file, the tensors themselves, or None for a network's usual ones.
 Weights = str | dict[str, Any] | None
@@ -62,7 +62,7 @@ def read_head(path: Any) -> tuple[dict[str, np.ndarray], int | None]:
 
     if path is None:
         return {}, None
-    check_seal(Path(path).expanduser().read_bytes())
+    verify_checksum(Path(path).expanduser().read_bytes())
     with safe_open(os.path.expanduser(os.fspath(path)), "pt") as file:
         size = (file.metadata() or {}).get("input_size", "")
         names = [name for name in file.keys() if name.startswith(HEAD)]  # noqa: SIM118
@@ -87,7 +87,7 @@ def parse_safetensors(content: bytes) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    check_seal(content)
+    verify_checksum(content)
     try:
         return load(content)
     except SafetensorError as error:
