@@ -6,17 +6,18 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from sklearn_diffake.datasets import _face_pairs, describe, make_face_pairs
-from sklearn_diffake.datasets._face_frames import World, make_frame, shoot
-from sklearn_diffake.datasets._face_plan import Frame, split_of
-from sklearn_diffake.datasets._manipulations import (
+from sklearn_diffake.datasets import describe, make_face_pairs
+from sklearn_diffake.datasets._rendered import _pairs
+from sklearn_diffake.datasets._rendered._forgeries import (
     TECHNIQUES,
     _match_colours,
     draw_forgery,
     draw_slip,
     forge,
 )
-from sklearn_diffake.datasets._rendering import render
+from sklearn_diffake.datasets._rendered._frames import World, make_frame, shoot
+from sklearn_diffake.datasets._rendered._plan import Frame, split_of
+from sklearn_diffake.datasets._rendered._rendering import render
 
 LOOKS = ("studio", "webcam", "street")
 PARTS = {"eyes": slice(36, 48), "nose": slice(27, 36), "mouth": slice(48, 68)}
@@ -367,7 +368,7 @@ def test_without_pandas_tables_are_columns(monkeypatch, reference):
     def missing():
         raise ImportError("pip install pandas")
 
-    monkeypatch.setattr(_face_pairs, "import_pandas", missing)
+    monkeypatch.setattr(_pairs, "import_pandas", missing)
     made = make_face_pairs(40, size=64, random_state=3)
     assert made.frame["technique"].tolist() == reference.frame["technique"].tolist()
     assert (made.groups == reference.groups).all()

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._face_features import brow_line, lids, lips, make_head, mouth_width
-from sklearn_diffake.datasets._head_model import (
+from ._features import brow_line, lids, lips, make_head, mouth_width
+from ._head_model import (
     REACH,
     SAMPLES,
     WIDTH,

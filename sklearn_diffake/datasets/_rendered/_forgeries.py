@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._head_model import Expression, Person
-from sklearn_diffake.datasets._rendering import (
+from ...faces._geometry import fit_similarity
+from ...generation._artefacts import draw_upsampling_grid
+from ...generation._masks import outlines
+from ._head_model import Expression, Person
+from ._rendering import (
     Picture,
     corners,
     landmarks_of,
     pick,
     render,
 )
-from sklearn_diffake.datasets._scenes import Shot, photograph
-from sklearn_diffake.faces._geometry import fit_similarity
-from sklearn_diffake.generation._artefacts import draw_upsampling_grid
-from sklearn_diffake.generation._masks import outlines
+from ._scenes import Shot, photograph
 
 Image8 = NDArray[np.uint8]
 _INNER = slice(17, 68)  # the landmarks without the jaw

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._head_model import Colour, Expression, Person
-from sklearn_diffake.datasets._rendering import Backdrop, Light, Pose, Scene
+from ._head_model import Colour, Expression, Person
+from ._rendering import Backdrop, Light, Pose, Scene
 
 Range = tuple[float, float]
 
