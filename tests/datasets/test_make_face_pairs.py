@@ -10,7 +10,6 @@ from sklearn_diffake.datasets import describe, make_face_pairs
 from sklearn_diffake.datasets._rendered import _pairs
 from sklearn_diffake.datasets._rendered._forgeries import (
     TECHNIQUES,
-    _match_colours,
     draw_forgery,
     draw_slip,
     forge,
@@ -409,12 +408,3 @@ def test_splits_have_two_people_at_least():
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make_face_pairs(**{"n_pairs": 12, "size": 64, **options})
-
-
-def test_colours_are_matched_only_where_something_is_inserted():
-    rng = np.random.default_rng(0)
-    source, face = rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    nowhere = np.zeros((8, 8), dtype=bool)
-    assert _match_colours(source, face, nowhere, 1.0) is source
-    matched = _match_colours(source, face // 4, ~nowhere, 1.0)
-    assert np.abs(matched.mean((0, 1)) - (face // 4).mean((0, 1))).max() < 10
