@@ -6,17 +6,17 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from sklearn_diffake.datasets import _face_pairs, describe, make_face_pairs
-from sklearn_diffake.datasets._face_frames import World, make_frame, shoot
-from sklearn_diffake.datasets._face_plan import Frame, split_of
-from sklearn_diffake.datasets._manipulations import (
+from sklearn_diffake.datasets import describe, make_face_pairs
+from sklearn_diffake.datasets._rendered import _pairs
+from sklearn_diffake.datasets._rendered._forgeries import (
     TECHNIQUES,
-    _match_colours,
     draw_forgery,
     draw_slip,
     forge,
 )
-from sklearn_diffake.datasets._rendering import render
+from sklearn_diffake.datasets._rendered._frames import World, make_frame, shoot
+from sklearn_diffake.datasets._rendered._plan import Frame, split_of
+from sklearn_diffake.datasets._rendered._rendering import render
 
 LOOKS = ("studio", "webcam", "street")
 PARTS = {"eyes": slice(36, 48), "nose": slice(27, 36), "mouth": slice(48, 68)}
@@ -367,7 +367,7 @@ def test_without_pandas_tables_are_columns(monkeypatch, reference):
     def missing():
         raise ImportError("pip install pandas")
 
-    monkeypatch.setattr(_face_pairs, "import_pandas", missing)
+    monkeypatch.setattr(_pairs, "import_pandas", missing)
     made = make_face_pairs(40, size=64, random_state=3)
     assert made.frame["technique"].tolist() == reference.frame["technique"].tolist()
     assert (made.groups == reference.groups).all()
@@ -408,12 +408,3 @@ def test_splits_have_two_people_at_least():
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make_face_pairs(**{"n_pairs": 12, "size": 64, **options})
-
-
-def test_colours_are_matched_only_where_something_is_inserted():
-    rng = np.random.default_rng(0)
-    source, face = rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    nowhere = np.zeros((8, 8), dtype=bool)
-    assert _match_colours(source, face, nowhere, 1.0) is source
-    matched = _match_colours(source, face // 4, ~nowhere, 1.0)
-    assert np.abs(matched.mean((0, 1)) - (face // 4).mean((0, 1))).max() < 10

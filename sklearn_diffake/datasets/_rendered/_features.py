@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_diffake.datasets._head_model import (
+from ._head_model import (
     Expression,
     Head,
     Map,

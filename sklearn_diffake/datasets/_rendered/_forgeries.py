@@ -8,18 +8,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._head_model import Expression, Person
-from sklearn_diffake.datasets._rendering import (
-    Picture,
-    corners,
-    landmarks_of,
-    pick,
-    render,
+from ...faces._geometry import fit_similarity
+from ...generation._artefacts import draw_upsampling_grid
+from ...generation._camera import photograph
+from ...generation._edits import (
+    blend,
+    lose_detail,
+    match_colours,
+    move_image,
+    paint_mask,
+    rebuild_by_decoder,
+    retouch_skin,
+    warp_by_points,
 )
-from sklearn_diffake.datasets._scenes import Shot, photograph
-from sklearn_diffake.faces._geometry import fit_similarity
-from sklearn_diffake.generation._artefacts import draw_upsampling_grid
-from sklearn_diffake.generation._masks import outlines
+from ...generation._masks import outlines
+from ._head_model import Expression, Person
+from ._rendering import Picture, landmarks_of, render
+from ._scenes import Shot
 
 Image8 = NDArray[np.uint8]
 _INNER = slice(17, 68)  # the landmarks without the jaw
@@ -127,17 +132,16 @@ def forge(picture: Picture, shot: Shot, forgery: Forgery) -> tuple[Image8, Image
     mask : ndarray of shape (S, S), uint8
         Weight of the source, 255 for all of it.
     """
-    source, there = TECHNIQUES[forgery.technique].source(picture, shot, forgery)
-    mask = _paint_mask(picture, there, forgery)
+    source, landmarks = TECHNIQUES[forgery.technique].source(picture, shot, forgery)
+    mask = _paint_mask(picture, landmarks, forgery)
     box = _extent(mask.max(1)), _extent(mask.max(0))
     source, face, weight = source[box], picture.image[box], mask[box]
     if forgery.coarse > 1:
-        source = _lose_detail(source, forgery.coarse)
+        source = lose_detail(source, forgery.coarse)
     if forgery.match:
-        source = _match_colours(source, face, weight > 127, forgery.match)
-    share = weight[..., None].astype(np.float32) / 255
+        source = match_colours(source, face, weight > 127, forgery.match)
     image = picture.image.copy()
-    image[box] = face + (source.astype(np.float32) - face) * share + np.float32(0.5)
+    image[box] = blend(face, source, weight)
     return image, mask
 
 
@@ -148,33 +152,16 @@ def _extent(lines: NDArray[np.uint8]) -> slice:
 
 
 def _paint_mask(picture: Picture, source: NDArray, forgery: Forgery) -> Image8:
-    """Paint the hulls of a mask, as far as they lie in both faces, and soften their edges."""
-    from PIL import ImageChops, ImageFilter
-
+    """Paint a part of the face, or the inner face as far as it lies in both faces."""
     size = len(picture.image)
     zoom = size / _NOMINAL
-    masks = []
-    for landmarks in (_without_rim(picture.landmarks) + np.multiply(forgery.shift, zoom),
-                      _without_rim(source)):  # fmt: skip
-        if forgery.family in _PARTS:
-            pieces = outlines("components", landmarks)
-            masks.append(_fill([pieces[k] for k in _PARTS[forgery.family]], size))
-            break
-        masks.append(_fill(outlines(forgery.family, landmarks), size))
-    whole = masks[0] if len(masks) == 1 else ImageChops.darker(*masks)
-    soft = whole.filter(ImageFilter.GaussianBlur(forgery.feather * zoom))
-    return np.asarray(soft.point([round(level * forgery.ratio) for level in range(256)]))
-
-
-def _fill(pieces: list[NDArray[np.float32]], size: int) -> Any:
-    from PIL import Image, ImageDraw
-    from scipy.spatial import ConvexHull
-
-    canvas = Image.new("L", (size, size))
-    for piece in pieces:
-        around = piece[ConvexHull(piece).vertices]
-        ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in around], fill=255)
-    return canvas
+    own = _without_rim(picture.landmarks) + np.multiply(forgery.shift, zoom)
+    if forgery.family in _PARTS:
+        pieces = outlines("components", own)
+        faces = [[pieces[k] for k in _PARTS[forgery.family]]]
+    else:
+        faces = [outlines(forgery.family, face) for face in (own, _without_rim(source))]
+    return paint_mask(faces, (size, size), feather=forgery.feather * zoom, ratio=forgery.ratio)
 
 
 def _without_rim(landmarks: NDArray) -> NDArray[np.float64]:
@@ -186,38 +173,10 @@ def _without_rim(landmarks: NDArray) -> NDArray[np.float64]:
 
 def _place(source: Picture, target: Picture, forgery: Forgery) -> Picture:
     """Move a face over another, as its landmarks say."""
-    from PIL import Image
-
     there = fit_similarity(source.landmarks[_INNER], target.landmarks[_INNER])
     there[:, 2] += np.multiply(forgery.shift, len(target.image) / _NOMINAL)
-    back = np.linalg.inv(np.vstack([there, [0, 0, 1]]))[:2]
-    back[:, 2] += 0.5 - back[:, :2] @ [0.5, 0.5]  # Pillow counts from the corners of pixels
-    moved = Image.fromarray(source.image).transform(
-        target.image.shape[:2], Image.Transform.AFFINE, tuple(back.ravel()),
-        Image.Resampling.BILINEAR,
-    )  # fmt: skip
     landmarks = np.einsum("ij,kj->ki", there[:, :2], source.landmarks) + there[:, 2]
-    return Picture(np.asarray(moved), landmarks.astype(np.float32))
-
-
-def _match_colours(source: Image8, face: Image8, inside: NDArray, share: float) -> Image8:
-    if not inside.any():
-        return source
-    ours, theirs = source[inside].astype(np.float32), face[inside].astype(np.float32)
-    spread = theirs.std(0) / np.maximum(ours.std(0), 1)
-    gain = 1 + share * (np.clip(spread, 0.5, 2) - 1)
-    level = ours.mean(0) + share * (theirs.mean(0) - ours.mean(0))
-    matched = (source - ours.mean(0)) * gain + level
-    return np.clip(matched + 0.5, 0, 255).astype(np.uint8)
-
-
-def _lose_detail(image: Image8, factor: float, method: str = "BICUBIC") -> Image8:
-    from PIL import Image
-
-    size = (image.shape[1], image.shape[0])
-    small = [max(8, round(side / factor)) for side in size]
-    photo = Image.fromarray(image).resize(small, Image.Resampling.BOX)
-    return np.asarray(photo.resize(size, Image.Resampling[method]))
+    return Picture(move_image(source.image, there), landmarks.astype(np.float32))
 
 
 def _swap(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
@@ -259,63 +218,20 @@ def _reenact(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     assert forgery.expression is not None
     size = len(picture.image)
     there = landmarks_of(shot.scene._replace(expression=forgery.expression), size)
-    moves = _smooth_field(there, there - picture.landmarks, size)
-    at = np.arange(size, dtype=np.float32)
-    u = np.clip(at[None, :] - moves[0], 0, size - 1.001)
-    v = np.clip(at[:, None] - moves[1], 0, size - 1.001)
-    places = corners(u.ravel(), v.ravel(), size)
-    planes = [
-        pick(np.ascontiguousarray(picture.image[..., k]).ravel().astype(np.float32), places)
-        for k in range(3)
-    ]
-    warped = (np.stack(planes, 1) + 0.5).astype(np.uint8).reshape(picture.image.shape)
-    return picture._replace(image=warped)
-
-
-def _smooth_field(points: NDArray, moves: NDArray, size: int) -> NDArray[np.float32]:
-    """Spread moves (k, 2) of points (k, 2) over the picture: (2, size, size), in pixels."""
-    from PIL import Image
-
-    width = 7 * size / _NOMINAL
-    nodes = -(-size // 4)
-    at = (np.arange(nodes, dtype=np.float32) + 0.5) * size / nodes - 0.5
-    away = [(at[:, None] - points[:, axis]) ** 2 for axis in (0, 1)]
-    across, down = (np.exp(-np.minimum(far / (2 * width**2), 30)) for far in away)
-    near = down[:, None] * across[None]  # (rows, columns, points)
-    near /= near.sum(-1, keepdims=True) + 0.3
-    field = np.einsum("ijk,kl->lij", near, moves.astype(np.float32))
-    method = Image.Resampling.BILINEAR
-    return np.stack([np.asarray(Image.fromarray(part).resize((size, size), method))
-                     for part in np.ascontiguousarray(field)])  # fmt: skip
+    moves, width = there - picture.landmarks, 7 * size / _NOMINAL
+    return picture._replace(image=warp_by_points(picture.image, there, moves, width))
 
 
 def _resample(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
-    """Rebuild the face as an upsampling decoder does: less detail under a periodic grid."""
+    """Rebuild the face as an upsampling decoder does."""
     assert forgery.grid is not None
-    grid, image = forgery.grid, picture.image
-    method = {"nearest": "NEAREST", "linear": "BILINEAR", "cubic": "BICUBIC"}[grid["kernel"]]
-    rebuilt = _lose_detail(image, 2, method).astype(np.float32)
-    mixed = rebuilt + np.float32(grid["keep"]) * (image - rebuilt)
-    period = grid["period"]
-    tile = np.array(grid["pattern"], np.float32).reshape(period, period)
-    tile = (tile - tile.mean()) / max(float(tile.std()), 1e-3)
-    repeats = -(-len(image) // period)
-    gain = 1 + np.float32(0.6 * grid["amplitude"]) * np.tile(tile, (repeats, repeats))
-    mixed *= gain[: len(image), : len(image), None]
-    return picture._replace(image=np.clip(mixed + 0.5, 0, 255).astype(np.uint8))
+    return picture._replace(image=rebuild_by_decoder(picture.image, forgery.grid, strength=0.6))
 
 
 def _smooth(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     """Retouch the skin: faint detail goes, strong edges stay."""
-    from PIL import Image, ImageFilter
-
-    blur = ImageFilter.GaussianBlur(2.5 * len(picture.image) / _NOMINAL)
-    smooth = np.asarray(Image.fromarray(picture.image).filter(blur), dtype=np.float32)
-    detail = picture.image - smooth
-    strength = np.abs(detail).mean(-1, keepdims=True) / np.float32(forgery.amount)
-    kept = detail * np.minimum(strength, 1) ** 2
-    smooth = np.clip(smooth * np.float32(1.03) + kept + 0.5, 0, 255).astype(np.uint8)
-    return picture._replace(image=smooth)
+    sigma = 2.5 * len(picture.image) / _NOMINAL
+    return picture._replace(image=retouch_skin(picture.image, sigma, forgery.amount))
 
 
 TECHNIQUES = {

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._face_plan import RECOMPRESSED, Frame, others_in_split
-from sklearn_diffake.datasets._head_model import Person, draw_person
-from sklearn_diffake.datasets._manipulations import TECHNIQUES, draw_forgery, draw_slip, forge
-from sklearn_diffake.datasets._rendering import render
-from sklearn_diffake.datasets._scenes import Shot, draw_frame, draw_shot, photograph
-from sklearn_diffake.datasets._tree import GENUINE
+from ...generation._camera import photograph
+from .._tree import GENUINE
+from ._forgeries import TECHNIQUES, draw_forgery, draw_slip, forge
+from ._head_model import Person, draw_person
+from ._plan import RECOMPRESSED, Frame, others_in_split
+from ._rendering import render
+from ._scenes import Shot, draw_frame, draw_shot
 
 COMPRESSIONS: dict[str, tuple[int, int] | None] = {"raw": None, "c23": (60, 76), "c40": (18, 29)}
 _STRONG = (10, 20)

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_diffake.datasets._face_frames import COMPRESSIONS, Made, World, make_frames
-from sklearn_diffake.datasets._face_plan import LEAST_IDENTITIES, Plan, plan_pairs, split_of
-from sklearn_diffake.datasets._head_model import still_head
-from sklearn_diffake.datasets._manipulations import TECHNIQUES
-from sklearn_diffake.datasets._rendering import render
-from sklearn_diffake.datasets._scenes import LOOKS
-from sklearn_diffake.datasets._tree import GENUINE, some_of
-from sklearn_diffake.datasets._videos import import_pandas
-from sklearn_diffake.utils._mode import SAME_VIDEO, SPELLINGS, mode_name
-from sklearn_diffake.utils._progress import progress_bar
+from ...utils._mode import SAME_VIDEO, SPELLINGS, mode_name
+from ...utils._progress import progress_bar
+from .._tree import GENUINE, some_of
+from .._videos import import_pandas
+from ._forgeries import TECHNIQUES
+from ._frames import COMPRESSIONS, Made, World, make_frames
+from ._head_model import still_head
+from ._plan import LEAST_IDENTITIES, Plan, plan_pairs, split_of
+from ._rendering import render
+from ._scenes import LOOKS
 
 _DESCRIPTION = """{dataset}
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._face_features import brow_line, lids, lips, make_head, mouth_width
-from sklearn_diffake.datasets._head_model import (
+from ...generation._edits import interpolate
+from ._features import brow_line, lids, lips, make_head, mouth_width
+from ._head_model import (
     REACH,
     SAMPLES,
     WIDTH,
@@ -99,11 +100,11 @@ def render(scene: Scene, size: int) -> Picture:
     u, v, outside = _find_surface(view, head.relief, box)
     shown = outside < 0.5
     weight = np.clip(0.5 - outside[shown], 0, 1)
-    places = corners(u[shown], v[shown], n)
-    for plane, shaded in zip(canvas, _shade(scene, view, head), strict=True):
+    face = interpolate(_shade(scene, view, head), u[shown], v[shown])
+    for plane, shaded in zip(canvas, face, strict=True):
         part = plane[box]
         behind = part[shown]
-        part[shown] = behind + (pick(shaded.ravel(), places) - behind) * weight
+        part[shown] = behind + (shaded - behind) * weight
     levels = np.sqrt(np.clip(canvas, 0, 1)) * 255 + 0.5
     image = np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
     image.flags.writeable = False
@@ -181,30 +182,13 @@ def _find_surface(view: _View, relief: Map, box: tuple[slice, slice]) -> tuple[M
         lateral = zoom / np.sqrt(np.maximum(length * (length + pz), 1e-6))
         u = np.clip((px * lateral) + zoom * REACH, 0, n - 1.001)
         v = np.clip((py * lateral) + zoom * REACH, 0, n - 1.001)
-        found = 1 + pick(relief.ravel(), corners(u, v, n))
+        found = 1 + interpolate(relief, u, v)
         radius = found if turn == 0 else 0.5 * (radius + found)
     pixels = view.focal / view.distance * np.sqrt(view.radii[0] * view.radii[1])
     outside = (np.sqrt(off) - radius) * np.float32(pixels)
     height, width = (side.stop - side.start for side in box)
     u, v, outside = (_double(coarse)[:height, :width] for coarse in (u, v, outside))
     return u, v, outside
-
-
-def corners(u: Map, v: Map, n: int) -> tuple[NDArray[np.intp], Map, Map]:
-    """Return what `pick` needs to interpolate maps of n by n at places 0 <= u, v < n - 1."""
-    left, top = u.astype(np.intp), v.astype(np.intp)
-    return top * n + left, u - left, v - top
-
-
-def pick(values: Map, places: tuple[NDArray[np.intp], Map, Map]) -> Map:
-    """Interpolate a flat square map linearly."""
-    first, right, down = places
-    n = round(len(values) ** 0.5)
-    upper = values[first]
-    upper = upper + (values[first + 1] - upper) * right
-    lower = values[first + n]
-    lower = lower + (values[first + n + 1] - lower) * right
-    return upper + (lower - upper) * down
 
 
 def _double(coarse: Map) -> Map:
@@ -325,7 +309,7 @@ def _landmarks(scene: Scene, view: _View, relief: Map) -> NDArray[np.float32]:
     depth = np.sqrt(np.maximum(1 - (lateral**2).sum(1), 0))
     unit = np.column_stack([lateral, depth])
     u, v = (lateral / np.sqrt(1 + depth)[:, None] / (2 * REACH) + 0.5).T * (n - 1)
-    radius = 1 + pick(relief.ravel(), corners(np.clip(u, 0, n - 2), np.clip(v, 0, n - 2), n))
+    radius = 1 + interpolate(relief, np.clip(u, 0, n - 2), np.clip(v, 0, n - 2))
     return view.project(unit * radius[:, None] * view.radii).astype(np.float32)
 
 

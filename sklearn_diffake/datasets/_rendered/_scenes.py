@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._head_model import Colour, Expression, Person
-from sklearn_diffake.datasets._rendering import Backdrop, Light, Pose, Scene
+from ...generation._camera import Camera
+from ._head_model import Colour, Expression, Person
+from ._rendering import Backdrop, Light, Pose, Scene
 
 Range = tuple[float, float]
 
@@ -64,17 +63,6 @@ LOOKS = {
         quality=(70, 90),
     ),
 }  # fmt: skip
-
-
-class Camera(NamedTuple):
-    """What a camera makes of a picture."""
-
-    exposure: float
-    tint: Colour
-    blur: float
-    noise: float
-    qualities: tuple[int, ...]  # of the JPEGs, one after the other
-    seed: int
 
 
 class Shot(NamedTuple):
@@ -164,33 +152,3 @@ def draw_expression(rng: np.random.Generator, mood: Expression) -> Expression:
 
 def _normal(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.clip(rng.standard_normal(n), -2, 2)
-
-
-def photograph(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
-    """Blur, expose and compress a rendered picture, and add noise.
-
-    Parameters
-    ----------
-    image : ndarray of shape (S, S, 3), uint8
-    camera : Camera
-    """
-    from PIL import Image, ImageFilter
-
-    size = len(image)
-    sigma = camera.blur * size / 160
-    radius = (math.sqrt(1 + 12 * sigma**2) - 1) / 2  # of a box of this deviation
-    gains = camera.exposure * np.array(camera.tint)[:, None]
-    curve = np.minimum(np.rint(gains * np.arange(256)), 255).astype(int).ravel().tolist()
-    photo = Image.fromarray(image).filter(ImageFilter.BoxBlur(radius)).point(curve)
-    levels = np.asarray(photo, dtype=np.float32)
-    rng = np.random.default_rng(camera.seed)
-    luma = rng.standard_normal((size, size, 1), dtype=np.float32)
-    levels += np.float32(0.8 * camera.noise) * luma
-    chroma = rng.integers(-128, 128, image.shape, dtype=np.int8)
-    levels += np.float32(0.6 * camera.noise / 74) * chroma  # 74: its deviation
-    taken = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
-    for quality in camera.qualities:
-        file = io.BytesIO()
-        Image.fromarray(taken).save(file, "JPEG", quality=quality)
-        taken = np.asarray(Image.open(file))
-    return taken
