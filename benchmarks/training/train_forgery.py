@@ -104,8 +104,9 @@ def main():
         "validation AUC": embedder.validation_auc_,
         "best epochs": embedder.best_epochs_,
         "history": embedder.history_,
+        "rows held out": np.flatnonzero(unseen).tolist(),
     }
-    (options.output / "forgery.json").write_text(json.dumps(result, indent=1) + "\n")
+    (options.output / "forgery.json").write_text(json.dumps(result) + "\n")
     print(result["validation AUC"], result["best epochs"])
 
 

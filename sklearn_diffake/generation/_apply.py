@@ -201,9 +201,7 @@ def _mix(cv2: Any, source: Image, target: Image, weight: Image) -> Image:
     return cv2.add(target, change, dtype=cv2.CV_8U)
 
 
-def _mix_video_colors(
-    cv2: Any, source: Image, target: Image, weight: Image
-) -> tuple[Image, Image]:
+def _mix_video_colors(cv2: Any, source: Image, target: Image, weight: Image) -> tuple[Image, Image]:
     """Blend in limited-range YUV 4:2:0 (BT.601); return the target and the blend as RGB."""
     height, width = weight.shape
     pad = (0, -height % 4, 0, width % 2)  # the planes below are rows of one array

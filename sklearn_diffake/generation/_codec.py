@@ -58,6 +58,7 @@ CODECS = {
     ),
 }
 CHROMA = ("420", "422", "444")
+_LEAST_SIDE = 64  # pixels: x265 overruns its memory in frames smaller than one of its blocks
 
 
 @cache
@@ -99,8 +100,8 @@ def code_frames(
     Parameters
     ----------
     frames : sequence of ndarray of shape (H, W, 3), uint8
-        RGB, all of one size, in the order in which they are shown. An odd height or width is
-        extended by a repeated row or column while they are coded.
+        RGB, all of one size, in the order in which they are shown. While they are coded, an odd
+        height or width, and one under 64 pixels, is extended by repeating the edge.
     codec : {"h264", "hevc", "vp9"}, default="h264"
     quality : int, default=23
         Constant rate factor: 0 to 51, for VP9 to 63; higher is stronger compression.
@@ -131,7 +132,8 @@ def code_frames(
     if codec not in available_codecs():
         raise ImportError(f"the installed PyAV has no {CODECS[codec].encoder}; take another codec.")
     height, width = frames[0].shape[:2]
-    pad = ((0, height % 2), (0, width % 2), (0, 0))
+    pad = [(0, max(_LEAST_SIDE, side + side % 2) - side) for side in (height, width)]
+    pad.append((0, 0))
     packets = _encode([np.pad(frame, pad, mode="edge") for frame in frames], codec, quality, chroma)
     decoded = _decode(packets, codec)
     if len(decoded) != len(frames):
