@@ -2,10 +2,10 @@
 
 Squared differences of the forgery network's features between two frames of a clip are given to a
 one-class detector that was fitted on genuine clips; the score of a clip is the mean over its pairs.
-What is tried, each as a row: frames at short lags, pairs of like pose, no L2 normalization, features
-before pooling, principal components of many stand-in pairs, fits on stand-in clips of many people
-(photographs that are moved and coded as video), and distances without any fit. Beside them stands
-the mean verdict of the same frames.
+What is tried, each as a row: frames at short lags, pairs of like pose, no L2 normalization,
+features before pooling, principal components of many stand-in pairs, fits on stand-in clips of many
+people (photographs that are moved and coded as video), and distances without any fit. Beside them
+stands the mean verdict of the same frames.
 
 Real clips: five genuine ones and five face swaps of one person (Celeb-DF v2). A clip is judged by a
 detector that has not seen its scene. With five against five an AUC moves in steps of 0.04, and one
@@ -31,7 +31,6 @@ from _stand_in_clips import N_FRAMES, stand_in_clips
 from forgery_experiments import SHIPPED, auc, held_out_rows, load_network
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_diffake.embedding._pictures import resize
@@ -41,6 +40,7 @@ from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 N_PEOPLE = 240  # of the stand-in clips; the first half is fitted on, the other judged
 N_COMPONENTS = 24
 CURVE = (5, 10, 20, 40, 80, 120)
+FORMS = ("pooled, L2", "pooled", "before pooling, L2", "before pooling")
 
 
 class Features:
@@ -92,10 +92,6 @@ class Features:
         return np.concatenate(parts)
 
 
-def unit(vectors):
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
 def difference(features, first, second, form):
     """Return squared differences between images of one clip.
 
@@ -104,18 +100,24 @@ def difference(features, first, second, form):
     features : Features
     first, second : tuple of ndarray of int
         Indices of the images of each pair.
-    form : {"pooled, L2", "pooled", "before pooling"}
+    form : str
+        "pooled" or "before pooling" (the mean over places of the squared differences there); with
+        ", L2" each image's features are divided by their norm.
 
     Returns
     -------
     ndarray of shape (pairs, d)
     """
-    if form == "before pooling":
-        maps = features.maps
-        change = maps[first].astype(np.float32) - maps[second].astype(np.float32)
-        return (change**2).mean(axis=-1)
-    vectors = unit(features.pooled) if form == "pooled, L2" else features.pooled
-    return (vectors[first] - vectors[second]) ** 2
+    pooled = form.startswith("pooled")
+    images = [
+        features.pooled[index] if pooled else features.maps[index].astype(np.float32)
+        for index in (first, second)
+    ]
+    if form.endswith("L2"):
+        axes = -1 if pooled else (-2, -1)
+        images = [image / np.linalg.norm(image, axis=axes, keepdims=True) for image in images]
+    change = (images[0] - images[1]) ** 2
+    return change if pooled else change.mean(axis=-1)
 
 
 def real_pairs(clip, choice, rng):
@@ -277,17 +279,16 @@ def rows_of(data):
         ("like pose", "pooled, L2", "Mahalanobis"),
         ("moments", "pooled", "Mahalanobis"),
         ("moments", "before pooling", "Mahalanobis"),
+        ("moments", "before pooling, L2", "Mahalanobis"),
         ("lag 1", "before pooling", "Mahalanobis"),
         ("like pose", "before pooling", "Mahalanobis"),
     ):
         figures = judge_real(data, choice, form, fitted_on_others(kind))
         yield {"pairs of": choice, "features": form, "fitted on": "clips", "by": kind, **figures}
-    for choice, form in itertools.product(
-        ("moments", "lag 1", "like pose"), ("pooled, L2", "before pooling")
-    ):
+    for choice, form in itertools.product(("moments", "lag 1", "like pose"), FORMS):
         figures = judge_real(data, choice, form, distance_alone)
         yield {"pairs of": choice, "features": form, "fitted on": "-", "by": "distance", **figures}
-    for form in ("pooled, L2", "pooled", "before pooling"):
+    for form in FORMS:
         yield from _fitted_on_stand_ins(data, form)
     yield from _without_differences(data)
 

@@ -6,10 +6,11 @@ Every network is judged alike, single images only:
 - on crops of real deepfakes of the DFDC: suspect labels are left out, groups of people are split
   into a validation part, on which a network is chosen, and a test part, which is reported;
 - on ten clips of one person (Celeb-DF v2): mean verdict of 12 frames;
-- on pictures by a diffusion model that keep a person's identity: frames of videos and photographs of
-  the person against them. One person, as in the clips: no figure from it generalizes.
+- on pictures by a diffusion model that keep a person's identity: frames of videos and photographs
+  of the person against them. One person, as in the clips: no figure from it generalizes.
 
-    python benchmarks/forgery_experiments.py FACES DATA -o benchmarks/results/forgery_experiments.json \\
+    python benchmarks/forgery_experiments.py FACES DATA \\
+        -o benchmarks/results/forgery_experiments.json \\
         --network "NAME=TRAINING/forgery.safetensors" --about "NAME=what was tried"
 
 FACES holds the folders lfw, dfdc_crops and identity_kept that training/prepare_faces.py wrote (for

@@ -1,7 +1,8 @@
 """Train the forgery network that ships: EfficientNet-Lite0 on pseudo-deepfakes of real faces.
 
 Input is what prepare_faces.py wrote. People are held out: nobody of them is trained or validated
-on, so that `benchmarks/forgery_experiments.py` can judge on them. Training goes on from its last finished epoch when the script is started again with the same output folder and settings.
+on, so that `benchmarks/forgery_experiments.py` can judge on them. Training goes on from its last
+finished epoch when the script is started again with the same output folder and settings.
 
     python benchmarks/training/train_forgery.py FACES/lfw OUTPUT
 """
