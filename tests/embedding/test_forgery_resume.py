@@ -180,6 +180,8 @@ def finished(tmp_path_factory):
     [
         ({"lr": 0.01}, r"lr=0\.05 there, 0\.01 here"),
         ({"max_epochs": 6}, "max_epochs=5 there, 6 here"),
+        ({"images_per_epoch": 9}, "images_per_epoch=None there, 9 here"),
+        ({"blending": "yuv420"}, "blending='rgb' there, 'yuv420' here"),
         ({"techniques": ["spectral_notch"]}, r"techniques=None there, \['spectral_notch'\] here"),
         ({"random_state": 1}, "seed drawn from random_state="),
         ({"input_size": 24}, "input_size=32 there, 24 here"),
