@@ -121,25 +121,28 @@ def _fit(step: Any, batches: Batches, name: str) -> None:
         for part_name, part in step.transformer_list:
             if part not in ("drop", "passthrough"):
                 _fit(part, batches, part_name)
-    elif hasattr(step, "partial_fit"):
-        _learn(step, batches, name)
     elif isinstance(step, _LEARN_NOTHING) or not get_tags(step).requires_fit:
         step.fit(next(batches(f"looking at {name}")))
     else:
-        raise ValueError(
-            f"step {name!r}, {type(step).__name__}, cannot learn in batches: it has no "
-            "partial_fit. Fit a MahalanobisDetector or GaussianMixtureDetector in batches; "
-            "sklearn_diffake.recalibrate then puts a calibrated threshold on other genuine pairs."
-        )
+        _learn(step, batches, name)
 
 
 def _learn(step: Any, batches: Batches, name: str) -> None:
     """Fit a step by its ``partial_fit`` in one pass."""
+    try:
+        partial_fit = step.partial_fit
+    except AttributeError as error:
+        raise ValueError(
+            f"step {name!r}, {type(step).__name__}, cannot learn in batches: "
+            f"{error.__cause__ or 'it has no partial_fit'}. Detectors that have it: "
+            "MahalanobisDetector and GaussianMixtureDetector; sklearn_diffake.recalibrate then "
+            "calibrates the fitted pipeline."
+        ) from error
     for batch in batches(f"fitting {name}"):
         missing = missing_rows(batch)
         warn_of_missing(missing)
         if not missing.all():
-            step.partial_fit(take_rows(batch, ~missing))
+            partial_fit(take_rows(batch, ~missing))
     try:
         check_is_fitted(step)
     except ValueError as error:

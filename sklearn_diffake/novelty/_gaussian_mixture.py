@@ -213,20 +213,22 @@ class GaussianMixtureDetector(PartialFitDetector):
         self.n_iter_ = self.mixture_.n_iter_
         self.converged_ = self.mixture_.converged_
 
-    def _new_stream(self, n_features: int) -> MixtureStream:
+    def _check_chunks(self) -> None:
         if self.n_pca not in (None, "auto"):
-            raise ValueError(
+            raise AttributeError(
                 f"n_pca={self.n_pca} cannot be learned chunk by chunk, since the components change "
                 'with each chunk. Use n_pca="auto" or None, and learn a projection before the '
                 "detector: DifferenceScaler(n_components) has partial_fit as well."
             )
+
+    def _new_stream(self, n_features: int) -> MixtureStream:
         # So many rows that n_pca="auto" keeps every feature of them.
         enough = _ROWS_PER_FEATURE * self._n_matrices() * n_features
         max_rows = max(SAMPLE_ROWS, 2 * self.n_components, enough)
         return MixtureStream(self.n_components, self.covariance_type, max_rows)
 
     def _learn_chunk(self, X: NDArray[np.float64]) -> None:
-        stream: Any = self.stream_
+        stream = self.stream_
         for name in ("n_components", "covariance_type"):
             if getattr(self, name) != getattr(stream, name):
                 raise ValueError(
@@ -246,7 +248,7 @@ class GaussianMixtureDetector(PartialFitDetector):
 
     def _fit_held(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fit on all rows so far, as long as they are held; return those that are too many."""
-        stream: Any = self.stream_
+        stream = self.stream_
         room = stream.max_rows - stream.n_rows
         if room:
             stream.partial_fit(X[:room])

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_diffake.base import BaseDetector, missing_rows, warn_of_missing
 from sklearn_diffake.novelty._row_sample import RowSample
-from sklearn_diffake.utils._moments import RunningMoments, refuse_after_fit
+from sklearn_diffake.utils._moments import RunningMoments, forget_fit
 
 #: Rows from which the threshold is found; a detector may need more of them to begin with.
 SAMPLE_ROWS = 8192
@@ -67,6 +68,11 @@ class RowStream(BaseEstimator):
         return self.sample_.n_seen_ if hasattr(self, "sample_") else 0
 
 
+def _learns_in_chunks(detector: Any) -> bool:
+    detector._check_chunks()
+    return True
+
+
 class PartialFitDetector(BaseDetector):
     """A detector that learns chunk by chunk too.
 
@@ -74,8 +80,9 @@ class PartialFitDetector(BaseDetector):
     what it needs in ``stream_`` and raises `TooFewRows` as long as there is nothing to score by.
     """
 
-    stream_: RowStream | None
+    stream_: Any  # a RowStream; None after fit
 
+    @available_if(_learns_in_chunks)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self: Detector, X: ArrayLike, y: ArrayLike | None = None) -> Detector:
         """Learn from a chunk of rows, in addition to the chunks before.
@@ -97,17 +104,14 @@ class PartialFitDetector(BaseDetector):
         ------
         ValueError
             If `X` is not 2-D and finite, its width is not that of the chunks before, a label is
-            neither +1 nor -1, `y` has another length, a parameter cannot be used in chunks, or
-            the detector was fitted by ``fit``, which keeps nothing to go on from.
+            neither +1 nor -1, or `y` has another length.
 
         Warns
         -----
         UserWarning
-            If the genuine rows so far are too few to score by; they are kept.
+            If the genuine rows so far are too few to score by, in which case they are kept; or if
+            the detector was fitted by ``fit``, which keeps nothing to go on from: it is forgotten.
         """
-        stream = getattr(self, "stream_", None)
-        if stream is None and hasattr(self, "offset_"):
-            refuse_after_fit(self, "stream_")
         missing = missing_rows(X)
         if missing.any() and missing.all():
             warn_of_missing(missing)
@@ -116,7 +120,8 @@ class PartialFitDetector(BaseDetector):
         rows, _ = self._validate_genuine(X, y, reset=not begun, allow_none=True)
         if not len(rows):
             return self
-        if stream is None:
+        if getattr(self, "stream_", None) is None:
+            forget_fit(self, "stream_", "offset_")
             self.stream_ = self._new_stream(rows.shape[1])
         try:
             self._learn_chunk(rows)
@@ -133,8 +138,11 @@ class PartialFitDetector(BaseDetector):
         self.offset_, self.n_genuine_ = self._offset(sample.rows_), sample.n_seen_
         return self
 
+    def _check_chunks(self) -> None:
+        """Raise an AttributeError if the parameters do not allow to learn in chunks."""
+
     def _new_stream(self, n_features: int) -> RowStream:
-        """Return what to keep between chunks; raise an error if parameters rule chunks out."""
+        """Return what to keep between chunks."""
         return RowStream()
 
     def _learn_chunk(self, X: NDArray[np.float64]) -> None:

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, genuine_mask, missing_rows
 from sklearn_diffake.utils._links import DocumentedMixin
-from sklearn_diffake.utils._moments import RunningMoments, refuse_after_fit
+from sklearn_diffake.utils._moments import RunningMoments, forget_fit
 
 
 class DifferenceScaler(
@@ -80,7 +80,7 @@ class DifferenceScaler(
 
     components_: Any
     mean_: NDArray[Any]
-    moments_: RunningMoments | None
+    moments_: Any
     scale_: Any
     _n_features_out: int
 
@@ -153,16 +153,18 @@ class DifferenceScaler(
         ------
         ValueError
             If `X` is not 2-D and finite, its width is not that of the chunks before, `y` has
-            another length, there are fewer features than `n_components`, or the scaler was fitted
-            by ``fit``, which keeps nothing to go on from.
+            another length, or there are fewer features than `n_components`.
+
+        Warns
+        -----
+        UserWarning
+            If the scaler was fitted by ``fit``, which keeps nothing to go on from: it is forgotten.
         """
-        moments = getattr(self, "moments_", None)
-        if moments is None and hasattr(self, "scale_"):
-            refuse_after_fit(self, "moments_")
         X = self._validate(X, reset=not hasattr(self, "n_features_in_"))
         learned = genuine_mask(y, len(X), allow_none=True) & ~missing_rows(X)
         if learned.any():
-            if moments is None:
+            if getattr(self, "moments_", None) is None:
+                forget_fit(self, "moments_", "scale_")
                 self.moments_ = RunningMoments(diagonal=self.n_components is None)
             self.moments_.partial_fit(X[learned].astype(np.float64))
             self._set_by_moments(self.moments_)

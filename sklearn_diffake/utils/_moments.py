@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
@@ -9,20 +11,31 @@ from sklearn.base import BaseEstimator
 _ROUNDING = 16 * np.finfo(np.float64).eps
 
 
-def refuse_after_fit(estimator: BaseEstimator, kept: str) -> None:
-    """Raise the error of ``partial_fit`` after ``fit``.
+def forget_fit(estimator: BaseEstimator, kept: str, learned: str) -> None:
+    """Let ``partial_fit`` begin anew on an estimator that ``fit`` has fitted, with a warning.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted.
     kept : str
         The attribute that ``partial_fit`` would go on from.
+    learned : str
+        An attribute that a fitted estimator has; it is removed.
+
+    Warns
+    -----
+    UserWarning
+        If the estimator is fitted.
     """
-    raise ValueError(
-        f"partial_fit cannot go on from this {type(estimator).__name__}: it was fitted by fit, "
-        f"which keeps nothing to go on from, or its {kept} was removed. Begin with a clone of it."
-    )
+    if hasattr(estimator, learned):
+        delattr(estimator, learned)
+        warnings.warn(
+            f"This {type(estimator).__name__} was fitted by fit, which keeps nothing to go on "
+            f"from, or its {kept} was removed: partial_fit begins with these rows, and what was "
+            "learned before is forgotten.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 class RunningMoments(BaseEstimator):
@@ -100,7 +113,9 @@ class RunningMoments(BaseEstimator):
         between = mean - self.mean_
         center = self.mean_ + between * (n / total)
         if not self.diagonal:  # these need the sums about the means as they were
-            own = _moved(self.n_rows_, self.scatter_, self.cubes_, self.fourths_, center - self.mean_)
+            own = _moved(
+                self.n_rows_, self.scatter_, self.cubes_, self.fourths_, center - self.mean_
+            )
             other = _moved(n, scatter, cubes, fourths, center - mean)
             self.cubes_, self.fourths_ = own[0] + other[0], own[1] + other[1]
         weight = self.n_rows_ * n / total
