@@ -87,8 +87,11 @@ class GaussianMixtureDetector(PartialFitDetector):
         Number of iterations of the kept start.
     converged_ : bool
         Whether the kept start converged.
+    stream_ : object or None
+        What `partial_fit` goes on from, see Notes; None after `fit`.
     offset_ : float
-        The `contamination` quantile of ``score_samples`` over the genuine training rows, in nats;
+        The `contamination` quantile of ``score_samples`` over the genuine training rows, in nats
+        (after `partial_fit`: over a sample of them, see Notes);
         ``decision_function = score_samples - offset_``.
     n_genuine_ : int
         Number of genuine rows that were learned from.
@@ -110,12 +113,33 @@ class GaussianMixtureDetector(PartialFitDetector):
     digits of scores. For the rest, a fit repeats bit for bit where the linear algebra library uses
     as many threads; another number changes rounding only.
 
+    `partial_fit` holds the first rows, ``max(8192, 4 * n_components * n_features)`` for ``"full"``
+    and ``max(8192, 4 * n_features)`` for the other types, and as long as there are no more it is
+    `fit` on all of them. On further rows the mixture goes on by online expectation-maximisation
+    [3]_ with step 1/n, on the CPU: the share of each component in a row is estimated once, when the
+    row comes, and all rows count alike. With one component, that equals `fit` on all rows to
+    rounding. With several it is approximate: on rows in random order the mean log-likelihood of new
+    rows was within 0.004 nats of that after `fit`, and the AUC within 0.0003 (60,000 and 200,000
+    differences of 16 to 32 features, three full components), as near as other seeds of `fit`.
+    The order matters, so shuffle the rows: video by video it was lower by up to 0.02 nats, and rows
+    sorted by their length cost up to 7 nats (AUC 0.001). Iterations and convergence are those of
+    the first rows. `n_pca` must be ``"auto"``, which keeps every feature of so many rows, or None.
+
+    The threshold after `partial_fit` is that of a uniform random sample of as many rows as were
+    held at first, scored anew after each chunk: the fraction of all genuine rows below it is
+    `contamination` with a standard error of at most
+    ``sqrt(contamination * (1 - contamination) / 8192)``. The sample is in ``stream_``, and so in a
+    saved model; as these rows are differences of real people, set ``stream_ = None`` before you
+    hand the model on. Verdicts stay the same; `partial_fit` then begins anew.
+
     References
     ----------
     .. [1] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
        Detection", WACVW 2025, arXiv:2502.16247.
     .. [2] O. Ledoit, M. Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance
        Matrices", Journal of Multivariate Analysis 88(2), 2004.
+    .. [3] O. Cappé, E. Moulines, "On-Line Expectation-Maximization Algorithm for Latent Data
+       Models", Journal of the Royal Statistical Society B 71(3), 2009.
 
     Examples
     --------
