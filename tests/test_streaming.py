@@ -141,7 +141,7 @@ def test_nothing_to_learn_from():
         fit_in_batches(head, PAIRS, batch_size=0)
     with (
         pytest.warns(UserWarning, match="cannot score yet"),
-        pytest.raises(ValueError, match="'mahalanobisdetector'.*has too few genuine pairs"),
+        pytest.raises(ValueError, match=r"'mahalanobisdetector'.*has too few genuine pairs"),
     ):
         fit_in_batches(head, PAIRS[:1])
 
