@@ -20,7 +20,7 @@ from .pairs import PairDifference
 from .utils._progress import progress_bar
 
 _LEARN_NOTHING = (FaceAligner, FaceEmbedder, PairDifference)
-Batches = Callable[[str], Iterator[Any]]  # given what they are for, gives the batches once
+Batches = Callable[[str], Iterator[Any]]  # takes the text of a progress bar
 
 
 def fit_in_batches(
@@ -49,7 +49,7 @@ def fit_in_batches(
     X : table of n pairs or array of shape (n, ...)
         Anything that `model` takes; a memory-mapped array is read as it is needed.
     y : array-like of shape (n,), default=None
-        +1 for genuine, -1 for deepfake. Pairs labelled -1 are not even read. None means that all
+        +1 for genuine, -1 for deepfake. Pairs labeled -1 are not even read. None means that all
         pairs are genuine.
     batch_size : int, default=8192
         Most pairs in a batch; all batches are of one size or differ by one pair.
@@ -100,9 +100,9 @@ def fit_in_batches(
     def batches(purpose: str) -> Iterator[Any]:
         n_batches = -(-len(rows) // batch_size)
         with progress_bar(total=len(rows), desc=purpose, unit="pair", verbose=verbose) as bar:
-            for part in np.array_split(rows, n_batches):
-                yield _safe_indexing(X, part)
-                bar.update(len(part))
+            for batch in np.array_split(rows, n_batches):
+                yield _safe_indexing(X, batch)
+                bar.update(len(batch))
 
     model = clone(model)
     _fit(model, batches, "model")
@@ -112,22 +112,22 @@ def fit_in_batches(
 def _fit(step: Any, batches: Batches, name: str) -> None:
     """Fit a step of a pipeline, or a pipeline, on batches of genuine pairs."""
     if isinstance(step, Pipeline):
-        for part_name, part in step.steps:
-            if part in (None, "passthrough"):
+        for inner_name, inner in step.steps:
+            if inner in (None, "passthrough"):
                 continue
-            _fit(part, batches, part_name)
-            batches = _transformed(part, batches)
+            _fit(inner, batches, inner_name)
+            batches = _transformed(inner, batches)
     elif isinstance(step, FeatureUnion):
-        for part_name, part in step.transformer_list:
-            if part not in ("drop", "passthrough"):
-                _fit(part, batches, part_name)
+        for inner_name, inner in step.transformer_list:
+            if inner not in ("drop", "passthrough"):
+                _fit(inner, batches, inner_name)
     elif isinstance(step, _LEARN_NOTHING) or not get_tags(step).requires_fit:
         step.fit(next(batches(f"looking at {name}")))
     else:
-        _learn(step, batches, name)
+        _fit_by_batches(step, batches, name)
 
 
-def _learn(step: Any, batches: Batches, name: str) -> None:
+def _fit_by_batches(step: Any, batches: Batches, name: str) -> None:
     """Fit a step by its ``partial_fit`` in one pass."""
     try:
         partial_fit = step.partial_fit

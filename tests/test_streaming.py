@@ -35,15 +35,17 @@ def branches():
         [PairDifference(), "passthrough", StandardScaler()],
         [branches()],
     ],
-    ids=["head", "components", "stateless", "scikit-learn", "union"],
+    ids=["model", "components", "stateless", "scikit-learn", "union"],
 )
 @pytest.mark.parametrize("batch_size", [7, 100, 10_000])
 def test_batches_give_what_one_fit_gives(middle, batch_size):
     pipe = make_pipeline(*middle, MahalanobisDetector())
     batched = fit_in_batches(pipe, PAIRS, batch_size=batch_size, random_state=0)
-    whole = pipe.fit(PAIRS)
-    np.testing.assert_allclose(batched.score_samples(PAIRS), whole.score_samples(PAIRS), rtol=1e-6)
-    assert batched[-1].offset_ == pytest.approx(whole[-1].offset_)
+    expected = pipe.fit(PAIRS)
+    np.testing.assert_allclose(
+        batched.score_samples(PAIRS), expected.score_samples(PAIRS), rtol=1e-6
+    )
+    assert batched[-1].offset_ == pytest.approx(expected[-1].offset_)
 
 
 @pytest.mark.filterwarnings("ignore:The detector cannot score yet")
@@ -68,10 +70,10 @@ def test_rows_without_a_face_reach_no_step_that_learns():
 
 
 def test_the_order_is_random_and_seeded():
-    head = make_pipeline(PairDifference(), MahalanobisDetector())
+    model = make_pipeline(PairDifference(), MahalanobisDetector())
     by_video = np.repeat(PAIRS[:30], 20, axis=0)
     samples = [
-        fit_in_batches(head, by_video, batch_size=50, **order)[-1].stream_.sample_.rows_
+        fit_in_batches(model, by_video, batch_size=50, **order)[-1].stream_.sample_.rows_
         for order in ({"random_state": 0}, {"random_state": 0}, {"random_state": 1}, {"shuffle": 0})
     ]
     np.testing.assert_array_equal(samples[0], samples[1])
@@ -81,10 +83,10 @@ def test_the_order_is_random_and_seeded():
 
 
 def test_the_model_given_is_left_as_it_was():
-    head = make_pipeline(PairDifference(), MahalanobisDetector()).fit(PAIRS[:50])
-    before = head.score_samples(PAIRS)
-    fit_in_batches(head, PAIRS)
-    np.testing.assert_array_equal(head.score_samples(PAIRS), before)
+    model = make_pipeline(PairDifference(), MahalanobisDetector()).fit(PAIRS[:50])
+    scores = model.score_samples(PAIRS)
+    fit_in_batches(model, PAIRS)
+    np.testing.assert_array_equal(model.score_samples(PAIRS), scores)
 
 
 def test_photographs_of_one_video_are_embedded_once(tmp_path):
@@ -104,12 +106,12 @@ def test_photographs_of_one_video_are_embedded_once(tmp_path):
 
 
 def test_memory_does_not_grow_with_pairs(tmp_path):
-    head, peaks = make_pipeline(PairDifference(), MahalanobisDetector()), []
+    model, peaks = make_pipeline(PairDifference(), MahalanobisDetector()), []
     for n in (20_000, 100_000):  # both more than the rows that are kept for the threshold
         X = np.lib.format.open_memmap(tmp_path / f"{n}.npy", "w+", np.float32, (n, 2, 32))
         X[:] = np.random.default_rng(0).normal(size=X.shape)
         tracemalloc.start()
-        fit_in_batches(head, X, batch_size=1000)
+        fit_in_batches(model, X, batch_size=1000)
         peaks.append(tracemalloc.get_traced_memory()[1] - 17 * n)  # the order: 16 bytes and a mask
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]
@@ -130,26 +132,26 @@ def test_steps_that_cannot_learn_in_batches_are_named(detector, match):
 
 
 def test_nothing_to_learn_from():
-    head = make_pipeline(PairDifference(), MahalanobisDetector())
+    model = make_pipeline(PairDifference(), MahalanobisDetector())
     with pytest.raises(ValueError, match="No genuine row"):
-        fit_in_batches(head, PAIRS, -np.ones(600))
+        fit_in_batches(model, PAIRS, -np.ones(600))
     with pytest.raises(ValueError, match="X holds no pair"):
-        fit_in_batches(head, [])
+        fit_in_batches(model, [])
     with pytest.raises(ValueError, match="600 rows in X, 2 in y"):
-        fit_in_batches(head, PAIRS, [1, -1])
+        fit_in_batches(model, PAIRS, [1, -1])
     with pytest.raises(ValueError, match="batch_size=0, expected a positive number"):
-        fit_in_batches(head, PAIRS, batch_size=0)
+        fit_in_batches(model, PAIRS, batch_size=0)
     with (
         pytest.warns(UserWarning, match="cannot score yet"),
         pytest.raises(ValueError, match=r"'mahalanobisdetector'.*has too few genuine pairs"),
     ):
-        fit_in_batches(head, PAIRS[:1])
+        fit_in_batches(model, PAIRS[:1])
 
 
 def test_a_bar_for_each_pass(capsys):
     pipe = make_pipeline(PairDifference(), DifferenceScaler(), MahalanobisDetector())
     fit_in_batches(pipe, PAIRS, batch_size=100, verbose=2)
-    shown = capsys.readouterr().err
-    assert "fitting differencescaler" in shown
-    assert "fitting mahalanobisdetector" in shown
-    assert "600/600" in shown
+    bars = capsys.readouterr().err
+    assert "fitting differencescaler" in bars
+    assert "fitting mahalanobisdetector" in bars
+    assert "600/600" in bars

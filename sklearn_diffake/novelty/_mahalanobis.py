@@ -32,10 +32,10 @@ class MahalanobisDetector(PartialFitDetector):
         features. ``"ledoit-wolf"`` [1]_ and ``"oas"`` [2]_ (oracle approximating shrinkage,
         better for few Gaussian rows) estimate the coefficient from the genuine rows; it is at
         least 1e-6. 0 takes the covariance as it is, which needs more genuine rows than features;
-        1 gives the Euclidean distance. Features on very different scales should be standardised
+        1 gives the Euclidean distance. Features on very different scales should be standardized
         first.
     contamination : float in (0, 0.5], default=0.05
-        Share of the genuine training rows that the threshold gives up, that is, which
+        Fraction of the genuine training rows that the threshold rejects, that is, which
         ``predict`` calls -1.
 
     Attributes
@@ -75,13 +75,13 @@ class MahalanobisDetector(PartialFitDetector):
     products about it, and the sums of third and fourth powers that the coefficients need, merged by
     the formulas of Chan et al. [3]_. The threshold is exact for up to 8,192 genuine rows. Of more
     rows a uniform random sample of 8,192 is kept, by a fixed sequence of random numbers, and scored
-    anew after each chunk: the fraction of all genuine rows below the threshold is `contamination`
+    again after each chunk: the fraction of all genuine rows below the threshold is `contamination`
     with a standard error of ``sqrt(contamination * (1 - contamination) / 8192)``, that is 0.24
     percentage points for 0.05 and 0.11 for 0.01.
 
     These rows are in ``stream_``, and so in a saved model. They are differences of real people: set
     ``stream_ = None`` before you hand the model on. Verdicts stay the same; `partial_fit` then
-    begins anew.
+    begins from the start.
 
     References
     ----------

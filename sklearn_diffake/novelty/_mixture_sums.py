@@ -18,10 +18,10 @@ _BLOCK = 1024  # rows between two updates of the mixture, unless there are more 
 class MixtureStream(RowStream):
     """What is kept of rows to go on with a mixture: online EM (Cappé and Moulines [1]_).
 
-    The share of each component in a row is estimated once, when the row comes, by the mixture as it
-    is then; a step size of 1/n lets all rows count alike. So the weights, means and covariances of
-    the components are those of all rows with these shares, and the mean and covariance of the whole
-    mixture are those of all rows exactly.
+    The responsibilities of the components for a row are estimated once, when the row comes, by the
+    mixture at that time; a step size of 1/n gives all rows the same weight. So the weights, means
+    and covariances of the components are those of all rows with these responsibilities, and the
+    mean and covariance of the whole mixture are exactly those of all rows.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class MixtureStream(RowStream):
     Attributes
     ----------
     counts_ : ndarray of shape (n_components,)
-        Rows that belong to each component, shares added up. Absent as long as the sample holds
+        Sum of the responsibilities of each component. Absent as long as the sample holds
         every row.
     means_ : ndarray of shape (n_components, n_features)
         Mean of each component.
@@ -63,23 +63,23 @@ class MixtureStream(RowStream):
         """Whether rows are learned from in passing, no longer held."""
         return hasattr(self, "counts_")
 
-    def begin(self, X: NDArray[np.float64], shares: NDArray[np.float64]) -> None:
+    def begin(self, X: NDArray[np.float64], responsibilities: NDArray[np.float64]) -> None:
         """Take the rows so far as a start.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-        shares : ndarray of shape (n_samples, n_components)
-            How much of each row belongs to each component.
+        responsibilities : ndarray of shape (n_samples, n_components)
+            Responsibilities of the components for each row.
         """
         width = X.shape[1]
         shape = {"full": (self.n_components, width, width), "tied": (width, width)}
         self.counts_ = np.zeros(self.n_components)
         self.means_ = np.zeros((self.n_components, width))
         self.scatter_ = np.zeros(shape.get(self.covariance_type, (self.n_components, width)))
-        self._add(X, shares)
+        self._add(X, responsibilities)
 
-    def learn(
+    def update(
         self, mixture: GaussianMixture, X: NDArray[np.float64], location: NDArray[np.float64]
     ) -> None:
         """Learn from more rows, and keep the mixture up to date.
@@ -119,22 +119,22 @@ class MixtureStream(RowStream):
     def _has_products(self) -> bool:
         return self.covariance_type in ("full", "tied")
 
-    def _add(self, X: NDArray[np.float64], shares: NDArray[np.float64]) -> None:
+    def _add(self, X: NDArray[np.float64], responsibilities: NDArray[np.float64]) -> None:
         """Merge the sums of rows into those of the components, as for moments of all rows."""
-        for k, share in enumerate(shares.T):
-            count = share.sum()
+        for k, weights in enumerate(responsibilities.T):
+            count = weights.sum()
             total = self.counts_[k] + count
             if not total > 0:
                 continue
-            mean = share @ X / max(count, np.finfo(np.float64).tiny)
+            mean = weights @ X / max(count, np.finfo(np.float64).tiny)
             Z = X - mean
             between = mean - self.means_[k]
-            weight = self.counts_[k] * count / total
-            weighted = share[:, np.newaxis] * Z
+            pooled = self.counts_[k] * count / total
+            weighted = weights[:, np.newaxis] * Z
             if self._has_products:
-                scatter = weighted.T @ Z + weight * np.outer(between, between)
+                scatter = weighted.T @ Z + pooled * np.outer(between, between)
             else:
-                scatter = np.einsum("nd,nd->d", weighted, Z) + weight * np.square(between)
+                scatter = np.einsum("nd,nd->d", weighted, Z) + pooled * np.square(between)
             if self.covariance_type == "tied":
                 self.scatter_ += scatter
             else:

@@ -1,4 +1,4 @@
-"""What detectors that learn chunk by chunk share."""
+"""Base of detectors that learn chunk by chunk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TooFewRows(ValueError):
 
 
 class RowStream(BaseEstimator):
-    """What is kept of the genuine rows between two chunks.
+    """Statistics and sample of the genuine rows, kept between two chunks.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def _learns_in_chunks(detector: Any) -> bool:
 class PartialFitDetector(BaseDetector):
     """A detector that learns chunk by chunk too.
 
-    A subclass writes ``_fit``, which sets ``stream_`` to None, and ``_learn_chunk(X)``, which keeps
-    what it needs in ``stream_`` and raises `TooFewRows` as long as there is nothing to score by.
+    A subclass writes ``_fit``, which sets ``stream_`` to None, and ``_learn_chunk(X)``, which
+    updates ``stream_`` and raises `TooFewRows` as long as the rows do not suffice for scores.
     """
 
     stream_: Any  # a RowStream; None after fit
@@ -142,7 +142,7 @@ class PartialFitDetector(BaseDetector):
         """Raise an AttributeError if the parameters do not allow to learn in chunks."""
 
     def _new_stream(self, n_features: int) -> RowStream:
-        """Return what to keep between chunks."""
+        """Return an empty state to keep between chunks."""
         return RowStream()
 
     def _learn_chunk(self, X: NDArray[np.float64]) -> None:

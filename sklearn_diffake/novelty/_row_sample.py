@@ -59,11 +59,11 @@ class RowSample(BaseEstimator):
             X, keys = X[smaller], keys[smaller]
         keys = np.concatenate([self.keys_, keys])
         if len(keys) > self.max_rows:
-            kept = np.sort(np.argpartition(keys, self.max_rows)[: self.max_rows])
-            n_old = np.searchsorted(kept, len(self.keys_))
-            old, new = kept[:n_old], kept[n_old:] - len(self.keys_)
+            sampled = np.sort(np.argpartition(keys, self.max_rows)[: self.max_rows])
+            n_old = np.searchsorted(sampled, len(self.keys_))
+            old, new = sampled[:n_old], sampled[n_old:] - len(self.keys_)
             self.rows_ = np.concatenate([self.rows_[old], X[new]])
-            self.keys_ = keys[kept]
+            self.keys_ = keys[sampled]
         elif len(X):
             self.rows_, self.keys_ = np.concatenate([self.rows_, X]), keys
         return self

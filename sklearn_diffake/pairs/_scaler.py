@@ -89,7 +89,7 @@ class DifferenceScaler(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
-        """Learn centre and scale of genuine differences.
+        """Learn center and scale of genuine differences.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class DifferenceScaler(
     def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
         """Learn from a chunk of differences, in addition to the chunks before.
 
-        Centre, components and scale are those of ``fit`` on the rows of all chunks, to rounding.
+        Center, components and scale are those of ``fit`` on the rows of all chunks, to rounding.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class DifferenceScaler(
         return self
 
     def _set_by_moments(self, moments: RunningMoments) -> None:
-        """Set centre, components and scale, if there are enough rows."""
+        """Set center, components and scale, if there are enough rows."""
         components, squares, n_features = None, moments.variances, len(moments.mean_)
         if self.n_components is not None:
             if self.n_components > n_features:
@@ -233,10 +233,10 @@ def _principal_axes(
     """Return the variances along principal components, and these, as PCA of the rows has them."""
     values, vectors = eigh(covariance)
     variances, axes = np.maximum(values[::-1], 0), vectors.T[::-1]
-    if not isinstance(n_components, Integral):  # a share of the variance
+    if not isinstance(n_components, Integral):  # a fraction of the variance
         total = variances.sum() or 1.0
-        shares = np.cumsum(variances) / total
-        n_components = int(np.searchsorted(shares, n_components, side="right")) + 1
+        fractions = np.cumsum(variances) / total
+        n_components = int(np.searchsorted(fractions, n_components, side="right")) + 1
     variances, axes = variances[:n_components], axes[:n_components]
     largest = np.abs(axes).argmax(axis=1)
     signs = np.sign(axes[np.arange(len(axes)), largest])

@@ -11,15 +11,15 @@ from sklearn.base import BaseEstimator
 _ROUNDING = 16 * np.finfo(np.float64).eps
 
 
-def forget_fit(estimator: BaseEstimator, kept: str, learned: str) -> None:
-    """Let ``partial_fit`` begin anew on an estimator that ``fit`` has fitted, with a warning.
+def forget_fit(estimator: BaseEstimator, state: str, fitted: str) -> None:
+    """Let ``partial_fit`` begin from the start after ``fit``, with a warning.
 
     Parameters
     ----------
     estimator : estimator
-    kept : str
+    state : str
         The attribute that ``partial_fit`` would go on from.
-    learned : str
+    fitted : str
         An attribute that a fitted estimator has; it is removed.
 
     Warns
@@ -27,11 +27,11 @@ def forget_fit(estimator: BaseEstimator, kept: str, learned: str) -> None:
     UserWarning
         If the estimator is fitted.
     """
-    if hasattr(estimator, learned):
-        delattr(estimator, learned)
+    if hasattr(estimator, fitted):
+        delattr(estimator, fitted)
         warnings.warn(
             f"This {type(estimator).__name__} was fitted by fit, which keeps nothing to go on "
-            f"from, or its {kept} was removed: partial_fit begins with these rows, and what was "
+            f"from, or its {state} was removed: partial_fit begins with these rows, and what was "
             "learned before is forgotten.",
             UserWarning,
             stacklevel=4,
@@ -113,11 +113,11 @@ class RunningMoments(BaseEstimator):
         between = mean - self.mean_
         center = self.mean_ + between * (n / total)
         if not self.diagonal:  # these need the sums about the means as they were
-            own = _moved(
+            first = _shifted_sums(
                 self.n_rows_, self.scatter_, self.cubes_, self.fourths_, center - self.mean_
             )
-            other = _moved(n, scatter, cubes, fourths, center - mean)
-            self.cubes_, self.fourths_ = own[0] + other[0], own[1] + other[1]
+            second = _shifted_sums(n, scatter, cubes, fourths, center - mean)
+            self.cubes_, self.fourths_ = first[0] + second[0], first[1] + second[1]
         weight = self.n_rows_ * n / total
         products = np.square(between) if self.diagonal else np.outer(between, between)
         self.scatter_ = self.scatter_ + scatter + weight * products
@@ -174,7 +174,7 @@ class RunningMoments(BaseEstimator):
         return 1.0 if denominator <= 0 else float(min(numerator / denominator, 1.0))
 
 
-def _moved(
+def _shifted_sums(
     n: int,
     scatter: NDArray[np.float64],
     cubes: NDArray[np.float64],
@@ -187,7 +187,7 @@ def _moved(
     ``(u @ u) * u`` and ``(u @ u) ** 2`` for ``u = z - shift``, multiplied out.
     """
     squared, along, trace = shift @ shift, scatter @ shift, np.trace(scatter)
-    moved_fourths = (
+    shifted_fourths = (
         fourths - 4 * cubes @ shift + 4 * shift @ along + 2 * trace * squared + n * squared**2
     )
-    return cubes - 2 * along - (trace + n * squared) * shift, float(moved_fourths)
+    return cubes - 2 * along - (trace + n * squared) * shift, float(shifted_fourths)

@@ -27,8 +27,8 @@ def rows(n, d=5, seed=0):
     """Rows of two overlapping, heavy-tailed, correlated clusters."""
     rng = np.random.default_rng(seed)
     mixing = np.random.default_rng(99).normal(size=(2, d, d)) / np.sqrt(d)
-    which = rng.random(n) < 0.3
-    return np.einsum("nd,nde->ne", rng.normal(size=(n, d)), mixing[which.astype(int)]) + which[
+    second = rng.random(n) < 0.3
+    return np.einsum("nd,nde->ne", rng.normal(size=(n, d)), mixing[second.astype(int)]) + second[
         :, np.newaxis
     ] * np.linspace(1, 3, d)
 
@@ -45,21 +45,21 @@ def in_chunks(detector, X, n_chunks, y=None):
 @pytest.mark.parametrize(("n", "n_chunks"), [(300, 1), (300, 9), (20_000, 13)])
 def test_mahalanobis_is_exact(shrinkage, n, n_chunks):
     X = rows(n) + np.linspace(0, 2, n)[:, np.newaxis]  # chunks differ
-    whole = MahalanobisDetector(shrinkage).fit(X)
-    chunked = in_chunks(whole, X, n_chunks)
+    reference = MahalanobisDetector(shrinkage).fit(X)
+    chunked = in_chunks(reference, X, n_chunks)
     for name in STATE:
-        np.testing.assert_allclose(getattr(chunked, name), getattr(whole, name), 1e-9, 1e-12)
-    np.testing.assert_allclose(chunked.score_samples(X), whole.score_samples(X), rtol=1e-8)
-    assert chunked.n_genuine_ == whole.n_genuine_ == n
+        np.testing.assert_allclose(getattr(chunked, name), getattr(reference, name), 1e-9, 1e-12)
+    np.testing.assert_allclose(chunked.score_samples(X), reference.score_samples(X), rtol=1e-8)
+    assert chunked.n_genuine_ == reference.n_genuine_ == n
 
 
 @each_detector
 @pytest.mark.parametrize("n_chunks", [1, 4])
 def test_threshold_is_exact_while_all_rows_are_held(detector, n_chunks):
     X = rows(2000)
-    chunked, whole = in_chunks(detector, X, n_chunks), clone(detector).fit(X)
-    assert chunked.offset_ == pytest.approx(whole.offset_, rel=1e-9)
-    np.testing.assert_allclose(chunked.score_samples(X), whole.score_samples(X), rtol=1e-8)
+    chunked, reference = in_chunks(detector, X, n_chunks), clone(detector).fit(X)
+    assert chunked.offset_ == pytest.approx(reference.offset_, rel=1e-9)
+    np.testing.assert_allclose(chunked.score_samples(X), reference.score_samples(X), rtol=1e-8)
 
 
 @each_detector
@@ -80,21 +80,21 @@ def test_mixture_is_as_likely_as_that_of_all_rows(covariance_type, options):
     detector = GaussianMixtureDetector(
         2, covariance_type=covariance_type, random_state=0, **options
     )
-    whole, chunked = clone(detector).fit(X), in_chunks(detector, X, 4)
-    expected = whole.score_samples(new).mean()
+    reference, chunked = clone(detector).fit(X), in_chunks(detector, X, 4)
+    expected = reference.score_samples(new).mean()
     assert chunked.score_samples(new).mean() == pytest.approx(expected, abs=0.02)
     fakes = np.concatenate([new, rows(5000, seed=2) + 1.5])
     y = np.repeat([1, -1], 5000)
-    expected = roc_auc_score(y, whole.score_samples(fakes))
+    expected = roc_auc_score(y, reference.score_samples(fakes))
     assert roc_auc_score(y, chunked.score_samples(fakes)) == pytest.approx(expected, abs=0.005)
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag"])
 def test_a_mixture_of_one_is_exact(covariance_type):
     X = rows(20_000) + np.linspace(0, 2, 20_000)[:, np.newaxis]
-    whole = GaussianMixtureDetector(1, covariance_type=covariance_type).fit(X)
-    chunked = in_chunks(whole, X, 3)
-    np.testing.assert_allclose(chunked.score_samples(X), whole.score_samples(X), rtol=1e-6)
+    reference = GaussianMixtureDetector(1, covariance_type=covariance_type).fit(X)
+    chunked = in_chunks(reference, X, 3)
+    np.testing.assert_allclose(chunked.score_samples(X), reference.score_samples(X), rtol=1e-6)
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
@@ -107,8 +107,8 @@ def test_mean_and_covariance_of_the_mixture_are_those_of_all_rows(covariance_typ
     weighted = mixture.weights_[:, np.newaxis] * mixture.means_
     np.testing.assert_allclose(weighted.sum(axis=0), 0, atol=1e-9)
     shape = (3, 5, 5)
-    within = np.einsum("k,kde->de", mixture.weights_, np.broadcast_to(mixture.covariances_, shape))
-    np.testing.assert_allclose(within + weighted.T @ mixture.means_, np.cov(X.T, ddof=0), 1e-8)
+    pooled = np.einsum("k,kde->de", mixture.weights_, np.broadcast_to(mixture.covariances_, shape))
+    np.testing.assert_allclose(pooled + weighted.T @ mixture.means_, np.cov(X.T, ddof=0), 1e-8)
     np.testing.assert_allclose(
         mixture.precisions_ @ mixture.covariances_, np.broadcast_to(np.eye(5), shape)
         if covariance_type == "full" else np.eye(5), atol=1e-8,
@@ -125,8 +125,8 @@ def test_fakes_are_not_learned_from_in_any_chunk(detector):
     assert mixed.n_genuine_ == (y == 1).sum()
     genuine = clone(detector)
     for start in (4000, 12_000, 16_000):
-        part = slice(start, start + 4000)
-        genuine.partial_fit(X[part][y[part] == 1])
+        chunk = slice(start, start + 4000)
+        genuine.partial_fit(X[chunk][y[chunk] == 1])
     assert mixed.score_samples(X).tobytes() == genuine.score_samples(X).tobytes()
     assert mixed.offset_ == genuine.offset_
 
@@ -181,14 +181,14 @@ def test_many_equal_rows_are_no_start():
 @each_detector
 @pytest.mark.parametrize("n", [500, 12_000])
 def test_goes_on_after_saving(detector, n, tmp_path):
-    X, more = rows(n), rows(3000, seed=1)
+    X, new_rows = rows(n), rows(3000, seed=1)
     chunked = in_chunks(detector, X, 3)
     path = tmp_path / "model.diffake"
     persistence.save(chunked, path)
     loaded = persistence.load(path)
     assert loaded.score_samples(X).tobytes() == chunked.score_samples(X).tobytes()
-    for each in (chunked, loaded):
-        each.partial_fit(more)
+    for copy in (chunked, loaded):
+        copy.partial_fit(new_rows)
     assert loaded.score_samples(X).tobytes() == chunked.score_samples(X).tobytes()
     assert loaded.offset_ == chunked.offset_
 
@@ -196,22 +196,22 @@ def test_goes_on_after_saving(detector, n, tmp_path):
 @each_detector
 def test_a_clone_starts_from_nothing(detector):
     chunked = in_chunks(detector, rows(500), 2)
-    again = clone(chunked)
-    assert not hasattr(again, "stream_")
+    fresh = clone(chunked)
+    assert not hasattr(fresh, "stream_")
     with pytest.raises(NotFittedError):
-        again.predict(rows(3))
+        fresh.predict(rows(3))
 
 
 @each_detector
 def test_fit_keeps_nothing_to_go_on_from(detector):
-    X, more = rows(500), rows(400, seed=1)
+    X, new_rows = rows(500), rows(400, seed=1)
     fitted = in_chunks(detector, X, 2).fit(X)
     assert fitted.stream_ is None
-    fitted.partial_fit(more, np.full(400, -1))
+    fitted.partial_fit(new_rows, np.full(400, -1))
     assert fitted.n_genuine_ == 500
     with pytest.warns(UserWarning, match=r"fitted by fit, .* what was learned before is forgotten"):
-        fitted.partial_fit(more)
-    expected = clone(detector).partial_fit(more)
+        fitted.partial_fit(new_rows)
+    expected = clone(detector).partial_fit(new_rows)
     assert fitted.n_genuine_ == 400
     np.testing.assert_array_equal(fitted.score_samples(X), expected.score_samples(X))
 
@@ -228,8 +228,8 @@ def test_a_fit_that_is_forgotten_gives_no_verdicts(detector):
 @each_detector
 def test_rows_can_be_removed_from_the_model(detector):
     chunked = in_chunks(detector, X := rows(500), 2)
-    before, chunked.stream_ = chunked.score_samples(X), None
-    np.testing.assert_array_equal(chunked.score_samples(X), before)
+    scores, chunked.stream_ = chunked.score_samples(X), None
+    np.testing.assert_array_equal(chunked.score_samples(X), scores)
     with pytest.warns(UserWarning, match="its stream_ was removed"):
         chunked.partial_fit(X)
 
@@ -244,16 +244,16 @@ def test_a_projection_is_not_learned_in_chunks(n_pca):
 
 
 def test_all_features_are_kept_where_rows_are_many():
-    few = in_chunks(GaussianMixtureDetector(3, random_state=0), rows(100, d=12), 1)
-    assert few.pca_.n_components_ == 8
-    many = few.partial_fit(rows(200, d=12))
-    assert many.pca_ is None
+    detector = in_chunks(GaussianMixtureDetector(3, random_state=0), rows(100, d=12), 1)
+    assert detector.pca_.n_components_ == 8
+    detector = detector.partial_fit(rows(200, d=12))
+    assert detector.pca_ is None
 
 
-@pytest.mark.parametrize("changed", [{"n_components": 3}, {"covariance_type": "diag"}])
-def test_the_form_of_a_mixture_cannot_change(changed):
-    chunked = in_chunks(DETECTORS[1], rows(500), 1).set_params(**changed)
-    with pytest.raises(ValueError, match=f"{next(iter(changed))} was .* for the chunks before"):
+@pytest.mark.parametrize("parameter", [{"n_components": 3}, {"covariance_type": "diag"}])
+def test_the_form_of_a_mixture_cannot_change(parameter):
+    chunked = in_chunks(DETECTORS[1], rows(500), 1).set_params(**parameter)
+    with pytest.raises(ValueError, match=f"{next(iter(parameter))} was .* for the chunks before"):
         chunked.partial_fit(rows(500))
 
 
@@ -261,29 +261,29 @@ def test_the_form_of_a_mixture_cannot_change(changed):
 def test_bad_chunks_change_nothing(detector):
     X = rows(500)
     chunked = in_chunks(detector, X, 2)
-    before = chunked.score_samples(X)
+    scores = chunked.score_samples(X)
     bad = X.copy()
     bad[7, 2] = np.inf
     with pytest.raises(ValueError, match="infinity in row 7"):
         chunked.partial_fit(bad)
     with pytest.raises(ValueError, match="500 rows in X, 2 in y"):
         chunked.partial_fit(X, [1, 1])
-    np.testing.assert_array_equal(chunked.score_samples(X), before)
+    np.testing.assert_array_equal(chunked.score_samples(X), scores)
     assert chunked.n_genuine_ == 500
 
 
 @each_detector
 def test_memory_does_not_grow_with_the_rows(detector):
     def size(model):
-        found = vars(model).values()
-        nested = (size(v) for v in found if hasattr(v, "get_params"))
-        return sum(v.nbytes for v in found if isinstance(v, np.ndarray)) + sum(nested)
+        values = vars(model).values()
+        nested = (size(v) for v in values if hasattr(v, "get_params"))
+        return sum(v.nbytes for v in values if isinstance(v, np.ndarray)) + sum(nested)
 
     chunked = in_chunks(detector, rows(10_000), 2)
-    before = size(chunked)
+    n_bytes = size(chunked)
     for seed in range(1, 4):
         chunked.partial_fit(rows(10_000, seed=seed))
-    assert size(chunked) == before
+    assert size(chunked) == n_bytes
 
 
 def test_single_rows_are_chunks_too():

@@ -10,10 +10,10 @@ NUMBERS = np.arange(5000.0)[:, np.newaxis]
 
 
 def sample(X, max_rows, n_chunks):
-    found = RowSample(max_rows)
+    row_sample = RowSample(max_rows)
     for chunk in np.array_split(X, n_chunks):
-        found.partial_fit(chunk)
-    return found
+        row_sample.partial_fit(chunk)
+    return row_sample
 
 
 @pytest.mark.parametrize("n_chunks", [1, 3, 50])
@@ -24,25 +24,25 @@ def test_all_rows_are_kept_as_long_as_they_fit(n_chunks):
 def test_chunks_make_no_difference():
     samples = [sample(NUMBERS, 300, n_chunks).rows_ for n_chunks in (1, 2, 17, 5000)]
     assert samples[0].shape == (300, 1)
-    for other in samples[1:]:
-        np.testing.assert_array_equal(other, samples[0])
+    for rows in samples[1:]:
+        np.testing.assert_array_equal(rows, samples[0])
 
 
 def test_rows_are_drawn_evenly_and_stay_in_order():
-    drawn = sample(NUMBERS, 1000, 10).rows_[:, 0]
-    assert (np.diff(drawn) > 0).all()
-    assert kstest(drawn / 5000, "uniform").pvalue > 0.01
+    sampled = sample(NUMBERS, 1000, 10).rows_[:, 0]
+    assert (np.diff(sampled) > 0).all()
+    assert kstest(sampled / 5000, "uniform").pvalue > 0.01
 
 
 def test_rows_are_copied():
     X = NUMBERS.copy()
-    found = RowSample(10_000).partial_fit(X)
+    row_sample = RowSample(10_000).partial_fit(X)
     X[:] = -1
-    assert found.rows_.min() == 0
+    assert row_sample.rows_.min() == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_sample_does_not_depend_on_rows_drawn_by_a_common_seed(seed):
     X = np.random.default_rng(seed).random((20_000, 1))
-    drawn = sample(X, 1000, 1).rows_[:, 0]
-    assert kstest(drawn, "uniform").pvalue > 0.001
+    sampled = sample(X, 1000, 1).rows_[:, 0]
+    assert kstest(sampled, "uniform").pvalue > 0.001
