@@ -204,8 +204,9 @@ def _embedder_of(embedder: Any, shared: dict[str, Any]) -> Any:
     if hasattr(embedder, "fit"):
         return embedder
     entry = _entry(embedder)
-    views = {} if entry is None else {"mirror": entry.mirror, "scales": entry.scales}
-    return FaceEmbedder(embedder, **views, **shared)
+    if entry is None:
+        return FaceEmbedder(embedder, **shared)
+    return FaceEmbedder(embedder, mirror=entry.mirror, scales=entry.scales, **shared)
 
 
 def _detector_for(
