@@ -65,7 +65,8 @@ class Training:
             facts = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return facts if self.weights.is_file() else None
+        is_whole = isinstance(facts, dict) and {"input_size", "fingerprint"} <= facts.keys()
+        return facts if is_whole and self.weights.is_file() else None
 
 
 def plan_trainings(
