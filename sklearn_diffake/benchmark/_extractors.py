@@ -24,7 +24,8 @@ from sklearn_diffake.utils._atomic_files import private_folder
 
 FORMAT = 1  # of what is kept of a training; part of its digest
 _WEIGHTS, _FACTS = "weights.safetensors", "training.json"
-_COMPUTING = ("device", "n_jobs", "cache", "verbose", "checkpoint_dir", "pooling")
+# Parameters that change no weights; of the file `weights` the content counts, not the name.
+_NOT_DECISIVE = ("device", "n_jobs", "cache", "verbose", "checkpoint_dir", "pooling", "weights")
 
 Rows = NDArray[np.int64]
 
@@ -135,7 +136,7 @@ def _plan(
     )
     description = {
         "format": FORMAT,
-        "embedder": {k: v for k, v in embedder.get_params().items() if k not in _COMPUTING},
+        "embedder": {k: v for k, v in embedder.get_params().items() if k not in _NOT_DECISIVE},
         "start": _fingerprint(spec),
         "align": crop_description(aligner),
         "images": [of_table.digests[place].hex() for place in readable],
