@@ -29,14 +29,16 @@ class Recorder:
     def __init__(self):
         self.calls = []
         self.options = []
+        self.modes = []
         self.verdicts = []
 
-    def __call__(self, pairs, *, model=None, **options):
+    def __call__(self, pairs, *, mode, model=None, **options):
         self.options.append(options)
+        self.modes.append(mode)
         for reference, probe in pairs:
             self.calls.append((reference, probe))
-            self.verdicts.append(self.judge(reference, probe))
+            self.verdicts.append(self.judge(reference, probe, mode))
             yield self.verdicts[-1]
 
-    def judge(self, reference, probe):
-        return verdict_of(probe)
+    def judge(self, reference, probe, mode):
+        return verdict_of(probe, mode)
