@@ -1,5 +1,7 @@
 """What the tests of the command line share."""
 
+import dataclasses
+
 from named_verdicts import verdict_of
 
 TINY = "tiny_backbones:colours"
@@ -37,8 +39,9 @@ class Recorder:
         self.modes.append(mode)
         for reference, probe in pairs:
             self.calls.append((reference, probe))
-            self.verdicts.append(self.judge(reference, probe, mode))
+            verdict = self.judge(reference, probe)
+            self.verdicts.append(dataclasses.replace(verdict, mode=mode))
             yield self.verdicts[-1]
 
-    def judge(self, reference, probe, mode):
-        return verdict_of(probe, mode)
+    def judge(self, reference, probe):
+        return verdict_of(probe)

@@ -65,11 +65,11 @@ class Model:
         raise AssertionError("the command line computes no score")
 
 
-def verdict_of(probe, mode="reference"):
+def verdict_of(probe):
     found = [outcome for word, outcome in OUTCOMES.items() if word in str(probe)]
     outcome = found[0] if found else "suspicious"
     reason = REASONS.get(outcome, f"{probe}: it is {outcome}")
-    return NamedVerdict(outcome, reason, SCORES[outcome], mode=mode)
+    return NamedVerdict(outcome, reason, SCORES[outcome])
 
 
 def install(before=lambda: None):

@@ -34,7 +34,7 @@ def rows_of(capsys, *words):
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite(recorder, monkeypatch, capsys, score):
     verdict = Verdict("error", "it is no number", score=score, threshold=np.float32(score))
-    monkeypatch.setattr(recorder, "judge", lambda reference, probe, mode: verdict)
+    monkeypatch.setattr(recorder, "judge", lambda reference, probe: verdict)
     code, (row,) = rows_of(capsys, "a", "b")
     assert code == 2
     assert (row["outcome"], row["score"], row["threshold"]) == ("error", None, None)

@@ -166,7 +166,7 @@ def test_what_is_known_of_the_model(recorder, monkeypatch, capsys):
     )
     model = ModelInfo("m.diffake", "ab" * 32, (), 0.05, 1500, rates)
     verdict = Verdict("genuine", "it is good", p_value=0.5, level=0.05, model=model)
-    monkeypatch.setattr(recorder, "judge", lambda reference, probe, mode: verdict)
+    monkeypatch.setattr(recorder, "judge", lambda reference, probe: verdict)
     main(["compare", "a", "b", "c"])
     assert capsys.readouterr().err.splitlines()[1:] == [
         "note: the threshold of model m.diffake (abababababab) was set on 1,500 genuine pairs or "
