@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.benchmark._cells import write_json
+from sklearn_diffake.benchmark._cells import remove_leftovers, write_json
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import crop_description, digest_of, make_aligner
@@ -243,6 +243,7 @@ def train(training: Training, *, verbose: bool = False) -> dict[str, Any]:
         If it cannot be trained; the message names the table of the extractor.
     """
     private_folder(training.folder)
+    remove_leftovers([training.folder, training.folder / "checkpoints"])
     try:
         crops, people = _cut(training, verbose)
         embedder = training.embedder.set_params(verbose=int(verbose)).fit(crops, groups=people)
