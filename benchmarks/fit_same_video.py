@@ -4,7 +4,8 @@ It judges a clip by itself: the mean, over its frames, of what the forgery netwo
 the package thinks of each. Nothing is learned but the threshold. That is set on genuine crops of
 the Deepfake Detection Challenge, one frame of a video each, of the people in the validation part;
 its error rates are measured on the test part, which has other people, and on ten clips of one
-person (Celeb-DF v2). Labels of `suspect_labels.txt` are left out.
+person (Celeb-DF v2), also encoded again at half the size. Labels of `suspect_labels.txt` are left
+out.
 
     python benchmarks/fit_same_video.py DATA --cache CACHE
 
@@ -15,8 +16,10 @@ extra video. Run it again after the forgery network was changed.
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 
+import av
 import numpy as np
 from _yardstick import RESULTS
 from sklearn.metrics import roc_auc_score
@@ -30,6 +33,7 @@ from sklearn_diffake.novelty._recalibrated import recalibrated
 
 FILE = Path(sklearn_diffake.__file__).parent / "data" / "same_video.diffake"
 TARGET_BPCER = 0.05
+POOR = "32"  # constant rate factor of H.264
 
 
 def build(cache):
@@ -94,9 +98,25 @@ def frame_rates(model, crops):
         }
 
 
-def clip_verdicts(model, folder):
+def poor_copies(clips, folder):
+    """Encode clips again, at half the size and as a messenger would."""
+    for clip in clips:
+        copy = Path(folder, clip.parent.name, clip.name)
+        copy.parent.mkdir(exist_ok=True)
+        with av.open(str(clip)) as source, av.open(str(copy), "w") as target:
+            taken = source.streams.video[0]
+            stream = target.add_stream("libx264", rate=taken.average_rate, options={"crf": POOR})
+            stream.width, stream.height = taken.width // 4 * 2, taken.height // 4 * 2
+            stream.pix_fmt = "yuv420p"
+            for frame in source.decode(taken):
+                small = frame.reformat(stream.width, stream.height, "yuv420p")
+                target.mux(stream.encode(small))
+            target.mux(stream.encode())
+        yield copy
+
+
+def clip_verdicts(model, clips):
     """Judge each clip by itself, as a user does."""
-    clips = sorted(folder.glob("*/*.mp4"))
     rows = [(None, str(clip)) for clip in clips]
     for clip, verdict in zip(clips, verify_many(rows, mode="same-video", model=model), strict=True):
         evidence = verdict.clip
@@ -144,8 +164,12 @@ def main():
         align__verbose=0, align__on_missing="raise", align__cache=None, align__n_jobs=None,
         embed__verbose=0, embed__cache=None, embed__n_jobs=None,
     )  # fmt: skip
-    figures["clips"] = list(clip_verdicts(model, options.data / "clips"))
+    clips = sorted((options.data / "clips").glob("*/*.mp4"))
+    figures["clips"] = list(clip_verdicts(model, clips))
     figures["clip rates"] = clip_rates(figures["clips"])
+    with tempfile.TemporaryDirectory() as folder:
+        copies = list(poor_copies(clips, folder))
+        figures["clips at half the size, H.264 CRF 32"] = list(clip_verdicts(model, copies))
     persistence.save(model, FILE, public=True)
     print(json.dumps(figures, indent=1))
     (RESULTS / "same_video.json").write_text(json.dumps(figures, indent=1) + "\n")

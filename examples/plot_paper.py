@@ -77,6 +77,6 @@ plt.show()
 folder.cleanup()
 
 # %%
-# Two epochs on some hundred rendered faces make no detector of forgery, and intervals over four
+# Two epochs on some hundred rendered faces make no detector of forgery, and intervals over six
 # people are wide: read nothing into the order. What runs here in a minute is what
 # ``benchmarks/quality/paper.toml`` does with published datasets, EfficientNet-B4 and 100 epochs.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.benchmark._cells import write_json
+from sklearn_diffake.benchmark._cells import remove_leftovers, write_json
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import crop_description, digest_of, make_aligner
@@ -24,7 +24,8 @@ from sklearn_diffake.utils._atomic_files import private_folder
 
 FORMAT = 1  # of what is kept of a training; part of its digest
 _WEIGHTS, _FACTS = "weights.safetensors", "training.json"
-_COMPUTING = ("device", "n_jobs", "cache", "verbose", "checkpoint_dir", "pooling")
+# Parameters that change no weights; of the file `weights` the content counts, not the name.
+_NOT_DECISIVE = ("device", "n_jobs", "cache", "verbose", "checkpoint_dir", "pooling", "weights")
 
 Rows = NDArray[np.int64]
 
@@ -65,7 +66,8 @@ class Training:
             facts = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return facts if self.weights.is_file() else None
+        is_whole = isinstance(facts, dict) and {"input_size", "fingerprint"} <= facts.keys()
+        return facts if is_whole and self.weights.is_file() else None
 
 
 def plan_trainings(
@@ -134,7 +136,7 @@ def _plan(
     )
     description = {
         "format": FORMAT,
-        "embedder": {k: v for k, v in embedder.get_params().items() if k not in _COMPUTING},
+        "embedder": {k: v for k, v in embedder.get_params().items() if k not in _NOT_DECISIVE},
         "start": _fingerprint(spec),
         "align": crop_description(aligner),
         "images": [of_table.digests[place].hex() for place in readable],
@@ -241,6 +243,7 @@ def train(training: Training, *, verbose: bool = False) -> dict[str, Any]:
         If it cannot be trained; the message names the table of the extractor.
     """
     private_folder(training.folder)
+    remove_leftovers([training.folder, training.folder / "checkpoints"])
     try:
         crops, people = _cut(training, verbose)
         embedder = training.embedder.set_params(verbose=int(verbose)).fit(crops, groups=people)

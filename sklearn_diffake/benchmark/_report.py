@@ -17,7 +17,7 @@ from sklearn_diffake.utils._messages import list_first
 from sklearn_diffake.utils._numbers import fraction
 
 if TYPE_CHECKING:
-    from sklearn_diffake.benchmark._run import Plan
+    from sklearn_diffake.benchmark._plan import Plan
 
 Row = Mapping[str, Any]
 

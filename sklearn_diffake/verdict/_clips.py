@@ -54,7 +54,9 @@ def plan_clips(
         Reference and probe sources.
     probe : Template
     window : int or None
-        Frames of a window; longer ones are taken if the calibration allows fewer windows.
+        Frames of a window. In reference mode longer ones are taken if the calibration allows fewer
+        windows; in same-video mode windows are then not tested: calibrations on clips are small,
+        and few long windows would cost half of the level for next to nothing.
 
     Returns
     -------
@@ -70,7 +72,8 @@ def plan_clips(
         return None
     most = _most_windows(model, *n_sources)
     each = most // len(clips)
-    limit = each if each > 1 else None  # without a limit they are shown, but not tested
+    may_lengthen = model.mode == "reference" and each > 1
+    limit = each if may_lengthen else None  # without a limit they are shown, but not tested
     windows = [
         clip[first:stop]
         for clip in clips

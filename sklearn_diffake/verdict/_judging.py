@@ -142,10 +142,10 @@ def few_frames(model: JudgingModel, clip: Template, gates: Gates) -> Verdict | N
     n, n_still = len(clip.used), sum(i.reason == DUPLICATE_FRAME for i in clip.images)
     if n > 1 and n >= gates.min_usable_fraction * (n + n_still):
         return None
-    shows = f"{n_still + 1} of {n + n_still} frames show one still picture"
-    if not n_still:
-        shows = "one frame only is usable"
-    reason = f"a clip is judged by the differences and the mean of its frames, and here {shows}"
+    shows = "one frame only is usable"
+    if n_still:
+        shows = f"{n_still} of {n + n_still} frames show the same picture as an earlier one"
+    reason = f"a clip is judged by frames that differ, and here {shows}"
     warnings = warnings_of(model, EMPTY, clip, gates)
     warnings.append(make_warning("few_frames", f"probe: {shows}"))
     return scoreless(model, EMPTY, clip, "inconclusive", reason, warnings)

@@ -41,10 +41,11 @@ def verdict_html(verdict: Verdict) -> str:
         "references": verdict.n_references if verdict.mode == "reference" else None,
         "probe images": verdict.n_probes,
     }
+    facts: dict[str, str] = {"mode": verdict.mode}
+    facts |= {name: _number(value) for name, value in numbers.items() if value is not None}
     cells = "".join(
-        f"<tr><th style='text-align:left'>{name}</th><td>{_number(value)}</td></tr>"
-        for name, value in numbers.items()
-        if value is not None
+        f"<tr><th style='text-align:left'>{name}</th><td>{text}</td></tr>"
+        for name, text in facts.items()
     )
     warnings = "".join(
         f"<li><code>{escape(warning.code)}</code> {_text(warning.message)}</li>"
@@ -52,7 +53,7 @@ def verdict_html(verdict: Verdict) -> str:
     )
     return (
         f"<div><strong style='color:{color}'>{verdict.outcome}</strong>: {_text(verdict.reason)}"
-        f"<table><tr><th style='text-align:left'>mode</th><td>{verdict.mode}</td></tr>{cells}</table>"
+        f"<table>{cells}</table>"
         + (f"<ul>{warnings}</ul>" if warnings else "")
         + _images(verdict)
         + "</div>"

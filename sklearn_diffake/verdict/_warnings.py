@@ -69,7 +69,8 @@ CODES = {
     ),
     "low_power": Code(
         "The model misses more altered test images than it finds: that a clip is not suspicious "
-        "says little."
+        "says little.",
+        is_gate=True,
     ),
     "few_clips": Code("Error rates for whole clips were measured on few clips, or on none."),
     "not_calibrated": Code("The model gives no p-values: its threshold promises nothing."),

@@ -274,6 +274,25 @@ def test_what_is_wrong_is_named(data, tmp_path, change, said):
         plan_benchmark(config_of(data, change).place(tmp_path))
 
 
+def test_code_in_an_extractor_is_refused(data):
+    config_of(data)
+    text = (data / "extractors.toml").read_text().replace(f'embedder = "{TINY}"', 'embedder = "x"')
+    (data / "code.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"\[extractors.small\] backbone: .*--trust"):
+        read_config(data / "code.toml")
+
+
+@pytest.mark.parametrize("content", ["{", "{}"])
+def test_a_training_without_its_facts_is_done_again(data, tmp_path, content):
+    run(data, tmp_path)
+    before = result_files(tmp_path)
+    (file,) = (tmp_path / "cache" / "extractors").glob("*/training.json")
+    file.write_text(content)
+    run(data, tmp_path)
+    assert len(events(tmp_path, "trained")) == 2
+    assert result_files(tmp_path) == before
+
+
 def test_a_candidate_cuts_the_crops_of_its_extractor(data):
     crops = ("align = false\ninput", "align = { size = 24, margin = 0.25 }\ninput")
     config = config_of(data, crops)

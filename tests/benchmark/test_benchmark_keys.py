@@ -11,7 +11,7 @@ from key_helpers import check_listed, parameters_of
 from PIL import Image
 
 from sklearn_diffake.benchmark import _cells as cells
-from sklearn_diffake.benchmark import _run as run
+from sklearn_diffake.benchmark import _plan as planning
 from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
 from sklearn_diffake.benchmark._cells import Cell, Condition, Rows, Step
 from sklearn_diffake.benchmark._datasets import COLUMNS, PairTable
@@ -445,28 +445,28 @@ NOT_DECISIVE = {
 
 
 def test_every_version_is_listed():
-    there = set(run._versions())
-    decisive = {"sklearn-diffake", *run._DECISIVE}
+    there = set(planning.library_versions())
+    decisive = {"sklearn-diffake", *planning.DECISIVE}
     assert decisive <= there
     new = there - decisive - NOT_DECISIVE
     assert not new, f"{sorted(new)}: say whether another version changes results"
 
 
-@pytest.mark.parametrize("name", ["sklearn-diffake", *run._DECISIVE])
+@pytest.mark.parametrize("name", ["sklearn-diffake", *planning.DECISIVE])
 def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
     config = config_of(folder, MANIPULATION).place(cache=tmp_path)
-    seen, versions = [], run._versions
+    seen, versions = [], planning.library_versions
     built = parts()
 
     def note(candidate, *, versions, **more):
         seen.append(versions)
         return built
 
-    monkeypatch.setattr(run, "take_apart", note)
+    monkeypatch.setattr(planning, "take_apart", note)
     nothing = Images([], np.zeros((0, 2), int), [], {})
-    monkeypatch.setattr(run, "find_images", lambda table, store, verbose: nothing)
+    monkeypatch.setattr(planning, "find_images", lambda table, store, verbose: nothing)
     plan_benchmark(config)
-    monkeypatch.setattr(run, "_versions", lambda: {**versions(), name: "0.0.1"})
+    monkeypatch.setattr(planning, "library_versions", lambda: {**versions(), name: "0.0.1"})
     plan_benchmark(config)
     assert key_of(parts(versions=seen[0])) != key_of(parts(versions=seen[1]))
 

@@ -57,8 +57,8 @@ def test_without_the_data_it_says_which_and_how_to_get_it(tmp_path):
 
 
 SHORTER = {
-    "n_pairs = 240": "n_pairs = 120",
-    "n_identities = 20": "n_identities = 12",
+    "n_pairs = 280": "n_pairs = 120",
+    "n_identities = 28": "n_identities = 12",
     "size = 96": "size = 64",
     "input_size = 48": "input_size = 32",
     "max_epochs = 2": "max_epochs = 1\nrho = 0.0",
