@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import verdict_helpers
 from image_helpers import faces, noise, save_all, small_face
 from model_helpers import BACKBONE
 from scipy.stats import beta
@@ -14,7 +15,6 @@ from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from verdict_helpers import fitted
 
 from sklearn_diffake import persistence, recalibrate, verify
 from sklearn_diffake.embedding import FaceEmbedder
@@ -412,6 +412,6 @@ def test_no_model():
 
 
 def test_a_model_that_judges_clips_by_themselves_is_refused():
-    model = fitted(mode="same-video")
+    model = verdict_helpers.fitted(mode="same-video")
     with pytest.raises(ModeError, match="is of same-video mode"):
         recalibrate(model, [(photo, photo) for photo in faces(4)])

@@ -106,13 +106,10 @@ def test_the_page_of_a_clip_by_itself_speaks_of_no_reference(tmp_path):
     assert "There is no trusted reference" in page.text
     assert "What was judged" in page.all("h2")
     assert "No map is shown" in page.text
-    for words in ("somebody else,", "genuine pairs", "Face comparison", "What was compared"):
+    for words in ("or somebody else", "genuine pairs", "Face comparison", "What was compared"):
         assert words not in page.text
-    rows = [row for row in page.all("th") if row.startswith(("single frames", "clips"))]
-    assert [row.split(" \N{BLACK DIAMOND}")[0] for row in rows] == [
-        "clips, 24 frames of each",
-        "single frames",
-    ]
+    kinds = ["clips, 24 frames of each", "single frames"]
+    assert all(any(row.startswith(kind) for row in page.all("th")) for kind in kinds)
     assert "410 frames" in page.text
     assert "5 clips" in page.text
 
