@@ -186,7 +186,7 @@ def _train(trainings: Mapping[str, Training], log: _Log, verbose: bool) -> None:
     for name, training in trainings.items():
         if training.facts() is not None:
             continue
-        tell(_logger, verbose, "training the extractor %s", name)
+        log_step(_logger, verbose, "training the extractor %s", name)
         start = time.perf_counter()
         log.write("train", extractor=name, training=training.folder.name)
         facts = train(training, verbose=verbose)
