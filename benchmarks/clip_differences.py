@@ -14,7 +14,7 @@ person generalizes to nobody; so stand-in clips of other people are judged as we
     python benchmarks/clip_differences.py FACES DATA -o benchmarks/results/clip_differences.json \\
         --network "NAME=TRAINING/forgery.safetensors"
 
-FACES and DATA as for `forgery_experiments.py`. Networks that the output holds are not run again.
+FACES and DATA as for `forgery_experiments.py`. What the output holds is not run again.
 """
 
 import argparse
@@ -372,42 +372,58 @@ def _fit_chosen(others, chosen):
     return detector("Mahalanobis", len(known)).fit(known).score_samples
 
 
-def variance(data):
-    """Say what differences within real clips consist of.
+def pose_explains(data):
+    """Return how much of the size of a difference the distance of landmarks explains.
 
     Returns
     -------
-    dict
-        `pose explains`: fraction of the variance of the difference's size, over pairs of moments of
-        one genuine clip, that a straight line of the distance of landmarks explains (mean over
-        clips); `size, ...`: mean size by lag of genuine clips and of fakes; `between scenes`:
-        fraction of the variance of pairs' differences that lies between clips.
+    float
+        Fraction of the variance over pairs of moments of one genuine clip that a straight line
+        explains; mean over the clips.
     """
     explained = []
     for clip, features in zip(data.clips, data.real, strict=True):
+        if not clip.genuine:
+            continue
         couples = np.array(list(itertools.combinations(range(len(clip.crops)), 2)))
         none = np.zeros(len(couples), int)
         pairs = (couples[:, 0], none), (couples[:, 1], none)
-        size = difference(features, *pairs, "pooled, L2").sum(axis=-1)
-        if clip.genuine:
-            pose = pose_distance(clip, couples)[:, None]
-            explained.append(LinearRegression().fit(pose, size).score(pose, size))
-    result = {"pose explains": round(float(np.mean(explained)), 3)}
+        size = difference(features, *pairs, FORMS[0]).sum(axis=-1)
+        pose = pose_distance(clip, couples)[:, None]
+        explained.append(LinearRegression().fit(pose, size).score(pose, size))
+    return float(np.mean(explained))
+
+
+def sizes(data, choice, form):
+    """Return the mean size of differences within genuine clips and within fakes."""
     rng = np.random.default_rng(0)
-    for choice in (*(f"lag {lag}" for lag in LAGS[1:]), "moments"):
-        sizes = [
-            difference(features, *real_pairs(clip, choice, rng), "pooled, L2").sum(axis=-1)
+    means = np.array(
+        [
+            difference(features, *real_pairs(clip, choice, rng), form).sum(axis=-1).mean()
             for clip, features in zip(data.clips, data.real, strict=True)
         ]
-        means = np.array([size.mean() for size in sizes])
-        result[f"size, {choice}"] = {
-            "genuine": round(float(means[data.genuine].mean()), 4),
-            "fake": round(float(means[~data.genuine].mean()), 4),
-        }
-    genuine = [size for size, is_genuine in zip(sizes, data.genuine, strict=True) if is_genuine]
-    between = np.var([size.mean() for size in genuine])
-    within = np.mean([size.var() for size in genuine])
-    result["between scenes"] = round(float(between / (between + within)), 3)
+    )
+    return _both(means[data.genuine], means[~data.genuine])
+
+
+def _both(genuine, fake):
+    return {"genuine": float(f"{genuine.mean():.3g}"), "fake": float(f"{fake.mean():.3g}")}
+
+
+def composition(data):
+    """Say what differences within clips consist of."""
+    norms = [np.linalg.norm(features.pooled, axis=-1).mean() for features in data.real]
+    photos = [np.linalg.norm(data.photos[name].pooled, axis=-1) for name in ("genuine", "fake")]
+    result = {
+        "pose explains": round(pose_explains(data), 3),
+        "norm of features, real clips": _both(
+            np.array(norms)[data.genuine], np.array(norms)[~data.genuine]
+        ),
+        "norm of features, stand-ins": _both(*photos),
+    }
+    for form in ("pooled, L2", "pooled"):
+        for choice in (*(f"lag {lag}" for lag in LAGS[1:]), "moments"):
+            result[f"size, {form}, {choice}"] = sizes(data, choice, form)
     return result
 
 
@@ -422,20 +438,27 @@ def main():
     result = {"networks": []}
     if options.output.exists():
         result = json.loads(options.output.read_text())
-    done = {network["name"] for network in result["networks"]}
-    waiting = [n for n in [(SHIPPED, None), *options.network] if n[0] not in done]
-    data = Data(options.faces, options.data) if waiting else None
-    for name, weights in waiting:
+    networks = {network["name"]: network for network in result["networks"]}
+    data = None
+    for name, weights in [(SHIPPED, None), *options.network]:
+        network = networks.setdefault(name, {"name": name})
+        missing = [part for part in PARTS if part not in network]
+        if not missing:
+            continue
+        data = data or Data(options.faces, options.data)
         data.embed(load_network(weights))
-        network = {"name": name, "rows": []}
-        for row in rows_of(data):
-            network["rows"].append(row)
-            print(row, flush=True)
-        network |= {"learning curve": learning_curves(data), "variance": variance(data)}
-        print({key: network[key] for key in ("learning curve", "variance")}, flush=True)
-        result["networks"].append(network)
-        options.output.write_text(json.dumps(result, indent=1) + "\n")
+        for part in missing:
+            network[part] = PARTS[part](data)
+            print(name, part, json.dumps(network[part], indent=1), flush=True)
+            result["networks"] = list(networks.values())
+            options.output.write_text(json.dumps(result, indent=1) + "\n")
 
+
+PARTS = {
+    "rows": lambda data: list(rows_of(data)),
+    "learning curve": learning_curves,
+    "composition": composition,
+}
 
 if __name__ == "__main__":
     main()
