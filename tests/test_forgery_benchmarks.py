@@ -29,7 +29,7 @@ def clip():
 
 
 def test_pairs_of_like_pose_are_the_nearest(clip):
-    from clip_differences import pose_distance, real_pairs
+    from _clip_features import pose_distance, real_pairs
 
     (first, _), (second, _) = real_pairs(clip, "like pose", np.random.default_rng(0))
     assert len(first) == MOMENTS * (MOMENTS - 1) // 2 // 10
@@ -39,7 +39,7 @@ def test_pairs_of_like_pose_are_the_nearest(clip):
 
 
 def test_pairs_at_a_lag_share_their_moment(clip):
-    from clip_differences import LAGS, real_pairs
+    from _clip_features import LAGS, real_pairs
 
     (moments, start), (others, place) = real_pairs(clip, "lag 4", np.random.default_rng(0))
     assert np.array_equal(moments, others)
@@ -49,7 +49,7 @@ def test_pairs_at_a_lag_share_their_moment(clip):
 
 @pytest.mark.parametrize("choice", ["moments", "like pose", "lag 1"])
 def test_no_image_is_paired_with_itself(clip, choice):
-    from clip_differences import real_pairs
+    from _clip_features import real_pairs
 
     first, second = real_pairs(clip, choice, np.random.default_rng(0))
     assert not np.all(np.stack(first) == np.stack(second), axis=0).any()
