@@ -14,7 +14,7 @@ person generalizes to nobody; so stand-in clips of other people are judged as we
     python benchmarks/clip_differences.py FACES DATA -o benchmarks/results/clip_differences.json \\
         --network "NAME=TRAINING/forgery.safetensors"
 
-FACES and DATA as for `forgery_experiments.py`. Networks that the output holds are not run again.
+FACES and DATA as for `forgery_experiments.py`. What the output holds is not run again.
 """
 
 import argparse
@@ -22,146 +22,32 @@ import itertools
 import json
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from _clip_faces import LAGS, clip_faces
-from _stand_in_clips import N_FRAMES, stand_in_clips
+from _clip_features import (
+    FORMS,
+    PAPER,
+    Features,
+    difference,
+    pose_distance,
+    real_pairs,
+    stand_in_pairs,
+)
+from _stand_in_clips import stand_in_clips
 from forgery_experiments import SHIPPED, auc, held_out_rows, load_network
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_diffake.embedding._pictures import resize
 from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 
 N_PEOPLE = 240  # of the stand-in clips; the first half is fitted on, the other judged
 N_COMPONENTS = 24
 CURVE = (5, 10, 20, 40, 80, 120)
-FORMS = ("pooled, L2", "pooled", "before pooling, L2", "before pooling")
-
-
-class Features:
-    """Features of images in three forms.
-
-    Parameters
-    ----------
-    embedder : ForgeryEmbedder
-        Fitted.
-    crops : ndarray of shape (..., S, S, 3), uint8
-
-    Attributes
-    ----------
-    maps : ndarray of shape (..., d, places), float16
-        Before pooling.
-    pooled : ndarray of shape (..., d), float32
-    verdicts : ndarray of shape (...,), float64
-        Logits of being genuine.
-    """
-
-    def __init__(self, embedder, crops):
-        shape = crops.shape[:-3]
-        flat = crops.reshape(-1, *crops.shape[-3:])
-        kept = []
-        backbone = embedder.find_backbone()
-        hook = backbone.module.bn2.register_forward_hook(  # the layer before pooling
-            lambda module, given, maps: kept.append(maps.flatten(2).half())
-        )
-        try:
-            pooled = self._run(backbone, flat)
-        finally:
-            hook.remove()
-        maps = torch.cat(kept).numpy()
-        self.maps = maps.reshape(*shape, *maps.shape[1:])
-        self.pooled = pooled.reshape(*shape, -1)
-        verdicts = pooled.astype(float) @ embedder.coef_ + embedder.intercept_
-        self.verdicts = verdicts.reshape(shape)
-
-    @staticmethod
-    def _run(backbone, crops):
-        size = tuple(backbone.input_size)
-        mean, std = (torch.tensor(v).view(3, 1, 1) * 255 for v in (backbone.mean, backbone.std))
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(crops), 32):
-                batch = np.stack([resize(crop, size) for crop in crops[start : start + 32]])
-                images = torch.from_numpy(batch).permute(0, 3, 1, 2).float()
-                parts.append(backbone.module((images - mean) / std).numpy())
-        return np.concatenate(parts)
-
-
-def difference(features, first, second, form):
-    """Return squared differences between images of one clip.
-
-    Parameters
-    ----------
-    features : Features
-    first, second : tuple of ndarray of int
-        Indices of the images of each pair.
-    form : str
-        "pooled" or "before pooling" (the mean over places of the squared differences there); with
-        ", L2" each image's features are divided by their norm.
-
-    Returns
-    -------
-    ndarray of shape (pairs, d)
-    """
-    pooled = form.startswith("pooled")
-    images = [
-        features.pooled[index] if pooled else features.maps[index].astype(np.float32)
-        for index in (first, second)
-    ]
-    if form.endswith("L2"):
-        axes = -1 if pooled else (-2, -1)
-        images = [image / np.linalg.norm(image, axis=axes, keepdims=True) for image in images]
-    change = (images[0] - images[1]) ** 2
-    return change if pooled else change.mean(axis=-1)
-
-
-def real_pairs(clip, choice, rng):
-    """Return indices (moment, lag) of both images of the pairs of one real clip.
-
-    Parameters
-    ----------
-    clip : ClipFaces
-    choice : str
-        "moments" (any two), "lag N" or "like pose" (the tenth of all moments' pairs whose
-        landmarks are nearest).
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    first, second : tuple of two ndarray of int
-    """
-    n = len(clip.crops)
-    if choice.startswith("lag"):
-        place = LAGS.index(int(choice.split()[1]))
-        moments = np.arange(n)
-        return (moments, np.zeros(n, int)), (moments, np.full(n, place))
-    couples = np.array(list(itertools.combinations(range(n), 2)))
-    if choice == "like pose":
-        order = np.argsort(pose_distance(clip, couples))[: len(couples) // 10]
-    else:
-        order = rng.permutation(len(couples))[: 4 * n]
-    none = np.zeros(len(order), int)
-    return (couples[order, 0], none), (couples[order, 1], none)
-
-
-def pose_distance(clip, couples):
-    """Return the root mean square distance of the landmarks of two moments, in pixels."""
-    points = clip.landmarks[:, 0]
-    change = points[couples[:, 0]] - points[couples[:, 1]]
-    return np.sqrt((change**2).sum(axis=-1).mean(axis=-1))
-
-
-def stand_in_pairs(n):
-    """Return indices of all pairs of frames of n stand-in clips, clip by clip."""
-    couples = np.array(list(itertools.combinations(range(N_FRAMES), 2)))
-    clips = np.repeat(np.arange(n), len(couples))
-    first, second = np.tile(couples.T, n)
-    return (clips, first), (clips, second)
 
 
 def detector(kind, n):
@@ -270,71 +156,110 @@ def _means(score, changes):
     return score(flat).reshape(changes.shape[:2]).mean(axis=1)
 
 
-def rows_of(data):
-    """Yield a row for everything that is tried with one network."""
-    for choice, form, kind in (
-        ("moments", "pooled, L2", "mixture"),
-        ("moments", "pooled, L2", "Mahalanobis"),
-        *((f"lag {lag}", "pooled, L2", "Mahalanobis") for lag in LAGS[1:]),
-        ("like pose", "pooled, L2", "Mahalanobis"),
-        ("moments", "pooled", "Mahalanobis"),
-        ("moments", "before pooling", "Mahalanobis"),
-        ("moments", "before pooling, L2", "Mahalanobis"),
-        ("lag 1", "before pooling", "Mahalanobis"),
-        ("like pose", "before pooling", "Mahalanobis"),
-    ):
-        figures = judge_real(data, choice, form, fitted_on_others(kind))
-        yield {"pairs of": choice, "features": form, "fitted on": "clips", "by": kind, **figures}
-    for choice, form in itertools.product(("moments", "lag 1", "like pose"), FORMS):
-        figures = judge_real(data, choice, form, distance_alone)
-        yield {"pairs of": choice, "features": form, "fitted on": "-", "by": "distance", **figures}
-    for form in FORMS:
-        yield from _fitted_on_stand_ins(data, form)
-    yield from _without_differences(data)
+class Trial(NamedTuple):
+    """One row of the table.
+
+    Attributes
+    ----------
+    pairs : str
+        See `real_pairs`; "-" for no pairs of real clips.
+    features : str
+        See `difference`, or "verdict".
+    fitted : {"clips", "stand-ins", "-"}
+        What the detector learns from.
+    by : str
+        The detector, or the score that needs none.
+    """
+
+    pairs: str
+    features: str
+    fitted: str
+    by: str
 
 
-def _fitted_on_stand_ins(data, form):
-    changes = stand_in_changes(data, form)
-    known = np.concatenate(changes["genuine"][: N_PEOPLE // 2])
-    for kind in ("mixture", "Mahalanobis"):
-        fitted = detector(kind, len(known)).fit(known)
-        figures = judge_real(data, "moments", form, lambda others, f=fitted: f.score_samples)
-        row = {"pairs of": "moments", "features": form, "fitted on": "stand-ins", "by": kind}
-        yield {**row, **figures, "stand-ins": judge_stand_ins(changes, fitted.score_samples)}
-    pca = PCA(N_COMPONENTS, random_state=0).fit(known)
+PROJECTED = "Mahalanobis in components of stand-ins"
+TRIALS = (
+    *(Trial("moments", form, "clips", "mixture") for form in (PAPER, FORMS[0])),
+    *(Trial("moments", form, "clips", "Mahalanobis") for form in (PAPER, *FORMS)),
+    *(Trial(f"lag {lag}", "pooled, L2", "clips", "Mahalanobis") for lag in LAGS[1:]),
+    Trial("like pose", "pooled, L2", "clips", "Mahalanobis"),
+    Trial("lag 1", "before pooling", "clips", "Mahalanobis"),
+    Trial("like pose", "before pooling", "clips", "Mahalanobis"),
+    *(
+        Trial(choice, form, "-", "distance")
+        for choice, form in itertools.product(("moments", "lag 1", "like pose"), FORMS)
+    ),
+    *(
+        Trial("moments", form, "stand-ins", kind)
+        for form, kind in itertools.product((PAPER, *FORMS), ("mixture", "Mahalanobis"))
+    ),
+    *(Trial("moments", form, "clips", PROJECTED) for form in FORMS),
+    Trial("-", "verdict", "-", "mean verdict"),
+    Trial("-", "verdict", "-", "spread of the verdict"),
+)
+
+
+def run(trial, data):
+    """Return the row of one trial.
+
+    Parameters
+    ----------
+    trial : Trial
+    data : Data
+        With the features of a network.
+
+    Returns
+    -------
+    dict
+        The trial and its figures: AUC of real clips (`clips`), of their pairs, and of stand-ins.
+    """
+    row = dict(zip(("pairs of", "features", "fitted on", "by"), trial, strict=True))
+    if trial.features == "verdict":
+        return row | _of_verdicts(trial, data)
+    if trial.by == PROJECTED:
+        return row | judge_real(data, trial.pairs, trial.features, _projected(trial, data))
+    if trial.fitted == "clips":
+        return row | judge_real(data, trial.pairs, trial.features, fitted_on_others(trial.by))
+    if trial.by == "distance" and trial.pairs != "moments":
+        return row | judge_real(data, trial.pairs, trial.features, distance_alone)
+    changes = stand_in_changes(data, trial.features)
+    score = distance_alone(None)
+    if trial.fitted == "stand-ins":
+        known = np.concatenate(changes["genuine"][: N_PEOPLE // 2])
+        score = detector(trial.by, len(known)).fit(known).score_samples
+    figures = judge_real(data, trial.pairs, trial.features, lambda others: score)
+    return {**row, **figures, "stand-ins": judge_stand_ins(changes, score)}
+
+
+def _projected(trial, data):
+    """Fit on the other genuine clips within the principal components of stand-in pairs."""
+    genuine = stand_in_changes(data, trial.features)["genuine"]
+    pca = PCA(N_COMPONENTS, random_state=0).fit(np.concatenate(genuine[: N_PEOPLE // 2]))
 
     def fit(others):
         inside = MahalanobisDetector().fit(pca.transform(np.concatenate(others)))
         return lambda change: inside.score_samples(pca.transform(change))
 
-    row = {"pairs of": "moments", "features": form, "fitted on": "clips"}
-    row["by"] = "Mahalanobis in components of stand-ins"
-    yield {**row, **judge_real(data, "moments", form, fit)}
-    distance = distance_alone(None)
-    row = {"pairs of": "-", "features": form, "fitted on": "-", "by": "distance"}
-    yield {**row, "stand-ins": judge_stand_ins(changes, distance)}
+    return fit
 
 
-def _without_differences(data):
-    """Yield the mean verdict, and how much the verdict changes, of the frames of every clip."""
+def _of_verdicts(trial, data):
+    """Return figures of the mean verdict, or of its spread over the frames."""
+    reduce = np.mean if trial.by == "mean verdict" else lambda verdicts: -np.std(verdicts)
     unseen = slice(N_PEOPLE // 2, None)
     kinds = [data.photos[name].verdicts[unseen] for name in ("genuine", "fake")]
     n = len(kinds[0])
-    y, people = np.repeat([True, False], n), np.tile(np.arange(n), 2)
-    for by, reduce in (
-        ("mean verdict", lambda v: v.mean()),
-        ("spread of the verdict", lambda v: -v.std()),
-    ):
-        means = np.array([reduce(features.verdicts[:, 0]) for features in data.real])
-        photos = np.array([reduce(v) for kind in kinds for v in kind])
-        yield {
-            "pairs of": "-",
-            "features": "verdict",
-            "fitted on": "-",
-            "by": by,
-            "clips": auc(data.genuine, means),
-            "stand-ins": auc(y, photos, people),
-        }
+    photos = np.array([reduce(verdicts) for kind in kinds for verdicts in kind])
+    return {
+        "clips": auc(data.genuine, np.array([reduce(f.verdicts[:, 0]) for f in data.real])),
+        "stand-ins": auc(np.repeat([True, False], n), photos, np.tile(np.arange(n), 2)),
+    }
+
+
+def complete(rows, data):
+    """Return rows with those of the trials that are missing; the order is that of the trials."""
+    known = {tuple(list(row.values())[:4]): row for row in rows}
+    return [known.get(tuple(trial)) or run(trial, data) for trial in TRIALS]
 
 
 def learning_curves(data):
@@ -372,42 +297,58 @@ def _fit_chosen(others, chosen):
     return detector("Mahalanobis", len(known)).fit(known).score_samples
 
 
-def variance(data):
-    """Say what differences within real clips consist of.
+def pose_explains(data):
+    """Return how much of the size of a difference the distance of landmarks explains.
 
     Returns
     -------
-    dict
-        `pose explains`: fraction of the variance of the difference's size, over pairs of moments of
-        one genuine clip, that a straight line of the distance of landmarks explains (mean over
-        clips); `size, ...`: mean size by lag of genuine clips and of fakes; `between scenes`:
-        fraction of the variance of pairs' differences that lies between clips.
+    float
+        Fraction of the variance over pairs of moments of one genuine clip that a straight line
+        explains; mean over the clips.
     """
     explained = []
     for clip, features in zip(data.clips, data.real, strict=True):
+        if not clip.genuine:
+            continue
         couples = np.array(list(itertools.combinations(range(len(clip.crops)), 2)))
         none = np.zeros(len(couples), int)
         pairs = (couples[:, 0], none), (couples[:, 1], none)
-        size = difference(features, *pairs, "pooled, L2").sum(axis=-1)
-        if clip.genuine:
-            pose = pose_distance(clip, couples)[:, None]
-            explained.append(LinearRegression().fit(pose, size).score(pose, size))
-    result = {"pose explains": round(float(np.mean(explained)), 3)}
+        size = difference(features, *pairs, FORMS[0]).sum(axis=-1)
+        pose = pose_distance(clip, couples)[:, None]
+        explained.append(LinearRegression().fit(pose, size).score(pose, size))
+    return float(np.mean(explained))
+
+
+def sizes(data, choice, form):
+    """Return the mean size of differences within genuine clips and within fakes."""
     rng = np.random.default_rng(0)
-    for choice in (*(f"lag {lag}" for lag in LAGS[1:]), "moments"):
-        sizes = [
-            difference(features, *real_pairs(clip, choice, rng), "pooled, L2").sum(axis=-1)
+    means = np.array(
+        [
+            difference(features, *real_pairs(clip, choice, rng), form).sum(axis=-1).mean()
             for clip, features in zip(data.clips, data.real, strict=True)
         ]
-        means = np.array([size.mean() for size in sizes])
-        result[f"size, {choice}"] = {
-            "genuine": round(float(means[data.genuine].mean()), 4),
-            "fake": round(float(means[~data.genuine].mean()), 4),
-        }
-    genuine = [size for size, is_genuine in zip(sizes, data.genuine, strict=True) if is_genuine]
-    between = np.var([size.mean() for size in genuine])
-    within = np.mean([size.var() for size in genuine])
-    result["between scenes"] = round(float(between / (between + within)), 3)
+    )
+    return _both(means[data.genuine], means[~data.genuine])
+
+
+def _both(genuine, fake):
+    return {"genuine": float(f"{genuine.mean():.3g}"), "fake": float(f"{fake.mean():.3g}")}
+
+
+def composition(data):
+    """Say what differences within clips consist of."""
+    norms = [np.linalg.norm(features.pooled, axis=-1).mean() for features in data.real]
+    photos = [np.linalg.norm(data.photos[name].pooled, axis=-1) for name in ("genuine", "fake")]
+    result = {
+        "pose explains": round(pose_explains(data), 3),
+        "norm of features, real clips": _both(
+            np.array(norms)[data.genuine], np.array(norms)[~data.genuine]
+        ),
+        "norm of features, stand-ins": _both(*photos),
+    }
+    for form in ("pooled, L2", "pooled"):
+        for choice in (*(f"lag {lag}" for lag in LAGS[1:]), "moments"):
+            result[f"size, {form}, {choice}"] = sizes(data, choice, form)
     return result
 
 
@@ -422,19 +363,24 @@ def main():
     result = {"networks": []}
     if options.output.exists():
         result = json.loads(options.output.read_text())
-    done = {network["name"] for network in result["networks"]}
-    waiting = [n for n in [(SHIPPED, None), *options.network] if n[0] not in done]
-    data = Data(options.faces, options.data) if waiting else None
-    for name, weights in waiting:
+    networks = {network["name"]: network for network in result["networks"]}
+    data = None
+    for name, weights in [(SHIPPED, None), *options.network]:
+        network = networks.setdefault(name, {"name": name})
+        missing = [part for part in PARTS if part not in network]
+        if not missing and len(network["rows"]) == len(TRIALS):
+            continue
+        data = data or Data(options.faces, options.data)
         data.embed(load_network(weights))
-        network = {"name": name, "rows": []}
-        for row in rows_of(data):
-            network["rows"].append(row)
-            print(row, flush=True)
-        network |= {"learning curve": learning_curves(data), "variance": variance(data)}
-        print({key: network[key] for key in ("learning curve", "variance")}, flush=True)
-        result["networks"].append(network)
+        network["rows"] = complete(network.get("rows", ()), data)
+        for part in missing:
+            network[part] = PARTS[part](data)
+        print(json.dumps(network, indent=1), flush=True)
+        result["networks"] = list(networks.values())
         options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+PARTS = {"learning curve": learning_curves, "composition": composition}
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def clip():
 
 
 def test_pairs_of_like_pose_are_the_nearest(clip):
-    from clip_differences import pose_distance, real_pairs
+    from _clip_features import pose_distance, real_pairs
 
     (first, _), (second, _) = real_pairs(clip, "like pose", np.random.default_rng(0))
     assert len(first) == MOMENTS * (MOMENTS - 1) // 2 // 10
@@ -39,7 +39,7 @@ def test_pairs_of_like_pose_are_the_nearest(clip):
 
 
 def test_pairs_at_a_lag_share_their_moment(clip):
-    from clip_differences import LAGS, real_pairs
+    from _clip_features import LAGS, real_pairs
 
     (moments, start), (others, place) = real_pairs(clip, "lag 4", np.random.default_rng(0))
     assert np.array_equal(moments, others)
@@ -49,7 +49,7 @@ def test_pairs_at_a_lag_share_their_moment(clip):
 
 @pytest.mark.parametrize("choice", ["moments", "like pose", "lag 1"])
 def test_no_image_is_paired_with_itself(clip, choice):
-    from clip_differences import real_pairs
+    from _clip_features import real_pairs
 
     first, second = real_pairs(clip, choice, np.random.default_rng(0))
     assert not np.all(np.stack(first) == np.stack(second), axis=0).any()
@@ -89,3 +89,21 @@ def test_both_tables_have_a_column_for_every_cell(monkeypatch):
     assert forgery_tables.show(None) == "\u2013"
     assert forgery_tables.show(0.5) == "0.500"
     assert forgery_tables.show([0.5, 0.4, 0.6]) == "0.500 (0.400-0.600)"
+
+
+def test_an_average_lies_between_both_networks(tmp_path):
+    from average_forgery import average, read
+
+    from sklearn_diffake.embedding._forgery_checkpoint import write_network
+
+    first = {"a": np.float32([0, 2]), "n": np.array(3)}
+    later = {"a": np.float32([4, 2]), "n": np.array(7)}
+    mean = average(first, later, 0.25)
+    np.testing.assert_array_equal(mean["a"], [1, 2])
+    assert mean["n"] == 7
+    with pytest.raises(ValueError, match="different networks"):
+        average(first, {"a": later["a"]}, 0.5)
+    write_network(tmp_path / "one.safetensors", first, {"backbone": "tiny", "input_size": "32"})
+    arrays, metadata = read(tmp_path / "one.safetensors")
+    np.testing.assert_array_equal(arrays["a"], first["a"])
+    assert metadata["input_size"] == "32"

@@ -67,25 +67,25 @@ def differences():
     tables["forgery_curve_stand_ins"] = list_table(
         ["Stand-in clips", *header], photos, "20 " + " ".join(["25 15"] * len(names))
     )
-    tables["forgery_variance"] = variance(networks)
+    tables["forgery_composition"] = composition(networks)
     return tables
 
 
+MEASURES = {"pose explains": "size explained by the distance of landmarks, genuine"}
 MEASURED = {"clips": "Real clips", "stand-ins": "Stand-ins"}
 
 
-def variance(networks):
-    """Return the table of what differences of real clips consist of."""
-    sizes = [key for key in networks[0]["variance"] if key.startswith("size, ")]
+def composition(networks):
+    """Return the table of what differences within clips consist of."""
+    measures = networks[0]["composition"]
     rows = []
-    for network in networks:
-        found = network["variance"]
-        cells = [f"{found[key]['genuine']:.3f} / {found[key]['fake']:.3f}" for key in sizes]
-        shares = [f"{100 * found[key]:.0f} %" for key in ("pose explains", "between scenes")]
-        rows.append([network["name"], *cells, *shares])
-    header = ["Network", *(f"{key.removeprefix('size, ')}, genuine / fake" for key in sizes)]
-    header += ["Explained by pose", "Between scenes"]
-    return list_table(header, rows, "12 " + "16 " * len(sizes) + "12 12")
+    for measure in measures:
+        cells = [network["composition"][measure] for network in networks]
+        shown = [f"{c['genuine']:g} / {c['fake']:g}" if isinstance(c, dict) else f"{100 * c:.0f} %"
+                 for c in cells]  # fmt: skip
+        rows.append([MEASURES.get(measure, measure), *shown])
+    header = ["Measure", *(f"{network['name']}, genuine / fake" for network in networks)]
+    return list_table(header, rows, "40 " + " ".join(["30"] * len(networks)))
 
 
 def write_tables(app):

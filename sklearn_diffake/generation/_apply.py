@@ -211,7 +211,7 @@ def _mix_video_colors(cv2: Any, source: Image, target: Image, weight: Image) -> 
     planes = [cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420) for image in (source, target)]
     half = cv2.resize(weight, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     half = half.reshape(-1, weight.shape[1])
-    blend = _mix(cv2, *planes, np.concatenate([weight, half, half]))
+    blend = _mix(cv2, planes[0], planes[1], np.concatenate([weight, half, half]))
     real, fake = (
         np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_YUV2RGB_I420)[:height, :width])
         for image in (planes[1], blend)

@@ -109,7 +109,7 @@ class PseudoDeepfakeRows:
         )
         if augment == "video":
             available_codecs()  # raises here rather than in the middle of a training
-        self.drawn = {
+        self.drawn: dict[str, Any] = {
             "augment": augment, "blending": blending, "match_sharpness": match_sharpness
         }  # fmt: skip
         self.method, self.margin, self.points = _used(landmarks, margin, points)

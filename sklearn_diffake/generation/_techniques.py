@@ -274,7 +274,7 @@ def _as_weights(techniques: Any) -> dict[str, float]:
 
 def _draw_augmentation(rng: np.random.Generator, *, video: bool) -> Record:
     """Draw what is done to real and fake alike: a flip, a colour shift, JPEG 40 to 100, a video."""
-    record = {
+    record: Record = {
         "flip": bool(rng.random() < 0.5),
         "colour": draw_colour(rng) if rng.random() < 0.3 else None,
         "jpeg": int(rng.integers(40, 101)) if rng.random() < 0.5 else None,

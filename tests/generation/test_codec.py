@@ -61,6 +61,20 @@ def test_odd_sizes_keep_their_size(codec):
     assert code_frames([crop], codec=codec)[0].shape == (35, 41, 3)
 
 
+def test_encoders_never_see_frames_smaller_than_a_block(monkeypatch):
+    from sklearn_diffake.generation import _codec
+
+    seen, encode = [], _codec._encode
+
+    def noting(frames, *options):
+        seen.extend(frame.shape for frame in frames)
+        return encode(frames, *options)
+
+    monkeypatch.setattr(_codec, "_encode", noting)
+    code_frames([textured_crops(1, 22)[0]] * 2)  # x265 writes past its memory there
+    assert seen == [(64, 64, 3)] * 2
+
+
 @pytest.mark.parametrize("options", [{"codec": "mpeg1"}, {"chroma": "411"}])
 def test_what_is_unknown_is_refused(options, frames):
     with pytest.raises(ValueError, match="expected one of"):
