@@ -3,7 +3,9 @@
 Pairs of 64-d embeddings, two frames of one video each, lie in a memory-mapped file and go through
 `fit_in_batches`: squared difference, and a detector that learns by ``partial_fit``. Memory is that
 of a process of its own, the file's pages not counted, with 1,000,000 pairs against 100,000. Time
-is that of ``partial_fit`` on ready differences, in chunks of 8,192, against ``fit`` on all of them.
+is that of ``partial_fit`` on ready differences, in chunks of 8,192, against ``fit`` on all of them;
+so is the AUC of the mixture, which only approximates that fit, with rows in random order and video
+by video. The fakes there are pairs whose second frame shows a little of another video.
 
     python benchmarks/bench_streaming.py [--quick] [--save]
 """
@@ -18,6 +20,7 @@ import numpy as np
 from _yardstick import alone, by_turns, row, timed
 from bench_scale import Watch, own_memory
 from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
 from sklearn.utils import gen_batches
 
 from sklearn_diffake import fit_in_batches, make_difffake_pipeline
@@ -71,6 +74,29 @@ def in_chunks(detector, X):
     detector = clone(detector)
     for rows in gen_batches(len(X), CHUNK):
         detector.partial_fit(X[rows])
+    return detector
+
+
+def auc(detector, differences, seed=2, n=20_000):
+    """Return the AUC of a fitted detector on other genuine pairs and on fakes."""
+    genuine, fakes = make_pairs(n, seed), make_pairs(n, seed + 1)
+    fakes[:, 1] += 0.4 * make_pairs(n, seed + 2)[:, 0]
+    scores = [detector.score_samples(differences.transform(pairs)) for pairs in (genuine, fakes)]
+    return roc_auc_score(np.repeat([1, -1], n), np.concatenate(scores))
+
+
+def accuracy(quick):
+    """Return rows for the AUC of a mixture that has learned in chunks."""
+    n, detector = 20_000 if quick else 60_000, DETECTORS["mixture of 3"]
+    differences = PairDifference("squared")
+    X = differences.fit_transform(make_pairs(n, 1))
+    orders = {"random order": np.random.default_rng(0).permutation(n), "by video": np.arange(n)}
+    whole = auc(clone(detector).fit(X), differences)
+    for name, order in orders.items():
+        chunked = auc(in_chunks(detector, X[order]), differences)
+        what = f"AUC after chunks of {CHUNK:,}, {n:,} x {WIDTH}, {name}, mixture of 3"
+        yield row(what, "fit on all rows", chunked, whole, "AUC", more_is_better=True,
+                  goal=">= 0.995")  # fmt: skip
 
 
 def figures(quick=False):
@@ -99,7 +125,7 @@ def figures(quick=False):
         )
         what = f"a row in chunks of {CHUNK:,}, {n:,} x {WIDTH}, {name}"
         rows.append(timed(what, "fit on all rows", times, unit="rows/s"))
-    return rows
+    return [*rows, *accuracy(quick)]
 
 
 if __name__ == "__main__":

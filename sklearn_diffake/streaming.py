@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -20,7 +21,8 @@ from .pairs import PairDifference
 from .utils._progress import progress_bar
 
 _LEARN_NOTHING = (FaceAligner, FaceEmbedder, PairDifference)
-Batches = Callable[[str], Iterator[Any]]  # takes the text of a progress bar
+# Iterates over all pairs once, given the text of a progress bar; over the first alone, given None.
+Batches = Callable[[str | None], Iterator[Any]]
 
 
 def fit_in_batches(
@@ -45,7 +47,8 @@ def fit_in_batches(
     model : estimator
         A pipeline, or part of one, such as ``pipe[2:]`` for embeddings. Whatever learns in it must
         have ``partial_fit``, as `MahalanobisDetector`, `GaussianMixtureDetector` and
-        `DifferenceScaler` have. It is not changed.
+        `DifferenceScaler` have, or be fitted already and wrapped in a
+        :class:`~sklearn.frozen.FrozenEstimator`. It is not changed.
     X : table of n pairs or array of shape (n, ...)
         Anything that `model` takes; a memory-mapped array is read as it is needed.
     y : array-like of shape (n,), default=None
@@ -97,7 +100,10 @@ def fit_in_batches(
     if shuffle:
         rows = check_random_state(random_state).permutation(rows)
 
-    def batches(purpose: str) -> Iterator[Any]:
+    def batches(purpose: str | None) -> Iterator[Any]:
+        if purpose is None:
+            yield _safe_indexing(X, rows[:1])
+            return
         n_batches = -(-len(rows) // batch_size)
         with progress_bar(total=len(rows), desc=purpose, unit="pair", verbose=verbose) as bar:
             for batch in np.array_split(rows, n_batches):
@@ -121,8 +127,10 @@ def _fit(step: Any, batches: Batches, name: str) -> None:
         for inner_name, inner in step.transformer_list:
             if inner not in ("drop", "passthrough"):
                 _fit(inner, batches, inner_name)
+    elif isinstance(step, FrozenEstimator):
+        check_is_fitted(step)
     elif isinstance(step, _LEARN_NOTHING) or not get_tags(step).requires_fit:
-        step.fit(next(batches(f"looking at {name}")))
+        step.fit(next(batches(None)))  # which looks at the form of a row
     else:
         _fit_by_batches(step, batches, name)
 
@@ -153,7 +161,7 @@ def _fit_by_batches(step: Any, batches: Batches, name: str) -> None:
 
 
 def _transformed(step: Any, batches: Batches) -> Batches:
-    def transformed(purpose: str) -> Iterator[NDArray[Any]]:
+    def transformed(purpose: str | None) -> Iterator[NDArray[Any]]:
         return (step.transform(batch) for batch in batches(purpose))
 
     return transformed

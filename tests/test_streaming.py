@@ -5,6 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from sklearn.decomposition import IncrementalPCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -80,6 +82,17 @@ def test_the_order_is_random_and_seeded():
     assert not np.array_equal(samples[0], samples[2])
     assert len(np.unique(samples[3][:50], axis=0)) == 3
     assert len(np.unique(samples[0][:50], axis=0)) > 15
+
+
+def test_a_frozen_step_stays_as_it_is():
+    scaler = DifferenceScaler().fit(PairDifference().fit_transform(PAIRS[:100]))
+    recipe = make_pipeline(PairDifference(), FrozenEstimator(scaler), MahalanobisDetector())
+    batched = fit_in_batches(recipe, PAIRS, batch_size=90)
+    assert batched[1].scale_ == scaler.scale_
+    assert batched[-1].n_genuine_ == 600
+    recipe = make_pipeline(PairDifference(), FrozenEstimator(DifferenceScaler()))
+    with pytest.raises(NotFittedError):
+        fit_in_batches(recipe, PAIRS)
 
 
 def test_the_model_given_is_left_as_it_was():
