@@ -37,7 +37,7 @@ from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
-#: What decides numbers; a cell is done anew when one of them is another version.
+#: Packages that affect results; a cell is computed again if the version of one has changed.
 _DECISIVE = (
     "facenet-pytorch", "numpy", "onnxruntime", "pillow", "pyod", "scikit-learn", "scipy",
     "skorch", "timm", "torch", "torchvision",
