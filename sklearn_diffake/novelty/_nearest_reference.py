@@ -186,7 +186,7 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
     )
     if vectors.ndim != 3 or vectors.shape[1] != 2:
         raise ValueError(
-            f"pairs must have the shape (n, 2, d): reference, probe; got {vectors.shape}."
+            f"pairs must have the shape (n, 2, d), reference and probe, got {vectors.shape}"
         )
     ids = column_or_1d(probe)
     check_consistent_length(vectors, ids)
