@@ -67,7 +67,7 @@ class NearestReferenceDetector(BaseDetector):
     References
     ----------
     .. [1] T. Reiss, B. Cavia, Y. Hoshen, "Detecting Deepfakes Without Seeing Any",
-       arXiv:2311.01458, 2023.
+       2023, arXiv:2311.01458.
 
     Examples
     --------
