@@ -135,7 +135,7 @@ class StoreFile:
         self.file.write_bytes(content)
         self.read("before anything is computed again")
         wanted = len(self.values) * len(self.digests)
-        for _ in range(3):  # it may begin anew in between, and what came before that is lost
+        for _ in range(3):  # it may restart in between, and earlier results are lost
             self.fill()
             if self.read("after that") == wanted:
                 break

@@ -292,8 +292,8 @@ def settings():
 def one(cell, quick):
     """Simulate a setting with as many repetitions as it gets.
 
-    Among so many settings some fall short by chance. One that covers less than 94 % of 500 is
-    simulated anew, and judged by the new repetitions alone.
+    Among many settings some fall short by chance. A setting that covers less than 94 % of 500 is
+    simulated again, and only the new repetitions count.
     """
     if quick:
         return simulate(cell, 20)
@@ -304,7 +304,7 @@ def one(cell, quick):
 
 
 def finished(path):
-    """Return the rows that an interrupted run printed, but those to be simulated anew."""
+    """Return the rows that an interrupted run printed, except those to be simulated again."""
     rows = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
     return [
         row

@@ -1,7 +1,7 @@
-"""Do the one-class heads learn? All of them, and their peers, on fifteen one-class tasks.
+"""Compare all one-class detectors and their peers on fifteen one-class tasks.
 
-Each task has genuine rows and anomalies. Half of the genuine rows, drawn anew for each of five
-seeds, is fitted (standardised on itself); the other half and the anomalies are scored. Peers are
+Each task has genuine rows and anomalies. Half of the genuine rows, drawn for each of five
+seeds, is fitted (standardized on itself); the other half and the anomalies are scored. Peers are
 the raw detectors of PyOD. Writes JSON, from which the
 documentation makes its table.
 

@@ -37,7 +37,7 @@ from sklearn_diffake.novelty import SumRuleDetector
 
 SIZE, HALF = 112, (0.5, 0.5, 0.5)
 TURNS = np.deg2rad([0, 45, 90, 135])
-SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 24  # over three colours
+SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 24  # over three colors
 KERNELS = np.stack([np.cos(turn) * SOBEL + np.sin(turn) * SOBEL.T for turn in TURNS])
 KERNELS = np.repeat(KERNELS[:, np.newaxis], 3, axis=1).astype(np.float32)
 
@@ -133,12 +133,12 @@ print(f"Same verdicts: {np.sum(verdicts[ours] == verdicts[theirs])} of {len(y)}"
 # On the left, every pair's score by both; all lie on the diagonal. On the right, what the networks
 # are worth, with an interval over people.
 
-GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people, and by their marks
+GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people, and by their marks
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
-for label, name, colour, marker in ((1, "genuine", GENUINE, "o"), (-1, "deepfake", FAKE, "X")):
+for label, name, color, marker in ((1, "genuine", GENUINE, "o"), (-1, "deepfake", FAKE, "X")):
     rows = y == label
     left.scatter(
-        scores[ours][rows], scores[theirs][rows], 45, colour, marker=marker, alpha=0.7, label=name
+        scores[ours][rows], scores[theirs][rows], 45, color, marker=marker, alpha=0.7, label=name
     )
 corner = (scores[ours].max(),) * 2
 left.axline(corner, slope=1, color="black", linewidth=1, zorder=0, label="equal")

@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn_diffake.novelty import DeepSVDD
 
 LOW, HIGH = (-1.7, -1.2), (2.7, 1.7)
-GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people
+GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people
 
 rng = np.random.default_rng(0)
 clean = make_moons(400, noise=0.08, random_state=0)[0]
@@ -67,7 +67,7 @@ fits = {
 # %%
 # What each calls genuine
 # -----------------------
-# Brighter is more genuine; on the black line the decision function is zero, which gives up one
+# Brighter is more genuine; on the black line the decision function is zero, which rejects one
 # training row in ten. The first of the four fits is drawn. The numbers are the mean AUC of all
 # four, and the lowest and highest of them, on 400 new genuine rows and 400 deepfakes.
 
@@ -109,12 +109,12 @@ for (objective, name), detectors in fits.items():
 
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 for axis, objective in zip(axes, OBJECTIVES, strict=True):
-    for name, colour, style in zip(TRAINING, (GENUINE, FAKE), ("-", "--"), strict=True):
+    for name, color, style in zip(TRAINING, (GENUINE, FAKE), ("-", "--"), strict=True):
         for detector in fits[objective, name]:
             epochs = [record["epoch"] for record in detector.history_]
             losses = [record["train_loss"] for record in detector.history_]
             label = name if detector is fits[objective, name][0] else None
-            axis.plot(epochs, losses, style, color=colour, alpha=0.7, label=label)
+            axis.plot(epochs, losses, style, color=color, alpha=0.7, label=label)
     axis.set(title=objective, xlabel="epoch", yscale="log")
 axes[0].set_ylabel("training loss (no unit)")
 axes[0].legend()

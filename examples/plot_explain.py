@@ -90,7 +90,7 @@ for row, side in zip(axes, ("reference", "probe"), strict=True):
     for axis in row:
         axis.plot(*np.vstack([photo.corners, photo.corners[:1]]).T, "k--", linewidth=1)
         axis.set(xticks=[], yticks=[], xlim=(-5, 212), ylim=(212, -5))
-figure.supxlabel("change of the score; for the sensitivity, its square per squared level of colour")
+figure.supxlabel("change of the score; for the sensitivity, its square per squared level of color")
 
 # %%
 
@@ -117,7 +117,7 @@ print(f"{'manipulated':27} {mask[reached].mean():.0%} of the crop")
 # the probe. The score is divided between them, from that of a pair which shows both the genuine
 # mean.
 
-GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people; signs say the same
+GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people; signs say the same
 figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
 at = found.base_score
 for place, part in enumerate(found.contributions):

@@ -57,9 +57,9 @@ def retake(photo, seed):
 
 
 def blend(face):
-    """Put other pixels in place of the inner face, in its colours."""
-    colour = (mask * reference).sum(axis=(0, 1)) / (mask * face).sum(axis=(0, 1))
-    return (mask * face * colour + (1 - mask) * reference).clip(0, 255).astype(np.uint8)
+    """Put other pixels in place of the inner face, in its colors."""
+    color = (mask * reference).sum(axis=(0, 1)) / (mask * face).sum(axis=(0, 1))
+    return (mask * face * color + (1 - mask) * reference).clip(0, 255).astype(np.uint8)
 
 
 def face_of(donor):
@@ -109,7 +109,7 @@ print(report)
 # --------
 # The frame and the last line under each photograph are those of the threshold of one's own.
 
-GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people; words say the same
+GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people; words say the same
 
 
 def verdict(detector, index):
@@ -118,13 +118,13 @@ def verdict(detector, index):
     return f"{word}, p = {p:.2f}"
 
 
-def show(axis, image, title, text, colour="black"):
+def show(axis, image, title, text, color="black"):
     axis.imshow(image)
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=13)
-    axis.set_xlabel(text, fontsize=11, color=colour)
+    axis.set_xlabel(text, fontsize=11, color=color)
     for side in axis.spines.values():
-        side.set(color=colour, linewidth=4)
+        side.set(color=color, linewidth=4)
 
 
 figure = plt.figure(figsize=(11, 7), layout="constrained")
@@ -133,8 +133,8 @@ panels = figure.subplot_mosaic("RABC\nRDEF", width_ratios=[1.1, 1, 1, 1])
 show(panels["R"], reference[:260, 95:355], "trusted reference", "photograph: NASA")
 for index, (name, probe) in enumerate(probes.items()):
     text = f"score {scores[index]:.3f}\nas it comes: {verdict(detector, index)}"
-    colour = GENUINE if own.predict(differences)[index] == 1 else FAKE
-    show(panels["ABCDEF"[index]], probe, name, f"{text}\nown: {verdict(own, index)}", colour)
+    color = GENUINE if own.predict(differences)[index] == 1 else FAKE
+    show(panels["ABCDEF"[index]], probe, name, f"{text}\nown: {verdict(own, index)}", color)
 
 # %%
 # As it comes, the pipeline finds the face of somebody else, and lets two fakes pass that show her
@@ -147,8 +147,8 @@ rows = {
     "genuine A, B, C": (scores[:3], GENUINE, "o"),
     "fakes D, E, F": (scores[3:], FAKE, "X"),
 }
-for height, (values, colour, marker) in enumerate(rows.values()):
-    axis.scatter(values, np.full(len(values), -height), 90, colour, marker=marker, alpha=0.6)
+for height, (values, color, marker) in enumerate(rows.values()):
+    axis.scatter(values, np.full(len(values), -height), 90, color, marker=marker, alpha=0.6)
 for letter, height, score in zip("ABCDEF", [-1] * 3 + [-2] * 3, scores, strict=True):
     axis.annotate(letter, (score, height), (0, 9), textcoords="offset points", ha="center")
 for style, name, at in ((":", "as it comes", detector.offset_), ("--", "own", own.offset_)):

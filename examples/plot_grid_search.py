@@ -52,17 +52,17 @@ groups.value_counts("dataset")
 # %%
 # The search
 # ----------
-# Operators and heads are parameters of one pipeline, so scikit-learn's own search takes it as it
-# is. `groups` has two columns: the datasets to leave out, and the people who must not be on both
+# Operators and detectors are parameters of one pipeline, so scikit-learn's own search takes it as
+# it is. `groups` has two columns: the datasets to leave out, and the people who must not be on both
 # sides. The portraits are cut alike already, so the step that aligns faces is left out here.
 #
 # With ``cache=`` every picture goes through the network once, whatever is searched.
 
 pipeline = make_difffake_pipeline("difffake-lite0-identity", aligner=False)
 gaussian = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
-neighbours = GenuineOnly(LocalOutlierFactor(novelty=True))
+neighbors = GenuineOnly(LocalOutlierFactor(novelty=True))
 grid = [
-    {"diff__operator": ["subtract", "squared"], "detect": [gaussian, neighbours]},
+    {"diff__operator": ["subtract", "squared"], "detect": [gaussian, neighbors]},
     {"diff__operator": ["cosine"], "detect": [gaussian, SumRuleDetector()]},
 ]
 splitter = LeaveOneDatasetOut()
@@ -86,9 +86,9 @@ print(f"Best: {search.best_params_}, mean AUC {search.best_score_:.3f}")
 
 held_out = splitter.held_out(X, y, groups)
 table = np.array([search.cv_results_[f"split{i}_test_score"] for i in range(len(held_out))])
-heads = {GaussianMixtureDetector: "Gaussian", GenuineOnly: "LOF", SumRuleDetector: "sum rule"}
+detectors = {GaussianMixtureDetector: "Gaussian", GenuineOnly: "LOF", SumRuleDetector: "sum rule"}
 candidates = [
-    f"{params['diff__operator']},\n{heads[type(params['detect'])]}"
+    f"{params['diff__operator']},\n{detectors[type(params['detect'])]}"
     for params in search.cv_results_["params"]
 ]
 order = np.argsort(-search.cv_results_["mean_test_score"], kind="stable")
@@ -104,7 +104,7 @@ for (i, j), value in np.ndenumerate(rows):
 left.axhline(len(held_out) - 0.5, color="white", linewidth=4)
 left.set_yticks(range(len(rows)), [*held_out, "mean"], fontsize=11)
 left.set_xticks(range(len(order)), np.array(candidates)[order])
-left.set(xlabel="operator and head, best first", ylabel="dataset left out", title="AUC")
+left.set(xlabel="operator and detector, best first", ylabel="dataset left out", title="AUC")
 figure.colorbar(image, ax=left, label="AUC")
 
 for place, name in enumerate(held_out):
@@ -131,5 +131,5 @@ plt.show()
 #
 # One number is worth a second look: the Gaussian on the cosine distance, with the studio left out.
 # The even light of a studio brings all pairs, deepfakes too, closer together than those learned
-# from; and a Gaussian takes any departure from the mean for unnatural, on either side of it. The
-# sum rule knows a direction, and does not fall for that. Only an unseen dataset brings it to light.
+# from; and a Gaussian treats any deviation from the mean as unnatural, on either side of it. The
+# sum rule is one-sided, and does not make this error. Only an unseen dataset shows the difference.

@@ -1,9 +1,9 @@
 """
-Which head?
-===========
+Which detector?
+===============
 
-The head, the last step of a pipeline, learns what genuine differences look like and scores new
-ones. All heads can be swapped for one another. This example fits seven of them to the same
+The detector, the last step of a pipeline, learns what genuine differences look like and scores new
+ones. All detectors can be swapped for one another. This example fits seven of them to the same
 differences of rendered people, and shows how well and how surely each tells genuine pairs from
 face swaps, and how the scores of four of them are spread.
 """
@@ -13,7 +13,7 @@ face swaps, and how the scores of four of them are spread.
 # --------------------------------------
 # 160 pairs of 24 rendered people: a genuine frame, and one of another video in which either the
 # same person is seen or the inner face of somebody else. Aligning and embedding, the slow steps,
-# are done once for all heads.
+# are done once for all detectors.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,34 +49,35 @@ embeddings = embed.fit_transform(faces.data)
 y, people = faces.target, faces.groups
 
 # %%
-# Seven heads
-# -----------
-# The last one learns nothing: it takes the cosine distance of the two embeddings as it is. A head
-# that does not beat it has found nothing in the 128 numbers that their plain distance does not say.
+# Seven detectors
+# ---------------
+# The last one learns nothing: it takes the cosine distance of the two embeddings as it is. A
+# detector that does not beat it has found nothing in the 128 numbers that their plain distance does
+# not say.
 
 squared = PairDifference("squared")
-heads = {
+detectors = {
     "Mahalanobis": make_pipeline(squared, MahalanobisDetector()),
     "mixture of 3": make_pipeline(squared, GaussianMixtureDetector(3, random_state=0)),
     "mixture of 3, shrunk": make_pipeline(
         squared, GaussianMixtureDetector(3, shrinkage="auto", random_state=0)
     ),
     "Deep SVDD": make_pipeline(squared, DeepSVDD(max_epochs=20, device="cpu", random_state=0)),
-    "PyOD: nearest neighbours": make_pipeline(squared, PyODDetector(KNN(n_neighbors=5))),
+    "PyOD: nearest neighbors": make_pipeline(squared, PyODDetector(KNN(n_neighbors=5))),
     "scikit-learn: one-class SVM": make_pipeline(squared, GenuineOnly(OneClassSVM())),
     "cosine distance alone": make_pipeline(PairDifference("cosine"), SumRuleDetector()),
 }
 
 # %%
-# Each person's pairs are scored by a head that was fitted on genuine pairs of others: ``fit(X, y)``
-# never learns from rows with ``y == -1``. Decision functions, zero at the head's own threshold, can
-# be put together from several fits.
+# Each person's pairs are scored by a detector that was fitted on genuine pairs of others:
+# ``fit(X, y)`` never learns from rows with ``y == -1``. Decision functions, zero at the detector's
+# own threshold, can be put together from several fits.
 
-scores = {name: np.empty(len(y)) for name in heads}
+scores = {name: np.empty(len(y)) for name in detectors}
 cv = IdentityGroupKFold(4, shuffle=True, random_state=0)
-for name, head in heads.items():
+for name, detector in detectors.items():
     for train, test in cv.split(embeddings, y, people):
-        fitted = clone(head).fit(embeddings[train], y[train])
+        fitted = clone(detector).fit(embeddings[train], y[train])
         scores[name][test] = fitted.decision_function(embeddings[test])
 
 # %%
@@ -92,22 +93,22 @@ for row, score in enumerate(scores.values()):
     axis.plot(estimate, row, "o", color="#0072B2", markersize=9)
     axis.text(estimate, row - 0.18, f"{estimate:.2f}", ha="center", va="bottom")
 axis.axvline(0.5, color="#666666", linestyle=":", label="chance")
-axis.set(yticks=range(len(heads)), yticklabels=heads, xlim=(0.45, 1.0), ylim=(6.6, -0.8))
+axis.set(yticks=range(len(detectors)), yticklabels=detectors, xlim=(0.45, 1.0), ylim=(6.6, -0.8))
 axis.set_xlabel("AUC, 95 % interval over 24 people")
-axis.set_title("Seven heads on the same embeddings")
+axis.set_title("Seven detectors on the same embeddings")
 axis.legend(loc="lower left")
 
 # %%
-# The intervals of six heads overlap widely: 24 people do not tell them apart, nor from the plain
-# distance. The mixture without shrinkage is behind: three full covariances cannot be had from sixty
-# genuine pairs, so that it keeps five principal components of 128 and is blind to the rest.
+# The intervals of six detectors overlap widely: 24 people do not tell them apart, nor from the
+# plain distance. The mixture without shrinkage is behind: three full covariances cannot be had from
+# sixty genuine pairs, so that it keeps five principal components of 128 and is blind to the rest.
 #
 # The scores behind it
 # --------------------
-# The dashed line is the threshold that each head set itself, to give up 5 % of the genuine pairs it
-# was fitted on. BPCER is what it gives up of genuine pairs of *others*: far more, where a head with
-# many parameters fits its sixty pairs too well. Ranks are not harmed by that, but thresholds are;
-# :class:`~sklearn_diffake.novelty.ConformalDetector` sets them on pairs that the head has not seen.
+# The dashed line is the threshold of each detector, which rejects 5 % of its genuine pairs in fit.
+# BPCER is the fraction rejected of genuine pairs of *others*: far more if a detector with many
+# parameters overfits its sixty pairs. Overfitting does not change ranks, but thresholds;
+# :class:`~sklearn_diffake.novelty.ConformalDetector` sets them on pairs that are not in the fit.
 
 figure, axes = plt.subplots(2, 2, figsize=(9.5, 6.4), layout="constrained")
 shown = ["Mahalanobis", "mixture of 3", "Deep SVDD", "cosine distance alone"]

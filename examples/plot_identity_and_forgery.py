@@ -40,7 +40,7 @@ technique = np.asarray(faces.frame["technique"])
 # Each embedder has an operator of its own: the identity network compares the two faces by their
 # *cosine* distance; the forgery network gives its verdict on the *probe* alone, since light and
 # compression of the two photographs differ by more than traces of forgery do. Both measures are
-# centred and scaled on genuine pairs, then weighted, and added up by the head.
+# centered and scaled on genuine pairs, then weighted, and added up by the detector.
 
 folder = tempfile.TemporaryDirectory()
 pipe = make_difffake_pipeline(
@@ -70,16 +70,16 @@ folder.cleanup()
 # where the picture looks forged. Retouched skin does not change the person: if it stands out at
 # all, then upwards.
 
-STYLES = {  # told apart by colour-blind people, and by their marks
+STYLES = {  # distinct for color-blind people, and by their marks
     "genuine": ("#0072B2", "o"),
     "swap": ("#D55E00", "X"),
     "splice": ("#CC79A7", "^"),
     "smoothing": ("#E69F00", "s"),
 }
 figure, axis = plt.subplots(figsize=(7.5, 5.2), layout="constrained")
-for name, (colour, marker) in STYLES.items():
+for name, (color, marker) in STYLES.items():
     rows = measures[technique == name]
-    axis.scatter(*rows.T, 45, colour, marker=marker, alpha=0.75, edgecolors="white", label=name)
+    axis.scatter(*rows.T, 45, color, marker=marker, alpha=0.75, edgecolors="white", label=name)
 for weight, style in ((0.0, ":"), (0.5, "--"), (2.0, "-.")):
     below = np.quantile(measures[y == 1] @ [1.0, weight], 0.9)
     limits = np.array([measures[:, 1].min(), measures[:, 1].max()])

@@ -40,16 +40,16 @@ y, people = faces.target, faces.groups
 # %%
 # Scores of people whom the detector has not seen
 # -----------------------------------------------
-# Each person's pairs are scored by a detector that was fitted on genuine pairs of others. The head
-# is the same for all: the Mahalanobis distance, with a shrunk covariance.
+# Each person's pairs are scored by a detector that was fitted on genuine pairs of others. The
+# detector is the same for all: the Mahalanobis distance, with a shrunk covariance.
 
 OPERATORS = ["absolute", "subtract", "squared", "cubed", "cosine", "concat", "hadamard", "probe"]
 cv = IdentityGroupKFold(4, shuffle=True, random_state=0)
 scores = {operator: np.empty(len(y)) for operator in OPERATORS}
 for operator, held_out in scores.items():
     for train, test in cv.split(embeddings, y, people):
-        head = make_pipeline(PairDifference(operator), MahalanobisDetector())
-        held_out[test] = head.fit(embeddings[train], y[train]).score_samples(embeddings[test])
+        detector = make_pipeline(PairDifference(operator), MahalanobisDetector())
+        held_out[test] = detector.fit(embeddings[train], y[train]).score_samples(embeddings[test])
 
 # %%
 # AUC, with intervals over people
@@ -69,7 +69,7 @@ def gain(y, score, squared):
     return auc(y, score) - auc(y, squared)
 
 
-GENUINE, FAKE, GREY = "#0072B2", "#D55E00", "#666666"  # told apart by colour-blind people
+GENUINE, FAKE, GRAY = "#0072B2", "#D55E00", "#666666"  # distinct for color-blind people
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained", sharey=True)
 for row, operator in enumerate(OPERATORS):
     areas = confidence_interval(roc_auc_score, y, scores[operator], groups=people)
@@ -81,21 +81,21 @@ for row, operator in enumerate(OPERATORS):
         axis.plot([low, high], [row, row], color=GENUINE, linewidth=3, alpha=0.5)
         axis.plot(estimate, row, "o", color=GENUINE, markersize=9)
     print(f"{operator:9} AUC {areas.estimate:.2f} ({areas.low:.2f} to {areas.high:.2f})")
-axes[0].axvline(0.5, color=GREY, linestyle=":", label="chance")
+axes[0].axvline(0.5, color=GRAY, linestyle=":", label="chance")
 axes[0].set(xlabel="AUC, 95 % interval", yticks=range(len(OPERATORS)), yticklabels=OPERATORS)
 axes[0].invert_yaxis()
 axes[0].legend(loc="lower right")
-axes[1].axvline(0.0, color=GREY, linestyle=":")
+axes[1].axvline(0.0, color=GRAY, linestyle=":")
 axes[1].set_xlabel('AUC less that of "squared", 95 % interval')
-figure.suptitle("Eight operators, the same embeddings and head", fontsize=13)
+figure.suptitle("Eight operators, the same embeddings and detector", fontsize=13)
 
 # %%
 # The four that subtract the embeddings stand close together. The cosine distance is behind, with
-# this head: a Mahalanobis distance takes a pair that is *closer* than usual for unnatural as well;
-# :class:`~sklearn_diffake.novelty.SumRuleDetector` would not. The probe alone says nothing, as it
-# should be for a network that tells people apart, and two vectors side by side little. The product
-# is worse than chance: where the two faces differ it is small and varies less, so that fakes lie
-# closer to its mean than genuine pairs do.
+# this detector: a Mahalanobis distance takes a pair that is *closer* than usual for unnatural as
+# well; :class:`~sklearn_diffake.novelty.SumRuleDetector` would not. The probe alone says nothing,
+# as it should be for a network that tells people apart, and two vectors side by side little. The
+# product is worse than chance: where the two faces differ it is small and varies less, so that
+# fakes lie closer to its mean than genuine pairs do.
 #
 # What a threshold would cost
 # ---------------------------
@@ -103,14 +103,14 @@ figure.suptitle("Eight operators, the same embeddings and head", fontsize=13)
 # (upwards) for how many deepfakes accepted (to the right).
 
 figure, axis = plt.subplots(figsize=(6.5, 6), layout="constrained")
-for operator, colour, style in (
+for operator, color, style in (
     ("subtract", GENUINE, "-"),
     ("squared", FAKE, "--"),
     ("cosine", "#009E73", "-."),
     ("probe", "black", ":"),
 ):
     DetectionErrorDisplay.from_predictions(
-        y, scores[operator], name=operator, ax=axis, color=colour, linestyle=style, linewidth=2
+        y, scores[operator], name=operator, ax=axis, color=color, linestyle=style, linewidth=2
     )
 axis.set_title("Four of the operators")
 plt.show()

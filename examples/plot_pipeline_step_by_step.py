@@ -28,10 +28,10 @@ faces = make_face_pairs(
 test = (faces.frame["split"] != "train").to_numpy()  # no person is on both sides
 pairs, y = faces.data, faces.target
 
-head = ConformalDetector(
+detector = ConformalDetector(
     MahalanobisDetector(), target_bpcer=0.1, calibration_size=0.5, random_state=0
 )
-pipe = make_difffake_pipeline("difffake-lite0-identity", operator="squared", detector=head)
+pipe = make_difffake_pipeline("difffake-lite0-identity", operator="squared", detector=detector)
 pipe.set_params(align__min_face_size=0.4)
 print(pipe.fit(pairs[~test], y[~test]))  # rows with y == -1 are not learned from
 
@@ -62,12 +62,12 @@ print(embeddings.shape, differences.shape, scores.round(1), verdicts)
 # embedding of the probe against that of the reference (one point for each feature, on the line if
 # both agree), and the squared difference of the two, each scaled to length one.
 
-GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people
+GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people
 figure, grid = plt.subplots(
     2, 6, figsize=(13, 5), layout="constrained", width_ratios=[1, 1, 1, 1, 1.7, 1.7]
 )
 top = 1.1 * differences.max()
-for row, (axes, name, colour) in enumerate(
+for row, (axes, name, color) in enumerate(
     zip(grid, ("genuine", "face swap"), (GENUINE, FAKE), strict=True)
 ):
     for column, who in enumerate(("reference", f"probe: {name}")):
@@ -79,10 +79,10 @@ for row, (axes, name, colour) in enumerate(
     for axis in axes[:4]:
         axis.set_axis_off()
     axes[4].axline((0, 0), slope=1, color="#999999", linewidth=1)
-    axes[4].scatter(*embeddings[row], 12, colour)
+    axes[4].scatter(*embeddings[row], 12, color)
     axes[4].set(title="128 features", xlabel="reference (no unit)", ylabel="probe")
     axes[4].set(xlim=(-25, 25), ylim=(-25, 25))
-    axes[5].bar(range(differences.shape[1]), differences[row], 1.0, color=colour)
+    axes[5].bar(range(differences.shape[1]), differences[row], 1.0, color=color)
     axes[5].set(title="squared difference", xlabel="feature", ylim=(0, top))
 
 # %%
@@ -102,8 +102,8 @@ figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
 ScoreHistogramDisplay.from_predictions(
     y[test], scores_of_strangers, threshold=threshold, ax=axis, bins=20
 )
-for score, colour, name in zip(scores, (GENUINE, FAKE), ("genuine", "face swap"), strict=True):
-    axis.plot(score, 0.01, "v", color=colour, markeredgecolor="black", markersize=13, zorder=3)
+for score, color, name in zip(scores, (GENUINE, FAKE), ("genuine", "face swap"), strict=True):
+    axis.plot(score, 0.01, "v", color=color, markeredgecolor="black", markersize=13, zorder=3)
     axis.text(score, 0.03, name, ha="center", backgroundcolor="white")
 axis.legend(loc="upper left", fontsize="small")
 axis.set_title(f"AUC {auc:.2f} (95 % interval {low:.2f} to {high:.2f})")

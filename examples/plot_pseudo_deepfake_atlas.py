@@ -15,7 +15,7 @@ and what each changed.
 # The aligner tells where the eyes, the nose and the corners of the mouth are; the mean shape of 68
 # landmarks is brought to them. The astronaut gives the face. The other identity must be somebody
 # else's face. The photograph (NASA, public domain) has one person only, so the astronaut seen in a
-# mirror, in other colours, stands in: enough to see the blend, though not a swap.
+# mirror, in other colors, stands in: enough to see the blend, though not a swap.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -122,7 +122,7 @@ figure, axes = plt.subplots(
 for (above, below), (name, (way, levels)) in zip(axes.T, WAYS.items(), strict=True):
     results = [clean, *(judged(worse(asked[:, 1], way, level)) for level in levels)]
     places = np.arange(len(results))
-    for axis, metric, which, colour, marker, shift in (
+    for axis, metric, which, color, marker, shift in (
         (above, roc_auc_score, 0, BLUE, "o", 0),
         (below, bpcer, 1, BLUE, "o", -0.06),
         (below, apcer, 1, VERMILION, "X", 0.06),
@@ -130,7 +130,7 @@ for (above, below), (name, (way, levels)) in zip(axes.T, WAYS.items(), strict=Tr
         estimates, *ends = np.array([interval(metric, result[which]) for result in results]).T
         label = metric.__name__.upper() if axis is below else None
         axis.errorbar(
-            places + shift, estimates, yerr=ends, fmt=f"{marker}-", color=colour, capsize=4,
+            places + shift, estimates, yerr=ends, fmt=f"{marker}-", color=color, capsize=4,
             markersize=8, label=label,
         )  # fmt: skip
         print(f"{metric.__name__:5} {name:34}", *(f"{value:.2f}" for value in estimates))

@@ -32,12 +32,12 @@ from sklearn_diffake.novelty import ConformalDetector, GaussianMixtureDetector
 faces = make_face_pairs(
     96, n_identities=16, n_videos=2, n_frames=2, techniques="swap", size=128, random_state=0
 )
-head = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
+detector = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
 pipe = make_difffake_pipeline(
     "difffake-lite0-identity",
     aligner=False,
     operator="absolute",
-    detector=ConformalDetector(head, target_bpcer=0.2, random_state=0),
+    detector=ConformalDetector(detector, target_bpcer=0.2, random_state=0),
 )
 known = np.isin(faces.groups, np.unique(faces.groups)[:8])
 pipe.fit(faces.data[known], faces.target[known])
@@ -76,16 +76,16 @@ print(f"Same verdicts: {np.array_equal(loaded.predict(asked), pipe.predict(asked
 # On the left, what the two files are made of; note the logarithmic axis. On the right, the scores
 # before saving and after loading.
 
-GENUINE, FAKE = "#0072B2", "#D55E00"  # told apart by colour-blind people, and by their marks
+GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people, and by their marks
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4.2), width_ratios=[1.4, 1], layout="constrained"
 )
 place, ticks = 0, []
-for path, colour in ((small, "#56B4E9"), (whole, "#E69F00")):
+for path, color in ((small, "#56B4E9"), (whole, "#E69F00")):
     with zipfile.ZipFile(path) as file:
         parts = {entry.filename.split("/")[0]: entry.file_size for entry in file.infolist()}
     for part, size in sorted(parts.items(), key=lambda item: item[1]):
-        left.barh(place, size / 1e3, color=colour, label=os.path.basename(path))
+        left.barh(place, size / 1e3, color=color, label=os.path.basename(path))
         left.text(1.15 * size / 1e3, place, f"{size / 1e3:,.1f} kB", va="center")
         ticks.append(part)
         place += 1
@@ -95,17 +95,17 @@ handles, names = left.get_legend_handles_labels()
 unique = dict(zip(names, handles, strict=True))
 left.legend(unique.values(), unique, loc="lower right")
 
-for label, name, colour, marker in ((1, "genuine", GENUINE, "o"), (-1, "swap", FAKE, "X")):
+for label, name, color, marker in ((1, "genuine", GENUINE, "o"), (-1, "swap", FAKE, "X")):
     rows = labels == label
-    right.scatter(before[rows], after[rows], 45, colour, marker=marker, alpha=0.7, label=name)
+    right.scatter(before[rows], after[rows], 45, color, marker=marker, alpha=0.7, label=name)
 right.axline((before[0], before[0]), slope=1, color="black", linewidth=1, zorder=0)
 right.set(xlabel="score before saving", ylabel="score after loading", title="Equal scores")
 right.legend()
 plt.show()
 
 # %%
-# Fitted heads are small; it is the network that weighs. The scores lie on the diagonal. Many swaps
-# score as genuine pairs do, before and after: loading makes a model neither worse nor better.
+# Fitted detectors are small; it is the network that weighs. The scores lie on the diagonal. Many
+# swaps score as genuine pairs do, before and after: loading makes a model neither worse nor better.
 #
 # Tampered files
 # --------------

@@ -44,7 +44,7 @@ print(f"{len(genuine)} genuine pairs, {len(fake)} deepfakes")
 # ---------------------------------
 # The promise is about the average over calibration sets. So the genuine pairs are divided again
 # and again: a quarter to test on, and of the rest a third to calibrate. The plain threshold is
-# the same detector's own, which gives up that share of the pairs it was fitted on.
+# that of the same detector, which rejects this fraction of its training pairs.
 
 levels = np.array([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 detector = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
@@ -82,13 +82,13 @@ left.set(xlabel="p-value", ylabel="density", title="p-values", xlim=(0, 1))
 left.legend()
 
 right.plot([0, 0.35], [0, 0.35], color="black", linestyle=":", label="promise")
-for rates, colour, marker, label in (
+for rates, color, marker, label in (
     (plain, VERMILION, "s", "plain threshold"),
     (kept, BLUE, "o", "conformal"),
 ):
     low, high = np.quantile(rates, [0.1, 0.9], axis=0)
-    right.fill_between(levels, low, high, color=colour, alpha=0.2)
-    right.plot(levels, rates.mean(axis=0), color=colour, marker=marker, linewidth=2.5, label=label)
+    right.fill_between(levels, low, high, color=color, alpha=0.2)
+    right.plot(levels, rates.mean(axis=0), color=color, marker=marker, linewidth=2.5, label=label)
 right.set(
     xlabel="BPCER promised",
     ylabel="BPCER found",

@@ -86,11 +86,11 @@ after = ForgeryEmbedder(
 epochs = [record["epoch"] for record in after.history_]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 losses = {"training": "train_loss", "validation": "valid_loss"}
-for (name, key), colour, style in zip(
+for (name, key), color, style in zip(
     losses.items(), ("#0072B2", "#D55E00"), ("o-", "s--"), strict=True
 ):
     values = [record[key] for record in after.history_]
-    axes[0].plot(epochs, values, style, color=colour, label=name)
+    axes[0].plot(epochs, values, style, color=color, label=name)
 axes[0].set(xlabel="epoch", ylabel="loss (nats per image)", xticks=epochs)
 axes[0].legend()
 axes[1].plot(epochs, [record["valid_auc"] for record in after.history_], "s--", color="#D55E00")

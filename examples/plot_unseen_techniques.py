@@ -3,7 +3,7 @@ Techniques that nobody has seen
 ===============================
 
 Tomorrow's deepfakes are made by a technique that is in no training set today. A classifier learns
-the techniques that it is shown; a one-class head is fitted on genuine pairs and is shown none.
+the techniques that it is shown; a one-class detector is fitted on genuine pairs and is shown none.
 :class:`~sklearn_diffake.model_selection.LeaveOneTechniqueOut` tests both on techniques left out of
 training, and :class:`~sklearn_diffake.metrics.TechniqueHeatmapDisplay` shows what each is worth.
 """
@@ -47,11 +47,11 @@ X = extractor.fit_transform(faces.data)
 # %%
 # Left out, and not left out
 # --------------------------
-# Three columns: the one-class head, the classifier tested on the technique that it never saw, and
-# the same classifier when it has seen that technique. In all of them, the people tested on are not
-# those learned from; each figure is the mean over three parts of the people.
+# Three columns: the one-class detector, the classifier tested on the technique that it never saw,
+# and the same classifier when it has seen that technique. In all of them, the people tested on are
+# not those learned from; each figure is the mean over three parts of the people.
 
-head = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
+detector = GaussianMixtureDetector(1, shrinkage="auto", random_state=0)
 classifier = make_pipeline(
     StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
 )
@@ -71,7 +71,7 @@ found = {(name, column): [] for name in names for column in columns}
 for name, (train, test) in zip(
     unseen.held_out(X, y, groups), unseen.split(X, y, groups), strict=True
 ):
-    for column, model in zip(columns, (head, classifier), strict=False):
+    for column, model in zip(columns, (detector, classifier), strict=False):
         found[name, column].append(roc_auc_score(y[test], scores_of(model, train, test)))
 
 seen = IdentityGroupKFold(3, shuffle=True, random_state=0)
@@ -115,7 +115,7 @@ error = np.sqrt(
 print(f"standard error {error:.3f}")
 
 # %%
-# So no column is better than another by more than chance allows, and the head that was shown no
+# So no column is better than another by more than chance allows, and the detector that was shown no
 # deepfake loses nothing to the classifier, seen or unseen. What decides is the row: the embedding
 # tells who somebody is, so it notices another person's face, as in a swap or a splice, and hardly
 # notices skin that was smoothed.

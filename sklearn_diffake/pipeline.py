@@ -122,8 +122,8 @@ def make_difffake_pipeline(
 
     References
     ----------
-    .. [1] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
-       Detection", WACVW 2025, arXiv 2502.16247.
+    .. [1] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
 
     Examples
     --------

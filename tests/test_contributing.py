@@ -67,7 +67,7 @@ def faces():
 
 def test_the_page_has_one_listing_for_each_kind():
     assert list(LISTINGS) == [
-        "coarse_colours",
+        "coarse_colors",
         "robust_distance",
         "newsroom",
         "screen_stripes",
@@ -97,9 +97,9 @@ def test_files_that_the_page_names_exist():
 
 
 def test_a_backbone_is_one_file(load, faces):
-    load("coarse_colours")
+    load("coarse_colors")
     pipe = make_pipeline(
-        FaceEmbedder("coarse_colours:coarse_colours", device="cpu"),
+        FaceEmbedder("coarse_colors:coarse_colors", device="cpu"),
         PairDifference("squared"),
         MahalanobisDetector(),
     ).fit(faces.data, faces.target)
@@ -114,7 +114,7 @@ def test_a_backbone_is_one_file(load, faces):
 def test_a_backbone_is_found_by_the_command_line(load, faces, tmp_path):
     from sklearn_diffake.cli import main
 
-    load("coarse_colours")
+    load("coarse_colors")
     names = []
     for i, image in enumerate(
         faces.data[faces.target == 1][:12].reshape(24, *faces.data.shape[2:])
@@ -124,16 +124,16 @@ def test_a_backbone_is_found_by_the_command_line(load, faces, tmp_path):
     rows = [",".join(names[i : i + 2]) for i in range(0, 24, 2)]
     table = tmp_path / "pairs.csv"
     table.write_text("\n".join(["reference,probe", *rows]), encoding="utf-8")
-    name = "coarse_colours:coarse_colours"
+    name = "coarse_colors:coarse_colors"
     options = ["--backbone", name, "--no-align", "--quiet"]
     model = tmp_path / "model.diffake"
     assert main(["fit", str(table), "-o", str(model), *options]) == 0
-    with pytest.raises(ValueError, match=r"coarse_colours:coarse_colours.*not trusted"):
+    with pytest.raises(ValueError, match=r"coarse_colors:coarse_colors.*not trusted"):
         persistence.load(model)
     assert persistence.load(model, trusted=[name])["embed"].backbone == name
 
 
-def test_a_head_is_one_file_and_passes_the_checks_of_scikit_learn(load):
+def test_a_detector_is_one_file_and_passes_the_checks_of_scikit_learn(load):
     head = load("robust_distance").RobustDistanceDetector
     with any_labels():
         outcomes = check_estimator(head(), on_fail=None, on_skip=None)

@@ -110,7 +110,7 @@ class Protocol:
     folds : int
         Parts into which people are dealt.
     split : {"identities", "official"}
-        Whether people are dealt anew, or as the dataset's own lists say.
+        Whether people are assigned to folds at random, or by the lists of the dataset.
     options : mapping
         What only this protocol has.
     """

@@ -106,7 +106,7 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
         skipped_files : DataFrame with columns ``path``, ``kind`` and ``reason``
             Files in the folders of a dataset that are no videos or pictures, and what they are.
         n_broken, n_skipped : int
-            Number of these, and of frames left out for want of partners.
+            Number of these, and of frames left out because they have no partner.
         feature_names : list of str
             Names of the two columns.
         DESCR : str

@@ -369,7 +369,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         return self
 
     def find_backbone(self) -> Backbone:
-        """Look the backbone up again, and see that it is the one of `fit`.
+        """Load the backbone again, and check that its fingerprint is that of `fit`.
 
         Returns
         -------
@@ -379,7 +379,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If `backbone` or `weights` now lead to other weights.
+            If the weights of `backbone` or `weights` have changed since.
         """
         check_is_fitted(self)
         found = find_backbone(self.backbone, self.weights, self.overrides())

@@ -26,7 +26,7 @@ from .backbones._finding import TrainedWeights, find_backbone, trained_backbone
 class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     r"""Embed faces with a network trained to tell them from pseudo-deepfakes of themselves.
 
-    ``fit`` needs genuine faces only: fakes are made from them on the fly, anew in every epoch, and
+    ``fit`` needs genuine faces only: fakes are made from them on the fly, new in every epoch, and
     the network learns to tell each from its original, which is in the same batch [1]_ [2]_.
     ``transform`` gives the network's pooled features, as `FaceEmbedder` does; `score_images` what
     its classifier thinks of single images.

@@ -128,9 +128,9 @@ class FaceAligner(
 
     References
     ----------
-    .. [1] Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
-       Convolutional Networks", IEEE Signal Processing Letters 2016.
-    .. [2] Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition",
+    .. [1] K. Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
+       Convolutional Networks", IEEE Signal Processing Letters 23(10), 2016.
+    .. [2] J. Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition",
        CVPR 2019; the five points are those of its 112 x 112 crop.
 
     Examples

@@ -104,7 +104,7 @@ class PseudoDeepfakeDataset:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw anew: every epoch has its own fakes.
+        """Set the epoch: every epoch draws other fakes.
 
         Workers that are already running (``persistent_workers=True``) keep the epoch they started
         with; leave that off.

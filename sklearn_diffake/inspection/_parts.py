@@ -164,7 +164,7 @@ def split_pipeline(pipeline: Any, *, stores: bool = False) -> SplitPipeline:
     pipeline = getattr(pipeline, "best_estimator_", pipeline)
     if not isinstance(pipeline, Pipeline):
         raise TypeError(
-            "the model must be a fitted pipeline, such as that of load_default(), got "
+            "the model must be a fitted pipeline such as that of load_default(), got "
             f"{type(pipeline).__name__}"
         )
     steps = [

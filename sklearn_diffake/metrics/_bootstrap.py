@@ -131,7 +131,7 @@ def bootstrap_interval(
     References
     ----------
     .. [1] T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-       Statistician 69 (2015), 371-386, section 5.3.
+       Statistician 69, 2015, 371-386, section 5.3.
 
     Examples
     --------

@@ -86,11 +86,11 @@ def auc_ends(sample: Sample) -> Ends:
     References
     ----------
     .. [1] R. G. Newcombe, "Confidence intervals for an effect size measure based on the
-       Mann-Whitney statistic. Part 2", Statistics in Medicine 25 (2006), 559-573.
+       Mann-Whitney statistic. Part 2", Statistics in Medicine 25, 2006, 559-573.
     .. [2] J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver operating
-       characteristic (ROC) curve", Radiology 143 (1982), 29-36.
-    .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53
-       (1997), 567-578.
+       characteristic (ROC) curve", Radiology 143, 1982, 29-36.
+    .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53,
+       1997, 567-578.
     """
     area, sizes = _area_sizes(sample)
     z = ndtri(sample.tail)
@@ -306,7 +306,7 @@ def _combined_bound(
     References
     ----------
     .. [1] G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures",
-       Statistics in Medicine 27 (2008), 1693-1702.
+       Statistics in Medicine 27, 2008, 1693-1702.
     """
     bpcer, apcer = curves
     center = figure(bpcer, apcer)

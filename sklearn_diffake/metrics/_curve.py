@@ -159,8 +159,8 @@ def bpcer_at_apcer(
     """Fraction of genuine rejected if at most a given fraction of deepfakes is accepted.
 
     The threshold is the lowest of the scores at which APCER is no more than `apcer`; nothing is
-    interpolated. In the style of ISO/IEC 30107-3, whose scope is presentation attacks, BPCER10,
-    BPCER20 and BPCER100 are those at an APCER of 10, 5 and 1 %.
+    interpolated. In the style of ISO/IEC 30107-3 [1]_, whose scope is presentation attacks,
+    BPCER10, BPCER20 and BPCER100 are those at an APCER of 10, 5 and 1 %.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def bpcer_at_apcer(
 
     References
     ----------
-    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
-    whose attacks are presentation attacks, not deepfakes.
+    .. [1] ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and
+       reporting".
 
     Examples
     --------

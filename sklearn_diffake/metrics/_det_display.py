@@ -23,7 +23,7 @@ class DetectionErrorDisplay:
     """Detection error trade-off (DET) curve: BPCER against APCER.
 
     Create it by :meth:`from_predictions`, :meth:`from_estimator` or :meth:`from_cv_results`. Both
-    axes are scaled by the quantile function of the normal distribution, so that scores of two
+    axes are scaled by the quantile function of the normal distribution [1]_, so that scores of two
     normal distributions give a straight line. Rates below 0.1 % or above 99.9 %, also zero, are
     drawn on the frame. On the dotted line both rates are equal; the marker on it is the equal
     error rate. The terms are those of ISO/IEC 30107-3, whose scope is presentation attacks.
@@ -54,8 +54,8 @@ class DetectionErrorDisplay:
 
     References
     ----------
-    A. Martin et al., "The DET curve in assessment of detection task performance", Eurospeech
-    1997, 1895-1898.
+    .. [1] A. Martin et al., "The DET curve in assessment of detection task performance",
+       Eurospeech 1997, 1895-1898.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def small_sample_factor(n_rows: int, n_groups: float, level: float) -> float:
     References
     ----------
     .. [1] E. L. Korn, B. I. Graubard, "Confidence intervals for proportions with small expected
-       number of positive counts estimated from survey data", Survey Methodology 24 (1998).
+       number of positive counts estimated from survey data", Survey Methodology 24, 1998.
     """
     tail = (1.0 + level) / 2.0
     ratio = stdtrit(max(n_rows - 1, 1), tail) / stdtrit(max(n_groups - 1.0, 0.5), tail)

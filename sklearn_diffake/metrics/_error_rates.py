@@ -72,6 +72,8 @@ def equal_error_rate(
 def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> float:
     """Fraction of genuine rows that are rejected, the false alarms.
 
+    The term is that of [1]_, whose scope is presentation attacks, not deepfakes.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
@@ -94,8 +96,8 @@ def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
 
     References
     ----------
-    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
-    whose attacks are presentation attacks, not deepfakes.
+    .. [1] ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and
+       reporting".
 
     Examples
     --------
@@ -109,6 +111,8 @@ def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
 
 def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> float:
     """Fraction of deepfakes that are accepted, over all techniques.
+
+    The term is that of [1]_, whose scope is presentation attacks, not deepfakes.
 
     Parameters
     ----------
@@ -132,8 +136,8 @@ def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
 
     References
     ----------
-    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
-    whose attacks are presentation attacks, not deepfakes.
+    .. [1] ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and
+       reporting".
 
     Examples
     --------
@@ -149,6 +153,8 @@ def apcer_by_technique(
     y_true: ArrayLike, score: ArrayLike, technique: ArrayLike, *, threshold: float = 0.0
 ) -> dict[Any, float]:
     """Fraction of deepfakes that are accepted, for each technique.
+
+    The term is that of [1]_, whose scope is presentation attacks, not deepfakes.
 
     Parameters
     ----------
@@ -174,8 +180,8 @@ def apcer_by_technique(
 
     References
     ----------
-    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
-    whose attacks are presentation attacks, not deepfakes.
+    .. [1] ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and
+       reporting".
 
     Examples
     --------
@@ -196,8 +202,8 @@ def worst_apcer(
 ) -> float:
     """Fraction of deepfakes accepted, for the technique that is detected worst.
 
-    ISO/IEC 30107-3 ranks detectors of presentation attacks by this rate: many detected techniques
-    do not compensate for one that is accepted.
+    ISO/IEC 30107-3 [1]_ ranks detectors of presentation attacks by this rate: many detected
+    techniques do not compensate for one that is accepted.
 
     Parameters
     ----------
@@ -227,8 +233,8 @@ def worst_apcer(
 
     References
     ----------
-    ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and reporting",
-    whose attacks are presentation attacks, not deepfakes.
+    .. [1] ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and
+       reporting".
 
     Examples
     --------

@@ -194,11 +194,11 @@ def confidence_interval(
     References
     ----------
     .. [1] E. L. Korn, B. I. Graubard, "Confidence intervals for proportions with small expected
-       number of positive counts estimated from survey data", Survey Methodology 24 (1998).
+       number of positive counts estimated from survey data", Survey Methodology 24, 1998.
     .. [2] R. G. Newcombe, "Confidence intervals for an effect size measure based on the
-       Mann-Whitney statistic. Part 2", Statistics in Medicine 25 (2006), 559-573.
-    .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53
-       (1997), 567-578.
+       Mann-Whitney statistic. Part 2", Statistics in Medicine 25, 2006, 559-573.
+    .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53,
+       1997, 567-578.
 
     Examples
     --------

@@ -48,9 +48,9 @@ def youden_thresholded_auc(y_true: ArrayLike, score: ArrayLike) -> float:
     """Area under the ROC curve of verdicts at the best threshold of the test set.
 
     This is not the area under the ROC curve of the scores, although some published code reports it
-    as "AUC". The threshold with the largest Youden index ``J = 1 - APCER - BPCER`` on the same
-    rows converts scores to verdicts, and the area is that of the verdicts: their balanced accuracy
-    ``(1 + J) / 2``. Use it only to compare with such figures, and otherwise
+    as "AUC". The threshold with the largest Youden index [1]_ ``J = 1 - APCER - BPCER`` on the
+    same rows converts scores to verdicts, and the area is that of the verdicts: their balanced
+    accuracy ``(1 + J) / 2``. Use it only to compare with such figures, and otherwise
     :func:`sklearn.metrics.roc_auc_score`.
 
     Parameters
@@ -73,7 +73,7 @@ def youden_thresholded_auc(y_true: ArrayLike, score: ArrayLike) -> float:
 
     References
     ----------
-    Youden, "Index for rating diagnostic tests", Cancer 3 (1950), 32-35.
+    .. [1] W. J. Youden, "Index for rating diagnostic tests", Cancer 3, 1950, 32-35.
 
     Examples
     --------

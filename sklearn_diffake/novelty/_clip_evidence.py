@@ -213,7 +213,7 @@ def longest_interval(
     p, seconds = np.asarray(frame_p, dtype=np.float64), np.asarray(times, dtype=np.float64)
     if p.shape != seconds.shape or p.ndim != 1:
         raise ValueError(
-            f"times must have the shape of frame_p, {p.shape}, got {seconds.shape}, in 1-D"
+            f"times must have one value for each frame, {p.shape}, got {seconds.shape}"
         )
     edges = np.diff(np.concatenate([[0], (p <= level).astype(int), [0]]))
     first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1

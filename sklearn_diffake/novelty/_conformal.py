@@ -147,7 +147,7 @@ class ConformalDetector(PValueDetector):
 
     References
     ----------
-    .. [1] Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005.
+    .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005.
     .. [2] S. Bates, E. Candes, L. Lei, Y. Romano, M. Sesia, "Testing for Outliers with Conformal
        p-values", Annals of Statistics 51(1), 2023, arXiv:2104.08279.
     .. [3] V. Vovk, "Cross-Conformal Predictors", Annals of Mathematics and Artificial

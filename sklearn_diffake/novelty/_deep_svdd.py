@@ -161,7 +161,7 @@ class DeepSVDD(BaseDetector):
 
     References
     ----------
-    .. [1] Ruff et al., "Deep One-Class Classification", ICML 2018.
+    .. [1] L. Ruff et al., "Deep One-Class Classification", ICML 2018.
 
     Examples
     --------

@@ -67,7 +67,7 @@ class NearestReferenceDetector(BaseDetector):
     References
     ----------
     .. [1] T. Reiss, B. Cavia, Y. Hoshen, "Detecting Deepfakes Without Seeing Any",
-       arXiv:2311.01458, 2023.
+       2023, arXiv:2311.01458.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
     )
     if vectors.ndim != 3 or vectors.shape[1] != 2:
         raise ValueError(
-            f"pairs must have the shape (n, 2, d): reference, probe; got {vectors.shape}."
+            f"pairs must have the shape (n, 2, d), reference and probe, got {vectors.shape}"
         )
     ids = column_or_1d(probe)
     check_consistent_length(vectors, ids)

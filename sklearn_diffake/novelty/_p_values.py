@@ -132,8 +132,10 @@ def check_n_images(n_images: ArrayLike | None, n_rows: int) -> NDArray[np.int64]
             f"n_images must have the shape ({n_rows}, 2), the numbers of reference and probe "
             f"images of each row, got {counts.shape}"
         )
-    if counts.size and (counts.dtype.kind not in "iu" or counts.min() < 1):
-        raise ValueError("n_images must hold positive integers only")
+    if counts.size and counts.dtype.kind not in "iu":
+        raise ValueError(f"n_images must hold positive integers only, got {counts.dtype}")
+    if counts.size and counts.min() < 1:
+        raise ValueError(f"n_images must hold positive integers only, got {counts.min()}")
     return counts.astype(np.int64)
 
 

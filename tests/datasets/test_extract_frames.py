@@ -71,7 +71,7 @@ def test_another_video_of_the_same_name_is_seen(video, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["picture gone", "picture cut", "no index", "index cut", "list"])
-def test_a_damaged_folder_is_made_anew(video, tmp_path, damage):
+def test_a_damaged_folder_is_made_again(video, tmp_path, damage):
     first = extract_frames(video, cache=tmp_path, n_frames=3)
     pictures = [Path(path).read_bytes() for path in first.paths]
     index = Path(first.paths[0]).parent / "frames.json"

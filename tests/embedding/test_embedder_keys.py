@@ -139,7 +139,7 @@ def test_what_does_not_is_resumed(name, checkpoint, monkeypatch):
     from sklearn_diffake.embedding._forgery_sam import SAM
 
     def step(self, closure):
-        raise AssertionError("trained anew")
+        raise AssertionError("trained again")
 
     monkeypatch.setattr(SAM, "step", step)
     changed = {"checkpoint_dir": checkpoint, name: NOT_TRAINING[name] or checkpoint}

@@ -311,7 +311,7 @@ def test_store_that_holds_a_wrong_value_is_not_believed(tmp_path):
 
 
 def test_results_of_another_size_are_no_hits(tmp_path):
-    """As after a change of what is stored: computed anew, and no endless wait for the old."""
+    """As after a change of what is stored: computed again, without a wait for the old result."""
     images = noise(2)
     model = embedder(tmp_path).fit(images)
     digests = [reading.image_digest(image) for image in images]

@@ -105,7 +105,7 @@ def test_parameters_set_after_fit_wait_for_the_next(fitted):
     np.testing.assert_array_equal(model.transform(crops(3)), expected)
 
 
-def test_fit_again_starts_anew(fitted):
+def test_fit_starts_again(fitted):
     model = clone(fitted).fit(pairs(seed=1))
     assert not same_weights(model, fitted)
     assert same_weights(model.fit(pairs()), fitted)

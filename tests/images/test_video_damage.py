@@ -1,4 +1,4 @@
-"""Truncated and corrupted videos: an error or fewer frames, never another frame in silence."""
+"""Truncated and corrupted videos: an error or fewer frames, never silently another frame."""
 
 import contextlib
 import random

@@ -147,11 +147,11 @@ def test_labels_and_categories_are_cut_alike():
 @pytest.mark.parametrize(
     ("n_images", "message"),
     [
-        (np.ones((80, 3), int), r"the shape \(80, 3\), expected \(80, 2\)"),
-        (np.ones((79, 2), int), r"the shape \(79, 2\), expected \(80, 2\)"),
-        (np.zeros((80, 2), int), "other than positive integers"),
-        (np.ones((80, 2)), "other than positive integers"),
-        (np.full((80, 2), 2), "has one reference and one probe image"),
+        (np.ones((80, 3), int), r"must have the shape \(80, 2\).*, got \(80, 3\)"),
+        (np.ones((79, 2), int), r"must have the shape \(80, 2\).*, got \(79, 2\)"),
+        (np.zeros((80, 2), int), "positive integers only, got 0"),
+        (np.ones((80, 2)), "positive integers only, got float64"),
+        (np.full((80, 2), 2), "must have one reference and one probe image"),
     ],
 )
 def test_bad_numbers_of_images(n_images, message):

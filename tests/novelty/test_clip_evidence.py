@@ -20,9 +20,9 @@ from sklearn_diffake.novelty._clip_evidence import (
         (4, {}, [(0, 3), (1, 4)]),
         (8, {}, [(0, 3), (2, 5), (4, 7), (5, 8)]),
         (30, {"length": 10}, [(0, 10), (5, 15), (10, 20), (15, 25), (20, 30)]),
-        (30, {"length": 10, "most": 5}, [(0, 10), (5, 15), (10, 20), (15, 25), (20, 30)]),
-        (30, {"length": 10, "most": 3}, [(0, 15), (8, 23), (15, 30)]),
-        (30, {"most": 1}, []),
+        (30, {"length": 10, "max_windows": 5}, [(0, 10), (5, 15), (10, 20), (15, 25), (20, 30)]),
+        (30, {"length": 10, "max_windows": 3}, [(0, 15), (8, 23), (15, 30)]),
+        (30, {"max_windows": 1}, []),
         (5, {"length": 1}, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
     ],
 )
@@ -43,7 +43,7 @@ def test_windows_cover_every_frame(n_frames):
         assert (np.diff(windows, axis=1) == windows[0, 1]).all()
 
 
-@pytest.mark.parametrize("options", [{"length": 0}, {"most": -1}])
+@pytest.mark.parametrize("options", [{"length": 0}, {"max_windows": -1}])
 def test_bad_windows(options):
     with pytest.raises(ValueError, match="must not be negative, and length must be at least 1"):
         windows_of(10, **options)
@@ -108,5 +108,5 @@ def test_frames_below():
     assert longest_interval(p, times, 0.01) == (0.0, 0.0)
     assert longest_interval(p, times, 0.001) is None
     assert longest_interval(p, [0, 1, 2, 2.1, 2.2, 5, 6], 0.05) == (2.0, 2.2)
-    with pytest.raises(ValueError, match="expected one for each"):
+    with pytest.raises(ValueError, match="must have one value for each frame"):
         longest_interval(p, times[1:], 0.05)

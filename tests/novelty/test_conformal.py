@@ -45,7 +45,7 @@ def genuine(n, d=3, seed=0):
 
 
 def rejected_shares(detector, n_fit, n_splits=200, **data):
-    """Split genuine rows anew `n_splits` times: the share of those not in fit that is rejected."""
+    """Split genuine rows `n_splits` times: the fraction of rows not in fit that is rejected."""
     X = genuine(600, **data)
     shares = []
     for seed in range(n_splits):

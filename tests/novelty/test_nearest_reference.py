@@ -184,7 +184,11 @@ def test_stacking_keeps_the_order_of_first_appearance():
 @pytest.mark.parametrize(
     ("pairs", "probe", "message"),
     [
-        (np.zeros((3, 2)), [0, 1, 2], r"pairs has shape \(3, 2\). Expected \(n, 2, d\)"),
+        (
+            np.zeros((3, 2)),
+            [0, 1, 2],
+            r"pairs must have the shape \(n, 2, d\), reference and probe, got \(3, 2\)",
+        ),
         (np.zeros((3, 2, 4)), [0, 1], "inconsistent numbers of samples"),
         (np.arange(12.0).reshape(3, 2, 2), [7, 8, 7], r"pairs\[2\] and pairs\[0\] are both about"),
     ],

@@ -121,7 +121,7 @@ time.sleep(600)
 
 @POSIX
 def test_a_process_that_leaves_lets_the_others_keep_their_log(tmp_path):
-    """Whoever opens and closes the file itself gives up SQLite's locks on it."""
+    """Opening and closing the file ends SQLite's locks on it."""
     store = EmbeddingStore(tmp_path)
     store.put_many("model", ITEMS)
     log = Path(f"{database_file(tmp_path)}-wal")
@@ -308,7 +308,7 @@ def test_a_wrong_statement_is_no_damage(tmp_path):
     assert EmbeddingStore(tmp_path).get_many("model", ITEMS) == ITEMS
 
 
-def test_a_folder_deleted_in_use_is_made_anew(tmp_path):
+def test_a_folder_deleted_in_use_is_made_again(tmp_path):
     store = EmbeddingStore(tmp_path / "store")
     store.put_many("model", ITEMS)
     shutil.rmtree(tmp_path / "store")
