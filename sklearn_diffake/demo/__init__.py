@@ -1,4 +1,4 @@
-"""The main job on one photograph that comes with the package: a table and a picture."""
+"""Run the whole pipeline on a photograph of the package, with a table and a picture."""
 
 from ._result import DemoResult
 from ._run import run_demo

@@ -1,4 +1,4 @@
-"""The demo's picture: probes with their verdicts, and all scores about the threshold."""
+"""The picture of the demo: probes with verdicts, and all scores relative to the threshold."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..metrics._plotting import FAKE, GENUINE
 from ..utils._numbers import fraction, percent
 from ._result import DemoResult
 
-_SHOWN = 2  # probes of each group
-_CLOSE_UP = (0.2, 0.2, 0.8, 0.8)  # re-takes have the face in their middle
+_N_SHOWN = 2  # probes of each group
+_CLOSE_UP = (0.2, 0.2, 0.8, 0.8)  # the face is in the middle of re-takes
 _CAPTION = (
     "Every probe is compared with one reference photograph. The model was fitted on "
     "{result.n_train} genuine pairs only: it never saw a manipulated one.\n"
     "Shown are the first two probes of each kind, cut to the face, with the verdict and the score "
-    "less the threshold: \u2713 right, \u2717 wrong."
+    "less the threshold: \u2713 correct, \u2717 wrong."
 )
 
 
 def draw(result: DemoResult) -> bytes:
-    """Draw the picture as a PNG file that says in words what it shows."""
-    accepted = (f"{group}: {share:.0%} accepted" for group, _, share, _ in result.rates())
-    description = f"{_headline(result)}. {'; '.join(accepted)}."
+    """Draw the picture as a PNG file with a description of its content."""
+    rates = (f"{group}: {accepted:.0%} accepted" for group, _, accepted, _ in result.rates())
+    description = f"{_headline(result)}. {'; '.join(rates)}."
     file = io.BytesIO()
     make_figure(result).savefig(file, format="png", metadata={"Description": description})
     return file.getvalue()
@@ -39,7 +39,7 @@ def make_figure(result: DemoResult) -> Any:
     figure = Figure(figsize=(12.8, 9.6), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)  # needs no display
     groups = list(dict.fromkeys(result.groups.tolist()))
-    panels = figure.subplots(_SHOWN, 1 + len(groups), gridspec_kw={
+    panels = figure.subplots(_N_SHOWN, 1 + len(groups), gridspec_kw={
         "left": 0.025, "right": 0.985, "top": 0.83, "bottom": 0.475, "wspace": 0.07, "hspace": 0.19,
     })  # fmt: skip
     reference = result.folder / "reference.png"
@@ -70,7 +70,7 @@ def _headline(result: DemoResult) -> str:
 def _show(
     axes: Any, path: Path, box: tuple[float, ...], text: str, color: str, weight: str = "normal"
 ) -> None:
-    """Show the part of a picture that `box` gives as fractions of its size, and a text below."""
+    """Show the region `box` of a picture, given in fractions of its size, above a text."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -83,25 +83,25 @@ def _show(
 def _draw_probe(axes: Any, result: DemoResult, index: int) -> None:
     value, accepted = result.decision[index], result.decision[index] >= 0
     color, verdict = (GENUINE, "genuine") if accepted else (FAKE, "deepfake")
-    mark = "\u2713" if accepted == (result.labels[index] == 1) else "\u2717"
-    text = f"{mark} {verdict} {value:+.3f}".replace("-", "\u2212")
+    symbol = "\u2713" if accepted == (result.labels[index] == 1) else "\u2717"
+    text = f"{symbol} {verdict} {value:+.3f}".replace("-", "\u2212")
     _show(axes, result.probes[index], _CLOSE_UP, text, color, "bold")
     for spine in axes.spines.values():
         spine.set(color=color, linewidth=3.5)
 
 
 def _draw_scores(axes: Any, result: DemoResult) -> None:
-    """Draw a strip of marks for each group, about the threshold at zero."""
-    rng = np.random.default_rng(0)  # for the jitter, so that marks do not hide one another
+    """Draw the scores of each group as a strip, relative to the threshold at zero."""
+    rng = np.random.default_rng(0)  # for jitter, so that markers do not overlap
     rates = result.rates()
     for row, (name, pairs, accepted, _) in enumerate(rates):
         values = result.decision[result.groups == name]
         heights = row + rng.uniform(-0.22, 0.22, pairs)
-        for chosen, color, marker in ((values >= 0, GENUINE, "o"), (values < 0, FAKE, "X")):
-            axes.scatter(values[chosen], heights[chosen], c=color, marker=marker, s=42, alpha=0.75,
-                         linewidths=0)  # fmt: skip
-        share, verb = (accepted, "accepted") if row == 0 else (1 - accepted, "rejected")
-        text = f"{round(share * pairs)} of {pairs} {verb} ({percent(share, 0)})"
+        for is_drawn, color, marker in ((values >= 0, GENUINE, "o"), (values < 0, FAKE, "X")):
+            style = {"c": color, "marker": marker, "s": 42, "alpha": 0.75, "linewidths": 0}
+            axes.scatter(values[is_drawn], heights[is_drawn], **style)
+        rate, verb = (accepted, "accepted") if row == 0 else (1 - accepted, "rejected")
+        text = f"{round(rate * pairs)} of {pairs} {verb} ({percent(rate, 0)})"
         axes.text(1.015, row, text, transform=axes.get_yaxis_transform(), va="center")
     axes.axvline(0, color="black", linewidth=1.5, linestyle="--")
     axes.axhline(0.5, color="#999999", linewidth=0.8)

@@ -1,4 +1,4 @@
-"""What the demo finds: scores, rates and the table."""
+"""The result of the demo: scores, rates and the table."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ HEADER = _ROW.format("probe", "pairs", "accepted", "rejected", "AUC")
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found.
+    """The result of the demo.
 
     Attributes
     ----------
     pipeline : sklearn.pipeline.Pipeline
         Fitted on the genuine training pairs.
     probes : list of Path
-        The photographs judged, in the order of the arrays below.
+        The probes, in the order of the arrays below.
     groups : ndarray of shape (n,), str
-        ``"genuine re-take"``, or the technique the probe was manipulated with.
+        ``"genuine re-take"``, or the technique of the manipulation.
     decision : ndarray of shape (n,), float64
         Score less threshold: zero or more is accepted as genuine.
     auc : float
@@ -41,20 +41,20 @@ class DemoResult:
     n_train : int
         Number of training pairs.
     n_missing : int
-        Number of probes in which no face was found, and whose center was judged instead.
+        Number of probes without a detected face, whose center was scored.
     seconds : float
-        Time it took.
+        Duration of the demo.
     reference_box : tuple of float
-        Left, top, right and bottom of the face in the reference, as fractions of its size.
+        Left, top, right and bottom of the face in the reference, in fractions of its size.
     folder : Path
-        Where everything is: ``demo.txt``, ``model.diffake``, ``train.csv``, ``probes.csv``,
+        Folder of all files: ``demo.txt``, ``model.diffake``, ``train.csv``, ``probes.csv``,
         ``reference.png``, ``photos/``, and ``demo.png`` if there is a picture.
     picture : Path or None, default=None
         ``demo.png``; None if matplotlib is not installed.
 
     See Also
     --------
-    run_demo : Makes it.
+    run_demo : Runs the demo.
 
     Examples
     --------
@@ -84,13 +84,13 @@ class DemoResult:
         return np.where(self.groups == GENUINE, 1, -1)
 
     def rates(self) -> list[tuple[str, int, float, float]]:
-        """Count by group.
+        """Return the rates of each group.
 
         Returns
         -------
         list of (group, pairs, accepted, auc)
-            `accepted` is the share judged genuine, `auc` that of the technique against all
-            genuine probes (NaN for the genuine ones).
+            `accepted` is the fraction accepted, `auc` that of the technique against all genuine
+            probes (NaN for the genuine ones).
         """
         genuine, rows = self.groups == GENUINE, []
         for name in dict.fromkeys(self.groups.tolist()):
@@ -103,12 +103,12 @@ class DemoResult:
         return rows
 
     def table(self) -> str:
-        """Write the result as plain text, a line for each group.
+        """Return the result as text, with a line for each group.
 
         Returns
         -------
         str
-            What ``demo.txt`` holds.
+            The content of ``demo.txt``.
         """
         manipulated = self.decision[self.groups != GENUINE]
         total = "all manipulated", len(manipulated), float((manipulated >= 0).mean()), self.auc

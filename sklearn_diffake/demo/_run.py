@@ -1,4 +1,4 @@
-"""Fit on genuine re-takes of a photograph, and judge new ones and manipulations of it."""
+"""Fit on genuine re-takes of a photograph, and score new re-takes and manipulations."""
 
 from __future__ import annotations
 
@@ -39,40 +39,40 @@ def run_demo(
     n_per_technique: int = 7,
     random_state: int = 0,
 ) -> DemoResult:
-    """Show the main job on a photograph that comes with the package; no network is needed.
+    """Run the whole pipeline on a photograph of the package; no network is needed.
 
     The pipeline is :func:`~sklearn_diffake.make_difffake_pipeline` without arguments. The
     reference is NASA's portrait of the astronaut Eileen Collins (public domain). Probes are
-    re-takes of it: other pose, light and image quality. Half of those held out show a face that
-    was manipulated first, by six techniques that the model never saw. What this cannot show is
-    how well strangers are judged: training and test photographs come from one picture.
+    re-takes of it, with other pose, light and image quality. The face in half of the test probes
+    was manipulated by six techniques that are not in the training data. The demo cannot show error
+    rates on other people: training and test photographs are from one picture.
 
     Parameters
     ----------
     folder : str or Path
-        Where pictures, tables and model go; made if need be. Files of an earlier demo are
+        Folder of pictures, tables and model, created if missing. Files of an earlier demo are
         replaced.
     verbose : bool or int, default=False
-        Say on standard error what is being done, and show progress bars.
+        Print the current step to standard error, and show progress bars.
     n_train : int, default=120
-        Number of genuine pairs to fit on. Three in ten set the threshold, so 64 are the least that
-        keep its promise of 5 %; fewer are warned of.
+        Number of genuine pairs to fit on. Three in ten set the threshold, so at least 64 are
+        needed for a rate of 5 %; fewer cause a warning.
     n_genuine : int, default=42
         Number of genuine probes held out.
     n_per_technique : int, default=7
         Number of probes manipulated by each technique.
     random_state : int, default=0
-        Seed of everything that is drawn.
+        Seed of all random draws.
 
     Returns
     -------
     DemoResult
-        Scores and rates; ``table()`` gives them as text.
+        Scores and rates; ``table()`` returns them as text.
 
     Raises
     ------
     ValueError
-        If a file in `folder` would be replaced that is not of an earlier demo.
+        If `folder` holds a file that would be replaced and is not of an earlier demo.
 
     Examples
     --------
@@ -100,8 +100,8 @@ def run_demo(
 
     report(f"fitting on {n_train} genuine pairs")
     pipe = make_difffake_pipeline(on_missing="warn", random_state=0, verbose=bool(verbose))
-    pipe.set_params(align__min_face_size=0.12)  # no face is smaller here: it saves time
-    with threadpool_limits(1):  # photographs are small: threads would mostly await one another
+    pipe.set_params(align__min_face_size=0.12)  # saves time: no face is smaller
+    with threadpool_limits(1):  # photographs are small: threads would mostly wait for each other
         pipe.fit([(folder / "reference.png", path) for _, path in train])
         n_manipulated = len(probes) - n_genuine
         report(f"judging {n_genuine} genuine and {n_manipulated} manipulated probes")
@@ -127,14 +127,14 @@ def run_demo(
     if result.picture:
         atomic_write(result.picture, draw(result))
     else:
-        (folder / "demo.png").unlink(missing_ok=True)  # of an earlier demo: other results
+        (folder / "demo.png").unlink(missing_ok=True)  # of an earlier demo, with other results
     atomic_write(folder / "demo.txt", f"{result.table()}\n".encode())
     report("done")
     return result
 
 
 def _claim_folder(folder: Path) -> None:
-    """Mark a folder as one of a demo, unless it holds files of others that would be replaced."""
+    """Mark a folder as one of a demo; raise an error if other files would be replaced."""
     names = [name for name in _FILES if os.path.lexists(folder / name)]
     try:
         content = (folder / "demo.txt").read_bytes()
@@ -151,7 +151,7 @@ def _claim_folder(folder: Path) -> None:
 
 
 def _write_reference(path: Path) -> Portrait:
-    """Write the photograph that comes with the package; return it with its landmarks."""
+    """Write the reference photograph; return it with its landmarks."""
     from PIL import Image
 
     with (resources.files(__package__) / "astronaut.jpg").open("rb") as file:
@@ -165,12 +165,7 @@ def _write_reference(path: Path) -> Portrait:
 def _write_photos(
     portrait: Portrait, kinds: dict[str, tuple[int, Edit | None]], folder: Path, rng: Generator
 ) -> list[tuple[str, Path]]:
-    """Write re-takes of a portrait: for each kind so many, each edited first if there is an edit.
-
-    Returns
-    -------
-    list of (kind, path)
-    """
+    """Write re-takes of a portrait, of each kind a number; return (kind, path) of each."""
     photos = []
     for name, (n, edit) in kinds.items():
         for i in range(n):
@@ -182,7 +177,7 @@ def _write_photos(
 
 
 def _write_table(path: Path, probes: list[tuple[str, Path]]) -> None:
-    """Write pairs as the command line reads them."""
+    """Write pairs as a CSV file for the command line."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["reference", "probe", "label", "technique"])

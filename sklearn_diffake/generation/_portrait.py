@@ -1,6 +1,6 @@
-"""One photograph of a person: genuine re-takes of it, and manipulations of the face in it.
+"""Genuine re-takes of one photograph, and manipulations of its face, for the demo.
 
-Unlike pseudo-deepfakes these need no OpenCV and no second person; the demo shows them.
+Unlike pseudo-deepfakes they need neither OpenCV nor a second person.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LEFT_EYE, _RIGHT_EYE, _MOUTH = slice(36, 42), slice(42, 48), slice(48, 68)  # o
 
 
 class Portrait(NamedTuple):
-    """A photograph and where the face is in it."""
+    """A photograph and the landmarks of its face."""
 
     image: Image
     landmarks: Points  # five: eyes, nose and corners of the mouth
 
     @property
     def unit(self) -> float:
-        """Distance of the eyes in pixels; lengths in a face are given in it."""
+        """Distance of the eyes in pixels, the unit of lengths in a face."""
         return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
 
     @property
@@ -48,13 +48,13 @@ class Portrait(NamedTuple):
         return Portrait(self.image[top:bottom, left:right], self.landmarks - (left, top))
 
     def face_box(self) -> tuple[float, ...]:
-        """Left, top, right and bottom of the face, as fractions of width and height."""
+        """Left, top, right and bottom of the face, in fractions of width and height."""
         corners = self.center + 1.6 * self.unit * np.array([[-1], [1]])
         return tuple((corners / self.image.shape[1::-1]).ravel().tolist())
 
 
 def retake(portrait: Portrait, rng: Generator) -> bytes:
-    """Photograph a portrait once more: head and shoulders in another pose, light and quality.
+    """Simulate another photograph of a portrait, with other pose, light and quality.
 
     Parameters
     ----------
@@ -75,14 +75,14 @@ def retake(portrait: Portrait, rng: Generator) -> bytes:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = 2.6 * rng.uniform(0.92, 1.08) * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
     corners = (corners + rng.uniform(-0.08, 0.08, (4, 2))) @ turn.T + rng.uniform(-0.2, 0.2, 2)
-    room = round(portrait.unit)  # corners may lie outside, where the edges are mirrored
-    padded = np.pad(portrait.image, ((room, room), (room, room), (0, 0)), mode="reflect")
-    quad = portrait.center + room + 0.5 + corners * portrait.unit
-    seen = pil.fromarray(padded).transform(
+    border = round(portrait.unit)  # corners may be outside of the image: its edges are mirrored
+    padded = np.pad(portrait.image, ((border, border), (border, border), (0, 0)), mode="reflect")
+    quad = portrait.center + border + 0.5 + corners * portrait.unit
+    view = pil.fromarray(padded).transform(
         (side, side), pil.Transform.QUAD, tuple(quad.ravel().tolist()), pil.Resampling.BICUBIC
     )
     light = {**draw_lighting_mismatch(rng), "amplitude": rng.uniform(0, 0.1)}
-    lit = _to_levels(np.asarray(seen) * light_gain(light, (side, side)))
+    lit = _to_levels(np.asarray(view) * light_gain(light, (side, side)))
     camera = Camera(
         exposure=rng.uniform(0.9, 1.1),
         tint=(1.0, 1.0, 1.0),  # the light has a color
@@ -96,26 +96,26 @@ def retake(portrait: Portrait, rng: Generator) -> bytes:
 
 def _warp_eyes(portrait: Portrait, rng: Generator) -> Image:
     """Enlarge both eyes and move them apart or together."""
-    scale, apart = rng.uniform(1.25, 1.45), rng.uniform(-0.1, 0.1)
-    axis = (portrait.landmarks[1] - portrait.landmarks[0]) * apart / 2
-    return _scale_parts(portrait, (_LEFT_EYE, scale, -axis), (_RIGHT_EYE, scale, axis))
+    scale, change = rng.uniform(1.25, 1.45), rng.uniform(-0.1, 0.1)
+    axis = (portrait.landmarks[1] - portrait.landmarks[0]) * change / 2
+    return _scale_regions(portrait, (_LEFT_EYE, scale, -axis), (_RIGHT_EYE, scale, axis))
 
 
 def _reenact_mouth(portrait: Portrait, rng: Generator) -> Image:
     """Open and narrow the mouth."""
     scale = np.array([rng.uniform(0.75, 0.9), rng.uniform(1.2, 1.5)])
     shift = np.array([rng.uniform(-0.05, 0.05), rng.uniform(0, 0.1)]) * portrait.unit
-    return _scale_parts(portrait, (_MOUTH, scale, shift))
+    return _scale_regions(portrait, (_MOUTH, scale, shift))
 
 
-def _scale_parts(portrait: Portrait, *changes: tuple[slice, float | Points, Points]) -> Image:
-    """Scale parts of the face about their middle, and move them: (part, scale, shift)."""
+def _scale_regions(portrait: Portrait, *changes: tuple[slice, float | Points, Points]) -> Image:
+    """Scale regions of the face about their middle, and move them: (landmarks, scale, shift)."""
     points = place_mean_shape(portrait.landmarks)
-    moved = points.copy()
-    for part, scale, shift in changes:
-        middle = points[part].mean(axis=0)
-        moved[part] = middle + scale * (points[part] - middle) + shift
-    return warp_by_points(portrait.image, moved, moved - points, 0.1 * portrait.unit)
+    targets = points.copy()
+    for indices, scale, shift in changes:
+        middle = points[indices].mean(axis=0)
+        targets[indices] = middle + scale * (points[indices] - middle) + shift
+    return warp_by_points(portrait.image, targets, targets - points, 0.1 * portrait.unit)
 
 
 def _blend_face(portrait: Portrait, rng: Generator) -> Image:
@@ -128,7 +128,7 @@ def _blend_face(portrait: Portrait, rng: Generator) -> Image:
 def _mirror_face(portrait: Portrait, rng: Generator) -> Image:
     """Turn the inner face left to right."""
     mirrored = portrait.landmarks * (-1, 1) + (portrait.image.shape[1] - 1, 0)
-    # without the nose; the left eye of a mirrored face is the right one
+    # without the nose; the left eye of the mirrored face is the right one
     matrix = fit_similarity(mirrored[[1, 0, 4, 3]], portrait.landmarks[[0, 1, 3, 4]])
     return _replace_face(portrait, move_image(portrait.image[:, ::-1].copy(), matrix))
 
