@@ -149,7 +149,7 @@ def test_picture_can_be_opened_and_describes_itself(result):
 
 
 def test_without_matplotlib_all_but_the_picture_is_made(tmp_path, monkeypatch):
-    for module in ("matplotlib", "skimage", "timm"):
+    for module in ("matplotlib", "skimage", "timm", "cv2"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr("sklearn_diffake.demo._run.find_spec", lambda module: None)
     (tmp_path / "demo.txt").write_bytes(b"unfinished demo of sklearn-diffake\n")
