@@ -1,4 +1,4 @@
-"""What a camera makes of a picture: the same for a rendered scene and a printed portrait."""
+"""The effects of a camera on a picture, for rendered scenes and the demo."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def photograph(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
     radius = (math.sqrt(1 + 12 * sigma**2) - 1) / 2  # of a box of this deviation
     gains = camera.exposure * np.array(camera.tint)[:, None]
     curve = np.minimum(np.rint(gains * np.arange(256)), 255).astype(int).ravel().tolist()
-    photo = Image.fromarray(image).filter(ImageFilter.BoxBlur(radius)).point(curve)
-    levels = np.asarray(photo, dtype=np.float32)
+    exposed = Image.fromarray(image).filter(ImageFilter.BoxBlur(radius)).point(curve)
+    levels = np.asarray(exposed, dtype=np.float32)
     rng = np.random.default_rng(camera.seed)
     luma = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
     levels += np.float32(0.8 * camera.noise) * luma
     chroma = rng.integers(-128, 128, image.shape, dtype=np.int8)
     levels += np.float32(0.6 * camera.noise / 74) * chroma  # 74: its deviation
-    taken = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
+    photo = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
     for quality in camera.qualities:
-        taken = compress(taken, quality)
-    return taken
+        photo = compress(photo, quality)
+    return photo

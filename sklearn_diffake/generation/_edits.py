@@ -1,8 +1,8 @@
-"""Edits of a face that need no OpenCV: what the rendered faces and the demo are manipulated with.
+"""Edits of a face without OpenCV, for the rendered faces and the demo.
 
-Pseudo-deepfakes are made with OpenCV, which does the same work two to nine times as fast: they are
-made anew for every step of a training. Whatever decides how a fake looks is shared: the outlines of
-masks, the transfer of colours, the grid of a decoder.
+Pseudo-deepfakes are made with OpenCV, because training makes new ones for every step and OpenCV is
+two to nine times as fast. Everything that decides about the appearance of a fake is shared:
+outlines of masks, transfer of colors, grid of a decoder.
 
 Images are (H, W, 3) uint8 RGB; points are (k, 2), x and y in pixels; lengths are pixels.
 """
@@ -23,7 +23,7 @@ Image8 = NDArray[np.uint8]
 Map = NDArray[np.floating]
 Points = NDArray[np.floating]
 
-_NODE_DISTANCE = 4  # pixels between the places for which a warp is computed
+_NODE_DISTANCE = 4  # pixels between the positions for which a warp is computed
 
 
 def blend(image: Image8, source: Image8, mask: Image8) -> Image8:
@@ -40,8 +40,8 @@ def paint_mask(
     Parameters
     ----------
     faces : sequence of sequence of ndarray of shape (k, 2)
-        The pieces in one face or in several, such as `outlines` gives. The mask is where pieces of
-        all the faces are.
+        Pieces of one face or of several, for example of `outlines`. The mask is the intersection
+        of all faces.
     shape : (int, int)
         Height and width.
     feather : float
@@ -51,9 +51,9 @@ def paint_mask(
     """
     from PIL import ImageChops, ImageFilter
 
-    mask, *others = [_fill_hulls(pieces, shape) for pieces in faces]
-    for other in others:
-        mask = ImageChops.darker(mask, other)
+    mask, *further_masks = [_fill_hulls(pieces, shape) for pieces in faces]
+    for further_mask in further_masks:
+        mask = ImageChops.darker(mask, further_mask)
     soft = mask.filter(ImageFilter.GaussianBlur(feather))
     return np.asarray(soft.point([round(level * ratio) for level in range(256)]))
 
@@ -70,28 +70,28 @@ def _fill_hulls(pieces: Sequence[Points], shape: tuple[int, int]) -> Any:
 
 
 def move_image(image: Image8, matrix: NDArray[np.float64]) -> Image8:
-    """Move an image by an affine map (2, 3) of its pixels; black where nothing comes to lie."""
+    """Move an image by an affine map (2, 3) of its pixels; black outside of the image."""
     from PIL import Image
 
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
     inverse[:, 2] += 0.5 - inverse[:, :2] @ [0.5, 0.5]  # Pillow counts from the corners of pixels
-    moved = Image.fromarray(image).transform(
+    transformed = Image.fromarray(image).transform(
         image.shape[1::-1], Image.Transform.AFFINE, tuple(inverse.ravel()),
         Image.Resampling.BILINEAR,
     )  # fmt: skip
-    return np.asarray(moved)
+    return np.asarray(transformed)
 
 
 def warp_by_points(image: Image8, points: Points, moves: Points, width: float) -> Image8:
-    """Warp an image so that points move; `width` is how far a point takes its surroundings along.
+    """Warp an image so that points move, and their surroundings with them.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
     points, moves : ndarray of shape (k, 2)
-        Where the points are, and by how much they move.
+        Positions after the warp, and the moves that lead to them.
     width : float
-        Standard deviation of the reach of a point.
+        Standard deviation of the influence of a point.
     """
     height, columns = image.shape[:2]
     dx, dy = _spread_moves(points, moves, width, (height, columns))
@@ -110,15 +110,15 @@ def _spread_moves(
     reach = []
     for axis, side in enumerate(shape[::-1]):
         nodes = -(-side // _NODE_DISTANCE)
-        at = (np.arange(nodes, dtype=np.float32) + 0.5) * side / nodes - 0.5
-        squared = (at[:, None] - points[:, axis]) ** 2
+        positions = (np.arange(nodes, dtype=np.float32) + 0.5) * side / nodes - 0.5
+        squared = (positions[:, None] - points[:, axis]) ** 2
         reach.append(np.exp(-np.minimum(squared / (2 * width**2), 30)))
     near = reach[1][:, None] * reach[0][None]  # (rows, columns, points)
     near /= near.sum(-1, keepdims=True) + 0.3  # far from all points nothing moves
     field = np.ascontiguousarray(np.einsum("ijk,kl->lij", near, moves.astype(np.float32)))
     method = Image.Resampling.BILINEAR
-    return np.stack([np.asarray(Image.fromarray(part).resize(shape[::-1], method))
-                     for part in field])  # fmt: skip
+    return np.stack([np.asarray(Image.fromarray(plane).resize(shape[::-1], method))
+                     for plane in field])  # fmt: skip
 
 
 def interpolate(maps: Map, u: Map, v: Map) -> Map:
@@ -147,7 +147,7 @@ def interpolate(maps: Map, u: Map, v: Map) -> Map:
     return np.stack(planes).reshape(*maps.shape[:-2], *u.shape)
 
 
-def match_colours(source: Image8, face: Image8, inside: NDArray, strength: float) -> Image8:
+def match_colors(source: Image8, face: Image8, inside: NDArray, strength: float) -> Image8:
     """Bring mean and spread of a source's RGB to those of a face, both taken `inside`.
 
     Parameters
@@ -155,12 +155,12 @@ def match_colours(source: Image8, face: Image8, inside: NDArray, strength: float
     source, face : ndarray of shape (H, W, 3), uint8
     inside : ndarray of shape (H, W), bool
     strength : float in [0, 1]
-        0 leaves the colours as they are, 1 matches them wholly.
+        0 leaves the colors as they are, 1 matches them fully.
     """
     if not inside.any():
         return source
-    ours, theirs = source[inside].astype(np.float32), face[inside].astype(np.float32)
-    table = transfer_table(ours.mean(0), ours.std(0), theirs.mean(0), theirs.std(0), strength)
+    levels, goal = source[inside].astype(np.float32), face[inside].astype(np.float32)
+    table = transfer_table(levels.mean(0), levels.std(0), goal.mean(0), goal.std(0), strength)
     return table[source, np.arange(3)]
 
 
@@ -184,7 +184,7 @@ def rebuild_by_decoder(image: Image8, grid: dict[str, Any], *, strength: float) 
     grid : dict
         Drawn by `draw_upsampling_grid`.
     strength : float
-        What its amplitude is multiplied with.
+        Factor of its amplitude.
     """
     rebuilt = lose_detail(image, 2, grid["kernel"]).astype(np.float32)
     mixed = rebuilt + np.float32(grid["keep"]) * (image - rebuilt)
@@ -200,8 +200,8 @@ def retouch_skin(image: Image8, sigma: float, threshold: float) -> Image8:
     smooth = np.asarray(blurred, dtype=np.float32)
     detail = image - smooth
     strength = np.abs(detail).mean(-1, keepdims=True) / np.float32(threshold)
-    kept = detail * np.minimum(strength, 1) ** 2
-    return np.clip(smooth * np.float32(1.03) + kept + 0.5, 0, 255).astype(np.uint8)
+    edges = detail * np.minimum(strength, 1) ** 2
+    return np.clip(smooth * np.float32(1.03) + edges + 0.5, 0, 255).astype(np.uint8)
 
 
 def encode_jpeg(image: Image8, quality: int) -> bytes:

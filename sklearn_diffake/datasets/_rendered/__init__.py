@@ -1,1 +1,1 @@
-"""Rendered faces, genuine and manipulated: a dataset that is computed and not read."""
+"""Rendered faces, genuine and manipulated: a dataset that is computed instead of read."""

@@ -1,4 +1,4 @@
-"""Techniques of forgery: each makes a source, which is blended into the face through a mask."""
+"""Techniques of forgery: each makes a source, which a mask blends into the face."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...generation._camera import photograph
 from ...generation._edits import (
     blend,
     lose_detail,
-    match_colours,
+    match_colors,
     move_image,
     paint_mask,
     rebuild_by_decoder,
@@ -29,8 +29,9 @@ from ._scenes import Shot
 Image8 = NDArray[np.uint8]
 _INNER = slice(17, 68)  # the landmarks without the jaw
 _NOMINAL = 160  # lengths in pixels are those of a picture of this side
-_KEPT = {"hair_length", "hair_volume", "hairline", "beard", "moustache", "seed"}  # by a morph
-_PARTS = {"eyes": (0, 1), "nose": (2,), "mouth": (3,)}  # of the mask family "components"
+# A morph changes the face alone.
+_FIXED_TRAITS = {"hair_length", "hair_volume", "hairline", "beard", "moustache", "seed"}
+_FEATURES = {"eyes": (0, 1), "nose": (2,), "mouth": (3,)}  # of the mask family "components"
 
 
 class Forgery(NamedTuple):
@@ -40,7 +41,7 @@ class Forgery(NamedTuple):
     family: str  # of the mask: one of `generation`, or a part of the face
     feather: float  # softness of the seam, pixels
     ratio: float  # weight of the source inside
-    match: float = 0.0  # by how much the source's colours are brought to the face's, 0 to 1
+    match: float = 0.0  # by how much the source's colors are brought to the face's, 0 to 1
     coarse: float = 1.0  # detail of the source lost: it is scaled down by this and up again
     shift: tuple[float, float] = (0.0, 0.0)  # misplacement, pixels
     amount: float = 0.0  # what it means depends on the technique
@@ -106,12 +107,14 @@ def draw_slip(rng: np.random.Generator, forgery: Forgery, shot: Shot) -> Forgery
     return forgery._replace(**changes)
 
 
-def _other_expression(rng: np.random.Generator, now: Expression) -> Expression:
+def _other_expression(rng: np.random.Generator, current: Expression) -> Expression:
     """Draw an expression that differs clearly from that of a frame."""
-    smile = now.smile + 0.7 if now.smile < 0.3 else now.smile - 0.9
-    jaw = float(np.clip(now.jaw + rng.choice([-1, 1]) * 0.3, 0, 0.9)) if now.jaw > 0.2 else now.jaw
-    brows = float(now.brows - np.copysign(rng.uniform(0.6, 1.2), now.brows))
-    return now._replace(smile=smile, jaw=jaw, brows=brows)
+    smile, jaw = current.smile, current.jaw
+    smile = smile + 0.7 if smile < 0.3 else smile - 0.9
+    if jaw > 0.2:
+        jaw = float(np.clip(jaw + rng.choice([-1, 1]) * 0.3, 0, 0.9))
+    brows = float(current.brows - np.copysign(rng.uniform(0.6, 1.2), current.brows))
+    return current._replace(smile=smile, jaw=jaw, brows=brows)
 
 
 def forge(picture: Picture, shot: Shot, forgery: Forgery) -> tuple[Image8, Image8]:
@@ -139,7 +142,7 @@ def forge(picture: Picture, shot: Shot, forgery: Forgery) -> tuple[Image8, Image
     if forgery.coarse > 1:
         source = lose_detail(source, forgery.coarse)
     if forgery.match:
-        source = match_colours(source, face, weight > 127, forgery.match)
+        source = match_colors(source, face, weight > 127, forgery.match)
     image = picture.image.copy()
     image[box] = blend(face, source, weight)
     return image, mask
@@ -155,12 +158,12 @@ def _paint_mask(picture: Picture, source: NDArray, forgery: Forgery) -> Image8:
     """Paint a part of the face, or the inner face as far as it lies in both faces."""
     size = len(picture.image)
     zoom = size / _NOMINAL
-    own = _without_rim(picture.landmarks) + np.multiply(forgery.shift, zoom)
-    if forgery.family in _PARTS:
-        pieces = outlines("components", own)
-        faces = [[pieces[k] for k in _PARTS[forgery.family]]]
+    target = _without_rim(picture.landmarks) + np.multiply(forgery.shift, zoom)
+    if forgery.family in _FEATURES:
+        pieces = outlines("components", target)
+        faces = [[pieces[k] for k in _FEATURES[forgery.family]]]
     else:
-        faces = [outlines(forgery.family, face) for face in (own, _without_rim(source))]
+        faces = [outlines(forgery.family, face) for face in (target, _without_rim(source))]
     return paint_mask(faces, (size, size), feather=forgery.feather * zoom, ratio=forgery.ratio)
 
 
@@ -171,31 +174,33 @@ def _without_rim(landmarks: NDArray) -> NDArray[np.float64]:
     return points
 
 
-def _place(source: Picture, target: Picture, forgery: Forgery) -> Picture:
+def _move_face(source: Picture, target: Picture, forgery: Forgery) -> Picture:
     """Move a face over another, as its landmarks say."""
-    there = fit_similarity(source.landmarks[_INNER], target.landmarks[_INNER])
-    there[:, 2] += np.multiply(forgery.shift, len(target.image) / _NOMINAL)
-    landmarks = np.einsum("ij,kj->ki", there[:, :2], source.landmarks) + there[:, 2]
-    return Picture(move_image(source.image, there), landmarks.astype(np.float32))
+    matrix = fit_similarity(source.landmarks[_INNER], target.landmarks[_INNER])
+    matrix[:, 2] += np.multiply(forgery.shift, len(target.image) / _NOMINAL)
+    landmarks = np.einsum("ij,kj->ki", matrix[:, :2], source.landmarks) + matrix[:, 2]
+    return Picture(move_image(source.image, matrix), landmarks.astype(np.float32))
 
 
 def _swap(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     """Render the donor's face in this pose, light and expression."""
     scene = shot.scene._replace(person=_donor(forgery).scene.person)
-    return _place(render(scene, len(picture.image)), picture, forgery)
+    return _move_face(render(scene, len(picture.image)), picture, forgery)
 
 
 def _splice(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     """Take the face of a photograph of the donor, with its own pose and light."""
     donor = _donor(forgery)
-    other = render(donor.scene, len(picture.image))
-    return _place(Picture(photograph(other.image, donor.camera), other.landmarks), picture, forgery)
+    source = render(donor.scene, len(picture.image))
+    photo = source._replace(image=photograph(source.image, donor.camera))
+    return _move_face(photo, picture, forgery)
 
 
 def _morph(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     """Render the face between the two persons."""
     person = between(shot.scene.person, _donor(forgery).scene.person, forgery.amount)
-    return _place(render(shot.scene._replace(person=person), len(picture.image)), picture, forgery)
+    scene = shot.scene._replace(person=person)
+    return _move_face(render(scene, len(picture.image)), picture, forgery)
 
 
 def _donor(forgery: Forgery) -> Shot:
@@ -203,12 +208,12 @@ def _donor(forgery: Forgery) -> Shot:
     return forgery.donor
 
 
-def between(first: Person, second: Person, share: float) -> Person:
+def between(first: Person, second: Person, weight: float) -> Person:
     """Mix two persons; hair and beard stay those of the first."""
-    ours, theirs = first._asdict(), second._asdict()
+    start, end = first._asdict(), second._asdict()
     mixed: dict[str, Any] = {}
-    for name in set(ours) - _KEPT:
-        value = np.add(ours[name], share * np.subtract(theirs[name], ours[name]))
+    for name in set(start) - _FIXED_TRAITS:
+        value = np.add(start[name], weight * np.subtract(end[name], start[name]))
         mixed[name] = tuple(value.tolist()) if value.ndim else float(value)
     return first._replace(**mixed)
 
@@ -217,9 +222,9 @@ def _reenact(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     """Warp the picture so that the landmarks go where another expression has them."""
     assert forgery.expression is not None
     size = len(picture.image)
-    there = landmarks_of(shot.scene._replace(expression=forgery.expression), size)
-    moves, width = there - picture.landmarks, 7 * size / _NOMINAL
-    return picture._replace(image=warp_by_points(picture.image, there, moves, width))
+    targets = landmarks_of(shot.scene._replace(expression=forgery.expression), size)
+    moves, width = targets - picture.landmarks, 7 * size / _NOMINAL
+    return picture._replace(image=warp_by_points(picture.image, targets, moves, width))
 
 
 def _resample(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
@@ -243,7 +248,7 @@ TECHNIQUES = {
         _morph, ("hull", "extended_brow"), (3, 6), match=(0.6, 1), amount=(0.45, 0.65), shift=0.5
     ),
     "attribute": _Technique(
-        _swap, tuple(_PARTS), (1, 3), match=(0.4, 0.9), coarse=(1, 1.4), shift=0.6
+        _swap, tuple(_FEATURES), (1, 3), match=(0.4, 0.9), coarse=(1, 1.4), shift=0.6
     ),
     "reenactment": _Technique(_reenact, ("hull", "extended_brow"), (3, 6), needs_donor=False),
     "resampling": _Technique(_resample, ("hull", "extended_brow"), (2, 5), needs_donor=False),

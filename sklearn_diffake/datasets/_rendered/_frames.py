@@ -20,26 +20,26 @@ from ._scenes import Shot, draw_frame, draw_shot
 
 COMPRESSIONS: dict[str, tuple[int, int] | None] = {"raw": None, "c23": (60, 76), "c40": (18, 29)}
 _STRONG = (10, 20)
-_CANDIDATES = 3  # of whom the donor is the one whose skin is most alike
+_N_CANDIDATES = 3  # the donor is the one with the most similar skin
 
 
-class World(NamedTuple):
-    """What all frames of a dataset depend on."""
+class Settings(NamedTuple):
+    """Parameters of all frames of a dataset."""
 
     seed: int
     dataset: str
     look: str
     n_identities: int
     size: int
-    masks: bool  # whether they are kept
+    masks: bool  # whether they are returned
 
-    def generator(self, what: str, *numbers: int) -> np.random.Generator:
-        """Return the generator of one thing: the same, whatever else is drawn."""
-        names = [zlib.crc32(name.encode()) for name in (self.dataset, what)]
-        return np.random.default_rng([self.seed, *names, *numbers])
+    def generator(self, name: str, *numbers: int) -> np.random.Generator:
+        """Return the generator of one draw, which no other draw changes."""
+        checksums = [zlib.crc32(text.encode()) for text in (self.dataset, name)]
+        return np.random.default_rng([self.seed, *checksums, *numbers])
 
 
-class Made(NamedTuple):
+class RenderedFrame(NamedTuple):
     """A frame of the dataset."""
 
     image: NDArray[np.uint8]  # (S, S, 3)
@@ -49,71 +49,71 @@ class Made(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _person(world: World, person: int) -> Person:
-    return draw_person(world.generator("person", person))
+def _draw_person(settings: Settings, person: int) -> Person:
+    return draw_person(settings.generator("person", person))
 
 
 @lru_cache(maxsize=256)
-def _video(world: World, person: int, video: int) -> Shot:
-    who = _person(world, person)
-    return draw_shot(world.generator("video", person, video), who, world.look)
+def _draw_video(settings: Settings, person: int, video: int) -> Shot:
+    rng = settings.generator("video", person, video)
+    return draw_shot(rng, _draw_person(settings, person), settings.look)
 
 
-def shoot(world: World, person: int, video: int, number: int) -> Shot:
+def shoot(settings: Settings, person: int, video: int, number: int) -> Shot:
     """Draw a frame of a genuine video."""
-    shot = _video(world, person, video)
-    return draw_frame(world.generator("frame", person, video, number), shot)
+    shot = _draw_video(settings, person, video)
+    return draw_frame(settings.generator("frame", person, video, number), shot)
 
 
-def find_donor(world: World, frame: Frame) -> tuple[int, Shot]:
-    """Choose whose face is put into a video, and the picture it is taken from."""
-    rng = world.generator("donor", frame.person, frame.video, _number(frame.technique))
-    others = others_in_split(frame.person, world.n_identities)
-    chosen = rng.permutation(others)[:_CANDIDATES].tolist()
-    skins = np.log([_person(world, who).skin for who in (frame.person, *chosen)])
-    donor = chosen[int(np.abs(skins[1:] - skins[0]).sum(1).argmin())]
-    return donor, shoot(world, donor, frame.video, int(rng.integers(2**31)))
+def draw_donor(settings: Settings, frame: Frame) -> tuple[int, Shot]:
+    """Choose the person whose face is put into a video, and a picture of this person."""
+    rng = settings.generator("donor", frame.person, frame.video, _number(frame.technique))
+    people = others_in_split(frame.person, settings.n_identities)
+    candidates = rng.permutation(people)[:_N_CANDIDATES].tolist()
+    skins = np.log([_draw_person(settings, person).skin for person in (frame.person, *candidates)])
+    donor = candidates[int(np.abs(skins[1:] - skins[0]).sum(1).argmin())]
+    return donor, shoot(settings, donor, frame.video, int(rng.integers(2**31)))
 
 
-def make_frame(world: World, frame: Frame) -> Made:
+def make_frame(settings: Settings, frame: Frame) -> RenderedFrame:
     """Render a frame, manipulate it if it is a deepfake, and photograph it."""
     person, video, number, technique = frame[:4]
-    shot = shoot(world, person, video, number)
-    picture = render(shot.scene, world.size)
+    shot = shoot(settings, person, video, number)
+    picture = render(shot.scene, settings.size)
     image, mask = picture.image, np.zeros(picture.image.shape[:2], np.uint8)
     donor = -1
     if technique != GENUINE:
-        which = _number(technique)
-        donor, other = find_donor(world, frame)
-        rng = world.generator("forgery", person, video, which)
-        forgery = draw_forgery(rng, technique, other)
-        rng = world.generator("slip", person, video, which, number)
+        index = _number(technique)
+        donor, donor_shot = draw_donor(settings, frame)
+        rng = settings.generator("forgery", person, video, index)
+        forgery = draw_forgery(rng, technique, donor_shot)
+        rng = settings.generator("slip", person, video, index, number)
         image, mask = forge(picture, shot, draw_slip(rng, forgery, shot))
         donor = donor if forgery.donor else -1
-    qualities = _qualities(world, frame)
+    qualities = _qualities(settings, frame)
     camera = shot.camera._replace(qualities=(*shot.camera.qualities, *qualities))
     pose, light = shot.scene.pose._asdict(), shot.scene.light._asdict()
     facts = {"donor": donor, **pose, **shot.scene.expression._asdict()}
     facts |= {name: light[name] for name in ("azimuth", "elevation", "key", "ambient")}
     facts |= {name: getattr(camera, name) for name in ("exposure", "blur", "noise")}
     facts["quality"] = min(camera.qualities)
-    kept = mask if world.masks else None
-    return Made(photograph(image, camera), kept, picture.landmarks, facts)
+    photo = photograph(image, camera)
+    return RenderedFrame(photo, mask if settings.masks else None, picture.landmarks, facts)
 
 
 def _number(technique: str) -> int:
     return list(TECHNIQUES).index(technique)
 
 
-def _qualities(world: World, frame: Frame) -> list[int]:
+def _qualities(settings: Settings, frame: Frame) -> list[int]:
     """Draw the qualities of the JPEGs that come after the camera's own."""
-    rng = world.generator(f"compression {frame.compression}", frame.person, frame.video)
+    rng = settings.generator(f"compression {frame.compression}", frame.person, frame.video)
     ranges: list[tuple[int, int] | None] = [COMPRESSIONS[frame.compression]]
     if frame.condition == RECOMPRESSED:
         ranges.append(_STRONG)
     return [int(rng.integers(*ends)) for ends in ranges if ends]
 
 
-def make_frames(world: World, frames: Sequence[Frame]) -> list[Made]:
+def make_frames(settings: Settings, frames: Sequence[Frame]) -> list[RenderedFrame]:
     """Make several frames."""
-    return [make_frame(world, frame) for frame in frames]
+    return [make_frame(settings, frame) for frame in frames]

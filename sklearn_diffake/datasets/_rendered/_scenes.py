@@ -1,4 +1,4 @@
-"""Looks: which poses, lights, surroundings and cameras a dataset has."""
+"""Looks: the poses, lights, backdrops and cameras of a dataset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...generation._camera import Camera
-from ._head_model import Colour, Expression, Person
+from ._head_model import Color, Expression, Person
 from ._rendering import Backdrop, Light, Pose, Scene
 
 Range = tuple[float, float]
@@ -24,9 +24,9 @@ class Look(NamedTuple):
     elevation: Range
     key: Range
     ambient: Range
-    key_colours: tuple[Colour, Colour]
-    ambient_colours: tuple[Colour, Colour]
-    backdrops: tuple[Colour, Colour]
+    key_colors: tuple[Color, Color]
+    ambient_colors: tuple[Color, Color]
+    backdrops: tuple[Color, Color]
     clutter: Range
     cells: tuple[int, int]
     sharp: bool
@@ -40,24 +40,24 @@ class Look(NamedTuple):
 LOOKS = {
     "studio": Look(
         turn=(11, 6, 4), scale=(0.33, 0.38), distance=(5, 8), azimuth=45, elevation=(10, 45),
-        key=(0.6, 0.85), ambient=(0.35, 0.5), key_colours=((1, 0.97, 0.93), (1, 1, 1)),
-        ambient_colours=((0.97, 0.98, 1), (1, 1, 1)),
+        key=(0.6, 0.85), ambient=(0.35, 0.5), key_colors=((1, 0.97, 0.93), (1, 1, 1)),
+        ambient_colors=((0.97, 0.98, 1), (1, 1, 1)),
         backdrops=((0.05, 0.06, 0.08), (0.6, 0.6, 0.6)), clutter=(0, 0.05), cells=(5, 8),
         sharp=False, exposure=(0.9, 1.1), tint=0.02, blur=(0.25, 0.5), noise=(0.8, 2),
         quality=(88, 96),
     ),
     "webcam": Look(
         turn=(13, 8, 5), scale=(0.31, 0.38), distance=(3.2, 4.5), azimuth=60, elevation=(-15, 35),
-        key=(0.45, 0.8), ambient=(0.25, 0.45), key_colours=((0.8, 0.92, 1), (1, 0.82, 0.6)),
-        ambient_colours=((1, 0.85, 0.68), (0.9, 0.95, 1)),
+        key=(0.45, 0.8), ambient=(0.25, 0.45), key_colors=((0.8, 0.92, 1), (1, 0.82, 0.6)),
+        ambient_colors=((1, 0.85, 0.68), (0.9, 0.95, 1)),
         backdrops=((0.06, 0.05, 0.04), (0.45, 0.42, 0.36)), clutter=(0.2, 0.6), cells=(4, 9),
         sharp=True, exposure=(0.85, 1.15), tint=0.05, blur=(0.45, 0.8), noise=(2, 4.5),
         quality=(50, 75),
     ),
     "street": Look(
         turn=(17, 8, 7), scale=(0.27, 0.36), distance=(6, 12), azimuth=80, elevation=(5, 60),
-        key=(0.5, 1.1), ambient=(0.3, 0.55), key_colours=((1, 0.9, 0.75), (1, 0.98, 0.95)),
-        ambient_colours=((0.8, 0.9, 1), (0.95, 0.98, 1)),
+        key=(0.5, 1.1), ambient=(0.3, 0.55), key_colors=((1, 0.9, 0.75), (1, 0.98, 0.95)),
+        ambient_colors=((0.8, 0.9, 1), (0.95, 0.98, 1)),
         backdrops=((0.05, 0.08, 0.05), (0.5, 0.55, 0.65)), clutter=(0.3, 0.7), cells=(8, 22),
         sharp=False, exposure=(0.8, 1.25), tint=0.04, blur=(0.3, 0.8), noise=(1.5, 4),
         quality=(70, 90),
@@ -66,16 +66,16 @@ LOOKS = {
 
 
 class Shot(NamedTuple):
-    """What the frames of a video share."""
+    """A frame of a video, or the state that its frames vary."""
 
     scene: Scene
     camera: Camera
     look: str
 
 
-def _between(rng: np.random.Generator, ends: tuple[Colour, Colour]) -> Colour:
-    share = rng.random()
-    return tuple(float(a + (b - a) * share) for a, b in zip(*ends, strict=True))
+def _between(rng: np.random.Generator, ends: tuple[Color, Color]) -> Color:
+    weight = rng.random()
+    return tuple(float(a + (b - a) * weight) for a, b in zip(*ends, strict=True))
 
 
 def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
@@ -92,11 +92,11 @@ def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
         elevation=float(rng.uniform(*look.elevation)),
         key=float(rng.uniform(*look.key)),
         ambient=float(rng.uniform(*look.ambient)),
-        key_colour=_between(rng, look.key_colours),
-        ambient_colour=_between(rng, look.ambient_colours),
+        key_color=_between(rng, look.key_colors),
+        ambient_color=_between(rng, look.ambient_colors),
     )
     backdrop = Backdrop(
-        colours=(_between(rng, look.backdrops), _between(rng, look.backdrops)),
+        colors=(_between(rng, look.backdrops), _between(rng, look.backdrops)),
         clutter=float(rng.uniform(*look.clutter)),
         cells=int(rng.integers(*look.cells)),
         sharp=look.sharp,
