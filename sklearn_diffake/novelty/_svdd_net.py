@@ -70,7 +70,7 @@ def make_encoder(encoder: str | Callable[..., Any], shape: tuple[int, ...]) -> n
         )
     built = factory(shape) if _wants_argument(factory) else factory()
     if not isinstance(built, nn.Module):
-        raise TypeError(f"encoder returned {type(built).__name__}, expected a torch.nn.Module.")
+        raise TypeError(f"encoder must return a torch.nn.Module, got {type(built).__name__}.")
     return copy.deepcopy(built).float()  # in case the factory returns the same module twice
 
 
@@ -143,8 +143,8 @@ def _forward64(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     if not isinstance(outputs, torch.Tensor) or outputs.shape[:-1] != inputs.shape[:1]:
         shape = tuple(getattr(outputs, "shape", ())) or type(outputs).__name__
         raise ValueError(
-            f"the encoder returned {shape} for {len(inputs)} rows, expected one vector per row, "
-            f"({len(inputs)}, representation_size)."
+            f"the encoder must return one vector per row, ({len(inputs)}, representation_size), "
+            f"got {shape}."
         )
     return outputs
 
