@@ -26,7 +26,7 @@ SUITES = {  # which bench_*.py make up a suite
     "metrics": ("metrics",),
     "video": ("frames",),
     "verdict": ("verify",),
-    "whole pipeline": ("afternoon", "scale", "limits"),
+    "whole pipeline": ("afternoon", "scale", "streaming", "limits"),
     "faults": ("faults",),
     "gpu": ("gpu",),
 }

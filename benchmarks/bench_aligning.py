@@ -26,9 +26,9 @@ from PIL import Image
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resized_crop
 
-from sklearn_diffake.demo._photos import Portrait, retake
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.faces._geometry import fit_similarity, template, warp
+from sklearn_diffake.generation._portrait import Portrait, retake
 
 SIZE = 160
 
@@ -78,7 +78,7 @@ def photographs(n, folder):
 
     photo = astronaut()
     (points,) = FaceAligner().align([photo]).landmarks.astype(float)
-    portrait, rng = Portrait(photo / 255, points).cut(), np.random.default_rng(0)
+    portrait, rng = Portrait(photo, points).cut(), np.random.default_rng(0)
     paths = [Path(folder, f"{i}.jpg") for i in range(n)]
     for path in paths:
         path.write_bytes(retake(portrait, rng))

@@ -41,7 +41,7 @@ def figures(quick=False):
         def yardstick():
             return np.array([[read(path) for path in pair] for pair in paths])
 
-        for mode in ("reference", "same_video"):
+        for mode in ("reference", "same-video"):
             options = {"mode": mode, "size": SIZE, "random_state": 0}
             times = by_turns(
                 lambda: make_face_pairs(n, **options),  # noqa: B023

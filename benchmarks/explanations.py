@@ -27,14 +27,14 @@ import cv2
 import numpy as np
 import pandas as pd
 from scipy.ndimage import distance_transform_edt
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 import sklearn_diffake
 from sklearn_diffake import load_default
+from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.generation import PseudoDeepfakeGenerator
 from sklearn_diffake.inspection import explain_pair
-from sklearn_diffake.novelty import SumRuleDetector
 
 COLLECTIONS = {"london": "studio", "dfdc_crops": "video"}
 TECHNIQUES = ("identity_swap", "self_blend_eyes", "self_blend_mouth")
@@ -71,36 +71,21 @@ def manipulate(faces, people):
     return fakes, masks, np.array(TECHNIQUES)[turn]
 
 
-def branches(model):
-    """Return a pipeline for each network of the default, whose scores add up to the default's."""
-    union, found = model["features"], {}
-    for name, branch in union.transformer_list:
-        weight = {name: union.transformer_weights[name]}
-        alone = FeatureUnion([(name, branch)], transformer_weights=weight)
-        head = SumRuleDetector().fit(np.zeros((2, 1)))  # it learns a threshold, which is not used
-        steps = [("features", alone), ("detect", head)]
-        found[name.removeprefix("difffake_lite0_")] = Pipeline(steps)
-    return found
+def systems():
+    """Return the models whose maps are judged, without alignment: faces come as aligned crops."""
+    default = load_default().set_params(align="passthrough")
+    small = Pipeline(default.steps).set_params(
+        embed=FaceEmbedder("difffake-lite0-identity").fit(np.zeros((1, 160, 160, 3), np.uint8))
+    )
+    return {"default": default, "small network": small}
 
 
-def explain(model, parts, reference, probe, settings):
-    """Return the maps of a probe, by system and kind.
-
-    The score of the default is the sum of those of its networks, and so are its occlusion maps.
-    """
-    whole = explain_pair(model, reference, probe, method="gradient", **settings)
-    alone = {
-        "identity": explain_pair(
-            parts["identity"], reference, probe, method="occlusion", **settings
-        ),
-        "verdict": explain_pair(parts["verdict"], reference, probe, **settings),
+def explain(models, reference, probe, settings):
+    """Return the maps of a probe, by system and kind."""
+    return {
+        name: explain_pair(model, reference, probe, **settings).probe.maps
+        for name, model in models.items()
     }
-    np.testing.assert_allclose(whole.score, sum(part.score for part in alone.values()), atol=1e-4)
-    maps = {name: dict(part.probe.maps) for name, part in alone.items()}
-    maps["default"] = dict(whole.probe.maps)
-    for kind, values in maps["identity"].items():
-        maps["default"][kind] = values + maps["verdict"][kind]
-    return maps
 
 
 def judge(values, masks, near):
@@ -143,7 +128,7 @@ def figures(values, row, masks, near, rng):
     return line
 
 
-def measure(folder, pairs, model, parts, settings):
+def measure(folder, pairs, models, settings):
     """Explain pseudo-deepfakes of one collection; give one row per person and map."""
     rng = np.random.default_rng(0)
     references, faces, people = read_pairs(folder, pairs, rng)
@@ -151,9 +136,9 @@ def measure(folder, pairs, model, parts, settings):
     reach = TOLERANCE * masks.shape[1]
     near = np.stack([distance_transform_edt(~mask) <= reach for mask in masks])
     for row in tqdm(range(len(faces)), desc=folder.name):
-        made = explain(model, parts, references[row], fakes[row], settings)
+        maps_of_system = explain(models, references[row], fakes[row], settings)
         facts = {"collection": COLLECTIONS[folder.name], "technique": techniques[row]}
-        for system, maps in made.items():
+        for system, maps in maps_of_system.items():
             for kind, values in maps.items():
                 line = {"system": system, "map": kind, **facts}
                 yield line | figures(values, row, masks, near, rng)
@@ -206,10 +191,9 @@ def main():
     options = parser.parse_args()
     cv2.setNumThreads(1)
     settings = {"random_state": 0}
-    model = load_default().set_params(align="passthrough")
-    parts, lines = branches(model), []
+    models, lines = systems(), []
     for name in COLLECTIONS:
-        lines += measure(options.faces / name, options.pairs, model, parts, settings)
+        lines += measure(options.faces / name, options.pairs, models, settings)
     result = report(lines)
     if options.output:
         write(options.output, result)

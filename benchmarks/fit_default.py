@@ -31,8 +31,9 @@ FILE = Path(sklearn_diffake.__file__).parent / "data" / "default.diffake"
 def build(cache):
     """Return the recipe, unfitted, as it reads the photographs of LFW."""
     return make_difffake_pipeline(
-        select="central", on_missing="skip", cache=cache, n_jobs=2, random_state=0, verbose=1
-    )
+        mode="reference", select="central", on_missing="skip", cache=cache, n_jobs=2,
+        random_state=0, verbose=1,
+    )  # fmt: skip
 
 
 def photos_of(folder, *, unseen):

@@ -3,7 +3,8 @@
 Crops of the DFDC are judged by the cosine of the probe and the mean of its references, one or
 three, with and without the labels of `suspect_labels.txt`. Beside it: pairs of LFW people held out
 of the training, and pictures of one person that keep the identity, against references from photos.
-A face and its mirror image are averaged in two ways: as they are, and each of length 1.
+A face and its mirror image are averaged in two ways: as they are, and each of length 1. Two scales
+average them with a tighter crop and its mirror image, too.
 
     python benchmarks/identity_networks.py DATA MOBILEFACENET.onnx CACHE --students OUTPUT \\
         -o results/identity_networks.json
@@ -31,6 +32,7 @@ from sklearn_diffake.embedding.backbones._dlib_network import (
     read_dlib_resnet,
 )
 from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones._views import views_of
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
 
@@ -49,6 +51,7 @@ from prepare_identity import LFW_SETTINGS, align
 from train_identity import held_out, verification
 
 BATCH = 32
+SCALES = (1.0, 0.9)  # of the default, see FaceEmbedder
 REFERENCES = (1, 3)
 PATTERNS = {"lfw": "*/*.jpg", "dfdc_crops": "*/*/*.jpg", "identity_kept": "*/*.jpg"}
 
@@ -58,14 +61,18 @@ def unit(vectors):
 
 
 def embed(network, faces, cache):
-    """Return the outputs for faces and for their mirror images, shape (n, 2, width)."""
+    """Return the outputs for views of faces, shape (n, 4, width).
+
+    The views are the face, its mirror image, a tighter crop, and the mirror image of that.
+    """
     if cache.exists():
         return np.load(cache)
     parts, start = [], time.perf_counter()
     with torch.inference_mode():
         for part in faces.split(BATCH):
-            both = torch.cat([part, part.flip(3)]).float()
-            parts.append(network(both).unflatten(0, (2, -1)).transpose(0, 1).numpy())
+            views = list(views_of(part.permute(0, 2, 3, 1).numpy(), mirror=True, scales=SCALES))
+            batch = torch.from_numpy(np.concatenate(views)).permute(0, 3, 1, 2).float()
+            parts.append(network(batch).unflatten(0, (len(views), -1)).transpose(0, 1).numpy())
     vectors = np.concatenate(parts)
     print(cache.name, f"{time.perf_counter() - start:.0f} s", flush=True)
     np.save(cache, vectors)
@@ -122,10 +129,12 @@ def systems(outputs):
     result = {}
     for name, vectors in outputs.items():
         result[name] = unit(vectors[:, 0])
-        result[f"{name}, mirrored"] = unit(vectors.mean(1))
-        result[f"{name}, mirrored, of length 1 each"] = unit(unit(vectors).mean(1))
-    both = [result[f"{name}, mirrored"] for name in ("dlib-resnet", "MobileFaceNet")]
-    result["dlib-resnet and MobileFaceNet, mirrored"] = np.concatenate(both, 1) / 2**0.5
+        result[f"{name}, mirrored"] = unit(vectors[:, :2].mean(1))
+        result[f"{name}, mirrored, of length 1 each"] = unit(unit(vectors[:, :2]).mean(1))
+        result[f"{name}, mirrored, two scales"] = unit(vectors.mean(1))
+    for views in ("mirrored", "mirrored, two scales"):
+        both = [result[f"{name}, {views}"] for name in ("dlib-resnet", "MobileFaceNet")]
+        result[f"dlib-resnet and MobileFaceNet, {views}"] = np.concatenate(both, 1) / 2**0.5
     return result
 
 

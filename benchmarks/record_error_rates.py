@@ -1,10 +1,11 @@
-"""Put the measured error rates of the packaged model where its verdicts read them.
+"""Put the measured error rates of the packaged models where their verdicts read them.
 
     python benchmarks/record_error_rates.py
 
-They are those of the test part in ``results/verification_quality.json``, for each number of
-references and probe images, and replace those of former models, which nothing can load. Run it
-after ``fit_default.py`` and ``verification_quality.py``.
+Those of reference mode are of the test part in ``results/verification_quality.json``, for each
+number of references and probe images; those of same-video mode are of the test part and of the
+clips in ``results/same_video.json``. They replace those of former models, which nothing can load.
+Run it after ``fit_default.py`` and ``verification_quality.py``, or after ``fit_same_video.py``.
 """
 
 import json
@@ -15,14 +16,16 @@ from _yardstick import RESULTS
 
 from sklearn_diffake import load_default
 from sklearn_diffake.verdict import ErrorRate
-from sklearn_diffake.verdict._model import prepare_model
+from sklearn_diffake.verdict._model import PACKAGED_NAMES, prepare_model
 
 FILE = Path(__file__).parents[1] / "sklearn_diffake" / "data" / "error_rates.json"
 DATA = "face swaps of the Deepfake Detection Challenge (test part)"
+CLIPS = "face swaps of Celeb-DF v2, of one person"
+N_FRAMES = 24  # of a clip
 
 
-def rates_of(rows):
-    """Yield the rates of the default on the test part, one by one."""
+def rates_of_pairs(rows):
+    """Yield the rates of reference mode on the test part, one by one."""
     for row in rows:
         if (row["system"], row["labels"], row["part"]) != ("default", "cleaned", "test"):
             continue
@@ -34,13 +37,29 @@ def rates_of(rows):
             )  # fmt: skip
 
 
+def rates_of_clips(figures):
+    """Yield the rates of same-video mode: on frames of the test part, then on clips."""
+    frames = next(row for row in figures["frames"] if row["part"] == "test")
+    clips = figures["clip rates"]
+    for data, n_probes, row in ((DATA, 1, frames), (CLIPS, N_FRAMES, clips)):
+        counts = {"EER": row["genuine"] + row["fakes"], "APCER": row["fakes"]}
+        counts["BPCER"] = row["genuine"]
+        for name, n in counts.items():
+            if name in row:
+                yield ErrorRate(data, 0, n_probes, name.lower(), *row[name], n)
+
+
 def main():
     rows = json.loads((RESULTS / "verification_quality.json").read_text())["rows"]
-    rates = [asdict(rate) for rate in rates_of(rows)]
-    fingerprint = prepare_model(load_default()).info.fingerprint
-    models = [{"name": "default", "fingerprint": fingerprint, "rates": rates}]
+    clips = json.loads((RESULTS / "same_video.json").read_text())
+    rates = {"reference": rates_of_pairs(rows), "same-video": rates_of_clips(clips)}
+    models = []
+    for mode, name in PACKAGED_NAMES.items():
+        fingerprint = prepare_model(load_default(mode=mode)).info.fingerprint
+        each = [asdict(rate) for rate in rates[mode]]
+        models.append({"name": name, "fingerprint": fingerprint, "rates": each})
+        print(f"{FILE}: {len(each)} rates of the model {name} ({fingerprint:.12})")
     FILE.write_text(json.dumps({"models": models}, indent=1) + "\n")
-    print(f"{FILE}: {len(rates)} rates of the model {fingerprint:.12}")
 
 
 if __name__ == "__main__":

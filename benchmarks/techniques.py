@@ -11,18 +11,21 @@ Trainings in OUTPUT that are finished are not repeated.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
-from training.train_forgery import TECHNIQUES
 
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import confidence_interval
+
+sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
+from train_forgery import TECHNIQUES
 
 JUDGED_ON = 400  # faces
 

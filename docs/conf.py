@@ -17,6 +17,7 @@ extensions = [
     "bench_tables",
     "check_tables",
     "accessibility",
+    "forgery_tables",
     "growth_tables",
     "heads_tables",
     "import_diagram",

@@ -35,7 +35,7 @@ folder = TemporaryDirectory()
 def frames_of(**options):
     """Render frames of the same people; return one row per frame, the picture in `pixels`."""
     faces = make_face_pairs(
-        mode="same_video",
+        mode="same-video",
         n_identities=8,
         n_videos=1,
         n_frames=FRAMES,
@@ -89,7 +89,7 @@ table[["label", "identity", "fake_frames"]]
 # the video in question, and of the other seven some to learn from. A pair counts as a deepfake if
 # either of its frames is one.
 
-options = {"mode": "same_video", "cache": os.path.join(folder.name, "frames"), "random_state": 0}
+options = {"mode": "same-video", "cache": os.path.join(folder.name, "frames"), "random_state": 0}
 learned = load_video_table(table[table["label"] == 1], n_frames=8, k=3, **options)
 asked = load_video_table(table[table["label"] == -1], n_frames=99, k="all", **options)
 pipeline = make_difffake_pipeline(

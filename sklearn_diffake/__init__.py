@@ -26,12 +26,14 @@ _SUBPACKAGES = (
     "pairs",
     "persistence",
     "pipeline",
+    "streaming",
     "verdict",
 )
 _FUNCTIONS = {
     "PairScores": "pipeline",
     "Reference": "verdict",
     "Verdict": "verdict",
+    "fit_in_batches": "streaming",
     "load_default": "pipeline",
     "make_difffake_pipeline": "pipeline",
     "recalibrate": "verdict",

@@ -44,7 +44,9 @@ _BLOCK = 2**21  # bytes
 _SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
 
 
-def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
+def genuine_mask(
+    y: ArrayLike | None, n_samples: int, *, allow_none: bool = False
+) -> NDArray[np.bool_]:
     """Return a mask of the rows to fit on: all but those labeled -1.
 
     Parameters
@@ -53,6 +55,8 @@ def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
         +1 for genuine (bona fide), -1 for deepfake. None means all genuine.
     n_samples : int
         Number of rows that `y` must have.
+    allow_none : bool, default=False
+        Whether all rows may be deepfakes, as in one chunk of many.
 
     Returns
     -------
@@ -62,7 +66,8 @@ def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If a label is neither +1 nor -1, `y` has another length, or no row is genuine.
+        If a label is neither +1 nor -1, `y` has another length, or no row is genuine and one must
+        be.
     """
     if y is None:
         return np.ones(n_samples, dtype=bool)
@@ -72,7 +77,7 @@ def genuine_mask(y: ArrayLike | None, n_samples: int) -> NDArray[np.bool_]:
             f"y must have one label for each of the {n_samples} rows of X, got {len(labels)}."
         )
     mask = labels == GENUINE
-    if not mask.any():
+    if not (allow_none or mask.any()):
         raise ValueError(
             f"No genuine row to learn from: all {n_samples} rows are labeled -1 (deepfake). "
             "A one-class detector is fitted on rows labeled +1 (genuine)."
@@ -384,16 +389,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
 
     def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> BaseDetector:
         """Fit on the genuine rows of `X` and of the `per_row` arrays (None allowed)."""
-        refuse_single_pictures(X)
-        missing = missing_rows(X)
-        present = X
-        if missing.any() and not missing.all():
-            warn_of_missing(missing)
-            present = take_rows(X, ~missing)
-        present = self._validate(present, reset=True)
-        genuine = genuine_mask(y, len(missing))
-        X = take_rows(present, genuine[~missing])
-        genuine &= ~missing
+        X, genuine = self._validate_genuine(X, y, reset=True)
         if not genuine.any():
             raise ValueError("No genuine row to learn from: none of them has a usable face.")
         aligned = {
@@ -404,6 +400,23 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         self.offset_ = self._offset(X)
         self.n_genuine_ = int(genuine.sum())
         return self
+
+    def _validate_genuine(
+        self, X: Any, y: ArrayLike | None, *, reset: bool, allow_none: bool = False
+    ) -> tuple[Any, NDArray[np.bool_]]:
+        """Return the rows of `X` to learn from, validated, and mark which of all they are.
+
+        They are genuine and have a usable face.
+        """
+        refuse_single_pictures(X)
+        missing = missing_rows(X)
+        present = X
+        if missing.any() and not missing.all():
+            warn_of_missing(missing, stacklevel=4)
+            present = take_rows(X, ~missing)
+        present = self._validate(present, reset=reset)
+        genuine = genuine_mask(y, len(missing), allow_none=allow_none)
+        return take_rows(present, genuine[~missing]), genuine & ~missing
 
     def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> NDArray:
         """Fit on the genuine rows of `X`, then return a verdict on every row of `X`.

@@ -23,9 +23,11 @@ from .images.table import image_table
 from .novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from .pairs import DifferenceScaler, PairDifference
 from .utils._messages import warn_caller
+from .utils._mode import MODES, Mode
 from .utils._progress import progress_bar
 
 _METHODS = ("score_samples", "decision_function", "predict")
+_PACKAGED = {"reference": "default.diffake", "same-video": "same_video.diffake"}
 
 
 def make_difffake_pipeline(
@@ -35,6 +37,7 @@ def make_difffake_pipeline(
     operator: str | Sequence[str] = "cosine",
     normalize: str | None = "embeddings",
     weights: Sequence[float] | None = None,
+    mode: Mode | None = None,
     detector: Any = None,
     select: str = "largest",
     on_missing: str = "raise",
@@ -62,7 +65,8 @@ def make_difffake_pipeline(
     embedder : str, Path, callable, estimator or list of these, default="dlib-resnet"
         Backbone for a `FaceEmbedder`, or an embedder of your own; a list joins the features of
         several, such as one for identity and one for forgery. ``"dlib-resnet"`` embeds each crop
-        and its mirror image, as it was measured; ``FaceEmbedder("dlib-resnet")`` halves the cost.
+        and a tighter one, both as they are and mirrored, as it was measured;
+        ``FaceEmbedder("dlib-resnet")`` embeds the crop alone, at a quarter of the cost.
     aligner : bool or estimator, default=True
         True detects and aligns faces, and cuts the crops on which the backbone was trained (see
         ``sklearn-diffake backbones``, and the parameter `crop` of `FaceEmbedder`). If backbones
@@ -75,6 +79,8 @@ def make_difffake_pipeline(
         What is scaled to unit length, see `PairDifference`.
     weights : list of float, default=None
         With several embedders, factors of their scaled differences; None is 1 for all.
+    mode : {"reference", "same-video"}, default=None
+        What the two images of a pair are, see `PairDifference`; None states nothing.
     detector : estimator, default=None
         One-class detector. None chooses by the differences. If each embedder gives one number, a
         distance (``operator="cosine"``) or a verdict (``"probe"`` of a backbone of width 1), it is
@@ -183,7 +189,7 @@ def make_difffake_pipeline(
             aligner.set_params(**crop._asdict())
     if detector is None:
         detector = _detector_for(built, operators, random_state)
-    differences = [PairDifference(o, normalize=normalize) for o in operators]
+    differences = [PairDifference(o, normalize=normalize, mode=mode) for o in operators]
     if len(built) == 1:
         middle: list[tuple[str, Any]] = [("embed", built[0]), ("diff", differences[0])]
     else:
@@ -201,7 +207,9 @@ def _embedder_of(embedder: Any, shared: dict[str, Any]) -> Any:
     if hasattr(embedder, "fit"):
         return embedder
     entry = _entry(embedder)
-    return FaceEmbedder(embedder, mirror=entry is not None and entry.mirror, **shared)
+    if entry is None:
+        return FaceEmbedder(embedder, **shared)
+    return FaceEmbedder(embedder, mirror=entry.mirror, scales=entry.scales, **shared)
 
 
 def _detector_for(
@@ -449,14 +457,26 @@ def _unreadable(X: Any, n_jobs: int | None) -> list[str | None]:
     return reasons
 
 
-def load_default() -> Pipeline:
-    """Load the fitted pipeline that comes with the package.
+def load_default(*, mode: Mode = "reference") -> Pipeline:
+    """Load a fitted pipeline that comes with the package.
+
+    Parameters
+    ----------
+    mode : {"reference", "same-video"}, default="reference"
+        ``"reference"`` compares a probe with trusted images of a person. ``"same-video"`` judges
+        a clip by its own frames: ``verify(None, "clip.mp4")`` uses it.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Ready to score pairs of photographs. Its model card, ``sklearn_diffake/data/default.md``,
-        describes its training data, its error rates and its limits.
+        Ready to score pairs of photographs, or of frames. Its model card,
+        ``sklearn_diffake/data/default.md`` or ``same_video.md``, describes its training data, its
+        error rates and its limits.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode.
 
     See Also
     --------
@@ -472,5 +492,7 @@ def load_default() -> Pipeline:
     """
     from .persistence import load
 
-    with resources.as_file(resources.files("sklearn_diffake") / "data" / "default.diffake") as path:
+    if mode not in _PACKAGED:
+        raise ValueError(f"mode={mode!r}, expected one of {MODES}")
+    with resources.as_file(resources.files("sklearn_diffake") / "data" / _PACKAGED[mode]) as path:
         return load(path)

@@ -25,7 +25,7 @@ UNFIT = [
         "sklearn_diffake.metrics._plotting.FAKE",
     ),
     ("from sklearn_diffake.metrics import _plotting", "sklearn_diffake.metrics._plotting"),
-    ("import sklearn_diffake.demo._photos", "sklearn_diffake.demo._photos"),
+    ("import sklearn_diffake.demo._run", "sklearn_diffake.demo._run"),
 ]
 
 pytestmark = pytest.mark.skipif(not EXAMPLES, reason="the examples come with the sources only")

@@ -27,7 +27,7 @@ from skops import io as skops_io
 
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.persistence import load, save
-from sklearn_diffake.persistence._parts import estimators
+from sklearn_diffake.utils._estimators import estimators
 
 trusting = partial(load, trusted=[BACKBONE])
 

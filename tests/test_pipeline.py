@@ -45,7 +45,9 @@ def test_steps_and_defaults():
     assert [name for name, _ in pipe.steps] == ["align", "embed", "diff", "detect"]
     classes = [FaceAligner, FaceEmbedder, PairDifference, ConformalDetector]
     assert [type(step) for _, step in pipe.steps] == classes
-    assert (pipe["embed"].backbone, pipe["embed"].mirror) == ("dlib-resnet", True)
+    embedder = pipe["embed"]
+    assert (embedder.backbone, embedder.mirror) == ("dlib-resnet", True)
+    assert embedder.scales == (1.0, 0.9)
     assert pipe["align"].shared
     assert pipe["diff"].get_params() == {
         **PairDifference().get_params(),
@@ -59,7 +61,8 @@ def test_steps_and_defaults():
 def test_the_packaged_model_is_the_default_fitted():
     """Each parameter but those that tell how and on what it is run."""
     free = {"cache", "verbose", "n_jobs", "select", "on_missing"}
-    packaged, built = load_default(), make_difffake_pipeline(random_state=0)
+    packaged = load_default()
+    built = make_difffake_pipeline(mode="reference", random_state=0)
     assert [name for name, _ in packaged.steps] == [name for name, _ in built.steps]
     for (name, first), (_, second) in zip(packaged.steps, built.steps, strict=True):
         assert type(first) is type(second)
@@ -99,6 +102,7 @@ def test_the_default_detector_fits_the_differences(embedder, operator, one_numbe
 
 def test_a_named_backbone_is_mirrored_as_it_is_recommended():
     assert make_difffake_pipeline("dlib-resnet")["embed"].mirror
+    assert make_difffake_pipeline("dlib-resnet")["embed"].scales == (1.0, 0.9)
     assert not make_difffake_pipeline(FaceEmbedder("dlib-resnet"))["embed"].mirror
     assert not make_difffake_pipeline(TINY)["embed"].mirror
     assert FaceEmbedder().get_params() == FaceEmbedder("dlib-resnet", mirror=False).get_params()

@@ -10,7 +10,7 @@ learned from, nor mixed.
 
 Three students are trained on the same views at the same time: MobileFaceNet's own shape, a small
 residual network, and dlib's network, which starts with dlib's weights. The schedule is sized by the
-wall clock; weights, averaged over the steps, and the log are written every minute.
+wall clock; weights, averaged over the steps, and the log are written at every report.
 
     python benchmarks/training/train_identity.py --data PACK --teachers TEACHERS --out OUTPUT \\
         --minutes 8
@@ -41,7 +41,6 @@ from torch.nn import functional
 
 HELD_OUT = 0.1  # fraction of the people
 EMBEDDED = 256  # images embedded at once
-REPORT_SECONDS = 60
 LEARNING_RATES = {"mobile": 2e-3, "residual": 2e-3, "dlib": 1e-4}
 WEIGHT_DECAY = {"mobile": 0.03, "residual": 0.03, "dlib": 0.0}
 WARM_UP = 0.04  # fraction of the schedule
@@ -445,7 +444,7 @@ def train(options, clock):
         n_steps += 1
         if n_steps % PATIENCE == 0:
             synchronize(device)
-        if clock.spent - reported > REPORT_SECONDS:
+        if clock.spent - reported > options.report_seconds:
             reported = clock.spent
             of_pupils = {p.name: {**p.losses(), **judge.figures(p.embed)} for p in pupils}
             report(log, options, clock, {"steps": n_steps, **of_pupils}, pupils)
@@ -470,6 +469,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=8.0, help="all included")
     parser.add_argument("--reserve", type=float, default=10.0, help="seconds for the last report")
+    parser.add_argument("--report-seconds", type=float, default=60.0, help="between two reports")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--float32", action="store_true", help="instead of bfloat16")
     parser.add_argument("--batch", type=int, default=256, help="faces in a step")

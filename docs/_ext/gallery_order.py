@@ -17,6 +17,7 @@ ORDER = [
     "unseen_techniques",
     "robustness",
     "video",
+    "paper",
     "custom_backbone",
     "dask",
     "saving",

@@ -18,7 +18,7 @@ from sklearn_diffake.faces import FaceAligner
 
 COLUMNS = {
     "reference": ("reference mode", "trusted photo", "probe"),
-    "same_video": ("same-video mode", "earlier frame", "later frame"),
+    "same-video": ("same-video mode", "earlier frame", "later frame"),
 }
 GENUINE, FAKE = "#1b6e3c", "#b3261e"
 MARGINS = (-0.1, 0.0, 0.2, 0.5)
@@ -50,7 +50,7 @@ def draw_pairs(folder):
                 axis.imshow(pair[column])
                 axis.set(xticks=[], yticks=[])
                 axis.set_xlabel(captions[column], fontsize=11)
-                forged = y == -1 and (mode == "same_video" or column == 1)
+                forged = y == -1 and (mode == "same-video" or column == 1)
                 for side in axis.spines.values():
                     side.set(edgecolor=FAKE if forged else GENUINE, linewidth=3)
         row[0].set_ylabel(name, fontsize=12)

@@ -1,11 +1,13 @@
 """Tables of how well verification works, made from committed figures.
 
-Before a build, ``docs/generated/quality_verification_*.rst`` are written, which the page
-``quality`` includes.
+Before a build, ``docs/generated/quality_verification_*.rst`` and ``quality_verification_curve.svg``
+are written, which the page ``quality`` includes.
 """
 
 import json
+from pathlib import Path
 
+import numpy as np
 from heads_tables import RESULTS, list_table, save
 
 AIMS = [  # what, how to read it from the rows, at most or at least, of 0.1.0
@@ -23,6 +25,7 @@ SYSTEMS = [  # as shown, as named in the figures, references
     ("your ArcFace-like ONNX network (MobileFaceNet)", "ArcFace ONNX", (1, 3)),
     ("ImageNet features (``efficientnet-lite0``): a warning", "ImageNet", (1, 3)),
 ]
+LINES = {1: ("#1f4e9c", "o-"), 2: ("#d2691e", "s--"), 4: ("#5a5a5a", "^:")}  # by probe images
 
 
 def percent(values):
@@ -56,6 +59,7 @@ def write_tables(app):
         "quality_verification_check": check(),
     }
     save(app, tables)
+    draw_curve(rows, Path(app.srcdir) / "generated" / "quality_verification_curve.svg")
 
 
 def short(rows):
@@ -101,13 +105,45 @@ def parts(rows):
     return list_table(header, body, "24 8 10 8 13 13 13 13")
 
 
+def default_rows(rows):
+    """Return the rows of the default on the test part, one for each size of templates."""
+    values = ("default", "test", "cleaned")
+    return [row for row in rows if (row["system"], row["part"], row["labels"]) == values]
+
+
+def draw_curve(rows, file):
+    """Draw the EER of the default over the number of references, a line for each probe size."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 3.8))
+    for shift, (n_probes, (color, style)) in zip((0.98, 1.0, 1.02), LINES.items(), strict=True):
+        chosen = [row for row in default_rows(rows) if row["probes"] == n_probes]
+        sizes = np.array([row["references"] for row in chosen])
+        eer, low, high = 100 * np.array([row["EER"] for row in chosen]).T
+        label = f"{n_probes} probe image" + ("s" if n_probes > 1 else "")
+        axis.errorbar(
+            shift * sizes, eer, [eer - low, high - eer], fmt=style, color=color, label=label,
+            capsize=3, linewidth=1.6, elinewidth=0.8,
+        )  # fmt: skip
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(sizes, [str(size) for size in sizes])
+    axis.minorticks_off()
+    axis.set(xlabel="references in the template", ylabel="EER (%)", ylim=(0, None))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(file, facecolor="white", metadata={"Date": None})
+    plt.close(figure)
+
+
 def curve(rows):
     """Return EER, APCER and BPCER of the default by number of references and probe images."""
     header = ["References", "Probe images", "EER", "APCER", "BPCER", "Threshold of"]
     body = []
-    for row in rows:
-        if (row["system"], row["part"], row["labels"]) != ("default", "test", "cleaned"):
-            continue
+    for row in default_rows(rows):
         k, m = row["category"]
         body.append(
             [row["references"], row["probes"]]

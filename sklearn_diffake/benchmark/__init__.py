@@ -1,6 +1,7 @@
 """Judge pipelines as the field does: datasets, protocols and candidates from one TOML file."""
 
-from sklearn_diffake.benchmark._run import BenchmarkResult, Plan, plan_benchmark, run_benchmark
+from sklearn_diffake.benchmark._plan import Plan, plan_benchmark
+from sklearn_diffake.benchmark._run import BenchmarkResult, run_benchmark
 from sklearn_diffake.benchmark._specs import Config
 from sklearn_diffake.benchmark._toml import ConfigError
 from sklearn_diffake.benchmark.config import read_config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sklearn_diffake.utils._delimited import plain_name, read_columns, resolve
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._labels import parse_label
 from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._mode import MIXED, REFERENCE
 
 GENUINE = "genuine"
 #: What is known of a pair, "" where it is not.
@@ -48,6 +49,10 @@ class PairTable:
         Those of `COLUMNS`, as strings.
     groups : ndarray of shape (n, k), object
         Names of what must be kept on one side of a split: people, videos.
+    mode : {"reference", "same-video"}
+        How the pairs were formed.
+    skipped_videos : int
+        Videos of which no pair could be made, as they are missing, damaged or show no face.
     """
 
     name: str
@@ -55,6 +60,8 @@ class PairTable:
     target: NDArray[np.int64]
     columns: dict[str, NDArray[Any]]
     groups: NDArray[Any]
+    mode: str = REFERENCE
+    skipped_videos: int = 0
 
     def __len__(self) -> int:
         return len(self.target)
@@ -62,7 +69,33 @@ class PairTable:
     def take(self, rows: NDArray[np.int64]) -> PairTable:
         """Return some of the pairs."""
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return PairTable(self.name, self.data[rows], self.target[rows], columns, self.groups[rows])
+        return replace(
+            self,
+            data=self.data[rows],
+            target=self.target[rows],
+            columns=columns,
+            groups=self.groups[rows],
+        )
+
+
+class _Loaded(NamedTuple):
+    """What a source gives of its pairs.
+
+    Parameters
+    ----------
+    data : ndarray
+    target : array-like of int
+    columns : mapping of str to sequence
+        What is known of the pairs, by name.
+    mode : str
+    skipped_videos : int
+    """
+
+    data: Any
+    target: Any
+    columns: Mapping[str, Any]
+    mode: str
+    skipped_videos: int = 0
 
 
 def load_pairs(spec: DatasetSpec, *, seed: int) -> PairTable:
@@ -85,13 +118,16 @@ def load_pairs(spec: DatasetSpec, *, seed: int) -> PairTable:
     """
     try:
         read = {"loader": _from_loader, "images": _from_images, "pairs": _from_pairs}
-        data, target, known = read[spec.source](spec, seed)
+        loaded = read[spec.source](spec, seed)
+        n_rows = len(loaded.target)
         table = PairTable(
             name=spec.name,
-            data=data,
-            target=np.asarray(target, dtype=np.int64),
-            columns={name: _texts(known, name, len(target)) for name in COLUMNS},
-            groups=_groups(spec, known, len(target)),
+            data=loaded.data,
+            target=np.asarray(loaded.target, dtype=np.int64),
+            columns={name: _texts(loaded.columns, name, n_rows) for name in COLUMNS},
+            groups=_groups(spec, loaded.columns, n_rows),
+            mode=loaded.mode,
+            skipped_videos=loaded.skipped_videos,
         )
         return table if spec.limit is None else _limit(table, spec.limit, seed)
     except (ValueError, TypeError, OSError, ImportError) as error:
@@ -100,16 +136,17 @@ def load_pairs(spec: DatasetSpec, *, seed: int) -> PairTable:
         raise kind(f"[datasets.{spec.name}] {key}: {error}") from error
 
 
-def _from_loader(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
+def _from_loader(spec: DatasetSpec, seed: int) -> _Loaded:
     loader, known = find_loader(spec.value)
     arguments = dict(spec.arguments)
     if "random_state" in known:
         arguments.setdefault("random_state", seed)
     bunch = loader(**arguments)
-    return np.asarray(bunch.data), bunch.target, bunch.frame
+    data = np.asarray(bunch.data)
+    return _Loaded(data, bunch.target, bunch.frame, bunch.mode, int(bunch.n_broken))
 
 
-def _from_images(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
+def _from_images(spec: DatasetSpec, seed: int) -> _Loaded:
     """Pair the images of a table, one a row."""
     images: dict[str, Any] = read_columns(spec.value, ("path",))
     images["path"] = [resolve(spec.value, path) for path in images["path"]]
@@ -117,7 +154,7 @@ def _from_images(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, A
     table = {**images, "label": labels or [1] * len(images["path"])}
     options = dict(spec.arguments)
     mode, exclude = options.pop("mode"), options.pop("exclude")
-    if mode == "reference":
+    if mode == REFERENCE:
         pairs = make_reference_pairs(table, exclude=exclude, random_state=seed, **options)
     else:
         frame = "frame" if "frame" in images else None
@@ -125,7 +162,7 @@ def _from_images(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, A
     probes = pairs.index[:, 1]
     known = {name: [values[row] for row in probes] for name, values in images.items()}
     known["technique"] = _techniques(known, pairs.target)
-    return pairs.data, pairs.target, known
+    return _Loaded(pairs.data, pairs.target, known, mode)
 
 
 def _label(cell: str, row: int) -> int:
@@ -139,7 +176,7 @@ def _label(cell: str, row: int) -> int:
     return label
 
 
-def _from_pairs(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, Any]]:
+def _from_pairs(spec: DatasetSpec, seed: int) -> _Loaded:
     """Read a table of pairs, one a row; without a column of labels all are genuine."""
     pairs = read_pair_table(spec.value)
     for line, paths in zip(pairs.lines.tolist(), pairs.data, strict=True):
@@ -157,7 +194,17 @@ def _from_pairs(spec: DatasetSpec, seed: int) -> tuple[Any, Any, Mapping[str, An
     if pairs.groups is not None:
         known["identity"] = ["" if person is None else person for person in pairs.groups]
     known["technique"] = _techniques(known, target)
-    return pairs.data, target, known
+    return _Loaded(pairs.data, target, known, _mode_of_table(spec, pairs.mode))
+
+
+def _mode_of_table(spec: DatasetSpec, stated: str | None) -> str:
+    """Return the mode of a table of pairs; the configuration says it where the table does not."""
+    wanted: str | None = spec.arguments.get("mode")
+    if stated == MIXED:
+        raise ValueError("it has pairs of the reference mode and of the same-video mode: split it")
+    if wanted is not None and stated not in (None, wanted):
+        raise ValueError(f"its pairs are of the {stated} mode, the configuration says {wanted!r}")
+    return wanted or stated or REFERENCE
 
 
 def _techniques(columns: Mapping[str, Any], labels: NDArray[np.int64]) -> list[str]:

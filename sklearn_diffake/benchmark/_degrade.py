@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..generation._edits import compress
 
 Image = NDArray[np.uint8]
 
@@ -67,11 +68,7 @@ class Degradation:
 
 
 def _jpeg(image: Image, quality: float) -> Image:
-    from PIL import Image as pil
-
-    file = io.BytesIO()
-    pil.fromarray(image).save(file, "JPEG", quality=int(quality))
-    return np.asarray(pil.open(file))
+    return compress(image, int(quality))
 
 
 def _blur(image: Image, sigma: float) -> Image:

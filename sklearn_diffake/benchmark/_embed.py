@@ -223,7 +223,8 @@ class Embeddings:
                 counts["wanted"] += len(fresh[name])
             places = {d: place for one in known.values() for d, place in one.items()}
             order = sorted(set().union(*fresh.values()), key=places.__getitem__)
-            for batch in gen_batches(len(order), batch_size):
+            batches = gen_batches(len(order), batch_size) if order else ()
+            for batch in batches:
                 digests = order[batch]
                 parts = []
                 for name in names:

@@ -85,6 +85,19 @@ def _names(rows: Iterable[Row], key: str) -> list[Any]:
     return list(dict.fromkeys(row[key] for row in rows))
 
 
+def _within(rows: Sequence[Row], done: Done, tables: Tables) -> Iterator[Any]:
+    pooled = [row for row in rows if row["technique"] == POOLED]
+    down, across = _names(pooled, "candidate"), _names(pooled, "test")
+    if not down:
+        return
+
+    def table(figure: Any) -> None:
+        values = [[_auc(pooled, candidate=c, test=t) for t in across] for c in down]
+        _heat_map(figure.subplots(), values, down, across, "dataset", "candidate")
+
+    yield "", (3 + 1.3 * len(across), 2 + 0.5 * len(down)), table
+
+
 def _manipulation(rows: Sequence[Row], done: Done, tables: Tables) -> Iterator[Any]:
     plain = [row for row in rows if not row["condition"]]
     for dataset in _names(plain, "test"):
@@ -200,6 +213,7 @@ def _ablation(rows: Sequence[Row], done: Done, tables: Tables) -> Iterator[Any]:
 
 
 _DRAW = {
+    "within-dataset": _within,
     "cross-manipulation": _manipulation,
     "cross-dataset": _datasets,
     "compression": _compression,

@@ -38,6 +38,8 @@ def _existing_results(config: Config) -> Iterator[Path]:
     for kept in (folder / "cells", folder / "failed"):
         yield from chain(kept.glob("*.json"), kept.glob(".*.tmp"))
     yield from folder.glob(".*.tmp")  # which are removed
+    trained = config.cache / "extractors"
+    yield from (path for path in trained.rglob("*") if path.is_file())
 
 
 def _inputs(config: Config, tables: Mapping[str, PairTable]) -> Iterator[Any]:
@@ -45,6 +47,8 @@ def _inputs(config: Config, tables: Mapping[str, PairTable]) -> Iterator[Any]:
     for spec in config.datasets:
         yield spec.value
         yield from spec.arguments.values()
+    for extractor in config.extractors:
+        yield from (extractor.params.get("backbone"), extractor.params.get("weights"))
     for candidate in chain.from_iterable(protocol.candidates for protocol in config.protocols):
         for embedder in candidate.embedders:
             yield from (embedder.get("backbone"), embedder.get("weights"))

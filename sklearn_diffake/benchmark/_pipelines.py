@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,8 @@ def take_apart(
     Parameters
     ----------
     candidate : Candidate
+        Instead of the name of an extractor, its embedders have the weights that it was trained to;
+        or ``untrained``, the digest of a training that is to be done.
     seed : int
         Of its detector.
     device : str
@@ -141,14 +143,14 @@ def take_apart(
     parts : Parts
     """
     shared: dict[str, Any] = {"device": device, "batch_size": batch_size, "n_jobs": 1}
-    embedders = [FaceEmbedder(**params, **shared, cache=cache) for params in candidate.embedders]
-    aligner = None
-    if candidate.align is not None:
-        whole = make_difffake_pipeline(embedders, **shared)
-        aligner = whole["align"].set_params(**candidate.align, shared=False)
+    given = [
+        {k: v for k, v in params.items() if k != "untrained"} for params in candidate.embedders
+    ]
+    embedders = [FaceEmbedder(**params, **shared, cache=cache) for params in given]
+    aligner = make_aligner(embedders, candidate.align, **shared)
     features, columns, start = [], [], 0
-    for embedder in embedders:
-        feature = _feature(aligner, embedder, versions)
+    for embedder, params in zip(embedders, candidate.embedders, strict=True):
+        feature = _feature(aligner, embedder, versions, params.get("untrained"))
         stop = start + feature.width
         columns.append(EmbeddingColumns(str(embedder.backbone), start=start, stop=stop))
         features.append(feature)
@@ -171,15 +173,47 @@ def take_apart(
     return Parts(tuple(features), tail, description)
 
 
-def _feature(aligner: Any, embedder: FaceEmbedder, versions: Mapping[str, Any]) -> Feature:
-    embedder.fit([np.zeros((8, 8, 3), dtype=np.uint8)])
+def make_aligner(
+    embedders: Sequence[FaceEmbedder], align: Mapping[str, Any] | None, **shared: Any
+) -> Any:
+    """Make the aligner that cuts the crops of some embedders.
+
+    Parameters
+    ----------
+    embedders : sequence of FaceEmbedder
+    align : mapping or None
+        Parameters in place of the usual ones; None for crops that are aligned already.
+    **shared
+        ``device``, ``batch_size``, ``n_jobs``.
+
+    Returns
+    -------
+    FaceAligner or None
+    """
+    if align is None:
+        return None
+    whole = make_difffake_pipeline(list(embedders), **shared)
+    return whole["align"].set_params(**align, shared=False)
+
+
+def crop_description(aligner: Any) -> dict[str, Any]:
+    """Return what decides the crop of a picture, as plain values."""
     settings = aligner.get_params() if aligner else {}
-    description = {
-        "align": {key: value for key, value in settings.items() if key not in _COMPUTING},
+    return {key: value for key, value in settings.items() if key not in _COMPUTING}
+
+
+def _feature(
+    aligner: Any, embedder: FaceEmbedder, versions: Mapping[str, Any], untrained: str | None
+) -> Feature:
+    embedder.fit([np.zeros((8, 8, 3), dtype=np.uint8)])
+    description: dict[str, Any] = {
+        "align": crop_description(aligner),
         "embedder": embedder.fingerprint_,
         "dtype": embedder.dtype,
         "device": embedder.device,
         "batch_size": embedder.batch_size,  # it, too, shows in the last digits
         "versions": dict(versions),
     }
+    if untrained is not None:
+        description["untrained"] = untrained
     return Feature(aligner, embedder, description)

@@ -85,8 +85,15 @@ def _read_protocol(
     folds = table.take("folds", int, 3, least=2)
     options = PROTOCOLS[name](table, candidates, heads)
     made = options.pop("candidates", tuple(candidates[key] for key in judged))
+    for learned in options.get("fit", ()):
+        if learned not in (chosen or datasets):
+            raise table.error("fit", f"{learned!r} is no dataset of this protocol")
     table.close()
     return Protocol(name, chosen, made, folds, split, options)
+
+
+def _within_dataset(table: Table, *_: Any) -> dict[str, Any]:
+    return {}
 
 
 def _cross_manipulation(table: Table, *_: Any) -> dict[str, Any]:
@@ -94,7 +101,11 @@ def _cross_manipulation(table: Table, *_: Any) -> dict[str, Any]:
 
 
 def _cross_dataset(table: Table, *_: Any) -> dict[str, Any]:
-    return {"bpcer": table.take("bpcer", float, 0.05, least=0, most=0.5)}
+    return {
+        "bpcer": table.take("bpcer", float, 0.05, least=0, most=0.5),
+        "fit": table.take_list("fit", str, ()),
+        "mixed_modes": table.take("mixed_modes", bool, False),
+    }
 
 
 def _compression(table: Table, *_: Any) -> dict[str, Any]:
@@ -158,6 +169,7 @@ def _label(given: Any) -> str:
 
 #: How to read what only this protocol has; results are given in this order.
 PROTOCOLS: dict[str, Read] = {
+    "within-dataset": _within_dataset,
     "cross-manipulation": _cross_manipulation,
     "cross-dataset": _cross_dataset,
     "compression": _compression,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,13 @@ Tables = Mapping[str, PairTable]
 Ints = NDArray[np.int64]
 
 
-def make_cells(protocols: Sequence[Protocol], tables: Tables, *, seed: int) -> list[Cell]:
+def make_cells(
+    protocols: Sequence[Protocol],
+    tables: Tables,
+    *,
+    seed: int,
+    trained_on: Mapping[str, Mapping[str, NDArray[np.bool_]]] | None = None,
+) -> list[Cell]:
     """List the cells of some protocols.
 
     Parameters
@@ -34,6 +41,9 @@ def make_cells(protocols: Sequence[Protocol], tables: Tables, *, seed: int) -> l
         The datasets.
     seed : int
         Of the deal of people into folds.
+    trained_on : mapping of str to mapping of str to ndarray of bool, default=None
+        For each extractor and dataset, the rows that show somebody it was trained on. They are not
+        judged in a protocol that has a candidate with that extractor.
 
     Returns
     -------
@@ -49,7 +59,9 @@ def make_cells(protocols: Sequence[Protocol], tables: Tables, *, seed: int) -> l
     for protocol in protocols:
         chosen = _suitable(protocol, tables)
         try:
-            cells += list(_MAKERS[protocol.name](protocol, chosen, seed))
+            _check_modes(protocol, chosen)
+            made = _MAKERS[protocol.name](protocol, chosen, seed)
+            cells += _without_trained_on(list(made), protocol, tables, trained_on or {})
         except ValueError as error:
             raise ValueError(f"[protocols.{protocol.name}] {error}") from error
     return cells
@@ -70,6 +82,73 @@ def _suitable(protocol: Protocol, tables: Tables) -> Tables:
     if not judged or (protocol.datasets and one_class):
         raise ValueError(f"{where} {one_class[0]!r} has not both genuine pairs and deepfakes")
     return {name: tables[name] for name in judged}
+
+
+def _check_modes(protocol: Protocol, tables: Tables) -> None:
+    """Refuse to learn from pairs of one mode and to judge those of the other."""
+    if protocol.name != "cross-dataset" or protocol.options.get("mixed_modes"):
+        return
+    by_mode = {table.mode: name for name, table in tables.items()}
+    if len(by_mode) > 1:
+        (one, first), (other, second) = by_mode.items()
+        raise ValueError(
+            f"datasets: {first!r} has pairs of the {one} mode, {second!r} of the {other} mode, and "
+            "what is natural in one says nothing about the other. List datasets of one mode, or "
+            "say mixed_modes = true to compare them all the same, labelled as such"
+        )
+
+
+def rows_trained_on(
+    protocol: Protocol, dataset: str, trained_on: Mapping[str, Mapping[str, NDArray[np.bool_]]]
+) -> NDArray[np.bool_] | None:
+    """Mark the rows of a dataset that show people an extractor of a protocol was trained on.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    dataset : str
+    trained_on : mapping of str to mapping of str to ndarray of bool
+        As for :func:`make_cells`.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool, or None
+        None if no candidate has an extractor.
+    """
+    used = {name for candidate in protocol.candidates for name in candidate.extractors}
+    masks = [trained_on[name][dataset] for name in sorted(used)]
+    return np.logical_or.reduce(masks) if masks else None
+
+
+def _without_trained_on(
+    cells: Sequence[Cell],
+    protocol: Protocol,
+    tables: Tables,
+    trained_on: Mapping[str, Mapping[str, NDArray[np.bool_]]],
+) -> list[Cell]:
+    """Judge only people whom no extractor of the protocol was trained on."""
+    marked = {name: rows_trained_on(protocol, name, trained_on) for name in tables}
+    masks = {name: mask for name, mask in marked.items() if mask is not None and mask.any()}
+    changed = [replace(cell, steps=tuple(_judge_others(cell.steps, masks))) for cell in cells]
+    for cell in changed if masks else ():
+        table, rows = tables[cell.test], cell.steps[0].score.rows
+        if cell.test in masks and len(np.unique(table.target[rows])) < 2:
+            raise ValueError(
+                f"datasets: of {cell}, no genuine pairs and deepfakes remain to be judged, as an "
+                "extractor was trained on their people: let it learn from some splits, as in "
+                'splits = ["train"], and judge others with split = "official", or let it learn '
+                "from another dataset"
+            )
+    return changed
+
+
+def _judge_others(steps: Iterable[Step], masks: Mapping[str, NDArray[np.bool_]]) -> Iterator[Step]:
+    for number, step in enumerate(steps):
+        score = step.score
+        if score.dataset in masks:
+            score = replace(score, rows=score.rows[~masks[score.dataset][score.rows]])
+        if number == 0 or len(score.rows):  # thresholds are set on what remains
+            yield Step(step.fit, score)
 
 
 def _splits(protocol: Protocol, table: PairTable, seed: int) -> Iterator[tuple[str, Ints, Ints]]:
@@ -114,6 +193,12 @@ def _held_out_steps(
     )
 
 
+def _within_dataset(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
+    """Learn from some people of each dataset, judge the others of the same dataset."""
+    for table in tables.values():
+        yield from _plain(protocol, table, seed)
+
+
 def _cross_manipulation(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
     for name, table in tables.items():
         yield from _plain(protocol, table, seed)
@@ -149,14 +234,16 @@ def _calibrated(protocol: Protocol, name: str, table: PairTable, seed: int) -> I
 
 
 def _cross_dataset(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
+    learned_from = protocol.options.get("fit") or tuple(tables)
     for test, table in tables.items():
         if len(np.unique(table.target)) < 2:
             continue  # nothing to judge on
-        others = [name for name in tables if name != test]
+        others = [name for name in learned_from if name != test]
         fits = {name: [name] for name in others}
         if len(others) > 1:
             fits[ALL_OTHERS] = others
-        yield from _plain(protocol, table, seed)
+        if test in learned_from:
+            yield from _plain(protocol, table, seed)
         for fit, names in fits.items():
             learned = _apart_from(table, [tables[name] for name in names])
             genuine = tuple(Rows(t.name, _genuine(t, rows)) for t, rows in learned)
@@ -240,15 +327,11 @@ def _robustness(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]
                     yield Cell(protocol.name, candidate.name, name, name, split, label, (step,))
 
 
-def _ablation(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
-    for table in tables.values():
-        yield from _plain(protocol, table, seed)
-
-
 _MAKERS: dict[str, Callable[[Protocol, Tables, int], Iterator[Cell]]] = {
+    "within-dataset": _within_dataset,
     "cross-manipulation": _cross_manipulation,
     "cross-dataset": _cross_dataset,
     "compression": _compression,
     "robustness": _robustness,
-    "ablation": _ablation,
+    "ablation": _within_dataset,  # its candidates make the difference
 }

@@ -8,29 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklearn_diffake.benchmark._cells import CellStore, write_file, write_json
-from sklearn_diffake.benchmark._degrade import UNITS
 from sklearn_diffake.benchmark._markdown import Markup, escape, table
-from sklearn_diffake.benchmark._protocols import CALIBRATED
-from sklearn_diffake.benchmark._summary import FIGURES, POOLED, WORST, Settings, figures, summarise
+from sklearn_diffake.benchmark._protocols import rows_trained_on
+from sklearn_diffake.benchmark._report_sections import COUNTS, NONE, SECTIONS
+from sklearn_diffake.benchmark._summary import Settings, figures, summarise
+from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.utils._messages import list_first
-from sklearn_diffake.utils._numbers import fraction, percent
+from sklearn_diffake.utils._numbers import fraction
 
 if TYPE_CHECKING:
-    from sklearn_diffake.benchmark._run import Plan
+    from sklearn_diffake.benchmark._plan import Plan
 
 Row = Mapping[str, Any]
-_NONE = Markup("-")
 
-HEADS = {
-    "auc": "AUC",
-    "eer": "EER",
-    "ap_fake": "AP, fake positive",
-    "bpcer10": "BPCER10",
-    "bpcer20": "BPCER20",
-    "bpcer100": "BPCER100",
-    "apcer": "APCER",
-    "bpcer": "BPCER",
-}
 _WORDS = """\
 Areas are shares of 1, error rates percentages; in brackets the {percent:g} % interval of a
 bootstrap over people, given where each class is in at least five groups of them. AUC: area under
@@ -84,6 +74,8 @@ def write_results(
         "seed": config.seed,
         "config": config.values,
         "datasets": {name: _describe(plan, name) for name in plan.tables},
+        "extractors": list(_extractors(plan)),
+        "not_judged": _not_judged(plan),
         "images": n_images,
         "summary": rows,
         "cells": list(_cells(plan, done)),
@@ -107,6 +99,8 @@ def _describe(plan: Plan, name: str) -> dict[str, Any]:
         "deepfakes": int(np.sum(table.target == -1)),
         "images": len({digest for digest in images.digests if digest}),
         "unreadable": len(images.problems),
+        "mode": table.mode,
+        "skipped_videos": table.skipped_videos,
     }
     for column in ("identity", "video"):
         counts[column] = len(set(table.columns[column]) - {""})
@@ -115,6 +109,32 @@ def _describe(plan: Plan, name: str) -> dict[str, Any]:
         counts[column] = {
             str(one): int(size) for one, size in zip(found, sizes, strict=True) if one
         }
+    return counts
+
+
+def _extractors(plan: Plan) -> Iterator[dict[str, Any]]:
+    """Describe the extractors that were trained, and on what."""
+    for name, training in plan.trainings.items():
+        spec, table = training.spec, plan.tables[training.spec.dataset]
+        yield {
+            "name": name,
+            "dataset": spec.dataset,
+            "splits": list(spec.splits),
+            "parameters": dict(spec.params),
+            "skipped_videos": table.skipped_videos,
+            **(training.facts() or {}),
+        }
+
+
+def _not_judged(plan: Plan) -> dict[str, dict[str, int]]:
+    """Count the pairs not judged, as an extractor was trained on their people."""
+    counts: dict[str, dict[str, int]] = {}
+    for protocol in plan.config.protocols:
+        judged = {cell.test: None for cell in plan.cells if cell.protocol == protocol.name}
+        for name in judged:
+            rows = rows_trained_on(protocol, name, plan.trained_on)
+            if rows is not None and rows.any():
+                counts.setdefault(protocol.name, {})[name] = int(rows.sum())
     return counts
 
 
@@ -154,20 +174,28 @@ def _report(
     )
     yield _WORDS.format(percent=100 * confidence)
     yield "## Datasets\n"
-    yield from _datasets_table(results["datasets"])
+    yield from _datasets_table(results["datasets"], rows)
+    if results["extractors"]:
+        yield "## Extractors\n"
+        yield from _extractors_table(results["extractors"])
     if results["failures"]:
         yield f"## {len(results['failures'])} cells failed\n"
         yield from (f"- {escape(what)}: {escape(why)}" for what, why in results["failures"].items())
         yield ""
     for name in dict.fromkeys(row["protocol"] for row in rows):
         yield f"## {name}\n"
-        yield from _SECTIONS[name]([row for row in rows if row["protocol"] == name])
+        yield from (
+            f"Of {escape(dataset)}, {count} pairs are not judged: an extractor was trained on "
+            "people in them.\n"
+            for dataset, count in results["not_judged"].get(name, {}).items()
+        )
+        yield from SECTIONS[name]([row for row in rows if row["protocol"] == name])
         yield from (f"![{name}]({file})\n" for file in pictures if file.startswith(name))
 
 
-def _datasets_table(datasets: Mapping[str, Any]) -> Iterator[str]:
-    head = ["dataset", "pairs", "genuine", "deepfakes", "people", "videos", "images",
-            "techniques", "fingerprint"]  # fmt: skip
+def _datasets_table(datasets: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
+    head = ["dataset", "mode", "pairs", "genuine", "deepfakes", "people", "videos", "images",
+            "techniques", "fingerprint", *COUNTS.values()]  # fmt: skip
     lines = []
     for name, about in datasets.items():
         counts = [about[k] for k in ("pairs", "genuine", "deepfakes", "identity", "video")]
@@ -176,186 +204,31 @@ def _datasets_table(datasets: Mapping[str, Any]) -> Iterator[str]:
         if about["unreadable"]:
             images += f", {about['unreadable']} unreadable"
         named = list_first(fakes, n_shown=8).replace("'", "") or "none"
-        lines.append([name, *counts, images, named, Markup(f"`{about['fingerprint'][:12]}`")])
-    yield from table(head, lines)
-
-
-def written(row: Row | None, name: str, *, interval: bool = True) -> Markup:
-    """Write a figure as people read it."""
-    if row is None:
-        return _NONE
-    values = row["figures"][name]
-    area = name in ("auc", "ap_fake")
-    text = [_NONE if v is None else fraction(v) if area else percent(v, sign="") for v in values]
-    if interval and values[1] is not None:
-        return Markup(f"{text[0]} [{text[1]}, {text[2]}]")
-    return Markup(text[0])
-
-
-def _full_lines(rows: Sequence[Row], names: Sequence[str]) -> Iterator[list[str]]:
-    for row in rows:
-        yield [*(row[name] for name in names), *(written(row, figure) for figure in FIGURES)]
-
-
-def _of(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
-    """Sort rows by a key, in order of appearance."""
-    found: dict[Any, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row[key], []).append(row)
-    return found
-
-
-def _one(rows: Iterable[Row], **wanted: Any) -> Row | None:
-    """Return the first row that has some values, None if there is none."""
-    for row in rows:
-        if all(row[key] == value for key, value in wanted.items()):
-            return row
-    return None
-
-
-def _matrix(
-    rows: Sequence[Row], down: Sequence[Any], across: Sequence[Any], find: Any, corner: str
-) -> Iterator[str]:
-    """Write the AUC of everything down against everything across."""
-    lines = [
-        [_name(one), *(written(find(rows, one, two), "auc", interval=False) for two in across)]
-        for one in down
-    ]
-    yield from table([corner, *map(_name, across)], lines)
-
-
-def _name(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def _full(rows: Sequence[Row], names: Mapping[str, str]) -> Iterator[str]:
-    """Write all figures of some rows."""
-    yield from table([*names.values(), *HEADS.values()], _full_lines(rows, list(names)), len(names))
-
-
-def _manipulation(rows: Sequence[Row]) -> Iterator[str]:
-    for dataset, part in _of(rows, "test").items():
-        plain = [row for row in part if not row["condition"]]
-        yield f"### {escape(dataset)}\n"
-        techniques = list(dict.fromkeys(row["technique"] for row in plain))
-        order = [t for t in techniques if t not in (POOLED, WORST)]
-        yield "AUC of every technique by itself, and of all together:\n"
-        yield from _matrix(
-            plain,
-            list(_of(plain, "candidate")),
-            [*order, *(t for t in (POOLED, WORST) if t in techniques)],
-            lambda rows, c, t: _one(rows, candidate=c, technique=t),
-            "candidate",
-        )
-        yield "All techniques together, and the worst:\n"
-        both = [row for row in plain if row["technique"] in (POOLED, WORST)]
-        yield from _full(both, {"candidate": "candidate", "technique": "technique"})
-        yield from _left_out([row for row in part if row["condition"][:1] == [CALIBRATED]])
-
-
-def _left_out(rows: Sequence[Row]) -> Iterator[str]:
-    """Say which candidate fakes of other techniques choose, and how it and its threshold do."""
-    if not rows:
-        return
-    yield (
-        "One technique left out: the candidate is chosen, by its AUC, and its threshold fixed, "
-        "where both error rates are equal, on deepfakes of the other techniques and other "
-        "people; then it is judged on the technique left out:\n"
-    )
-    head = ["technique left out", "chosen", "AUC it was chosen by", "AUC", "APCER", "BPCER"]
-    yield from table(
-        head,
-        [
-            [
-                row["condition"][1],
-                row["candidate"],
-                fraction(row["held_out_auc"]),
-                written(row, "auc"),
-                *(percent(row["transfer_eer"][rate], sign="") for rate in ("apcer", "bpcer")),
-            ]
-            for row in rows
-            if row["chosen"]
-        ],
-        2,
-    )
-
-
-def _datasets(rows: Sequence[Row]) -> Iterator[str]:
-    for candidate, part in _of(rows, "candidate").items():
-        yield f"### {escape(candidate)}\n"
-        yield "AUC, learned from the datasets down, judged on those across:\n"
-        yield from _matrix(
-            part,
-            list(_of(part, "fit")),
-            list(_of(part, "test")),
-            lambda rows, f, t: _one(rows, fit=f, test=t, technique=POOLED),
-            "learned from",
-        )
-        pooled = [row for row in part if row["technique"] == POOLED]
-        yield from _full(pooled, {"fit": "learned from", "test": "judged on"})
-        yield from _thresholds([row for row in pooled if "transfer_bpcer" in row])
-
-
-def _thresholds(rows: Sequence[Row]) -> Iterator[str]:
-    if not rows:
-        return
-    yield (
-        "Thresholds fixed on held-out people of the dataset learned from, where a given share of "
-        "genuine pairs is rejected, or where both error rates are equal; and what they do "
-        "elsewhere:\n"
-    )
-    head = ["learned from", "judged on", "APCER", "BPCER", "APCER, equal", "BPCER, equal"]
-    lines = []
-    for row in rows:
-        carried = [row["transfer_bpcer"], row.get("transfer_eer")]
-        rates = [
-            Markup(percent(errors[rate], sign="")) if errors else _NONE
-            for errors in carried
-            for rate in ("apcer", "bpcer")
-        ]
-        lines.append([row["fit"], row["test"], *rates])
+        digest = Markup(f"`{about['fingerprint'][:12]}`")
+        judged = [row for row in rows if row["test"] == name]
+        faceless = max((row["n_faceless"] for row in judged), default=NONE)
+        skipped = about["skipped_videos"]
+        lines.append([name, about["mode"], *counts, images, named, digest, faceless, skipped])
     yield from table(head, lines, 2)
 
 
-def _compression(rows: Sequence[Row]) -> Iterator[str]:
-    for dataset, of_dataset in _of(rows, "test").items():
-        for candidate, part in _of(of_dataset, "candidate").items():
-            yield f"### {escape(dataset)}, {escape(candidate)}\n"
-            yield "AUC, learned from the levels down, judged on those across:\n"
-            levels = list(dict.fromkeys(row["condition"][0] for row in part))
-            yield from _matrix(
-                part,
-                levels,
-                levels,
-                lambda rows, one, two: _one(rows, condition=[one, two]),
-                "learned from",
-            )
-
-
-def _robustness(rows: Sequence[Row]) -> Iterator[str]:
-    for dataset, of_dataset in _of(rows, "test").items():
-        yield f"### {escape(dataset)}\n"
-        yield "AUC where the pictures judged are degraded, and those learned from are not:\n"
-        names = list(_of(of_dataset, "candidate"))
-        lines = []
-        for kind, strength in dict.fromkeys(tuple(row["condition"]) for row in of_dataset):
-            found = [_one(of_dataset, candidate=c, condition=[kind, strength]) for c in names]
-            faceless = max(row["n_faceless"] for row in found if row)
-            label = f"{UNITS[kind][0]} {strength}" if strength else "as they are"
-            lines.append([label, *(written(row, "auc") for row in found), faceless])
-        yield from table(["condition", *names, "pairs without a face"], lines)
-
-
-def _ablation(rows: Sequence[Row]) -> Iterator[str]:
-    for dataset, part in _of(rows, "test").items():
-        yield f"### {escape(dataset)}\n"
-        yield from _full(part, {"candidate": "variant"})
-
-
-_SECTIONS = {
-    "cross-manipulation": _manipulation,
-    "cross-dataset": _datasets,
-    "compression": _compression,
-    "robustness": _robustness,
-    "ablation": _ablation,
-}
+def _extractors_table(extractors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    head = ["extractor", "backbone", "trained on", "images", "people", "epochs", "validation AUC",
+            "images without a face", COUNTS["n_skipped_videos"]]  # fmt: skip
+    lines = []
+    for one in extractors:
+        backbone = one["parameters"].get("backbone", ForgeryEmbedder().backbone)
+        splits = f" ({', '.join(one['splits'])})" if one["splits"] else ""
+        area = one["validation_auc"]
+        lines.append([
+            one["name"],
+            backbone,
+            one["dataset"] + splits,
+            one["images"],
+            one["people"],
+            one["epochs"],
+            NONE if area is None else fraction(area),
+            one["without_face"],
+            one["skipped_videos"],
+        ])  # fmt: skip
+    yield from table(head, lines, 3)

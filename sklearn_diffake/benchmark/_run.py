@@ -1,4 +1,4 @@
-"""Run a benchmark: load, plan, embed, do the cells, report."""
+"""Run a benchmark: load, plan, train, embed, do the cells, report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn_diffake._versions import show_versions
+from joblib import parallel_config
+
 from sklearn_diffake.benchmark._cells import (
     Cell,
     CellStore,
@@ -20,119 +21,19 @@ from sklearn_diffake.benchmark._cells import (
     run_task,
     wanted_images,
 )
-from sklearn_diffake.benchmark._datasets import PairTable, load_pairs
-from sklearn_diffake.benchmark._embed import Embeddings, merge_masks
-from sklearn_diffake.benchmark._images import find_images
+from sklearn_diffake.benchmark._embed import merge_masks
+from sklearn_diffake.benchmark._extractors import Training, train
 from sklearn_diffake.benchmark._outputs import check_results
-from sklearn_diffake.benchmark._pipelines import Parts, take_apart
-from sklearn_diffake.benchmark._protocols import make_cells
+from sklearn_diffake.benchmark._plan import Plan, library_versions, load_tables, make_plan
 from sklearn_diffake.benchmark._report import write_results
 from sklearn_diffake.benchmark._specs import Config
 from sklearn_diffake.benchmark._workers import in_parallel, workers
-from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._atomic_files import append_line, private_folder
-from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
-#: Packages that affect results; a cell is computed again if the version of one has changed.
-_DECISIVE = (
-    "facenet-pytorch", "numpy", "onnxruntime", "pillow", "pyod", "scikit-learn", "scipy",
-    "skorch", "timm", "torch", "torchvision",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a benchmark will do, and what of it is done.
-
-    Attributes
-    ----------
-    config : Config
-        Its device is one that is there.
-    tables : dict of str to PairTable
-        The datasets.
-    fingerprints : dict of str to str
-        Of the datasets.
-    embeddings : Embeddings
-        Images of all datasets, and the store of what was computed from them.
-    parts : dict of (protocol, candidate) to Parts
-        The candidates' pipelines.
-    cells : tuple of Cell
-        What is fitted on, and what is scored.
-    keys : tuple of str
-        One per cell; cells that are the same computation have the same.
-
-    See Also
-    --------
-    plan_benchmark : Makes it.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from sklearn_diffake.benchmark import plan_benchmark, read_config
-    >>> _ = Path("small.toml").write_text('''
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
-    ... candidates.one.embedder = "difffake-lite0-identity"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
-    >>> plan = plan_benchmark(read_config("small.toml"))
-    >>> plan.cells[0].candidate, plan.is_done(0), len(plan.pending()) == len(plan.cells)
-    ('one', False, True)
-    """
-
-    config: Config
-    tables: Mapping[str, PairTable]
-    fingerprints: Mapping[str, str]
-    embeddings: Embeddings
-    parts: Mapping[tuple[str, str], Parts]
-    cells: tuple[Cell, ...]
-    keys: tuple[str, ...]
-
-    def parts_of(self, cell: Cell) -> Parts:
-        """Return the pipeline of a cell's candidate.
-
-        Parameters
-        ----------
-        cell : Cell
-            One of `cells`.
-
-        Returns
-        -------
-        Parts
-            Its embedders, differences and detector.
-        """
-        return self.parts[cell.protocol, cell.candidate]
-
-    def is_done(self, cell: int) -> bool:
-        """Tell whether a cell is finished.
-
-        Parameters
-        ----------
-        cell : int
-            Its place in `cells`.
-
-        Returns
-        -------
-        bool
-            True if its result lies in the output folder.
-        """
-        return CellStore(self.config.output).read(self.keys[cell]) is not None
-
-    def pending(self) -> dict[str, Cell]:
-        """Return the cells that are not finished, each computation once.
-
-        Returns
-        -------
-        dict of str to Cell
-            By key.
-        """
-        different = dict(zip(reversed(self.keys), reversed(self.cells), strict=True))
-        store = CellStore(self.config.output)
-        return {key: different[key] for key in dict.fromkeys(self.keys) if store.read(key) is None}
 
 
 @dataclass(frozen=True)
@@ -177,107 +78,6 @@ class BenchmarkResult:
     seconds: float
 
 
-def plan_benchmark(
-    config: Config,
-    *,
-    n_jobs: int | None = None,
-    dask: str | None = None,
-    verbose: bool = False,
-) -> Plan:
-    """Load the datasets and list all cells, without doing any.
-
-    Parameters
-    ----------
-    config : Config
-        As from :func:`.read_config`.
-    n_jobs : int, default=None
-        Processes that read images, as joblib counts them.
-    dask : str, default=None
-        Address of a dask scheduler whose workers read them instead.
-    verbose : bool, default=False
-        Show progress bars.
-
-    Returns
-    -------
-    plan : Plan
-        Its ``pending()`` are the cells that :func:`run_benchmark` would do.
-
-    Raises
-    ------
-    ValueError
-        If a dataset cannot be loaded, or does not suit a protocol.
-
-    See Also
-    --------
-    run_benchmark : Does them.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from sklearn_diffake.benchmark import plan_benchmark, read_config
-    >>> _ = Path("small.toml").write_text('''
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
-    ... candidates.one.embedder = "difffake-lite0-identity"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
-    >>> for cell in plan_benchmark(read_config("small.toml")).cells[:2]:
-    ...     print(cell)
-    cross-manipulation | faces | one | fold 1 of 2
-    cross-manipulation | faces | one | fold 2 of 2
-    """
-    tables = _load(config, n_jobs)
-    with workers(n_jobs, dask):
-        return _plan(config, tables, verbose, on_cluster=dask is not None)
-
-
-def _load(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
-    """Load the datasets; here, as loaders may write frames of videos to this machine's disk."""
-    with workers(n_jobs):
-        tables = {spec.name: load_pairs(spec, seed=config.seed) for spec in config.datasets}
-    if config.level == "videos":
-        _check_videos(tables)
-    return tables
-
-
-def _plan(
-    config: Config, tables: Mapping[str, PairTable], verbose: bool, *, on_cluster: bool
-) -> Plan:
-    config = config.place(device=resolve_device(config.device))
-    store = EmbeddingStore(config.cache)
-    images = {name: find_images(tables[name], store, verbose=verbose) for name in tables}
-    fingerprints = {name: images[name].fingerprint(tables[name]) for name in tables}
-    cells = make_cells(config.protocols, tables, seed=config.seed)
-    versions = _versions()
-    parts = {
-        (protocol.name, candidate.name): take_apart(
-            candidate,
-            seed=config.seed,
-            device=config.device,
-            batch_size=config.batch_size,
-            versions={name: versions[name] for name in ("sklearn-diffake", *_DECISIVE)},
-            cache=None if on_cluster else store,
-        )
-        for protocol in config.protocols
-        for candidate in protocol.candidates
-    }
-    keys = [cell.key(parts[cell.protocol, cell.candidate], fingerprints) for cell in cells]
-    embeddings = Embeddings(images, store)
-    return Plan(config, tables, fingerprints, embeddings, parts, tuple(cells), tuple(keys))
-
-
-def _check_videos(tables: Mapping[str, PairTable]) -> None:
-    for name, table in tables.items():
-        if (table.columns["video"] == "").any():
-            raise ValueError(f'level = "videos": dataset {name!r} has pairs of no named video')
-
-
-def _versions() -> dict[str, Any]:
-    facts = show_versions(as_dict=True) or {}
-    own = {name: facts["system"][name] for name in ("sklearn-diffake", "python", "platform")}
-    return {**own, **facts["dependencies"], **facts["extras"]}
-
-
 def run_benchmark(
     config: Config,
     *,
@@ -287,9 +87,11 @@ def run_benchmark(
 ) -> BenchmarkResult:
     """Run a benchmark, or go on with one that was interrupted.
 
-    Finished cells are kept in the output folder as they come; a second start does the rest, and
-    tries again what failed. Results do not depend on interruptions, on `n_jobs`, or on whether a
-    cluster does the work. Run one at a time in a folder.
+    Extractors are trained first, in this process, each once: their weights are kept in the cache,
+    and a training that was interrupted goes on after its last epoch. Finished cells are kept in
+    the output folder as they come; a second start does the rest, and tries again what failed.
+    Results do not depend on interruptions, on `n_jobs`, or on whether a cluster does the work. Run
+    one at a time in a folder.
 
     Parameters
     ----------
@@ -345,14 +147,26 @@ def run_benchmark(
     """
     start = time.perf_counter()
     import_extra("matplotlib", "plots", "Figures")  # miss it before the work begins
-    tables = _load(config, n_jobs)
+    tables = load_tables(config, n_jobs)
     check_results(config, tables)
     with workers(n_jobs, dask):
-        plan = _plan(config, tables, verbose, on_cluster=dask is not None)
-        output = plan.config.output
+        output = config.output
         store = CellStore(output)
         remove_leftovers([output, store.done, store.failed])
         log = _Log(output / "log.jsonl")
+
+        def train_all(trainings: Mapping[str, Training]) -> None:
+            with parallel_config(backend="threading", n_jobs=n_jobs):  # here, also with a cluster
+                _train(trainings, log, verbose)
+
+        plan = make_plan(
+            config,
+            tables,
+            n_jobs=n_jobs,
+            on_cluster=dask is not None,
+            verbose=verbose,
+            train=train_all,
+        )
         pending, n_cells = plan.pending(), len(set(plan.keys))
         log.write("start", cells=n_cells, pending=len(pending))
         log_step(_logger, verbose, "%d cells, %d to do", n_cells, len(pending))
@@ -361,10 +175,23 @@ def run_benchmark(
         counts = "{embedded} of {wanted} images embedded now, {failed} failed"
         log_step(_logger, verbose, counts.format(**images))
         failures = _run_cells(plan, pending, store, log, verbose)
-        write_results(plan, store, failures, images["wanted"], _versions(), verbose=verbose)
+        write_results(plan, store, failures, images["wanted"], library_versions(), verbose=verbose)
     seconds = round(time.perf_counter() - start, 3)
     log.write("end", seconds=seconds, failures=len(failures))
     return BenchmarkResult(output, n_cells, n_cells - len(pending), failures, images, seconds)
+
+
+def _train(trainings: Mapping[str, Training], log: _Log, verbose: bool) -> None:
+    """Train the extractors that are not trained yet."""
+    for name, training in trainings.items():
+        if training.facts() is not None:
+            continue
+        log_step(_logger, verbose, "training the extractor %s", name)
+        start = time.perf_counter()
+        log.write("train", extractor=name, training=training.folder.name)
+        facts = train(training, verbose=verbose)
+        seconds = round(time.perf_counter() - start, 3)
+        log.write("trained", extractor=name, seconds=seconds, epochs=facts["epochs"])
 
 
 def _embed(plan: Plan, pending: Mapping[str, Cell], verbose: bool) -> dict[str, int]:

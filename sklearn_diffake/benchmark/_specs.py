@@ -40,6 +40,31 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True)
+class ExtractorSpec:
+    """A network that is trained before candidates are judged.
+
+    Attributes
+    ----------
+    name : str
+        What candidates call it.
+    dataset : str
+        Name of the dataset whose genuine faces it learns from.
+    splits : tuple of str
+        Official splits of that dataset that it learns from; empty for all.
+    align : mapping or None
+        As of `Candidate`.
+    params : mapping
+        Parameters of `ForgeryEmbedder` that are not its defaults.
+    """
+
+    name: str
+    dataset: str
+    splits: tuple[str, ...]
+    align: Mapping[str, Any] | None
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A pipeline that is judged.
 
@@ -47,7 +72,8 @@ class Candidate:
     ----------
     name : str
     embedders : tuple of mapping
-        Parameters of a `FaceEmbedder` each: ``backbone``, ``weights``, ``dtype``, ``mirror``.
+        Parameters of a `FaceEmbedder` each: ``backbone``, ``weights``, ``dtype``, ``mirror``,
+        ``scales``; or ``extractor``, the name of one that is trained, in place of the first two.
     align : mapping or None
         Parameters of the `FaceAligner` that are not its defaults; None for aligned crops.
     operator : str
@@ -63,6 +89,11 @@ class Candidate:
     operator: str
     normalize: str | None
     detector: Mapping[str, Any]
+
+    @property
+    def extractors(self) -> list[str]:
+        """Names of the extractors that it needs trained."""
+        return [params["extractor"] for params in self.embedders if "extractor" in params]
 
 
 @dataclass(frozen=True)
@@ -116,6 +147,8 @@ class Config:
         Where pairs come from.
     protocols : tuple of Protocol
         What is done with them.
+    extractors : tuple of ExtractorSpec
+        What is trained first.
 
     See Also
     --------
@@ -148,6 +181,7 @@ class Config:
     level: str
     datasets: tuple[DatasetSpec, ...]
     protocols: tuple[Protocol, ...]
+    extractors: tuple[ExtractorSpec, ...] = ()
 
     def place(self, output: Any = None, cache: Any = None, device: str | None = None) -> Config:
         """Return the same with other folders, or for another device; None changes nothing.

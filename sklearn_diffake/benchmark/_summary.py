@@ -21,6 +21,7 @@ from sklearn_diffake.metrics import (
 )
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing
 from sklearn_diffake.model_selection import connected_groups
+from sklearn_diffake.utils._mode import common_mode
 from sklearn_diffake.utils._progress import progress_bar
 
 POOLED, WORST = "all techniques", "worst technique"
@@ -92,7 +93,8 @@ def join_folds(
         Of one protocol, candidate, dataset and condition.
     tables : mapping of str to PairTable
     level : {"pairs", "videos"}
-        Whether the decisions on all pairs of a video become one, their mean.
+        Whether the decisions on all pairs of a video become one, their mean. A video is a deepfake
+        if one of its pairs is.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def join_folds(
     Raises
     ------
     ValueError
-        If videos are to be judged, and a pair has none, or one is both genuine and deepfake.
+        If videos are to be judged, and a pair has none.
     """
     table = tables[cells[0][0].test]
     group = connected_groups(table.groups)
@@ -110,8 +112,11 @@ def join_folds(
         rows, decision = cell.steps[0].score.rows, np.asarray(record["decisions"][0])
         y = table.target[rows]
         if level == "videos":
-            pooled = video_level(decision, table.columns["video"][rows], y_true=y)
-            rows, decision, y = rows[pooled.first_row], pooled.score, y[pooled.first_row]
+            order = np.argsort(y, kind="stable")  # so that the first row of a video says it all
+            rows, decision = rows[order], decision[order]
+            pooled = video_level(decision, table.columns["video"][rows])
+            rows, decision = rows[pooled.first_row], pooled.score
+            y = table.target[rows]
         technique = table.columns["technique"][rows]
         parts.append((y, decision, technique, np.full(len(rows), fold), group[rows]))
     return Scores(*map(np.concatenate, zip(*parts, strict=True)))
@@ -269,11 +274,13 @@ def summarise(
                     "candidate": cell.candidate,
                     "condition": list(cell.condition),
                     "technique": technique,
+                    "mode": _mode(cell, tables),
                     "n_genuine": int(np.sum(part.y == 1)),
                     "n_fake": int(np.sum(part.y == -1)),
                     "n_groups": len(np.unique(part.group)),
                     "n_folds": len(cells),
                     "n_faceless": sum(record["faceless"] for _, record in cells),
+                    "n_skipped_videos": tables[cell.test].skipped_videos,
                     **(carried if technique == POOLED else {}),
                 }
             )
@@ -283,6 +290,13 @@ def summarise(
             bar.update()
     _mark_chosen(rows)
     return rows
+
+
+def _mode(cell: Cell, tables: Mapping[str, PairTable]) -> str:
+    """Name the mode of the pairs judged; also of those learned from, if it is the other."""
+    learned = common_mode(tables[rows.dataset].mode for rows in cell.steps[0].fit)
+    judged = tables[cell.test].mode
+    return judged if learned == judged else f"{learned} -> {judged}"
 
 
 def _by_name(done: Iterable[tuple[Cell, Record]]) -> Iterator[list[tuple[Cell, Record]]]:
@@ -298,9 +312,9 @@ def _parts(cell: Cell, scores: Scores) -> Iterator[tuple[str, Scores]]:
     """Yield what figures are given of: all deepfakes, and where it matters each technique."""
     yield POOLED, scores
     several = len(scores.techniques) > 1
-    if several and cell.protocol in ("cross-manipulation", "cross-dataset"):
+    if several and cell.protocol in ("within-dataset", "cross-manipulation", "cross-dataset"):
         yield WORST, scores
-    if several and cell.protocol == "cross-manipulation":
+    if several and cell.protocol in ("within-dataset", "cross-manipulation"):
         for technique in scores.techniques:
             yield technique, scores.take((scores.y == 1) | (scores.technique == technique))
 

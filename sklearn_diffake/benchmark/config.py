@@ -9,17 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sklearn_diffake.benchmark._extractor_tables import read_extractors
 from sklearn_diffake.benchmark._heads import read_head, read_heads
 from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS, read_protocols
 from sklearn_diffake.benchmark._registry import SpecError, find_loader
-from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec
+from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, ExtractorSpec
 from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._imports import untrusted_references
 from sklearn_diffake.utils._messages import nearest
+from sklearn_diffake.utils._mode import MODES, REFERENCE, mode_name
 
 _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
-_SECTIONS = ("datasets", "detectors", "candidates", "protocols")
+_SECTIONS = ("datasets", "detectors", "extractors", "candidates", "protocols")
+_OPTIONAL = ("detectors", "extractors")
 _SOURCES = ("loader", "images", "pairs")
 _DEEPEST = 200  # tables in each other
 
@@ -89,14 +92,16 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     sections = {name: top.tables(name) for name in _SECTIONS}
     top.close()
     for name, tables in sections.items():
-        if not tables and name != "detectors":
+        if not tables and name not in _OPTIONAL:
             raise top.error(name, f"is missing; expected tables [{name}.NAME]")
     datasets = tuple(_read_dataset(name, t) for name, t in sections["datasets"].items())
-    heads = read_heads(sections["detectors"])
-    candidates = {
-        name: _read_candidate(name, table, heads) for name, table in sections["candidates"].items()
-    }
     known = [dataset.name for dataset in datasets]
+    heads = read_heads(sections["detectors"])
+    extractors = read_extractors(sections["extractors"], known, _read_aligner)
+    candidates = {
+        name: _read_candidate(name, table, heads, extractors)
+        for name, table in sections["candidates"].items()
+    }
     return Config(
         file=file,
         values=values,
@@ -104,6 +109,7 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
         cache=Path(top.path(cache)) if cache else output / "cache",
         datasets=datasets,
         protocols=read_protocols(sections["protocols"], known, candidates, heads),
+        extractors=tuple(extractors.values()),
         **settings,
     )
 
@@ -158,7 +164,7 @@ def _read_dataset(name: str, table: Table) -> DatasetSpec:
         value = table.path(value)
         if not os.path.isfile(value):
             raise table.error(source, f"there is no file {value}")
-        arguments = _pairing(table) if source == "images" else {}
+        arguments = _pairing(table) if source == "images" else {"mode": _take_mode(table, None)}
     groups = table.take_list("groups", str, ())
     spec = DatasetSpec(
         name=name,
@@ -189,27 +195,40 @@ def _loader_arguments(table: Table, name: str) -> dict[str, Any]:
 def _pairing(table: Table) -> dict[str, Any]:
     k = table.values.get("k", 1)
     return {
-        "mode": table.take("mode", str, "reference", choices=("reference", "same_video")),
+        "mode": _take_mode(table, REFERENCE),
         "k": table.take("k", str if k == "all" else int, 1, least=None if k == "all" else 1),
         "exclude": table.take("exclude", str, None),
     }
 
 
-def _read_candidate(name: str, table: Table, heads: Mapping[str, Mapping[str, Any]]) -> Candidate:
+def _take_mode(table: Table, default: str | None) -> str | None:
+    text = table.take("mode", str, default)
+    try:
+        return None if text is None else mode_name(text)
+    except ValueError as error:
+        raise table.error("mode", f"{text!r} is not known; {nearest(text, MODES)}") from error
+
+
+def _read_candidate(
+    name: str,
+    table: Table,
+    heads: Mapping[str, Mapping[str, Any]],
+    extractors: Mapping[str, ExtractorSpec],
+) -> Candidate:
     given = table.values.get("embedder", REQUIRED)
     several = list(given) if isinstance(given, list) else [given]
     table.take("embedder", type(given) if isinstance(given, (list, dict)) else str)
     if not several:
         raise table.error("embedder", "the list is empty")
-    align = table.values.get("align", True)
-    table.take("align", dict if isinstance(align, dict) else bool, True)
+    embedders = tuple(_read_embedder(table, one, extractors) for one in several)
+    align = _read_aligner(table, _usual_crops(table, embedders, extractors))
     normalize = table.take("normalize", str, "embeddings", choices=NORMALIZATIONS)
     head = table.values.get("detector", "GaussianMixtureDetector")
     table.take("detector", dict if isinstance(head, dict) else str, "")
     candidate = Candidate(
         name=name,
-        embedders=tuple(_read_embedder(table, one) for one in several),
-        align=_read_aligner(table, align),
+        embedders=embedders,
+        align=align,
         operator=table.take("operator", str, "squared", choices=OPERATORS),
         normalize=None if normalize == "none" else normalize,
         detector=read_head(table, "detector", head, heads),
@@ -218,7 +237,25 @@ def _read_candidate(name: str, table: Table, heads: Mapping[str, Mapping[str, An
     return candidate
 
 
-def _read_embedder(table: Table, given: Any) -> dict[str, Any]:
+def _usual_crops(
+    table: Table,
+    embedders: Sequence[Mapping[str, Any]],
+    extractors: Mapping[str, ExtractorSpec],
+) -> Any:
+    """Return the crops that the extractors of a candidate learned from; True without any."""
+    used = [extractors[params["extractor"]] for params in embedders if "extractor" in params]
+    if not used or "align" in table.values:
+        return True
+    first = used[0].align
+    if any(spec.align != first for spec in used):
+        problem = "is missing; the extractors learned from different crops, so say which to cut"
+        raise table.error("align", problem)
+    return False if first is None else first
+
+
+def _read_embedder(
+    table: Table, given: Any, extractors: Mapping[str, ExtractorSpec]
+) -> dict[str, Any]:
     if isinstance(given, dict):
         inner = Table(given, table.file, f"{table.name}.embedder")
     else:
@@ -228,8 +265,14 @@ def _read_embedder(table: Table, given: Any) -> dict[str, Any]:
         "weights": inner.take("weights", str, None),
         "dtype": inner.take("dtype", str, "float32", choices=("float32", "float16", "bfloat16")),
         "mirror": inner.take("mirror", bool, False),
+        "scales": inner.take_list("scales", float, (1.0,), most=1),
     }
     inner.close()
+    if params["backbone"] in extractors:
+        if params["weights"]:
+            raise inner.error("weights", "an extractor has the weights that it is trained to")
+        del params["weights"]
+        return {"extractor": params.pop("backbone"), **params}
     if params["backbone"].lower().endswith(".onnx"):
         params["backbone"] = inner.path(params["backbone"])
     if params["weights"]:
@@ -237,7 +280,10 @@ def _read_embedder(table: Table, given: Any) -> dict[str, Any]:
     return params
 
 
-def _read_aligner(table: Table, given: Any) -> dict[str, Any] | None:
+def _read_aligner(table: Table, usual: Any = True) -> dict[str, Any] | None:
+    """Read the key ``align``; None stands for crops that are aligned already."""
+    given = table.values.get("align", usual)
+    table.take("align", dict if isinstance(given, dict) else bool, usual)
     if given is False:
         return None
     params: dict[str, Any] = {} if given is True else dict(given)

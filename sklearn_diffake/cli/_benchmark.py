@@ -17,9 +17,10 @@ examples:
   sklearn-diffake benchmark benchmark.toml -o results --jobs -1 -v
 
 CONFIG.toml names datasets, candidates and protocols, as the page "Benchmarks" of the documentation
-describes. Finished cells are kept: a benchmark that was interrupted goes on where it was when
-started again, and tries again what has failed. Needs the extra plots, and with --dask the extra
-dask.
+describes. Extractors that it describes are trained first. Finished cells are kept: a benchmark that
+was interrupted goes on where it was when started again, also within a training, and tries again
+what has failed. Learning from pairs of one mode and judging those of the other is refused, unless
+it says mixed_modes = true. Needs the extra plots, and with --dask the extra dask.
 """
 
 
@@ -70,6 +71,8 @@ def benchmark_command(args: argparse.Namespace) -> int:
 
 def _list(plan: Any) -> int:
     """Print every cell, and how many are done."""
+    for name in plan.untrained():
+        print(f"to do  train the extractor {printable(name)}, before the cells that need it")
     done = [plan.is_done(i) for i in range(len(plan.cells))]
     for cell, key, finished in zip(plan.cells, plan.keys, done, strict=True):
         print(f"{'done' if finished else 'to do':<5}  {key[:12]}  {printable(str(cell))}")

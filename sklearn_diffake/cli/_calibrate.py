@@ -17,6 +17,7 @@ from ..utils._printable import printable
 from ._exit_codes import DONE
 from ._fit import people_of
 from ._judge import set_everywhere
+from ._modes import pairs_of_other_mode
 from ._options import add_saving, add_trust, computing, files_in, positive_number, rate
 from ._table import CSV_FORM, Pair, read_genuine
 
@@ -99,6 +100,7 @@ def calibrate_command(args: argparse.Namespace) -> int:
 
     model = _load_model(args)
     _check_abstain(args, model)
+    pairs_of_other_mode(model, genuine, allowed=False)
     configured = copy.deepcopy(model)
     frames = {} if args.frames is None else {"n_frames": args.frames}
     set_everywhere(configured, **computing(args), **frames)

@@ -6,15 +6,19 @@ import argparse
 import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..utils._atomic_files import check_writable
 from ..utils._messages import list_first, nearest
 from ..utils._printable import printable
 from ._backbones import backbone_names
 from ._exit_codes import DONE
+from ._modes import mode_to_fit
 from ._options import add_saving, computing, files_in, positive_number, rate
 from ._table import CSV_FORM, Pair, read_genuine
+
+if TYPE_CHECKING:
+    from ..utils._mode import Mode
 
 FIT_HELP = f"""\
 examples:
@@ -78,6 +82,12 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
         help="column of PAIRS.csv that tells persons apart: all pairs of a person are kept "
         "together, and persons count alike (default: the column person or identity, if any)",
     )
+    add(
+        "--mode",
+        choices=("reference", "same-video"),
+        help="what the pairs are, where the columns mode, or video and reference_video, do not say "
+        "it: a reference and a probe, or two pictures of one video (default: reference)",
+    )
 
 
 def _add_parts(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +150,7 @@ def _add_faces(parser: argparse.ArgumentParser) -> None:
 def fit_command(args: argparse.Namespace) -> int:
     """Fit a pipeline on the genuine pairs of a table, and save it."""
     pairs, genuine = read_genuine(args.pairs)
+    mode = mode_to_fit(genuine, args.mode, args.pairs)
     people = people_of(args, genuine)
     check_files(args.pairs, genuine)
     photos = sorted({file for pair in pairs for file in pair.files})
@@ -151,7 +162,7 @@ def fit_command(args: argparse.Namespace) -> int:
     from ..images.errors import ImageError
 
     start = time.perf_counter()
-    pipe = _make_pipeline(args)
+    pipe = _make_pipeline(args, mode)
     _check_pipeline(pipe, genuine[0])
     try:
         differences = pipe[:-1].fit_transform([pair.paths for pair in genuine])
@@ -223,7 +234,7 @@ def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | Non
     return [pair.extra[args.person] or None for pair in pairs]
 
 
-def _make_pipeline(args: argparse.Namespace) -> Any:
+def _make_pipeline(args: argparse.Namespace, mode: Mode) -> Any:
     from .. import make_difffake_pipeline
 
     operators = args.operator or [_OPERATOR]
@@ -237,6 +248,7 @@ def _make_pipeline(args: argparse.Namespace) -> Any:
         backbones[0] if len(backbones) == 1 else backbones,
         aligner=not args.no_align,
         operator=operators[0] if len(operators) == 1 else operators,
+        mode=mode,
         select=args.select,
         on_missing=args.on_missing,
         **computing(args),
@@ -292,12 +304,14 @@ def _say_what_was_learned(
     pipe: Any, pairs: Sequence[Pair], genuine: Sequence[Pair], missing: Any, seconds: float
 ) -> None:
     from ..novelty._calibration import calibration_of
+    from ..pairs import mode_of
 
     n_photos = len({file for pair in genuine for file in pair.files})
     counts = getattr(pipe["align"], "counts_", None)
     faces = f"{counts['found']} faces found" if counts else "not aligned"
     n_pairs = int((~missing).sum())
     print(f"fitted on {n_pairs} pairs of {n_photos} photographs ({faces}) in {seconds:.1f} s")
+    print(f"mode: {mode_of(pipe)}")
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labeled -1")
     if missing.any():

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..utils._mode import MODES, Mode
 from ..utils._numbers import percent
 from ..utils._progress import progress_bar, write_line
 from ._accuracy import Judged, say_accuracy
 from ._exit_codes import code_of_outcomes
+from ._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
 from ._options import add_trust, computing, files_in, positive_number, rate_or_zero, verbosity
 from ._outputs import check_output_option, open_output
 from ._report import check_report_option, write_report
 from ._show import json_printer, table_printer
-from ._table import CSV_FORM, Pair, pairs_of_arguments, read_pairs
+from ._table import CSV_FORM, Pair, choose_mode, pairs_of_arguments, read_pairs
 
 if TYPE_CHECKING:
     from ..verdict import ErrorRate, ModelInfo, Verdict
@@ -29,6 +31,7 @@ examples:
   sklearn-diffake score model.diffake passport.jpg selfie.jpg
   sklearn-diffake score model.diffake --reference passport.jpg card.jpg --probe call.mp4
   sklearn-diffake score model.diffake passport.jpg selfie.jpg --report why.html
+  sklearn-diffake score clips.diffake call.mp4
   sklearn-diffake score model.diffake --csv pairs.csv --output scores.csv
   sklearn-diffake score model.diffake --csv pairs.csv --json > scores.jsonl
 """
@@ -38,25 +41,33 @@ examples:
   sklearn-diffake compare --reference passport.jpg card.jpg photos/ --probe selfie.jpg call.mp4
   sklearn-diffake compare passport.jpg selfie.jpg --report why.html
   sklearn-diffake compare passport.jpg call.mp4 --frames 32 --json
+  sklearn-diffake compare call.mp4
+  sklearn-diffake compare --mode same-video one.mp4 two.mp4 --output clips.csv
   sklearn-diffake compare --csv pairs.csv --cache store --output scores.parquet
 """
 JUDGE_HELP = f"""\
 All of --reference together show one trusted person: the more pictures, the fewer errors. Each
 argument of --probe is judged by itself; a folder is one probe, whose pictures show one person.
 A video may stand for its frames; videos need the extra video: pip install 'sklearn-diffake[video]'
+One video and nothing else is judged by its own frames, without a reference (same-video mode). That
+sees much less: give a reference if there is one.
 
 verdicts:
   genuine       like genuine pairs of one person
   suspicious    not like genuine pairs of one person: altered, or somebody else
+                (a video by itself: not like frames of genuine videos: altered, or recorded or
+                compressed otherwise)
   inconclusive  near the threshold, or the evidence is too weak; the reason is said
   error         not judged: no face, or a file that cannot be read; other rows are judged
 
 {CSV_FORM}"""
 
-_DEFAULT_NOTE = (
-    "note: the model that comes with the package was set on press photographs (see its model "
-    "card); set the threshold on genuine pairs like yours for real work"
-)
+_DEFAULT_NOTES: dict[Mode, str] = {
+    "reference": "note: the model that comes with the package was set on press photographs (see "
+    "its model card); set the threshold on genuine pairs like yours for real work",
+    "same-video": "note: the model of the package for videos without a reference is a weak one, "
+    "set on single frames of videos (see its model card): it misses most of what is altered",
+}
 
 
 def add_score_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +85,7 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     inputs = parser.add_argument_group("what is judged").add_argument
-    inputs("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...]")
+    inputs("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...], or one VIDEO")
     for side, text in (
         ("reference", "pictures, videos and folders that together show the trusted person"),
         ("probe", "pictures, videos and folders, each of which is judged by itself"),
@@ -82,6 +93,12 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         inputs(f"--{side}", nargs="+", action="extend", metavar=side.upper(), help=text)
     inputs("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
     how = parser.add_argument_group("how it is judged").add_argument
+    how(
+        "--mode",
+        choices=MODES,
+        help="compare probes with a reference, or judge each video by its own frames (default: "
+        "reference; same-video for one video and nothing else)",
+    )
     how(
         "--frames",
         type=positive_number,
@@ -100,6 +117,12 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("largest", "central", "confident", "match"),
         help="which of several faces of a photograph is taken, see fit (default: as MODEL was "
         "fitted; with another choice the threshold was not set for it)",
+    )
+    how(
+        "--other-mode",
+        action="store_true",
+        help="judge pairs of another mode than the model's too, such as frames of one video by a "
+        "model for references; they are inconclusive at best, with the warning other_mode",
     )
     results = parser.add_argument_group("results").add_argument
     results("--json", action="store_true", help="write one JSON object a line")
@@ -120,6 +143,7 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
 
 def judge_command(args: argparse.Namespace) -> int:
     """Judge pairs with a saved model, or with the one that comes with the package."""
+    args.mode = choose_mode(args)
     pairs = read_pairs(args.csv, keep_empty=True) if args.csv else None
     pairs = pairs_of_arguments(args, pairs)
     inputs = _input_files(args, pairs)
@@ -187,12 +211,12 @@ class _Summary:
             write_line(f"warning: {code}: {message}{more}")
         if self.n == 1 and self.last is not None and self.last.outcome != "error":
             write_line(f"{self.last.outcome}: {self.last.reason}")
-        if self.outcomes["suspicious"] and self.n > 1:
-            write_line(f"suspicious means: {SUSPICIOUS_MEANS}")
+        if self.outcomes["suspicious"] and self.n > 1 and self.last is not None:
+            write_line(f"suspicious means: {SUSPICIOUS_MEANS[self.last.mode]}")
         if self.model is not None and self._n_calibration:
             write_line(f"note: {_basis(self.model, self._n_calibration)}")
         for rate in self.model.error_rates if self.model else ():
-            if (rate.n_references, rate.n_probes) == (1, 1):
+            if rate.n_probes == 1 and rate.n_references < 2:
                 write_line(f"note: {_measured(rate)}")
         say_accuracy(self._judged)
 
@@ -208,10 +232,12 @@ def _basis(model: ModelInfo, n_calibration: set[int]) -> str:
 
 
 def _measured(rate: ErrorRate) -> str:
+    kind, unit = ("one photograph against one", "pairs")
+    if not rate.n_references:
+        kind, unit = ("single frames", "frames")
     return (
-        f"measured on {rate.data}, one photograph against one: {rate.metric.upper()} "
-        f"{percent(rate.estimate)} (95 %: {percent(rate.low)} to {percent(rate.high)}, "
-        f"{rate.n:,} pairs)"
+        f"measured on {rate.data}, {kind}: {rate.metric.upper()} {percent(rate.estimate)} "
+        f"(95 %: {percent(rate.low)} to {percent(rate.high)}, {rate.n:,} {unit})"
     )
 
 
@@ -227,16 +253,22 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
         _set_select(model, args.select)
     chosen = {"n_frames": args.frames, "abstain": args.abstain}
     chosen = {name: value for name, value in chosen.items() if value is not None}
+    hint = "; --other-mode judges such pairs all the same, as inconclusive at best"
+    others = pairs_of_other_mode(model, pairs, allowed=args.other_mode, hint=hint)
     sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
-    return iter(verify_many(sides, model=_named(model, args.model), **chosen))
+    verdicts = verify_many(sides, mode=args.mode, model=_named(model, args), **chosen)
+    return (
+        label_other_mode(verdict, mode_of_pair(pairs[number])) if number in others else verdict
+        for number, verdict in enumerate(verdicts)
+    )
 
 
-def _named(model: Any, file: str | None) -> Any:
+def _named(model: Any, args: argparse.Namespace) -> Any:
     """Let verdicts name the file that a model came from."""
-    from ..verdict._model import prepare_model
+    from ..verdict._model import PACKAGED_NAMES, prepare_model
 
     ready = prepare_model(model)
-    name = "default" if file is None else os.path.basename(file)
+    name = PACKAGED_NAMES[args.mode] if args.model is None else os.path.basename(args.model)
     return replace(ready, info=replace(ready.info, name=name))
 
 
@@ -263,9 +295,9 @@ def _load_model(args: argparse.Namespace) -> Any:
     if args.model is None:
         from .. import load_default
 
-        model = load_default()
+        model = load_default(mode=args.mode)
         if not args.quiet:
-            print(_DEFAULT_NOTE, file=sys.stderr)
+            print(_DEFAULT_NOTES[args.mode], file=sys.stderr)
         return model
     from ..persistence import load
 

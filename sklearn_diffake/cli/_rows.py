@@ -45,10 +45,10 @@ def whole_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``reference`` and ``probe`` as the user wrote them; ``label``, ``person`` and ``extra`` if
-        the table has them; and all fields of the verdict.
+        ``reference`` (None where it is missing) and ``probe`` as the user wrote them; ``label``,
+        ``person`` and ``extra`` if the table has them; and all fields of the verdict.
     """
-    row: dict[str, Any] = {"reference": pair.reference, "probe": pair.probe}
+    row: dict[str, Any] = {"reference": pair.reference or None, "probe": pair.probe}
     if pair.label is not None:
         row["label"] = pair.label
     if pair.person is not None:

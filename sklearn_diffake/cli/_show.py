@@ -68,12 +68,15 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
 
 
 def _names(pair: Pair) -> list[str]:
-    """Return the name of each side; of a template the first one, and how many more there are."""
+    """Return the name of each side; of a template the first one, and how many more there are.
+
+    A side that is missing is a dash.
+    """
     names = []
     for text, cell in zip((pair.reference, pair.probe), pair.paths, strict=True):
         n_more = 0 if isinstance(cell, str) else len(cell) - 1
         first = text.split(TEMPLATE_MARK)[0].strip() if n_more else text
-        names.append(printable(first) + (f" (+{n_more})" if n_more else ""))
+        names.append((printable(first) or "-") + (f" (+{n_more})" if n_more else ""))
     return names
 
 

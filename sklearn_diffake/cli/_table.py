@@ -6,13 +6,17 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..utils._mode import Mode
+
 TEMPLATE_MARK = "|"  # between the pictures of a template
 CSV_FORM = """\
 PAIRS.csv has a header and one pair a line: the columns reference and probe, in any order, or two
 columns in this one; and, if there are any, label (1 genuine, -1 deepfake, empty unknown), person,
 and others, which come back with --json and --output. A cell may name several pictures of one
-person, separated by |: they make one template. Relative paths start at the folder of PAIRS.csv; -
-is standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
+person, separated by |: they make one template. A column mode says what pairs are: reference, or
+same-video for two pictures of the video under suspicion. With --mode same-video each probe is one
+video, and the column reference stays empty. Relative paths start at the folder of PAIRS.csv; - is
+standard input. Commas, semicolons or tabs may separate the columns; UTF-8 and UTF-16 are read.
 """
 
 
@@ -34,6 +38,8 @@ class Pair:
         Who is, or is claimed to be, seen.
     extra : dict of str to str
         All other columns of the table.
+    mode : {"reference", "same-video"} or None
+        As the table tells; None where it does not.
     """
 
     reference: str
@@ -43,6 +49,7 @@ class Pair:
     line: int = 0
     person: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    mode: Mode | None = None
 
     @property
     def files(self) -> list[str]:
@@ -66,19 +73,20 @@ def pairs_of_arguments(args: argparse.Namespace, table: Sequence[Pair] | None) -
     Parameters
     ----------
     args : argparse.Namespace
-        With `photos`, `reference` and `probe`.
+        With `photos`, `reference`, `probe` and `mode`.
     table : sequence of Pair or None
         Pairs of ``--csv``; None without it.
 
     Returns
     -------
     list of Pair
-        At least one.
+        At least one. In same-video mode their references are empty.
 
     Raises
     ------
     ValueError
-        If there is nothing to judge, or it is given in two ways.
+        If there is nothing to judge, it is given in two ways, or there is a reference in
+        same-video mode.
     """
     flags = bool(args.reference or args.probe)
     if (table is not None) + flags + bool(args.photos) > 1:
@@ -86,6 +94,8 @@ def pairs_of_arguments(args: argparse.Namespace, table: Sequence[Pair] | None) -
             "give photographs in one way, not in two: REFERENCE PROBE ..., or --reference and "
             "--probe, or --csv"
         )
+    if args.mode == "same-video":
+        return _clips(args, table)
     if table is not None:
         return list(table)
     if flags:
@@ -94,7 +104,7 @@ def pairs_of_arguments(args: argparse.Namespace, table: Sequence[Pair] | None) -
             raise ValueError(f"{lacking} is missing: give both --reference and --probe")
         return [_pair(args.reference, probe) for probe in args.probe]
     if len(args.photos) == 1:
-        _refuse_one(args.photos[0])
+        raise ValueError("give REFERENCE and at least one PROBE; there is one photograph only")
     if not args.photos:
         raise ValueError("give REFERENCE and at least one PROBE, or --csv PAIRS.csv")
     reference, *probes = args.photos
@@ -107,17 +117,45 @@ def _pair(references: Sequence[str], probe: str) -> Pair:
     return Pair(name, probe, (references[0] if len(references) == 1 else tuple(references), probe))
 
 
-def _refuse_one(path: str) -> None:
-    """Say why one file is not judged by itself."""
-    from ..images.formats import is_video
+def _clips(args: argparse.Namespace, table: Sequence[Pair] | None) -> list[Pair]:
+    """Return the clips that are to be judged by themselves, as pairs without a reference."""
+    if args.reference:
+        raise ValueError("--reference: there is none in same-video mode; give --probe alone")
+    if table is None:
+        clips = [Pair("", clip, ("", clip)) for clip in args.probe or args.photos]
+        if not clips:
+            raise ValueError("give at least one VIDEO, or --csv PAIRS.csv")
+        return clips
+    for pair in table:
+        if pair.reference:
+            raise ValueError(
+                f"{args.csv}, line {pair.line}: in same-video mode the column of references stays "
+                f"empty, and it holds {pair.reference!r}"
+            )
+    return list(table)
 
-    if is_video(path):
-        raise ValueError(
-            f"{path!r} is one video without a reference. To compare its frames with each other "
-            "(same-video mode) takes a model fitted on such pairs of frames, and none comes with "
-            "this package: give a trusted picture of the person, compare REFERENCE VIDEO"
-        )
-    raise ValueError("give REFERENCE and at least one PROBE; there is one photograph only")
+
+def choose_mode(args: argparse.Namespace) -> Mode:
+    """Return the mode that is asked for: same-video mode too by one video and nothing else.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With `photos`, `reference`, `probe`, `csv` and `mode`.
+
+    Returns
+    -------
+    {"reference", "same-video"}
+    """
+    if args.mode is not None:
+        mode: Mode = args.mode
+        return mode
+    others = args.csv or args.reference or args.probe
+    if len(args.photos) == 1 and not others:
+        from ..images.formats import is_video
+
+        return "same-video" if is_video(args.photos[0]) else "reference"
+    return "reference"
 
 
 def read_pairs(path: str, *, labeled: bool = False, keep_empty: bool = False) -> list[Pair]:

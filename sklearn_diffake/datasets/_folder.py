@@ -27,7 +27,7 @@ def load_video_folder(
     ``manipulated`` or ``synthetic`` a deepfake; ``train``, ``val`` and ``test`` are splits. Of
     the other folders, the last one *above* ``genuine`` or ``fake`` is the identity, and the first
     one below ``fake`` the technique: ``anna/real/1.mp4``, ``anna/fake/FaceSwap/1.mp4`` or
-    ``test/fake/1.mp4``. Pictures of one folder count as frames of one video in ``same_video``
+    ``test/fake/1.mp4``. Pictures of one folder count as frames of one video in ``same-video``
     mode, and each for itself in ``reference`` mode.
 
     What a file is, is decided by its content: whatever can be read is used, in the natural order of

@@ -39,11 +39,11 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
 
         subset : str, default="all"
             Only the videos of this split, such as ``"train"``, ``"val"`` or ``"test"``.
-        mode : {"same_video", "reference"}, default="same_video"
+        mode : {"same-video", "reference"}, default="same-video"
             Pair frames of one video (:func:`.make_same_video_pairs`), or
             genuine frames of a person, in column 0, with frames of what claims to be the same
             person (:func:`.make_reference_pairs`). Pairs never go across
-            splits or compressions.
+            splits or compressions. ``"same_video"`` is another spelling of the first.
         references : {"other_videos", "all_videos"}, default="other_videos"
             In reference mode, whether references come only from other videos than the probe's,
             and than the one it was made from. With ``"all_videos"``, a deepfake is still never
@@ -88,6 +88,8 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             Paths of the pairs' pictures; with `templates`, column 0 holds tuples of paths.
         target : ndarray or Series of shape (n,), int
             +1 genuine, -1 deepfake.
+        mode : {"reference", "same-video"}
+            How the pairs were formed.
         frame : DataFrame of shape (n, 11)
             For each pair, ``dataset``, ``technique``, ``compression``, ``split``, ``identity``,
             ``video`` and ``original`` of the probe (of the later frame), ``reference_video``,

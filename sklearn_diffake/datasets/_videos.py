@@ -35,6 +35,7 @@ from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, parse_label
+from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO, SPELLINGS, mode_name
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class PairOptions(TypedDict, total=False):
     """The options that all loaders share; they are described in :func:`.load_video_table`."""
 
     subset: str
-    mode: Literal["same_video", "reference"]
+    mode: Literal["same-video", "same_video", "reference"]
     references: Literal["other_videos", "all_videos"]
     k: int | Literal["all"]
     templates: bool
@@ -68,7 +69,7 @@ class PairOptions(TypedDict, total=False):
 @validate_params(
     {
         "subset": [str],
-        "mode": [StrOptions({"same_video", "reference"})],
+        "mode": [StrOptions(set(SPELLINGS))],
         "references": [StrOptions({"other_videos", "all_videos"})],
         "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})],
         "templates": ["boolean"],
@@ -91,7 +92,7 @@ def pair_videos(
     *,
     tree: Tree | None = None,
     subset: str = "all",
-    mode: Literal["same_video", "reference"] = "same_video",
+    mode: Literal["same-video", "same_video", "reference"] = "same-video",
     references: Literal["other_videos", "all_videos"] = "other_videos",
     k: int | Literal["all"] = 1,
     templates: bool = False,
@@ -110,9 +111,10 @@ def pair_videos(
 
     `tree` is the folder of a published dataset: what is absent from it is not broken.
     """
-    if templates and mode != "reference":
+    kind = mode_name(mode)
+    if templates and kind != REFERENCE:
         raise ValueError(
-            f"templates=True makes templates of references, and mode={mode!r} has none. Use "
+            f"templates=True makes templates of references, and mode={kind!r} has none. Use "
             "mode='reference'."
         )
     chosen = _select(_one_spelling(videos), subset, source.name, tree)
@@ -121,7 +123,7 @@ def pair_videos(
             chosen = tree.present(chosen)
         _report_absent(tree, verbose, on_broken)
         _report_skipped(tree, verbose, on_broken)
-    if mode == "reference":
+    if kind == REFERENCE:
         _check_identities(chosen, source.name)
     extraction = Extraction(n_frames, crop, on_damage)
     stored = _frames_of_all(chosen, source.name, cache, extraction, n_jobs, verbose)
@@ -129,13 +131,13 @@ def pair_videos(
     done = "%s: %d frames of %d videos, %d unusable"
     log_step(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
     try:
-        pairs = _pair(images, mode, references, k, templates, random_state)
+        pairs = _pair(images, kind, references, k, templates, random_state)
     except ValueError as error:
         raise ValueError(f"{source.name}: {error} {source.get}") from error
     if on_broken != "skip":
         for note in pairs.get("notes", ()):
             warnings.warn(f"{source.name}: {note}", UserWarning, stacklevel=4)
-    dataset = bundle(images, pairs, broken, source, mode, as_frame, tree=tree)
+    dataset = bundle(images, pairs, broken, source, kind, as_frame, tree=tree)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -164,6 +166,7 @@ def bundle(
     return Bunch(
         data=data,
         target=target,
+        mode=mode,
         frame=frame,
         groups=(frame["dataset"] + ":" + _person(frame)).to_numpy(dtype=object),
         images=images,
@@ -248,7 +251,7 @@ def _check_identities(videos: list[Video], name: str) -> None:
         raise ValueError(
             f"mode='reference' pairs images of one person, and {name} does not say who is seen in "
             f"{len(unnamed)} of {len(videos)} videos, {unnamed[0].path} for one. Use "
-            "mode='same_video'."
+            "mode='same-video'."
         )
 
 
@@ -370,7 +373,7 @@ def _pair(
 ) -> Bunch:
     """Pair the frames; `index` holds the rows of both in `images`."""
     paths = images["path"].to_numpy(dtype=object)
-    if mode == "same_video":
+    if mode == SAME_VIDEO:
         video = value_codes(images["video"])
         table = {"path": paths, "video": video, "label": images["label"]}
         table["number"] = images["number"]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -90,6 +91,11 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Embed every crop and its mirror image, and take the mean of both: more accurate identity at
         twice the cost.
 
+    scales : sequence of float, default=(1.0,)
+        Embed several views of every crop and take their mean, at the cost of one embedding each.
+        A view is a square about the center of the crop, whose side is this fraction of the crop's
+        side, in (0, 1]. ``(1.0, 0.9)`` adds a slightly tighter crop.
+
     device : str, default="auto"
         Where to compute; "auto" takes cuda, then mps, then cpu.
 
@@ -120,11 +126,11 @@ class FaceEmbedder(  # type: ignore[call-arg]
     backbone_info_ : dict
         What the backbone declares: `name`, `input_size` (height, width), `mean` and `std` (of
         values in [0, 1]), `width` of the embedding, `license` of the weights, `crop` (`size`,
-        `margin` and `landmarks` of `FaceAligner`, or None), `mirror`, `fingerprint`.
+        `margin` and `landmarks` of `FaceAligner`, or None), `mirror`, `scales`, `fingerprint`.
 
     fingerprint_ : str
-        Identifies weights, normalization and mirroring; an embedder that was saved refuses to go
-        on with others.
+        Identifies weights, normalization and views; an embedder that was saved refuses to go on
+        with others.
 
     n_embedded_ : int
         Images that went through the network in the last call of `transform`; the others were
@@ -154,6 +160,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         "input_size": [None, Interval(Integral, 1, None, closed="left"), tuple, list],
         "crop": [None, tuple, list],
         "mirror": ["boolean"],
+        "scales": ["array-like"],
         "device": [str],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
@@ -178,6 +185,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         input_size: int | tuple[int, int] | None = None,
         crop: Any = None,
         mirror: bool = False,
+        scales: Sequence[float] = (1.0,),
         device: str = "auto",
         batch_size: int = 32,
         dtype: str = "float32",
@@ -193,6 +201,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self.input_size = input_size
         self.crop = crop
         self.mirror = mirror
+        self.scales = scales
         self.device = device
         self.batch_size = batch_size
         self.dtype = dtype
@@ -388,7 +397,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Returns
         -------
         Overrides
-            `mean`, `std`, `input_size`, `crop` and `mirror`; None where the backbone's own counts.
+            `mean`, `std`, `input_size`, `crop`, `mirror` and `scales`; None where the backbone's
+            own counts.
 
         Raises
         ------
@@ -401,6 +411,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
             input_size=self.input_size,
             crop=self.crop,
             mirror=self.mirror,
+            scales=self.scales,
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ State = dict[str, NDArray[Any]]
 
 _FORMAT = 2
 _COMMIT = "checkpoint.json"
+#: Settings that folders of release 0.1 do not state, with the values that applied then.
+_ADDED = {"blending": "rgb", "match_sharpness": 0.0, "images_per_epoch": None}
 #: Name of the setting that holds the seed.
 SEED = "seed drawn from random_state"
 
@@ -56,6 +58,7 @@ class Checkpoint:
         try:
             content = json.loads((self.folder / _COMMIT).read_text(encoding="utf-8"))
             found, epoch = {"format": content["format"], **content["settings"]}, content["epoch"]
+            found = {k: v for k, v in _ADDED.items() if k in self.settings} | found
             if found["format"] == _FORMAT and content.pop("checksum") != _checksum(content):
                 raise ValueError("its checksum is another")
             if any(type(e) is not int or e < 0 for e in (epoch, *content["best"])):

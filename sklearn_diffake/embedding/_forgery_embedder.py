@@ -51,8 +51,19 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
     margin : float, default=0.0
         `margin` of the `FaceAligner` that made the crops.
 
-    augment : bool, default=True
-        Flip, change the colours and compress as JPEG, real crops and fakes alike.
+    augment : bool or "video", default=True
+        Flip, change the colours and compress as JPEG, real crops and fakes alike. ``"video"``
+        adds what a video does to them: sharpening, denoising, chains of sizes, noise and a round
+        trip through H.264, HEVC or VP9 (needs PyAV, extra ``video``), as in
+        :class:`~sklearn_diffake.generation.PseudoDeepfakeGenerator`.
+
+    blending : {"rgb", "yuv420", "mixed"}, default="rgb"
+        Colors in which source and target are blended: ``"yuv420"`` is how video holds them;
+        ``"mixed"`` draws one of the two for every fake.
+
+    match_sharpness : float in [0, 1], default=0
+        Probability that the real crop is blurred or sharpened until it is as sharp as its fake,
+        so that the network cannot go by sharpness.
 
     input_size : int, default=None
         Height and width, in pixels, to which crops are resized for training and `transform`; None
@@ -60,7 +71,11 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         128 takes about a third of the time of 224.
 
     max_epochs : int, default=20
-        Times that each real crop is seen. 0 trains nothing, and `weights` must hold a classifier.
+        Number of epochs; 0 trains nothing, and `weights` must hold a classifier.
+
+    images_per_epoch : int, default=None
+        Real crops in an epoch, drawn anew for each; None takes all. With fewer, checkpoints and
+        validations come more often.
 
     batch_size : int, default=32
         Real crops in one step, each with its fake: twice as many images. In `transform`, images in
@@ -191,15 +206,18 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         **{
             name: allowed
             for name, allowed in FaceEmbedder._parameter_constraints.items()
-            if name not in ("mean", "std", "crop", "mirror")
+            if name not in ("mean", "std", "crop", "mirror", "scales")
         },
         "backbone": [str, os.PathLike],
         "techniques": [None, str, list, tuple, dict],
         "landmarks": [StrOptions({"mean-shape", "dlib"})],
         "margin": [Interval(Real, 0, None, closed="left")],
-        "augment": ["boolean"],
+        "augment": ["boolean", StrOptions({"video"})],
+        "blending": [StrOptions({"rgb", "yuv420", "mixed"})],
+        "match_sharpness": [Interval(Real, 0, 1, closed="both")],
         "input_size": [None, Interval(Integral, 16, None, closed="left")],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "images_per_epoch": [None, Interval(Integral, 2, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "rho": [Interval(Real, 0, None, closed="left")],
@@ -229,9 +247,12 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         techniques: Any = None,
         landmarks: str = "mean-shape",
         margin: float = 0.0,
-        augment: bool = True,
+        augment: bool | str = True,
+        blending: str = "rgb",
+        match_sharpness: float = 0.0,
         input_size: int | None = None,
         max_epochs: int = 20,
+        images_per_epoch: int | None = None,
         batch_size: int = 32,
         lr: float = 1e-3,
         momentum: float = 0.9,
@@ -263,8 +284,11 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         self.landmarks = landmarks
         self.margin = margin
         self.augment = augment
+        self.blending = blending
+        self.match_sharpness = match_sharpness
         self.input_size = input_size
         self.max_epochs = max_epochs
+        self.images_per_epoch = images_per_epoch
         self.lr = lr
         self.momentum = momentum
         self.rho = rho

@@ -100,20 +100,32 @@ class Part(Dataset):
         too small for batch normalisation.
     seed : int or None
         Draws the order of each epoch; None keeps the order, and shows the same fakes every time.
+    n_shown : int, default=None
+        Images in an epoch, the first in its order; None for all.
     """
 
-    def __init__(self, feed: Feed, name: str, n: int, batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        name: str,
+        n: int,
+        batch_size: int,
+        seed: int | None,
+        n_shown: int | None = None,
+    ) -> None:
         self.feed, self.name, self.n, self.seed = feed, name, n, seed
-        self.n_batches = math.ceil(n / batch_size)
+        self.n_shown = n if n_shown is None else n_shown
+        self.n_batches = math.ceil(self.n_shown / batch_size)
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.n
+        return self.n_shown
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = np.arange(self.n)
         if self.seed is not None:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+            rng = np.random.default_rng([self.seed, self.epoch])
+            order = rng.permutation(self.n)[: self.n_shown]
         return self.feed(
             [
                 [(self.name, self.epoch, int(i)) for i in batch]

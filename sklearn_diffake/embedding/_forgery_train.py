@@ -41,7 +41,10 @@ _DECISIVE = (
     "landmarks",
     "margin",
     "augment",
+    "blending",
+    "match_sharpness",
     "max_epochs",
+    "images_per_epoch",
     "batch_size",
     "lr",
     "momentum",
@@ -308,6 +311,8 @@ def _feed(
             landmarks=estimator.landmarks,
             margin=estimator.margin,
             augment=estimator.augment,
+            blending=estimator.blending,
+            match_sharpness=estimator.match_sharpness,
             seed=part_seed,
         )
         for name, rows, part_seed in zip(("train", "valid"), split, seeds, strict=False)
@@ -318,7 +323,8 @@ def _feed(
         n_processes = 0  # a daemon must not have children
     feed = Feed(Fakes(data), n_processes, pin_memory=device.startswith("cuda"))
     sizes = [len(rows) for rows in split]
-    train = Part(feed, "train", sizes[0], estimator.batch_size, seeds[2])
+    shown = min(sizes[0], estimator.images_per_epoch or sizes[0])
+    train = Part(feed, "train", sizes[0], estimator.batch_size, seeds[2], shown)
     if not sizes[1]:
         return feed, train, None
     return feed, train, Part(feed, "valid", sizes[1], estimator.batch_size, None)

@@ -12,6 +12,7 @@ from ..faces._geometry import fit_similarity
 from ._artefacts import change_detail, jpeg
 from ._colour import match_colours, shift_colour
 from ._cv2 import one_thread
+from ._degradation import degrade, match_sharpness, move
 from ._masks import render_mask
 from ._techniques import TECHNIQUES
 
@@ -138,6 +139,8 @@ def apply_pair(
         other, other_points = crop, points
     with one_thread() as cv2:
         real, fake, mask = _blend(cv2, record, crop, points, other, other_points)
+        if record.get("match_sharpness"):
+            real = match_sharpness(cv2, real, fake, mask)
         if record["augment"] is not None:
             real, fake, mask = _augment(cv2, record["augment"], real, fake, mask)
     return real, fake, mask
@@ -165,14 +168,20 @@ def _blend(
         shift = None
     inside = np.s_[box[1] : box[3], box[0] : box[2]]
     patch = _source_patch(cv2, source, shift, matrix, box)
-    patch = _finish(cv2, record, patch, target[inside], mask[inside])
+    patch, weight = _finish(cv2, record, patch, target[inside], mask[inside])
+    if record.get("blending") == "yuv420":
+        source, whole = target.copy(), np.zeros_like(mask)
+        source[inside], whole[inside] = patch, weight
+        return *_mix_video_colors(cv2, source, target, whole), mask
     fake = target.copy()
-    fake[inside] = patch
+    fake[inside] = _mix(cv2, patch, target[inside], cv2.merge([weight] * 3))
     return target, fake, mask
 
 
-def _finish(cv2: Any, record: Record, patch: Image, target: Image, mask: Image) -> Image:
-    """Give the patch its artefacts and blend it into the target."""
+def _finish(
+    cv2: Any, record: Record, patch: Image, target: Image, mask: Image
+) -> tuple[Image, Image]:
+    """Give the patch its artefacts; return it, and its weight in the target."""
     if record["colour_transfer"] is not None:
         patch = match_colours(cv2, patch, target, mask, record["colour_transfer"])
     change = TECHNIQUES[record["technique"]].apply
@@ -182,9 +191,32 @@ def _finish(cv2: Any, record: Record, patch: Image, target: Image, mask: Image) 
         inner = np.clip(mask * np.float32(2 / 255) - 1, 0, 1)
         patch = _join_bands(cv2, patch, target, inner, record["bands"])
         mask = cv2.add(mask, mask)
-    change = cv2.subtract(patch, target, dtype=cv2.CV_16S)
-    weights = cv2.merge([mask.astype(np.int16)] * 3)
-    return cv2.add(target, cv2.multiply(change, weights, scale=1 / 255), dtype=cv2.CV_8U)
+    return patch, mask
+
+
+def _mix(cv2: Any, source: Image, target: Image, weight: Image) -> Image:
+    """Return the mean of two images of one shape under weights up to 255."""
+    change = cv2.subtract(source, target, dtype=cv2.CV_16S)
+    change = cv2.multiply(change, weight.astype(np.int16), scale=1 / 255)
+    return cv2.add(target, change, dtype=cv2.CV_8U)
+
+
+def _mix_video_colors(cv2: Any, source: Image, target: Image, weight: Image) -> tuple[Image, Image]:
+    """Blend in limited-range YUV 4:2:0 (BT.601); return the target and the blend as RGB."""
+    height, width = weight.shape
+    pad = (0, -height % 4, 0, width % 2)  # the planes below are rows of one array
+    source, target, weight = (
+        cv2.copyMakeBorder(image, *pad, cv2.BORDER_REPLICATE) for image in (source, target, weight)
+    )
+    planes = [cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420) for image in (source, target)]
+    half = cv2.resize(weight, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    half = half.reshape(-1, weight.shape[1])
+    blend = _mix(cv2, planes[0], planes[1], np.concatenate([weight, half, half]))
+    real, fake = (
+        np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_YUV2RGB_I420)[:height, :width])
+        for image in (planes[1], blend)
+    )
+    return real, fake
 
 
 def _change(cv2: Any, image: Image, shift: Record) -> Image:
@@ -249,16 +281,24 @@ def _join_bands(cv2: Any, source: Image, target: Image, weight: NDArray, bands: 
 def _augment(
     cv2: Any, augmentation: Record, real: Image, fake: Image, mask: Image
 ) -> tuple[Image, Image, Image]:
-    def change(image: Image) -> Image:
+    views = augmentation.get("views") or (None, None)
+    video = augmentation.get("video")
+
+    def change(image: Image, view: Record | None) -> Image:
+        if view is not None:
+            image = move(cv2, image, view)
         if augmentation["flip"]:
             image = cv2.flip(image, 1)
         if augmentation["colour"] is not None:
             image = shift_colour(cv2, image, augmentation["colour"])
         if augmentation["jpeg"] is not None:
             image = jpeg(cv2, image, augmentation["jpeg"])
-        return image
+        return image if video is None else degrade(cv2, video, image)
 
-    return change(real), change(fake), cv2.flip(mask, 1) if augmentation["flip"] else mask
+    if views[1] is not None:
+        mask = move(cv2, mask, views[1])
+    mask = cv2.flip(mask, 1) if augmentation["flip"] else mask
+    return change(real, views[0]), change(fake, views[1]), mask
 
 
 def _geometry_matrix(geometry: Record | None, shape: tuple[int, ...]) -> NDArray | None:

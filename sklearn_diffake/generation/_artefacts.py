@@ -59,11 +59,18 @@ def upsampling_grid(cv2: Any, patch: Patch, grid: Record, mask: Patch) -> Patch:
     }  # fmt: skip
     rebuilt = _coarse(cv2, patch, 2, methods[grid["kernel"]])
     mixed = cv2.addWeighted(patch, grid["keep"], rebuilt, 1 - grid["keep"], 0)
-    period, (height, width) = grid["period"], patch.shape[:2]
+    return _times(cv2, mixed, decoder_gain(grid, patch.shape))
+
+
+def decoder_gain(
+    grid: Record, shape: tuple[int, ...], strength: float = 1.0
+) -> NDArray[np.float32]:
+    """Return the periodic gain (H, W) that a decoder leaves, its amplitude times `strength`."""
+    period, (height, width) = grid["period"], shape[:2]
     tile = np.array(grid["pattern"], np.float32).reshape(period, period)
     tile = (tile - tile.mean()) / max(float(tile.std()), 1e-3)
-    gain = np.tile(1 + grid["amplitude"] * tile, (-(-height // period), -(-width // period)))
-    return _times(cv2, mixed, gain[:height, :width])
+    tile = 1 + np.float32(strength * grid["amplitude"]) * tile
+    return np.tile(tile, (-(-height // period), -(-width // period)))[:height, :width]
 
 
 def draw_spectral_notch(rng: np.random.Generator) -> Record:
@@ -156,13 +163,18 @@ def draw_lighting_mismatch(rng: np.random.Generator) -> Record:
 
 def lighting_mismatch(cv2: Any, patch: Patch, light: Record, mask: Patch) -> Patch:
     """Shade the patch from one side to the other."""
-    height, width = patch.shape[:2]
+    return cv2.multiply(patch, light_gain(light, patch.shape), dtype=cv2.CV_8U)
+
+
+def light_gain(light: Record, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the gain (H, W, 3) of a light that comes from one side."""
+    height, width = shape[:2]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     slope = np.tanh(1.5 * (np.cos(light["angle"]) * x + np.sin(light["angle"]) * y))
     gain = 1 + light["amplitude"] * slope
     warmth = np.array([1 + light["warmth"], 1, 1 - light["warmth"]], np.float32)
-    return cv2.multiply(patch, (gain[..., None] * warmth).astype(np.float32), dtype=cv2.CV_8U)
+    return (gain[..., None] * warmth).astype(np.float32)
 
 
 def draw_halo(rng: np.random.Generator) -> Record:

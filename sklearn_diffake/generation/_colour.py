@@ -91,12 +91,34 @@ def match_colours(
         RGB.
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    mean, spread = cv2.meanStdDev(lab, mask=mask)
+    mean, spread = (value.ravel() for value in cv2.meanStdDev(lab, mask=mask))
     goal = cv2.meanStdDev(cv2.cvtColor(target, cv2.COLOR_RGB2LAB), mask=mask)
-    gain = np.clip(goal[1] / np.maximum(spread, 1.0), 0.5, 2.0)
-    levels = np.arange(256)
-    table = (1 - strength) * levels + strength * ((levels - mean) * gain + goal[0])
-    table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
-    return cv2.cvtColor(
-        cv2.LUT(lab, np.ascontiguousarray(table.T).reshape(1, 256, 3)), cv2.COLOR_LAB2RGB
-    )
+    table = transfer_table(mean, spread, goal[0].ravel(), goal[1].ravel(), strength)
+    return cv2.cvtColor(cv2.LUT(lab, table[None]), cv2.COLOR_LAB2RGB)
+
+
+def transfer_table(
+    mean: NDArray[np.floating],
+    spread: NDArray[np.floating],
+    goal_mean: NDArray[np.floating],
+    goal_spread: NDArray[np.floating],
+    strength: float,
+) -> NDArray[np.uint8]:
+    """Return what becomes of each level when the mean and spread of the channels are transferred.
+
+    Parameters
+    ----------
+    mean, spread, goal_mean, goal_spread : ndarray of shape (3,)
+        Of the channels before and after, in any color space. The spread changes by a factor of 2
+        at most, so that noise is not blown up.
+    strength : float in [0, 1]
+        Share of the way.
+
+    Returns
+    -------
+    ndarray of shape (256, 3), uint8
+    """
+    gain = 1 + strength * (np.clip(goal_spread / np.maximum(spread, 1), 0.5, 2) - 1)
+    level = mean + strength * (goal_mean - mean)
+    table = (np.arange(256, dtype=np.uint8)[:, None] - mean) * gain + level
+    return np.clip(table + 0.5, 0, 255).astype(np.uint8)

@@ -37,8 +37,15 @@ class PseudoDeepfakeDataset:
     margin : float, default=0.0
         `margin` of the `FaceAligner` that made the crops.
 
-    augment : bool, default=False
-        Flip, colour shift and JPEG, applied alike to the genuine image and its fake.
+    augment : bool or "video", default=False
+        Flip, colour shift and JPEG, applied alike to the genuine image and its fake; ``"video"``
+        adds what a video does, see `PseudoDeepfakeGenerator`.
+
+    blending : {"rgb", "yuv420", "mixed"}, default="rgb"
+        Colors in which source and target are blended.
+
+    match_sharpness : float in [0, 1], default=0
+        Probability that the genuine image is made as sharp as its fake.
 
     seed : int, default=0
         Together with the epoch and the index it decides on everything.
@@ -73,7 +80,9 @@ class PseudoDeepfakeDataset:
         identity: ArrayLike | None = None,
         landmarks: str = "mean-shape",
         margin: float = 0.0,
-        augment: bool = False,
+        augment: bool | str = False,
+        blending: str = "rgb",
+        match_sharpness: float = 0.0,
         seed: int = 0,
         points: ArrayLike | None = None,
     ) -> None:
@@ -87,6 +96,8 @@ class PseudoDeepfakeDataset:
             landmarks=landmarks,
             margin=margin,
             augment=augment,
+            blending=blending,
+            match_sharpness=match_sharpness,
             points=points,
         )
         self.seed = seed

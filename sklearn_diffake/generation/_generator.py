@@ -41,9 +41,22 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
     margin : float, default=0.0
         `margin` of the `FaceAligner` that made the crops.
 
-    augment : bool, default=False
+    augment : bool or "video", default=False
         Flip, colour shift and JPEG after blending, applied alike to the genuine image and its
-        fake.
+        fake. ``"video"`` adds what a video does to both: sharpening or denoising, a chain of
+        sizes, noise, a round trip through H.264, HEVC or VP9 as one frame of a short clip at a
+        drawn quality and chroma subsampling, and an edge of the picture (needs PyAV, extra
+        ``video``). In half of the draws the two are also moved a little, each in its own way, as
+        two frames of one video are.
+
+    blending : {"rgb", "yuv420", "mixed"}, default="rgb"
+        Colors in which source and target are blended. ``"yuv420"`` is how video holds them:
+        limited-range YUV whose colors have half the resolution; ``"mixed"`` draws one of the two
+        for every fake.
+
+    match_sharpness : float in [0, 1], default=0
+        Probability that the genuine image is blurred or sharpened until it is as sharp as its
+        fake under the mask, so that sharpness by itself tells nothing.
 
     random_state : int, RandomState instance or None, default=None
         An int gives the same fakes in every call. The fake of a row depends on this and on the
@@ -87,7 +100,9 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         "techniques": [None, str, dict, list, tuple],
         "landmarks": [StrOptions({"mean-shape", "dlib"})],
         "margin": [Interval(Real, -0.45, 5, closed="both")],
-        "augment": ["boolean"],
+        "augment": ["boolean", StrOptions({"video"})],
+        "blending": [StrOptions({"rgb", "yuv420", "mixed"})],
+        "match_sharpness": [Interval(Real, 0, 1, closed="both")],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
@@ -101,7 +116,9 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         *,
         landmarks: str = "mean-shape",
         margin: float = 0.0,
-        augment: bool = False,
+        augment: bool | str = False,
+        blending: str = "rgb",
+        match_sharpness: float = 0.0,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -110,6 +127,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         self.landmarks = landmarks
         self.margin = margin
         self.augment = augment
+        self.blending = blending
+        self.match_sharpness = match_sharpness
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -269,6 +288,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
             landmarks=self.landmarks,
             margin=self.margin,
             augment=self.augment,
+            blending=self.blending,
+            match_sharpness=self.match_sharpness,
             points=points,
         )
 

@@ -48,6 +48,11 @@ def mean_shape(size: int, *, margin: float = 0.0) -> NDArray[np.float32]:
     return _place(_model()["mean"], _frame(size, margin))
 
 
+def place_mean_shape(points: ArrayLike) -> NDArray[np.float32]:
+    """Return 68 landmarks: the mean shape, brought to five landmarks of a face (5, 2)."""
+    return _place(_model()["mean"], fit_similarity(template(1, 0.0), np.asarray(points)))
+
+
 def fitted_shape(
     crop: NDArray[np.uint8], *, margin: float = 0.0, points: ArrayLike | None = None
 ) -> NDArray[np.float32]:

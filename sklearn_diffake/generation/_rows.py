@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..utils._groups import group_codes
 from ._apply import apply_pair
+from ._codec import available_codecs
 from ._landmarks import place_landmarks
 from ._techniques import TECHNIQUES, draw_from, technique_weights
 
@@ -81,7 +82,9 @@ class PseudoDeepfakeRows:
         Who is seen; a donor comes from another identity. None: every row is another person.
     landmarks, margin, points
         See `place_landmarks`.
-    augment : bool
+    augment : bool or "video"
+    blending : {"rgb", "yuv420", "mixed"}
+    match_sharpness : float
     """
 
     def __init__(
@@ -92,7 +95,9 @@ class PseudoDeepfakeRows:
         identity: ArrayLike | None,
         landmarks: str,
         margin: float,
-        augment: bool,
+        augment: bool | str,
+        blending: str = "rgb",
+        match_sharpness: float = 0.0,
         points: ArrayLike | None = None,
     ) -> None:
         self.crops: Any = check_crops(crops)
@@ -102,13 +107,17 @@ class PseudoDeepfakeRows:
         self.landmarks = place_landmarks(
             self.crops, landmarks=landmarks, margin=margin, points=points
         )
-        self.augment = augment
+        if augment == "video":
+            available_codecs()  # raises here rather than in the middle of a training
+        self.drawn: dict[str, Any] = {
+            "augment": augment, "blending": blending, "match_sharpness": match_sharpness
+        }  # fmt: skip
         self.method, self.margin, self.points = _used(landmarks, margin, points)
 
     def draw(self, row: int, *seed: int) -> Record:
         """Draw the record of a row; `seed` decides, but for donor and landmarks."""
         rng = np.random.default_rng(np.random.SeedSequence(seed))
-        record = draw_from(rng, self.weights, augment=self.augment)
+        record = draw_from(rng, self.weights, **self.drawn)
         needs = TECHNIQUES[record["technique"]].needs_donor
         record["donor"] = self._donor(row, rng.random(_CANDIDATES)) if needs else None
         record["landmarks"] = self._landmark_source(row)

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _artefacts as artefacts
 from ._colour import draw_colour
+from ._degradation import draw_degradation, draw_views
 from ._masks import GLOBAL_FAMILIES, LOCAL_FAMILIES, draw_mask
 
 Record = dict[str, Any]
@@ -271,20 +272,26 @@ def _as_weights(techniques: Any) -> dict[str, float]:
     }
 
 
-def _draw_augmentation(rng: np.random.Generator) -> Record:
-    """Draw what is done to real and fake alike: a flip, a colour shift, JPEG 40 to 100."""
-    return {
+def _draw_augmentation(rng: np.random.Generator, *, video: bool) -> Record:
+    """Draw what is done to real and fake alike: a flip, a colour shift, JPEG 40 to 100, a video."""
+    record: Record = {
         "flip": bool(rng.random() < 0.5),
         "colour": draw_colour(rng) if rng.random() < 0.3 else None,
         "jpeg": int(rng.integers(40, 101)) if rng.random() < 0.5 else None,
     }
+    if video:
+        record["views"] = draw_views(rng) if rng.random() < 0.5 else None
+        record["video"] = draw_degradation(rng)
+    return record
 
 
 def draw(
     rng: np.random.Generator,
     techniques: str | Iterable[str] | Mapping[str, float] | None = None,
     *,
-    augment: bool = False,
+    augment: bool | str = False,
+    blending: str = "rgb",
+    match_sharpness: float = 0.0,
     donors: bool = True,
 ) -> Record:
     """Draw the parameters of one pseudo-deepfake.
@@ -295,8 +302,13 @@ def draw(
         All randomness comes from here.
     techniques : None, "difffake", str, list of str or dict of str to float, default=None
         What to draw from; see `technique_weights`.
-    augment : bool, default=False
-        Draw a flip, a colour shift and a JPEG quality for real and fake alike as well.
+    augment : bool or "video", default=False
+        Draw a flip, a colour shift and a JPEG quality for real and fake alike as well;
+        ``"video"`` adds what a video does to them, see `PseudoDeepfakeGenerator`.
+    blending : {"rgb", "yuv420", "mixed"}, default="rgb"
+        Colors in which source and target are blended; "mixed" draws one of the two.
+    match_sharpness : float in [0, 1], default=0
+        Probability that the genuine image is made as sharp as its fake.
     donors : bool, default=True
         Whether a face of another identity is at hand.
 
@@ -321,14 +333,32 @@ def draw(
     >>> draw(np.random.default_rng(0), "difffake")["technique"]
     'self_blend_eyes'
     """
-    return draw_from(rng, technique_weights(techniques, donors=donors), augment=augment)
+    return draw_from(
+        rng,
+        technique_weights(techniques, donors=donors),
+        augment=augment,
+        blending=blending,
+        match_sharpness=match_sharpness,
+    )
 
 
-def draw_from(rng: np.random.Generator, weights: dict[str, float], *, augment: bool) -> Record:
+def draw_from(
+    rng: np.random.Generator,
+    weights: dict[str, float],
+    *,
+    augment: bool | str,
+    blending: str = "rgb",
+    match_sharpness: float = 0.0,
+) -> Record:
     """Draw from probabilities that `technique_weights` made; as `draw`."""
     place = np.searchsorted(np.cumsum(list(weights.values())), rng.random(), side="right")
     name = list(weights)[min(int(place), len(weights) - 1)]
     empty = {"shift": None, "geometry": None, "artefact": None, "colour_transfer": None, "bands": 0}
     record = {"technique": name, **empty, **TECHNIQUES[name].draw(rng)}
-    record["augment"] = _draw_augmentation(rng) if augment else None
+    if blending != "rgb":  # records without these keys stay as they are
+        mixed = blending == "mixed"
+        record["blending"] = "rgb" if mixed and rng.random() < 0.5 else "yuv420"
+    if match_sharpness:
+        record["match_sharpness"] = bool(rng.random() < match_sharpness)
+    record["augment"] = _draw_augmentation(rng, video=augment == "video") if augment else None
     return record

@@ -13,14 +13,15 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_diffake.base import BaseDetector
+from sklearn_diffake.novelty._mixture_sums import MixtureStream
+from sklearn_diffake.novelty._partial_fit import SAMPLE_ROWS, PartialFitDetector, TooFewRows
 from sklearn_diffake.utils._threads import one_thread
 
 _MAX_SHRINKAGE = 0.99  # of "auto": at 1 the data would have no say
 _ROWS_PER_FEATURE = 4  # genuine rows per covariance and feature below which "auto" reduces
 
 
-class GaussianMixtureDetector(BaseDetector):
+class GaussianMixtureDetector(PartialFitDetector):
     """Score a difference by its likelihood under a Gaussian mixture of genuine differences.
 
     The detector of DiffFake [1]_, three components with full covariances, fitted by
@@ -56,7 +57,7 @@ class GaussianMixtureDetector(BaseDetector):
         embeddings, whose variances are about 1e-8.) Features on very different scales should be
         standardised first.
     contamination : float in (0, 0.5], default=0.05
-        Share of the genuine training rows that the threshold gives up, that is, which
+        Fraction of the genuine training rows that the threshold rejects, that is, which
         ``predict`` calls -1.
     max_iter : int, default=200
         Most iterations of expectation-maximisation; if they do not suffice,
@@ -86,8 +87,11 @@ class GaussianMixtureDetector(BaseDetector):
         Number of iterations of the kept start.
     converged_ : bool
         Whether the kept start converged.
+    stream_ : object or None
+        What `partial_fit` goes on from, see Notes; None after `fit`.
     offset_ : float
-        The `contamination` quantile of ``score_samples`` over the genuine training rows, in nats;
+        The `contamination` quantile of ``score_samples`` over the genuine training rows, in nats
+        (after `partial_fit`: over a sample of them, see Notes);
         ``decision_function = score_samples - offset_``.
     n_genuine_ : int
         Number of genuine rows that were learned from.
@@ -109,12 +113,34 @@ class GaussianMixtureDetector(BaseDetector):
     digits of scores. For the rest, a fit repeats bit for bit where the linear algebra library uses
     as many threads; another number changes rounding only.
 
+    `partial_fit` holds the first rows, ``max(8192, 4 * n_components * n_features)`` for ``"full"``
+    and ``max(8192, 4 * n_features)`` for the other types, and as long as there are no more it is
+    `fit` on all of them. On further rows the mixture goes on by online expectation-maximization
+    [3]_ with step 1/n, on the CPU: the responsibilities for a row are estimated once, when the row
+    comes, and all rows have the same weight. With one component, that equals `fit` on all rows to
+    rounding. With several it is approximate: on rows in random order the mean log-likelihood of new
+    rows was within 0.004 nats of that after `fit`, and the AUC within 0.0003 (60,000 differences of
+    16 or 24 features, three full components). A fit on the first 8,192 of these rows alone was 0.02
+    to 0.08 nats below. The order matters, so shuffle the rows: video by video, the likelihood was
+    lower by up to 0.02 nats, and on rows sorted by length by up to 7 nats (AUC 0.001). Iterations
+    and convergence are those of the first rows. `n_pca` must be ``"auto"``, which keeps every
+    feature of so many rows, or None.
+
+    The threshold after `partial_fit` is that of a uniform random sample of as many rows as were
+    held at first, scored again after each chunk: the fraction of all genuine rows below it is
+    `contamination` with a standard error of at most
+    ``sqrt(contamination * (1 - contamination) / 8192)``. The sample is in ``stream_``, and so in a
+    saved model; as these rows are differences of real people, set ``stream_ = None`` before you
+    hand the model on. Verdicts stay the same; `partial_fit` then begins from the start.
+
     References
     ----------
     .. [1] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
        Detection", WACVW 2025, arXiv:2502.16247.
     .. [2] O. Ledoit, M. Wolf, "A Well-Conditioned Estimator for Large-Dimensional Covariance
        Matrices", Journal of Multivariate Analysis 88(2), 2004.
+    .. [3] O. Cappé, E. Moulines, "On-Line Expectation-Maximization Algorithm for Latent Data
+       Models", Journal of the Royal Statistical Society B 71(3), 2009.
 
     Examples
     --------
@@ -128,7 +154,7 @@ class GaussianMixtureDetector(BaseDetector):
     """
 
     _parameter_constraints: dict = {
-        **BaseDetector._parameter_constraints,
+        **PartialFitDetector._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions({"full", "tied", "diag", "spherical"})],
         "n_pca": [
@@ -178,6 +204,11 @@ class GaussianMixtureDetector(BaseDetector):
         self.random_state = random_state
 
     def _fit(self, X: NDArray[np.float64], **per_row: Any) -> None:
+        self.stream_ = None
+        self._fit_rows(X)
+
+    def _fit_rows(self, X: NDArray[np.float64]) -> None:
+        """Fit projection and mixture on rows that are held together."""
         self._check_rows(X)
         self.location_ = X.mean(axis=0)
         Z = X - self.location_
@@ -188,11 +219,10 @@ class GaussianMixtureDetector(BaseDetector):
         self.pca_ = None if n_pca is None else pca.fit(Z)
         Z = Z if self.pca_ is None else self.pca_.transform(Z)
         self.shrinkage_ = self._shrinkage(Z)
-        ridge = self.reg_covar + self.shrinkage_ / (1 - self.shrinkage_)
         self.mixture_ = GaussianMixture(
             self.n_components,
             covariance_type=self.covariance_type,
-            reg_covar=ridge * Z.var(axis=0).mean(),
+            reg_covar=self._ridge(Z.var(axis=0)),
             max_iter=self.max_iter,
             n_init=self.n_init,
             random_state=self.random_state,
@@ -207,6 +237,58 @@ class GaussianMixtureDetector(BaseDetector):
             _torch_mixture.fit(self.mixture_, Z, device)
         self.n_iter_ = self.mixture_.n_iter_
         self.converged_ = self.mixture_.converged_
+
+    def _check_chunks(self) -> None:
+        if self.n_pca not in (None, "auto"):
+            raise AttributeError(
+                f"n_pca={self.n_pca} cannot be learned chunk by chunk, since the components change "
+                'with each chunk. Use n_pca="auto" or None, and learn a projection before the '
+                "detector: DifferenceScaler(n_components) has partial_fit as well."
+            )
+
+    def _new_stream(self, n_features: int) -> MixtureStream:
+        # So many rows that n_pca="auto" keeps every feature of them.
+        enough = _ROWS_PER_FEATURE * self._n_matrices() * n_features
+        max_rows = max(SAMPLE_ROWS, 2 * self.n_components, enough)
+        return MixtureStream(self.n_components, self.covariance_type, max_rows)
+
+    def _learn_chunk(self, X: NDArray[np.float64]) -> None:
+        stream = self.stream_
+        for name in ("n_components", "covariance_type"):
+            if getattr(self, name) != getattr(stream, name):
+                raise ValueError(
+                    f"{name} was {getattr(stream, name)!r} for the chunks before and cannot become "
+                    f"{getattr(self, name)!r}. Begin with a clone."
+                )
+        if not stream.has_sums:
+            X = self._fit_held(X)
+        if len(X):
+            stream.partial_fit(X)
+            self.location_ = stream.moments_.mean_
+            if self.shrinkage == "auto":
+                self.shrinkage_ = min(stream.moments_.ledoit_wolf(), _MAX_SHRINKAGE)
+            self.mixture_.reg_covar = self._ridge(stream.moments_.variances)
+            stream.set_parameters(self.mixture_, self.location_)
+            stream.update(self.mixture_, X, self.location_)
+
+    def _fit_held(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Fit on all rows so far, as long as they are held; return those that are too many."""
+        stream = self.stream_
+        n_free = stream.max_rows - stream.n_rows
+        if n_free:
+            stream.partial_fit(X[:n_free])
+        rows = stream.sample_.rows_
+        try:
+            self._fit_rows(rows)
+        except TooFewRows as error:
+            if stream.n_rows < stream.max_rows:
+                raise
+            raise ValueError(str(error)) from error  # no more rows can be held
+        if len(X) > n_free:
+            stream.begin(rows, self.mixture_.predict_proba(rows - self.location_))
+            for name in ("lower_bound_", "lower_bounds_"):  # which hold for these rows only
+                vars(self.mixture_).pop(name, None)
+        return X[n_free:]
 
     def _score(self, X: NDArray[np.float64], device: str | None = None) -> NDArray[np.float64]:
         Z = X - self.location_
@@ -240,14 +322,14 @@ class GaussianMixtureDetector(BaseDetector):
         """Raise an error if there are too few rows, or all of them are the same."""
         n_samples = len(X)
         if n_samples < 2 * self.n_components:
-            raise ValueError(
+            raise TooFewRows(
                 f"Too few genuine rows for n_components={self.n_components}: got "
                 f"n_samples={n_samples}, need at least {2 * self.n_components}. Give more genuine "
                 "pairs or reduce n_components."
             )
         rounding = 16 * np.finfo(np.float64).eps * np.abs(X).max()
         if np.ptp(X, axis=0).max() <= rounding:
-            raise ValueError(
+            raise TooFewRows(
                 f"All {n_samples} genuine rows are the same (no feature varies), so there is no "
                 "spread to model. Are the pairs made of one image twice?"
             )
@@ -257,8 +339,7 @@ class GaussianMixtureDetector(BaseDetector):
         if self.n_pca == "auto":
             if self.shrinkage is not None or self.covariance_type in ("diag", "spherical"):
                 return None
-            n_matrices = self.n_components if self.covariance_type == "full" else 1
-            affordable = max(1, n_samples // (_ROWS_PER_FEATURE * n_matrices))
+            affordable = max(1, n_samples // (_ROWS_PER_FEATURE * self._n_matrices()))
             return affordable if affordable < n_features else None
         if isinstance(self.n_pca, Integral) and self.n_pca > min(n_samples, n_features):
             raise ValueError(
@@ -266,6 +347,13 @@ class GaussianMixtureDetector(BaseDetector):
                 f"features hold: at most {min(n_samples, n_features)} components."
             )
         return self.n_pca
+
+    def _n_matrices(self) -> int:
+        return self.n_components if self.covariance_type == "full" else 1
+
+    def _ridge(self, variances: NDArray[np.float64]) -> float:
+        """Return what is added to the diagonal of covariances, given the variances of features."""
+        return (self.reg_covar + self.shrinkage_ / (1 - self.shrinkage_)) * float(variances.mean())
 
     def _shrinkage(self, Z: NDArray[np.float64]) -> float:
         """Resolve `shrinkage` for these centred rows."""

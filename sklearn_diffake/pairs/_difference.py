@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, row_blocks
 from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._mode import MODES, Mode
+from sklearn_diffake.utils._saved import AddedParametersMixin
 from sklearn_diffake.utils._vectors import cosine_distance, reciprocal, row_lengths
 
 # Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
@@ -75,13 +77,13 @@ def _unit(rows: NDArray) -> NDArray:
     )
 
 
-class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
+class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, BaseEstimator):
     """Compute the difference vector of the two embeddings of every pair.
 
     Embeddings of shape ``(n, 2, d)`` become differences of shape ``(n, k)``. The two columns are
     either a trusted reference and a probe (Ibsen et al. [1]_), or two frames of the video under
-    suspicion (DiffFake [2]_). One embedding per row, of shape ``(n, d)``, is refused, because it
-    looks like a difference.
+    suspicion (DiffFake [2]_); `mode` states which. One embedding per row, of shape ``(n, d)``, is
+    refused, because it looks like a difference.
 
     Parameters
     ----------
@@ -103,6 +105,9 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
         Vectors to scale to L2 norm 1: each embedding, each row of the result, both, or neither.
         Zero vectors stay zero. It has no effect on ``"cosine"``, which does not depend on length,
         nor on ``"probe"``.
+    mode : {"reference", "same-video"}, default=None
+        What the two columns are. It changes no number: a model keeps it, so that it is not used for
+        pairs of the other mode (see :func:`mode_of`). None states nothing.
 
     Attributes
     ----------
@@ -113,6 +118,7 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
     --------
     make_reference_pairs : Pair probes with trusted images of the same person.
     make_same_video_pairs : Pair frames of one video.
+    mode_of : Return the mode of a model.
 
     Notes
     -----
@@ -140,14 +146,22 @@ class PairDifference(DocumentedMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "operator": [StrOptions(set(_OPERATORS))],
         "normalize": [StrOptions({"embeddings", "difference", "both"}), None],
+        "mode": [StrOptions(set(MODES)), None],
     }
 
     input_ndim_: int
     n_features_in_: int
 
-    def __init__(self, operator: str = "squared", *, normalize: str | None = "embeddings"):
+    def __init__(
+        self,
+        operator: str = "squared",
+        *,
+        normalize: str | None = "embeddings",
+        mode: Mode | None = None,
+    ):
         self.operator = operator
         self.normalize = normalize
+        self.mode = mode
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PairDifference:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sklearn_diffake.images.formats import is_video
 from sklearn_diffake.images.table import PAIR_COLUMNS, find_pair_columns
 from sklearn_diffake.utils._delimited import (
     DelimitedTable,
@@ -20,6 +21,7 @@ from sklearn_diffake.utils._delimited import (
     resolve,
 )
 from sklearn_diffake.utils._labels import parse_label
+from sklearn_diffake.utils._mode import SAME_VIDEO, Mode, common_mode, mode_of_columns
 
 _TEMPLATE_MARK = "|"
 _LABEL = "label"
@@ -45,6 +47,8 @@ class PairRow(NamedTuple):
         Real or claimed identity; None if unknown.
     extra : dict of str to str
         All other columns, by their names as written.
+    mode : {"reference", "same-video"} or None
+        As the columns tell; None where they do not.
     """
 
     reference: str
@@ -54,6 +58,7 @@ class PairRow(NamedTuple):
     line: int
     person: str | None
     extra: dict[str, str]
+    mode: Mode | None = None
 
 
 class _Layout(NamedTuple):
@@ -112,7 +117,11 @@ def load_pairs(path: str | os.PathLike[str]) -> Bunch:
           ``-1.0``, ``deepfake`` or ``fake``; empty if unknown.
         - ``person`` (or ``identity``), optional: real or claimed identity.
 
-        All other columns are returned in `extra`.
+        - ``mode``, optional: ``reference``, or ``same-video`` for two pictures of the video under
+          suspicion. Without it, a pair in which ``video`` and ``reference_video`` are the same, or
+          both cells are one video file, is of the same-video mode.
+
+        All other columns, and this one, are returned in `extra`.
 
     Returns
     -------
@@ -124,6 +133,8 @@ def load_pairs(path: str | os.PathLike[str]) -> Bunch:
         target : ndarray of shape (n,), or None
             +1 genuine, -1 deepfake, int64; float64 with NaN if some labels are unknown; None if all
             are unknown.
+        mode : {"reference", "same-video", "mixed"} or None
+            The mode of all pairs; None where the table does not tell it.
         groups : ndarray of shape (n,), object, or None
             The person of each pair, None if unknown; None without such a column.
         extra : dict of str to ndarray of shape (n,), object
@@ -167,6 +178,7 @@ def load_pairs(path: str | os.PathLike[str]) -> Bunch:
     return Bunch(
         data=data,
         target=_target([row.label for row in rows]),
+        mode=common_mode(row.mode for row in rows),
         groups=_texts([row.person for row in rows]) if has_person else None,
         extra={name: _texts([row.extra[name] for row in rows]) for name in rows[0].extra},
         lines=np.array([row.line for row in rows], dtype=np.int64),
@@ -219,7 +231,23 @@ def _read_row(table: DelimitedTable, layout: _Layout, row: Row, keep_empty: bool
             raise table.error(str(error), row.line, layout.names[layout.label]) from error
     person = None if layout.person is None else cells[layout.person] or None
     extra = {name: cells[i] for name, i in layout.extra.items()}
-    return PairRow(reference, probe, (paths[0], paths[1]), label, row.line, person, extra)
+    mode = _read_mode(table, layout, row, extra, paths)
+    return PairRow(reference, probe, (paths[0], paths[1]), label, row.line, person, extra, mode)
+
+
+def _read_mode(
+    table: DelimitedTable, layout: _Layout, row: Row, extra: dict[str, str], paths: Sequence[Cell]
+) -> Mode | None:
+    """Return the mode of a pair, by its columns or as both cells are one video."""
+    try:
+        mode = mode_of_columns({plain_name(name): cell for name, cell in extra.items()})
+    except ValueError as error:
+        column = next(name for name in layout.extra if plain_name(name) == "mode")
+        raise table.error(str(error), row.line, column) from error
+    reference, probe = paths
+    if mode is None and reference == probe and isinstance(probe, str) and is_video(probe):
+        return SAME_VIDEO
+    return mode
 
 
 def _read_paths(table: DelimitedTable, row: Row, position: int, column: str) -> Cell:

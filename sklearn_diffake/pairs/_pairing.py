@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, LabelError, check_labels
 from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO
 from sklearn_diffake.utils._natural import natural_key
 from sklearn_diffake.utils._spelling import name_key
 
@@ -85,6 +86,8 @@ def make_reference_pairs(
             `templates`, column 0 holds tuples of paths.
         target : ndarray of shape (n,), int
             Label of the probe.
+        mode : str
+            ``"reference"``.
         groups : ndarray of shape (n,)
             Identity of the pair.
         index : ndarray of shape (n, 2), int
@@ -138,7 +141,7 @@ def make_reference_pairs(
     _report(skipped, paths, k, "genuine references of their identity")
     if templates:
         return _template_bunch(paths, labels, identities, index, len(skipped))
-    return _bunch(paths, labels[index[:, 1]], identities, index, len(skipped))
+    return _bunch(paths, labels[index[:, 1]], REFERENCE, identities, index, len(skipped))
 
 
 @validate_params(
@@ -195,6 +198,8 @@ def make_same_video_pairs(
             Paths of the earlier and the later frame. At most `k` pairs per frame of the table.
         target : ndarray of shape (n,), int
             -1 if either frame is a deepfake, else +1.
+        mode : str
+            ``"same-video"``.
         groups : ndarray of shape (n,)
             Video of the pair.
         index : ndarray of shape (n, 2), int
@@ -232,7 +237,7 @@ def make_same_video_pairs(
     index, skipped = _partners(pool, group, pool.positions(group, files, files), k, random_state)
     _report(skipped, paths, k, "other frames in their video")
     index = _unordered(index, np.arange(len(group)) if frame is None else _column(table, frame))
-    return _bunch(paths, labels[index].min(axis=1), videos, index, len(skipped))
+    return _bunch(paths, labels[index].min(axis=1), SAME_VIDEO, videos, index, len(skipped))
 
 
 class _Pool(NamedTuple):
@@ -341,6 +346,7 @@ def _unordered(index: NDArray[np.int64], order_by: ArrayLike) -> NDArray[np.int6
 def _bunch(
     paths: list[Any],
     target: NDArray[np.int64],
+    mode: str,
     groups: list[Any],
     index: NDArray[np.int64],
     n_skipped: int,
@@ -350,6 +356,7 @@ def _bunch(
     return Bunch(
         data=objects[index],
         target=target,
+        mode=mode,
         groups=np.asarray(groups)[index[:, 1]],
         index=index,
         n_skipped=n_skipped,
@@ -373,6 +380,7 @@ def _template_bunch(
     return Bunch(
         data=data,
         target=labels[probes],
+        mode=REFERENCE,
         groups=np.asarray(groups)[probes],
         index=rows,
         n_skipped=n_skipped,

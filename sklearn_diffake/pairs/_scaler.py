@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import eigh
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, genuine_mask, missing_rows
 from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._moments import RunningMoments, forget_fit
 
 
 class DifferenceScaler(
@@ -47,6 +49,8 @@ class DifferenceScaler(
     scale_ : float
         Root of the mean squared length of the genuine rows after centering (and projection); 1 if
         they do not vary.
+    moments_ : object or None
+        What `partial_fit` goes on from: mean and sums of squares or products. None after `fit`.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -76,6 +80,7 @@ class DifferenceScaler(
 
     components_: Any
     mean_: NDArray[Any]
+    moments_: Any
     scale_: Any
     _n_features_out: int
 
@@ -110,6 +115,7 @@ class DifferenceScaler(
         if not is_usable.any():
             raise ValueError("No genuine row to learn from: none of them has a usable face.")
         rows = X[is_usable].astype(np.float64)
+        self.moments_ = None
         self.mean_, self.components_ = rows.mean(axis=0), None
         if self.n_components is not None:
             if self.n_components > min(rows.shape):
@@ -125,6 +131,64 @@ class DifferenceScaler(
         if length > 0:
             self.scale_ = float(length)
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
+        """Learn from a chunk of differences, in addition to the chunks before.
+
+        Center, components and scale are those of ``fit`` on the rows of all chunks, to rounding.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One row per pair.
+        y : array-like of shape (n_samples,), default=None
+            +1 for genuine, -1 for deepfake, as for `fit`. A chunk may be without a genuine row.
+
+        Returns
+        -------
+        self : object
+            The scaler; it transforms as soon as there are as many genuine rows as `n_components`.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not 2-D and finite, its width is not that of the chunks before, `y` has
+            another length, or there are fewer features than `n_components`.
+
+        Warns
+        -----
+        UserWarning
+            If the scaler was fitted by ``fit``, which keeps nothing to go on from: it is forgotten.
+        """
+        X = self._validate(X, reset=not hasattr(self, "n_features_in_"))
+        learned = genuine_mask(y, len(X), allow_none=True) & ~missing_rows(X)
+        if learned.any():
+            if getattr(self, "moments_", None) is None:
+                forget_fit(self, "moments_", "scale_")
+                self.moments_ = RunningMoments(diagonal=self.n_components is None)
+            self.moments_.partial_fit(X[learned].astype(np.float64))
+            self._set_by_moments(self.moments_)
+        return self
+
+    def _set_by_moments(self, moments: RunningMoments) -> None:
+        """Set center, components and scale, if there are enough rows."""
+        components, squares, n_features = None, moments.variances, len(moments.mean_)
+        if self.n_components is not None:
+            if self.n_components > n_features:
+                raise ValueError(
+                    f"n_components={self.n_components} is more than there are features: "
+                    f"n_features={n_features}."
+                )
+            if self.n_components > moments.n_rows_:
+                return
+            squares, components = _principal_axes(moments.covariance, self.n_components)
+        self.mean_, self.components_ = moments.mean_, components
+        self._n_features_out = n_features if components is None else len(components)
+        self.scale_ = float(np.sqrt(squares.sum())) or 1.0
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "scale_")
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Center and scale differences.
@@ -162,3 +226,19 @@ class DifferenceScaler(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _principal_axes(
+    covariance: NDArray[np.float64], n_components: int | float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the variances along principal components, and these, as PCA of the rows has them."""
+    values, vectors = eigh(covariance)
+    variances, axes = np.maximum(values[::-1], 0), vectors.T[::-1]
+    if not isinstance(n_components, Integral):  # a fraction of the variance
+        total = variances.sum() or 1.0
+        fractions = np.cumsum(variances) / total
+        n_components = int(np.searchsorted(fractions, n_components, side="right")) + 1
+    variances, axes = variances[:n_components], axes[:n_components]
+    largest = np.abs(axes).argmax(axis=1)
+    signs = np.sign(axes[np.arange(len(axes)), largest])
+    return variances, axes * signs[:, np.newaxis]

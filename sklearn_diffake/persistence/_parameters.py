@@ -12,7 +12,7 @@ from ..base import BaseDetector
 from ..novelty._categories import CategoryMixin
 from ..novelty._pyod import PYOD_TYPES
 from ..novelty._pyod_networks import NETWORKS, name_of
-from ._parts import estimators
+from ..utils._estimators import estimators
 from ._schema import Refusal
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from ..embedding import FaceEmbedder
 from ..embedding.backbones._functions import reference_of
 from ..utils._atomic_files import atomic_open
+from ..utils._estimators import estimators
 from ._archive import MANIFEST, STATE, make_manifest, uncompressed, weights_member
-from ._parts import FOLDERS, embedders, estimators
+from ._parts import FOLDERS, embedders
 from ._skops import skops_io
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..novelty._p_values import SINGLE
+from ..utils._numbers import percent
 from ._evidence import ImageEvidence, VerdictWarning
 from ._gates import Gates
 from ._model import JudgingModel
-from ._templates import DUPLICATE, Template
+from ._templates import DUPLICATE, DUPLICATE_FRAME, Template
 from ._warnings import make_warning
+
+_MOST_MISSED = 0.5  # of altered test images; more are a warning
+_FEW_CLIPS = 30  # genuine test clips; fewer are a warning
 
 
 def warnings_of(
@@ -20,6 +25,7 @@ def warnings_of(
     ----------
     model : JudgingModel
     reference, probe : Template
+        The reference is empty in same-video mode, and not checked then.
     gates : Gates
 
     Returns
@@ -27,10 +33,13 @@ def warnings_of(
     list of VerdictWarning
     """
     warnings = []
-    for name, template in (("reference", reference), ("probe", probe)):
+    sides = [("reference", reference), ("probe", probe)]
+    for name, template in sides if model.mode == "reference" else sides[1:]:
         found = [*_of_quality(template, gates), *_of_losses(template, gates)]
         found += _of_choice(model, template)
         warnings += [make_warning(code, f"{name}: {message}") for code, message in found]
+    if model.mode == "same-video":
+        return warnings
     if len(reference.used) < gates.min_references:
         n = len(reference.used)
         warnings.append(
@@ -41,6 +50,46 @@ def warnings_of(
             )
         )
     return warnings + list(_of_identity(reference, probe))
+
+
+def same_video_warnings(model: JudgingModel) -> list[VerdictWarning]:
+    """Say how little p-values and outcomes of same-video mode rest on.
+
+    Parameters
+    ----------
+    model : JudgingModel
+        With p-values.
+
+    Returns
+    -------
+    list of VerdictWarning
+    """
+    n = model.n_calibration(*SINGLE)
+    warnings = [
+        make_warning(
+            "calibrated_on_frames",
+            f"the threshold rests on frames of genuine videos of {n} people or videos, judged one "
+            "by one, not on whole clips: how often a genuine clip is rejected was not promised",
+        )
+    ]
+    frames = [r for r in model.info.error_rates if r.n_probes == 1 and r.metric == "apcer"]
+    missed = max((rate.estimate for rate in frames), default=0.0)
+    if missed > _MOST_MISSED:
+        warnings.append(
+            make_warning(
+                "low_power",
+                f"the model is weak: {percent(missed)} of altered test images were not suspicious, "
+                "so that a clip that is not suspicious may well be altered",
+            )
+        )
+    clips = [r for r in model.info.error_rates if r.n_probes > 1 and r.metric == "bpcer"]
+    n_clips = sum(rate.n for rate in clips)
+    if n_clips < _FEW_CLIPS:
+        tested = f"on {n_clips} genuine clips only ({clips[0].data})" if clips else "on no clip"
+        warnings.append(
+            make_warning("few_clips", f"error rates for whole clips were measured {tested}")
+        )
+    return warnings
 
 
 def _of_quality(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
@@ -82,6 +131,13 @@ def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
         yield (
             "duplicate_images",
             f"not counted, as an earlier one has the same pixels: {_named(names)}",
+        )
+    still = [image for image in template.images if image.reason == DUPLICATE_FRAME]
+    if still:
+        yield (
+            "duplicate_frames",
+            f"{len(still)} of {len(template.images)} frames show the same picture as an earlier "
+            "one, and are not counted",
         )
     pictures = [i for i in template.images if i.frame is None and not i.used and i not in copies]
     if pictures:

@@ -43,16 +43,20 @@ class ClipPlan:
 
 
 def plan_clips(
-    model: JudgingModel, reference: Template, probe: Template, window: int | None
+    model: JudgingModel, n_sources: tuple[int, int], probe: Template, window: int | None
 ) -> ClipPlan | None:
     """Choose the windows of the clips of a probe.
 
     Parameters
     ----------
     model : JudgingModel
-    reference, probe : Template
+    n_sources : tuple of (int, int)
+        Reference and probe sources.
+    probe : Template
     window : int or None
-        Frames of a window; longer ones are taken if the calibration allows fewer windows.
+        Frames of a window. In reference mode longer ones are taken if the calibration allows fewer
+        windows; in same-video mode windows are then not tested: calibrations on clips are small,
+        and few long windows would cost half of the level for next to nothing.
 
     Returns
     -------
@@ -66,9 +70,10 @@ def plan_clips(
     clips = [clip for clip in positions if len(clip) > 1]
     if not clips:
         return None
-    most = _most_windows(model, reference.n_sources, probe.n_sources)
+    most = _most_windows(model, *n_sources)
     each = most // len(clips)
-    limit = each if each > 1 else None  # without a limit they are shown, but not tested
+    may_lengthen = model.mode == "reference" and each > 1
+    limit = each if may_lengthen else None  # without a limit they are shown, but not tested
     windows = [
         clip[first:stop]
         for clip in clips

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..utils._mode import Mode
+
 Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
 Side = Literal["reference", "probe"]
-Mode = Literal["reference", "same-video"]
 
-#: What "suspicious" means, wherever a person reads it.
-SUSPICIOUS_MEANS = "not like genuine pairs of one person: altered, or somebody else"
+#: What "genuine" and "suspicious" mean in each mode, wherever a person reads it.
+GENUINE_MEANS: dict[Mode, str] = {
+    "reference": "like genuine pairs of one person",
+    "same-video": "like frames of genuine videos",
+}
+SUSPICIOUS_MEANS: dict[Mode, str] = {
+    "reference": "not like genuine pairs of one person: altered, or somebody else",
+    "same-video": "not like frames of genuine videos: altered, or recorded or compressed otherwise",
+}
 
 
 @dataclass(frozen=True)
@@ -146,12 +154,13 @@ class ErrorRate:
     data : str
         Name of the test data.
     n_references, n_probes : int
-        Images in the templates.
+        Images in the templates. In same-video mode there is no reference, and the frames of a clip
+        are counted as probes.
     metric : {"apcer", "bpcer", "eer"}
     estimate, low, high : float in [0, 1]
         With its 95 % interval.
     n : int
-        Pairs.
+        Pairs; in same-video mode frames or clips.
 
     Examples
     --------

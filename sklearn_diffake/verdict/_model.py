@@ -16,7 +16,10 @@ from ..base import threshold_warning
 from ..faces import FaceAligner
 from ..inspection._parts import SplitPipeline, split_pipeline
 from ..novelty import ConformalDetector
-from ..persistence._parts import estimators
+from ..pairs import mode_of
+from ..pairs._mode import refuse_other
+from ..utils._estimators import estimators
+from ..utils._mode import Mode
 from ._error_rates import error_rates_of, known_name
 from ._evidence import ModelInfo
 from ._fingerprint import fingerprint_model
@@ -32,11 +35,35 @@ class JudgingModel:
     info : ModelInfo
     few_pairs : str or None
         What to warn of if its threshold rests on few pairs.
+    stated_mode : {"reference", "same-video"} or None
+        As the model states it.
     """
 
     parts: SplitPipeline
     info: ModelInfo
     few_pairs: str | None
+    stated_mode: Mode | None
+
+    @property
+    def mode(self) -> Mode:
+        """In which it judges: in reference mode unless it states the other one."""
+        return self.stated_mode or "reference"
+
+    def check_mode(self, expected: Mode) -> None:
+        """Raise a ModeError if it must not judge in a mode, a ValueError if it cannot."""
+        refuse_other(self.stated_mode, expected, unstated=expected == "reference")
+        if expected == "reference":
+            return
+        if self.matches:
+            raise ValueError(
+                "select='match' takes the faces that are alike on both sides, but in same-video "
+                "mode there is one side: set another `select` of the FaceAligner"
+            )
+        if self.conformal is not None and not self.conformal.category_scores_:
+            raise ValueError(
+                'a ConformalDetector with method="cv+" has no p-value for the mean over several '
+                'pairs of frames, which is the score of a clip: use method="split"'
+            )
 
     @property
     def conformal(self) -> ConformalDetector | None:
@@ -67,6 +94,7 @@ class JudgingModel:
         return aligner
 
 
+PACKAGED_NAMES: dict[Mode, str] = {"reference": "default", "same-video": "same-video"}
 _COUNTS = ("n_embedded_", "counts_")  # set by every call
 _lock = threading.RLock()
 _prepared: WeakKeyDictionary[Any, tuple[list[Any], JudgingModel]] = WeakKeyDictionary()
@@ -95,7 +123,7 @@ def prepare_model(model: Any) -> JudgingModel:
     if isinstance(model, JudgingModel):
         return model
     if model is None:
-        return _default()
+        return packaged_model("reference")
     if isinstance(model, (str, os.PathLike)):
         from ..persistence import load
 
@@ -116,10 +144,20 @@ def prepare_model(model: Any) -> JudgingModel:
 
 
 @functools.cache
-def _default() -> JudgingModel:
+def packaged_model(mode: Mode) -> JudgingModel:
+    """Return the model of the package for a mode.
+
+    Parameters
+    ----------
+    mode : {"reference", "same-video"}
+
+    Returns
+    -------
+    JudgingModel
+    """
     from ..pipeline import load_default
 
-    return _prepare(load_default(), "default")
+    return _prepare(load_default(mode=mode), PACKAGED_NAMES[mode])
 
 
 def _prepare(model: Any, name: str | None) -> JudgingModel:
@@ -139,7 +177,7 @@ def _prepare(model: Any, name: str | None) -> JudgingModel:
         n_calibration=int(parts.detector.n_calibration_) if conformal else None,
         error_rates=error_rates_of(fingerprint),
     )
-    return JudgingModel(parts, info, threshold_warning(parts.detector))
+    return JudgingModel(parts, info, threshold_warning(parts.detector), mode_of(model))
 
 
 def _state(model: Any) -> list[Any]:

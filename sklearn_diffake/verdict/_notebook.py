@@ -38,13 +38,14 @@ def verdict_html(verdict: Verdict) -> str:
         "threshold": verdict.threshold,
         "p-value": verdict.p_value,
         "level": verdict.level,
-        "references": verdict.n_references,
+        "references": verdict.n_references if verdict.mode == "reference" else None,
         "probe images": verdict.n_probes,
     }
+    facts: dict[str, str] = {"mode": verdict.mode}
+    facts |= {name: _number(value) for name, value in numbers.items() if value is not None}
     cells = "".join(
-        f"<tr><th style='text-align:left'>{name}</th><td>{_number(value)}</td></tr>"
-        for name, value in numbers.items()
-        if value is not None
+        f"<tr><th style='text-align:left'>{name}</th><td>{text}</td></tr>"
+        for name, text in facts.items()
     )
     warnings = "".join(
         f"<li><code>{escape(warning.code)}</code> {_text(warning.message)}</li>"

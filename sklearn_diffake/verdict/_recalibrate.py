@@ -19,6 +19,7 @@ from ..inspection._parts import split_pipeline
 from ..novelty._calibration import FEW
 from ..novelty._p_values import least_n
 from ..novelty._recalibrated import recalibrated, target_of
+from ..pairs import check_mode
 from ..utils._groups import name_codes
 from ..utils._messages import list_first, warn_caller
 from ._calibration_evidence import Evidence, Templates, plain_evidence
@@ -147,6 +148,8 @@ def recalibrate(
 
     Raises
     ------
+    ModeError
+        If `model` judges clips by themselves (same-video mode): templates are of reference mode.
     TypeError
         If `model` gives no scores.
     ValueError
@@ -185,6 +188,7 @@ def recalibrate(
     with 150 people, the true BPCER of the threshold lies between 5.7% and 15.2% in 95 of 100
     calibrations (target 10.0%), for genuine pairs like these
     """
+    check_mode(model, "reference", unstated=True)
     model = getattr(model, "best_estimator_", model)
     pipeline = model if isinstance(model, Pipeline) else Pipeline([("detect", model)])
     parts = split_pipeline(pipeline, stores=True)

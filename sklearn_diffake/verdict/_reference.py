@@ -70,6 +70,7 @@ class Reference:
     def __init__(self, pictures: Any, model: Any = None, *, n_frames: int = N_FRAMES) -> None:
         check_positive("n_frames", n_frames)
         ready = prepare_model(model)
+        ready.check_mode("reference")
         side = read_side(pictures, 0)
         images, _ = find_faces(ready, [(side, side)], n_frames)[0]
         (template,) = embed_templates(ready, [(side, images)])

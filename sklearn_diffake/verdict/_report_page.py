@@ -14,9 +14,9 @@ from ..inspection._words import MAPS, short
 from ._evidence import ImageEvidence
 from ._report_figures import Timeline, is_below, marked_png, timeline
 from ._report_maps import EVIDENCE, Maps, least_genuine, maps_of
-from ._report_rates import prevalence_rows, rate_rows
+from ._report_rates import FEWEST_TESTED, prevalence_rows, rate_rows
 from ._report_sources import FileFacts, Picture, Pictures, Source, State, sources_of
-from ._report_words import CAUTION, LOOK_ALIKES, OUTCOMES, clock, count, expected
+from ._report_words import CAUTION, MODE_WORDS, clock, count, expected, outcome_words
 
 if TYPE_CHECKING:
     from ._verdict import Verdict
@@ -86,12 +86,14 @@ def report_page(
     made = maps_of(verdict, pictures, wanted=maps)
     rates = rate_rows(verdict)
     rows = [(source, row) for source in sources for row in source.rows]
-    title = f"Face comparison: {OUTCOMES[verdict.outcome][0].lower()}"
+    words, headline = MODE_WORDS[verdict.mode], outcome_words(verdict.outcome, verdict.mode)
+    title = f"{words.title}: {headline[0].lower()}"
     content = html_content(
         "verdict.html",
         packages=_PACKAGES,
         verdict=verdict,
-        headline=OUTCOMES[verdict.outcome],
+        headline=headline,
+        words=words,
         case=case,
         date=date,
         command=command,
@@ -112,9 +114,11 @@ def report_page(
         prevalence=[
             (rate, prevalence_rows(rate.apcer, rate.bpcer))
             for rate in rates
-            if rate.nearest and rate.apcer is not None and rate.bpcer is not None
+            if rate.nearest
+            and rate.apcer is not None
+            and rate.bpcer is not None
+            and rate.n >= FEWEST_TESTED
         ],
-        look_alikes=LOOK_ALIKES,
         versions=package_versions(),
         clock=clock,
         count=count,

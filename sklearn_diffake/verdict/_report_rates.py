@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ._evidence import ErrorRate
+from ._report_words import count
 
 if TYPE_CHECKING:
     from ._verdict import Verdict
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 #: Fractions of all cases that are altered, or show somebody else, for which a report counts.
 PREVALENCES = (0.5, 0.1, 0.01, 0.001)
 _CASES = (100, 1000)
+#: Pairs, frames or clips of a test; from fewer, nothing is computed for cases to come.
+FEWEST_TESTED = 30
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class RateRow:
     n_references, n_probes : int
         Images in the templates.
     n : int
-        Pairs.
+        Pairs; in same-video mode frames or clips.
     apcer, bpcer, eer : ErrorRate or None
     nearest : bool
         Whether no other kind of comparison on this data is as near to the verdict's.
@@ -40,6 +43,27 @@ class RateRow:
     bpcer: ErrorRate | None = None
     eer: ErrorRate | None = None
     nearest: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Numbers of images; without a reference, whether frames or clips were judged."""
+        if self.n_references:
+            return f"{self.n_references}, {self.n_probes}"
+        return "single frames" if self.n_probes == 1 else f"clips, {self.n_probes} frames of each"
+
+    @property
+    def unit(self) -> str:
+        """What was counted."""
+        if self.n_references:
+            return "pair"
+        return "frame" if self.n_probes == 1 else "clip"
+
+    @property
+    def compared(self) -> str:
+        """Numbers of images, in words."""
+        if not self.n_references:
+            return self.kind
+        return f"{count(self.n_references, 'reference')}, {count(self.n_probes, 'probe')}"
 
 
 @dataclass(frozen=True)

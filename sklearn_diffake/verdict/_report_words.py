@@ -2,49 +2,135 @@
 
 from __future__ import annotations
 
-from ._evidence import SUSPICIOUS_MEANS
+from dataclasses import dataclass
 
-#: Headline and meaning of every outcome.
-OUTCOMES = {
-    "genuine": (
-        "Genuine",
-        "Like genuine pairs of one person, as far as this model can see. This is no proof: read "
-        "below how often the model is wrong.",
-    ),
-    "suspicious": (
-        "Suspicious",
-        f"{SUSPICIOUS_MEANS[0].upper()}{SUSPICIOUS_MEANS[1:]}. This is no proof: read below how "
-        "often the model is wrong, and what else looks the same.",
-    ),
-    "inconclusive": (
-        "Inconclusive",
-        "The evidence does not carry a decision either way.",
-    ),
-    "error": ("Error", "There is no verdict: the comparison could not be made."),
-}
+from ..utils._mode import Mode
+from ._evidence import GENUINE_MEANS, SUSPICIOUS_MEANS, Outcome
 
-#: What else can make a genuine pair look altered, and an altered one genuine.
-LOOK_ALIKES = (
-    (
-        "Another person",
-        "The model compares faces. It cannot tell an altered face from somebody who is simply not "
-        "the person of the reference, such as a relative, or a reference filed under a wrong name.",
-    ),
-    (
-        "A poor picture",
-        "Blur, strong compression, darkness, a small face, or a head that is turned far away.",
-    ),
-    ("Time", "Years between the pictures, childhood above all; illness; a large change of weight."),
-    (
-        "What covers or changes a face",
-        "Masks, sunglasses, a new beard, heavy make-up, beauty filters of cameras and phones.",
-    ),
-    (
-        "The other way round",
-        "An altered picture that keeps the identity of the person well can look genuine. How many "
-        "of those that were tested did, is the APCER above.",
-    ),
+
+@dataclass(frozen=True)
+class ModeWords:
+    """What a report says in one mode.
+
+    Attributes
+    ----------
+    title : str
+        Of the page.
+    judged, nothing_judged : str
+        Headline over the files, and what stands there if there are none.
+    about : str or None
+        What the mode is, for readers who expect the other one.
+    altered : str
+        Which cases are counted as altered.
+    genuine_cases, calibrated_on : str
+        What the threshold promises something about, and what it rests on.
+    rate_column, counted : str
+        Headlines of columns of the table of error rates.
+    look_alikes : tuple of (str, str)
+        What else can make genuine material look altered, and altered one genuine.
+    """
+
+    title: str
+    judged: str
+    nothing_judged: str
+    about: str | None
+    altered: str
+    genuine_cases: str
+    calibrated_on: str
+    rate_column: str
+    counted: str
+    look_alikes: tuple[tuple[str, str], ...]
+
+
+def outcome_words(outcome: Outcome, mode: Mode) -> tuple[str, str]:
+    """Return headline and meaning of an outcome."""
+    if outcome == "genuine":
+        return "Genuine", (
+            f"{_sentence(GENUINE_MEANS[mode])}, as far as this model can see. This is no proof: "
+            "read below how often the model is wrong."
+        )
+    if outcome == "suspicious":
+        return "Suspicious", (
+            f"{_sentence(SUSPICIOUS_MEANS[mode])}. This is no proof: read below how often the "
+            "model is wrong, and what else looks the same."
+        )
+    if outcome == "inconclusive":
+        return "Inconclusive", "The evidence does not carry a decision either way."
+    return "Error", "There is no verdict: the comparison could not be made."
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+_POOR_PICTURE = (
+    "A poor picture",
+    "Blur, strong compression, darkness, a small face, or a head that is turned far away.",
 )
+_COVERED = (
+    "What covers or changes a face",
+    "Masks, sunglasses, a new beard, heavy make-up, beauty filters of cameras and phones.",
+)
+MODE_WORDS: dict[Mode, ModeWords] = {
+    "reference": ModeWords(
+        title="Face comparison",
+        judged="What was compared",
+        nothing_judged="Nothing was compared.",
+        about=None,
+        altered="altered, or show somebody else",
+        genuine_cases="genuine comparisons",
+        calibrated_on="genuine people or pairs",
+        rate_column="References, probes",
+        counted="Pairs",
+        look_alikes=(
+            (
+                "Another person",
+                "The model compares faces. It cannot tell an altered face from somebody who is "
+                "simply not the person of the reference, such as a relative, or a reference filed "
+                "under a wrong name.",
+            ),
+            _POOR_PICTURE,
+            (
+                "Time",
+                "Years between the pictures, childhood above all; illness; a large change of "
+                "weight.",
+            ),
+            _COVERED,
+            (
+                "The other way round",
+                "An altered picture that keeps the identity of the person well can look genuine. "
+                "How many of those that were tested did, is the APCER above.",
+            ),
+        ),
+    ),
+    "same-video": ModeWords(
+        title="Examination of a clip",
+        judged="What was judged",
+        nothing_judged="Nothing was judged.",
+        about="Same-video mode: the clip was judged by its own frames. There is no trusted "
+        "reference, so that nothing is said of who is in it.",
+        altered="altered",
+        genuine_cases="genuine frames, judged one by one,",
+        calibrated_on="people or videos",
+        rate_column="Judged",
+        counted="Tested",
+        look_alikes=(
+            (
+                "Another camera or codec",
+                "The model was set on videos of a few kinds. Others can look altered to it: strong "
+                "or repeated compression, enlarged or sharpened video, screens that were filmed.",
+            ),
+            _POOR_PICTURE,
+            _COVERED,
+            (
+                "The other way round",
+                "Most altered videos that were tested did not look suspicious frame by frame: how "
+                "many, is the APCER above. A picture that is moved in front of a camera, and a "
+                "genuine video of somebody else, are not altered and not found.",
+            ),
+        ),
+    ),
+}
 
 CAUTION = (
     "A map shows what the model reacted to. It does not prove that a place was altered, nor that "

@@ -111,6 +111,46 @@ def read_side(given: Any, column: int) -> Side:
     return Side(tuple(sources), tuple(skipped))
 
 
+def read_clip(given: Any) -> Side:
+    """Read what a user gives to be judged by itself: one clip.
+
+    Parameters
+    ----------
+    given : str, Path, bytes, file object, or list or tuple of one of these
+        As for `read_side`.
+
+    Returns
+    -------
+    Side
+        Of one source. It may be a file that cannot be read, but is no photograph.
+
+    Raises
+    ------
+    ImageError
+        If it is a photograph, or there are several pictures or clips. It has `column` and `path`.
+    TypeError
+        If it is of another type.
+    """
+    side = read_side(given, 1)
+    first = side.sources[0]
+    if len(side.sources) > 1:
+        raise ImageError(
+            f"same-video mode judges one clip, and here are {len(side.sources)} pictures or clips: "
+            "judge each clip by itself, or give a reference",
+            column=1,
+            path=first.path,
+        )
+    in_memory = not isinstance(first.item, (str, bytes))
+    if not first.is_clip and (in_memory or file_format(first.item).is_image):
+        raise ImageError(
+            "a photograph by itself cannot be judged: same-video mode compares the frames of a "
+            "clip. Give a reference: trusted pictures of the person",
+            column=1,
+            path=first.path,
+        )
+    return side
+
+
 def _add(given: Any, column: int, sources: list[Source], skipped: list[str]) -> None:
     if isinstance(given, (str, os.PathLike)):
         _add_path(os.fsdecode(given), column, sources, skipped)

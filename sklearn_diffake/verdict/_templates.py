@@ -27,10 +27,13 @@ from ._model import JudgingModel
 from ._sides import Side, Source
 
 _SIDES: tuple[Literal["reference", "probe"], ...] = ("reference", "probe")
+_STILL = 2.0  # gray levels
 _NO_MATRIX = np.full((2, 3), np.nan)
 
 #: Why a copy is not used: it tells nothing new, and must not count as one more picture.
 DUPLICATE = "the same pixels as an earlier picture of this side"
+#: Why a frame is not used in same-video mode, where frames are compared with each other.
+DUPLICATE_FRAME = "the same picture as an earlier frame of the clip"
 
 
 @dataclass
@@ -125,6 +128,10 @@ class Template:
         if positions is None:
             positions = self.used
         return [_pool(part[positions], self.sources[positions]) for part in self.embeddings]
+
+
+#: In place of the reference in same-video mode.
+EMPTY = Template((), np.arange(0), (), (), np.empty((0, 2, 3)), None)
 
 
 def _pool(embeddings: NDArray[np.float32], sources: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -294,7 +301,7 @@ def embed_templates(
     -------
     list of Template
         An image at which a network breaks down has a reason, and is not used; so has a copy of
-        an earlier picture of its side.
+        an earlier picture of its side, and in same-video mode a copy of an earlier frame.
     """
     places = [
         (number, position)
@@ -310,6 +317,10 @@ def embed_templates(
         digests = tuple(None if i.crop is None else image_digest(i.crop) for i in images)
         copies = _copies(digests, images)
         reasons |= {(number, position): DUPLICATE for position in copies}
+        if model.mode == "same-video":
+            still = still_frames([image.crop for image in images])
+            reasons |= {(number, position): DUPLICATE_FRAME for position in still}
+            copies += still
         rows = [i for i, place in enumerate(places) if place[0] == number]
         positions = [places[i][1] for i in rows]
         embeddings = []
@@ -347,6 +358,37 @@ def _copies(digests: Sequence[bytes | None], images: Sequence[FoundImage]) -> li
         for position, (digest, image) in enumerate(zip(digests, images, strict=True))
         if digest is not None and owners.setdefault(digest, image.source) != image.source
     ]
+
+
+def still_frames(crops: Sequence[NDArray[np.uint8] | None]) -> list[int]:
+    """Return the positions of crops that show the same picture as an earlier one.
+
+    Parameters
+    ----------
+    crops : sequence of (ndarray of shape (S, S, 3), uint8, or None)
+        Of the frames of a clip.
+
+    Returns
+    -------
+    list of int
+        Those whose mean absolute difference from an earlier crop is at most two gray levels: the
+        same frame again, also where a codec refined it in between. On real clips, frames that are
+        half a second apart differ by four or more.
+    """
+    kept: list[NDArray[np.int16]] = []
+    still = []
+    for position, crop in enumerate(crops):
+        if crop is None:
+            continue
+        pixels = crop.astype(np.int16)
+        if any(
+            pixels.shape == other.shape and np.abs(pixels - other).mean() <= _STILL
+            for other in kept
+        ):
+            still.append(position)
+        else:
+            kept.append(pixels)
+    return still
 
 
 def with_matched(model: JudgingModel, template: Template, images: Sequence[FoundImage]) -> Template:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from ..utils._json import json_text
-from ._evidence import ClipEvidence, ImageEvidence, Mode, ModelInfo, Outcome, VerdictWarning
+from ..utils._mode import Mode
+from ._evidence import ClipEvidence, ImageEvidence, ModelInfo, Outcome, VerdictWarning
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class Verdict:
     Attributes
     ----------
     outcome : {"genuine", "suspicious", "inconclusive", "error"}
-        "suspicious" means: not like genuine pairs of one person: altered, or somebody else.
+        "suspicious" means: not like genuine pairs of one person: altered, or somebody else; in
+        same-video mode: not like frames of genuine videos: altered, or recorded or compressed
+        otherwise.
     reason : str
         One sentence: why this outcome.
     score : float or None
@@ -31,14 +34,15 @@ class Verdict:
     n_references, n_probes : int
         Images used: a clip counts its frames.
     category : tuple of (int, int) or None
-        Numbers of reference and probe images for which threshold and p-value were calibrated.
+        Numbers of reference and probe images for which threshold and p-value were calibrated. None
+        in same-video mode, where they were calibrated on single frames or pairs of frames.
     images : tuple of ImageEvidence
     warnings : tuple of VerdictWarning
     clip : ClipEvidence or None
         If the probe holds a clip.
     model : ModelInfo or None
     mode : {"reference", "same-video"}
-        What the probe was compared with: there is no same-video mode yet.
+        What the probe was compared with: a reference, or, for a clip by itself, its own frames.
     _material : object or None
         The pictures, for `report`; not compared, and not among the plain values.
 

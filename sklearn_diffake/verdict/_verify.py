@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,23 +12,19 @@ import numpy as np
 
 from ..images.errors import ImageError
 from ..images.table import pair_rows
+from ..utils._mode import MODES, Mode
 from ._gates import Gates
 from ._gathering import Memory, gather_templates
-from ._judging import Rules, decide, score_templates
+from ._judging import Rules, decide, few_frames, scoreless
 from ._material import Material
-from ._model import JudgingModel, prepare_model
+from ._model import JudgingModel, packaged_model, prepare_model
 from ._reference import N_FRAMES, Reference, check_positive, unusable_error
-from ._sides import Side, read_side
-from ._templates import Template
+from ._scoring import score_templates
+from ._sides import Side, read_clip, read_side
+from ._templates import EMPTY, Template
 from ._verdict import Verdict
 
 _MOST_TEMPLATES = 32  # references that are remembered by one call of verify_many
-_NO_SAME_VIDEO = (
-    "there is no same-video mode (reference=None) yet: on real clips, what differs between the "
-    "frames of one clip told altered from genuine ones no better than chance (AUC 0.23 to 0.65), "
-    "so that a verdict would mean nothing. Give a reference: pictures of the person who is said to "
-    "be in the clip"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +46,7 @@ class _Request:
 
 @dataclass(frozen=True, eq=False)
 class _BadRow:
-    """One row that holds no two sides."""
+    """One row that cannot be judged."""
 
     model: JudgingModel
     reason: str
@@ -65,20 +62,22 @@ def verify(
     abstain: float | None = None,
     gates: Gates | None = None,
 ) -> Verdict:
-    """Judge whether a probe is a genuine image of the person in the reference.
+    """Judge whether a probe is a genuine image of the person in the reference, or a clip by itself.
 
     Parameters
     ----------
-    reference : picture, clip, folder, pattern, list of these, or Reference
-        Trusted images of one person. A picture or clip is a path, the content of a file (bytes, or
+    reference : picture, clip, folder, pattern, list of these, Reference, or None
+        Trusted images of one person. None judges the probe, one clip, by its own frames
+        (same-video mode); read first in the :ref:`User Guide <same_video>` how little that can
+        see. A picture or clip is a path, the content of a file (bytes, or
         a binary file object), a PIL image or an (H, W, 3) uint8 RGB array; a path may also be that
         of a folder, or a pattern such as ``"photos/*.jpg"``. In these, everything that is a
         picture or clip by its content is taken, in natural order.
     probe : picture, clip, folder, pattern, or list of these
         Images in doubt, of one person.
     model : Pipeline, str or Path, default=None
-        Fitted, or a file of one. None is the model that comes with the package, or the one of a
-        `Reference`.
+        Fitted, or a file of one. None is the model that comes with the package for the mode, or the
+        one of a `Reference`. In same-video mode it must state that mode (see `mode_of`).
     n_frames : int, default=24
         Frames of a clip, evenly spaced in time.
     window : int, default=None
@@ -100,12 +99,16 @@ def verify(
     Raises
     ------
     ImageError
-        If a side is an empty list, folder or pattern; it has `column` and `path`.
+        If a side is an empty list, folder or pattern; or, in same-video mode, the probe is a
+        photograph or more than one clip. It has `column` and `path`.
+    ModeError
+        If the model is of the other mode, or states none in same-video mode.
     TypeError
         If a side or the model is of no type listed here.
     ValueError
-        If `reference` is None, a number is out of range, or a `Reference` was enrolled with
-        another model.
+        If a number is out of range, a `Reference` was enrolled with another model, or the model
+        cannot judge in same-video mode: its faces are chosen by ``select="match"``, or it has a
+        `ConformalDetector` with ``method="cv+"``.
 
     See Also
     --------
@@ -114,7 +117,13 @@ def verify(
 
     Notes
     -----
-    "suspicious" means: not like genuine pairs of one person: altered, or somebody else.
+    "suspicious" means: not like genuine pairs of one person: altered, or somebody else; in
+    same-video mode: not like frames of genuine videos: altered, or recorded or compressed
+    otherwise.
+
+    In same-video mode, frames of the clip are paired with each other, each with eight others, never
+    with a copy of itself. The score of a frame is the mean over its pairs, that of the clip the
+    mean over its frames. With one different frame only, the outcome is "inconclusive".
 
     The embeddings of a side are pooled, each picture or clip counting equally, and the pooled pair
     gets the score, as `FaceEmbedder` does with templates. Copies count once: p-values hold for
@@ -135,13 +144,15 @@ def verify(
     ['few_images', 'same_pixels']
     """
     options = _check_options(n_frames, window, abstain, gates)
-    request = _read_request(reference, probe, model)
+    mode: Mode = "reference" if reference is not None else "same-video"
+    request = _read_request(reference, probe, _ready(model, mode), mode)
     return _judge_batch([request], options, {})[0]
 
 
 def verify_many(
     pairs: Any,
     *,
+    mode: Mode = "reference",
     model: Any = None,
     n_frames: int = N_FRAMES,
     window: int | None = None,
@@ -149,12 +160,16 @@ def verify_many(
     gates: Gates | None = None,
     batch_size: int = 8,
 ) -> Iterator[Verdict]:
-    """Judge many pairs, one after the other; a bad one costs nothing but its own verdict.
+    """Judge many pairs or clips, one after the other; a bad one costs only its own verdict.
 
     Parameters
     ----------
     pairs : iterable of (reference, probe), or DataFrame
         Each as for `verify`. A DataFrame has the columns ``reference`` and ``probe``.
+    mode : {"reference", "same-video"}, default="reference"
+        ``"same-video"`` judges each probe, a clip, by its own frames. All references must be
+        missing then: None, NaN or an empty text. In reference mode, one that is missing is an
+        error.
     model : Pipeline, str or Path, default=None
         As for `verify`.
     n_frames : int, default=24
@@ -177,10 +192,13 @@ def verify_many(
 
     Raises
     ------
+    ModeError
+        If the model is of the other mode, or states none in same-video mode.
     TypeError
         If `pairs` cannot be iterated over, or the model is of another type.
     ValueError
-        If a number is out of range, or a `Reference` was enrolled with another model.
+        If there is no such mode, a number is out of range, a `Reference` was enrolled with another
+        model, or the model cannot judge in same-video mode.
 
     Examples
     --------
@@ -192,16 +210,18 @@ def verify_many(
     """
     options = _check_options(n_frames, window, abstain, gates)
     check_positive("batch_size", batch_size)
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}, expected one of {MODES}")
     rows = iter(pair_rows(pairs))
-    shared = None if model is None else prepare_model(model)
-    return _judge_rows(rows, shared, options, int(batch_size))
+    shared = None if model is None else _ready(model, mode)
+    return _judge_rows(rows, shared, mode, options, int(batch_size))
 
 
 def _judge_rows(
-    rows: Iterator[Any], model: Any, options: _Options, batch_size: int
+    rows: Iterator[Any], model: JudgingModel | None, mode: Mode, options: _Options, batch_size: int
 ) -> Iterator[Verdict]:
     memory: Memory = {}
-    requests = (_read_row(row, model) for row in rows)
+    requests = (_read_row(row, model, mode) for row in rows)
     while batch := list(itertools.islice(requests, batch_size)):
         yield from _judge_all(batch, options, memory)
         while len(memory) > _MOST_TEMPLATES:
@@ -219,18 +239,28 @@ def _check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> _Opt
     return _Options(int(n_frames), Rules(abstain, window, gates or Gates()))
 
 
-def _read_request(reference: Any, probe: Any, model: Any) -> _Request:
-    if reference is None:
-        raise ValueError(_NO_SAME_VIDEO)
+def _ready(model: Any, mode: Mode) -> JudgingModel | None:
+    """Return a model that was given, ready to judge in a mode; None if none was."""
+    if model is None:
+        return None
+    ready = prepare_model(model)
+    ready.check_mode(mode)
+    return ready
+
+
+def _read_request(reference: Any, probe: Any, model: JudgingModel | None, mode: Mode) -> _Request:
     if isinstance(probe, Reference):
         raise TypeError("probe: a Reference is trusted material, not a probe")
+    if mode == "same-video":
+        return _Request(model or packaged_model(mode), EMPTY, read_clip(probe))
     if isinstance(reference, Reference):
-        ready = reference.model if model is None else prepare_model(model)
+        ready = model or reference.model
         return _Request(ready, reference.template_for(ready), read_side(probe, 1))
-    return _Request(prepare_model(model), read_side(reference, 0), read_side(probe, 1))
+    ready = model or packaged_model(mode)
+    return _Request(ready, read_side(reference, 0), read_side(probe, 1))
 
 
-def _read_row(row: Any, model: JudgingModel | None) -> _Request | _BadRow:
+def _read_row(row: Any, model: JudgingModel | None, mode: Mode) -> _Request | _BadRow:
     """Read a row of `verify_many`; what is wrong with its cells is its reason."""
     try:
         if not (isinstance(row, (tuple, list, np.ndarray)) and len(row) == 2):
@@ -238,11 +268,20 @@ def _read_row(row: Any, model: JudgingModel | None) -> _Request | _BadRow:
             raise TypeError(
                 f"expected a pair (reference, probe), got a {type(row).__name__}{of_length}"
             )
-        if row[0] is None:
+        is_missing = _is_missing(row[0])
+        if mode == "reference" and row[0] is None:
             raise TypeError("reference: expected a picture, got None")
-        return _read_request(row[0], row[1], model)
+        if mode == "same-video" and not is_missing:
+            raise TypeError("reference: same-video mode takes none, expected None")
+        return _read_request(row[0], row[1], model, mode)
     except (ImageError, TypeError) as error:
-        return _BadRow(prepare_model(model), str(error))
+        return _BadRow(model or packaged_model(mode), str(error))
+
+
+def _is_missing(cell: Any) -> bool:
+    """Whether a cell of a table is empty."""
+    is_nan = isinstance(cell, float) and math.isnan(cell)
+    return cell is None or is_nan or (isinstance(cell, str) and not cell)
 
 
 def _judge_all(
@@ -256,7 +295,7 @@ def _judge_all(
     judged = {key: iter(_judge_batch(part, options, memory)) for key, part in by_model.items()}
     for row in rows:
         if isinstance(row, _BadRow):
-            yield Verdict("error", row.reason, model=row.model.info)
+            yield scoreless(row.model, EMPTY, EMPTY, "error", row.reason)
         else:
             yield next(judged[id(row.model)])
 
@@ -266,26 +305,25 @@ def _judge_batch(requests: Sequence[_Request], options: _Options, memory: Memory
     model = requests[0].model
     sides = [(request.reference, request.probe) for request in requests]
     templates = gather_templates(model, sides, options.n_frames, memory)
-    usable = [i for i, pair in enumerate(templates) if all(len(side.used) for side in pair)]
+    verdicts = [_unscored(model, *pair, options.rules.gates) for pair in templates]
+    usable = [i for i, verdict in enumerate(verdicts) if verdict is None]
     scored = score_templates(model, [templates[i] for i in usable], options.rules.window)
-    by_number = dict(zip(usable, scored, strict=True))
-    verdicts = []
-    for i, (reference, probe) in enumerate(templates):
-        if i in by_number:
-            verdict = decide(model, reference, probe, by_number[i], options.rules)
-        else:
-            verdict = _error_verdict(model, reference, probe)
-        verdicts.append(replace(verdict, _material=Material(model, (reference, probe))))
-    return verdicts
+    for i, numbers in zip(usable, scored, strict=True):
+        verdicts[i] = decide(model, *templates[i], numbers, options.rules)
+    return [
+        replace(verdict, _material=Material(model, pair))
+        for verdict, pair in zip(verdicts, templates, strict=True)
+        if verdict is not None
+    ]
 
 
-def _error_verdict(model: JudgingModel, reference: Template, probe: Template) -> Verdict:
-    column = 1 if len(reference.used) else 0
-    return Verdict(
-        outcome="error",
-        reason=str(unusable_error((reference, probe)[column], column)),
-        n_references=len(reference.used),
-        n_probes=len(probe.used),
-        images=(*reference.images, *probe.images),
-        model=model.info,
-    )
+def _unscored(
+    model: JudgingModel, reference: Template, probe: Template, gates: Gates
+) -> Verdict | None:
+    """Return the verdict on templates that cannot be scored; None if they can."""
+    sides = [reference, probe]
+    for column in (0, 1) if model.mode == "reference" else (1,):
+        if not len(sides[column].used):
+            reason = str(unusable_error(sides[column], column))
+            return scoreless(model, reference, probe, "error", reason)
+    return few_frames(model, probe, gates) if model.mode == "same-video" else None

@@ -56,7 +56,28 @@ CODES = {
         "The parts of the clip were not tested one by one: the calibration has too few people for "
         "that many windows."
     ),
+    "few_frames": Code(
+        "A clip that is judged by itself has one usable frame, or is mostly a still picture.",
+        is_gate=True,
+    ),
+    "duplicate_frames": Code(
+        "Frames of a clip show the same picture as an earlier one, and are not counted."
+    ),
+    "calibrated_on_frames": Code(
+        "The threshold of same-video mode was set on single frames, or pairs of frames, not on "
+        "whole clips."
+    ),
+    "low_power": Code(
+        "The model misses more altered test images than it finds: that a clip is not suspicious "
+        "says little.",
+        is_gate=True,
+    ),
+    "few_clips": Code("Error rates for whole clips were measured on few clips, or on none."),
     "not_calibrated": Code("The model gives no p-values: its threshold promises nothing."),
+    "other_mode": Code(
+        "The pair is of another mode than the model, and was judged because that was asked for.",
+        is_gate=True,
+    ),
 }
 
 

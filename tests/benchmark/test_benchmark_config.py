@@ -79,7 +79,7 @@ def test_files_of_an_embedder_begin_at_the_configuration(folder):
     given = 'embedder = "tiny_backbones:colours"'
     text = changed(given, "embedder = {backbone = 'net.ONNX', dtype = 'float16'}")
     (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
-    expected = {"weights": None, "dtype": "float16", "mirror": False}
+    expected = {"weights": None, "dtype": "float16", "mirror": False, "scales": (1.0,)}
     assert embedder == {"backbone": str(folder / "net.ONNX"), **expected}
     text = changed(given, "embedder = {backbone = 'timm:resnet10t', weights = 'w.safetensors'}")
     (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
@@ -150,7 +150,7 @@ CASES = {
     ),
     "unknown mode": (
         changed("images = 'faces.csv'", "images = 'faces.csv'\nmode = 'video'"),
-        r"\[datasets.faces\] mode: 'video' is not known; did you mean 'same_video'",
+        r"\[datasets.faces\] mode: 'video' is not known; did you mean 'same-video'",
     ),
     "misspelt key": (
         changed("embedder = ", "embeder = "),

@@ -11,7 +11,7 @@ from key_helpers import check_listed, parameters_of
 from PIL import Image
 
 from sklearn_diffake.benchmark import _cells as cells
-from sklearn_diffake.benchmark import _run as run
+from sklearn_diffake.benchmark import _plan as planning
 from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
 from sklearn_diffake.benchmark._cells import Cell, Condition, Rows, Step
 from sklearn_diffake.benchmark._datasets import COLUMNS, PairTable
@@ -89,6 +89,7 @@ CHANGES = {
     "Candidate.embedders weights": (f'"{TINY}",', f'"{TINY}", weights = "w.safetensors",', "every"),
     "Candidate.embedders dtype": ('"float32"', '"bfloat16"', "every"),
     "Candidate.embedders mirror": ('"float32"', '"float32", mirror = true', "every"),
+    "Candidate.embedders scales": ('"float32"', '"float32", scales = [1, 0.75]', "every"),
     "Candidate.align": ("align = false", "align = true", "every"),
     "Candidate.operator": ('"squared"', '"absolute"', "every"),
     "Candidate.normalize": ('"embeddings"', '"none"', "every"),
@@ -104,6 +105,8 @@ CHANGES = {
 }  # fmt: skip
 OPTIONS = {
     "cross-dataset.bpcer": ("bpcer = 0.05", "bpcer = 0.2", "nothing"),
+    "cross-dataset.fit": ("bpcer = 0.05", 'fit = ["faces"]', "jobs"),
+    "cross-dataset.mixed_modes": ("bpcer = 0.05", "mixed_modes = true", "nothing"),
     "compression.jpeg": ("jpeg = [60]", "jpeg = [50]", "jobs"),
     "compression.levels": ('levels = ["c23"]', 'levels = ["c40"]', "jobs"),
     "robustness.degrade": ('degrade = "probe"', 'degrade = "both"', "jobs"),
@@ -117,7 +120,7 @@ WRITTEN = {
     "robustness": 'degrade = "probe"\nkinds = ["blur"]\nblur = [2.0]\nnoise = [5.0]',
 }
 ELSEWHERE = {"Config.file", "Config.values", "Config.datasets", "Config.protocols", "Config.device",
-             "Protocol.name", "Protocol.options"}  # fmt: skip
+             "Protocol.name", "Protocol.options", "Config.extractors"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -363,6 +366,7 @@ EMBEDDER = {
     "std": {"candidate": ("std", 0.25)},
     "input_size": {"candidate": ("input_size", 8)},
     "mirror": {"candidate": ("mirror", True)},
+    "scales": {"candidate": ("scales", (1.0, 0.75))},
     "device": {"device": "auto"},
     "batch_size": {"batch_size": 3},
     "versions": {"versions": {"torch": "0.1"}},
@@ -410,7 +414,8 @@ def table(**changed):
 
 def test_all_that_is_known_of_a_dataset_changes_its_fingerprint():
     check_listed("PairTable", [f.name for f in dataclasses.fields(PairTable)],
-                 {"data", "target", "columns", "groups"}, {"name"})  # fmt: skip
+                 {"data", "target", "columns", "groups"},
+                 {"name", "mode", "skipped_videos"})  # fmt: skip
     check_listed("Images", [f.name for f in dataclasses.fields(Images)],
                  {"index", "digests"}, {"sources", "problems"})  # fmt: skip
     digests = [b"1", b"2", b"3", b"4"]
@@ -440,28 +445,28 @@ NOT_DECISIVE = {
 
 
 def test_every_version_is_listed():
-    there = set(run._versions())
-    decisive = {"sklearn-diffake", *run._DECISIVE}
+    there = set(planning.library_versions())
+    decisive = {"sklearn-diffake", *planning.DECISIVE}
     assert decisive <= there
     new = there - decisive - NOT_DECISIVE
     assert not new, f"{sorted(new)}: say whether another version changes results"
 
 
-@pytest.mark.parametrize("name", ["sklearn-diffake", *run._DECISIVE])
+@pytest.mark.parametrize("name", ["sklearn-diffake", *planning.DECISIVE])
 def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
     config = config_of(folder, MANIPULATION).place(cache=tmp_path)
-    seen, versions = [], run._versions
+    seen, versions = [], planning.library_versions
     built = parts()
 
     def note(candidate, *, versions, **more):
         seen.append(versions)
         return built
 
-    monkeypatch.setattr(run, "take_apart", note)
+    monkeypatch.setattr(planning, "take_apart", note)
     nothing = Images([], np.zeros((0, 2), int), [], {})
-    monkeypatch.setattr(run, "find_images", lambda table, store, verbose: nothing)
+    monkeypatch.setattr(planning, "find_images", lambda table, store, verbose: nothing)
     plan_benchmark(config)
-    monkeypatch.setattr(run, "_versions", lambda: {**versions(), name: "0.0.1"})
+    monkeypatch.setattr(planning, "library_versions", lambda: {**versions(), name: "0.0.1"})
     plan_benchmark(config)
     assert key_of(parts(versions=seen[0])) != key_of(parts(versions=seen[1]))
 

@@ -7,7 +7,8 @@ import pytest
 
 from sklearn_diffake.benchmark._markdown import Markup, escape, table
 from sklearn_diffake.benchmark._protocols import CALIBRATED
-from sklearn_diffake.benchmark._report import _SECTIONS, HEADS, _datasets_table, _report
+from sklearn_diffake.benchmark._report import _datasets_table, _extractors_table, _report
+from sklearn_diffake.benchmark._report_sections import HEADS, SECTIONS
 from sklearn_diffake.benchmark._summary import POOLED
 from sklearn_diffake.utils._printable import printable
 
@@ -62,10 +63,11 @@ def test_every_section_escapes_every_name():
         "candidate": evil, "technique": POOLED, "fit": evil, "test": evil, "chosen": True,
         "condition": [], "held_out_auc": 0.5, "transfer_eer": {"apcer": 0.5, "bpcer": 0.5},
         "transfer_bpcer": {"apcer": 0.5, "bpcer": 0.5}, "n_faceless": 0,
+        "n_skipped_videos": 0, "mode": "reference",
         "figures": {name: [0.25, 0.125, 0.5] for name in HEADS},
     }  # fmt: skip
     conditions = {"robustness": ["jpeg", 50], "compression": [evil, evil]}
-    for name, section in _SECTIONS.items():
+    for name, section in SECTIONS.items():
         rows = [{**row, "protocol": name, "condition": conditions.get(name, [])}]
         if name == "cross-manipulation":
             rows += [{**rows[0], "technique": evil}]
@@ -78,13 +80,23 @@ def test_every_section_escapes_every_name():
 def test_datasets_and_failures_are_escaped():
     evil = "<b>|`\n# h"
     about = {"pairs": 1, "genuine": 1, "deepfakes": 0, "identity": 1, "video": 1, "images": 2,
-             "unreadable": 0, "fingerprint": "0" * 32, "technique": {evil: 1}}  # fmt: skip
+             "unreadable": 0, "fingerprint": "0" * 32, "technique": {evil: 1},
+             "mode": "reference", "skipped_videos": 0}  # fmt: skip
     versions = {"sklearn-diffake": "0", "scikit-learn": "0", "torch": "0", "python": "3.11.7 x"}
     results = {
         "versions": versions, "device": evil, "seed": 0, "cells": [], "images": 0,
-        "datasets": {evil: about}, "failures": {evil: evil},
+        "datasets": {evil: about}, "failures": {evil: evil}, "extractors": [], "not_judged": {},
     }  # fmt: skip
-    text = "\n".join([*_datasets_table({evil: about}), *_report(results, [], [], 0.95)])
+    trained = {"name": evil, "parameters": {"backbone": evil}, "dataset": evil, "splits": [evil],
+               "images": 1, "people": 1, "epochs": 1, "validation_auc": None, "without_face": 0,
+               "skipped_videos": 0}  # fmt: skip
+    text = "\n".join(
+        [
+            *_datasets_table({evil: about}, []),
+            *_extractors_table([trained]),
+            *_report(results, [], [], 0.95),
+        ]
+    )
     text = text.replace("`000000000000`", "")
     assert not re.search(r"(?<!\\)<b>|(?<!\\)`|^# h", text, re.MULTILINE)
 

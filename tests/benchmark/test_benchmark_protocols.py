@@ -13,6 +13,7 @@ ONE = Candidate("one", ({"backbone": "x"},), None, "squared", "embeddings", {"na
 TWO = Candidate("two", ({"backbone": "x"},), None, "subtract", "embeddings", {"name": "x"})
 LOSSES = (Degradation("jpeg", 50), Degradation("blur", 2.0))
 OPTIONS = {
+    "within-dataset": {},
     "cross-manipulation": {"calibrate": True},
     "cross-dataset": {"bpcer": 0.05},
     "compression": {"levels": (), "jpeg": LOSSES[:1]},
@@ -72,6 +73,21 @@ def test_every_pair_is_judged_once():
         assert [c.split for c in mine] == [f"fold {i} of 3" for i in (1, 2, 3)]
         judged = np.concatenate([c.steps[0].score.rows for c in mine])
         assert sorted(judged) == list(range(len(tables["a"])))
+
+
+def test_within_a_dataset_others_are_judged_than_are_learned_from():
+    cells, tables = cells_of("within-dataset", table("a"), table("b"), candidates=(ONE, TWO))
+    assert [(c.fit, c.test, c.candidate) for c in cells] == [
+        (name, name, candidate) for name in "ab" for _ in range(3) for candidate in ("one", "two")
+    ]
+    for name in "ab":
+        mine = [c.steps[0].score.rows for c in cells if (c.test, c.candidate) == (name, "one")]
+        assert sorted(np.concatenate(mine)) == list(range(len(tables[name])))
+
+
+def test_only_chosen_datasets_are_learned_from():
+    cells, _ = cells_of("cross-dataset", table("a"), table("b"), table("c"), fit=("a",))
+    assert {(c.fit, c.test) for c in cells} == {("a", "a"), ("a", "b"), ("a", "c")}
 
 
 def test_official_splits_are_honoured():

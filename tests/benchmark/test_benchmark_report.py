@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_diffake.benchmark._cells import Cell, Rows, Step
 from sklearn_diffake.benchmark._datasets import PairTable
-from sklearn_diffake.benchmark._report import _SECTIONS, HEADS
+from sklearn_diffake.benchmark._report_sections import HEADS, SECTIONS
 from sklearn_diffake.benchmark._summary import POOLED
 
 figure = pytest.importorskip("matplotlib.figure", reason="needs the extra plots")
@@ -13,22 +13,23 @@ figure = pytest.importorskip("matplotlib.figure", reason="needs the extra plots"
 
 def row(fit, test, **more):
     figures = {name: [0.25, 0.125, 0.5] for name in HEADS}
-    known = {"protocol": "cross-dataset", "candidate": "one", "technique": POOLED}
+    known = {"protocol": "cross-dataset", "candidate": "one", "technique": POOLED, "condition": []}
+    known |= {"mode": "reference", "n_faceless": 3, "n_skipped_videos": 2}
     return {**known, "fit": fit, "test": test, "figures": figures, **more}
 
 
 def lines(rows):
-    text = "\n".join(_SECTIONS["cross-dataset"](rows))
+    text = "\n".join(SECTIONS["cross-dataset"](rows))
     return [line for line in text.splitlines() if line.startswith("|")]
 
 
 def test_a_cell_that_failed_is_blank():
     known = [row("a", "a"), row("b", "b"), row("a", "b")]  # b on a has failed
     assert lines(known)[:4] == [
-        "| learned from | a | b |",
-        "| --- | ---: | ---: |",
-        "| a | 0.250 | 0.250 |",
-        "| b | - | 0.250 |",
+        "| learned from | a | b | pairs without a face | videos skipped |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| a | 0.250 | 0.250 | 6 | 4 |",
+        "| b | - | 0.250 | 3 | 2 |",
     ]
 
 
@@ -36,7 +37,7 @@ def test_thresholds_are_told_where_there_are_some():
     assert not any("APCER, equal" in line for line in lines([row("a", "b")]))
     errors = {"threshold": 1.0, "apcer": 0.5, "bpcer": 0.25}
     shown = lines([row("g", "b", transfer_bpcer=errors)])  # no fakes in g: no equal error rate
-    assert shown[-1] == "| g | b | 50.0 | 25.0 | - | - |"
+    assert shown[-1] == "| g | b | reference | 50.0 | 25.0 | - | - | 3 | 2 |"
 
 
 def test_the_heat_map_has_a_gap_for_it():

@@ -15,6 +15,7 @@ from sklearn_diffake.benchmark._summary import (
     Scores,
     Settings,
     figures,
+    join_folds,
     summarise,
     with_intervals,
 )
@@ -193,3 +194,19 @@ def test_folds_that_lack_a_class_altogether_give_no_row():
     table = make_table("a", [1] * 8, ["genuine"] * 8)
     done = [(make_cell("one", (), range(8)), record([1.0] * 8))]
     assert summarise(done, {"a": table}, Settings(5, 0.9, 0), bpcer=0.05) == []
+
+
+def test_a_video_that_is_forged_in_part_is_a_deepfake():
+    """Its decision is the mean over all its pairs, and its technique that of the forged ones."""
+    video = np.array(["a", "a", "b", "b", "b"], dtype=object)
+    technique = np.array(["genuine", "genuine", "genuine", "swap", "swap"], dtype=object)
+    target = np.array([1, 1, 1, -1, -1])
+    table = PairTable(
+        "clips", np.empty((5, 2)), target, {"video": video, "technique": technique}, video[:, None]
+    )
+    cell = Cell("p", "c", "clips", "clips", "", (), (Step((), Rows("clips", np.arange(5))),))
+    record = {"decisions": [[1.0, 3.0, 6.0, 0.0, 3.0]]}
+    scores = join_folds([(cell, record)], {"clips": table}, level="videos")
+    assert scores.y.tolist() == [1, -1]
+    assert scores.decision.tolist() == [2.0, 3.0]
+    assert scores.technique.tolist() == ["genuine", "swap"]

@@ -1,5 +1,7 @@
 """What the tests of the command line share."""
 
+import dataclasses
+
 from named_verdicts import verdict_of
 
 TINY = "tiny_backbones:colours"
@@ -29,13 +31,16 @@ class Recorder:
     def __init__(self):
         self.calls = []
         self.options = []
+        self.modes = []
         self.verdicts = []
 
-    def __call__(self, pairs, *, model=None, **options):
+    def __call__(self, pairs, *, mode, model=None, **options):
         self.options.append(options)
+        self.modes.append(mode)
         for reference, probe in pairs:
             self.calls.append((reference, probe))
-            self.verdicts.append(self.judge(reference, probe))
+            verdict = self.judge(reference, probe)
+            self.verdicts.append(dataclasses.replace(verdict, mode=mode))
             yield self.verdicts[-1]
 
     def judge(self, reference, probe):

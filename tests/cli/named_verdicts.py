@@ -58,6 +58,9 @@ class Ready:
 class Model:
     """Computes nothing: the command line leaves that to `verify_many`."""
 
+    def __init__(self, *, mode="reference"):
+        self.mode = mode
+
     def score_samples(self, pairs):
         raise AssertionError("the command line computes no score")
 
@@ -83,9 +86,10 @@ def install(before=lambda: None):
     package = types.ModuleType("sklearn_diffake.verdict")
     package.verify_many = verify_many
     inner = types.ModuleType("sklearn_diffake.verdict._evidence")
-    inner.SUSPICIOUS_MEANS = "altered, or somebody else"
+    inner.SUSPICIOUS_MEANS = {"reference": "altered, or somebody else"}
     model = types.ModuleType("sklearn_diffake.verdict._model")
     model.prepare_model = lambda model: Ready()
+    model.PACKAGED_NAMES = {"reference": "default"}
     for module in (package, inner, model):
         sys.modules[module.__name__] = module
     sklearn_diffake.load_default = Model

@@ -122,7 +122,7 @@ def test_the_detector_follows_the_operator(folder, tmp_path, options, detector, 
 def test_without_options_it_is_the_recipe_of_the_packaged_model(folder, tmp_path, capsys):
     words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--on-missing", "crop"]
     assert main(words) == 0
-    default = make_difffake_pipeline(random_state=0, on_missing="crop")
+    default = make_difffake_pipeline(mode="reference", random_state=0, on_missing="crop")
     assert repr(persistence.load(tmp_path / "m")) == repr(default)
 
 

@@ -58,15 +58,76 @@ def test_wrong_bands_are_refused(text, capsys):
     assert "--abstain" in error_of(capsys)
 
 
-def test_one_video_is_not_judged_by_itself(recorder, tmp_path, capsys):
+@pytest.fixture
+def clip(tmp_path):
     pytest.importorskip("av", reason="videos need the extra video")
     from test_videos import flat, write_clip
 
-    clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 2)
-    assert main(["compare", clip]) == 2
+    return str(write_clip(tmp_path / "good.mp4", [flat(100)] * 2))
+
+
+def test_one_video_is_judged_by_itself(recorder, clip, capsys):
+    assert main(["compare", clip, "--json"]) == 0
+    assert recorder.calls == [("", clip)]
+    assert recorder.modes == ["same-video"]
+    out, err = capsys.readouterr()
+    assert json.loads(out)["reference"] is None
+    assert "without a reference" in err
+
+
+def test_two_videos_are_a_reference_and_a_probe(recorder, clip):
+    assert main(["compare", clip, clip]) == 0
+    assert recorder.calls == [(clip, clip)]
+    assert recorder.modes == ["reference"]
+
+
+@pytest.mark.parametrize("words", [["good", "fake"], ["--probe", "good", "fake"]])
+def test_clips_are_judged_by_themselves_where_that_is_asked_for(recorder, words, capsys):
+    assert main(["compare", "--mode", "same-video", *words]) == 1
+    assert recorder.calls == [("", "good"), ("", "fake")]
+    assert recorder.modes == ["same-video"]
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["reference", "-", "-"]
+    assert "suspicious means: not like frames of genuine videos" in err
+
+
+def test_a_table_of_clips_has_no_references(recorder, tmp_path, capsys):
+    table = write_table(tmp_path / "t.csv", [("", "good"), ("", "good2")])
+    assert main(["compare", "--csv", table, "--mode", "same-video"]) == 0
+    assert recorder.calls == [("", str(tmp_path / name)) for name in ("good", "good2")]
+    assert recorder.modes == ["same-video"]
+    capsys.readouterr()
+    mixed = write_table(tmp_path / "m.csv", [("", "good"), ("a", "good2")])
+    assert main(["compare", "--csv", mixed, "--mode", "same-video"]) == 2
     said = error_of(capsys)
-    assert "one video without a reference" in said
-    assert "same-video mode" in said
+    assert "line 3" in said
+    assert "'a'" in said
+    assert len(recorder.modes) == 1
+
+
+def test_an_empty_reference_without_the_mode_is_judged_in_reference_mode(recorder, tmp_path):
+    table = write_table(tmp_path / "t.csv", [("", "good")])
+    main(["compare", "--csv", table])
+    assert recorder.modes == ["reference"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--reference", "a", "--probe", "b"], "--reference: there is none in same-video mode"),
+        ([], "give at least one VIDEO"),
+    ],
+)
+def test_what_same_video_mode_refuses(recorder, words, said, capsys):
+    assert main(["compare", "--mode", "same-video", *words]) == 2
+    assert said in error_of(capsys)
+    assert recorder.calls == []
+
+
+def test_one_photograph_is_not_judged_by_itself(recorder, tmp_path, capsys):
+    Image.fromarray(astronaut()).save(tmp_path / "a.png")
+    assert main(["compare", str(tmp_path / "a.png")]) == 2
+    assert "there is one photograph only" in error_of(capsys)
     assert recorder.calls == []
 
 
@@ -84,7 +145,7 @@ def test_the_help_says_what_suspicious_means(capsys):
 
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
-    assert SUSPICIOUS_MEANS in capsys.readouterr().out
+    assert SUSPICIOUS_MEANS["reference"] in capsys.readouterr().out
 
 
 def test_notes_on_one_verdict(recorder, capsys):

@@ -157,7 +157,7 @@ def test_compare_with_the_model_that_ships(tmp_path, capsys):
 
 def test_another_choice_of_the_face_is_set_on_the_aligner(monkeypatch, recorder):
     model = make_difffake_pipeline(["difffake-lite0-identity", "difffake-lite0"])
-    monkeypatch.setattr(sklearn_diffake, "load_default", lambda: model, raising=False)
+    monkeypatch.setattr(sklearn_diffake, "load_default", lambda mode: model, raising=False)
     assert main(["compare", "a", "good", "--select", "match", "-q"]) == 0
     assert model["align"].select == "match"
     assert model["align"].matcher.backbone == "difffake-lite0-identity"

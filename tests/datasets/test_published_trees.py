@@ -218,7 +218,7 @@ def test_dfdc(load):
 
 @pytest.mark.parametrize("name", ["dfdc", "ffiw", "forgerynet"])
 def test_without_identities_there_is_no_reference_mode(name, load):
-    with pytest.raises(ValueError, match=r"does not say who is seen.*Use mode='same_video'"):
+    with pytest.raises(ValueError, match=r"does not say who is seen.*Use mode='same-video'"):
         load(name, mode="reference")
 
 

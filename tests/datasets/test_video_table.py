@@ -254,7 +254,7 @@ def test_templates_of_references_of_other_videos(folder, options):
 
 
 def test_templates_need_references(folder, options):
-    with pytest.raises(ValueError, match="mode='same_video' has none"):
+    with pytest.raises(ValueError, match="mode='same-video' has none"):
         load_video_table(folder / "videos.csv", templates=True, **options)
 
 
@@ -289,7 +289,7 @@ def test_default_cache_is_in_scikit_learns_data_home(folder, tmp_path, monkeypat
     assert X[0, 0].startswith(str(tmp_path / "home" / "sklearn_diffake_frames"))
 
 
-@pytest.mark.parametrize("mode", ["same_video", "reference"])
+@pytest.mark.parametrize("mode", ["same-video", "reference"])
 def test_names_that_look_the_same_are_one(tmp_path, mode):
     names = ["Zo\u00eb", "Zoe\u0308", "Zo\u00eb ", "ben", "ben"]
     table = pd.DataFrame({"path": [f"{row}.png" for row in range(5)], "identity": names})
@@ -298,17 +298,17 @@ def test_names_that_look_the_same_are_one(tmp_path, mode):
     table["path"] = [str(tmp_path / path) for path in table["path"]]
     table["label"] = 1
     table["split"] = ["train", "train ", "train", "train", "train"]
-    if mode == "same_video":
+    if mode == "same-video":
         table["video"] = names
     with pytest.warns(UserWarning, match="spelled in several ways") as caught:
         dataset = load_video_table(table, mode=mode, k="all", dataset="own")
-    columns = ["split", "identity", *(["video"] if mode == "same_video" else [])]
+    columns = ["split", "identity", *(["video"] if mode == "same-video" else [])]
     assert sorted(str(warning.message).split(":")[0] for warning in caught) == sorted(
         f"column {name!r}" for name in columns
     )
     assert set(dataset.groups) == {"own:Zo\u00eb", "own:ben"}
     assert set(dataset.frame["identity"]) == {"Zo\u00eb", "ben"}
-    n_pairs = {"same_video": 3 + 1, "reference": 6 + 2}[mode]
+    n_pairs = {"same-video": 3 + 1, "reference": 6 + 2}[mode]
     assert len(dataset.data) == n_pairs
 
 

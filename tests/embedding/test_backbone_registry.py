@@ -75,8 +75,8 @@ def test_error_rates_are_those_that_were_measured():
         if row["data"] == "dfdc_crops" and row["part"] == "all"
     }
     for entry in entries():
-        mirrored = f"{entry.name}, mirrored" if entry.name == "dlib-resnet" else entry.name
-        assert entry.eer == {k: measured[mirrored, k] for k in (1, 3) if (mirrored, k) in measured}
+        system = entry.name + ", mirrored" * entry.mirror + ", two scales" * (len(entry.scales) > 1)
+        assert entry.eer == {k: measured[system, k] for k in (1, 3) if (system, k) in measured}
 
 
 @pytest.mark.parametrize(

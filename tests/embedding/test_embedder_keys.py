@@ -19,6 +19,7 @@ DECISIVE = {
     "std": (0.5, 0.25, 0.5),
     "input_size": 8,
     "mirror": True,
+    "scales": (1.0, 0.75),
 }
 INDIFFERENT = {
     "crop": (112, 0.0),  # it is for who cuts the crops

@@ -15,7 +15,7 @@ from sklearn_diffake.embedding._pictures import resize
 from sklearn_diffake.embedding.backbones import _finding, _torch
 from sklearn_diffake.embedding.backbones._backbone import Backbone
 from sklearn_diffake.embedding.backbones._finding import Overrides, find_backbone
-from sklearn_diffake.embedding.backbones._mirror import mirrored
+from sklearn_diffake.embedding.backbones._views import averaged_over_views
 
 DECLARED = {
     "input_size": ((8, 8), (8, 16)),
@@ -23,6 +23,7 @@ DECLARED = {
     "std": ((0.5, 0.5, 0.5), (0.5, 0.25, 0.5)),
     "weights": (0, 1),
     "mirror": (False, True),
+    "scales": ((1.0,), (1.0, 0.75)),
 }
 # What a backbone declares that is not its own to decide, or does not reach embeddings.
 NEITHER = {
@@ -46,12 +47,12 @@ class Network(nn.Module):
         return self.layer(x).relu().sum(dim=(2, 3))
 
 
-def in_torch(path, weights, mirror, **declared):
+def in_torch(path, weights, mirror, scales, **declared):
     found = _torch.torch_backbone("net", Network(weights), **declared, license="")
-    return mirrored(found) if mirror else found
+    return averaged_over_views(found, mirror=mirror, scales=scales)
 
 
-def in_onnx(path, weights, input_size, mean, std, mirror):
+def in_onnx(path, weights, input_size, mean, std, mirror, scales):
     values = Network(weights).layer.weight.detach().numpy()
     tensor = helper.make_tensor("w", TensorProto.FLOAT, values.shape, values.ravel().tolist())
     nodes = [
@@ -67,7 +68,7 @@ def in_onnx(path, weights, input_size, mean, std, mirror):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     helper.set_model_props(model, {"mean": json.dumps(mean), "std": json.dumps(std)})
     save(model, path)
-    return find_backbone(path, None, Overrides(mirror=mirror))
+    return find_backbone(path, None, Overrides(mirror=mirror, scales=scales))
 
 
 def test_nothing_that_a_backbone_declares_is_forgotten_here():

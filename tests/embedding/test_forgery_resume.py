@@ -12,7 +12,7 @@ import pytest
 from forgery_cases import crops, embedder, pairs, same_weights
 from safetensors.numpy import load_file, save_file
 
-from sklearn_diffake.embedding._forgery_checkpoint import SEED
+from sklearn_diffake.embedding._forgery_checkpoint import SEED, _checksum
 from sklearn_diffake.embedding._forgery_sam import SAM
 
 SETTINGS = {"max_epochs": 5, "n_best": 2, "augment": True, "techniques": None}
@@ -180,6 +180,8 @@ def finished(tmp_path_factory):
     [
         ({"lr": 0.01}, r"lr=0\.05 there, 0\.01 here"),
         ({"max_epochs": 6}, "max_epochs=5 there, 6 here"),
+        ({"images_per_epoch": 9}, "images_per_epoch=None there, 9 here"),
+        ({"blending": "yuv420"}, "blending='rgb' there, 'yuv420' here"),
         ({"techniques": ["spectral_notch"]}, r"techniques=None there, \['spectral_notch'\] here"),
         ({"random_state": 1}, "seed drawn from random_state="),
         ({"input_size": 24}, "input_size=32 there, 24 here"),
@@ -194,6 +196,24 @@ def test_another_training_is_refused(change, message, finished, tmp_path):
     model = embedder(**{**SETTINGS, "checkpoint_dir": finished, **change})
     with pytest.raises(ValueError, match=rf"holds another training, which .*{message}"):
         model.fit(pairs())
+
+
+def test_a_folder_of_release_0_1_goes_on(uninterrupted, interrupt, monkeypatch, tmp_path):
+    interrupt(7)
+    with pytest.raises(KeyboardInterrupt):
+        embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+    monkeypatch.undo()
+    file = tmp_path / "checkpoint.json"
+    content = json.loads(file.read_text())
+    for name in ("blending", "match_sharpness", "images_per_epoch"):
+        del content["settings"][name]
+    del content["checksum"]
+    content["checksum"] = _checksum(content)
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="blending='rgb' there, 'mixed' here"):
+        embedder(**SETTINGS, blending="mixed", checkpoint_dir=tmp_path).fit(pairs())
+    resumed = embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+    assert same_weights(resumed, uninterrupted)
 
 
 def test_other_images_are_refused(finished):
@@ -242,8 +262,6 @@ def test_a_state_that_was_altered_is_refused(old, new, tmp_path):
 @pytest.mark.parametrize("key", ["epoch", "best"])
 @pytest.mark.parametrize("value", ["/../../outside", -1, True, 1.0])
 def test_a_state_names_no_other_file(key, value, tmp_path):
-    from sklearn_diffake.embedding._forgery_checkpoint import _checksum
-
     embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
     file = tmp_path / "checkpoint.json"
     content = json.loads(file.read_text())

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake import generation
 from sklearn_diffake.embedding._forgery_feed import Fakes, Feed, Part
-from sklearn_diffake.embedding._forgery_progress import seen_auc
+from sklearn_diffake.embedding._forgery_progress import Progress, seen_auc
 from sklearn_diffake.embedding._forgery_sam import SAM, batch_norms
 
 
@@ -52,9 +52,16 @@ def test_scores_are_the_classifier_on_the_embeddings(easy):
 
 
 def test_settings_reach_what_makes_the_fakes(easy):
-    embedder(techniques=["a"], landmarks="dlib", margin=0.3, augment=True).fit(pairs())
+    expected = {
+        "techniques": ["a"],
+        "landmarks": "dlib",
+        "margin": 0.3,
+        "augment": "video",
+        "blending": "mixed",
+        "match_sharpness": 0.5,
+    }
+    embedder(**expected).fit(pairs())
     train, valid = easy.made
-    expected = {"techniques": ["a"], "landmarks": "dlib", "margin": 0.3, "augment": True}
     assert train.settings == valid.settings == expected
     assert train.seed != valid.seed
     assert valid.crops[0].shape == (32, 32, 3)
@@ -72,6 +79,49 @@ def test_every_epoch_has_other_fakes_and_another_order(monkeypatch, easy):
     assert all(sorted(order) == list(range(len(train))) for order in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
     assert [(e, i) for part, e, i in asked if part is valid] == [(0, i) for i in range(6)] * 3
+
+
+def test_short_epochs_take_other_images_each(monkeypatch, easy):
+    asked = {}
+    getitem = easy.__getitem__
+
+    def noting(self, i):
+        asked.setdefault((self, self.epoch), []).append(i)
+        return getitem(self, i)
+
+    monkeypatch.setattr(easy, "__getitem__", noting)
+    embedder(n_best=1, images_per_epoch=10).fit(pairs())
+    train, valid = easy.made
+    epochs = [sorted(asked[train, epoch]) for epoch in (1, 2, 3)]
+    assert all(len(set(rows)) == 10 for rows in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert asked[valid, 0] == list(range(6)) * 3
+
+
+def test_an_epoch_is_never_longer_than_the_data(easy):
+    whole, longer = (
+        embedder(max_epochs=2, images_per_epoch=number).fit(pairs()) for number in (None, 1000)
+    )
+    assert same_weights(whole, longer)
+
+
+def test_training_on_video_is_resumed_bit_for_bit(tmp_path):
+    pytest.importorskip("av")
+    settings = {"augment": "video", "blending": "mixed", "match_sharpness": 0.5, "techniques": None}
+    settings |= {"images_per_epoch": 8, "max_epochs": 2, "checkpoint_dir": tmp_path}
+    whole = embedder(**{**settings, "checkpoint_dir": None}).fit(pairs())
+    close = Progress.close_epoch
+
+    def interrupted(self, net):
+        if self.history:
+            raise KeyboardInterrupt
+        return close(self, net)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Progress, "close_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            embedder(**settings).fit(pairs())
+    assert same_weights(embedder(**settings).fit(pairs()), whole)
 
 
 def test_learning_rate_falls_over_the_last_quarter(easy):

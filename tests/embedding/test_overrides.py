@@ -201,6 +201,25 @@ def test_mirrored_embeddings_are_means_over_both_images(tmp_path, kind):
     )
 
 
+def test_scales_average_over_tighter_crops():
+    backbone, size = "tiny_backbones:colours", {"input_size": CROPS.shape[1]}
+    direct, scaled = embed(backbone, **size), embed(backbone, scales=(0.5,), **size)
+    inner = np.ascontiguousarray(CROPS[:, 3:9, 3:9])
+    np.testing.assert_allclose(scaled, embed(backbone, inner, **size), atol=1e-5)
+    both = embed(backbone, scales=[1, 0.5], **size)
+    np.testing.assert_allclose(both, (direct + scaled) / 2, atol=1e-5)
+    flipped = np.ascontiguousarray(CROPS[:, :, ::-1])
+    four = embed(backbone, mirror=True, scales=[1, 0.5], **size)
+    expected = (both + embed(backbone, flipped, scales=[1, 0.5], **size)) / 2
+    np.testing.assert_allclose(four, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (1.1,), (1, 1.0), ("a",), (np.nan,)])
+def test_scales_are_checked(scales):
+    with pytest.raises(ValueError, match=r"scales=.*expected one or more different numbers in"):
+        FaceEmbedder("tiny_backbones:means", scales=scales, device="cpu").fit(CROPS)
+
+
 def flat(path):
     """Write a network that returns its pixels."""
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", 3, 6, 6])
@@ -214,13 +233,15 @@ def flat(path):
     return path
 
 
-def test_the_module_for_gradients_computes_the_same():
-    model = FaceEmbedder("tiny_backbones:means", mirror=True, input_size=12, device="cpu").fit(
-        CROPS
+@pytest.mark.parametrize(("scales", "atol"), [((1.0,), 1e-6), ((1.0, 0.7), 3e-3)])
+def test_the_module_for_gradients_computes_the_same(scales, atol):
+    """But for views of other scales, which are rounded to whole levels of color."""
+    model = FaceEmbedder(
+        "tiny_backbones:means", mirror=True, scales=scales, input_size=12, device="cpu"
     )
     module = model.fit(CROPS).find_backbone().module
     x = torch.from_numpy(CROPS).permute(0, 3, 1, 2).float() / 255
-    np.testing.assert_allclose(module(x).numpy(), model.transform(CROPS), atol=1e-6)
+    np.testing.assert_allclose(module(x).numpy(), model.transform(CROPS), atol=atol)
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
@@ -243,8 +264,8 @@ def test_models_of_the_first_version_are_loaded():
     model = FaceEmbedder("tiny_backbones:means", device="cpu").fit(CROPS)
     state = model.__getstate__()
     info = dict(state["backbone_info_"], licence="MIT")
-    del info["license"], info["crop"], info["mirror"]
-    state = {k: v for k, v in state.items() if k not in ("mirror", "crop", "mean", "std")}
+    del info["license"], info["crop"], info["mirror"], info["scales"]
+    state = {k: v for k, v in state.items() if k not in ("mirror", "scales", "crop", "mean", "std")}
     old = FaceEmbedder.__new__(FaceEmbedder)
     old.__setstate__({**state, "backbone_info_": info})
     assert old.backbone_info_["license"] == "MIT"

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
+from sklearn_diffake import persistence
 from sklearn_diffake.pairs import DifferenceScaler, PairDifference
 
 rng = np.random.default_rng(0)
@@ -78,3 +80,61 @@ def test_bad_rows_are_named():
 def test_output_columns_are_named():
     names = DifferenceScaler(2).fit(ROWS).get_feature_names_out()
     assert names.tolist() == ["differencescaler0", "differencescaler1"]
+
+
+@pytest.mark.parametrize("n_components", [None, 1, 3, 6, 0.5, 0.99])
+@pytest.mark.parametrize("n_chunks", [1, 2, 33])
+def test_chunks_give_what_all_rows_give(n_components, n_chunks):
+    X = ROWS + np.linspace(0, 90, len(ROWS))[:, np.newaxis]  # chunks differ
+    whole, chunked = (DifferenceScaler(n_components) for _ in range(2))
+    for chunk in np.array_split(X, n_chunks):
+        chunked.partial_fit(chunk)
+    np.testing.assert_allclose(chunked.transform(X), whole.fit_transform(X), atol=1e-9)
+    names = whole.get_feature_names_out()
+    assert chunked.get_feature_names_out().tolist() == names.tolist()
+
+
+def test_chunks_without_genuine_rows_change_nothing():
+    chunked = DifferenceScaler().partial_fit(ROWS, -np.ones(200))
+    with pytest.raises(NotFittedError):
+        chunked.transform(ROWS)
+    missing = np.where(np.arange(200)[:, np.newaxis] < 50, np.nan, ROWS)
+    chunked.partial_fit(missing, np.repeat([1, -1], 100)).partial_fit(ROWS, -np.ones(200))
+    expected = DifferenceScaler().fit(ROWS[50:100]).transform(ROWS)
+    np.testing.assert_allclose(chunked.transform(ROWS), expected)
+    with pytest.raises(ValueError, match="5 features, but DifferenceScaler is expecting 6"):
+        chunked.partial_fit(ROWS[:, :5])
+
+
+def test_waits_for_as_many_rows_as_components():
+    chunked = DifferenceScaler(4).partial_fit(ROWS[:3])
+    with pytest.raises(NotFittedError):
+        chunked.transform(ROWS)
+    chunked.partial_fit(ROWS[3:])
+    expected = DifferenceScaler(4).fit(ROWS).transform(ROWS)
+    np.testing.assert_allclose(chunked.transform(ROWS), expected, atol=1e-9)
+    with pytest.raises(ValueError, match="n_components=7 is more than there are features"):
+        DifferenceScaler(7).partial_fit(ROWS)
+
+
+@pytest.mark.parametrize("n_components", [None, 2, 0.5])
+def test_constant_chunks_stay_finite(n_components):
+    scaler = DifferenceScaler(n_components).partial_fit(np.ones((5, 3)))
+    np.testing.assert_array_equal(scaler.transform(np.ones((5, 3))), 0)
+
+
+def test_chunks_after_fit_begin_anew():
+    scaler = DifferenceScaler().fit(ROWS)
+    with pytest.warns(UserWarning, match=r"fitted by fit, .* forgotten"):
+        scaler.partial_fit(ROWS[:90])
+    expected = DifferenceScaler().fit(ROWS[:90]).transform(ROWS)
+    np.testing.assert_allclose(scaler.transform(ROWS), expected)
+
+
+@pytest.mark.parametrize("n_components", [None, 3])
+def test_goes_on_after_saving(n_components, tmp_path):
+    chunked = DifferenceScaler(n_components).partial_fit(ROWS[:90])
+    persistence.save(chunked, tmp_path / "scaler.diffake")
+    loaded = persistence.load(tmp_path / "scaler.diffake").partial_fit(ROWS[90:])
+    expected = DifferenceScaler(n_components).fit(ROWS).transform(ROWS)
+    np.testing.assert_allclose(loaded.transform(ROWS), expected, atol=1e-9)

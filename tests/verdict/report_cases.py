@@ -112,3 +112,18 @@ def clip_verdict(n=30, missing=(3, 4), low=range(10, 16), **fields):
 def parts_of(pipeline):
     """Take a fitted pipeline apart, as verify does."""
     return split_pipeline(pipeline, stores=True)
+
+
+def lone_clip_verdict(**fields):
+    """A clip by itself: no reference, and error rates of frames and of a few clips."""
+    verdict = clip_verdict()
+    rates = (
+        ErrorRate("frames of A", 0, 1, "apcer", 0.8125, 0.75, 0.875, 400),
+        ErrorRate("frames of A", 0, 1, "bpcer", 0.05, 0.02, 0.1, 410),
+        ErrorRate("clips of B", 0, 24, "apcer", 0.6, 0.15, 0.95, 5),
+        ErrorRate("clips of B", 0, 24, "bpcer", 0.0, 0.0, 0.5, 5),
+    )
+    info = replace(INFO, name="same-video", error_rates=rates)
+    changed = {"n_references": 0, "category": None, "mode": "same-video", "model": info}
+    lone = replace(verdict, images=verdict.images[1:], **{**changed, **fields})
+    return with_material(lone, [noisy(k) for k in range(len(lone.images))])

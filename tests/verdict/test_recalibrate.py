@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import verdict_helpers
 from image_helpers import faces, noise, save_all, small_face
 from model_helpers import BACKBONE
 from scipy.stats import beta
@@ -19,7 +20,7 @@ from sklearn_diffake import persistence, recalibrate, verify
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector, SumRuleDetector
-from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.pairs import ModeError, PairDifference
 from sklearn_diffake.verdict._calibration_report import bpcer_interval, people_needed
 
 pytestmark = pytest.mark.filterwarnings("ignore:(unsure-threshold|few-calibration|target_bpcer)")
@@ -408,3 +409,9 @@ def test_single_pictures_are_refused(model):
 def test_no_model():
     with pytest.raises(TypeError, match="gives no scores"):
         recalibrate(make_pipeline(StandardScaler()).fit(np.eye(3)), np.eye(3))
+
+
+def test_a_model_that_judges_clips_by_themselves_is_refused():
+    model = verdict_helpers.fitted(mode="same-video")
+    with pytest.raises(ModeError, match="is of same-video mode"):
+        recalibrate(model, [(photo, photo) for photo in faces(4)])

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 from page_elements import Elements
-from report_cases import INFO, MINUS, Material, clip_verdict, noisy, pair_verdict, with_material
+from report_cases import (
+    INFO,
+    MINUS,
+    Material,
+    clip_verdict,
+    lone_clip_verdict,
+    noisy,
+    pair_verdict,
+    with_material,
+)
 
 from sklearn_diffake.faces import ImageError
 from sklearn_diffake.utils._numbers import significant
@@ -89,6 +98,26 @@ def test_sections_stand_in_their_order(tmp_path):
     assert clip == [*first, *HEADINGS, "All images"]
     page = written(clip_verdict(), tmp_path)
     assert page.index("<h1>") < page.index('<svg class="timeline"') < page.index('thumbnails"')
+
+
+def test_the_page_of_a_clip_by_itself_speaks_of_no_reference(tmp_path):
+    page = page_of(lone_clip_verdict(outcome="genuine"), tmp_path)
+    assert "Examination of a clip by sklearn-diffake" in page.text
+    assert "There is no trusted reference" in page.text
+    assert "What was judged" in page.all("h2")
+    assert "No map is shown" in page.text
+    for words in ("or somebody else", "genuine pairs", "Face comparison", "What was compared"):
+        assert words not in page.text
+    kinds = ["clips, 24 frames of each", "single frames"]
+    assert all(any(row.startswith(kind) for row in page.all("th")) for kind in kinds)
+    assert "410 frames" in page.text
+    assert "5 clips" in page.text
+
+
+def test_five_clips_say_nothing_of_cases_to_come(tmp_path):
+    page = page_of(lone_clip_verdict(), tmp_path)
+    assert "At the error rates on frames of A (single frames)" in page.text
+    assert "At the error rates on clips of B" not in page.text
 
 
 @pytest.mark.parametrize("outcome", ["genuine", "suspicious", "inconclusive", "error"])

@@ -14,7 +14,9 @@ from sklearn_diffake.pairs import PairDifference
 COLOURS, MEANS = "tiny_backbones:colours", "tiny_backbones:means"
 
 
-def make_model(detector=None, *, aligned=True, two_branches=False, **settings):
+def make_model(
+    detector=None, *, aligned=True, two_branches=False, operator="squared", mode=None, **settings
+):
     """Build a pipeline over tiny networks."""
     steps = []
     if aligned:
@@ -23,12 +25,15 @@ def make_model(detector=None, *, aligned=True, two_branches=False, **settings):
     if two_branches:
         branches = [
             (name, Pipeline([("embed", FaceEmbedder(name, device="cpu")), ("diff", difference)]))
-            for name, difference in ((COLOURS, PairDifference()), (MEANS, PairDifference("probe")))
+            for name, difference in (
+                (COLOURS, PairDifference(operator, mode=mode)),
+                (MEANS, PairDifference("probe", mode=mode)),
+            )
         ]
         steps.append(("features", FeatureUnion(branches)))
     else:
         embedder = FaceEmbedder(COLOURS, device="cpu")
-        steps += [("embed", embedder), ("diff", PairDifference())]
+        steps += [("embed", embedder), ("diff", PairDifference(operator, mode=mode))]
     if detector is None:
         detector = ConformalDetector(
             MahalanobisDetector(), target_bpcer=0.1, calibration_size=0.6, random_state=0

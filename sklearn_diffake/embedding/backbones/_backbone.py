@@ -33,8 +33,8 @@ class Backbone:
     license : str
         Terms of the weights.
     fingerprint : str
-        Depends on the weights, the normalization, the input size and `mirror`; 32 hexadecimal
-        digits.
+        Depends on the weights, the normalization, the input size, `mirror` and `scales`; 32
+        hexadecimal digits.
     build : callable
         Maps (device, dtype) to a `Forward`.
     export : callable
@@ -47,6 +47,8 @@ class Backbone:
         How `FaceAligner` should cut faces for it, if it says so.
     mirror : bool
         Whether embeddings are averaged over a crop and its mirror image.
+    scales : tuple of float
+        Sides of the views over which embeddings are averaged, as fractions of the crop's side.
     undeclared : tuple of str
         Which of mean and std it does not declare: those of ImageNet are taken.
     """
@@ -64,6 +66,7 @@ class Backbone:
     module: Any = field(default=None, repr=False, compare=False)
     crop: Crop | None = None
     mirror: bool = False
+    scales: tuple[float, ...] = (1.0,)
     undeclared: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ class Backbone:
             "license": self.license,
             "crop": None if self.crop is None else self.crop._asdict(),
             "mirror": self.mirror,
+            "scales": list(self.scales),
             "fingerprint": self.fingerprint,
         }
 

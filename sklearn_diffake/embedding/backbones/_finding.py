@@ -16,8 +16,8 @@ import numpy as np
 from ...images.read import file_key
 from ._backbone import Backbone, Forward, check_normalization
 from ._functions import build_of_function, checked_crop, refuse_module, square
-from ._mirror import mirrored
 from ._registry import Crop, entry_of, unknown_name
+from ._views import ONE_SCALE, averaged_over_views
 
 _LOCK = threading.RLock()
 
@@ -39,6 +39,8 @@ class Overrides:
         How `FaceAligner` should cut faces.
     mirror : bool
         Average embeddings over a crop and its mirror image.
+    scales : tuple of float
+        Average embeddings over views of a crop, whose sides are these fractions of its side.
     """
 
     mean: tuple[float, ...] | None = None
@@ -46,9 +48,12 @@ class Overrides:
     input_size: tuple[int, int] | None = None
     crop: Crop | None = None
     mirror: bool = False
+    scales: tuple[float, ...] = ONE_SCALE
 
     @classmethod
-    def checked(cls, *, mean: Any, std: Any, input_size: Any, crop: Any, mirror: bool) -> Overrides:
+    def checked(
+        cls, *, mean: Any, std: Any, input_size: Any, crop: Any, mirror: bool, scales: Any
+    ) -> Overrides:
         """Make them of what a user gave.
 
         Raises
@@ -64,7 +69,22 @@ class Overrides:
             size,
             checked_crop(crop, "FaceEmbedder got"),
             mirror,
+            _checked_scales(scales),
         )
+
+
+def _checked_scales(scales: Any) -> tuple[float, ...]:
+    """Return scales as plain numbers; raises ValueError unless they are distinct and in (0, 1]."""
+    try:
+        values = tuple(float(scale) for scale in scales)
+    except (TypeError, ValueError):
+        values = ()
+    if not values or len(set(values)) < len(values) or not all(0 < v <= 1 for v in values):
+        raise ValueError(
+            f"FaceEmbedder got scales={scales!r}, expected one or more different numbers in "
+            "(0, 1], such as (1.0, 0.9)."
+        )
+    return values
 
 
 _AS_DECLARED = Overrides()
@@ -254,7 +274,7 @@ def _finished(backbone: Backbone, overrides: Overrides) -> Backbone:
     """Apply what does not concern the network itself."""
     if overrides.crop is not None:
         backbone = dataclasses.replace(backbone, crop=overrides.crop)
-    return mirrored(backbone) if overrides.mirror else backbone
+    return averaged_over_views(backbone, mirror=overrides.mirror, scales=overrides.scales)
 
 
 @functools.lru_cache(maxsize=4)

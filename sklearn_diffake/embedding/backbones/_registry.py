@@ -68,6 +68,8 @@ class BackboneEntry:
         How faces are cut for it; None is `FaceAligner` as it is.
     mirror : bool
         Whether `make_difffake_pipeline` embeds each crop and its mirror image with it.
+    scales : tuple of float
+        Sides of the views of a crop that it embeds with it, as fractions of the crop's side.
     n_parameters : int or None
         Number of its weights.
     eer : mapping of int to float
@@ -90,6 +92,7 @@ class BackboneEntry:
     std: tuple[float, ...] | None = None
     crop: Crop | None = None
     mirror: bool = False
+    scales: tuple[float, ...] = (1.0,)
     n_parameters: int | None = None
     eer: Mapping[int, float] = field(default_factory=dict)
     matches: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)
@@ -116,6 +119,7 @@ class BackboneEntry:
             "std": None if self.std is None else list(self.std),
             "crop": None if self.crop is None else self.crop._asdict(),
             "mirror": self.mirror,
+            "scales": list(self.scales),
             "parameters": self.n_parameters,
             "eer": {str(references): rate for references, rate in self.eer.items()},
             "offline": self.offline,

@@ -1,9 +1,9 @@
-"""A head of one's own: its surface and its colours, as maps over the directions from its centre.
+"""A parametric head: its surface and its colors, as maps over the directions from its center.
 
 The surface is an ellipsoid whose radius varies with the direction; the maps lie in the equal-area
 azimuthal projection of Lambert around the tip of the nose. Lengths are in units of half the height
 of an average head, x to the right of the image, y down, z out of the face; a place on the face is
-named by the direction in which it lies, (0.68 times its x, its y). Colours are reflectances.
+named by the direction in which it lies, (0.68 times its x, its y). Colors are reflectances.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Map = NDArray[np.floating]
-Colour = tuple[float, ...]  # red, green, blue
+Color = tuple[float, ...]  # red, green, blue
 
 REACH = 1.27  # of a map, in units of the projection: 1 is straight to the side
 WIDTH = 0.68  # of an average head, over its height
@@ -23,7 +23,7 @@ SAMPLES = 1.0  # of a map per pixel of the picture
 
 
 class Person(NamedTuple):
-    """What stays the same about a person; see `_TRAITS` for the numbers."""
+    """The constant traits of a person; see `_TRAITS` for the numbers."""
 
     width: float
     height: float
@@ -64,16 +64,16 @@ class Person(NamedTuple):
     stubble: float
     freckles: float
     ruddiness: float
-    lip_colour: float
+    lip_color: float
     folds: float
-    skin: Colour
-    hair: Colour
-    iris: Colour
+    skin: Color
+    hair: Color
+    iris: Color
     seed: int
 
 
 class Expression(NamedTuple):
-    """What a face does: 0 is at rest."""
+    """An expression of a face: 0 is at rest."""
 
     smile: float = 0.0  # -0.5 to 1
     jaw: float = 0.0  # 0 closed, 1 wide open
@@ -119,7 +119,7 @@ _TRAITS = {
     "widow_peak": (0.0, 0.06),
     "hair_volume": (0.1, 0.04),
     "ruddiness": (0.5, 0.25),
-    "lip_colour": (0.5, 0.25),
+    "lip_color": (0.5, 0.25),
     "folds": (0.5, 0.25),
 }
 _SKINS = np.array([(0.78, 0.56, 0.46), (0.62, 0.40, 0.29), (0.40, 0.22, 0.14), (0.16, 0.085, 0.06)])
@@ -143,17 +143,17 @@ def draw_person(rng: np.random.Generator) -> Person:
     hair = _HAIRS[int(rng.integers(2 if dark else len(_HAIRS)))]
     iris = _IRISES[int(rng.integers(2 if dark else len(_IRISES)))]
     bearded = rng.random() < 0.5
-    values["hair_length"] = _sometimes(rng, 0.12 if bearded else 0.8, 0.1)
+    values["hair_length"] = _draw_strength(rng, 0.12 if bearded else 0.8, 0.1)
     values |= {"beard": 0.0, "moustache": 0.0, "stubble": 0.0}
     if bearded:
-        values["beard"] = _sometimes(rng, 0.3, 0.5)
-        values["moustache"] = _sometimes(rng, 0.35, 0.5)
+        values["beard"] = _draw_strength(rng, 0.3, 0.5)
+        values["moustache"] = _draw_strength(rng, 0.35, 0.5)
         values["stubble"] = float(rng.uniform(0, 0.8))
         if rng.random() < 0.25:  # bald
             values["hairline"] -= float(rng.uniform(0.15, 0.7))
             values |= {"hair_volume": 0.02, "hair_length": 0.0}
         values["brow_thickness"] += 0.006
-    values["freckles"] = _sometimes(rng, 0 if dark else 0.25, 0.3)
+    values["freckles"] = _draw_strength(rng, 0 if dark else 0.25, 0.3)
     shades = rng.uniform(0.85, 1.15, 3)
     return Person(
         **values,
@@ -164,10 +164,10 @@ def draw_person(rng: np.random.Generator) -> Person:
     )
 
 
-def _sometimes(rng: np.random.Generator, share: float, least: float) -> float:
-    """Draw a strength between `least` and 1 in a share of the cases, 0 in the others."""
-    strength = float(rng.uniform(least, 1))
-    return strength if rng.random() < share else 0.0
+def _draw_strength(rng: np.random.Generator, probability: float, minimum: float) -> float:
+    """Draw a strength between `minimum` and 1 in a fraction of the cases, 0 in the others."""
+    strength = float(rng.uniform(minimum, 1))
+    return strength if rng.random() < probability else 0.0
 
 
 class Directions(NamedTuple):
@@ -194,10 +194,10 @@ def directions(n: int) -> Directions:
 @lru_cache(maxsize=16)
 def window(n: int, wide: float, top: float, bottom: float) -> tuple[slice, slice]:
     """Return the rows and columns of a map that hold |x| < `wide` and `top` < y < `bottom`."""
-    place = directions(n)
+    grid = directions(n)
     middle = n // 2
-    columns = np.flatnonzero(place.mirrored[middle] < wide)
-    rows = np.flatnonzero((place.y[:, middle] > top) & (place.y[:, middle] < bottom))
+    columns = np.flatnonzero(grid.mirrored[middle] < wide)
+    rows = np.flatnonzero((grid.y[:, middle] > top) & (grid.y[:, middle] < bottom))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
@@ -222,30 +222,30 @@ def step(x: Map, start: float, stop: float) -> Map:
     return t * t * (3 - 2 * t)
 
 
-def paint(colours: Map, colour: object, weight: Map) -> None:
-    """Paint a colour over the maps (3, n, n), in place."""
-    for plane, value in zip(colours, np.asarray(colour, np.float32), strict=True):
+def paint(colors: Map, color: object, weight: Map) -> None:
+    """Paint a color over the maps (3, n, n), in place."""
+    for plane, value in zip(colors, np.asarray(color, np.float32), strict=True):
         plane += (value - plane) * weight
 
 
-class Head(NamedTuple):
+class HeadMaps(NamedTuple):
     """Maps of a head."""
 
     relief: Map  # (n, n), by how much the surface lies outside of the ellipsoid, as a share
-    colours: Map  # (3, n, n)
+    colors: Map  # (3, n, n)
     gloss: Map  # (n, n)
     hair: Map  # (n, n), how much of it is hair
 
 
 @lru_cache(maxsize=16)
-def still_head(person: Person, n: int) -> Head:
-    """Return what does not move: everything but brows, eyes and mouth. Do not write into it."""
+def still_head(person: Person, n: int) -> HeadMaps:
+    """Return the maps without brows, eyes and mouth. They are cached: do not write into them."""
     from scipy.ndimage import uniform_filter
 
     rng = np.random.default_rng(person.seed)
     hair = _hair_mask(person, n, rng)
     relief = _skull(person, n) + person.hair_volume * uniform_filter(hair, n // 11)
-    return Head(relief, *_skin(person, n, hair, rng), hair)
+    return HeadMaps(relief, *_skin(person, n, hair, rng), hair)
 
 
 def _skull(p: Person, n: int) -> Map:
@@ -305,41 +305,41 @@ def _noise(rng: np.random.Generator, n: int, coarse: int) -> Map:
 
 
 def _skin(p: Person, n: int, hair: Map, rng: np.random.Generator) -> tuple[Map, Map]:
-    """Return the colours and the gloss of skin and hair."""
+    """Return the colors and the gloss of skin and hair."""
     x, y, ax, _ = directions(n)
     base = np.array(p.skin, np.float32)
     texture = 1 + 0.03 * _noise(rng, n, 12) + 0.035 * _noise(rng, n, max(n // 3, 2))
-    colours = base[:, None, None] * texture
+    colors = base[:, None, None] * texture
     red = base * (1.08, 0.78, 0.74)
     flush = 0.8 * bump(ax, y, 0.36, 0.28, 0.17, 0.15) + 0.8 * bump(x, y, 0, 0.3, 0.1, 0.08)
-    paint(colours, red, p.ruddiness * (flush + ear_mask(p, n)).clip(0, 1))
+    paint(colors, red, p.ruddiness * (flush + ear_mask(p, n)).clip(0, 1))
     bags = bump(ax, y, p.eye_x - 0.02, p.eye_y + 0.09, 0.12, 0.04)
-    paint(colours, base * 0.72, 0.45 * p.folds * bags)
+    paint(colors, base * 0.72, 0.45 * p.folds * bags)
     fold = ridge(ax - 0.13 - 0.45 * (y - p.nose_length), 0.022)
     fold *= step(y, p.nose_length - 0.05, p.nose_length + 0.05) * (1 - step(y, 0.45, 0.6))
-    paint(colours, base * 0.55, 0.5 * p.folds * fold)
+    paint(colors, base * 0.55, 0.5 * p.folds * fold)
     if p.freckles:
         spots = step(_noise(rng, n, max(n // 3, 2)), 0.9, 1.5) * bump(ax, y, 0.2, 0.15, 0.3, 0.2)
-        paint(colours, base * (0.6, 0.45, 0.35), 0.8 * p.freckles * spots)
+        paint(colors, base * (0.6, 0.45, 0.35), 0.8 * p.freckles * spots)
     nostril = bump(ax, y, 0.55 * p.nose_width, p.nose_length + 0.035, 0.035, 0.018)
-    paint(colours, base * 0.12, 0.95 * nostril.clip(0, 1))
-    _facial_hair(p, n, colours, rng)
+    paint(colors, base * 0.12, 0.95 * nostril.clip(0, 1))
+    _facial_hair(p, n, colors, rng)
     angle = np.arctan2(x, y + 1.1) * 12
     strands = np.interp(angle, np.linspace(-38, 38, 400), rng.standard_normal(400))
     strands = np.exp(0.3 * strands + 0.25 * _noise(rng, n, 20)).astype(np.float32)
-    for plane, value in zip(colours, p.hair, strict=True):
+    for plane, value in zip(colors, p.hair, strict=True):
         plane += (np.float32(value) * strands - plane) * hair
-    return colours, (0.05 - 0.03 * hair + 0.05 * bump(x, y, 0, 0.2, 0.12, 0.3)).astype(np.float32)
+    return colors, (0.05 - 0.03 * hair + 0.05 * bump(x, y, 0, 0.2, 0.12, 0.3)).astype(np.float32)
 
 
-def _facial_hair(p: Person, n: int, colours: Map, rng: np.random.Generator) -> None:
+def _facial_hair(p: Person, n: int, colors: Map, rng: np.random.Generator) -> None:
     x, y, ax, _ = directions(n)
     grain = (0.75 + 0.2 * _noise(rng, n, max(n // 2, 2))).clip(0.1, 1)
     edge = np.where(ax > 0.55, -0.05, p.mouth_y - 0.02 - 0.35 * step(ax, 0.25, 0.55))
     chin = step(y - edge, 0, 0.14)
     lip = bump(x, y, 0, p.mouth_y - 0.09, 0.2, 0.045)
-    paint(colours, np.multiply(p.skin, (0.55, 0.6, 0.66)), 0.6 * p.stubble * np.maximum(chin, lip))
+    paint(colors, np.multiply(p.skin, (0.55, 0.6, 0.66)), 0.6 * p.stubble * np.maximum(chin, lip))
     if p.beard:
-        paint(colours, p.hair, (p.beard * chin * grain).astype(np.float32))
+        paint(colors, p.hair, (p.beard * chin * grain).astype(np.float32))
     if p.moustache:
-        paint(colours, p.hair, (p.moustache * (1.2 * lip).clip(0, 1) * grain).astype(np.float32))
+        paint(colors, p.hair, (p.moustache * (1.2 * lip).clip(0, 1) * grain).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Which rendered frames there are, and which of them are paired."""
+"""The plan of a dataset: its frames, and the pairs of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._tree import GENUINE
+from .._tree import GENUINE
 
 LEAST_IDENTITIES = 6  # two in each split, so that a face of the same split can be put in
 PLAIN, RECOMPRESSED = "plain", "recompressed"
@@ -36,18 +36,18 @@ class Plan(NamedTuple):
 
 def split_of(person: int, n_identities: int) -> str:
     """Return the split that a person is in: a fifth each in ``val`` and ``test``."""
-    held = max(2, round(n_identities / 5))
+    n_held_out = max(2, round(n_identities / 5))
     behind = n_identities - person
-    return "train" if behind > 2 * held else "val" if behind > held else "test"
+    return "train" if behind > 2 * n_held_out else "val" if behind > n_held_out else "test"
 
 
 def others_in_split(person: int, n_identities: int) -> list[int]:
     """Return the other people of a person's split."""
     split = split_of(person, n_identities)
     return [
-        other
-        for other in range(n_identities)
-        if other != person and split_of(other, n_identities) == split
+        candidate
+        for candidate in range(n_identities)
+        if candidate != person and split_of(candidate, n_identities) == split
     ]
 
 
@@ -72,8 +72,8 @@ def plan_pairs(
     n_pairs, n_fake : int
         Number of pairs, and of those that are deepfakes.
     recompressed_share : float
-        Share of genuine and of manipulated pairs whose probe is compressed strongly once more.
-    mode : {"reference", "same_video"}
+        Fraction of genuine and of manipulated pairs whose probe is compressed strongly once more.
+    mode : {"reference", "same-video"}
     techniques, compressions : sequence of str
     n_identities, n_videos, n_frames : int
         People, videos of each, and frames of each video.
@@ -88,40 +88,40 @@ def plan_pairs(
     person, level, worse = np.empty((3, n_pairs), dtype=np.int64)
     for label in (1, -1):
         rows = np.flatnonzero(target == label)
-        person[rows] = _deal(rng, len(rows), n_identities)
-        level[rows] = _deal(rng, len(rows), len(compressions))
+        person[rows] = _draw_evenly(rng, len(rows), n_identities)
+        level[rows] = _draw_evenly(rng, len(rows), len(compressions))
         worse[rows] = rng.permutation(len(rows)) < round(recompressed_share * len(rows))
         if label == -1:
             technique[rows] = np.array(techniques, dtype=object)[
-                _deal(rng, len(rows), len(techniques))
+                _draw_evenly(rng, len(rows), len(techniques))
             ]
     groups: dict[tuple[int, str, str], list[int]] = {}
     for row in range(n_pairs):
         key = int(person[row]), technique[row], compressions[level[row]]
         groups.setdefault(key, []).append(row)
     choices = _choices(mode, n_videos, n_frames)
-    places: dict[Frame, int] = {}
+    positions: dict[Frame, int] = {}
     index = np.empty((n_pairs, 2), dtype=np.int64)
-    for (who, how, compression), members in groups.items():
+    for (number, name, compression), members in groups.items():
         if len(members) > len(choices):
             raise ValueError(
-                f"{len(members)} different pairs of one person are wanted of {how} frames, and "
+                f"{len(members)} different pairs of one person are wanted of {name} frames, and "
                 f"n_videos={n_videos} of n_frames={n_frames} give {len(choices)} with "
                 f"mode={mode!r}; raise n_identities, n_videos or n_frames, or lower n_pairs."
             )
-        drawn = rng.choice(len(choices), len(members), replace=False)
-        for row, ((v, f), (w, g)) in zip(members, choices[drawn].tolist(), strict=True):
-            trusted = GENUINE if mode == "reference" else how
+        pairs = rng.choice(len(choices), len(members), replace=False)
+        for row, ((v, f), (w, g)) in zip(members, choices[pairs].tolist(), strict=True):
+            trusted = GENUINE if mode == "reference" else name
             condition = RECOMPRESSED if worse[row] else PLAIN
             pair = (
-                Frame(who, v, f, trusted, compression),
-                Frame(who, w, g, how, compression, condition),
+                Frame(number, v, f, trusted, compression),
+                Frame(number, w, g, name, compression, condition),
             )
-            index[row] = [places.setdefault(frame, len(places)) for frame in pair]
-    return Plan(list(places), index, target)
+            index[row] = [positions.setdefault(frame, len(positions)) for frame in pair]
+    return Plan(list(positions), index, target)
 
 
-def _deal(rng: np.random.Generator, n: int, k: int) -> NDArray[np.int64]:
+def _draw_evenly(rng: np.random.Generator, n: int, k: int) -> NDArray[np.int64]:
     """Give each of n one of k numbers, each number as often as any other."""
     return rng.permutation(n) % k
 

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_diffake.datasets._face_frames import COMPRESSIONS, Made, World, make_frames
-from sklearn_diffake.datasets._face_plan import LEAST_IDENTITIES, Plan, plan_pairs, split_of
-from sklearn_diffake.datasets._head_model import still_head
-from sklearn_diffake.datasets._manipulations import TECHNIQUES
-from sklearn_diffake.datasets._rendering import render
-from sklearn_diffake.datasets._scenes import LOOKS
-from sklearn_diffake.datasets._tree import GENUINE, some_of
-from sklearn_diffake.datasets._videos import import_pandas
-from sklearn_diffake.utils._progress import progress_bar
+from ...utils._mode import SAME_VIDEO, SPELLINGS, mode_name
+from ...utils._progress import progress_bar
+from .._tree import GENUINE, some_of
+from .._videos import import_pandas
+from ._forgeries import TECHNIQUES
+from ._frames import COMPRESSIONS, RenderedFrame, Settings, make_frames
+from ._head_model import still_head
+from ._plan import LEAST_IDENTITIES, Plan, plan_pairs, split_of
+from ._rendering import render
+from ._scenes import LOOKS
 
 _DESCRIPTION = """{dataset}
 
@@ -33,24 +34,24 @@ genuine faces.
 Made by sklearn_diffake.datasets.make_face_pairs; nothing is downloaded."""
 
 
-def _whole(least: int) -> list[Any]:
-    return [Interval(Integral, least, None, closed="left")]
+def _integers_from(minimum: int) -> list[Any]:
+    return [Interval(Integral, minimum, None, closed="left")]
 
 
 @validate_params(
     {
-        "n_pairs": _whole(1),
-        "mode": [StrOptions({"reference", "same_video"})],
+        "n_pairs": _integers_from(1),
+        "mode": [StrOptions(set(SPELLINGS))],
         "look": [StrOptions(set(LOOKS))],
         "dataset": [str, None],
-        "n_identities": [*_whole(1), None],
-        "n_videos": _whole(1),
-        "n_frames": _whole(1),
+        "n_identities": [*_integers_from(1), None],
+        "n_videos": _integers_from(1),
+        "n_frames": _integers_from(1),
         "techniques": [str, "array-like"],
         "fake_share": [Interval(Real, 0, 1, closed="both")],
         "compressions": [str, "array-like"],
         "recompressed_share": [Interval(Real, 0, 1, closed="both")],
-        "size": _whole(64),
+        "size": _integers_from(64),
         "masks": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -63,7 +64,7 @@ def _whole(least: int) -> list[Any]:
 def make_face_pairs(
     n_pairs: int = 1000,
     *,
-    mode: Literal["reference", "same_video"] = "reference",
+    mode: Literal["reference", "same-video", "same_video"] = "reference",
     look: Literal["studio", "webcam", "street"] = "studio",
     dataset: str | None = None,
     n_identities: int | None = None,
@@ -84,7 +85,7 @@ def make_face_pairs(
     """Make pairs of rendered faces, genuine and manipulated, without any download.
 
     A parametric head is rendered in perspective, with Lambert's shading [1]_. Geometry and
-    colours of a person stay the same; each of a person's videos has its own light, backdrop and
+    colors of a person stay the same; each of a person's videos has its own light, backdrop and
     camera, and each frame its own pose and expression. Detectors of faces find them, and networks
     for face recognition tell the people apart; but they are no photographs, and figures on them
     say nothing about real deepfakes. The dataset is meant for tests and examples.
@@ -93,7 +94,7 @@ def make_face_pairs(
     same noise and compression as the genuine ones:
 
     - ``"swap"``: the inner face of another person, rendered in this pose, light and expression,
-      brought to this face's colours and blended in;
+      brought to this face's colors and blended in;
     - ``"splice"``: the inner face cut out of a photograph of another person, with its own pose,
       light and noise;
     - ``"morph"``: an inner face between this person's and another's;
@@ -106,11 +107,12 @@ def make_face_pairs(
     ----------
     n_pairs : int, default=1000
         Number of pairs.
-    mode : {"reference", "same_video"}, default="reference"
+    mode : {"reference", "same-video"}, default="reference"
         Pair a genuine frame of a person, in column 0, with a frame of another video that shows
         the same person or is manipulated; or two frames of one video, both manipulated or none.
+        ``"same_video"`` is another spelling of the latter.
     look : {"studio", "webcam", "street"}, default="studio"
-        Light, poses, backdrops, cameras and noise: even and clean; frontal, coloured, noisy and
+        Light, poses, backdrops, cameras and noise: even and clean; frontal, colored, noisy and
         compressed; hard light, small faces before clutter.
     dataset : str, default=None
         Name of the dataset, by default ``"rendered-<look>"``. Who is seen depends on it and on
@@ -124,14 +126,14 @@ def make_face_pairs(
     techniques : str or sequence of str, default="all"
         Some of the techniques above; all are equally frequent.
     fake_share : float, default=0.5
-        Share of the pairs that are deepfakes, in [0, 1].
+        Fraction of the pairs that are deepfakes, in [0, 1].
     compressions : str or sequence of str, default="raw"
         Some of ``"raw"``, ``"c23"`` and ``"c40"``, or ``"all"``: nothing, light or strong
         compression after the camera's own. It is JPEG, of qualities 60 to 75 and 18 to 28, in
         place of the video codec whose settings they are named for. Both frames of a pair have
         the same.
     recompressed_share : float, default=0.1
-        Share of the probes, genuine or not, that are compressed once more, as JPEG of quality
+        Fraction of the probes, genuine or not, that are compressed once more, as JPEG of quality
         10 to 19, in [0, 1]. Genuine, they are the hard ones: far from their reference, and still
         genuine.
     size : int, default=160
@@ -158,6 +160,8 @@ def make_face_pairs(
             RGB: reference and probe, or the earlier and the later frame.
         target : ndarray or Series of shape (n_pairs,), int
             +1 genuine, -1 deepfake.
+        mode : {"reference", "same-video"}
+            How the pairs were formed.
         frame : DataFrame of shape (n_pairs, 13)
             The columns of :func:`.load_video_table`; ``condition``, which is ``"plain"`` or
             ``"recompressed"``; and ``donor``, the person whose face was put in, or empty. The
@@ -199,7 +203,7 @@ def make_face_pairs(
     References
     ----------
     .. [1] Blanz and Vetter, "A Morphable Model for the Synthesis of 3D Faces", SIGGRAPH 1999,
-       whose separation of shape, colour, pose and light this follows with a surface written by
+       whose separation of shape, color, pose and light this follows with a surface written by
        hand in place of a model learned from scans.
 
     Examples
@@ -213,34 +217,35 @@ def make_face_pairs(
     """
     if as_frame:
         import_pandas()
+    kind = mode_name(mode)
     name = dataset or f"rendered-{look}"
     people = max(8, n_pairs // 20) if n_identities is None else n_identities
-    _check_counts(mode, people, n_videos, n_frames)
-    chosen = some_of("techniques", techniques, list(TECHNIQUES))
+    _check_counts(kind, people, n_videos, n_frames)
+    technique_names = some_of("techniques", techniques, list(TECHNIQUES))
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    world = World(seed, name, look, people, size, masks)
+    settings = Settings(seed, name, look, people, size, masks)
     plan = plan_pairs(
-        world.generator("plan"),
+        settings.generator("plan"),
         n_pairs=n_pairs,
         n_fake=round(fake_share * n_pairs),
         recompressed_share=recompressed_share,
-        mode=mode,
-        techniques=chosen,
+        mode=kind,
+        techniques=technique_names,
         compressions=some_of("compressions", compressions, list(COMPRESSIONS)),
         n_identities=people,
         n_videos=n_videos,
         n_frames=n_frames,
     )
-    made = _render_all(world, plan, n_jobs, verbose)
-    data = np.stack([frame.image for frame in made])[plan.pairs]
+    frames = _render_all(settings, plan, n_jobs, verbose)
+    data = np.stack([frame.image for frame in frames])[plan.pairs]
     if return_X_y and not as_frame:
         return data, plan.target
-    bunch = _bundle(world, plan, made, data, mode, as_frame)
+    bunch = _bundle(settings, plan, frames, data, kind, as_frame)
     bunch.DESCR = _DESCRIPTION.format(
-        dataset=name, people=people, look=look, pairs=n_pairs, techniques=", ".join(chosen)
+        dataset=name, people=people, look=look, pairs=n_pairs, techniques=", ".join(technique_names)
     )
     if masks:
-        bunch.masks = np.array([frame.mask for frame in made])[plan.pairs]
+        bunch.masks = np.array([frame.mask for frame in frames])[plan.pairs]
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
@@ -255,32 +260,40 @@ def _check_counts(mode: str, n_identities: int, n_videos: int, n_frames: int) ->
             "n_videos=1 is too few for mode='reference', whose references come from other videos "
             "of a person; at least 2 are needed."
         )
-    if mode == "same_video" and n_frames < 2:
-        raise ValueError("n_frames=1 is too few for mode='same_video'; at least 2 are needed.")
+    if mode == SAME_VIDEO and n_frames < 2:
+        raise ValueError("n_frames=1 is too few for mode='same-video'; at least 2 are needed.")
 
 
-def _render_all(world: World, plan: Plan, n_jobs: int | None, verbose: int) -> list[Made]:
+def _render_all(
+    settings: Settings, plan: Plan, n_jobs: int | None, verbose: int
+) -> list[RenderedFrame]:
     """Render the frames, one person after the other, in the order of the plan."""
-    order = sorted(range(len(plan.frames)), key=lambda place: plan.frames[place])
-    parts = [list(part) for _, part in groupby(order, key=lambda place: plan.frames[place].person)]
+    order = sorted(range(len(plan.frames)), key=plan.frames.__getitem__)
+    people = [list(positions) for _, positions in groupby(order, lambda k: plan.frames[k].person)]
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(make_frames)(world, [plan.frames[place] for place in part]) for part in parts
+        joblib.delayed(make_frames)(settings, [plan.frames[k] for k in positions])
+        for positions in people
     )
-    frames: list[Made] = []
+    frames: list[RenderedFrame] = []
     with progress_bar(total=len(order), desc="rendering", unit="image", verbose=verbose) as bar:
         for rendered in results:
             frames += rendered
             bar.update(len(rendered))
     render.cache_clear()
     still_head.cache_clear()
-    made = dict(zip(chain(*parts), frames, strict=True))
-    return [made[place] for place in range(len(plan.frames))]
+    by_position = dict(zip(chain(*people), frames, strict=True))
+    return [by_position[k] for k in range(len(plan.frames))]
 
 
 def _bundle(
-    world: World, plan: Plan, made: list[Made], data: NDArray, mode: str, as_frame: bool
+    settings: Settings,
+    plan: Plan,
+    frames: list[RenderedFrame],
+    data: NDArray,
+    mode: str,
+    as_frame: bool,
 ) -> Bunch:
-    images = _describe_frames(world, plan, made)
+    images = _describe_frames(settings, plan, frames)
     first, second = plan.pairs.T
     names = ["dataset", "technique", "compression", "split", "identity", "video", "original"]
     frame = {name: images[name][second] for name in names}
@@ -299,9 +312,10 @@ def _bundle(
     return Bunch(
         data=pairs,
         target=target,
+        mode=mode,
         frame=_table(frame),
         groups=frame["dataset"] + ":" + frame["identity"],
-        landmarks=np.stack([item.landmarks for item in made])[plan.pairs],
+        landmarks=np.stack([item.landmarks for item in frames])[plan.pairs],
         index=plan.pairs,
         images=_table(images),
         n_broken=0,
@@ -310,22 +324,24 @@ def _bundle(
     )
 
 
-def _describe_frames(world: World, plan: Plan, made: list[Made]) -> dict[str, NDArray[Any]]:
+def _describe_frames(
+    settings: Settings, plan: Plan, frames: list[RenderedFrame]
+) -> dict[str, NDArray[Any]]:
     """Return one row per frame, as columns."""
     rows = []
-    for frame, item in zip(plan.frames, made, strict=True):
-        genuine = f"{world.dataset}-{frame.person:03d}/{frame.compression}/{frame.video}"
+    for frame, item in zip(plan.frames, frames, strict=True):
+        genuine = f"{settings.dataset}-{frame.person:03d}/{frame.compression}/{frame.video}"
         forged = frame.technique != GENUINE
         facts = dict(item.facts)
         donor = facts.pop("donor")
         rows.append({
-            "dataset": world.dataset,
+            "dataset": settings.dataset,
             "technique": frame.technique,
             "compression": frame.compression,
             "condition": frame.condition,
-            "split": split_of(frame.person, world.n_identities),
-            "identity": f"{world.dataset}-{frame.person:03d}",
-            "donor": f"{world.dataset}-{donor:03d}" if donor >= 0 else "",
+            "split": split_of(frame.person, settings.n_identities),
+            "identity": f"{settings.dataset}-{frame.person:03d}",
+            "donor": f"{settings.dataset}-{donor:03d}" if donor >= 0 else "",
             "video": f"{genuine}/{frame.technique}" if forged else genuine,
             "original": genuine if forged else "",
             "number": frame.number,

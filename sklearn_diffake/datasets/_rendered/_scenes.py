@@ -1,16 +1,15 @@
-"""Looks: which poses, lights, surroundings and cameras a dataset has."""
+"""Looks: the poses, lights, backdrops and cameras of a dataset."""
 
 from __future__ import annotations
 
-import io
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._head_model import Colour, Expression, Person
-from sklearn_diffake.datasets._rendering import Backdrop, Light, Pose, Scene
+from ...generation._camera import Camera
+from ._head_model import Color, Expression, Person
+from ._rendering import Backdrop, Light, Pose, Scene
 
 Range = tuple[float, float]
 
@@ -25,9 +24,9 @@ class Look(NamedTuple):
     elevation: Range
     key: Range
     ambient: Range
-    key_colours: tuple[Colour, Colour]
-    ambient_colours: tuple[Colour, Colour]
-    backdrops: tuple[Colour, Colour]
+    key_colors: tuple[Color, Color]
+    ambient_colors: tuple[Color, Color]
+    backdrops: tuple[Color, Color]
     clutter: Range
     cells: tuple[int, int]
     sharp: bool
@@ -41,24 +40,24 @@ class Look(NamedTuple):
 LOOKS = {
     "studio": Look(
         turn=(11, 6, 4), scale=(0.33, 0.38), distance=(5, 8), azimuth=45, elevation=(10, 45),
-        key=(0.6, 0.85), ambient=(0.35, 0.5), key_colours=((1, 0.97, 0.93), (1, 1, 1)),
-        ambient_colours=((0.97, 0.98, 1), (1, 1, 1)),
+        key=(0.6, 0.85), ambient=(0.35, 0.5), key_colors=((1, 0.97, 0.93), (1, 1, 1)),
+        ambient_colors=((0.97, 0.98, 1), (1, 1, 1)),
         backdrops=((0.05, 0.06, 0.08), (0.6, 0.6, 0.6)), clutter=(0, 0.05), cells=(5, 8),
         sharp=False, exposure=(0.9, 1.1), tint=0.02, blur=(0.25, 0.5), noise=(0.8, 2),
         quality=(88, 96),
     ),
     "webcam": Look(
         turn=(13, 8, 5), scale=(0.31, 0.38), distance=(3.2, 4.5), azimuth=60, elevation=(-15, 35),
-        key=(0.45, 0.8), ambient=(0.25, 0.45), key_colours=((0.8, 0.92, 1), (1, 0.82, 0.6)),
-        ambient_colours=((1, 0.85, 0.68), (0.9, 0.95, 1)),
+        key=(0.45, 0.8), ambient=(0.25, 0.45), key_colors=((0.8, 0.92, 1), (1, 0.82, 0.6)),
+        ambient_colors=((1, 0.85, 0.68), (0.9, 0.95, 1)),
         backdrops=((0.06, 0.05, 0.04), (0.45, 0.42, 0.36)), clutter=(0.2, 0.6), cells=(4, 9),
         sharp=True, exposure=(0.85, 1.15), tint=0.05, blur=(0.45, 0.8), noise=(2, 4.5),
         quality=(50, 75),
     ),
     "street": Look(
         turn=(17, 8, 7), scale=(0.27, 0.36), distance=(6, 12), azimuth=80, elevation=(5, 60),
-        key=(0.5, 1.1), ambient=(0.3, 0.55), key_colours=((1, 0.9, 0.75), (1, 0.98, 0.95)),
-        ambient_colours=((0.8, 0.9, 1), (0.95, 0.98, 1)),
+        key=(0.5, 1.1), ambient=(0.3, 0.55), key_colors=((1, 0.9, 0.75), (1, 0.98, 0.95)),
+        ambient_colors=((0.8, 0.9, 1), (0.95, 0.98, 1)),
         backdrops=((0.05, 0.08, 0.05), (0.5, 0.55, 0.65)), clutter=(0.3, 0.7), cells=(8, 22),
         sharp=False, exposure=(0.8, 1.25), tint=0.04, blur=(0.3, 0.8), noise=(1.5, 4),
         quality=(70, 90),
@@ -66,28 +65,17 @@ LOOKS = {
 }  # fmt: skip
 
 
-class Camera(NamedTuple):
-    """What a camera makes of a picture."""
-
-    exposure: float
-    tint: Colour
-    blur: float
-    noise: float
-    qualities: tuple[int, ...]  # of the JPEGs, one after the other
-    seed: int
-
-
 class Shot(NamedTuple):
-    """What the frames of a video share."""
+    """A frame of a video, or the state that its frames vary."""
 
     scene: Scene
     camera: Camera
     look: str
 
 
-def _between(rng: np.random.Generator, ends: tuple[Colour, Colour]) -> Colour:
-    share = rng.random()
-    return tuple(float(a + (b - a) * share) for a, b in zip(*ends, strict=True))
+def _between(rng: np.random.Generator, ends: tuple[Color, Color]) -> Color:
+    weight = rng.random()
+    return tuple(float(a + (b - a) * weight) for a, b in zip(*ends, strict=True))
 
 
 def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
@@ -104,11 +92,11 @@ def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
         elevation=float(rng.uniform(*look.elevation)),
         key=float(rng.uniform(*look.key)),
         ambient=float(rng.uniform(*look.ambient)),
-        key_colour=_between(rng, look.key_colours),
-        ambient_colour=_between(rng, look.ambient_colours),
+        key_color=_between(rng, look.key_colors),
+        ambient_color=_between(rng, look.ambient_colors),
     )
     backdrop = Backdrop(
-        colours=(_between(rng, look.backdrops), _between(rng, look.backdrops)),
+        colors=(_between(rng, look.backdrops), _between(rng, look.backdrops)),
         clutter=float(rng.uniform(*look.clutter)),
         cells=int(rng.integers(*look.cells)),
         sharp=look.sharp,
@@ -164,33 +152,3 @@ def draw_expression(rng: np.random.Generator, mood: Expression) -> Expression:
 
 def _normal(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.clip(rng.standard_normal(n), -2, 2)
-
-
-def photograph(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
-    """Blur, expose and compress a rendered picture, and add noise.
-
-    Parameters
-    ----------
-    image : ndarray of shape (S, S, 3), uint8
-    camera : Camera
-    """
-    from PIL import Image, ImageFilter
-
-    size = len(image)
-    sigma = camera.blur * size / 160
-    radius = (math.sqrt(1 + 12 * sigma**2) - 1) / 2  # of a box of this deviation
-    gains = camera.exposure * np.array(camera.tint)[:, None]
-    curve = np.minimum(np.rint(gains * np.arange(256)), 255).astype(int).ravel().tolist()
-    photo = Image.fromarray(image).filter(ImageFilter.BoxBlur(radius)).point(curve)
-    levels = np.asarray(photo, dtype=np.float32)
-    rng = np.random.default_rng(camera.seed)
-    luma = rng.standard_normal((size, size, 1), dtype=np.float32)
-    levels += np.float32(0.8 * camera.noise) * luma
-    chroma = rng.integers(-128, 128, image.shape, dtype=np.int8)
-    levels += np.float32(0.6 * camera.noise / 74) * chroma  # 74: its deviation
-    taken = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
-    for quality in camera.qualities:
-        file = io.BytesIO()
-        Image.fromarray(taken).save(file, "JPEG", quality=quality)
-        taken = np.asarray(Image.open(file))
-    return taken

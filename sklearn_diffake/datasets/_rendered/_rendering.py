@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.datasets._face_features import brow_line, lids, lips, make_head, mouth_width
-from sklearn_diffake.datasets._head_model import (
+from ...generation._edits import interpolate
+from ._features import brow_line, lids, lips, make_head, mouth_width
+from ._head_model import (
     REACH,
     SAMPLES,
     WIDTH,
-    Colour,
+    Color,
     Expression,
-    Head,
+    HeadMaps,
     Map,
     Person,
     directions,
@@ -45,18 +46,18 @@ class Light(NamedTuple):
     elevation: float = 30.0  # degrees up
     key: float = 0.8
     ambient: float = 0.45
-    key_colour: Colour = (1.0, 1.0, 1.0)
-    ambient_colour: Colour = (1.0, 1.0, 1.0)
+    key_color: Color = (1.0, 1.0, 1.0)
+    ambient_color: Color = (1.0, 1.0, 1.0)
 
 
 class Backdrop(NamedTuple):
     """What is behind the head."""
 
-    colours: tuple[Colour, Colour]  # top and bottom
+    colors: tuple[Color, Color]  # top and bottom
     clutter: float  # contrast of what stands about
     cells: int  # of the clutter to a side
     sharp: bool  # edges, or out of focus
-    clothes: Colour
+    clothes: Color
     seed: int
     shift: float = 0.0  # of the camera, in pixels of the clutter
 
@@ -91,29 +92,29 @@ def render(scene: Scene, size: int) -> Picture:
         Side of the picture in pixels.
     """
     n = int(SAMPLES * size)
-    head = make_head(scene.person, scene.expression, n)
+    maps = make_head(scene.person, scene.expression, n)
     view = _View(scene.person, scene.pose, size)
     canvas = _backdrop(scene.backdrop, size)
     _draw_body(scene, view, canvas)
-    box = view.box(float(head.relief.max()))
-    u, v, outside = _find_surface(view, head.relief, box)
-    shown = outside < 0.5
-    weight = np.clip(0.5 - outside[shown], 0, 1)
-    places = corners(u[shown], v[shown], n)
-    for plane, shaded in zip(canvas, _shade(scene, view, head), strict=True):
-        part = plane[box]
-        behind = part[shown]
-        part[shown] = behind + (pick(shaded.ravel(), places) - behind) * weight
+    box = view.box(float(maps.relief.max()))
+    u, v, outside = _find_surface(view, maps.relief, box)
+    visible = outside < 0.5
+    weight = np.clip(0.5 - outside[visible], 0, 1)
+    face = interpolate(_shade(scene, view, maps), u[visible], v[visible])
+    for plane, shaded in zip(canvas, face, strict=True):
+        region = plane[box]
+        behind = region[visible]
+        region[visible] = behind + (shaded - behind) * weight
     levels = np.sqrt(np.clip(canvas, 0, 1)) * 255 + 0.5
     image = np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
     image.flags.writeable = False
-    return Picture(image, _landmarks(scene, view, head.relief))
+    return Picture(image, _landmarks(scene, view, maps.relief))
 
 
 def landmarks_of(scene: Scene, size: int) -> NDArray[np.float32]:
     """Return the 68 landmarks (x, y) of the picture of a scene without rendering it."""
-    head = make_head(scene.person, scene.expression, int(SAMPLES * size))
-    return _landmarks(scene, _View(scene.person, scene.pose, size), head.relief)
+    maps = make_head(scene.person, scene.expression, int(SAMPLES * size))
+    return _landmarks(scene, _View(scene.person, scene.pose, size), maps.relief)
 
 
 class _View:
@@ -129,21 +130,21 @@ class _View:
         self.radii = np.array([person.width, person.height, person.depth])
         self.distance = pose.distance
         self.focal = pose.scale * size * pose.distance
-        self.centre = np.array([pose.x, pose.y]) * size - 0.5
+        self.center = np.array([pose.x, pose.y]) * size - 0.5
         self.size = size
 
     def project(self, points: NDArray) -> NDArray:
         """Return the pixels (k, 2) of points (k, 3) of the head."""
         x, y, z = np.einsum("ij,kj->ik", self.rotation, points)
         scale = self.focal / (self.distance - z)
-        return np.stack([x * scale, y * scale], 1) + self.centre
+        return np.stack([x * scale, y * scale], 1) + self.center
 
     def box(self, highest: float) -> tuple[slice, slice]:
         """Return the rows and columns that hold the head, from even numbers on."""
         reach = self.radii.max() * (1 + highest)
         reach *= self.focal / np.sqrt(self.distance**2 - min(reach, 0.9 * self.distance) ** 2)
-        low = np.clip(self.centre - reach, 0, self.size - 4).astype(int) // 2 * 2
-        high = np.clip(self.centre + reach + 2, low + 4, self.size).astype(int)
+        low = np.clip(self.center - reach, 0, self.size - 4).astype(int) // 2 * 2
+        high = np.clip(self.center + reach + 2, low + 4, self.size).astype(int)
         return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
     def rays(self, x: Map, y: Map) -> tuple[Map, NDArray]:
@@ -151,8 +152,8 @@ class _View:
 
         Both in the head's frame, in units of the ellipsoid's radii.
         """
-        across = ((x - self.centre[0]) / self.focal).astype(np.float32)
-        down = ((y - self.centre[1]) / self.focal).astype(np.float32)
+        across = ((x - self.center[0]) / self.focal).astype(np.float32)
+        down = ((y - self.center[1]) / self.focal).astype(np.float32)
         into = (self.rotation / self.radii).astype(np.float32)  # rows: the camera's axes
         axes = [across * into[0, k] + down * into[1, k] - into[2, k] for k in range(3)]
         return np.stack(axes), self.distance * into[2]
@@ -170,41 +171,25 @@ def _find_surface(view: _View, relief: Map, box: tuple[slice, slice]) -> tuple[M
     squared = dx * dx + dy * dy + dz * dz
     nearest = -(dx * start[0] + dy * start[1] + dz * start[2]) / squared
     start_squared = float(start[0] ** 2 + start[1] ** 2 + start[2] ** 2)
-    off = np.maximum(start_squared - nearest * nearest * squared, 0)  # distance from the centre, ^2
+    # squared distance of the rays from the center
+    squared_miss = np.maximum(start_squared - nearest * nearest * squared, 0)
     n = len(relief)
     zoom = np.float32((n - 1) / (2 * REACH))
-    radius = np.float32(1.05) * np.ones_like(off)
-    for turn in range(_ROUNDS):
-        t = nearest - np.sqrt(np.maximum(radius * radius - off, 0) / squared)
+    radius = np.float32(1.05) * np.ones_like(squared_miss)
+    for iteration in range(_ROUNDS):
+        t = nearest - np.sqrt(np.maximum(radius * radius - squared_miss, 0) / squared)
         px, py, pz = start[0] + t * dx, start[1] + t * dy, start[2] + t * dz
         length = np.sqrt(px * px + py * py + pz * pz)
         lateral = zoom / np.sqrt(np.maximum(length * (length + pz), 1e-6))
         u = np.clip((px * lateral) + zoom * REACH, 0, n - 1.001)
         v = np.clip((py * lateral) + zoom * REACH, 0, n - 1.001)
-        found = 1 + pick(relief.ravel(), corners(u, v, n))
-        radius = found if turn == 0 else 0.5 * (radius + found)
+        estimate = 1 + interpolate(relief, u, v)
+        radius = estimate if iteration == 0 else 0.5 * (radius + estimate)
     pixels = view.focal / view.distance * np.sqrt(view.radii[0] * view.radii[1])
-    outside = (np.sqrt(off) - radius) * np.float32(pixels)
+    outside = (np.sqrt(squared_miss) - radius) * np.float32(pixels)
     height, width = (side.stop - side.start for side in box)
     u, v, outside = (_double(coarse)[:height, :width] for coarse in (u, v, outside))
     return u, v, outside
-
-
-def corners(u: Map, v: Map, n: int) -> tuple[NDArray[np.intp], Map, Map]:
-    """Return what `pick` needs to interpolate maps of n by n at places 0 <= u, v < n - 1."""
-    left, top = u.astype(np.intp), v.astype(np.intp)
-    return top * n + left, u - left, v - top
-
-
-def pick(values: Map, places: tuple[NDArray[np.intp], Map, Map]) -> Map:
-    """Interpolate a flat square map linearly."""
-    first, right, down = places
-    n = round(len(values) ** 0.5)
-    upper = values[first]
-    upper = upper + (values[first + 1] - upper) * right
-    lower = values[first + n]
-    lower = lower + (values[first + n + 1] - lower) * right
-    return upper + (lower - upper) * down
 
 
 def _double(coarse: Map) -> Map:
@@ -217,24 +202,24 @@ def _double(coarse: Map) -> Map:
     return fine
 
 
-def _normals(head: Head, view: _View) -> Map:
+def _normals(maps: HeadMaps, view: _View) -> Map:
     """Return the surface's normals (3, n, n) in the head's frame, from differences."""
-    n = len(head.relief)
-    points = directions(n).unit * (1 + head.relief)
+    n = len(maps.relief)
+    points = directions(n).unit * (1 + maps.relief)
     points *= view.radii.astype(np.float32)[:, None, None]
     across, down = np.empty_like(points), np.empty_like(points)
     across[:, :, 1:-1] = points[:, :, 2:] - points[:, :, :-2]
     across[:, :, [0, -1]] = across[:, :, [1, -2]]
     down[:, 1:-1] = points[:, 2:] - points[:, :-2]
     down[:, [0, -1]] = down[:, [1, -2]]
-    (ax, ay, az), (bx, by, bz) = across, down
-    normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+    (ax, ay, az), (dx, dy, dz) = across, down
+    normals = np.stack([ay * dz - az * dy, az * dx - ax * dz, ax * dy - ay * dx])
     normals /= np.sqrt((normals * normals).sum(0)) + np.float32(1e-9)
     return normals
 
 
-def _shade(scene: Scene, view: _View, head: Head) -> Map:
-    """Return the colours (3, n, n) of the head in its light: Lambert, ambient, a little gloss."""
+def _shade(scene: Scene, view: _View, maps: HeadMaps) -> Map:
+    """Return the colors (3, n, n) of the head in its light: Lambert, ambient, a little gloss."""
     from scipy.ndimage import uniform_filter
 
     light = scene.light
@@ -244,23 +229,23 @@ def _shade(scene: Scene, view: _View, head: Head) -> Map:
     towards = (view.rotation * lamp[:, None]).sum(0).astype(np.float32)
     eye = view.rotation[2].astype(np.float32)
     up = -view.rotation[1].astype(np.float32)
-    nx, ny, nz = _normals(head, view)
+    nx, ny, nz = _normals(maps, view)
     facing = nx * towards[0] + ny * towards[1] + nz * towards[2]
     diffuse = np.maximum((facing + np.float32(0.15)) / np.float32(1.15), 0)
-    n = len(head.relief)
-    hollow = head.relief - uniform_filter(head.relief, max(3, n // 9), mode="nearest")
+    n = len(maps.relief)
+    hollow = maps.relief - uniform_filter(maps.relief, max(3, n // 9), mode="nearest")
     open_sky = np.clip(1 + 7 * hollow, 0.35, 1.15)
     around = (0.8 + 0.2 * (nx * up[0] + ny * up[1] + nz * up[2])) * open_sky
     half = towards + eye
     half /= np.float32(np.sqrt((half * half).sum()))
     shine = np.maximum(nx * half[0] + ny * half[1] + nz * half[2], 0) ** 2
     shine = (shine * shine) ** 2
-    shine = head.gloss * shine * shine * (facing > 0)
+    shine = maps.gloss * shine * shine * (facing > 0)
     diffuse *= np.minimum(open_sky, 1)
-    shaded = np.empty_like(head.colours)
-    for k, plane in enumerate(head.colours):
-        key = np.float32(light.key * light.key_colour[k])
-        fill = np.float32(light.ambient * light.ambient_colour[k])
+    shaded = np.empty_like(maps.colors)
+    for k, plane in enumerate(maps.colors):
+        key = np.float32(light.key * light.key_color[k])
+        fill = np.float32(light.ambient * light.ambient_color[k])
         shaded[k] = plane * (key * diffuse + fill * around) + key * shine
     return shaded
 
@@ -275,8 +260,8 @@ def _draw_body(scene: Scene, view: _View, canvas: Map) -> None:
     y = (np.arange(size, dtype=np.float32) - np.float32(y0))[:, None] / np.float32(unit)
     edge = float(1 / unit)
     side = np.sin(np.radians(light.azimuth))
-    lit = 0.6 * light.key * np.array(light.key_colour, np.float32)
-    lit += light.ambient * np.array(light.ambient_colour, np.float32)
+    lit = 0.6 * light.key * np.array(light.key_color, np.float32)
+    lit += light.ambient * np.array(light.ambient_color, np.float32)
     lit = lit[:, None, None] * (1 + np.float32(0.5 * side) * np.clip(x, -1, 1))
     if person.hair_length:
         below = 0.2 + 1.2 * person.hair_length
@@ -296,8 +281,8 @@ def _draw_body(scene: Scene, view: _View, canvas: Map) -> None:
     _cover(canvas, np.array(backdrop.clothes), lit * (1 - 0.25 * np.abs(np.sin(4 * x))), clothes)
 
 
-def _cover(canvas: Map, colour: NDArray, light: Map, weight: Map) -> None:
-    for plane, value, lit in zip(canvas, colour, light, strict=True):
+def _cover(canvas: Map, color: NDArray, light: Map, weight: Map) -> None:
+    for plane, value, lit in zip(canvas, color, light, strict=True):
         plane += (np.float32(value) * lit - plane) * weight
 
 
@@ -308,7 +293,7 @@ def _backdrop(backdrop: Backdrop, size: int) -> Map:
     n = backdrop.cells
     clutter = rng.standard_normal((n, n, 1)) + 0.25 * rng.standard_normal((n, n, 3))
     down = np.linspace(0, 1, n)[:, None, None]
-    top, bottom = (np.array(colour) for colour in backdrop.colours)
+    top, bottom = (np.array(color) for color in backdrop.colors)
     cells = (top + (bottom - top) * down) * np.exp(backdrop.clutter * clutter)
     levels = np.rint(255 * np.sqrt(np.clip(cells, 0, 1))).astype(np.uint8)
     method = Image.Resampling.NEAREST if backdrop.sharp else Image.Resampling.BICUBIC
@@ -319,13 +304,13 @@ def _backdrop(backdrop: Backdrop, size: int) -> Map:
 
 
 def _landmarks(scene: Scene, view: _View, relief: Map) -> NDArray[np.float32]:
-    places = face_points(scene.person, scene.expression)
+    points = face_points(scene.person, scene.expression)
     n = len(relief)
-    lateral = places / [WIDTH, 1]
+    lateral = points / [WIDTH, 1]
     depth = np.sqrt(np.maximum(1 - (lateral**2).sum(1), 0))
     unit = np.column_stack([lateral, depth])
     u, v = (lateral / np.sqrt(1 + depth)[:, None] / (2 * REACH) + 0.5).T * (n - 1)
-    radius = 1 + pick(relief.ravel(), corners(np.clip(u, 0, n - 2), np.clip(v, 0, n - 2), n))
+    radius = 1 + interpolate(relief, np.clip(u, 0, n - 2), np.clip(v, 0, n - 2))
     return view.project(unit * radius[:, None] * view.radii).astype(np.float32)
 
 
@@ -352,5 +337,5 @@ def face_points(p: Person, e: Expression) -> NDArray[np.float64]:
     width = mouth_width(p, e)
     rim = np.column_stack([width * outer, np.where(np.arange(12) < 7, top, bottom)])
     gap = np.column_stack([width * inner, np.where(np.arange(8) < 5, upper, lower)])
-    left = brow[::-1] * [-1, 1]
-    return np.concatenate([jaw, left, brow, bridge, base, mirrored, eye, rim, gap])
+    left_brow = brow[::-1] * [-1, 1]
+    return np.concatenate([jaw, left_brow, brow, bridge, base, mirrored, eye, rim, gap])

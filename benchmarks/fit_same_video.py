@@ -1,0 +1,179 @@
+"""Fit the same-video pipeline that comes with the package, and measure it.
+
+It judges a clip by itself: the mean, over its frames, of what the forgery network that comes with
+the package thinks of each. Nothing is learned but the threshold. That is set on genuine crops of
+the Deepfake Detection Challenge, one frame of a video each, of the people in the validation part;
+its error rates are measured on the test part, which has other people, and on ten clips of one
+person (Celeb-DF v2), also encoded again at half the size. Labels of `suspect_labels.txt` are left
+out.
+
+    python benchmarks/fit_same_video.py DATA --cache CACHE
+
+DATA holds ``dfdc_crops`` and ``clips``. Writes ``sklearn_diffake/data/same_video.diffake`` and
+``results/same_video.json``, from which ``record_error_rates.py`` takes the error rates. Needs the
+extra video. Run it again after the forgery network was changed.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import av
+import numpy as np
+from _yardstick import RESULTS
+from sklearn.metrics import roc_auc_score
+from verification_quality import Crops, judge
+
+import sklearn_diffake
+from sklearn_diffake import make_difffake_pipeline, persistence, verify_many
+from sklearn_diffake.metrics import apcer, bpcer, confidence_interval
+from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
+from sklearn_diffake.novelty._recalibrated import recalibrated
+
+FILE = Path(sklearn_diffake.__file__).parent / "data" / "same_video.diffake"
+TARGET_BPCER = 0.05
+POOR = "32"  # constant rate factor of H.264
+
+
+def build(cache):
+    """Return the recipe, unfitted."""
+    return make_difffake_pipeline(
+        "difffake-lite0-verdict",
+        operator="probe",  # only the second image of a pair is looked at
+        mode="same-video",
+        detector=ConformalDetector(SumRuleDetector(), target_bpcer=TARGET_BPCER, random_state=0),
+        on_missing="skip",
+        cache=cache,
+        n_jobs=2,
+        verbose=1,
+    )
+
+
+def fitted(pipeline, crops):
+    """Fit the recipe on genuine crops of the validation part, and set its threshold on all.
+
+    People are the units: a person's crops share the weight one.
+    """
+    rows = np.flatnonzero(~crops.is_test & (crops.table["label"] == 1))
+    pairs, people = pairs_of(crops, rows), crops.table["identity"].to_numpy()[rows]
+    model = pipeline.fit(pairs, detect__groups=people)
+    scores = model.score_samples(pairs)
+    usable = np.isfinite(scores)
+    codes = np.unique(people[usable], return_inverse=True)[1]
+    n_images = np.ones((len(codes), 2), dtype=np.int64)
+    detector = recalibrated(model[-1], scores[usable], codes, n_images, TARGET_BPCER)
+    model.steps[-1] = ("detect", detector)
+    return model, {
+        "people": detector.n_calibration_,
+        "frames": int(usable.sum()),
+        "frames without a usable face, left out": int((~usable).sum()),
+        "target BPCER": TARGET_BPCER,
+        "threshold": round(detector.threshold_of(1, 1), 4),
+    }
+
+
+def pairs_of(crops, rows):
+    """Return a table in which each crop is the image that is looked at."""
+    return [(crops.paths[row], crops.paths[row]) for row in rows]
+
+
+def frame_rates(model, crops):
+    """Judge single frames of each part at the shipped threshold."""
+    for part, chosen in (("validation", ~crops.is_test), ("test", crops.is_test)):
+        rows = np.flatnonzero(chosen)
+        scores = model.score_samples(pairs_of(crops, rows))
+        usable = np.isfinite(scores)
+        y, groups = (
+            crops.table[name].to_numpy()[rows[usable]] for name in ("label", "group")
+        )  # fmt: skip
+        yield {
+            "part": part,
+            "genuine": int((y == 1).sum()),
+            "fakes": int((y == -1).sum()),
+            "people": int(crops.table["identity"][rows[usable]].nunique()),
+            "groups": len(set(groups)),
+            "without a usable face": int((~usable).sum()),
+            **judge(y, scores[usable], groups, model[-1].threshold_of(1, 1)),
+        }
+
+
+def poor_copies(clips, folder):
+    """Encode clips again, at half the size and as a messenger would."""
+    for clip in clips:
+        copy = Path(folder, clip.parent.name, clip.name)
+        copy.parent.mkdir(exist_ok=True)
+        with av.open(str(clip)) as source, av.open(str(copy), "w") as target:
+            taken = source.streams.video[0]
+            stream = target.add_stream("libx264", rate=taken.average_rate, options={"crf": POOR})
+            stream.width, stream.height = taken.width // 4 * 2, taken.height // 4 * 2
+            stream.pix_fmt = "yuv420p"
+            for frame in source.decode(taken):
+                small = frame.reformat(stream.width, stream.height, "yuv420p")
+                target.mux(stream.encode(small))
+            target.mux(stream.encode())
+        yield copy
+
+
+def clip_verdicts(model, clips):
+    """Judge each clip by itself, as a user does."""
+    rows = [(None, str(clip)) for clip in clips]
+    for clip, verdict in zip(clips, verify_many(rows, mode="same-video", model=model), strict=True):
+        evidence = verdict.clip
+        yield {
+            "clip": clip.name,
+            "truth": clip.parent.name,
+            "outcome": verdict.outcome,
+            "reason": verdict.reason,
+            "score": verdict.score,
+            "threshold": verdict.threshold,
+            "p_value": verdict.p_value,
+            "level": verdict.level,
+            "frames": verdict.n_probes,
+            "fraction_below": evidence.fraction_below,
+            "p_value_whole": evidence.p_value_whole,
+            "p_value_worst_window": evidence.p_value_worst_window,
+            "warnings": [warning.code for warning in verdict.warnings],
+        }
+
+
+def clip_rates(clips):
+    """Return the error rates on the clips, each with its 95 % interval."""
+    y = np.array([1 if clip["truth"] == "real" else -1 for clip in clips])
+    rejected = np.where([clip["outcome"] == "suspicious" for clip in clips], -1.0, 1.0)
+    rates = {"genuine": int((y == 1).sum()), "fakes": int((y == -1).sum())}
+    rates["people"] = 1
+    rates["AUC"] = round(float(roc_auc_score(y, [clip["score"] for clip in clips])), 4)
+    for name, rate in (("APCER", apcer), ("BPCER", bpcer)):
+        rates[name] = [round(float(v), 4) for v in confidence_interval(rate, y, rejected)]
+    return rates
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--cache", type=Path)
+    options = parser.parse_args()
+    crops = Crops(options.data / "dfdc_crops", cleaned=True)
+    model, calibration = fitted(build(options.cache), crops)
+    figures = {
+        "calibration": calibration,
+        "frames": list(frame_rates(model, crops)),
+    }
+    model.set_params(
+        align__verbose=0, align__on_missing="raise", align__cache=None, align__n_jobs=None,
+        embed__verbose=0, embed__cache=None, embed__n_jobs=None,
+    )  # fmt: skip
+    clips = sorted((options.data / "clips").glob("*/*.mp4"))
+    figures["clips"] = list(clip_verdicts(model, clips))
+    figures["clip rates"] = clip_rates(figures["clips"])
+    with tempfile.TemporaryDirectory() as folder:
+        copies = list(poor_copies(clips, folder))
+        figures["clips at half the size, H.264 CRF 32"] = list(clip_verdicts(model, copies))
+    persistence.save(model, FILE, public=True)
+    print(json.dumps(figures, indent=1))
+    (RESULTS / "same_video.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

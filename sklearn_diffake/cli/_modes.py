@@ -1,0 +1,132 @@
+"""Which mode pairs are of, and that a model judges no pairs of the other mode unless asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ._table import Pair
+
+if TYPE_CHECKING:
+    from ..utils._mode import Mode
+    from ..verdict import Verdict
+
+
+def mode_of_pair(pair: Pair) -> Mode | None:
+    """Return the mode of a pair: what its table says, else that of a reference and a probe.
+
+    Parameters
+    ----------
+    pair : Pair
+
+    Returns
+    -------
+    {"reference", "same-video"} or None
+        None for a pair that lacks a side.
+    """
+    from ..utils._mode import REFERENCE
+
+    return (pair.mode or REFERENCE) if all(pair.paths) else None
+
+
+def mode_to_fit(pairs: Sequence[Pair], stated: str | None, table: str) -> Mode:
+    """Return the mode of pairs to learn from, which must be one.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    stated : {"reference", "same-video"} or None
+        What the user says of pairs whose table does not say it.
+    table : str
+        The file that names them.
+
+    Returns
+    -------
+    {"reference", "same-video"}
+
+    Raises
+    ------
+    ValueError
+        If pairs are of different modes, or of another than the user says; it names the line.
+    """
+    from ..utils._mode import REFERENCE, mode_name
+
+    usual = REFERENCE if stated is None else mode_name(stated)
+    expected = usual if stated is not None else pairs[0].mode or usual
+    for pair in pairs:
+        mode = pair.mode or usual
+        if mode != expected:
+            where = f"--mode {stated}" if stated else f"line {pairs[0].line} is of {expected} mode"
+            raise ValueError(
+                f"{table}, line {pair.line}: the pair is of {mode} mode, {where}; a model learns "
+                "from pairs of one mode: give it a table of its own"
+            )
+    return expected
+
+
+def pairs_of_other_mode(
+    model: Any, pairs: Sequence[Pair], *, allowed: bool, hint: str = ""
+) -> set[int]:
+    """Find the pairs that are of another mode than a model.
+
+    Parameters
+    ----------
+    model : estimator
+        One that states no mode is for references and probes.
+    pairs : sequence of Pair
+    allowed : bool
+        Whether a model for references may get pairs of one video.
+    hint : str, default=""
+        What else can be done about these, for the message.
+
+    Returns
+    -------
+    set of int
+        Their positions.
+
+    Raises
+    ------
+    ModeError
+        If there is any, and there may not; it names the line.
+    """
+    from ..pairs import ModeError, check_mode
+    from ..utils._mode import REFERENCE, SAME_VIDEO
+
+    others: set[int] = set()
+    for number, pair in enumerate(pairs):
+        mode = mode_of_pair(pair)
+        try:
+            if mode is not None:
+                check_mode(model, mode, unstated=mode == REFERENCE)
+        except ModeError as error:
+            of_clips = error.mode == SAME_VIDEO  # which has no place for a reference
+            if of_clips or not allowed:
+                where = f"line {pair.line}: " if pair.line else ""
+                message = f"{where}{error}{'' if of_clips else hint}"
+                raise ModeError(message, error.mode, error.expected) from error
+            others.add(number)
+    return others
+
+
+def label_other_mode(verdict: Verdict, mode: Mode | None) -> Verdict:
+    """Label a verdict on a pair of another mode than the model; it is never "genuine".
+
+    Parameters
+    ----------
+    verdict : Verdict
+    mode : {"reference", "same-video"} or None
+        Of the pair.
+
+    Returns
+    -------
+    Verdict
+    """
+    from ..verdict._warnings import make_warning
+
+    message = f"the pair is of {mode} mode and the model is not: its threshold promises nothing"
+    warnings = (*verdict.warnings, make_warning("other_mode", message))
+    if verdict.outcome != "genuine":
+        return replace(verdict, warnings=warnings)
+    reason = f"held back, though {verdict.reason}: {message}"
+    return replace(verdict, outcome="inconclusive", reason=reason, warnings=warnings)

@@ -1,0 +1,1 @@
+"""Rendered faces, genuine and manipulated: a dataset that is computed instead of read."""

@@ -1,0 +1,119 @@
+"""From a planned frame to its pixels."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...generation._camera import photograph
+from .._tree import GENUINE
+from ._forgeries import TECHNIQUES, draw_forgery, draw_slip, forge
+from ._head_model import Person, draw_person
+from ._plan import RECOMPRESSED, Frame, others_in_split
+from ._rendering import render
+from ._scenes import Shot, draw_frame, draw_shot
+
+COMPRESSIONS: dict[str, tuple[int, int] | None] = {"raw": None, "c23": (60, 76), "c40": (18, 29)}
+_STRONG = (10, 20)
+_N_CANDIDATES = 3  # the donor is the one with the most similar skin
+
+
+class Settings(NamedTuple):
+    """Parameters of all frames of a dataset."""
+
+    seed: int
+    dataset: str
+    look: str
+    n_identities: int
+    size: int
+    masks: bool  # whether they are returned
+
+    def generator(self, name: str, *numbers: int) -> np.random.Generator:
+        """Return the generator of one draw, which no other draw changes."""
+        checksums = [zlib.crc32(text.encode()) for text in (self.dataset, name)]
+        return np.random.default_rng([self.seed, *checksums, *numbers])
+
+
+class RenderedFrame(NamedTuple):
+    """A frame of the dataset."""
+
+    image: NDArray[np.uint8]  # (S, S, 3)
+    mask: NDArray[np.uint8] | None  # (S, S), where it is manipulated
+    landmarks: NDArray[np.float32]  # (68, 2)
+    facts: dict[str, Any]
+
+
+@lru_cache(maxsize=256)
+def _draw_person(settings: Settings, person: int) -> Person:
+    return draw_person(settings.generator("person", person))
+
+
+@lru_cache(maxsize=256)
+def _draw_video(settings: Settings, person: int, video: int) -> Shot:
+    rng = settings.generator("video", person, video)
+    return draw_shot(rng, _draw_person(settings, person), settings.look)
+
+
+def shoot(settings: Settings, person: int, video: int, number: int) -> Shot:
+    """Draw a frame of a genuine video."""
+    shot = _draw_video(settings, person, video)
+    return draw_frame(settings.generator("frame", person, video, number), shot)
+
+
+def draw_donor(settings: Settings, frame: Frame) -> tuple[int, Shot]:
+    """Choose the person whose face is put into a video, and a picture of this person."""
+    rng = settings.generator("donor", frame.person, frame.video, _number(frame.technique))
+    people = others_in_split(frame.person, settings.n_identities)
+    candidates = rng.permutation(people)[:_N_CANDIDATES].tolist()
+    skins = np.log([_draw_person(settings, person).skin for person in (frame.person, *candidates)])
+    donor = candidates[int(np.abs(skins[1:] - skins[0]).sum(1).argmin())]
+    return donor, shoot(settings, donor, frame.video, int(rng.integers(2**31)))
+
+
+def make_frame(settings: Settings, frame: Frame) -> RenderedFrame:
+    """Render a frame, manipulate it if it is a deepfake, and photograph it."""
+    person, video, number, technique = frame[:4]
+    shot = shoot(settings, person, video, number)
+    picture = render(shot.scene, settings.size)
+    image, mask = picture.image, np.zeros(picture.image.shape[:2], np.uint8)
+    donor = -1
+    if technique != GENUINE:
+        index = _number(technique)
+        donor, donor_shot = draw_donor(settings, frame)
+        rng = settings.generator("forgery", person, video, index)
+        forgery = draw_forgery(rng, technique, donor_shot)
+        rng = settings.generator("slip", person, video, index, number)
+        image, mask = forge(picture, shot, draw_slip(rng, forgery, shot))
+        donor = donor if forgery.donor else -1
+    qualities = _qualities(settings, frame)
+    camera = shot.camera._replace(qualities=(*shot.camera.qualities, *qualities))
+    pose, light = shot.scene.pose._asdict(), shot.scene.light._asdict()
+    facts = {"donor": donor, **pose, **shot.scene.expression._asdict()}
+    facts |= {name: light[name] for name in ("azimuth", "elevation", "key", "ambient")}
+    facts |= {name: getattr(camera, name) for name in ("exposure", "blur", "noise")}
+    facts["quality"] = min(camera.qualities)
+    photo = photograph(image, camera)
+    return RenderedFrame(photo, mask if settings.masks else None, picture.landmarks, facts)
+
+
+def _number(technique: str) -> int:
+    return list(TECHNIQUES).index(technique)
+
+
+def _qualities(settings: Settings, frame: Frame) -> list[int]:
+    """Draw the qualities of the JPEGs that come after the camera's own."""
+    rng = settings.generator(f"compression {frame.compression}", frame.person, frame.video)
+    ranges: list[tuple[int, int] | None] = [COMPRESSIONS[frame.compression]]
+    if frame.condition == RECOMPRESSED:
+        ranges.append(_STRONG)
+    return [int(rng.integers(*ends)) for ends in ranges if ends]
+
+
+def make_frames(settings: Settings, frames: Sequence[Frame]) -> list[RenderedFrame]:
+    """Make several frames."""
+    return [make_frame(settings, frame) for frame in frames]

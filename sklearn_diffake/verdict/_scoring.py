@@ -1,0 +1,231 @@
+"""From templates to scores and p-values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inspection._parts import threshold_of
+from ..novelty import ConformalDetector
+from ..novelty._p_values import SINGLE
+from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
+from ._evidence import ClipEvidence
+from ._model import JudgingModel
+from ._templates import Template
+
+Floats = NDArray[Any]
+Positions = NDArray[np.intp]
+
+#: Frames with which each frame of a clip is paired in same-video mode: 8, as in DiffFake.
+N_PARTNERS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The numbers of one pair of templates.
+
+    Attributes
+    ----------
+    score : float
+        Of the pooled templates.
+    threshold : float
+    p_value, level : float or None
+        None if the model gives no p-values.
+    category : tuple of (int, int) or None
+        For which they are calibrated.
+    image_scores, image_p_values : dict of int to float
+        Of each used image of the probe, by its position.
+    clip : ClipEvidence or None
+    windows_untested : bool
+        Whether a clip has windows that the calibration does not suffice for.
+    n_run : int
+        Consecutive frames of a clip that are suspicious by themselves, in the longest run.
+    """
+
+    score: float
+    threshold: float
+    p_value: float | None
+    level: float | None
+    category: tuple[int, int] | None
+    image_scores: dict[int, float]
+    image_p_values: dict[int, float]
+    clip: ClipEvidence | None = None
+    windows_untested: bool = False
+    n_run: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The rows of one pair of templates, and the values that are means of their scores.
+
+    The first value is that of the whole, then come images of the probe, then windows.
+    """
+
+    probe: Template
+    rows: list[Floats]  # for each branch an array of shape (n, 2, d)
+    means: list[Positions]  # for each value the rows it is the mean of
+    n_images: list[tuple[int, int]]  # of each value
+    positions: list[int]  # images of the probe that have a value of their own
+    plan: ClipPlan | None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.rows[0])
+
+    def values(self, scores: Floats) -> Floats:
+        """Return the values, given the scores of the rows."""
+        return np.array([scores[rows].mean() for rows in self.means])
+
+
+def score_templates(
+    model: JudgingModel, pairs: Sequence[tuple[Template, Template]], window: int | None
+) -> list[Scored]:
+    """Score pairs of templates, and images and windows of each probe, in one pass.
+
+    Parameters
+    ----------
+    model : JudgingModel
+    pairs : sequence of (Template, Template)
+        Each with a usable image; in same-video mode the first is empty, and the second a clip with
+        two usable frames or more.
+    window : int or None
+        Frames of a window of a clip.
+
+    Returns
+    -------
+    list of Scored
+    """
+    if not pairs:
+        return []
+    blocks = [_block(model, *pair, window) for pair in pairs]
+    joined = _joined_rows(model, blocks)
+    scores = model.parts.score(joined)
+    stops = np.cumsum([block.n_rows for block in blocks]).tolist()
+    parts = [scores[stop - block.n_rows : stop] for block, stop in zip(blocks, stops, strict=True)]
+    values = [block.values(part) for block, part in zip(blocks, parts, strict=True)]
+    if model.conformal is None:
+        thresholds = [
+            threshold_of(model.parts.detector, float(scores[stop - 1]), joined[stop - 1 : stop])
+            for stop in stops
+        ]
+        return [_by_threshold(*block) for block in zip(blocks, values, thresholds, strict=True)]
+    n_images = np.array([n for block in blocks for n in block.n_images], dtype=np.intp)
+    p_values = _p_values(model.conformal, joined, np.concatenate(values), n_images)
+    ends = np.cumsum([len(block.means) for block in blocks])[:-1]
+    each = zip(blocks, values, np.split(p_values, ends), strict=True)
+    return [_by_p_values(model, *block) for block in each]
+
+
+def _block(model: JudgingModel, reference: Template, probe: Template, window: int | None) -> _Block:
+    if model.mode == "same-video":
+        return _clip_block(model, probe, window)
+    pooled, used = reference.pooled(), probe.used.tolist()
+    k, m = reference.n_sources, probe.n_sources
+    plan = plan_clips(model, (k, m), probe, window)
+    positions = used if len(used) > 1 else []
+    parts = [probe.pooled()]
+    parts += [[part[i] for part in probe.embeddings] for i in positions]
+    parts += [probe.pooled(window) for window in (plan.windows if plan else [])]
+    rows = [
+        np.stack([np.stack([first, part[branch]]) for part in parts])
+        for branch, first in enumerate(pooled)
+    ]
+    means = list(np.arange(len(parts)).reshape(-1, 1))
+    return _Block(probe, rows, means, [(k, m), *[(k, 1)] * (len(parts) - 1)], positions, plan)
+
+
+def _clip_block(model: JudgingModel, clip: Template, window: int | None) -> _Block:
+    """Pair each frame of a clip with some of the others.
+
+    The value of a frame is the mean over its pairs, that of a window and of the whole the mean over
+    their frames. Every frame comes equally often in both columns.
+    """
+    used = clip.used
+    plan = plan_clips(model, SINGLE, clip, window)
+    assert plan is not None
+    n = len(used)
+    lags = np.unique(np.linspace(1, n - 1, min(N_PARTNERS, n - 1)).round().astype(np.intp))
+    frames = np.repeat(np.arange(n), len(lags))
+    partners = (frames + np.tile(lags, n)) % n
+    rows = [
+        np.stack([part[used[partners]], part[used[frames]]], axis=1) for part in clip.embeddings
+    ]
+    rows_of = np.arange(len(frames)).reshape(n, -1)
+    windows = [rows_of[np.isin(used, window)].ravel() for window in plan.windows]
+    means = [rows_of.ravel(), *rows_of, *windows]
+    return _Block(clip, rows, means, [SINGLE] * len(means), used.tolist(), plan)
+
+
+def _joined_rows(model: JudgingModel, blocks: Sequence[_Block]) -> Any:
+    """Return what the detector is given for pairs of embeddings."""
+    branches = zip(*(block.rows for block in blocks), strict=True)
+    embeddings = [np.concatenate(rows) for rows in branches]
+    return model.parts.join(model.parts.features_of(embeddings))
+
+
+def _p_values(
+    detector: ConformalDetector, rows: Any, scores: Floats, n_images: NDArray[np.intp]
+) -> Floats:
+    if detector.category_scores_:
+        return detector.p_of_scores(scores, n_images)
+    return detector.p_values(rows, n_images=n_images)  # "cv+" compares several scores
+
+
+def _of_images(block: _Block, values: Floats) -> dict[int, float]:
+    """Return the values of images by their position; of a single one that of the pair."""
+    if not block.positions:
+        return {int(block.probe.used[0]): float(values[0])}
+    n = len(block.positions)
+    return dict(zip(block.positions, values[1 : 1 + n].tolist(), strict=True))
+
+
+def _of_windows(block: _Block, values: Floats) -> list[float]:
+    return values[1 + len(block.positions) :].tolist()
+
+
+def _by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
+    """Collect the numbers of a model without p-values."""
+    of_images, clip, n_run = _of_images(block, scores), None, 0
+    if block.plan is not None:
+        below = float(np.nextafter(threshold, -np.inf))
+        windows = _of_windows(block, scores)
+        clip = describe_clip(block.probe, block.plan, of_images, below, windows, None, None)
+        n_run = longest_run(block.plan, of_images, below)
+    whole = float(scores[0])
+    return Scored(whole, threshold, None, None, None, of_images, {}, clip, n_run=n_run)
+
+
+def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
+    detector = model.conformal
+    assert detector is not None
+    k, m = block.n_images[0]
+    of_images = _of_images(block, p)
+    scored = Scored(
+        score=float(scores[0]),
+        threshold=detector.threshold_of(k, m),
+        p_value=float(p[0]),
+        level=detector.level_of(k, m),
+        category=detector.category_of(k, m),
+        image_scores=_of_images(block, scores),
+        image_p_values=of_images,
+    )
+    if block.plan is None:
+        return scored
+    windows = _of_windows(block, p)
+    combined = combine_clip(model, block.plan, (k, m), float(p[0]), windows)
+    line = detector.level_of(k, 1)
+    whole = float(p[0])
+    clip = describe_clip(block.probe, block.plan, of_images, line, windows, combined, whole)
+    scored = dataclasses.replace(scored, clip=clip, n_run=longest_run(block.plan, of_images, line))
+    if not combined.windows_tested:
+        return dataclasses.replace(scored, windows_untested=bool(windows))
+    return dataclasses.replace(
+        scored,
+        threshold=detector.threshold_of(k, m, level=combined.level_whole),
+        p_value=combined.p_value,
+    )

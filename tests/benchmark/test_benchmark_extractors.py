@@ -1,0 +1,304 @@
+"""A benchmark trains its extractors: once, resumed after a kill, and judged on other people."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmark_cases import TINY, TRUSTED, events, result_files, write_dataset
+
+from sklearn_diffake.benchmark import ConfigError, plan_benchmark, read_config, run_benchmark
+from sklearn_diffake.cli import main
+
+pytest.importorskip("cv2", reason="needs the extra generation")
+
+ROOT = Path(__file__).resolve().parents[2]
+TRUST = [word for name in TRUSTED for word in ("--trust", name)]
+CONFIG = f"""
+bootstrap = 5
+device = "cpu"
+
+[datasets.faces]
+images = "faces.csv"
+
+[extractors.small]
+dataset = "faces"
+splits = ["train"]
+backbone = "{TINY}"
+align = false
+input_size = 16
+max_epochs = 2
+batch_size = 4
+
+[candidates.trained]
+embedder = "small"
+detector = "MahalanobisDetector"
+
+[candidates.usual]
+embedder = "{TINY}"
+align = false
+detector = "MahalanobisDetector"
+
+[protocols.within-dataset]
+split = "official"
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("extractors")
+    write_dataset(folder, name="faces")
+    write_dataset(folder, name="others", seed=1)
+    return folder
+
+
+def config_of(data, *changes, name="extractors.toml"):
+    text = CONFIG
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (data / name).write_text(text, encoding="utf-8")
+    return read_config(data / name, trusted=TRUSTED)
+
+
+def run(data, output, *changes):
+    return run_benchmark(config_of(data, *changes).place(output))
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    return run(data, tmp_path_factory.mktemp("finished"))
+
+
+def read(file):
+    return json.loads(file.read_text())
+
+
+def results_of(folder):
+    return read(folder / "results.json")
+
+
+def test_a_trained_extractor_is_judged_and_described(finished):
+    assert finished.failures == {}
+    results = results_of(finished.folder)
+    (extractor,) = results["extractors"]
+    assert (extractor["images"], extractor["people"], extractor["epochs"]) == (16, 4, 2)
+    assert len(extractor["history"]) == 2
+    decisions = [read(path)["decisions"] for path in (finished.folder / "cells").glob("*.json")]
+    assert len(decisions) == 2
+    assert decisions[0] != decisions[1]
+    report = (finished.folder / "report.md").read_text()
+    assert "## Extractors" in report
+    assert "| small | tiny\\_backbones:colours | faces \\(train\\) | 16 | 4 | 2 |" in report
+
+
+def test_it_is_trained_once(data, finished):
+    before = result_files(finished.folder)
+    again = run(data, finished.folder)
+    assert again.n_before == again.n_cells
+    assert len(events(finished.folder, "trained")) == 1
+    assert result_files(finished.folder) == before
+    left = {path.name for path in (finished.folder / "cache" / "extractors").rglob("*.*")}
+    assert left == {"weights.safetensors", "training.json"}  # checkpoints have served
+
+
+def test_another_benchmark_with_that_cache_takes_it_over(data, finished, tmp_path):
+    config = config_of(data).place(tmp_path, cache=finished.folder / "cache")
+    run_benchmark(config)
+    assert events(tmp_path, "trained") == []
+    assert result_files(tmp_path) == result_files(finished.folder)
+
+
+def test_a_plan_trains_nothing(data, tmp_path, capsys):
+    config_of(data)
+    words = ["benchmark", str(data / "extractors.toml"), "-o", str(tmp_path), "--list", *TRUST]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("to do  train the extractor small, before the cells that need it\n")
+    assert "2 different: 0 done" in said
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def start(data, folder):
+    """Start a benchmark as a user does."""
+    import torch
+
+    words = ["benchmark", str(data / "extractors.toml"), "-o", str(folder), "--quiet", *TRUST]
+    code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({words!r}))"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    here = {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **here})
+
+
+def epochs_done(folder):
+    for file in (folder / "cache" / "extractors").glob("*/checkpoints/checkpoint.json"):
+        return read(file)["epoch"]
+    return 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals of POSIX")
+def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path, monkeypatch):
+    from sklearn_diffake.embedding._forgery_progress import Progress
+
+    longer, killed = ("max_epochs = 2", "max_epochs = 8"), tmp_path / "killed"
+    config_of(data, longer)
+    process = start(data, killed)
+    while epochs_done(killed) < 2 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = epochs_done(killed)
+    assert 2 <= done < 8
+    epochs, close_epoch = [], Progress.close_epoch
+
+    def note(progress, net):
+        epochs.append(progress.epoch)
+        return close_epoch(progress, net)
+
+    monkeypatch.setattr(Progress, "close_epoch", note)
+    run(data, killed, longer)
+    assert epochs == list(range(done + 1, 9))  # none is trained a second time
+    assert len(events(killed, "train")) == 2
+    run(data, tmp_path / "in one go", longer)
+    assert result_files(killed) == result_files(tmp_path / "in one go")
+    (extractor,) = results_of(killed)["extractors"]
+    assert [epoch["epoch"] for epoch in extractor["history"]] == list(range(1, 9))
+
+
+def digest(data, *changes):
+    (training,) = plan_benchmark(config_of(data, *changes)).trainings.values()
+    return training.folder.name
+
+
+CHANGES = {
+    "parameter": ("max_epochs = 2", "max_epochs = 3"),
+    "split": ('splits = ["train"]', 'splits = ["test"]'),
+    "backbone": (f'backbone = "{TINY}"', 'backbone = "tiny_backbones:tied"'),
+    "crops": ("align = false\ninput", "align = { size = 24 }\ninput"),
+    "seed": ("bootstrap = 5", "bootstrap = 5\nseed = 1"),
+    "pictures": ('"faces.csv"', '"others.csv"'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_all_that_changes_the_weights_makes_another_training(data, name):
+    trusted = ("tiny_backbones:tied",)
+    if name == "split":  # so that some remain to be judged
+        changes = [CHANGES[name], ('split = "official"', "folds = 2")]
+    else:
+        changes = [CHANGES[name]]
+    text = CONFIG
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (data / "changed.toml").write_text(text, encoding="utf-8")
+    config = read_config(data / "changed.toml", trusted=[*TRUSTED, *trusted])
+    (training,) = plan_benchmark(config).trainings.values()
+    assert training.folder.name != digest(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[candidates.trained]", "[candidates.renamed]"),
+        ("bootstrap = 5", "bootstrap = 6"),
+        ('detector = "MahalanobisDetector"\n\n[candidates.usual]',
+         'detector = "GaussianMixtureDetector"\n\n[candidates.usual]'),
+    ],
+)  # fmt: skip
+def test_what_does_not_change_the_weights_keeps_the_training(data, change):
+    assert digest(data, change) == digest(data)
+
+
+def test_people_it_was_trained_on_are_not_judged(data):
+    """Not even with identities dealt into folds, nor with the candidates that do not use it."""
+    plan = plan_benchmark(config_of(data, ('split = "official"', "folds = 2")))
+    table = plan.tables["faces"]
+    learned = set(table.columns["identity"][table.columns["split"] == "train"])
+    judged = [cell.steps[0].score.rows for cell in plan.cells]
+    assert len(plan.cells) == 4
+    people = set(table.columns["identity"][np.concatenate(judged)])
+    assert len(learned) == 4
+    assert len(people) == 8
+    assert people.isdisjoint(learned)
+
+
+def test_of_another_dataset_too(data):
+    """Both have people of the same names."""
+    more = ('images = "faces.csv"', 'images = "faces.csv"\n[datasets.copy]\nimages = "faces.csv"')
+    cross = ('[protocols.within-dataset]\nsplit = "official"', "[protocols.cross-dataset]")
+    with pytest.raises(ValueError, match="leaves no genuine row"):
+        plan_benchmark(config_of(data, more, cross))  # the very same people: nothing to learn from
+    distinct = (more[0], more[1] + "\ndistinct_people = true")
+    plan = plan_benchmark(config_of(data, distinct, cross))
+    judged = {cell.test: set() for cell in plan.cells}
+    for cell in plan.cells:
+        table = plan.tables[cell.test]
+        judged[cell.test] |= set(table.columns["split"][cell.steps[0].score.rows])
+    assert judged == {"faces": {"test"}, "copy": {"test", "train"}}
+
+
+def test_nobody_left_to_judge_is_an_error(data):
+    everything = ('splits = ["train"]\n', "")
+    with pytest.raises(ValueError, match=r"within-dataset.*no genuine pairs and deepfakes remain"):
+        plan_benchmark(config_of(data, everything))
+    with pytest.raises(ValueError, match=r"\[extractors.small\] splits: .*no genuine pairs in"):
+        plan_benchmark(config_of(data, ('splits = ["train"]', 'splits = ["val"]')))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("max_epochs = 2", "epochs = 2"), r"\[extractors.small\] epochs: .*mean 'max_epochs'"),
+        (("max_epochs = 2", "max_epochs = 0"), "max_epochs: 0 trains nothing"),
+        (("max_epochs = 2", "device = 'cpu'"), "device: ForgeryEmbedder has no such parameter"),
+        (("batch_size = 4", "batch_size = 'x'"), "parameters: .*batch_size"),
+        (("batch_size = 4", "techniques = ['swap']"), r"parameters: Unknown techniques \['swap'\]"),
+        (('dataset = "faces"', 'dataset = "face"'), "dataset: 'face' is not known"),
+        (('dataset = "faces"\n', ""), "dataset: is missing"),
+        (('"small"', '"smal"'), "smal"),
+        (("[extractors.small]", "[extractors.difffake-lite0]"), "is a backbone already"),
+        (('embedder = "small"', 'embedder = {backbone = "small", weights = "w.safetensors"}'),
+         "weights: an extractor has the weights that it is trained to"),
+        ((f'backbone = "{TINY}"\nalign = false\ninput', 'backbone = "a.onnx"\nalign=false\ninput'),
+         "an .onnx file cannot be trained"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(data, tmp_path, change, said):
+    with pytest.raises((ConfigError, ValueError), match=said):
+        plan_benchmark(config_of(data, change).place(tmp_path))
+
+
+def test_code_in_an_extractor_is_refused(data):
+    config_of(data)
+    text = (data / "extractors.toml").read_text().replace(f'embedder = "{TINY}"', 'embedder = "x"')
+    (data / "code.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"\[extractors.small\] backbone: .*--trust"):
+        read_config(data / "code.toml")
+
+
+@pytest.mark.parametrize("content", ["{", "{}"])
+def test_a_training_without_its_facts_is_done_again(data, tmp_path, content):
+    run(data, tmp_path)
+    before = result_files(tmp_path)
+    (file,) = (tmp_path / "cache" / "extractors").glob("*/training.json")
+    file.write_text(content)
+    run(data, tmp_path)
+    assert len(events(tmp_path, "trained")) == 2
+    assert result_files(tmp_path) == before
+
+
+def test_a_candidate_cuts_the_crops_of_its_extractor(data):
+    crops = ("align = false\ninput", "align = { size = 24, margin = 0.25 }\ninput")
+    config = config_of(data, crops)
+    trained, usual = config.protocols[0].candidates
+    assert trained.align == {"on_missing": "crop", "size": 24, "margin": 0.25}
+    assert usual.align is None
+    (training,) = plan_benchmark(config).trainings.values()
+    assert training.aligner.margin == training.embedder.margin == 0.25
+    assert training.aligner.on_missing == "skip"
