@@ -56,10 +56,10 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     >>> connected_groups([("ann", "bob"), ("cid", "dan"), ("bob", "eve"), ("eve", "")])
     array([0, 1, 0, 0])
     """
-    return Membership.from_columns(read_columns(groups)).components()
+    return Membership.from_columns(group_columns(groups)).components()
 
 
-def read_columns(groups: Any, n_samples: int | None = None) -> Columns:
+def group_columns(groups: Any, n_samples: int | None = None) -> Columns:
     """Return groups as columns, with the names of a DataFrame or numbered from 0.
 
     Parameters

@@ -21,7 +21,7 @@ _SLOPE = 0.1  # of the leaky ReLU, which is unbounded on both sides, so that no 
 _PROBE_STD = 3.0  # of the noise; that of genuine rows is 1
 _COLLAPSE = 0.01  # fraction of the initial spread at which a network counts as collapsed
 
-State = dict[str, NDArray[Any]]
+StateDict = dict[str, NDArray[Any]]
 
 
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
@@ -81,13 +81,13 @@ def _wants_argument(factory: Callable[..., Any]) -> bool:
     )
 
 
-def state_of(module: nn.Module) -> State:
+def state_of(module: nn.Module) -> StateDict:
     """Return copies of parameters and buffers as numpy arrays."""
     return {name: value.cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
 def restore(
-    encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: State
+    encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: StateDict
 ) -> nn.Module:
     """Build a network with the result of `state_of`, in float64.
 
