@@ -227,9 +227,8 @@ class _Builder:
         self.sources: list[Any] = []
         self.index: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.positions: dict[Any, int] = {}  # path, or id of an object -> position in sources
-        self.template_numbers: dict[
-            tuple[int, ...], int
-        ] = {}  # sources of a template -> -1, -2, ...
+        # Sources of a template -> -1, -2, ...
+        self.template_numbers: dict[tuple[int, ...], int] = {}
 
     def add_all(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Fill the index; templates of several pictures get negative numbers at first."""

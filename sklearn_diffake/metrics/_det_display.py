@@ -288,9 +288,8 @@ class DetectionErrorDisplay:
 
     def _draw_frame(self) -> None:
         ax, ends = self.ax_, (-_EDGE, _EDGE)
-        if not any(
-            line.get_gid() == "equal rates" for line in ax.lines
-        ):  # otherwise it gets darker with each plot
+        # Draw this line once: each further copy makes it darker
+        if not any(line.get_gid() == "equal rates" for line in ax.lines):
             dots = {"color": "#888888", "linestyle": ":", "linewidth": 1.0, "zorder": 0}
             ax.plot(ends, ends, gid="equal rates", **dots)
         accepted = "deepfakes accepted"
