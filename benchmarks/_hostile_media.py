@@ -44,7 +44,7 @@ class Kind:
         return ()
 
     def content(self, number):
-        """Return the bytes of an input: the seeds as they are, the crafted, then the spoilt."""
+        """Return the bytes of an input: the seeds, the crafted ones, then the damaged ones."""
         whole = [*self.seeds, *self.crafted]
         if number < len(whole):
             return whole[number]

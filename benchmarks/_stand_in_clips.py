@@ -1,7 +1,7 @@
 """Short clips made of one photograph each: what frames of one video differ by, without a video.
 
 A photograph is moved a little from frame to frame and coded as one clip. In the fake of it, every
-frame is forged by itself, as face swaps are: with the same technique and mask, placed anew.
+frame is forged by itself, as face swaps are: with the same technique and mask, at a new position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Feed spoilt and crafted files to everything that reads files, and see that each is refused.
+"""Check that everything that reads files refuses damaged and crafted files.
 
 Every input is made from a small valid file, the seed and its number; some hold names of temporary
 folders, which differ from run to run. It is used in a process with limits of memory and time, which

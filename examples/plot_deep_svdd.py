@@ -13,8 +13,8 @@ happens if some of the training rows are not genuine after all.
 # Genuine rows, and a few that are not
 # ------------------------------------
 # Genuine rows lie on two half moons. Deepfakes may lie anywhere, on the moons too, so that no
-# detector can find all of them; they are for the judging only. The second training set is spoilt:
-# one row in ten is a deepfake, though it is labeled genuine.
+# detector can find all of them; they are used in the test only. In the second training set, one row
+# in ten is a deepfake that is labeled genuine.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,7 +28,7 @@ GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people
 
 rng = np.random.default_rng(0)
 clean = make_moons(400, noise=0.08, random_state=0)[0]
-spoilt = np.concatenate([clean[:360], rng.uniform(LOW, HIGH, (40, 2))])
+mixed = np.concatenate([clean[:360], rng.uniform(LOW, HIGH, (40, 2))])
 judged = np.concatenate(
     [make_moons(400, noise=0.08, random_state=1)[0], rng.uniform(LOW, HIGH, (400, 2))]
 )
@@ -40,7 +40,7 @@ y = np.repeat([1, -1], 400)
 # Each is fitted four times, with other seeds: one lucky fit of a network would say little.
 
 OBJECTIVES = ("one-class", "soft-boundary")
-TRAINING = {"clean rows": clean, "one row in ten spoilt": spoilt}
+TRAINING = {"clean rows": clean, "one row in ten mislabeled": mixed}
 
 
 def fit(objective, rows, seed):
@@ -80,8 +80,8 @@ for axis, ((objective, name), detectors) in zip(axes.flat, fits.items(), strict=
     axis.contour(*grid, field.reshape(ranks.shape), [0], colors="black", linewidths=2)
     rows = TRAINING[name]
     axis.scatter(*clean[:360].T, 8, "white", edgecolors=GENUINE, linewidths=0.6)
-    if rows is spoilt:
-        axis.scatter(*rows[360:].T, 45, FAKE, marker="X", edgecolors="white", label="spoilt rows")
+    if rows is mixed:
+        axis.scatter(*rows[360:].T, 45, FAKE, marker="X", edgecolors="white", label="mislabeled")
         axis.legend(loc="lower left")
     aucs = [roc_auc_score(y, detector.score_samples(judged)) for detector in detectors]
     title = f"{objective}, {name}\nAUC {np.mean(aucs):.2f} ({min(aucs):.2f} to {max(aucs):.2f})"
@@ -90,10 +90,10 @@ figure.supxlabel("first feature (no unit)")
 figure.supylabel("second feature (no unit)")
 
 # %%
-# On clean rows both enclose the moons. The spoilt rows harm both, and the soft boundary *more*,
-# though it is meant for such rows. Its loss is made of the rows outside the sphere, so that the
-# network learns most from just those that it should leave out: that would explain it. What the
-# sphere does promise is a share: one training row in ten lies outside, spoilt or not.
+# On clean rows both enclose the moons. The mislabeled rows harm both, and the soft boundary *more*,
+# though it is meant for such rows. Its loss comes from the rows outside the sphere, so that the
+# network may learn most from those that it should ignore. The sphere sets a fraction only: one
+# training row in ten is outside, mislabeled or not.
 
 for (objective, name), detectors in fits.items():
     if objective == "soft-boundary":

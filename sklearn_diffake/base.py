@@ -73,7 +73,9 @@ def genuine_mask(
         return np.ones(n_samples, dtype=bool)
     labels = check_labels(y)
     if len(labels) != n_samples:
-        raise ValueError(f"X and y differ in length: {n_samples} rows in X, {len(labels)} in y.")
+        raise ValueError(
+            f"y must have one label for each of the {n_samples} rows of X, got {len(labels)}."
+        )
     mask = labels == GENUINE
     if not (allow_none or mask.any()):
         raise ValueError(

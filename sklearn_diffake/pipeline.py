@@ -174,7 +174,10 @@ def make_difffake_pipeline(
     operators = [operator] * len(embedders) if isinstance(operator, str) else list(operator)
     for name, entries in (("operator", operators), ("weights", weights)):
         if entries is not None and len(entries) != len(embedders):
-            raise ValueError(f"{name} has {len(entries)} entries for {len(embedders)} embedders")
+            raise ValueError(
+                f"{name} must have one entry for each of the {len(embedders)} embedders, got "
+                f"{len(entries)}"
+            )
     built = [_embedder_of(e, shared) for e in embedders]
     if aligner is True:
         matcher = clone(built[0]) if select == "match" else None

@@ -99,7 +99,7 @@ def test_labels_of_any_numeric_kind(y):
     ("y", "message"),
     [
         ([-1, -1, -1], "No genuine row to learn from: all 3 rows are labeled -1"),
-        ([1, 1], "3 rows in X, 2 in y"),
+        ([1, 1], "one label for each of the 3 rows of X, got 2"),
         (["real", "fake", "real"], "y must be .1 .genuine. or -1 .deepfake., got 'real' in row 0"),
         ([1, 0, -1], "y must be .*got 0 in row 1.*recode"),
         ([1, np.nan, -1], "got nan in row 1"),

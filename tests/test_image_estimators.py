@@ -157,9 +157,7 @@ def test_bad_objects_are_named(estimator, item, message, images):
 @every_estimator
 @pytest.mark.parametrize("X", [None, "photo.png", b"photo.png", [], [("a.png",)], [("a.png",) * 3]])
 def test_no_tables(estimator, X):
-    with pytest.raises(
-        ImageError, match=r"^(X is a single|X has 0 rows|row 0: it has [13] picture)"
-    ):
+    with pytest.raises(ImageError, match=r"got a single|got 0 rows|^row 0: it has [13] picture"):
         clone(estimator).fit(X)
 
 
@@ -359,12 +357,12 @@ def test_single_images_are_not_judged_either(labeled, cache):
 def test_one_pair_needs_its_brackets(labeled, cache):
     photos, y = labeled
     model = pipeline(cache).fit(as_pairs("list of tuples of arrays", photos, None), y)
-    with pytest.raises(ImageError, match=f"X is a tuple of 2.*{HINT}"):
+    with pytest.raises(ImageError, match=f"got a tuple of 2.*{HINT}"):
         model.predict((photos[0], photos[1]))
     assert model.predict([(photos[0], photos[1])]).shape == (1,)
 
 
 def test_an_empty_template_is_refused_by_its_place(labeled, cache):
     photos, _ = labeled
-    with pytest.raises(ImageError, match="row 1, column 0: the template is empty"):
+    with pytest.raises(ImageError, match="row 1, column 0: a template must hold at least one"):
         pipeline(cache).fit([(photos[0], photos[1]), ([], photos[4])])

@@ -274,7 +274,7 @@ def test_each_embedder_with_its_own_operator_and_weight(pairs, cache):
 
 @pytest.mark.parametrize("wrong", [{"operator": ["cosine"]}, {"weights": [1, 2, 3]}])
 def test_as_many_operators_and_weights_as_embedders(wrong):
-    with pytest.raises(ValueError, match="entries for 2 embedders"):
+    with pytest.raises(ValueError, match="one entry for each of the 2 embedders, got"):
         make_difffake_pipeline([TINY, TINY], **wrong)
 
 

@@ -24,7 +24,7 @@ from sklearn_diffake.benchmark._workers import workers
 from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
 
-#: What decides numbers; a cell is done anew when one of them is another version.
+#: Packages that affect results; a cell is computed again if the version of one has changed.
 DECISIVE = (
     "facenet-pytorch", "numpy", "onnxruntime", "pillow", "pyod", "scikit-learn", "scipy",
     "skorch", "timm", "torch", "torchvision",

@@ -85,7 +85,7 @@ def _match(people: list[np.ndarray], found: np.ndarray) -> dict[int, int]:
 
 
 def _unlikeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the distance of the centres, in face widths, plus the doublings of the width."""
+    """Return the distance of the centers, in face widths, plus the doublings of the width."""
     a, b = first[:, np.newaxis], second[np.newaxis]
     distance = np.hypot(
         (a[..., 0] + a[..., 2] - b[..., 0] - b[..., 2]) / 2,

@@ -394,7 +394,7 @@ def _label(cell: Any, row: int, path: str) -> int:
     except ValueError:
         label = None
     if label is None:
-        raise ValueError(f"Row {row} ({path}) has label {cell!r}; expected {CONVENTION}.")
+        raise ValueError(f"Row {row} ({path}): the label must be {CONVENTION}, got {cell!r}.")
     return label
 
 

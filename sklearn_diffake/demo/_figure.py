@@ -22,7 +22,7 @@ _CAPTION = (
 )
 
 
-def draw(result: DemoResult) -> bytes:
+def draw_result(result: DemoResult) -> bytes:
     """Draw the picture as a PNG file with a description of its content."""
     rates = (f"{group}: {accepted:.0%} accepted" for group, _, accepted, _ in result.rates())
     description = f"{_headline(result)}. {'; '.join(rates)}."

@@ -22,7 +22,7 @@ from ..generation._portrait import EDITS, Edit, Portrait, retake
 from ..metrics import confidence_interval, equal_error_rate
 from ..pipeline import make_difffake_pipeline
 from ..utils._atomic_files import OutputError, atomic_write, private_folder
-from ._figure import draw
+from ._figure import draw_result
 from ._result import GENUINE, HEADER, DemoResult
 
 _FILES = ("demo.txt", "reference.png", "photos", "train.csv", "probes.csv", "model.diffake",
@@ -125,7 +125,7 @@ def run_demo(
         picture=folder / "demo.png" if find_spec("matplotlib") else None,
     )
     if result.picture:
-        atomic_write(result.picture, draw(result))
+        atomic_write(result.picture, draw_result(result))
     else:
         (folder / "demo.png").unlink(missing_ok=True)  # of an earlier demo, with other results
     atomic_write(folder / "demo.txt", f"{result.table()}\n".encode())

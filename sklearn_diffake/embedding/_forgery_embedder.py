@@ -74,7 +74,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         Number of epochs; 0 trains nothing, and `weights` must hold a classifier.
 
     images_per_epoch : int, default=None
-        Real crops in an epoch, drawn anew for each; None takes all. With fewer, checkpoints and
+        Real crops in an epoch, drawn for each epoch; None takes all. With fewer, checkpoints and
         validations come more often.
 
     batch_size : int, default=32

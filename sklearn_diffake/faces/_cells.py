@@ -165,9 +165,8 @@ class Alignment:
         self, members: Sequence[int], matches: dict[int, Match] | None = None
     ) -> list[_Choice]:
         """Choose the face of each picture of a template."""
-        with_face = {
-            self.pictures[i].source for i in members if self.pictures[i].reason is None
-        }  # videos with at least one such frame
+        # Videos with at least one frame that shows a face
+        with_face = {self.pictures[i].source for i in members if self.pictures[i].reason is None}
         return [self._choose_one(i, with_face, (matches or {}).get(i)) for i in members]
 
     def _choose_one(self, number: int, with_face: set[int], match: Match | None) -> _Choice:

@@ -246,9 +246,8 @@ def _as_utf8(content: bytes) -> bytes | None:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(content) - 3 and not _is_latin(
-            content
-        ):  # the last character may be cut
+        # The bytes may end within a character, so an error at the end is none
+        if error.start < len(content) - 3 and not _is_latin(content):
             return None
     return content
 

@@ -18,10 +18,9 @@ from .errors import ImageError, describe_place
 ONE_PAIR = "one pair is written [(reference, probe)]"
 #: Names of the two columns of pairs, in this order.
 PAIR_COLUMNS = ("reference", "probe")
-_EXPECTED = (
-    "expected pairs, as a DataFrame, list or array with two cells in each row or an array of "
-    "shape (n, 2, H, W, 3), or single pictures, as a list or an array of shape (n, H, W, 3); "
-    + ONE_PAIR
+_FORMS = (
+    "X must be pairs, as a DataFrame, list or array with two cells in each row or an array of "
+    "shape (n, 2, H, W, 3), or single pictures, as a list or an array of shape (n, H, W, 3)"
 )
 
 
@@ -182,8 +181,8 @@ def find_pair_columns(names: Sequence[Any]) -> tuple[int, int]:
         raise ValueError(f"there is a column {present!r} but none named {absent!r}: {list(names)}")
     if len(names) != 2:
         raise ValueError(
-            f"the columns are {list(names)}; expected reference and probe by these names, or two "
-            "columns in this order"
+            "the columns must be named reference and probe, or be two in this order, got "
+            f"{list(names)}"
         )
     return 0, 1
 
@@ -228,9 +227,8 @@ class _Builder:
         self.sources: list[Any] = []
         self.index: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.positions: dict[Any, int] = {}  # path, or id of an object -> position in sources
-        self.template_numbers: dict[
-            tuple[int, ...], int
-        ] = {}  # sources of a template -> -1, -2, ...
+        # Sources of a template -> -1, -2, ...
+        self.template_numbers: dict[tuple[int, ...], int] = {}
 
     def add_all(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Fill the index; templates of several pictures get negative numbers at first."""
@@ -268,15 +266,17 @@ class _Builder:
         pictures = list(cell)
         location: dict[str, Any] = {"row": row, "column": column}
         if not pictures:
-            raise ImageError("the template is empty; expected one picture at least", **location)
+            raise ImageError("a template must hold at least one picture, got none", **location)
         if not all(_is_picture(picture) for picture in pictures):
-            raise ImageError("a template in a template; expected a list of pictures", **location)
+            raise ImageError(
+                "a template must be a list of pictures, got a template in it", **location
+            )
         members = tuple(self._add_source(picture) for picture in pictures)
         if len(members) == 1:
             return members[0]
         if not self.templates:
             raise ImageError(
-                f"a template of {len(members)} pictures, where one picture is expected", **location
+                f"this must be one picture, got a template of {len(members)}", **location
             )
         return self.template_numbers.setdefault(members, -1 - len(self.template_numbers))
 
@@ -291,17 +291,15 @@ class _Builder:
 def _read_rows(X: Any) -> ImageTable | Iterator[tuple[Any, ...]]:
     """Return the rows of X, or the table if X is a dense array, which has no duplicates."""
     if isinstance(X, tuple):
-        raise ImageError(
-            f"X is a tuple of {len(X)}, which is not a table: a table is a list; {ONE_PAIR}"
-        )
+        raise ImageError(f"X must be a table, such as a list, got a tuple of {len(X)}; {ONE_PAIR}")
     try:
         X = nw.from_native(X, allow_series=True, eager_only=True, pass_through=True)
     except nw.exceptions.DuplicateError as error:
         raise ImageError(f"X is a DataFrame whose columns share a name: {error}") from error
     if not _is_table(X):
-        raise ImageError(f"X is a single {type(X).__name__}, {_EXPECTED}")
+        raise ImageError(f"{_FORMS}, got a single {type(X).__name__}; {ONE_PAIR}")
     if len(X) == 0:
-        raise ImageError(f"X has 0 rows, {_EXPECTED}")
+        raise ImageError(f"{_FORMS}, got 0 rows; {ONE_PAIR}")
     if isinstance(X, nw.DataFrame):
         return _frame_rows(X)
     if isinstance(X, np.ndarray) and X.dtype.kind not in "OUST":
@@ -336,7 +334,7 @@ def _from_dense(X: NDArray[Any]) -> ImageTable:
         return ImageTable(sources, np.arange(len(sources)).reshape(-1, 2))
     if X.ndim == 4 and X.shape[-1] in (1, 3, 4):
         return ImageTable(list(X), np.arange(len(X)))
-    raise ImageError(f"X is an array of shape {X.shape}, {_EXPECTED}")
+    raise ImageError(f"{_FORMS}, got an array of shape {X.shape}; {ONE_PAIR}")
 
 
 def _is_picture(item: Any) -> bool:

@@ -16,8 +16,7 @@ from ..embedding import FaceEmbedder
 from ..faces import FaceAligner
 from ..images.table import image_table
 
-Image = NDArray[np.uint8]
-Rows = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
 SKIPPED_STEPS = (None, "passthrough", "drop")
 
 
@@ -47,7 +46,7 @@ class Branch:
         rows = transformed(self.tail, embeddings)
         return rows if self.weight == 1.0 else rows * self.weight
 
-    def embed_each(self, crops: Sequence[Image]) -> tuple[NDArray, dict[int, str]]:
+    def embed_each(self, crops: Sequence[Pixels]) -> tuple[NDArray, dict[int, str]]:
         """Embed crops; the failure of a crop does not affect the others.
 
         Parameters
@@ -110,7 +109,7 @@ class SplitPipeline:
         """Compute the input of the detector for a table of pairs of crops."""
         return transformed(self.scoring_steps[:-1], pairs)
 
-    def score(self, rows: Any) -> Rows:
+    def score(self, rows: Any) -> NDArray[np.float64]:
         """Return the scores of inputs of the detector."""
         score = getattr(self.detector, "score_samples", None) or self.detector.decision_function
         return np.asarray(score(rows), dtype=np.float64)
@@ -214,7 +213,7 @@ def threshold_of(detector: Any, score: float, row: Any) -> float:
     raise TypeError(f"{type(detector).__name__} has no threshold: no offset_, no decision_function")
 
 
-def pair_table(pairs: Sequence[tuple[Image, Image]]) -> NDArray[np.object_]:
+def pair_table(pairs: Sequence[tuple[Pixels, Pixels]]) -> NDArray[np.object_]:
     """Return pairs of crops as an object array, in which a crop may occur several times."""
     table = np.empty((len(pairs), 2), dtype=object)
     for row, pair in enumerate(pairs):

@@ -20,10 +20,10 @@ from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._progress import progress_bar
 
 #: Fewest groups of each class: resampling fewer groups underestimates their variance.
-MIN_GROUPS = 5
+MIN_RESAMPLED_GROUPS = 5
 
 Metric = Callable[..., float]
-Rows = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 
 class ConfidenceInterval(NamedTuple):
@@ -147,8 +147,8 @@ def bootstrap_interval(
     extras, codes = check_extras(len(labels), groups, metadata)
     estimate = float(metric(labels, values, **extras))
     n_groups = min(len(np.unique(codes[labels == label])) for label in (1, -1))
-    if n_groups < MIN_GROUPS:
-        warn_too_few(labels, codes, MIN_GROUPS)
+    if n_groups < MIN_RESAMPLED_GROUPS:
+        warn_too_few(labels, codes, MIN_RESAMPLED_GROUPS)
         return ConfidenceInterval(estimate, np.nan, np.nan)
     draws = _Draws(labels, values, extras, codes, check_random_state(random_state))
     ends = []
@@ -173,7 +173,7 @@ def bootstrap_interval(
 
 def check_extras(
     n_samples: int, groups: ArrayLike | None, metadata: dict[str, ArrayLike] | None
-) -> tuple[dict[str, NDArray[Any]], Rows]:
+) -> tuple[dict[str, NDArray[Any]], Integers]:
     """Check metadata and groups, and number the groups.
 
     Parameters
@@ -203,7 +203,11 @@ def check_extras(
 
 
 def warn_too_few(
-    labels: NDArray[np.int64], codes: Rows, n_required: int, *, classes: tuple[int, ...] = (1, -1)
+    labels: NDArray[np.int64],
+    codes: Integers,
+    n_required: int,
+    *,
+    classes: tuple[int, ...] = (1, -1),
 ) -> None:
     """Warn that there are too few groups for an interval.
 
@@ -245,7 +249,7 @@ class _Draws:
         labels: NDArray[np.int64],
         values: NDArray[np.float64],
         extras: dict[str, NDArray[Any]],
-        codes: Rows,
+        codes: Integers,
         rng: RandomState,
     ):
         self.labels, self.values, self.extras, self.rng = labels, values, extras, rng
@@ -280,7 +284,7 @@ class _Draws:
         return labels, values, extras
 
     def _contaminate(
-        self, label: int, rows: Rows, draw_number: Rows, targets: list[NDArray[np.float64]]
+        self, label: int, rows: Integers, draw_number: Integers, targets: list[NDArray[np.float64]]
     ) -> None:
         """Replace the scores of some drawn groups by scores of the other class."""
         present = np.unique(draw_number[rows])

@@ -79,7 +79,9 @@ def check_rows(values: ArrayLike, n_samples: int, *, name: str) -> NDArray[Any]:
     """
     array = column_or_1d(values)
     if len(array) != n_samples:
-        raise ValueError(f"{name} has {len(array)} values for {n_samples} rows.")
+        raise ValueError(
+            f"{name} must have one value for each of the {n_samples} rows, got {len(array)}."
+        )
     return array
 
 

@@ -110,18 +110,16 @@ def _area_sizes(sample: Sample) -> tuple[float, Floats]:
     genuine, fake = sample.labels == 1, sample.labels == -1
     sizes = np.array([genuine.sum(), fake.sum()], dtype=np.float64)
     ranks = rankdata(sample.score)
-    placement = np.empty(
-        len(ranks)
-    )  # fraction of the other class that is ordered correctly with each row
+    # Fraction of the other class that is ordered correctly with each row
+    placement = np.empty(len(ranks))
     placement[genuine] = (ranks[genuine] - rankdata(sample.score[genuine])) / sizes[1]
     placement[fake] = 1.0 - (ranks[fake] - rankdata(sample.score[fake])) / sizes[0]
     area = float(np.mean(placement[genuine]))
     smallest = np.array([smallest_size(sample.codes[rows]) for rows in (genuine, fake)])
     row_variance = _placement_variance(sample, placement - area, np.arange(len(ranks)))
     group_variance = _placement_variance(sample, placement - area, sample.codes)
-    if (
-        row_variance == 0.0 or group_variance == 0.0
-    ):  # the correlation within groups cannot be measured
+    # Without variance, the correlation within groups cannot be measured
+    if row_variance == 0.0 or group_variance == 0.0:
         return area, smallest
     sizes /= max(1.0, group_variance / min(row_variance, _area_variance(area, *sizes)))
     if sample.codes.max() + 1 < len(ranks):

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing, detection_error_curve
-from sklearn_diffake.metrics._plotting import axes_or_new, scores_of
+from sklearn_diffake.metrics._plotting import axes_or_new, estimator_scores
 from sklearn_diffake.utils._numbers import percent
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
@@ -171,7 +171,7 @@ class DetectionErrorDisplay:
         """
         return cls.from_predictions(
             y,
-            scores_of(estimator, X),
+            estimator_scores(estimator, X),
             technique=technique,
             name=type(estimator).__name__ if name is None else name,
             ax=ax,
@@ -232,7 +232,7 @@ class DetectionErrorDisplay:
         names = None if technique is None else check_rows(technique, len(labels), name="technique")
         curves = []
         for fold, (estimator, test) in enumerate(zip(estimators, tests, strict=True)):
-            score = scores_of(estimator, _safe_indexing(X, test))
+            score = estimator_scores(estimator, _safe_indexing(X, test))
             test_technique = None if names is None else names[test]
             try:
                 curves.append(detection_error_curve(labels[test], score, technique=test_technique))
@@ -288,9 +288,8 @@ class DetectionErrorDisplay:
 
     def _draw_frame(self) -> None:
         ax, ends = self.ax_, (-_EDGE, _EDGE)
-        if not any(
-            line.get_gid() == "equal rates" for line in ax.lines
-        ):  # otherwise it gets darker with each plot
+        # Draw this line once: each further copy makes it darker
+        if not any(line.get_gid() == "equal rates" for line in ax.lines):
             dots = {"color": "#888888", "linestyle": ":", "linewidth": 1.0, "zorder": 0}
             ax.plot(ends, ends, gid="equal rates", **dots)
         accepted = "deepfakes accepted"

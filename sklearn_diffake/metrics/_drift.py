@@ -223,9 +223,8 @@ def _smirnov(
     ranks: NDArray[np.float64], calibration: NDArray[np.int64], direction: Direction
 ) -> tuple[float, float]:
     """Return statistic and p-value of the test that recent ranks are lower, or higher."""
-    alternative = {"lower": "greater", "higher": "less"}[
-        direction
-    ]  # in terms of distribution functions
+    # SciPy compares distribution functions, so its names are the reverse
+    alternative = {"lower": "greater", "higher": "less"}[direction]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the exact sum overflowed: asymptotic
         result = ks_2samp(ranks, calibration, alternative=alternative)

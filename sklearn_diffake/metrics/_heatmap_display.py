@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake.metrics._checks import check_scores, technique_rows
-from sklearn_diffake.metrics._plotting import axes_or_new, scores_of
+from sklearn_diffake.metrics._plotting import axes_or_new, estimator_scores
 
 
 class TechniqueHeatmapDisplay:
@@ -191,7 +191,7 @@ class TechniqueHeatmapDisplay:
         """
         if not isinstance(estimator, Mapping):
             estimator = {type(estimator).__name__: estimator}
-        scores = {name: scores_of(detector, X) for name, detector in estimator.items()}
+        scores = {name: estimator_scores(detector, X) for name, detector in estimator.items()}
         return cls.from_predictions(
             y,
             scores,

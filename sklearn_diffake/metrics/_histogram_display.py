@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_diffake.metrics._checks import check_scores
-from sklearn_diffake.metrics._plotting import FAKE, GENUINE, axes_or_new, scores_of
+from sklearn_diffake.metrics._plotting import FAKE, GENUINE, axes_or_new, estimator_scores
 from sklearn_diffake.utils._numbers import percent
 
 
@@ -159,7 +159,7 @@ class ScoreHistogramDisplay:
         ImportError
             If matplotlib (extra ``plots``) is not installed.
         """
-        score = scores_of(estimator, X, ("decision_function",))
+        score = estimator_scores(estimator, X, ("decision_function",))
         name = type(estimator).__name__ if name is None else name
         return cls.from_predictions(y, score, threshold=threshold, name=name, ax=ax, **kwargs)
 

@@ -33,7 +33,7 @@ from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
 from sklearn_diffake.utils._messages import warn_caller
 
-MIN_GROUPS = 2
+MIN_INTERVAL_GROUPS = 2
 
 
 def _auc(sample: Sample, estimate: float) -> Ends:
@@ -251,8 +251,8 @@ def _without_draws(
     n_groups = min(
         len(np.unique(codes[rows])) for label in closed.classes for rows in rows_by_label[label]
     )
-    if n_groups < MIN_GROUPS:
-        warn_too_few(labels, codes, MIN_GROUPS, classes=closed.classes)
+    if n_groups < MIN_INTERVAL_GROUPS:
+        warn_too_few(labels, codes, MIN_INTERVAL_GROUPS, classes=closed.classes)
         return ConfidenceInterval(estimate, np.nan, np.nan)
     sample = Sample(labels, values, codes, fakes, confidence_level)
     return ConfidenceInterval(estimate, *closed.ends(sample, estimate, **options))

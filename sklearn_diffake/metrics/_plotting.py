@@ -42,7 +42,9 @@ def axes_or_new(display: Any, ax: Any) -> Any:
     return pyplot.subplots()[1]
 
 
-def scores_of(estimator: Any, X: Any, responses: Sequence[str] = RESPONSES) -> NDArray[np.float64]:
+def estimator_scores(
+    estimator: Any, X: Any, responses: Sequence[str] = RESPONSES
+) -> NDArray[np.float64]:
     """Return the scores of a fitted estimator: higher means more genuine.
 
     Parameters

@@ -36,7 +36,9 @@ def read_labels(y: ArrayLike | None, n_samples: int) -> NDArray[np.int64]:
         return np.ones(n_samples, dtype=np.int64)
     labels = check_labels(y)
     if len(labels) != n_samples:
-        raise ValueError(f"y has {len(labels)} labels for the {n_samples} rows of X.")
+        raise ValueError(
+            f"y must have one label for each of the {n_samples} rows of X, got {len(labels)}."
+        )
     return labels
 
 

@@ -56,10 +56,10 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     >>> connected_groups([("ann", "bob"), ("cid", "dan"), ("bob", "eve"), ("eve", "")])
     array([0, 1, 0, 0])
     """
-    return Membership.from_columns(read_columns(groups)).components()
+    return Membership.from_columns(group_columns(groups)).components()
 
 
-def read_columns(groups: Any, n_samples: int | None = None) -> Columns:
+def group_columns(groups: Any, n_samples: int | None = None) -> Columns:
     """Return groups as columns, with the names of a DataFrame or numbered from 0.
 
     Parameters
@@ -90,9 +90,11 @@ def read_columns(groups: Any, n_samples: int | None = None) -> Columns:
         columns = {number: column.tolist() for number, column in enumerate(table.T)}
     n_rows = len(next(iter(columns.values()), []))
     if not n_rows:
-        raise ValueError("groups has no rows.")
+        raise ValueError("groups must have at least one row, got none.")
     if n_samples is not None and n_rows != n_samples:
-        raise ValueError(f"groups has {n_rows} rows for the {n_samples} rows of X.")
+        raise ValueError(
+            f"groups must have one row for each of the {n_samples} rows of X, got {n_rows}."
+        )
     return columns
 
 

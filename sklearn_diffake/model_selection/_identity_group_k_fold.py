@@ -15,7 +15,7 @@ from sklearn_diffake.model_selection._checks import check_split, read_labels
 from sklearn_diffake.model_selection._groups import (
     assign_folds,
     connected_groups,
-    read_columns,
+    group_columns,
 )
 
 
@@ -88,7 +88,7 @@ class IdentityGroupKFold(StratifiedGroupKFold):
             genuine row to train on or only one class to test on.
         """
         n_samples = _num_samples(X)
-        read_columns(groups, n_samples)
+        group_columns(groups, n_samples)
         labels, connected = read_labels(y, n_samples), connected_groups(groups)
         n_groups = int(connected.max()) + 1
         advice = (

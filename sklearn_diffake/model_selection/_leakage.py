@@ -14,7 +14,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_diffake.model_selection._groups import (
     Columns,
     Membership,
-    read_columns,
+    group_columns,
     select_columns,
     split_columns,
 )
@@ -72,7 +72,7 @@ def check_no_leakage(splits: Iterable[tuple[ArrayLike, ArrayLike]], groups: Any)
         ...
     sklearn_diffake.model_selection._leakage.LeakageError: Split 0 has 'ann' on both sides...
     """
-    columns = read_columns(groups)
+    columns = group_columns(groups)
     membership = Membership.from_columns(columns)
     for number, (train, test) in enumerate(splits):
         _refuse_leak(number, np.asarray(train), np.asarray(test), columns, membership)
@@ -169,7 +169,7 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         LeakageError
             A ``ValueError`` that names the split and the shared names.
         """
-        columns = read_columns(groups, _num_samples(X))
+        columns = group_columns(groups, _num_samples(X))
         kept_apart = (
             columns if self.disjoint is None else select_columns(columns, list(self.disjoint))
         )
@@ -212,7 +212,7 @@ class LeakageGuard(GroupsConsumerMixin, BaseCrossValidator):
         """Return the groups for the inner splitter, None if it does not use groups."""
         if not isinstance(cv, GroupsConsumerMixin):
             return None
-        columns = read_columns(groups)
+        columns = group_columns(groups)
         if self.by is None and len(columns) > 1:
             return groups
         column, _ = split_columns(columns, self.by, [])

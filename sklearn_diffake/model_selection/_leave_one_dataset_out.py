@@ -20,7 +20,7 @@ from sklearn_diffake.model_selection._checks import (
 )
 from sklearn_diffake.model_selection._groups import (
     Membership,
-    read_columns,
+    group_columns,
     select_columns,
     split_columns,
 )
@@ -110,7 +110,7 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
         """
         names, dataset = self._names(X, y, groups)
         labels = read_labels(y, _num_samples(X))
-        columns = read_columns(groups, len(labels))
+        columns = group_columns(groups, len(labels))
         _, disjoint = split_columns(columns, self.dataset, self.disjoint)
         membership = (
             Membership.from_columns(select_columns(columns, disjoint)) if disjoint else None
@@ -155,7 +155,7 @@ class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):
     def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> tuple[list[Any], list[Any]]:
         """Return the sorted test datasets, and the dataset of every row."""
         check_parameters(self)
-        columns = read_columns(groups, None if X is None else _num_samples(X))
+        columns = group_columns(groups, None if X is None else _num_samples(X))
         column, _ = split_columns(columns, self.dataset, self.disjoint)
         labels = read_labels(y, len(columns[column]))
         names, dataset = read_names(columns[column], np.arange(len(labels)), column=column)

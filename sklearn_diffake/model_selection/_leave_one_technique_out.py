@@ -24,7 +24,7 @@ from sklearn_diffake.model_selection._groups import (
     Columns,
     Membership,
     assign_folds,
-    read_columns,
+    group_columns,
     select_columns,
     split_columns,
 )
@@ -133,7 +133,7 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         """
         names, technique = self._names(X, y, groups)
         labels = read_labels(y, _num_samples(X))
-        columns = read_columns(groups, len(labels))
+        columns = group_columns(groups, len(labels))
         _, disjoint = split_columns(columns, self.technique, self.disjoint)
         made_with = _codes(technique, labels, names)
         fold_of_row = self._assign_folds(columns, disjoint, made_with)
@@ -202,7 +202,7 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
     def _names(self, X: Any, y: ArrayLike | None, groups: Any) -> tuple[list[Any], list[Any]]:
         """Return the sorted techniques, and the technique of every row."""
         check_parameters(self)
-        columns = read_columns(groups, None if X is None else _num_samples(X))
+        columns = group_columns(groups, None if X is None else _num_samples(X))
         column, _ = split_columns(columns, self.technique, self.disjoint)
         labels = read_labels(y, len(columns[column]))
         fakes = np.flatnonzero(labels == -1)

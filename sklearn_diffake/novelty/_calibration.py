@@ -86,9 +86,8 @@ class Calibration(NamedTuple):
         """
         lower = max(0.0, p_value * (self.n + 1) - 1.0)  # weight of the pairs with a score as low
         is_integer = abs(lower - round(lower)) < 1e-6
-        number = (
-            str(round(lower)) if is_integer else f"{lower:.2f}"
-        )  # rows of a group share a weight of 1
+        # Rows of a group share a weight of 1, so the sum may be a fraction
+        number = str(round(lower)) if is_integer else f"{lower:.2f}"
         p_text = significant(p_value)
         formula = f"p = ({number} + 1) / ({self.n} + 1) = {p_text}"
         if self.grouped:

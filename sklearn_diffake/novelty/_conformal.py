@@ -19,10 +19,10 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, chec
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.novelty._calibration import calibration_of
 from sklearn_diffake.novelty._held_out import (
+    checked_scores,
     codes_of_groups,
     finite_scores,
     held_out_folds,
-    scores_of,
 )
 from sklearn_diffake.novelty._mahalanobis import MahalanobisDetector
 from sklearn_diffake.novelty._p_value_verdicts import PValueDetector
@@ -390,7 +390,7 @@ class ConformalDetector(PValueDetector):
         return cross_margin(columns, *calibration, self.n_calibration_, self.level_)
 
     def _inner_scores(self, X: Any) -> list[NDArray[np.float64]]:
-        return [scores_of(detector, X) for detector in self.detectors_]
+        return [checked_scores(detector, X) for detector in self.detectors_]
 
     def _validate(self, X: Any, *, reset: bool) -> Any:
         """Check only for NaN, with row numbers of the whole `X`; the detector checks the rest."""

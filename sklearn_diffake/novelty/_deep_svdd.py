@@ -272,8 +272,8 @@ class DeepSVDD(BaseDetector):
         )
         if not reset and X.shape[1:] != tuple(self.input_shape_):
             raise ValueError(
-                f"X has rows of shape {X.shape[1:]}, but DeepSVDD was fitted on rows of shape "
-                f"{tuple(self.input_shape_)}."
+                f"X must have rows of shape {tuple(self.input_shape_)}, as in fit, got "
+                f"{X.shape[1:]}."
             )
         if X.dtype != np.uint8:
             check_finite(X)

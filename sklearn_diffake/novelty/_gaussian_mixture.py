@@ -38,7 +38,7 @@ class GaussianMixtureDetector(PartialFitDetector):
         feature, or one variance per Gaussian.
     n_pca : int, float in (0, 1), "auto" or None, default="auto"
         Number of principal components of the genuine rows that the mixture sees; a float keeps
-        this share of their variance; None keeps every feature. ``"auto"`` keeps every feature as
+        this fraction of their variance; None keeps every feature. ``"auto"`` keeps every feature as
         long as each covariance matrix has at least four rows per feature, that is,
         ``n_genuine >= 4 * n_components * n_features`` for ``"full"`` and
         ``n_genuine >= 4 * n_features`` for ``"tied"``; below that it keeps
@@ -55,7 +55,7 @@ class GaussianMixtureDetector(PartialFitDetector):
         Added to the diagonal of covariances, relative to the mean variance of the features that
         the mixture sees. (An absolute amount, as in scikit-learn, would swamp differences of unit
         embeddings, whose variances are about 1e-8.) Features on very different scales should be
-        standardised first.
+        standardized first.
     contamination : float in (0, 0.5], default=0.05
         Fraction of the genuine training rows that the threshold rejects, that is, which
         ``predict`` calls -1.
@@ -356,7 +356,7 @@ class GaussianMixtureDetector(PartialFitDetector):
         return (self.reg_covar + self.shrinkage_ / (1 - self.shrinkage_)) * float(variances.mean())
 
     def _shrinkage(self, Z: NDArray[np.float64]) -> float:
-        """Resolve `shrinkage` for these centred rows."""
+        """Resolve `shrinkage` for these centered rows."""
         if self.shrinkage == "auto":
             return float(min(ledoit_wolf_shrinkage(Z, assume_centered=True), _MAX_SHRINKAGE))
         return float(self.shrinkage or 0.0)

@@ -61,7 +61,7 @@ def held_out_folds(options: Any, codes: NDArray[np.int64], *, grouped: bool) -> 
     return list(splitter.split(codes, groups=codes if grouped else None))
 
 
-def scores_of(detector: Any, X: Any) -> NDArray[np.float64]:
+def checked_scores(detector: Any, X: Any) -> NDArray[np.float64]:
     """Score rows by a fitted detector; raise an error if a score is NaN."""
     score = getattr(detector, "score_samples", None) or detector.decision_function
     scores = np.asarray(score(X), dtype=np.float64)
@@ -72,7 +72,7 @@ def scores_of(detector: Any, X: Any) -> NDArray[np.float64]:
 
 def finite_scores(detector: Any, X: Any) -> NDArray[np.float64]:
     """Score held-out rows; raise an error if a score is NaN or infinite."""
-    scores = scores_of(detector, X)
+    scores = checked_scores(detector, X)
     if not np.isfinite(scores).all():
         raise ValueError(f"{detector!r} gives infinite scores to held-out genuine rows.")
     return scores

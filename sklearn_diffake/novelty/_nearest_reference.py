@@ -134,8 +134,8 @@ class NearestReferenceDetector(BaseDetector):
     def _raise_other_form(self, X: Any) -> None:
         forms = {2: "distances (n, k) with k", 3: "embeddings (n, 1 + k, d) with d"}
         raise ValueError(
-            f"X has shape {X.shape}, but NearestReferenceDetector was fitted on "
-            f"{forms[self.input_ndim_]} = {self.n_features_in_}: the form must be the same."
+            f"X must be {forms[self.input_ndim_]} = {self.n_features_in_}, as in fit, got "
+            f"{X.shape}."
         )
 
     def __sklearn_tags__(self) -> Tags:

@@ -308,9 +308,8 @@ def _row_keys(X: NDArray[np.float64]) -> NDArray[np.uint64]:
     Multilinear hashing of mixed bits: the probability of a collision is about 2**-64.
     """
     weights = _mix(np.arange(1, X.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
-    return (
-        _mix((X + 0.0).view(np.uint64)) @ weights
-    )  # exact integer arithmetic; + 0.0 changes -0.0 to 0.0
+    # Arithmetic of uint64 is exact, whatever the batch; + 0.0 changes -0.0 to 0.0
+    return _mix((X + 0.0).view(np.uint64)) @ weights
 
 
 def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -343,9 +342,8 @@ def _make_tails(detector: Any, X: NDArray[np.float64]) -> dict[str, NDArray[np.f
         (deviation * deviation).sum(axis=0),
         (deviation * deviation * deviation).sum(axis=0),
     )
-    tails = -np.log(
-        np.arange(1, len(X) + 2) / (len(X) + 1)
-    )  # of 0, 1 ... n rows and the row itself
+    # Tails that hold 0, 1 ... n training rows, and the scored row itself
+    tails = -np.log(np.arange(1, len(X) + 2) / (len(X) + 1))
     return {"mean": mean, "square": square, "cube": cube, "tails": tails}
 
 

@@ -21,7 +21,7 @@ _SLOPE = 0.1  # of the leaky ReLU, which is unbounded on both sides, so that no 
 _PROBE_STD = 3.0  # of the noise; that of genuine rows is 1
 _COLLAPSE = 0.01  # fraction of the initial spread at which a network counts as collapsed
 
-State = dict[str, NDArray[Any]]
+StateDict = dict[str, NDArray[Any]]
 
 
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
@@ -70,7 +70,7 @@ def make_encoder(encoder: str | Callable[..., Any], shape: tuple[int, ...]) -> n
         )
     built = factory(shape) if _wants_argument(factory) else factory()
     if not isinstance(built, nn.Module):
-        raise TypeError(f"encoder returned {type(built).__name__}, expected a torch.nn.Module.")
+        raise TypeError(f"encoder must return a torch.nn.Module, got {type(built).__name__}.")
     return copy.deepcopy(built).float()  # in case the factory returns the same module twice
 
 
@@ -81,13 +81,13 @@ def _wants_argument(factory: Callable[..., Any]) -> bool:
     )
 
 
-def state_of(module: nn.Module) -> State:
+def state_of(module: nn.Module) -> StateDict:
     """Return copies of parameters and buffers as numpy arrays."""
     return {name: value.cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
 def restore(
-    encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: State
+    encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: StateDict
 ) -> nn.Module:
     """Build a network with the result of `state_of`, in float64.
 
@@ -143,8 +143,8 @@ def _forward64(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     if not isinstance(outputs, torch.Tensor) or outputs.shape[:-1] != inputs.shape[:1]:
         shape = tuple(getattr(outputs, "shape", ())) or type(outputs).__name__
         raise ValueError(
-            f"the encoder returned {shape} for {len(inputs)} rows, expected one vector per row, "
-            f"({len(inputs)}, representation_size)."
+            f"the encoder must return one vector per row, ({len(inputs)}, representation_size), "
+            f"got {shape}."
         )
     return outputs
 

@@ -174,9 +174,8 @@ def _clusters(
         previous, labels = labels, _nearest(data, centers)
         members = _one_hot(labels, n_clusters)
         counts = members.sum(dim=0)
-        if (
-            not counts.all()
-        ):  # scikit-learn relocates empty clusters; this is rare, so use its implementation
+        # scikit-learn moves empty clusters; this is rare, so use its implementation
+        if not counts.all():
             labels = KMeans(n_clusters, init=seeds, n_init=1).fit(X).labels_
             return _one_hot(torch.as_tensor(labels, device=data.device), n_clusters)
         new_centers = members.T @ data / counts[:, None]

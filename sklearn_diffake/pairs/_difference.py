@@ -293,17 +293,8 @@ def _missing_embeddings(pairs: NDArray) -> NDArray[np.bool_]:
 
 def _check_pairs(shape: tuple[int, ...]) -> None:
     """Raise an error unless `shape` is (n, 2, d) with d >= 1."""
-    expected = (
-        "Expected shape (n, 2, d): the two embeddings of a pair in every row. One pair is written "
-        "[(reference, probe)]."
-    )
-    if len(shape) != 3:
+    if len(shape) != 3 or shape[1] != 2 or shape[2] == 0:
         raise ValueError(
-            f"X has {len(shape)} dimensions, shape {shape}; row 0 is an array of shape "
-            f"{shape[1:]}. {expected}"
-        )
-    if shape[1] != 2 or shape[2] == 0:
-        raise ValueError(
-            f"X has shape {shape}: row 0 holds {shape[1]} embeddings of {shape[2]} numbers. "
-            f"{expected}"
+            "X must have the shape (n, 2, d), the two embeddings of a pair in every row, got "
+            f"{shape}. One pair is written [(reference, probe)]."
         )

@@ -43,7 +43,7 @@ def mode_of(model: Any) -> Mode | None:
     >>> mode_of(make_difffake_pipeline(mode="same-video"))
     'same-video'
     """
-    modes = {part.mode for part in estimators(model) if isinstance(part, PairDifference)} - {None}
+    modes = {step.mode for step in estimators(model) if isinstance(step, PairDifference)} - {None}
     if len(modes) > 1:
         raise ValueError(
             "one branch of the model has a PairDifference with mode='reference', another one with "

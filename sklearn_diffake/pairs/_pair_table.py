@@ -27,7 +27,7 @@ _TEMPLATE_MARK = "|"
 _LABEL = "label"
 _PEOPLE = ("person", "identity")
 
-Cell = str | tuple[str, ...]
+PathCell = str | tuple[str, ...]
 
 
 class PairRow(NamedTuple):
@@ -53,7 +53,7 @@ class PairRow(NamedTuple):
 
     reference: str
     probe: str
-    paths: tuple[Cell, Cell]
+    paths: tuple[PathCell, PathCell]
     label: int | None
     line: int
     person: str | None
@@ -236,7 +236,11 @@ def _read_row(table: DelimitedTable, layout: _Layout, row: Row, keep_empty: bool
 
 
 def _read_mode(
-    table: DelimitedTable, layout: _Layout, row: Row, extra: dict[str, str], paths: Sequence[Cell]
+    table: DelimitedTable,
+    layout: _Layout,
+    row: Row,
+    extra: dict[str, str],
+    paths: Sequence[PathCell],
 ) -> Mode | None:
     """Return the mode of a pair, by its columns or as both cells are one video."""
     try:
@@ -250,7 +254,7 @@ def _read_mode(
     return mode
 
 
-def _read_paths(table: DelimitedTable, row: Row, position: int, column: str) -> Cell:
+def _read_paths(table: DelimitedTable, row: Row, position: int, column: str) -> PathCell:
     """Return the path in a cell, or the paths of a template."""
     cell = row.cells[position]
     if not cell:

@@ -425,8 +425,8 @@ def _read(
         return paths, check_labels(labels, name=f"column {label!r}"), groups
     except LabelError as error:
         raise ValueError(
-            f"Row {error.row} ({paths[error.row]}) has label {error.value!r}; expected "
-            f"{CONVENTION}."
+            f"Row {error.row} ({paths[error.row]}): the label must be {CONVENTION}, got "
+            f"{error.value!r}."
         ) from error
 
 

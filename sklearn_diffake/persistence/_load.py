@@ -10,7 +10,7 @@ from typing import Any
 
 from ._archive import BUILT_WITH, read_archive, refuse_bombs
 from ._objects import check_objects
-from ._parameters import check_parameters
+from ._parameters import check_loaded_parameters
 from ._schema import Refusal, Schema
 from ._skops import skops_io
 from ._trust import foreign_names, unseen_names
@@ -98,5 +98,5 @@ def _load_state(state: bytes, trusted: set[str]) -> Any:
         )
     check_objects(schema, trusted)
     model = skops.loads(schema.state(state), trusted=untrusted)
-    check_parameters(model)
+    check_loaded_parameters(model)
     return model

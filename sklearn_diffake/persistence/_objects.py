@@ -163,7 +163,7 @@ class _Check:
         elif location.finite and kind == "JsonNode":
             value = scalar(node)
             if isinstance(value, float) and not np.isfinite(value):
-                raise Refusal(f"is refused: {location.text} is {value}, expected a finite number")
+                raise Refusal(f"is refused: {location.text} must be a finite number, got {value}")
         elif location.finite and kind == "NdArrayNode" and node["type"] == "numpy":
             array = self.schema.array(node)
             if array.dtype.kind in "fc" and not np.isfinite(array).all():

@@ -16,7 +16,7 @@ from ..utils._estimators import estimators
 from ._schema import Refusal
 
 
-def check_parameters(model: Any) -> None:
+def check_loaded_parameters(model: Any) -> None:
     """Check the parameters of every estimator in a model.
 
     Parameters

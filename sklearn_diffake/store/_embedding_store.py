@@ -147,8 +147,8 @@ class EmbeddingStore:
         for digest, value in items.items():
             if not isinstance(digest, bytes) or not isinstance(value, bytes):
                 raise TypeError(
-                    "EmbeddingStore.put_many expects bytes for bytes, got "
-                    f"{type(value).__name__} for {type(digest).__name__}."
+                    "EmbeddingStore.put_many: digests and values must be bytes, got "
+                    f"{type(digest).__name__} and {type(value).__name__}."
                 )
         if not items:
             return

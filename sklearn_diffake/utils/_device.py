@@ -29,7 +29,7 @@ def resolve_device(device: str = "auto") -> str:
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device={device!r} must be a device of torch: {error}") from error
+        raise ValueError(f"device must be a device of torch, got {device!r}: {error}") from error
     if (resolved.index or 0) >= counts.get(resolved.type, 0):
         present = [f"{name} ({count})" for name, count in counts.items() if count]
         raise ValueError(

@@ -86,7 +86,7 @@ def import_function(reference: str, parameter: str) -> Any:
         If the string has another form, or cannot be imported.
     """
     if not is_reference(reference):
-        raise ValueError(f"{parameter}={reference!r} is not of the form 'module:function'.")
+        raise ValueError(f"{parameter} must be of the form 'module:function', got {reference!r}.")
     module, _, function = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), function)

@@ -124,5 +124,5 @@ def common_mode(modes: Iterable[str | None]) -> str | None:
     str or None
         One of `MODES`, `MIXED` if there are both, None if none is known.
     """
-    known = {mode for mode in modes if mode is not None}
-    return MIXED if len(known) > 1 else next(iter(known), None)
+    distinct = {mode for mode in modes if mode is not None}
+    return MIXED if len(distinct) > 1 else next(iter(distinct), None)

@@ -34,8 +34,8 @@ def write_verdict_report(
     verdict : Verdict
         Of any outcome. Every number on the page is one of its fields.
     path : str or Path
-        The file, in UTF-8, whose name ends in ``.html``; written whole or not at all. A new one is
-        readable by its owner only.
+        The file, in UTF-8, whose name ends in ``.html``; written completely or not at all. A
+        new one is readable by its owner only.
     command : str or list of str, default=None
         The command that gave the verdict, shown as it is; arguments are quoted as for a shell.
     case : str, default=None

@@ -54,8 +54,8 @@ def test_quoted_cells_keep_separators_and_lines_are_counted(tmp_path):
     [
         (b"", "is empty"),
         (b"reference,probe\n", "has a header and no pairs"),
-        (b"photo\na.png\n", "expected reference and probe"),
-        (b"label,photo\n1,a.png\n", "expected reference and probe"),
+        (b"photo\na.png\n", "must be named reference and probe"),
+        (b"label,photo\n1,a.png\n", "must be named reference and probe"),
         (b"reference,photo\na,b\n", "none named 'probe'"),
         (b"probe,photo\na,b\n", "none named 'reference'"),
         (b"reference,probe\na,b\nc\n", "line 3: 1 cells, where the header has 2"),

@@ -66,8 +66,8 @@ def test_two_other_columns_go_by_position(make):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["id", "old", "new"], r"columns are \['id', 'old', 'new'\]; expected reference and probe"),
-        (["path"], r"columns are \['path'\]"),
+        (["id", "old", "new"], r"must be named reference and probe, .* got \['id', 'old', 'new'\]"),
+        (["path"], r"got \['path'\]"),
         (["probe", "other"], "a column 'probe' but none named 'reference'"),
         (["reference", "other"], "a column 'reference' but none named 'probe'"),
         (["reference", "probe", "Probe"], "2 columns are named 'probe'"),
@@ -92,7 +92,7 @@ def test_a_column_is_a_list_of_single_pictures(make):
 
 def test_a_frame_that_is_not_computed_yet_is_refused():
     polars = pytest.importorskip("polars")
-    with pytest.raises(ImageError, match="X is a single LazyFrame"):
+    with pytest.raises(ImageError, match="got a single LazyFrame"):
         image_table(polars.LazyFrame({"reference": ["a"], "probe": ["b"]}))
 
 
@@ -185,16 +185,16 @@ def test_places_within_templates():
 @pytest.mark.parametrize(
     ("X", "row", "column", "message"),
     [
-        ([("a", "b"), ("a", [])], 1, 1, "the template is empty"),
-        ([(["a", ["b"]], "c")], 0, 0, "a template in a template"),
+        ([("a", "b"), ("a", [])], 1, 1, "a template must hold at least one picture"),
+        ([(["a", ["b"]], "c")], 0, 0, "a template must be a list of pictures"),
         ([(["a", "b"], "c", "d")], 0, None, "it has 3 picture.*list within a pair"),
         ([["a", "b", "c"], "d"], 0, None, r"written \[\(reference, probe\)\]"),
         ([["a", "b"], "d"], 1, None, r"row 0 has 2.*written \[\(reference, probe\)\]"),
         (["a", ["b", "c"]], 1, None, "row 0 has 1"),
-        ((["a", "b"], "c"), None, None, r"X is a tuple of 2.*written \[\(reference, probe\)\]"),
-        ((["a", "b"], ["c", "d"]), None, None, "X is a tuple of 2"),
-        (("a", "b"), None, None, "X is a tuple of 2"),
-        ((A, B), None, None, "X is a tuple of 2"),
+        ((["a", "b"], "c"), None, None, r"got a tuple of 2.*written \[\(reference, probe\)\]"),
+        ((["a", "b"], ["c", "d"]), None, None, "got a tuple of 2"),
+        (("a", "b"), None, None, "got a tuple of 2"),
+        ((A, B), None, None, "got a tuple of 2"),
     ],
 )
 def test_what_could_be_misread_is_refused(X, row, column, message):
@@ -205,7 +205,9 @@ def test_what_could_be_misread_is_refused(X, row, column, message):
 
 
 def test_callers_that_do_not_know_templates_refuse_them():
-    with pytest.raises(ImageError, match=r"row 1, column 0: a template of 2 pictures"):
+    with pytest.raises(
+        ImageError, match=r"row 1, column 0: this must be one picture, got a template of 2"
+    ):
         image_table([("a", ["b"]), (["a", "b"], "c")])
 
 

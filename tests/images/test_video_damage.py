@@ -136,10 +136,10 @@ def corruptions(data, rng):
     """A few ways to spoil a file."""
     start = len(data) // 20
     for _ in range(4):
-        spoilt = bytearray(data)
+        damaged = bytearray(data)
         for _ in range(rng.choice((1, 3, 30))):  # flipped bits
-            spoilt[rng.randrange(start, len(data))] ^= 1 << rng.randrange(8)
-        yield bytes(spoilt)
+            damaged[rng.randrange(start, len(data))] ^= 1 << rng.randrange(8)
+        yield bytes(damaged)
     for _ in range(2):
         first = rng.randrange(start, len(data))
         length = rng.choice((1, 188, 2000))
@@ -154,8 +154,8 @@ def test_corrupted_files_give_no_other_frame(tmp_path, name):
     data = path.read_bytes()
     rng = random.Random(name)
     began = time.perf_counter()
-    for spoilt in corruptions(data, rng):
-        path.write_bytes(spoilt)
+    for damaged in corruptions(data, rng):
+        path.write_bytes(damaged)
         try:
             frames = list(sample_frames(path, 6))
         except VideoError:

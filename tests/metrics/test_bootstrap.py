@@ -156,7 +156,11 @@ def test_no_warning_without_reason():
     [
         ([1, 1, 1], {}, "both classes"),
         ([1, 0, -1], {}, "got 0 in row 1"),
-        ([1, -1, 1], {"groups": [7, 8]}, "groups has 2 values for 3 rows"),
+        (
+            [1, -1, 1],
+            {"groups": [7, 8]},
+            "groups must have one value for each of the 3 rows, got 2",
+        ),
         ([1, -1, 1], {"n_resamples": 0}, "'n_resamples' parameter"),
         ([1, -1, 1], {"confidence_level": 1.0}, "'confidence_level' parameter"),
     ],

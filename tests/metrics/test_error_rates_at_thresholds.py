@@ -220,7 +220,10 @@ def test_transfer_to_the_same_rows(rows):
         (lambda: bpcer([-1, -1], [0, 1]), r"must hold genuine \(\+1\) rows; none of its 2"),
         (lambda: apcer([1, 1], [0, 1]), r"must hold deepfake \(-1\) rows; none of its 2"),
         (lambda: worst_apcer([1, -1], [0, 1], ["", None]), "Row 1 is a deepfake and has no tech"),
-        (lambda: worst_apcer([1, -1], [0, 1], ["x"]), "technique has 1 values for 2 rows"),
+        (
+            lambda: worst_apcer([1, -1], [0, 1], ["x"]),
+            "technique must have one value for each of the 2 rows, got 1",
+        ),
         (lambda: bpcer_at_apcer([1, -1], [0, 1], apcer=5), "'apcer' parameter"),
         (lambda: bpcer_at_apcer([1, 1], [0, 1]), "both classes; all 2 rows are genuine"),
         (lambda: detection_error_curve([1, -1], [0, np.nan]), "NaN in row 1"),
@@ -255,5 +258,7 @@ def test_bootstrap_draws_metadata_with_its_rows():
     assert interval.low < interval.high
     assert len(seen) == 101
     assert all(seen)
-    with pytest.raises(ValueError, match="technique has 1 values for 120 rows"):
+    with pytest.raises(
+        ValueError, match="technique must have one value for each of the 120 rows, got 1"
+    ):
         metrics.bootstrap_interval(metric, y, score, metadata={"technique": ["x"]})

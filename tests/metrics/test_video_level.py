@@ -52,8 +52,8 @@ def test_no_rows_are_no_videos(how):
 @pytest.mark.parametrize(
     ("args", "options", "message"),
     [
-        (([1, 2], ["a"]), {}, "video has 1 values for 2 rows"),
-        (([1, 2], list("aab")), {}, "video has 3 values for 2 rows"),
+        (([1, 2], ["a"]), {}, "video must have one value for each of the 2 rows, got 1"),
+        (([1, 2], list("aab")), {}, "video must have one value for each of the 2 rows, got 3"),
         (([1, np.nan], ["a", "a"]), {}, "NaN in row 1"),
         (([1, 2], np.array(["a", None], dtype=object)), {}, "Row 1 has no video"),
         (([1, 2], ["a", "b"], "mode"), {}, "'how' parameter"),

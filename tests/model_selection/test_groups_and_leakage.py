@@ -60,7 +60,7 @@ def test_forms_of_groups(groups):
     ("groups", "message"),
     [
         (None, "should not be None"),
-        ([], "no rows"),
+        ([], "at least one row, got none"),
         (np.zeros((2, 2, 2)), "1-D or 2-D"),
         (["a", None, ""], r"Row 1 of groups has no value .* \(2 such rows\)"),
         ([("a", "b"), (None, "")], "Row 1 of groups"),

@@ -254,12 +254,22 @@ def test_seeds(X, frame):
     ("cv", "y", "groups", "message"),
     [
         (IdentityGroupKFold(2), [1, -1] * 2, None, "'groups' parameter should not be None"),
-        (IdentityGroupKFold(2), [1, -1] * 2, ["a"] * 3, "groups has 3 rows for the 4 rows of X"),
+        (
+            IdentityGroupKFold(2),
+            [1, -1] * 2,
+            ["a"] * 3,
+            "groups must have one row for each of the 4 rows of X, got 3",
+        ),
         (IdentityGroupKFold(3), [1, -1] * 2, ["a", "a", "b", "b"], "form 2 groups .* of 2 rows"),
         (IdentityGroupKFold(2), [1, 1, 1, -1], list("aabb"), r"Fold . has no deepfake .* test on"),
         (IdentityGroupKFold(2), [1, -1] * 2, ["a", None, "b", "b"], "Row 1 of groups has no value"),
         (IdentityGroupKFold(2), [1, 0, -1, 1], list("abcd"), "got 0 in row 1"),
-        (IdentityGroupKFold(2), [1, -1], list("abcd"), "y has 2 labels for the 4 rows"),
+        (
+            IdentityGroupKFold(2),
+            [1, -1],
+            list("abcd"),
+            "y must have one label for each of the 4 rows of X, got 2",
+        ),
         (LeaveOneDatasetOut(), [1, -1] * 2, ["a"] * 4, "at least two datasets, got only 'a'"),
         (LeaveOneDatasetOut(), [1, -1] * 2, ["a", "a", "b", ""], "Row 3 has no value in column 0"),
         (LeaveOneDatasetOut("x"), [1, -1] * 2, list("aabb"), "no column 'x'; it has \\[0\\]"),
@@ -321,7 +331,9 @@ def test_refusals_say_why(cv, y, groups, message):
 def test_names_are_of_the_rows_that_are_split(cv):
     y, groups = [1, 1, -1, -1], list("aabb")
     assert cv.held_out(None, y, groups) == cv.held_out(np.zeros((4, 1)), y, groups)
-    with pytest.raises(ValueError, match="groups has 4 rows for the 3 rows of X"):
+    with pytest.raises(
+        ValueError, match="groups must have one row for each of the 3 rows of X, got 4"
+    ):
         cv.held_out(np.zeros((3, 1)), y, groups)
 
 

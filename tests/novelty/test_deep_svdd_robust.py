@@ -63,15 +63,19 @@ def _fixed_format(shape):
 @pytest.mark.parametrize(
     ("encoder", "error", "message"),
     [
-        ("module", ValueError, "'module' is not of the form 'module:function'"),
+        ("module", ValueError, "must be of the form 'module:function', got 'module'"),
         ("no_such_module:make", ValueError, "cannot be imported: No module named 'no_such"),
         ("math:no_such", ValueError, "cannot be imported: .*no attribute 'no_such'"),
         ("math:floor", TypeError, "must be real number"),
-        (lambda: 3, TypeError, "returned int, expected a torch.nn.Module"),
+        (lambda: 3, TypeError, "must return a torch.nn.Module, got int"),
         (torch.nn.Linear(16, 3), TypeError, "a function that returns a new torch module"),
         (torch.nn.Identity, ValueError, "must have parameters to train, got none"),
         (lambda: torch.nn.Linear(5, 3), RuntimeError, r"failed on 128 rows of shape \(16,\)"),
-        (lambda: torch.nn.Unflatten(1, (4, 4)), ValueError, r"returned \(128, 4, 4\) for 128 rows"),
+        (
+            lambda: torch.nn.Unflatten(1, (4, 4)),
+            ValueError,
+            r"one vector per row, .* got \(128, 4, 4\)",
+        ),
         (_fixed_format, RuntimeError, r"must keep the number format.*\.float\(\)"),
     ],
 )
@@ -83,7 +87,7 @@ def test_encoders_that_cannot_work(encoder, error, message):
 def test_rows_of_another_shape():
     detector = DeepSVDD(encoder=Conv, max_epochs=1, **SETTINGS)
     detector.fit(gratings(20, 0, axis=1))
-    with pytest.raises(ValueError, match=r"rows of shape \(16, 8, 3\), .* \(16, 16, 3\)"):
+    with pytest.raises(ValueError, match=r"rows of shape \(16, 16, 3\), .* got \(16, 8, 3\)"):
         detector.score_samples(gratings(20, 0, axis=1)[:, :, :8])
     broken = gratings(20, 0, axis=1).astype(float)
     broken[7, 3, 2, 1] = np.nan

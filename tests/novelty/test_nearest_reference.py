@@ -137,12 +137,12 @@ def test_scoring_expects_the_form_of_fit():
     X = embeddings(9)
     detector = NearestReferenceDetector().fit(X)
     for other in (X[:, :, :4], X[:, :, 0]):
-        with pytest.raises(ValueError, match=r"fitted on embeddings \(n, 1 \+ k, d\) with d = 8"):
+        with pytest.raises(ValueError, match=r"must be embeddings \(n, 1 \+ k, d\) with d = 8"):
             detector.predict(other)
     table = pd.DataFrame({"first": [0.1, 0.2], "second": [0.3, np.nan]})
     detector = clone(detector).fit(table)
     assert detector.feature_names_in_.tolist() == ["first", "second"]
-    with pytest.raises(ValueError, match=r"fitted on distances \(n, k\) with k = 2"):
+    with pytest.raises(ValueError, match=r"must be distances \(n, k\) with k = 2"):
         detector.predict(X)
 
 

@@ -199,7 +199,7 @@ def test_choice_of_device(monkeypatch, there, asked, covariance_type, taken):
 
 def test_devices_that_cannot_be_used(monkeypatch):
     X = overlapping(100, 4)
-    with pytest.raises(ValueError, match="device='quantum' must be a device of torch"):
+    with pytest.raises(ValueError, match="device must be a device of torch, got 'quantum'"):
         GaussianMixtureDetector(device="quantum").fit(X)
     with pytest.raises(ValueError, match="'device' parameter of GaussianMixtureDetector must be"):
         GaussianMixtureDetector(device=None).fit(X)

@@ -81,7 +81,12 @@ def test_relative_paths_begin_at_the_table(tmp_path, monkeypatch):
     [
         ("reference,probe\n", None, None, "a header and no pairs"),
         ("reference,photo\na,b\n", 1, None, "'reference' but none named 'probe'"),
-        ("id,old,new\n1,a,b\n", 1, None, r"columns are \['id', 'old', 'new'\]; expected reference"),
+        (
+            "id,old,new\n1,a,b\n",
+            1,
+            None,
+            r"must be named reference and probe, .* got \['id', 'old', 'new'\]",
+        ),
         ("reference,probe,probe \na,b,c\n", 1, "probe", "2 columns are named 'probe'"),
         ("reference,Probe\na,b\nc,\n", 3, "Probe", "Probe is empty"),
         ("reference,probe\na||b,c\n", 2, "reference", "empty path between the marks"),

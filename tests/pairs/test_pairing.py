@@ -240,7 +240,11 @@ def test_videos_with_too_few_frames():
         ({"identity": list("abcdefg")}, {}, "Nothing to pair: none of the 7 rows has 1 genuine"),
         ({"label": [-1] * 7}, {"k": "all"}, "Nothing to pair"),
         ({"path": [], "identity": [], "label": []}, {}, "the table has no rows"),
-        ({"label": [1, 1, 0, 1, 1, 1, 1]}, {}, r"Row 2 \(r/a3.jpg\) has label 0; expected \+1"),
+        (
+            {"label": [1, 1, 0, 1, 1, 1, 1]},
+            {},
+            r"Row 2 \(r/a3.jpg\): the label must be \+1 .*, got 0",
+        ),
         ({"identity": list("aaa") + [None] * 4}, {}, r"Row 3 \(f/a4.jpg\) has no value.*identity"),
         ({"identity": ["a"] * 6}, {}, "differ in length: 7 in 'path', 6 in 'identity'"),
         ({}, {"identity": "person"}, "no column 'person'; it has .*'identity'"),

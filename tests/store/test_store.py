@@ -92,7 +92,7 @@ def test_putting_again_changes_nothing_but_the_count(store):
 
 @pytest.mark.parametrize("items", [{b"d": "text"}, {"d": b"value"}, {b"d": None}, {None: b""}])
 def test_only_bytes_are_stored(store, items):
-    with pytest.raises(TypeError, match="expects bytes for bytes, got"):
+    with pytest.raises(TypeError, match="digests and values must be bytes, got"):
         store.put_many("model", {b"good": b"value", **items})
     assert store.get_many("model", [b"good"]) == {}
 

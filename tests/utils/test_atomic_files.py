@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and outputs that are refused."""
+"""Files that are written completely or not at all, and outputs that are refused."""
 
 import ast
 import errno

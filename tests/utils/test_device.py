@@ -40,9 +40,9 @@ def test_devices_that_are_there(monkeypatch, device):
         ("mps", {"cuda": 1}, "'mps' is not available"),
         ("cpu:1", {}, "'cpu:1' is not available"),
         ("meta", {}, "'meta' is not available"),
-        ("gpu", {}, "device='gpu' must be a device of torch"),
-        ("", {}, "device='' must be a device of torch"),
-        ("cuda:-1", {"cuda": 1}, "'cuda:-1' must be a device"),
+        ("gpu", {}, "device must be a device of torch, got 'gpu'"),
+        ("", {}, "device must be a device of torch, got ''"),
+        ("cuda:-1", {"cuda": 1}, "must be a device of torch, got 'cuda:-1'"),
     ],
 )
 def test_devices_that_are_not(monkeypatch, device, there, message):
