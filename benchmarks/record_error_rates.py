@@ -38,9 +38,9 @@ def rates_of_pairs(rows):
 
 
 def rates_of_clips(figures):
-    """Yield the rates of same-video mode: on frames of the test part, then on clips."""
+    """Yield the rates of same-video mode: on frames of the test part, then on clips if judged."""
     frames = next(row for row in figures["frames"] if row["part"] == "test")
-    clips = figures["clip rates"]
+    clips = figures.get("clip rates", {"genuine": 0, "fakes": 0})
     for data, n_probes, row in ((DATA, 1, frames), (CLIPS, N_FRAMES, clips)):
         counts = {"EER": row["genuine"] + row["fakes"], "APCER": row["fakes"]}
         counts["BPCER"] = row["genuine"]

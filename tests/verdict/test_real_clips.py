@@ -1,9 +1,14 @@
 """Verdicts of the packaged model on real clips."""
 
+import json
+from pathlib import Path
+
 import pytest
 from real_clips import splice
 
 from sklearn_diffake import Reference, verify
+
+REAL_FAKE = ("real", "fake")
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +52,33 @@ def test_a_face_swap_of_the_person_is_suspicious(shared_data, reference, number)
     verdict = verify(reference, clip, n_frames=12)
     assert verdict.outcome == "suspicious"
     assert verdict.clip.fraction_below == 1.0
+
+
+def measured_clips():
+    """Return what the committed benchmark says of each of the ten clips."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "same_video.json"
+    return {clip["clip"]: clip for clip in json.loads(path.read_text())["clips"]}
+
+
+def test_the_measured_verdicts_on_clips_by_themselves_are_modest():
+    """At the shipped threshold no genuine clip is suspicious, and few fakes are."""
+    clips = measured_clips().values()
+    assert len(clips) == 10
+    outcomes = {truth: [c["outcome"] for c in clips if c["truth"] == truth] for truth in REAL_FAKE}
+    assert "suspicious" not in outcomes["real"]
+    assert "genuine" not in outcomes["fake"]
+    assert outcomes["fake"].count("suspicious") >= 2
+    lowest_genuine = min(clip["p_value"] for clip in clips if clip["truth"] == "real")
+    assert all(clip["p_value"] < lowest_genuine for clip in clips if clip["truth"] == "fake")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["real/id0_0002.mp4", "fake/id0_id1_0002.mp4"])
+def test_a_clip_by_itself_is_judged_as_was_measured(shared_data, name):
+    path = shared_data / "data" / "clips" / name
+    expected = measured_clips()[path.name]
+    verdict = verify(None, path)
+    assert verdict.mode == "same-video"
+    assert verdict.outcome == expected["outcome"]
+    assert verdict.p_value == pytest.approx(expected["p_value"], abs=0.02)
+    assert verdict.score == pytest.approx(expected["score"], abs=0.05)

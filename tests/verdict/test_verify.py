@@ -215,11 +215,6 @@ def test_wrong_numbers_raise(model, photos, options):
         verify(photos[0], photos[1], model=model, **options)
 
 
-def test_same_video_mode_says_plainly_why_there_is_none(model, clip):
-    with pytest.raises(ValueError, match="no same-video mode"):
-        verify(None, clip, model=model)
-
-
 def test_a_model_that_gives_no_verdicts_is_refused(model, photos):
     with pytest.raises(TypeError, match=r"model: expected a fitted pipeline .* got int"):
         verify(photos[0], photos[1], model=3)
