@@ -137,17 +137,19 @@ def _claim_folder(folder: Path) -> None:
     """Mark a folder as one of a demo; raise an error if other files would be replaced."""
     names = [name for name in _FILES if os.path.lexists(folder / name)]
     try:
-        content = (folder / "demo.txt").read_bytes()
+        with (folder / "demo.txt").open("rb") as file:
+            beginning = file.read(100)
     except OSError:
-        content = b""
-    if names and not content.startswith(_BEGINNINGS):
+        beginning = b""
+    if names and not beginning.startswith(_BEGINNINGS):
         raise OutputError(
             f"the folder holds {names[0]!r}, which is not of an earlier demo; choose another",
             folder,
         )
-    private_folder(folder / "photos")
-    if not names:
+    private_folder(folder)
+    if not names:  # the mark comes first, so that an interrupted demo can be repeated
         atomic_write(folder / "demo.txt", _BEGINNINGS[0])
+    private_folder(folder / "photos")
 
 
 def _write_reference(path: Path) -> Portrait:
