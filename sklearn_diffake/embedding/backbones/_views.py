@@ -66,9 +66,7 @@ def _border(side: int, scale: float) -> int:
     return min(round(side * (1 - scale) / 2), (side - 1) // 2)
 
 
-def views_of(
-    crops: np.ndarray, *, mirror: bool, scales: tuple[float, ...]
-) -> Iterator[np.ndarray]:
+def views_of(crops: np.ndarray, *, mirror: bool, scales: tuple[float, ...]) -> Iterator[np.ndarray]:
     """Yield the views of crops of shape (n, H, W, 3), all of that shape."""
     height, width = crops.shape[1:3]
     for scale in scales:
