@@ -101,7 +101,9 @@ def apply_pair(
     Returns
     -------
     real : ndarray of shape (H, W, 3), uint8
-        Equal to the fake wherever the mask is zero.
+        Equal to the fake wherever the mask is zero; not so where the record augments both, or
+        matches the sharpness of this one. Blended in video colors, pixels next to the mask differ
+        too.
     fake : ndarray of shape (H, W, 3), uint8
         The pseudo-deepfake.
     mask : ndarray of shape (H, W), uint8

@@ -212,9 +212,10 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
             images : ndarray of shape (n, S, S, 3), uint8
                 The fakes.
             reals : ndarray of shape (n, S, S, 3), uint8
-                The genuine image beside each fake, equal to it wherever the mask is zero: the
-                crop, after the augmentation, and after the change of colour and detail where the
-                target was changed.
+                The genuine image beside each fake: the crop, after the augmentation, after the
+                change of colour and detail where the target was changed, and as sharp as the fake
+                where that is asked for. Without augmentation and `match_sharpness`, equal to the
+                fake wherever the mask is zero.
             masks : ndarray of shape (n, S, S), uint8
                 Weight of the source in the fake, 255 for all of it.
             records : list of dict
