@@ -124,8 +124,8 @@ MODE_WORDS: dict[Mode, ModeWords] = {
             _COVERED,
             (
                 "The other way round",
-                "Most altered videos that were tested did not look suspicious frame by frame: how "
-                "many, is the APCER above. A picture that is moved in front of a camera, and a "
+                "An altered video can look natural frame by frame: how many of those that were "
+                "tested did, is the APCER above. A picture that is moved in front of a camera, and a "
                 "genuine video of somebody else, are not altered and not found.",
             ),
         ),

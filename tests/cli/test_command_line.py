@@ -66,7 +66,7 @@ def test_wrong_usage_is_one_line_and_two(words, capsys):
 
 
 def fails_with(error):
-    def fail():
+    def fail(**options):
         raise error
 
     return fail
