@@ -150,7 +150,7 @@ def test_nothing_to_learn_from():
         fit_in_batches(model, PAIRS, -np.ones(600))
     with pytest.raises(ValueError, match="X holds no pair"):
         fit_in_batches(model, [])
-    with pytest.raises(ValueError, match="600 rows in X, 2 in y"):
+    with pytest.raises(ValueError, match="each of the 600 rows of X, got 2"):
         fit_in_batches(model, PAIRS, [1, -1])
     with pytest.raises(ValueError, match="batch_size=0, expected a positive number"):
         fit_in_batches(model, PAIRS, batch_size=0)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._extras import import_extra
+from ..utils._extras import import_extra, missing_extra
 
 Image = NDArray[np.uint8]
 
@@ -83,9 +83,8 @@ def available_codecs() -> tuple[str, ...]:
     )
     if not names:
         encoders = ", ".join(codec.encoder for codec in CODECS.values())
-        raise ImportError(
-            f"the installed PyAV {av.__version__} has none of the encoders {encoders}; install a "
-            "wheel of it: pip install --only-binary av --force-reinstall 'sklearn-diffake[video]'"
+        raise missing_extra(
+            "av", "video", "Video codecs", f"PyAV {av.__version__} has none of {encoders}"
         )
     return names
 
@@ -130,7 +129,9 @@ def code_frames(
     if not frames:
         raise ValueError("There is no frame to write.")
     if codec not in available_codecs():
-        raise ImportError(f"the installed PyAV has no {CODECS[codec].encoder}; take another codec.")
+        raise missing_extra(
+            "av", "video", f"Videos in {codec}", f"it has no {CODECS[codec].encoder}"
+        )
     height, width = frames[0].shape[:2]
     pad = [(0, max(_LEAST_SIDE, side + side % 2) - side) for side in (height, width)]
     pad.append((0, 0))

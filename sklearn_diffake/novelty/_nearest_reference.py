@@ -72,8 +72,8 @@ class NearestReferenceDetector(BaseDetector):
     Examples
     --------
     >>> from sklearn_diffake.novelty import NearestReferenceDetector
-    >>> X = [[[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]],       # the probe is similar to its second
-    reference
+    >>> # the first probe is similar to its second reference
+    >>> X = [[[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]],
     ...      [[1.0, 0.0], [0.8, 0.6], [0.0, 2.0]]]
     >>> NearestReferenceDetector().fit(X).score_samples(X).round(3) + 0.0
     array([ 0. , -0.4])

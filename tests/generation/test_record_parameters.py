@@ -14,7 +14,13 @@ pytest.importorskip("cv2", reason="needs the extra 'generation'")
 CROPS = textured_crops(4, size=64)
 FIVE = np.array([[20, 24], [44, 24], [32, 36], [23, 46], [41, 46]], dtype=float)
 USUAL = {"techniques": ["self_blend_global", "identity_swap"], "random_state": 0}
-RECORDED = {"techniques": "difffake", "augment": True, "random_state": 1}
+RECORDED = {
+    "techniques": "difffake",
+    "augment": True,
+    "blending": "yuv420",
+    "match_sharpness": 1.0,
+    "random_state": 1,
+}
 THE_SAME = {"landmarks": "dlib", "margin": 0.2}
 INDIFFERENT = {"n_jobs": 2, "verbose": 1}
 
@@ -38,6 +44,7 @@ def test_every_parameter_is_listed():
     check_listed("replay", arguments, {"X", "records", "points"}, ())
     there = parameters_of(PseudoDeepfakeDataset)
     recorded = {"techniques", "augment", "seed", "identity", "landmarks", "margin", "points"}
+    recorded |= {"blending", "match_sharpness"}
     check_listed("PseudoDeepfakeDataset", there, recorded, {"crops"})
 
 

@@ -266,7 +266,7 @@ def test_bad_chunks_change_nothing(detector):
     bad[7, 2] = np.inf
     with pytest.raises(ValueError, match="infinity in row 7"):
         chunked.partial_fit(bad)
-    with pytest.raises(ValueError, match="500 rows in X, 2 in y"):
+    with pytest.raises(ValueError, match="each of the 500 rows of X, got 2"):
         chunked.partial_fit(X, [1, 1])
     np.testing.assert_array_equal(chunked.score_samples(X), scores)
     assert chunked.n_genuine_ == 500

@@ -352,7 +352,7 @@ def test_abstain_must_stay_above(genuine):
     rows, person = genuine
     detector = ConformalDetector(SumRuleDetector(), target_bpcer=0.2, abstain=0.3, random_state=0)
     model = fitted(detector)
-    with pytest.raises(ValueError, match=r"abstain=0.3, which must be above target_bpcer=0.4"):
+    with pytest.raises(ValueError, match=r"abstain must be above target_bpcer=0.4, got 0.3"):
         recalibrate(model, rows, person, target_bpcer=0.4)
     assert recalibrate(model, rows, person, target_bpcer=0.1)[-1].abstain == 0.3
 
