@@ -125,8 +125,8 @@ MODE_WORDS: dict[Mode, ModeWords] = {
             (
                 "The other way round",
                 "An altered video can look natural frame by frame: how many of those that were "
-                "tested did, is the APCER above. A picture that is moved in front of a camera, and a "
-                "genuine video of somebody else, are not altered and not found.",
+                "tested did, is the APCER above. A picture that is moved in front of a camera, and "
+                "a genuine video of somebody else, are not altered and not found.",
             ),
         ),
     ),
