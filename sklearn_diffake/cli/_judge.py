@@ -254,11 +254,11 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
     chosen = {"n_frames": args.frames, "abstain": args.abstain}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     hint = "; --other-mode judges such pairs all the same, as inconclusive at best"
-    others = pairs_of_other_mode(model, pairs, allowed=args.other_mode, hint=hint)
+    mismatched = pairs_of_other_mode(model, pairs, allowed=args.other_mode, hint=hint)
     sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
     verdicts = verify_many(sides, mode=args.mode, model=_named(model, args), **chosen)
     return (
-        label_other_mode(verdict, mode_of_pair(pairs[number])) if number in others else verdict
+        label_other_mode(verdict, mode_of_pair(pairs[number])) if number in mismatched else verdict
         for number, verdict in enumerate(verdicts)
     )
 

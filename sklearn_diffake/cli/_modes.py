@@ -90,23 +90,25 @@ def pairs_of_other_mode(
     ModeError
         If there is any, and there may not; it names the line.
     """
-    from ..pairs import ModeError, check_mode
+    from ..pairs import ModeError, mode_of
+    from ..pairs._mode import refuse_other
     from ..utils._mode import REFERENCE, SAME_VIDEO
 
-    others: set[int] = set()
+    mismatched: set[int] = set()
+    mode_of_model = mode_of(model)  # looks through all of the model: once, not for each pair
     for number, pair in enumerate(pairs):
         mode = mode_of_pair(pair)
         try:
             if mode is not None:
-                check_mode(model, mode, unstated=mode == REFERENCE)
+                refuse_other(mode_of_model, mode, unstated=mode == REFERENCE)
         except ModeError as error:
             of_clips = error.mode == SAME_VIDEO  # which has no place for a reference
             if of_clips or not allowed:
                 where = f"line {pair.line}: " if pair.line else ""
                 message = f"{where}{error}{'' if of_clips else hint}"
                 raise ModeError(message, error.mode, error.expected) from error
-            others.add(number)
-    return others
+            mismatched.add(number)
+    return mismatched
 
 
 def label_other_mode(verdict: Verdict, mode: Mode | None) -> Verdict:
