@@ -17,11 +17,9 @@ person generalizes to nobody; so stand-in clips of other people are judged as we
 FACES and DATA as for `forgery_experiments.py`. What the output holds is not run again.
 """
 
-import argparse
 import itertools
 import json
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +35,14 @@ from _clip_features import (
     stand_in_pairs,
 )
 from _stand_in_clips import stand_in_clips
-from forgery_experiments import SHIPPED, auc, held_out_rows, load_network
+from forgery_experiments import (
+    auc,
+    held_out_rows,
+    load_network,
+    make_parser,
+    networks_to_judge,
+    read_result,
+)
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -353,19 +358,11 @@ def composition(data):
 
 
 def main():
-    split = partial(str.split, sep="=", maxsplit=1)
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("faces", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--network", action="append", default=[], type=split, metavar="NAME=FILE")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    options = parser.parse_args()
-    result = {"networks": []}
-    if options.output.exists():
-        result = json.loads(options.output.read_text())
+    options = make_parser(__doc__).parse_args()
+    result = read_result(options.output)
     networks = {network["name"]: network for network in result["networks"]}
     data = None
-    for name, weights in [(SHIPPED, None), *options.network]:
+    for name, weights in networks_to_judge(options):
         network = networks.setdefault(name, {"name": name})
         missing = [part for part in PARTS if part not in network]
         if not missing and len(network["rows"]) == len(TRIALS):

@@ -21,13 +21,13 @@ are not judged again; the shipped one comes first.
 import argparse
 import json
 import sys
-import zlib
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _clip_faces import clip_faces
+from real_pairs import in_validation_part, read_manifest
 from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake.embedding import ForgeryEmbedder
@@ -44,11 +44,6 @@ DEGRADED = {
     "photographs": {"augment": True},
     "video": {"augment": "video", "blending": "yuv420", "match_sharpness": 1.0},
 }
-
-
-def of_validation(groups):
-    """Mark the groups on which something may be chosen."""
-    return np.array([zlib.crc32(str(group).encode()) % 2 == 0 for group in groups])
 
 
 class Faces:
@@ -69,9 +64,7 @@ class Faces:
             name: _pseudo_deepfakes(crops, self.people, options)
             for name, options in DEGRADED.items()
         }
-        manifest = pd.read_csv(data / "dfdc_crops" / "manifest.csv")
-        suspect = (data / "dfdc_crops" / "suspect_labels.txt").read_text().split()
-        manifest = manifest[~manifest["path"].isin(suspect)]
+        manifest = read_manifest(data / "dfdc_crops", cleaned=True)
         table = pd.read_csv(faces / "dfdc_crops" / "faces.csv")
         self.stills = table.reset_index(names="row").merge(manifest, on="path")
         self.still_crops = np.load(faces / "dfdc_crops" / "faces.npy", mmap_mode="r")
@@ -128,7 +121,7 @@ def _of_stills(embedder, faces):
     table = faces.stills
     scores = embedder.score_images(faces.still_crops[table["row"].to_numpy()])
     genuine, groups = (table["label"] == 1).to_numpy(), table["group"].to_numpy()
-    validation = of_validation(groups)
+    validation = in_validation_part(groups)
     return {
         f"stills, {name}": auc(genuine[part], scores[part], groups[part])
         for name, part in (("validation", validation), ("test", ~validation))
@@ -170,22 +163,41 @@ def training_of(weights):
     return training
 
 
-def main():
-    split = partial(str.split, sep="=", maxsplit=1)
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+split_at_equals = partial(str.split, sep="=", maxsplit=1)
+
+
+def make_parser(description):
+    """Return a parser of what all scripts on forgery networks take."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("faces", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--network", action="append", default=[], type=split, metavar="NAME=FILE")
-    parser.add_argument("--about", action="append", default=[], type=split, metavar="NAME=TEXT")
+    parser.add_argument(
+        "--network", action="append", default=[], type=split_at_equals, metavar="NAME=FILE"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True)
+    return parser
+
+
+def networks_to_judge(options):
+    """Return names and weights of networks: the shipped one (None), then those that are given."""
+    return [(SHIPPED, None), *options.network]
+
+
+def read_result(file):
+    """Return what an earlier run wrote, so that it goes on from there."""
+    return json.loads(file.read_text()) if file.exists() else {"networks": []}
+
+
+def main():
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "--about", action="append", default=[], type=split_at_equals, metavar="NAME=TEXT"
+    )
     options = parser.parse_args()
-    result = {"networks": []}
-    if options.output.exists():
-        result = json.loads(options.output.read_text())
+    result = read_result(options.output)
     judged = {row["name"] for row in result["networks"]}
     about = {SHIPPED: "the network of release 0.1", **dict(options.about)}
-    networks = [(SHIPPED, None), *options.network]
-    waiting = [(name, weights) for name, weights in networks if name not in judged]
+    waiting = [network for network in networks_to_judge(options) if network[0] not in judged]
     faces = Faces(options.faces, options.data) if waiting else None
     for name, weights in waiting:
         embedder = load_network(weights)

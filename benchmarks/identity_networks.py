@@ -18,13 +18,12 @@ import hashlib
 import json
 import sys
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from real_pairs import METRICS
+from real_pairs import METRICS, in_validation_part, read_manifest
 
 from sklearn_diffake.embedding.backbones._dlib_network import (
     DlibResNet,
@@ -154,17 +153,14 @@ def judge(scores, y, groups=None):
 
 def dfdc_rows(vectors_of, paths, folder, *, cleaned):
     """Judge every system on DFDC crops, by whole groups: validation part, test part, all."""
-    table = pd.read_csv(folder / "manifest.csv")
-    if cleaned:
-        suspects = (folder / "suspect_labels.txt").read_text().split()
-        table = table[~table["path"].isin(suspects)].reset_index(drop=True)
+    table = read_manifest(folder, cleaned=cleaned)
     place = pd.Series(np.arange(len(paths)), paths)
     rows = place.loc[table["path"]].to_numpy()
     for k in REFERENCES:
         pairs = make_reference_pairs(table, k=k, exclude="original", random_state=0)
         index, y = rows[pairs.index].reshape(-1, k, 2), pairs.target[::k]
         groups = table["group"].to_numpy()[pairs.index[::k, 1]]
-        validation = np.array([zlib.crc32(str(group).encode()) % 2 == 0 for group in groups])
+        validation = in_validation_part(groups)
         every = np.ones(len(y), bool)
         for part, kept in (("all", every), ("validation", validation), ("test", ~validation)):
             for name, vectors in vectors_of.items():

@@ -14,8 +14,10 @@ import argparse
 import functools
 import json
 import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
@@ -42,6 +44,20 @@ def lfw_pairs(folder):
     people = pd.Series([file.parent.name for file in files])
     table = pd.DataFrame({"path": [str(file) for file in files], "identity": people})
     return make_reference_pairs(table[people.duplicated(keep=False)], random_state=0)
+
+
+def read_manifest(folder, *, cleaned):
+    """Return the table of the DFDC crops; cleaned: without the labels of `suspect_labels.txt`."""
+    table = pd.read_csv(folder / "manifest.csv")
+    if cleaned:
+        suspects = (folder / "suspect_labels.txt").read_text().split()
+        table = table[~table["path"].isin(suspects)].reset_index(drop=True)
+    return table
+
+
+def in_validation_part(groups):
+    """Mark the groups of identities on which choices are made; the others are the test part."""
+    return np.array([zlib.crc32(str(group).encode()) % 2 == 0 for group in groups])
 
 
 def dfdc_pairs(folder, k=1):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 from quality import judge
+from real_pairs import in_validation_part
 from tqdm import tqdm
 from training.distil_identity import centre, unit
 
@@ -63,11 +64,11 @@ def main():
     crops = np.load(options.faces / "dfdc_crops" / "faces.npy", mmap_mode="r")
     table = pd.read_csv(options.faces / "dfdc_crops" / "faces.csv")
     manifest = pd.read_csv(options.dfdc / "manifest.csv")
-    kept = [
-        zlib.crc32(str(group).encode()) % 2 == 1
-        and zlib.crc32(f"share {group}".encode()) % 1000 < 1000 * options.share
+    in_share = [
+        zlib.crc32(f"share {group}".encode()) % 1000 < 1000 * options.share
         for group in manifest["group"]
     ]
+    kept = ~in_validation_part(manifest["group"]) & in_share
     manifest = manifest[kept].reset_index(drop=True)
     rows = pd.Series(np.arange(len(table)), table["path"]).loc[manifest["path"]].to_numpy()
     crops = crops[rows]

@@ -18,13 +18,11 @@ import functools
 import io
 import json
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageFilter
-from real_pairs import METRICS, lfw_pairs
+from real_pairs import METRICS, in_validation_part, lfw_pairs, read_manifest
 from training.distil_identity import held_out, unit
 
 from sklearn_diffake import load_default, make_difffake_pipeline, recalibrate
@@ -67,14 +65,9 @@ class Crops:
     """Crops of the DFDC, and which of them are references and probes."""
 
     def __init__(self, folder, *, cleaned):
-        table = pd.read_csv(folder / "manifest.csv")
-        if cleaned:
-            suspects = (folder / "suspect_labels.txt").read_text().split()
-            table = table[~table["path"].isin(suspects)].reset_index(drop=True)
-        self.table = table
-        self.paths = [str(folder / path) for path in table["path"]]
-        codes = [zlib.crc32(str(group).encode()) % 2 for group in table["group"]]
-        self.is_test = np.array(codes) == 1
+        self.table = read_manifest(folder, cleaned=cleaned)
+        self.paths = [str(folder / path) for path in self.table["path"]]
+        self.is_test = ~in_validation_part(self.table["group"])
 
     def pairs(self, k, m, seed=0):
         """Form a pair of templates for each probe: m probes of one identity and label.
