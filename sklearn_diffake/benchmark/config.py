@@ -15,6 +15,7 @@ from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS
 from sklearn_diffake.benchmark._registry import SpecError, find_loader
 from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, ExtractorSpec
 from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
+from sklearn_diffake.embedding.backbones._registry import ONE_SCALE
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._imports import untrusted_references
 from sklearn_diffake.utils._messages import nearest
@@ -265,7 +266,7 @@ def _read_embedder(
         "weights": inner.take("weights", str, None),
         "dtype": inner.take("dtype", str, "float32", choices=("float32", "float16", "bfloat16")),
         "mirror": inner.take("mirror", bool, False),
-        "scales": inner.take_list("scales", float, (1.0,), most=1),
+        "scales": inner.take_list("scales", float, ONE_SCALE, most=1),
     }
     inner.close()
     if params["backbone"] in extractors:

@@ -24,6 +24,7 @@ from ..utils._saved import AddedParametersMixin
 from ._pictures import pool_templates, resize
 from .backbones._backbone import Backbone
 from .backbones._finding import BackboneLike, Overrides, build_forward, find_backbone
+from .backbones._registry import ONE_SCALE
 
 _logger = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         input_size: int | tuple[int, int] | None = None,
         crop: Any = None,
         mirror: bool = False,
-        scales: Sequence[float] = (1.0,),
+        scales: Sequence[float] = ONE_SCALE,
         device: str = "auto",
         batch_size: int = 32,
         dtype: str = "float32",

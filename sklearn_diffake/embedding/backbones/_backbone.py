@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._registry import Crop
+from ._registry import ONE_SCALE, Crop
 
 #: Takes crops of shape (b, H, W, 3), uint8, returns embeddings of shape (b, width), float32.
 Forward = Callable[[np.ndarray], np.ndarray]
@@ -66,7 +66,7 @@ class Backbone:
     module: Any = field(default=None, repr=False, compare=False)
     crop: Crop | None = None
     mirror: bool = False
-    scales: tuple[float, ...] = (1.0,)
+    scales: tuple[float, ...] = ONE_SCALE
     undeclared: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:

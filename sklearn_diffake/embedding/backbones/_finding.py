@@ -16,8 +16,8 @@ import numpy as np
 from ...images.read import file_key
 from ._backbone import Backbone, Forward, check_normalization
 from ._functions import build_of_function, checked_crop, refuse_module, square
-from ._registry import Crop, entry_of, unknown_name
-from ._views import ONE_SCALE, averaged_over_views
+from ._registry import ONE_SCALE, Crop, entry_of, unknown_name
+from ._views import averaged_over_views
 
 _LOCK = threading.RLock()
 

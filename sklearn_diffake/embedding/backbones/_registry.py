@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Means and standard deviations of RGB values in [0, 1], as they are usually taken from ImageNet.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+#: The crop itself is the only view of it that is embedded.
+ONE_SCALE = (1.0,)
 
 
 class Crop(NamedTuple):
@@ -92,7 +94,7 @@ class BackboneEntry:
     std: tuple[float, ...] | None = None
     crop: Crop | None = None
     mirror: bool = False
-    scales: tuple[float, ...] = (1.0,)
+    scales: tuple[float, ...] = ONE_SCALE
     n_parameters: int | None = None
     eer: Mapping[int, float] = field(default_factory=dict)
     matches: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)

@@ -11,8 +11,7 @@ import numpy as np
 
 from .._pictures import resize
 from ._backbone import Backbone, Forward
-
-ONE_SCALE = (1.0,)
+from ._registry import ONE_SCALE
 
 
 def averaged_over_views(backbone: Backbone, *, mirror: bool, scales: tuple[float, ...]) -> Backbone:
