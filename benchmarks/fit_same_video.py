@@ -105,9 +105,9 @@ def frame_rates(model, crops):
 def poor_copies(clips, folder):
     """Encode clips again, at half the size and as a messenger would."""
     for clip in clips:
-        copy = Path(folder, clip.parent.name, clip.name)
-        copy.parent.mkdir(exist_ok=True)
-        with av.open(str(clip)) as source, av.open(str(copy), "w") as target:
+        small_clip = Path(folder, clip.parent.name, clip.name)
+        small_clip.parent.mkdir(exist_ok=True)
+        with av.open(str(clip)) as source, av.open(str(small_clip), "w") as target:
             taken = source.streams.video[0]
             stream = target.add_stream("libx264", rate=taken.average_rate, options={"crf": POOR})
             stream.width, stream.height = taken.width // 4 * 2, taken.height // 4 * 2
@@ -116,7 +116,7 @@ def poor_copies(clips, folder):
                 small = frame.reformat(stream.width, stream.height, "yuv420p")
                 target.mux(stream.encode(small))
             target.mux(stream.encode())
-        yield copy
+        yield small_clip
 
 
 def clip_verdicts(model, clips):

@@ -85,10 +85,10 @@ def fit_in_batches(
     >>> from sklearn_diffake import fit_in_batches, make_difffake_pipeline
     >>> from sklearn_diffake.novelty import MahalanobisDetector
     >>> embeddings = np.random.default_rng(0).normal(size=(500, 2, 8))
-    >>> head = make_difffake_pipeline(operator="squared", detector=MahalanobisDetector())[2:]
-    >>> batched = fit_in_batches(head, embeddings, batch_size=100)
-    >>> whole = head.fit(embeddings)
-    >>> bool(np.allclose(batched.score_samples(embeddings), whole.score_samples(embeddings)))
+    >>> detector = make_difffake_pipeline(operator="squared", detector=MahalanobisDetector())[2:]
+    >>> batched = fit_in_batches(detector, embeddings, batch_size=100)
+    >>> at_once = detector.fit(embeddings)
+    >>> bool(np.allclose(batched.score_samples(embeddings), at_once.score_samples(embeddings)))
     True
     """
     if batch_size < 1:

@@ -66,8 +66,8 @@ class Training:
             facts = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        is_whole = isinstance(facts, dict) and {"input_size", "fingerprint"} <= facts.keys()
-        return facts if is_whole and self.weights.is_file() else None
+        is_complete = isinstance(facts, dict) and {"input_size", "fingerprint"} <= facts.keys()
+        return facts if is_complete and self.weights.is_file() else None
 
 
 def plan_trainings(
@@ -298,13 +298,13 @@ def with_trained(candidate: Candidate, trainings: Mapping[str, Training]) -> Can
         if "extractor" not in params:
             embedders.append(params)
             continue
-        others = {name: value for name, value in params.items() if name != "extractor"}
+        common = {name: value for name, value in params.items() if name != "extractor"}
         training = trainings[params["extractor"]]
         start, facts = _start(training.spec), training.facts()
         if facts is None:
-            embedders.append({**others, **start, "untrained": training.folder.name})
+            embedders.append({**common, **start, "untrained": training.folder.name})
         else:
             size = tuple(facts["input_size"])
             weights = {"weights": str(training.weights), "input_size": size}
-            embedders.append({**others, **start, **weights})
+            embedders.append({**common, **start, **weights})
     return replace(candidate, embedders=tuple(embedders))

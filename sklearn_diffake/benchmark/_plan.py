@@ -102,7 +102,7 @@ class Plan:
         return self.parts[cell.protocol, cell.candidate]
 
     def is_done(self, cell: int) -> bool:
-        """Tell whether a cell is finished.
+        """Return whether a cell is finished.
 
         Parameters
         ----------
@@ -255,8 +255,8 @@ def make_plan(
     fingerprints = {name: images[name].fingerprint(tables[name]) for name in tables}
     trained_on = {spec.name: rows_of_same_people(spec, tables) for spec in config.extractors}
     cells = make_cells(config.protocols, tables, seed=config.seed, trained_on=trained_on)
-    known = library_versions()
-    versions = {name: known[name] for name in ("sklearn-diffake", *DECISIVE)}
+    all_versions = library_versions()
+    versions = {name: all_versions[name] for name in ("sklearn-diffake", *DECISIVE)}
     trainings = plan_trainings(config, tables, images, store, versions, n_jobs)
     if train is not None:
         train(trainings)

@@ -60,10 +60,10 @@ def _counts(rows: Sequence[Row]) -> list[int]:
 
 def _of(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
     """Sort rows by a key, in order of appearance."""
-    found: dict[Any, list[Row]] = {}
+    rows_by_value: dict[Any, list[Row]] = {}
     for row in rows:
-        found.setdefault(row[key], []).append(row)
-    return found
+        rows_by_value.setdefault(row[key], []).append(row)
+    return rows_by_value
 
 
 def _one(rows: Iterable[Row], **wanted: Any) -> Row | None:
@@ -233,10 +233,10 @@ def _robustness(rows: Sequence[Row]) -> Iterator[str]:
         names = list(_of(of_dataset, "candidate"))
         lines = []
         for kind, strength in dict.fromkeys(tuple(row["condition"]) for row in of_dataset):
-            found = [_one(of_dataset, candidate=c, condition=[kind, strength]) for c in names]
+            line = [_one(of_dataset, candidate=c, condition=[kind, strength]) for c in names]
             label = f"{UNITS[kind][0]} {strength}" if strength else "as they are"
-            counts = _counts([row for row in found if row])
-            lines.append([label, *(written(row, "auc") for row in found), *counts])
+            counts = _counts([row for row in line if row])
+            lines.append([label, *(written(row, "auc") for row in line), *counts])
         yield from table(["condition", *names, *COUNTS.values()], lines)
 
 

@@ -124,11 +124,9 @@ def label_other_mode(verdict: Verdict, mode: Mode | None) -> Verdict:
     -------
     Verdict
     """
-    from ..verdict._warnings import make_warning
+    from ..verdict._warnings import hold_back, make_warning
 
     message = f"the pair is of {mode} mode and the model is not: its threshold promises nothing"
-    warnings = (*verdict.warnings, make_warning("other_mode", message))
-    if verdict.outcome != "genuine":
-        return replace(verdict, warnings=warnings)
-    reason = f"held back, though {verdict.reason}: {message}"
-    return replace(verdict, outcome="inconclusive", reason=reason, warnings=warnings)
+    warning = make_warning("other_mode", message)
+    outcome, reason = hold_back(verdict.outcome, verdict.reason, [warning])
+    return replace(verdict, outcome=outcome, reason=reason, warnings=(*verdict.warnings, warning))

@@ -22,7 +22,7 @@ from ._model import JudgingModel
 from ._scoring import Scored
 from ._templates import DUPLICATE_FRAME, EMPTY, Template
 from ._verdict import Verdict
-from ._warnings import CODES, make_warning
+from ._warnings import hold_back, make_warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +66,7 @@ def decide(
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
     warnings += _part_warnings(scored, rules.gates)
-    outcome, reason = _outcome(model, scored, rules.abstain)
-    gating = [warning for warning in warnings if CODES[warning.code].is_gate]
-    if outcome == "genuine" and gating:
-        outcome = "inconclusive"
-        reason = f"held back, though {reason}: {gating[0].message}"
+    outcome, reason = hold_back(*_outcome(model, scored, rules.abstain), warnings)
     return Verdict(
         outcome=outcome,
         reason=reason,

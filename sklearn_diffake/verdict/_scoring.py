@@ -196,8 +196,8 @@ def _by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
         windows = _of_windows(block, scores)
         clip = describe_clip(block.probe, block.plan, of_images, below, windows, None, None)
         n_run = longest_run(block.plan, of_images, below)
-    whole = float(scores[0])
-    return Scored(whole, threshold, None, None, None, of_images, {}, clip, n_run=n_run)
+    score = float(scores[0])
+    return Scored(score, threshold, None, None, None, of_images, {}, clip, n_run=n_run)
 
 
 def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
@@ -217,10 +217,10 @@ def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) 
     if block.plan is None:
         return scored
     windows = _of_windows(block, p)
-    combined = combine_clip(model, block.plan, (k, m), float(p[0]), windows)
+    p_value = float(p[0])
+    combined = combine_clip(model, block.plan, (k, m), p_value, windows)
     line = detector.level_of(k, 1)
-    whole = float(p[0])
-    clip = describe_clip(block.probe, block.plan, of_images, line, windows, combined, whole)
+    clip = describe_clip(block.probe, block.plan, of_images, line, windows, combined, p_value)
     scored = dataclasses.replace(scored, clip=clip, n_run=longest_run(block.plan, of_images, line))
     if not combined.windows_tested:
         return dataclasses.replace(scored, windows_untested=bool(windows))

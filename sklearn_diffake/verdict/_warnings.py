@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from ._evidence import VerdictWarning
+from ._evidence import Outcome, VerdictWarning
 
 
 class Code(NamedTuple):
@@ -86,3 +87,25 @@ def make_warning(code: str, message: str) -> VerdictWarning:
     if code not in CODES:
         raise KeyError(code)
     return VerdictWarning(code, message)
+
+
+def hold_back(
+    outcome: Outcome, reason: str, warnings: Iterable[VerdictWarning]
+) -> tuple[Outcome, str]:
+    """Make an outcome "inconclusive" that would be "genuine" in spite of a gate.
+
+    Parameters
+    ----------
+    outcome : str
+    reason : str
+    warnings : iterable of VerdictWarning
+
+    Returns
+    -------
+    outcome, reason : str
+        As given unless the outcome is "genuine" and a warning is a gate; the first one is named.
+    """
+    gate = next((warning for warning in warnings if CODES[warning.code].is_gate), None)
+    if outcome != "genuine" or gate is None:
+        return outcome, reason
+    return "inconclusive", f"held back, though {reason}: {gate.message}"
