@@ -47,7 +47,7 @@ coverage: $(DEV) ## Measure which lines and branches the tests run; at least 95 
 	.venv/bin/python -m coverage run -m pytest -m "not gpu and not realdata" $(PYTEST_ARGS)
 	.venv/bin/python -m coverage combine -q
 	.venv/bin/python -m coverage json -q -o build/coverage.json
-	.venv/bin/python benchmarks/coverage_figures.py build/coverage.json
+	.venv/bin/python benchmarks/release/coverage_figures.py build/coverage.json
 
 audit: $(DEV) ## Look for unsafe code and for published advisories; needs a network
 	@$(PIP) bandit pip-audit
@@ -58,10 +58,10 @@ links: $(DEV) ## Check the documentation's links to other sites; needs a network
 	.venv/bin/sphinx-build -q -b linkcheck -D plot_gallery=0 docs docs/_build/links
 
 bench: $(DEV) ## Run the benchmarks into benchmarks/results (BENCH_ARGS="--only store")
-	.venv/bin/python benchmarks/run.py $(BENCH_ARGS)
+	.venv/bin/python benchmarks/speed/run.py $(BENCH_ARGS)
 
 bench-quick: $(DEV) ## The same at small sizes, in minutes, into build/bench-quick.json
-	.venv/bin/python benchmarks/run.py --quick $(BENCH_ARGS)
+	.venv/bin/python benchmarks/speed/run.py --quick $(BENCH_ARGS)
 
 clean: ## Remove the environments and everything built
 	rm -rf .venv .venv-oldest build dist docs/_build docs/auto_examples docs/generated .*_cache

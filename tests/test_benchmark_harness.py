@@ -13,7 +13,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(autouse=True)
 def paths(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
 
 
@@ -23,14 +22,14 @@ def paths(monkeypatch):
      (None, False, 5.0, None)],
 )  # fmt: skip
 def test_a_row_is_judged_by_its_goal(goal, more_is_better, ratio, met):
-    from _yardstick import row
+    from benchmarks.speed._timing import row
 
     found = row("what", "yardstick", 2.0, 10.0, "s", goal=goal, more_is_better=more_is_better)
     assert (found["ratio"], found["met"]) == (ratio, met)
 
 
 def test_turns_alternate_after_a_warm_up():
-    from _yardstick import by_turns
+    from benchmarks.speed._timing import by_turns
 
     called = []
     found = by_turns(lambda: called.append("o"), lambda: called.append("y"), 3, work=(2, 1))
@@ -39,22 +38,23 @@ def test_turns_alternate_after_a_warm_up():
 
 
 def test_one_turn_has_no_spread():
-    from _yardstick import spread
+    from benchmarks.speed._timing import spread
 
     assert spread(np.array([2.0])) == {"ratio": 2.0, "low": None, "high": None}
 
 
 def test_every_script_belongs_to_a_suite():
-    from _yardstick import SUITES
+    from benchmarks.speed._timing import SUITES
 
     scripts = {
-        path.stem.removeprefix("bench_") for path in (ROOT / "benchmarks").glob("bench_*.py")
+        path.stem.removeprefix("bench_")
+        for path in (ROOT / "benchmarks" / "speed").glob("bench_*.py")
     }
     assert scripts == {name for names in SUITES.values() for name in names}
 
 
 def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
-    import run
+    from benchmarks.speed import run
 
     (tmp_path / "bench_good.py").write_text(
         "import sys; open(sys.argv[sys.argv.index('--rows') + 1], 'w').write('[1]')"
@@ -71,8 +71,9 @@ def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypa
 
 
 def test_losses_are_on_the_page():
-    from _yardstick import row
     from bench_tables import render
+
+    from benchmarks.speed._timing import row
 
     rows = [row("slower", "plain", 3.0, 1.0, "s"), row("far", "plain", 3.0, 1.0, "s", goal=">= 1")]
     suite = {"suite": "store", "seconds": 1.0, "failed": {"bad": "a\nno luck"}, "rows": rows}
@@ -85,7 +86,7 @@ def test_losses_are_on_the_page():
 
 def test_quadratic_cost_is_worse_than_linear(monkeypatch):
     pytest.importorskip("av")
-    from growth import fit_exponent
+    from benchmarks.stress.growth import fit_exponent
 
     sizes = [1, 2, 4, 8]
     linear = fit_exponent(sizes, [[0.1 * n, 0.1001 * n] for n in sizes])
@@ -95,7 +96,7 @@ def test_quadratic_cost_is_worse_than_linear(monkeypatch):
 
 
 def test_every_promise_is_held_by_tests_that_exist():
-    import promises
+    from benchmarks.release import promises
 
     for _, tests, _ in promises.PROMISES.values():
         for file, name in (test.split("::") for test in tests):
@@ -104,7 +105,7 @@ def test_every_promise_is_held_by_tests_that_exist():
 
 
 def test_cases_of_a_release_are_counted_by_outcome(tmp_path):
-    import release
+    from benchmarks.release import wheel
 
     kinds = {
         "fine": "",
@@ -115,7 +116,7 @@ def test_cases_of_a_release_are_counted_by_outcome(tmp_path):
     }
     cases = "".join(f'<testcase classname="a" name="{n}">{x}</testcase>' for n, x in kinds.items())
     (tmp_path / "report.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
-    found = release.outcome(tmp_path / "report.xml")
+    found = wheel.outcome(tmp_path / "report.xml")
     assert found.pop("failures") == ["a::wrong", "a::broken"]
     assert found == {"passed": 1, "failed": 2, "skipped": 1, "expected to fail": 1}
 
@@ -135,14 +136,8 @@ def test_every_committed_result_has_its_table():
 
 def teardown_module():
     for name in (
-        "run",
-        "_yardstick",
-        "growth",
-        "promises",
-        "bench_frames",
         "bench_tables",
         "heads_tables",
-        "release",
         "check_tables",
         "promise_tables",
         "proof_tables",

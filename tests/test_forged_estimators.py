@@ -19,7 +19,7 @@ from sklearn.neighbors import (
 from sklearn.preprocessing import MultiLabelBinarizer, OneHotEncoder
 from sklearn.svm import OneClassSVM
 
-from benchmarks._forging import node, plain, read_model, write_model
+from benchmarks.stress._forged_files import node, plain, read_model, write_model
 from sklearn_diffake import persistence
 from sklearn_diffake.novelty import GenuineOnly
 

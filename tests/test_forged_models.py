@@ -29,7 +29,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC, OneClassSVM
 from tiny_backbones import colours
 
-from benchmarks._forging import node, plain, read_model, walk, write_model
+from benchmarks.stress._forged_files import node, plain, read_model, walk, write_model
 from sklearn_diffake import __version__, novelty, pairs, persistence
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.novelty import (
@@ -620,7 +620,14 @@ def test_two_members_of_one_name(with_weights, tmp_path):
 @pytest.mark.slow
 def test_forged_at_random(tmp_path):
     """Forged models and configurations, in processes that are watched."""
-    command = [sys.executable, "benchmarks/hostile.py", "--only", "forged", "--inputs", "3000"]
+    command = [
+        sys.executable,
+        "benchmarks/stress/hostile.py",
+        "--only",
+        "forged",
+        "--inputs",
+        "3000",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     figures = json.loads(done.stdout[done.stdout.index("\n{\n") :])

@@ -14,7 +14,7 @@ MOMENTS = 24
 
 @pytest.fixture(autouse=True)
 def paths(monkeypatch):
-    for folder in ("benchmarks", "benchmarks/training", "docs/_ext", "tests/generation"):
+    for folder in ("docs/_ext", "tests/generation"):
         monkeypatch.syspath_prepend(ROOT / folder)
     monkeypatch.setattr(sys, "path", list(sys.path))  # the scripts append to it
 
@@ -22,14 +22,14 @@ def paths(monkeypatch):
 @pytest.fixture
 def clip():
     """A clip whose landmarks move steadily: moments that follow each other are of like pose."""
-    from _clip_faces import LAGS, ClipFaces
+    from benchmarks.quality._clip_faces import LAGS, ClipFaces
 
     landmarks = np.zeros((MOMENTS, len(LAGS), 5, 2)) + np.arange(MOMENTS)[:, None, None, None]
     return ClipFaces("id0_0000", True, np.zeros((MOMENTS, len(LAGS), 2, 2, 3)), landmarks)
 
 
 def test_pairs_of_like_pose_are_the_nearest(clip):
-    from _clip_features import pose_distance, real_pairs
+    from benchmarks.quality._clip_features import pose_distance, real_pairs
 
     (first, _), (second, _) = real_pairs(clip, "like pose", np.random.default_rng(0))
     assert len(first) == MOMENTS * (MOMENTS - 1) // 2 // 10
@@ -39,7 +39,7 @@ def test_pairs_of_like_pose_are_the_nearest(clip):
 
 
 def test_pairs_at_a_lag_share_their_moment(clip):
-    from _clip_features import LAGS, real_pairs
+    from benchmarks.quality._clip_features import LAGS, real_pairs
 
     (moments, start), (others, place) = real_pairs(clip, "lag 4", np.random.default_rng(0))
     assert np.array_equal(moments, others)
@@ -49,15 +49,16 @@ def test_pairs_at_a_lag_share_their_moment(clip):
 
 @pytest.mark.parametrize("choice", ["moments", "like pose", "lag 1"])
 def test_no_image_is_paired_with_itself(clip, choice):
-    from _clip_features import real_pairs
+    from benchmarks.quality._clip_features import real_pairs
 
     first, second = real_pairs(clip, choice, np.random.default_rng(0))
     assert not np.all(np.stack(first) == np.stack(second), axis=0).any()
 
 
 def test_stand_in_clips_move_and_only_the_fake_is_forged():
-    from _stand_in_clips import N_FRAMES, stand_in_clips
     from generation_cases import textured_crops
+
+    from benchmarks.quality._stand_in_clips import N_FRAMES, stand_in_clips
 
     crops = textured_crops(3, 64)
     clips, again = (stand_in_clips(crops, 0.0, seed=1) for _ in range(2))
@@ -69,7 +70,7 @@ def test_stand_in_clips_move_and_only_the_fake_is_forged():
 
 
 def test_people_held_out_are_whole_and_the_same_every_time():
-    from train_forgery import held_out_rows
+    from benchmarks.training.train_forgery import held_out_rows
 
     people = np.repeat([f"person {i}" for i in range(200)], 3)
     rows = held_out_rows(people)
@@ -92,8 +93,7 @@ def test_both_tables_have_a_column_for_every_cell(monkeypatch):
 
 
 def test_an_average_lies_between_both_networks(tmp_path):
-    from average_forgery import average, read
-
+    from benchmarks.training.average_forgery import average, read
     from sklearn_diffake.embedding._forgery_checkpoint import write_network
 
     first = {"a": np.float32([0, 2]), "n": np.array(3)}

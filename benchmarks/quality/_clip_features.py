@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import torch
-from _clip_faces import LAGS
-from _stand_in_clips import N_FRAMES
 
+from benchmarks.quality._clip_faces import LAGS
+from benchmarks.quality._stand_in_clips import N_FRAMES
 from sklearn_diffake.embedding._pictures import resize
 
 PAPER = "pooled, L2 of the difference"  # squared, then normalized, as DiffFake does

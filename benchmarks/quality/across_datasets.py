@@ -5,13 +5,15 @@ Wild against pseudo-deepfakes of them that swap the inner face; crops of the Dee
 Challenge; rendered faces of make_face_pairs. Heads are fitted on genuine pairs of two of them and
 judged by ROC-AUC on the third. The embedder keeps every image in a store, and is counted.
 
-    python benchmarks/across_datasets.py FACES DATA/dfdc_crops -o results/across_datasets.json
+    python benchmarks/quality/across_datasets.py FACES DATA/dfdc_crops \\
+        -o benchmarks/results/across_datasets.json
 
 FACES holds the folders lfw and dfdc_crops that training/prepare_faces.py wrote.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 import warnings
@@ -25,8 +27,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import Pipeline
-from training.distil_identity import held_out
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training.distil_identity import held_out
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner

@@ -11,21 +11,28 @@ Real clips: five genuine ones and five face swaps of one person (Celeb-DF v2). A
 detector that has not seen its scene. With five against five an AUC moves in steps of 0.04, and one
 person generalizes to nobody; so stand-in clips of other people are judged as well.
 
-    python benchmarks/clip_differences.py FACES DATA -o benchmarks/results/clip_differences.json \\
-        --network "NAME=TRAINING/forgery.safetensors"
+    python benchmarks/quality/clip_differences.py FACES DATA \\
+        -o benchmarks/results/clip_differences.json --network "NAME=TRAINING/forgery.safetensors"
 
 FACES and DATA as for `forgery_experiments.py`. What the output holds is not run again.
 """
 
 import itertools
 import json
+import sys
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from _clip_faces import LAGS, clip_faces
-from _clip_features import (
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality._clip_faces import LAGS, clip_faces
+from benchmarks.quality._clip_features import (
     FORMS,
     PAPER,
     Features,
@@ -34,8 +41,8 @@ from _clip_features import (
     real_pairs,
     stand_in_pairs,
 )
-from _stand_in_clips import stand_in_clips
-from forgery_experiments import (
+from benchmarks.quality._stand_in_clips import stand_in_clips
+from benchmarks.quality.forgery_experiments import (
     auc,
     held_out_rows,
     load_network,
@@ -43,10 +50,6 @@ from forgery_experiments import (
     networks_to_judge,
     read_result,
 )
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import make_pipeline
-
 from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 

@@ -5,7 +5,7 @@ Five clips are genuine, five are face swaps of the same scenes (Celeb-DF v2). Ea
 it generalises. Two more cases: a clip that is genuine for 50 s and swapped for 10 s, and genuine
 clips against photographs of somebody else.
 
-    python benchmarks/clip_verdicts.py --data DATA -o benchmarks/results/clip_verdicts.json
+    python benchmarks/quality/clip_verdicts.py --data DATA -o benchmarks/results/clip_verdicts.json
 
 DATA holds ``clips/{real,fake}/*.mp4`` and ``london/<person>/neutral.jpg``. Needs the extra video.
 """

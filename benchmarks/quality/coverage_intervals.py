@@ -1,6 +1,6 @@
 """How often 95 % confidence intervals hold the true value, by simulation.
 
-    python benchmarks/coverage_intervals.py [--quick] [--jobs N] [--only NAME]
+    python benchmarks/quality/coverage_intervals.py [--quick] [--jobs N] [--only NAME]
                                             [-o benchmarks/results/intervals.json]
 
 Scores are normal, so that every true value is known. Rows stand alone or come in groups whose rows
@@ -341,7 +341,7 @@ def main(argv=None):
         print(json.dumps(row), flush=True)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     if args.output:
-        from _yardstick import machine, versions
+        from benchmarks._results import machine, versions
 
         content = {"quick": args.quick, "machine": machine(), "versions": versions(), "rows": rows}
         args.output.write_text(json.dumps(content) + "\n")

@@ -14,7 +14,7 @@ so have its values and its smoothness; and, as faces are aligned and masks lie n
 the map itself with the masks of all other pairs. Intervals are 95 % bootstrap intervals over
 people.
 
-    python benchmarks/explanations.py FACES -o results/explanations.json
+    python benchmarks/quality/explanations.py FACES -o benchmarks/results/explanations.json
 
 FACES holds the folders london and dfdc_crops that training/prepare_faces.py wrote.
 """

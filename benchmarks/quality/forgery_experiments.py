@@ -9,7 +9,7 @@ Every network is judged alike, single images only:
 - on pictures by a diffusion model that keep a person's identity: frames of videos and photographs
   of the person against them. One person, as in the clips: no figure from it generalizes.
 
-    python benchmarks/forgery_experiments.py FACES DATA \\
+    python benchmarks/quality/forgery_experiments.py FACES DATA \\
         -o benchmarks/results/forgery_experiments.json \\
         --network "NAME=TRAINING/forgery.safetensors" --about "NAME=what was tried"
 
@@ -26,17 +26,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _clip_faces import clip_faces
-from real_pairs import in_validation_part, read_manifest
 from sklearn.metrics import roc_auc_score
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality._clip_faces import clip_faces
+from benchmarks.quality.real_pairs import in_validation_part, read_manifest
+from benchmarks.training.train_forgery import TECHNIQUES, held_out_rows
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
-
-sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
-from train_forgery import TECHNIQUES, held_out_rows
 
 SHIPPED = "shipped"
 N_PSEUDO = 300  # faces of unseen people, each with a fake

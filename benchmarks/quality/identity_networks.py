@@ -6,8 +6,8 @@ of the training, and pictures of one person that keep the identity, against refe
 A face and its mirror image are averaged in two ways: as they are, and each of length 1. Two scales
 average them with a tighter crop and its mirror image, too.
 
-    python benchmarks/identity_networks.py DATA MOBILEFACENET.onnx CACHE --students OUTPUT \\
-        -o results/identity_networks.json
+    python benchmarks/quality/identity_networks.py DATA MOBILEFACENET.onnx CACHE \\
+        --students OUTPUT -o benchmarks/results/identity_networks.json
 
 DATA holds the folders lfw, dfdc_crops and identity_kept, OUTPUT what training/train_identity.py
 wrote. Aligned faces and embeddings are kept in CACHE.
@@ -23,8 +23,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from real_pairs import METRICS, in_validation_part, read_manifest
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality.real_pairs import METRICS, in_validation_part, read_manifest
+from benchmarks.training._identity_networks import (
+    DLIB,
+    IMAGENET,
+    FaceNetwork,
+    arcface_crop,
+    dlib_crop,
+    students,
+    weights,
+)
+from benchmarks.training.convert_teachers import mobilefacenet
+from benchmarks.training.prepare_identity import LFW_SETTINGS, align
+from benchmarks.training.train_identity import held_out, verification
 from sklearn_diffake.embedding.backbones._dlib_network import (
     DlibResNet,
     dlib_resnet_file,
@@ -34,20 +47,6 @@ from sklearn_diffake.embedding.backbones._finding import find_backbone
 from sklearn_diffake.embedding.backbones._views import views_of
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
-
-sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
-from _identity_networks import (
-    DLIB,
-    IMAGENET,
-    FaceNetwork,
-    arcface_crop,
-    dlib_crop,
-    students,
-    weights,
-)
-from convert_teachers import mobilefacenet
-from prepare_identity import LFW_SETTINGS, align
-from train_identity import held_out, verification
 
 BATCH = 32
 SCALES = (1.0, 0.9)  # of the default, see FaceEmbedder

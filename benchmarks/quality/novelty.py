@@ -5,7 +5,7 @@ seeds, is fitted (standardized on itself); the other half and the anomalies are 
 the raw detectors of PyOD. Writes JSON, from which the
 documentation makes its table.
 
-    python benchmarks/novelty.py -o benchmarks/results/novelty.json
+    python benchmarks/quality/novelty.py -o benchmarks/results/novelty.json
 """
 
 import argparse

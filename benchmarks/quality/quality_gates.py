@@ -7,7 +7,7 @@ measured is the network's loss alone. Then the probes as they are, by how far th
 The threshold is the shipped one; of the second network (--network) that which rejects 5 % of the
 genuine pairs as they are. Intervals are 95 % intervals over groups of identities.
 
-    python benchmarks/quality_gates.py DATA/dfdc_crops [--network FILE.onnx] -o FIGURES.json
+    python benchmarks/quality/quality_gates.py DATA/dfdc_crops [--network FILE.onnx] -o FIGURES.json
 
 DATA/dfdc_crops holds manifest.csv, as real_pairs.py says; files that suspect_labels.txt lists are
 left out.
@@ -16,13 +16,15 @@ left out.
 import argparse
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageFilter
-from training.distil_identity import centre
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training.distil_identity import centre
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner

@@ -6,23 +6,26 @@ intervals are 95 % intervals over groups of identities. The search then runs ove
 operators and heads on the DFDC pairs of some groups, to show what a GridSearchCV with real pairs
 costs.
 
-    python benchmarks/real_heads.py DATA --backbone mobilefacenet.onnx -o results/real_heads.json
+    python benchmarks/quality/real_detectors.py DATA --backbone mobilefacenet.onnx \\
+        -o benchmarks/results/real_detectors.json
 """
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from novelty import heads
 from pyod.models.knn import KNN
-from real_pairs import Cosine, dfdc_pairs, judge, lfw_pairs
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality.novelty import heads
+from benchmarks.quality.real_pairs import Cosine, dfdc_pairs, judge, lfw_pairs
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.novelty import (
     ConformalDetector,

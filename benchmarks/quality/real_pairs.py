@@ -4,7 +4,8 @@ Genuine pairs of people in Labeled Faces in the Wild fit the pipeline; every gen
 of the DFDC crops is then scored against one genuine reference of its claimed identity. Nothing is
 tuned on the latter. Intervals are 95 % intervals over groups of identities.
 
-    python benchmarks/real_pairs.py DATA --backbone mobilefacenet.onnx --backbone efficientnet-lite0
+    python benchmarks/quality/real_pairs.py DATA --backbone mobilefacenet.onnx \\
+        --backbone efficientnet-lite0
 
 DATA holds ``lfw/<person>/*.jpg`` and ``dfdc_crops/manifest.csv`` (columns identity, group, path,
 label, original).

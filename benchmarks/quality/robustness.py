@@ -1,24 +1,27 @@
 """How the shipped networks bear bad pictures: the probe is degraded, the reference is not.
 
 JPEG, blur, noise and reduced size, at five strengths each, on the half of the DFDC groups that
-quality.py reports on; a share of the groups to save time.
+single_images.py reports on; a share of the groups to save time.
 
-    python benchmarks/robustness.py FACES DATA/dfdc_crops TEACHER.onnx -o results/robustness.json
+    python benchmarks/quality/robustness.py FACES DATA/dfdc_crops TEACHER.onnx \\
+        -o benchmarks/results/robustness.json
 """
 
 import argparse
 import json
+import sys
 import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
-from quality import judge
-from real_pairs import in_validation_part
 from tqdm import tqdm
-from training.distil_identity import centre, unit
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality.real_pairs import in_validation_part
+from benchmarks.quality.single_images import judge
+from benchmarks.training.distil_identity import centre, unit
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pairs import make_reference_pairs

@@ -5,22 +5,25 @@ identities in two halves: what there is to choose is chosen on the first, the se
 report. Heads are fitted on genuine LFW pairs of people whom no shipped network has seen. The hard
 quarter are the fakes that keep the identity best, by the cosine of the teacher.
 
-    python benchmarks/quality.py FACES DATA/dfdc_crops TEACHER.onnx -o results/quality.json
+    python benchmarks/quality/single_images.py FACES DATA/dfdc_crops TEACHER.onnx \\
+        -o benchmarks/results/quality.json
 
 FACES holds the folders lfw and dfdc_crops that training/prepare_faces.py wrote.
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from real_pairs import METRICS, in_validation_part
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from training.distil_identity import centre, held_out, unit
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality.real_pairs import METRICS, in_validation_part
+from benchmarks.training.distil_identity import centre, held_out, unit
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.metrics import confidence_interval

@@ -4,7 +4,8 @@ The network that ships is judged on people who were held out of its training. Be
 small networks that are all trained alike, one on every technique and one without each: what the
 latter make of the technique that they never saw is the price of its being unknown.
 
-    python benchmarks/techniques.py FACES/lfw TRAINING/forgery.json OUTPUT -o techniques.json
+    python benchmarks/quality/techniques.py FACES/lfw TRAINING/forgery.json OUTPUT \\
+        -o techniques.json
 
 Trainings in OUTPUT that are finished are not repeated.
 """
@@ -19,13 +20,12 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training.train_forgery import TECHNIQUES
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding.backbones._difffake import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import confidence_interval
-
-sys.path.append(str(Path(__file__).parent / "training"))  # its scripts import each other
-from train_forgery import TECHNIQUES
 
 JUDGED_ON = 400  # faces
 

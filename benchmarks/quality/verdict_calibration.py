@@ -9,7 +9,7 @@ Clips: frames whose scores share a part (a Gaussian model), and photographs made
 frames that differ in compression, position and sharpness. A clip is judged by all its frames, by
 its worst window, and by both together, against thresholds for single pictures.
 
-    python benchmarks/verdict_calibration.py --data DATA --cache FOLDER -o FILE.json
+    python benchmarks/quality/verdict_calibration.py --data DATA --cache FOLDER -o FILE.json
 
 DATA holds ``lfw/<person>/*.jpg``. Interrupted, it goes on with what the cache holds.
 """
@@ -19,6 +19,7 @@ import functools
 import io
 import itertools
 import json
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -26,8 +27,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 from scipy.stats import beta
-from training.distil_identity import held_out
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training.distil_identity import held_out
 from sklearn_diffake import load_default
 from sklearn_diffake.images.table import image_table
 from sklearn_diffake.inspection._parts import split_pipeline

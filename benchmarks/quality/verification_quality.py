@@ -7,7 +7,7 @@ identities: the validation part, on which choices were made, and the test part. 
 on either, and no threshold set. Labels of `suspect_labels.txt` are left out; the same figures with
 them stand beside.
 
-    python benchmarks/verification_quality.py DATA CACHE --onnx mobilefacenet.onnx \\
+    python benchmarks/quality/verification_quality.py DATA CACHE --onnx mobilefacenet.onnx \\
         -o benchmarks/results/verification_quality.json
 
 DATA holds the folders lfw, dfdc_crops and identity_kept. Faces and embeddings are kept in CACHE.
@@ -17,14 +17,16 @@ import argparse
 import functools
 import io
 import json
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
-from real_pairs import METRICS, in_validation_part, lfw_pairs, read_manifest
-from training.distil_identity import held_out, unit
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality.real_pairs import METRICS, in_validation_part, lfw_pairs, read_manifest
+from benchmarks.training.distil_identity import held_out, unit
 from sklearn_diffake import load_default, make_difffake_pipeline, recalibrate
 from sklearn_diffake.metrics import apcer, bpcer, confidence_interval
 from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector

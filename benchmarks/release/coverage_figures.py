@@ -2,7 +2,7 @@
 
 Takes what ``coverage json`` gives. The exit status is 1 where either is less than it should be.
 
-    python benchmarks/coverage_figures.py build/coverage.json [--least 0.95] [-o RESULT]
+    python benchmarks/release/coverage_figures.py build/coverage.json [--least 0.95] [-o RESULT]
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sklearn_diffake import __version__
 
-RESULT = Path(__file__).parent / "results" / "coverage.json"
+RESULT = Path(__file__).parents[1] / "results" / "coverage.json"
 FIELDS = {
     "lines": ("covered_lines", "num_statements"),
     "branches": ("covered_branches", "num_branches"),

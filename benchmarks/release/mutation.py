@@ -13,7 +13,7 @@ counts as not caught. A run that was stopped goes on where it was; survivors are
 the tests have changed.
 
     pip install cosmic-ray coverage
-    python benchmarks/mutation.py [--packages pairs] [--minutes 60] [--seed 0] [--save]
+    python benchmarks/release/mutation.py [--packages pairs] [--minutes 60] [--seed 0] [--save]
 
 ``--test-seconds`` (25) is how long the tests of one mutant may take on the code as it stands: slow
 tests beyond that are left out, and so are files that run for more than ``--trace-seconds`` (600),
@@ -39,13 +39,15 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from _yardstick import RESULTS, report
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 from scipy.stats import binomtest
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import RESULTS, report
+
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pairs", "novelty", "metrics", "model_selection")
 CONTROLS = 3  # files run once more as they are, chosen tests in chosen order
 OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist")

@@ -1,10 +1,11 @@
 """The promises of the design, the tests that hold each, and how many cases of them pass.
 
-    python benchmarks/promises.py [--save]
+    python benchmarks/release/promises.py [--save]
 
 Of this, and of the figures of bench.json that say more, the table in docs/proof is made.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from _yardstick import report
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import report
+
+ROOT = Path(__file__).parents[2]
 PROMISES = {  # name: what is promised, the tests that hold it, rows of bench.json that measure it
     "Pairs": (
         "All forms of pairs, templates and pictures are understood, and slice in cross-validation.",
@@ -145,7 +148,11 @@ def main():
 
 
 if __name__ == "__main__":
-    if "--count" in sys.argv:
-        count(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--save", action="store_true", help="write results/promises.json")
+    parser.add_argument("--count", nargs="+", metavar="TEST", help="only count the cases of these")
+    options = parser.parse_args()
+    if options.count:
+        count(options.count)
     else:
         main()

@@ -5,7 +5,7 @@ same. Then the demonstration runs from the wheel alone, in an empty folder, wher
 without a network. Then, for each environment, the wheel is installed with all that its tests need,
 and the tests of the source distribution run on it; the sources themselves are put aside.
 
-    python benchmarks/release.py [--only 3.13] [--work build/release] [--save]
+    python benchmarks/release/wheel.py [--only 3.13] [--work build/release] [--save]
 
 Interpreters are found by name (python3.12) or as --python 3.12=/path/to/python. With --only, rows
 of the other environments are kept; each says of which wheel it is.
@@ -23,9 +23,10 @@ import time
 import xml.etree.ElementTree as ElementTree  # nosec: of our own reports
 from pathlib import Path
 
-from _yardstick import RESULTS, machine
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import RESULTS, machine
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = (  # Python, dependencies, what pip is told
     ("3.11", "oldest", ["-c", ROOT / "constraints" / "oldest.txt"]),
     ("3.12", "newest", []),

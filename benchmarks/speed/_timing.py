@@ -1,21 +1,21 @@
 """What the speed benchmarks share: two things timed by turns in one run, and one form of row.
 
 Each ``bench_NAME.py`` offers ``figures(quick)``, which returns rows made by `row` or `timed`, and
-runs by itself: ``python benchmarks/bench_store.py [--quick] [--save]``. ``run.py`` runs them all.
+runs by itself: ``python benchmarks/speed/bench_store.py [--quick] [--save]``.
+``run.py`` runs them all.
 """
 
+import argparse
 import json
 import operator
-import os
-import platform
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks._results import report
+
 SUITES = {  # which bench_*.py make up a suite
     "embedding": ("transform", "dlib_resnet", "video_pairs", "memory", "aligning"),
     "store": ("store",),
@@ -30,11 +30,6 @@ SUITES = {  # which bench_*.py make up a suite
     "faults": ("faults",),
     "gpu": ("gpu",),
 }
-PACKAGES = (
-    *("sklearn-diffake", "numpy", "scipy", "scikit-learn", "pandas", "joblib", "pillow", "torch"),
-    *("torchvision", "timm", "facenet-pytorch", "skorch", "pyod", "onnxruntime", "av"),
-    *("opencv-python-headless", "distributed"),
-)
 COMPARE = {">=": operator.ge, ">": operator.gt}
 
 
@@ -98,7 +93,15 @@ def timed(what, yardstick, times, *, goal=None, unit="s"):
 
 def alone(figures):
     """Run the script that was started: ``--quick``, ``--save``, ``--rows FILE`` for run.py."""
-    name, quick = Path(sys.argv[0]).stem.removeprefix("bench_"), "--quick" in sys.argv
+    parser = argparse.ArgumentParser(
+        description=sys.modules["__main__"].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer turns")
+    parser.add_argument("--save", action="store_true", help="keep the figures in results/")
+    parser.add_argument("--rows", metavar="FILE", help="write the rows there as well")
+    quick = parser.parse_known_args()[0].quick  # scripts read options of their own by `option`
+    name = Path(sys.argv[0]).stem.removeprefix("bench_")
     suite = next(suite for suite, names in SUITES.items() if name in names)
     rows = [{"suite": suite, **found} for found in figures(quick)]
     if file := option("--rows"):
@@ -109,66 +112,3 @@ def alone(figures):
 def option(name, default=None):
     """Return what follows a name on the command line."""
     return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
-
-
-def smooth_images(n, size, seed=0):
-    """Make n different images of shape (size, size, 3), uint8, that compress like photographs."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (n, size // 16, size // 16, 3), dtype=np.uint8)
-    return coarse.repeat(16, axis=1).repeat(16, axis=2)
-
-
-def write_jpegs(folder, images):
-    """Write images as JPEG files; return their paths."""
-    from PIL import Image
-
-    paths = []
-    for i, image in enumerate(images):
-        paths.append(str(Path(folder) / f"{i:05d}.jpg"))
-        Image.fromarray(image).save(paths[-1])
-    return np.array(paths, dtype=object)
-
-
-def machine():
-    """Return what the figures depend on: processor, cores, memory, Python, device."""
-    import torch
-
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cpu": _processor(),
-        "cores": os.cpu_count(),
-        "memory_GB": round(memory / 2**30, 1),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-    }
-
-
-def _processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def versions():
-    """Return the versions of this package, and of those it is measured with."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def report(name, figures):
-    """Print figures as JSON, and keep them beside the benchmarks when asked with --save."""
-    import torch
-
-    about = {**machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
-    text = json.dumps({"benchmark": name, "machine": about, **figures}, indent=1)
-    print(text)
-    if "--save" in sys.argv:
-        (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -1,4 +1,4 @@
-"""The whole pipeline against what a careful person writes in one afternoon (afternoon.py).
+"""The whole pipeline against what a careful person writes in one afternoon.
 
 Same files, network and threads, each side in processes of its own that take turns: fit on genuine
 pairs, score others, score them again, as one does who looks at a result and changes something.
@@ -8,7 +8,8 @@ that face network in ONNX too. The pipeline that comes fitted scores the same pa
 afternoon's with ImageNet features: neither needs a download. Quality is judged from 100 pairs on;
 its intervals are those of the ratio, both sides on the same groups drawn.
 
-    python benchmarks/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] [--quick] [--save]
+    python benchmarks/speed/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] \\
+        [--quick] [--save]
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
@@ -22,12 +23,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import afternoon
 import numpy as np
-from _yardstick import alone, option, row, spread, write_jpegs
-from real_pairs import dfdc_pairs, lfw_pairs
 from sklearn.metrics import roc_auc_score
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.quality.real_pairs import dfdc_pairs, lfw_pairs
+from benchmarks.speed import _handwritten_pipeline
+from benchmarks.speed._images import write_jpegs
+from benchmarks.speed._timing import alone, option, row, spread
 from sklearn_diffake import load_default, make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.metrics import confidence_interval, equal_error_rate
@@ -43,8 +46,8 @@ def case(side):
     pairs = [np.load(folder / f"{part}.npy").astype(object) for part in ("fit", "score")]
     start = time.perf_counter()
     if side == "theirs":
-        model = afternoon.Afternoon(
-            afternoon.onnx(network) if network else afternoon.efficientnet()
+        model = _handwritten_pipeline.Afternoon(
+            _handwritten_pipeline.onnx(network) if network else _handwritten_pipeline.efficientnet()
         )
     else:
         model = make_difffake_pipeline(

@@ -4,7 +4,7 @@ FaceAligner decodes photographs, finds their faces and cuts them, with two jobs 
 crops must be the same. The photographs are those of ``--data FOLDER`` (its ``lfw``), else re-takes
 of the demo's.
 
-    python benchmarks/bench_aligning.py [--data FOLDER] [--quick] [--save]
+    python benchmarks/speed/bench_aligning.py [--data FOLDER] [--quick] [--save]
 
 Then the cut alone: a photograph of 1920 x 1080 pixels, a crop of 160 that shows a fifth to a third
 of its width. Ours turns the face upright and averages pixels first; torchvision and Pillow crop and
@@ -15,17 +15,20 @@ from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
 import itertools
+import sys
 import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from _yardstick import alone, by_turns, option, smooth_images, timed
 from PIL import Image
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resized_crop
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, option, timed
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.faces._geometry import fit_similarity, template, warp
 from sklearn_diffake.generation._portrait import Portrait, retake

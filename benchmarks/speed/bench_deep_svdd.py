@@ -8,13 +8,17 @@ PyOD's, and the mean ROC-AUC over digits one-vs-rest is higher. On a GPU, also a
 rows.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
-from _yardstick import alone, by_turns, option, row, timed
 from pyod.models.deep_svdd import DeepSVDD as PyODDeepSVDD
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._timing import alone, by_turns, option, row, timed
 from sklearn_diffake.novelty import DeepSVDD
 from sklearn_diffake.novelty._svdd_net import initialize, make_mlp
 from sklearn_diffake.novelty._svdd_train import Rows, SVDDLoss, train

@@ -9,13 +9,17 @@ is reported.
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
-from _yardstick import alone, by_turns, smooth_images, timed
 from threadpoolctl import threadpool_limits
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, timed
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.embedding.backbones._dlib_network import INPUT_SIZE, dlib_resnet_file
 

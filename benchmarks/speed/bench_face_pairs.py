@@ -4,18 +4,22 @@ The yardstick does what a dataset of photographs costs in place of `make_face_pa
 two frames of 1920 x 1080 pixels, as videos of faces have, are decoded from JPEG and scaled down.
 Goal: no slower.
 
-    python benchmarks/bench_face_pairs.py [--save]
+    python benchmarks/speed/bench_face_pairs.py [--save]
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
+import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
-from _yardstick import alone, by_turns, smooth_images, timed, write_jpegs
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images, write_jpegs
+from benchmarks.speed._timing import alone, by_turns, timed
 from sklearn_diffake.datasets import make_face_pairs
 
 SIZE = 160

@@ -1,7 +1,11 @@
 """Faults of all kinds, as rows of the harness; what is done is said in faults.py."""
 
-import faults
-from _yardstick import alone, row
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._timing import alone, row
+from benchmarks.stress import faults
 
 
 def figures(quick=False):

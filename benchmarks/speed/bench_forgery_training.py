@@ -9,10 +9,14 @@ in mixed precision, at 224 pixels.
 """
 
 import os
+import sys
+from pathlib import Path
 
 import torch
-from _yardstick import alone, by_turns, row, smooth_images, timed
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, row, timed
 from sklearn_diffake.embedding import ForgeryEmbedder, _forgery_train
 from sklearn_diffake.embedding._forgery_feed import Feed
 

@@ -17,8 +17,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from _yardstick import alone, by_turns, row, smooth_images, timed
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, row, timed
 from sklearn_diffake.datasets import extract_frames
 from sklearn_diffake.images.video import sample_frames
 

@@ -5,18 +5,21 @@ image at a time, every step at full resolution with the obvious calls of OpenCV 
 the same crops and landmarks and draw from the same distributions: the four techniques of the paper,
 nothing after blending. Goal: at least 4 times the images a second.
 
-    python benchmarks/bench_generation.py [--photos FOLDER] [--save]
+    python benchmarks/speed/bench_generation.py [--photos FOLDER] [--save]
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from _yardstick import alone, by_turns, option, smooth_images, timed
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, option, timed
 from sklearn_diffake.generation import PseudoDeepfakeDataset, mean_shape
 from sklearn_diffake.generation._masks import outlines
 

@@ -2,7 +2,7 @@
 
 Every figure is a ratio within one run: to the rate of a large matrix product measured on the same
 device, to a bare torch loop on it, or to the processor of the same machine. Without a GPU nothing
-is measured. ``python benchmarks/bench_gpu.py --save`` keeps the rows with the device's name.
+is measured. ``python benchmarks/speed/bench_gpu.py --save`` keeps the rows with the device's name.
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
@@ -10,15 +10,18 @@ from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 import_torchvision()
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
-from _yardstick import alone, by_turns, row, smooth_images, timed
-from bench_deep_svdd import per_epoch
-from bench_gaussian_mixture import squared_differences
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, row, timed
+from benchmarks.speed.bench_deep_svdd import per_epoch
+from benchmarks.speed.bench_gaussian_mixture import squared_differences
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.novelty import GaussianMixtureDetector, _torch_mixture

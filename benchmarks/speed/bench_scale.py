@@ -4,18 +4,21 @@
 that comes after the embedding. The yardstick is one pass of numpy over the data, the sum of all
 numbers, block by block. Memory is what the process holds beside the file's own pages.
 
-    python benchmarks/bench_scale.py [--save]
+    python benchmarks/speed/bench_scale.py [--save]
 """
 
 import os
+import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
-from _yardstick import alone, row
 from sklearn.utils import gen_batches
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._timing import alone, row
 from sklearn_diffake import make_difffake_pipeline, score_in_batches
 from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
 

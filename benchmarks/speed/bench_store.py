@@ -5,12 +5,16 @@ a function of one crop wrapped by ``joblib.Memory``. Against the latter both beg
 and so with their fingerprints.
 """
 
+import sys
 import tempfile
+from pathlib import Path
 
 import joblib
 import numpy as np
-from _yardstick import alone, by_turns, smooth_images, timed
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._images import smooth_images
+from benchmarks.speed._timing import alone, by_turns, timed
 from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.images.read import image_digest
 

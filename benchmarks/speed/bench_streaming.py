@@ -7,7 +7,7 @@ is that of ``partial_fit`` on ready differences, in chunks of 8,192, against ``f
 so is the AUC of the mixture, which only approximates that fit, with rows in random order and video
 by video. The fakes there are pairs whose second frame shows a little of another video.
 
-    python benchmarks/bench_streaming.py [--quick] [--save]
+    python benchmarks/speed/bench_streaming.py [--quick] [--save]
 """
 
 import json
@@ -15,14 +15,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
-from _yardstick import alone, by_turns, row, timed
-from bench_scale import Watch, own_memory
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import gen_batches
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.speed._timing import alone, by_turns, row, timed
+from benchmarks.speed.bench_scale import Watch, own_memory
 from sklearn_diffake import fit_in_batches, make_difffake_pipeline
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference

@@ -1,8 +1,9 @@
 """Run the speed and memory benchmarks, each script in a process of its own, into one file.
 
-    python benchmarks/run.py [--quick] [--only SUITE,SUITE] [--data FOLDER] [--network FILE.onnx]
+    python benchmarks/speed/run.py [--quick] [--only SUITE,SUITE] [--data FOLDER] \\
+        [--network FILE.onnx]
 
-The whole run goes to benchmarks/results/bench.json, of which docs/benchmarks is made; a quick or
+The whole run goes to benchmarks/results/bench.json, of which docs/performance is made; a quick or
 partial one to build/bench-quick.json. A script that fails is recorded, the others go on, and the
 exit status is 1. With FOLDER, laid out as real_pairs.py says, detection quality is measured too.
 """
@@ -18,7 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from _yardstick import RESULTS, SUITES, machine, versions
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import RESULTS, machine, versions
+from benchmarks.speed._timing import SUITES
 
 HERE = Path(__file__).parent
 LAST_LINES = 5  # of what a failed script said

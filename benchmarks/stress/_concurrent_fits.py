@@ -1,8 +1,8 @@
 """Let eight processes read and write one embedding store at once, and look at what they see."""
 
 import numpy as np
-from _killing import FORK
 
+from benchmarks.stress._kills import FORK
 from sklearn_diffake.embedding import EmbeddingStore
 
 PROCESSES, BATCHES, SECONDS = 8, 24, 120

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from _killing import FORK, Wrong
 from sklearn.pipeline import Pipeline
 
+from benchmarks.stress._kills import FORK, Wrong
 from sklearn_diffake import persistence
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, ForgeryEmbedder

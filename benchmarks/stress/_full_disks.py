@@ -5,9 +5,8 @@ import shutil
 import subprocess
 import warnings
 
-from _killing import Wrong, apart
-from _works import KINDS
-
+from benchmarks.stress._kills import Wrong, apart
+from benchmarks.stress._resumable_tasks import KINDS
 from sklearn_diffake.embedding import EmbeddingStore
 
 _KIB = 1024

@@ -68,7 +68,7 @@ class Guard:
     def __init__(self, folder, traps, may_read=()):
         self.inside = (str(folder) + os.sep,)
         paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib")}
-        paths |= {str(Path(__file__).resolve().parents[1]), *sys.path} - {"", str(traps)}
+        paths |= {str(Path(__file__).resolve().parents[2]), *sys.path} - {"", str(traps)}
         self.program = (*(os.path.realpath(path) for path in paths), "/proc/", "/sys/", "/dev/null")
         self.program += tuple(may_read)
         self.active, self.noted, self.busy = False, [], False

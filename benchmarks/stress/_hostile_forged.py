@@ -5,16 +5,16 @@ import copy
 import random
 import warnings
 
-import _forging
 import numpy as np
-from _hostile_media import Kind
-from _mutating import network
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
 
+from benchmarks.stress import _forged_files
+from benchmarks.stress._hostile_media import Kind
+from benchmarks.stress._mutations import network
 from sklearn_diffake import persistence
 from sklearn_diffake.benchmark import read_config
 from sklearn_diffake.benchmark._registry import make_detector
@@ -92,7 +92,7 @@ class ForgedModels(Kind):
         if number < len(self.seeds):
             return self.seeds[number]
         rng = random.Random(f"{self.seed}-{type(self).__name__}-{number}")
-        return _forging.Forger(rng).model(rng.choice(self.seeds))
+        return _forged_files.Forger(rng).model(rng.choice(self.seeds))
 
     def use(self, path):
         try:
@@ -100,7 +100,7 @@ class ForgedModels(Kind):
             for X in (self.rows, self.pairs):
                 self.exercise(model, X)
         finally:
-            assert not _forging.CALLS, f"code was called: {_forging.CALLS.pop()}"
+            assert not _forged_files.CALLS, f"code was called: {_forged_files.CALLS.pop()}"
 
     def exercise(self, model, X):
         """Use a model that was let in, and a copy and a clone of it; what fails, may fail."""
@@ -131,7 +131,7 @@ class ForgedConfigurations(Kind):
 
     def content(self, number):
         rng = random.Random(f"{self.seed}-{type(self).__name__}-{number}")
-        return _forging.Forger(rng).configuration().encode()
+        return _forged_files.Forger(rng).configuration().encode()
 
     def use(self, path):
         try:
@@ -142,4 +142,4 @@ class ForgedConfigurations(Kind):
                     with contextlib.suppress(Exception):
                         detector.fit(self.rows)
         finally:
-            assert not _forging.CALLS, f"code was called: {_forging.CALLS.pop()}"
+            assert not _forged_files.CALLS, f"code was called: {_forged_files.CALLS.pop()}"

@@ -6,12 +6,12 @@ import shutil
 import struct
 from pathlib import Path
 
-import _mutating as mutating
 import av
 import numpy as np
-from _mutating import pillow, png_header, zeros
 from PIL import Image
 
+from benchmarks.stress import _mutations
+from benchmarks.stress._mutations import pillow, png_header, zeros
 from sklearn_diffake.datasets import extract_frames, make_face_pairs
 from sklearn_diffake.faces import FaceAligner, read_image
 
@@ -29,7 +29,7 @@ class Kind:
 
     suffix, share, mib, seconds = "", 0.0, 1024, 5
     refusals, names_file = (ValueError, TypeError, OSError, ImportError), True
-    spoil = staticmethod(mutating.blindly)
+    spoil = staticmethod(_mutations.blindly)
 
     def __init__(self, seed, folder, traps):
         self.seed, self.traps = seed, traps
@@ -53,7 +53,7 @@ class Kind:
         try:
             return self.spoil(rng, data, self.seeds)[: 2**20]
         except Exception:  # what was crafted is not made as its kind is
-            return mutating.blindly(rng, data, self.seeds)
+            return _mutations.blindly(rng, data, self.seeds)
 
     def pool(self, number):
         """Return what an input may be made from."""
@@ -77,7 +77,7 @@ class Images(Kind):
 
     # the largest picture that is let in takes 0.5 GiB as RGB, and is held up to four times
     share, mib, seconds, names_file = 0.57, 4096, 20, False
-    spoil = staticmethod(mutating.png)
+    spoil = staticmethod(_mutations.png)
 
     def make(self, folder):
         image = Image.fromarray(

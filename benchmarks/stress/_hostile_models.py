@@ -6,15 +6,15 @@ import struct
 import zipfile
 from pathlib import Path
 
-import _mutating as mutating
 import numpy as np
 import onnxruntime  # noqa: F401
 import torch
-from _hostile_media import Kind
-from _mutating import elsewhere, network
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
+from benchmarks.stress import _mutations
+from benchmarks.stress._hostile_media import Kind
+from benchmarks.stress._mutations import elsewhere, network
 from sklearn_diffake import persistence
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
@@ -72,10 +72,10 @@ class Weights(Kind):
 
     def spoil(self, rng, data, others):
         if rng.randrange(2):
-            return mutating.blindly(rng, data, others)
+            return _mutations.blindly(rng, data, others)
         size = struct.unpack("<Q", data[:8])[0]
-        words = ("F64", "BF16", "F8_E4M3", "BOOL", "layers.0.weight", *mutating.NAMES)
-        text = mutating.json_text(rng, data[8 : 8 + size], others, words)
+        words = ("F64", "BF16", "F8_E4M3", "BOOL", "layers.0.weight", *_mutations.NAMES)
+        text = _mutations.json_text(rng, data[8 : 8 + size], others, words)
         return struct.pack("<Q", len(text)) + text + data[8 + size :]
 
     def use(self, path):
@@ -99,7 +99,7 @@ class Models(Kind):
     )
     words += ("sklearn_diffake.cli", "main", "sklearn_diffake.demo", "FunctionNode", "TypeNode")
     words += ("ObjectNode", "NdArrayNode", "MethodNode", "PartialNode", "JsonNode", "numpy", "load")
-    words += ("hostile_trap:run", "pickle", "loads", *mutating.NAMES)
+    words += ("hostile_trap:run", "pickle", "loads", *_mutations.NAMES)
 
     def make(self, folder):
         rng, found = np.random.default_rng(0), []
@@ -124,12 +124,12 @@ class Models(Kind):
         for place in (name, "weights/x", "manifest.json", "model.skops"):
             changed = {**members, place: bomb}
             for claimed in (None, 9):
-                whole = mutating.pack_zip(changed.items(), zipfile.ZIP_DEFLATED, claimed=claimed)
+                whole = _mutations.pack_zip(changed.items(), zipfile.ZIP_DEFLATED, claimed=claimed)
                 found.append(whole)
-        inner = mutating.pack_zip([("schema.json", bomb)], zipfile.ZIP_DEFLATED)
-        found.append(mutating.pack_zip({**members, "model.skops": inner}.items()))
-        state = mutating.pack_zip([("schema.json", bomb)], zipfile.ZIP_DEFLATED, claimed=9)
-        found.append(mutating.pack_zip({**members, "model.skops": state}.items()))
+        inner = _mutations.pack_zip([("schema.json", bomb)], zipfile.ZIP_DEFLATED)
+        found.append(_mutations.pack_zip({**members, "model.skops": inner}.items()))
+        state = _mutations.pack_zip([("schema.json", bomb)], zipfile.ZIP_DEFLATED, claimed=9)
+        found.append(_mutations.pack_zip({**members, "model.skops": state}.items()))
         found += [self.with_array(members, *case) for case in self.arrays()]
         return found + self.elsewhere(members, name)
 
@@ -152,8 +152,8 @@ class Models(Kind):
         other = first[:-3] + end
         schema = inner["schema.json"].replace(first.encode(), other.encode())
         inner = {**inner, "schema.json": schema, other: content}
-        return mutating.pack_zip(
-            {**members, "model.skops": mutating.pack_zip(inner.items())}.items()
+        return _mutations.pack_zip(
+            {**members, "model.skops": _mutations.pack_zip(inner.items())}.items()
         )
 
     def elsewhere(self, members, name):
@@ -163,17 +163,17 @@ class Models(Kind):
         places = [f"{lead}{end}" for lead in ("weights/../../", "weights//x/", "../../")]
         places += [f"{lead}..\\..\\{end}" for lead in ("weights/", "weights\\")]
         places += [f"/{name}", outside, f"weights/{outside}"]
-        found = [mutating.pack_zip({**members, at: members[name]}.items()) for at in places]
+        found = [_mutations.pack_zip({**members, at: members[name]}.items()) for at in places]
         for at in (name, "manifest.json", "model.skops"):
             changed = {**members, at: outside.encode()}
-            found.append(mutating.pack_zip(changed.items(), mode=link))
+            found.append(_mutations.pack_zip(changed.items(), mode=link))
         return found
 
     def spoil(self, rng, data, others):
-        words = functools.partial(mutating.json_text, words=self.words)
-        state = functools.partial(mutating.zipped, inner={".json": words})
-        inner = {"manifest.json": mutating.json_text, "model.skops": state}
-        return mutating.zipped(rng, data, others, inner)
+        words = functools.partial(_mutations.json_text, words=self.words)
+        state = functools.partial(_mutations.zipped, inner={".json": words})
+        inner = {"manifest.json": _mutations.json_text, "model.skops": state}
+        return _mutations.zipped(rng, data, others, inner)
 
     def use(self, path):
         persistence.load(path)

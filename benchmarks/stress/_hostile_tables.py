@@ -5,13 +5,13 @@ import sys
 import warnings
 from pathlib import Path
 
-_TESTS = Path(__file__).resolve().parents[1] / "tests"
+_TESTS = Path(__file__).resolve().parents[2] / "tests"
 sys.path += [str(_TESTS / "datasets"), str(_TESTS)]
-import _mutating as mutating
 import tree_files
-from _hostile_media import Kind, write_clip
 from PIL import Image
 
+from benchmarks.stress import _mutations
+from benchmarks.stress._hostile_media import Kind, write_clip
 from sklearn_diffake.benchmark import read_config
 from sklearn_diffake.cli._table import read_pairs
 from sklearn_diffake.datasets import load_video_table
@@ -35,7 +35,7 @@ class PairTables(Kind):
         return str(self.traps.folder / "picture.png")
 
     def spoil(self, rng, data, others):
-        return mutating.csv_table(rng, data, others, [self.outside()])
+        return _mutations.csv_table(rng, data, others, [self.outside()])
 
     def use(self, path):
         load_pairs(path)
@@ -113,10 +113,10 @@ class Trees(Kind):
     def spoil(self, rng, data, others):
         words = [str(self.traps.folder / "clip.mp4"), "../../../traps/clip.mp4"]
         if data.startswith((b"{", b"[")):
-            return mutating.json_text(rng, data, others, [*mutating.NAMES, *words])
+            return _mutations.json_text(rng, data, others, [*_mutations.NAMES, *words])
         if b"," in data:
-            return mutating.csv_table(rng, data, others, words)
-        data = mutating.csv_table(rng, data.replace(b" ", b","), others, words)
+            return _mutations.csv_table(rng, data, others, words)
+        data = _mutations.csv_table(rng, data.replace(b" ", b","), others, words)
         return data.replace(b",", b" ")
 
     def write(self, folder, number):
@@ -148,7 +148,7 @@ class Configurations(Kind):
     """Configurations of benchmarks."""
 
     suffix, share, seconds = ".toml", 0.12, 5
-    spoil = staticmethod(mutating.toml)
+    spoil = staticmethod(_mutations.toml)
 
     def make(self, folder):
         return [

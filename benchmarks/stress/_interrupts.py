@@ -9,12 +9,12 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-from _killing import FORK, Wrong, apart, fork
-from _works import Training, VideoFrames
-from _yardstick import write_jpegs
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
+from benchmarks.speed._images import write_jpegs
+from benchmarks.stress._kills import FORK, Wrong, apart, fork
+from benchmarks.stress._resumable_tasks import Training, VideoFrames
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
 from sklearn_diffake.datasets import extract_frames, make_face_pairs

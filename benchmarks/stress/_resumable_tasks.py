@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _killing import Wrong, apart
 from torch import nn
 
+from benchmarks.stress._kills import Wrong, apart
 from sklearn_diffake import persistence
 from sklearn_diffake.benchmark._run import run_benchmark
 from sklearn_diffake.benchmark.config import read_config

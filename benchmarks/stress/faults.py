@@ -8,35 +8,40 @@ Disks: the work meets a full disk or a read-only folder, and goes on when there 
 Damage: byte for byte, files are overwritten or cut off; the right content comes back, or a refusal
 that names the file. Crowds: eight processes read and write one embedding store.
 
-    python benchmarks/faults.py [--times 50] [--seed 0] [--only kill] [--save]
+    python benchmarks/stress/faults.py [--times 50] [--seed 0] [--only kill] [--save]
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
 import argparse
+import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
-import _crowd
-import _disks
-import _interrupting
-import _spoiling
-import _works
 import numpy as np
 import torch
-from _killing import Wrong, kill_within
-from _yardstick import report
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import report
+from benchmarks.stress import (
+    _concurrent_fits,
+    _corruption,
+    _full_disks,
+    _interrupts,
+    _resumable_tasks,
+)
+from benchmarks.stress._kills import Wrong, kill_within
+
+ROOT = Path(__file__).resolve().parents[2]
 TIMES = 50  # kills of each kind of work; everything else follows
 
 
 def kills(folder, times, rng):
     """Kill each kind of work again and again."""
-    for kind in _works.KINDS:
+    for kind in _resumable_tasks.KINDS:
         (folder / kind.__name__).mkdir()
         start, case, n_killed, wrong = time.perf_counter(), kind(folder / kind.__name__), 0, []
         while (n_killed < times or not case.finished) and len(wrong) < 10:
@@ -52,37 +57,37 @@ def kills(folder, times, rng):
 
 def interrupts(folder, times, rng):
     """Press Ctrl-C while a progress bar runs."""
-    for kind in _interrupting.KINDS:
+    for kind in _interrupts.KINDS:
         start = time.perf_counter()
-        found = _interrupting.trials(kind, folder / kind.__name__, max(1, times // 4), rng)
+        found = _interrupts.trials(kind, folder / kind.__name__, max(1, times // 4), rng)
         yield kind.name, "Ctrl-C at a random moment", *found, start
 
 
 def disks(folder, times, rng):
     """Fill the disk, or forbid to write."""
-    for kind in _works.KINDS:
+    for kind in _resumable_tasks.KINDS:
         start = time.perf_counter()
         try:
-            for found in _disks.trials(kind, folder / kind.__name__, max(1, times // 10)):
+            for found in _full_disks.trials(kind, folder / kind.__name__, max(1, times // 10)):
                 yield kind.name, *found, start
                 start = time.perf_counter()
-        except _disks.NoSmallDisk as reason:
+        except _full_disks.NoSmallDisk as reason:
             yield kind.name, "full disk, read-only folder", 0, [], start, str(reason)
 
 
 def damage(folder, times, rng):
     """Overwrite bytes, and cut files off."""
-    for number, kind in enumerate(_spoiling.KINDS):
+    for number, kind in enumerate(_corruption.KINDS):
         start = time.perf_counter()
-        what, found = _spoiling.trials(kind, folder / str(number), min(1, times / TIMES), rng)
-        yield what, _spoiling.FAULT, *found, start
+        what, found = _corruption.trials(kind, folder / str(number), min(1, times / TIMES), rng)
+        yield what, _corruption.FAULT, *found, start
 
 
 def crowds(folder, times, rng):
     """Let eight processes use one store."""
     start = time.perf_counter()
-    for what, *found in _crowd.trials(folder, max(1, times // 5)):
-        yield what, f"{_crowd.PROCESSES} processes at once", *found, start
+    for what, *found in _concurrent_fits.trials(folder, max(1, times // 5)):
+        yield what, f"{_concurrent_fits.PROCESSES} processes at once", *found, start
         start = time.perf_counter()
 
 

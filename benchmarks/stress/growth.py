@@ -1,6 +1,6 @@
 """How cost grows: seconds by size, on logarithmic scales, and the exponent that fits them.
 
-    python benchmarks/growth.py [--quick] [--only NAME] [-o benchmarks/results/growth.json]
+    python benchmarks/stress/growth.py [--quick] [--only NAME] [-o benchmarks/results/growth.json]
 
 An exponent of 1 is linear. Its standard error is that of the line through all measurements. Where
 the line is surely steeper than 1, or the step between the two largest sizes is steeper than 1.15,
@@ -10,15 +10,17 @@ cost is marked as worse than linear.
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from _yardstick import machine, versions
-from bench_frames import write_video
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import machine, versions
+from benchmarks.speed.bench_frames import write_video
 from sklearn_diffake import make_difffake_pipeline, score_in_batches
 from sklearn_diffake.datasets import extract_frames
 from sklearn_diffake.novelty import MahalanobisDetector

@@ -6,9 +6,10 @@ an audit hook and traps watch. What must not happen: a crash, a hang, memory pas
 error of another kind than is documented or that does not name the file, code that is run, a file, a
 module or a port outside that is reached.
 
-    python benchmarks/hostile.py [--inputs 100000] [--minutes 60] [--seed 0] [--only png] [--save]
-    python benchmarks/hostile.py --only forged --save     # 2,000 forged models and configurations
-    python benchmarks/hostile.py --only models --at 123     # one input again, with its traceback
+    python benchmarks/stress/hostile.py [--inputs 100000] [--minutes 60] [--seed 0] \\
+        [--only png] [--save]
+    python benchmarks/stress/hostile.py --only forged --save   # 2,000 forged models
+    python benchmarks/stress/hostile.py --only models --at 123   # one input again
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
@@ -17,19 +18,22 @@ import_torchvision()
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import av
 import torch
-from _guarded import Traps, run_guarded
-from _hostile_forged import ForgedConfigurations, ForgedModels
-from _hostile_media import Aligning, Images, Videos, write_clip
-from _hostile_models import Graphs, Models, Weights
-from _hostile_tables import Configurations, Manifests, PairTables, Trees
-from _yardstick import RESULTS, report
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import RESULTS, report
+from benchmarks.stress._guarded_process import Traps, run_guarded
+from benchmarks.stress._hostile_forged import ForgedConfigurations, ForgedModels
+from benchmarks.stress._hostile_media import Aligning, Images, Videos, write_clip
+from benchmarks.stress._hostile_models import Graphs, Models, Weights
+from benchmarks.stress._hostile_tables import Configurations, Manifests, PairTables, Trees
 
 KINDS = (Images, Aligning, Videos, PairTables, Manifests, Trees, Configurations)
 KINDS += (Graphs, Weights, Models, ForgedModels, ForgedConfigurations)

@@ -1,6 +1,6 @@
 """Memory and open files of a service: many single calls of `verify`, each with new pictures.
 
-    python benchmarks/serving.py [--quick] [--only NAME] [-o benchmarks/results/serving.json]
+    python benchmarks/stress/serving.py [--quick] [--only NAME] [-o benchmarks/results/serving.json]
 
 Each case runs in a process of its own, and gets what a service gets: the content of files. No two
 calls get the same pictures, so that whatever is kept for a picture would show. After a tenth of the
@@ -14,6 +14,7 @@ import io
 import json
 import os
 import resource
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,10 +22,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from _yardstick import machine, versions
 from PIL import Image
 from skimage.data import astronaut
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import machine, versions
 from sklearn_diffake import Reference, load_default, verify
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner

@@ -7,17 +7,19 @@ half precision, and prints how far the converted networks are from the originals
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from _identity_networks import WIDTH, MobileFaceNet
 from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training._identity_networks import WIDTH, MobileFaceNet
 from sklearn_diffake.embedding.backbones._dlib_network import dlib_resnet_file, read_dlib_resnet
 
 

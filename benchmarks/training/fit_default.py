@@ -5,22 +5,24 @@ Labeled Faces in the Wild with two or more photographs; the face in the center i
 set was made. The others are the check: how many of their genuine pairs are rejected. Writes
 ``sklearn_diffake/data/default.diffake`` and ``results/default_calibration.json``.
 
-    python benchmarks/fit_default.py DATA --cache CACHE
+    python benchmarks/training/fit_default.py DATA --cache CACHE
 
 DATA holds ``lfw/<person>/*.jpg``.
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
-from _yardstick import RESULTS
-from real_pairs import lfw_pairs
-from training.distil_identity import held_out
-from verdict_calibration import evidence_of
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 import sklearn_diffake
+from benchmarks._results import RESULTS
+from benchmarks.quality.real_pairs import lfw_pairs
+from benchmarks.quality.verdict_calibration import evidence_of
+from benchmarks.training.distil_identity import held_out
 from sklearn_diffake import make_difffake_pipeline, persistence, recalibrate
 from sklearn_diffake.inspection._parts import split_pipeline
 from sklearn_diffake.metrics import bpcer, confidence_interval

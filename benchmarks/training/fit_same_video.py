@@ -7,7 +7,7 @@ its error rates are measured on the test part, which has other people, and on te
 person (Celeb-DF v2), also encoded again at half the size. Labels of `suspect_labels.txt` are left
 out.
 
-    python benchmarks/fit_same_video.py DATA --cache CACHE
+    python benchmarks/training/fit_same_video.py DATA --cache CACHE
 
 DATA holds ``dfdc_crops`` and ``clips``. Writes ``sklearn_diffake/data/same_video.diffake`` and
 ``results/same_video.json``, from which ``record_error_rates.py`` takes the error rates. Needs the
@@ -17,18 +17,20 @@ extra video. Run it again after the forgery network was changed.
 import argparse
 import copy
 import json
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
-from _yardstick import RESULTS
-from record_error_rates import rates_of_clips
 from sklearn.metrics import roc_auc_score
-from verification_quality import Crops, judge
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 import sklearn_diffake
+from benchmarks._results import RESULTS
+from benchmarks.quality.verification_quality import Crops, judge
+from benchmarks.training.record_error_rates import rates_of_clips
 from sklearn_diffake import make_difffake_pipeline, persistence, verify_many
 from sklearn_diffake.metrics import apcer, bpcer, confidence_interval
 from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector

@@ -6,7 +6,7 @@ compare, all others to measure. The agreement is the IoU of the convex hulls of 
 the whole hull and for the part of it in a crop without margin. With --save the numbers are written
 into the package.
 
-    python benchmarks/mean_shape.py FOLDER [--people 2900] [--cache FOLDER] [--save]
+    python benchmarks/training/mean_shape.py FOLDER [--people 2900] [--cache FOLDER] [--save]
 """
 
 import argparse

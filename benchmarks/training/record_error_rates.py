@@ -1,6 +1,6 @@
 """Put the measured error rates of the packaged models where their verdicts read them.
 
-    python benchmarks/record_error_rates.py
+    python benchmarks/training/record_error_rates.py
 
 Those of reference mode are of the test part in ``results/verification_quality.json``, for each
 number of references and probe images; those of same-video mode are of the test part and of the
@@ -8,17 +8,19 @@ clips in ``results/same_video.json``. They replace those of former models, which
 Run it after ``fit_default.py`` and ``verification_quality.py``, or after ``fit_same_video.py``.
 """
 
+import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from _yardstick import RESULTS
-
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import RESULTS
 from sklearn_diffake import load_default
 from sklearn_diffake.verdict import ErrorRate
 from sklearn_diffake.verdict._model import PACKAGED_NAMES, prepare_model
 
-FILE = Path(__file__).parents[1] / "sklearn_diffake" / "data" / "error_rates.json"
+FILE = Path(__file__).parents[2] / "sklearn_diffake" / "data" / "error_rates.json"
 DATA = "face swaps of the Deepfake Detection Challenge (test part)"
 CLIPS = "face swaps of Celeb-DF v2, of one person"
 N_FRAMES = 24  # of a clip
@@ -63,4 +65,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     main()

@@ -1,20 +1,23 @@
 """Train the forgery network that ships: EfficientNet-Lite0 on pseudo-deepfakes of real faces.
 
 Input is what prepare_faces.py wrote. People are held out: nobody of them is trained or validated
-on, so that `benchmarks/forgery_experiments.py` can judge on them. Training goes on from its last
-finished epoch when the script is started again with the same output folder and settings.
+on, so that `benchmarks/quality/forgery_experiments.py` can judge on
+them. Training resumes from its last finished epoch when the script is started again with the same
+output folder and settings.
 
     python benchmarks/training/train_forgery.py FACES/lfw OUTPUT
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from distil_identity import held_out
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training.distil_identity import held_out
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding._forgery_data import GenuineCrops, hold_out
 from sklearn_diffake.embedding.backbones._difffake import CROP

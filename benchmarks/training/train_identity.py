@@ -25,19 +25,22 @@ import json
 import math
 import os
 import random
+import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import _identity_views as views
 import numpy as np
 import torch
-from _identity_networks import students, teachers
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.metrics import auc, roc_curve
 from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks.training import _identity_views as views
+from benchmarks.training._identity_networks import students, teachers
 
 HELD_OUT = 0.1  # fraction of the people
 EMBEDDED = 256  # images embedded at once

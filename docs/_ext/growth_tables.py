@@ -58,7 +58,7 @@ def draw(cases, file):
 
 def write_growth(app):
     """Write table and figure, or that there is nothing to show yet."""
-    page = "Nothing has been measured yet: run ``python benchmarks/growth.py``.\n"
+    page = "Nothing has been measured yet: run ``python benchmarks/stress/growth.py``.\n"
     if SOURCE.exists():
         found = json.loads(SOURCE.read_text())
         about = "**Small sizes, for a quick look only.** " if found["quick"] else ""

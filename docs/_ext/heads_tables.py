@@ -106,7 +106,7 @@ def save(app, tables):
 def write_tables(app):
     """Write all tables."""
     learned = json.loads((RESULTS / "novelty.json").read_text())
-    real = json.loads((RESULTS / "real_heads.json").read_text())
+    real = json.loads((RESULTS / "real_detectors.json").read_text())
     header = ["Head", "When to use", "Cost", "GPU", "Deterministic", "Parameters"]
     rows = [describe(name, head, learned["summary"]) for name, head in heads().items()]
     tables = {"heads_all": list_table(header, rows, "16 26 16 5 11 26")}

@@ -19,7 +19,7 @@ _OVERSAMPLED = 4
 
 @cache
 def _model() -> dict[str, NDArray[np.float64]]:
-    """Read the measured numbers; `benchmarks/mean_shape.py` made them."""
+    """Read the measured numbers; `benchmarks/training/mean_shape.py` made them."""
     with as_file(files(__package__).joinpath("mean_shape.npz")) as path, np.load(path) as numbers:
         return {name: numbers[name].astype(np.float64) for name in numbers}
 

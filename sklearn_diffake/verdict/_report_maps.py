@@ -13,7 +13,7 @@ from ._report_sources import Picture, Pictures
 if TYPE_CHECKING:
     from ._verdict import Verdict
 
-#: Networks whose maps were compared with known altered places (benchmarks/explanations.py).
+#: Networks whose maps were compared with known altered places (benchmarks/quality/explanations.py).
 MEASURED_NETWORKS = frozenset({"difffake-lite0-identity", "difffake-lite0-verdict"})
 #: What that showed. `tests/verdict/test_report_maps.py` holds it against the results.
 EVIDENCE = (

@@ -1,9 +1,7 @@
 """Intervals that hold near 0 and 1, over groups, and say when there are too few."""
 
-import sys
 import warnings
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,16 +19,12 @@ from sklearn_diffake.metrics import (
     worst_apcer,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
-def coverage(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import coverage_intervals
+def coverage():
+    from benchmarks.quality import coverage_intervals
 
-    yield coverage_intervals
-    sys.modules.pop("coverage_intervals", None)
+    return coverage_intervals
 
 
 def separated(n_genuine, n_fake, rows_per_group=1):

@@ -45,7 +45,7 @@ def test_error_rates_are_those_of_the_fingerprint():
     assert error_rates_of("unknown") == ()
     rates = prepare_model(load_default()).info.error_rates
     assert {rate.metric for rate in rates} == {"apcer", "bpcer", "eer"}, (
-        "the packaged model has changed: benchmarks/record_error_rates.py puts its rates in place"
+        "the packaged model has changed: run benchmarks/training/record_error_rates.py"
     )
     for rate in rates:
         assert 0 <= rate.low <= rate.estimate <= rate.high <= 1
