@@ -13,7 +13,7 @@ OLDEST = .venv-oldest/.installed
 PINS = pyproject.toml constraints/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint format docs coverage audit links bench bench-quick clean
+.PHONY: help demo test test-newest test-oldest lint format docs coverage audit links bench bench-quick clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,14 +24,20 @@ demo: $(RUNTIME) ## Fit and judge a public-domain portrait: a table and a pictur
 test: $(DEV) ## Run the tests (PYTEST_ARGS="-n 2")
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
+test-newest: ## Run the tests with the newest dependencies that there are
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	.venv-newest/bin/python -m pytest $(PYTEST_ARGS)
+
 test-oldest: $(OLDEST) ## Run the tests with the oldest supported dependencies
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
-lint: $(DEV) ## Check style, types and the direction of imports
+lint: $(DEV) ## Check style, types, the direction of imports and spelling
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/codespell
 
 format: $(DEV) ## Format the code and sort its imports
 	.venv/bin/ruff check --fix .
@@ -64,7 +70,7 @@ bench-quick: $(DEV) ## The same at small sizes, in minutes, into build/bench-qui
 	.venv/bin/python benchmarks/speed/run.py --quick $(BENCH_ARGS)
 
 clean: ## Remove the environments and everything built
-	rm -rf .venv .venv-oldest build dist docs/_build docs/auto_examples docs/generated .*_cache
+	rm -rf .venv .venv-newest .venv-oldest build dist docs/_build docs/auto_examples docs/generated .*_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
-# What the theme names without loading it: the address of a page, of an icon, of a neighbour.
+# What the theme names without loading it: the address of a page, of an icon, of a neighbor.
 NAMED = {"canonical", "next", "prev", "search", "index", "author"}
 
 

@@ -32,6 +32,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinx_reredirects",
 ]
 exclude_patterns = [
     "_build",
@@ -58,15 +59,18 @@ html_theme_options = {
     "secondary_sidebar_items": {
         "**": ["page-toc"],
         "guide/heads": [],
-        "quality": [],
-        "benchmarks": [],
-        "proof": [],
     },
     "show_prev_next": True,
 }
-html_sidebars = {
-    page: []
-    for page in ("index", "changelog", "coming_from", "contributing", "glossary", "guide/heads")
+RESULT_PAGES = ("detection_quality", "performance", "reliability", "running_benchmarks")
+PAGES_ALONE = ("index", "changelog", "coming_from", "contributing", "glossary", "guide/heads")
+html_sidebars = {page: [] for page in (*PAGES_ALONE, *RESULT_PAGES)}
+redirects = {  # addresses of 0.1.0
+    "benchmark": "running_benchmarks.html",
+    "benchmarks": "performance.html",
+    "proof": "reliability.html",
+    "quality": "detection_quality.html",
+    "results": "detection_quality.html",
 }
 copybutton_exclude = ".linenos, .gp, .go"
 

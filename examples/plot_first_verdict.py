@@ -162,4 +162,4 @@ plt.show()
 # %%
 # The threshold of one's own rests on forty pairs, and with *n* of them no p-value is below
 # 1/(*n* + 1). And six probes of one person are no measure of
-# quality: :doc:`/quality` has that, on real deepfakes.
+# quality: :doc:`/detection_quality` has that, on real deepfakes.

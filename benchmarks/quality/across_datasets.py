@@ -92,7 +92,7 @@ def name_of(head):
     return type(getattr(head, "detector", head)).__name__
 
 
-def summarise(search, names, seconds):
+def summarize(search, names, seconds):
     """Return one row for each candidate: its AUC on each data set that was left out."""
     table = pd.DataFrame(search.cv_results_)
     rows = []
@@ -148,7 +148,7 @@ def main():
             found[name] = {"images embedded": store.info()["writes"] - before}
             if name == "grid":
                 names = [str(name) for name in np.unique(dataset)]
-                found[name] |= summarise(search, names, seconds)
+                found[name] |= summarize(search, names, seconds)
             else:
                 found[name] |= {
                     "seconds": round(seconds, 1),

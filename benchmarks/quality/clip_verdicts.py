@@ -2,7 +2,7 @@
 
 Five clips are genuine, five are face swaps of the same scenes (Celeb-DF v2). Each is judged against
 1, 3 and 5 frames of a genuine clip of another scene, 2 s apart or more. One person: no figure from
-it generalises. Two more cases: a clip that is genuine for 50 s and swapped for 10 s, and genuine
+it generalizes. Two more cases: a clip that is genuine for 50 s and swapped for 10 s, and genuine
 clips against photographs of somebody else.
 
     python benchmarks/quality/clip_verdicts.py --data DATA -o benchmarks/results/clip_verdicts.json

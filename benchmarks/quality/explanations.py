@@ -151,7 +151,7 @@ def interval(values, rng):
     return [round(float(v), 4) for v in (values.mean(), *np.quantile(drawn, [0.025, 0.975]))]
 
 
-def summarise(lines):
+def summarize(lines):
     """Turn rows into means with intervals: over all, by technique and by collection."""
     table, rows = pd.DataFrame(lines), []
     known = ["system", "map", "technique", "collection"]
@@ -172,7 +172,7 @@ def report(lines):
         "version": sklearn_diffake.__version__,
         "tolerance": TOLERANCE,
         "random maps": RANDOM_MAPS,
-        "rows": summarise(lines),
+        "rows": summarize(lines),
     }
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.training.distil_identity import centre
+from benchmarks.training.distil_identity import center
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
@@ -90,7 +90,7 @@ class Cosine:
 
     def __call__(self, crops, references, index, cache):
         self.embedder.set_params(cache=cache)
-        own = [np.ascontiguousarray(centre(side)) for side in (references, crops)]
+        own = [np.ascontiguousarray(center(side)) for side in (references, crops)]
         sides = [self.embedder.fit(own[0][:1]).transform(side) for side in own]
         pairs = np.stack([sides[0][index[:, 0]], sides[1][index[:, 1]]], axis=1)
         return -PairDifference("cosine").fit_transform(pairs)[:, 0]

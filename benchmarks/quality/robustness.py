@@ -21,7 +21,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.quality.real_pairs import in_validation_part
 from benchmarks.quality.single_images import judge
-from benchmarks.training.distil_identity import centre, unit
+from benchmarks.training.distil_identity import center, unit
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pairs import make_reference_pairs
@@ -78,12 +78,12 @@ def main():
     pairs = make_reference_pairs(manifest, exclude="original", random_state=0)
     groups = manifest["group"].to_numpy()[pairs.index[:, 1]]
     everyone = np.ones(len(groups), bool)
-    teacher = FaceEmbedder(options.teacher).fit(centre(crops[:1]))
+    teacher = FaceEmbedder(options.teacher).fit(center(crops[:1]))
     features = load_default()["features"]
     identity, verdict = (branch for _, branch in features.transformer_list)
     weight = features.transformer_weights["difffake_lite0_verdict"]
     networks = {
-        "teacher": lambda X: unit(teacher.transform(np.ascontiguousarray(centre(X)))),
+        "teacher": lambda X: unit(teacher.transform(np.ascontiguousarray(center(X)))),
         "identity": identity["embed"].transform,
         "verdict": verdict["embed"].transform,
     }

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.quality.real_pairs import METRICS, in_validation_part
-from benchmarks.training.distil_identity import centre, held_out, unit
+from benchmarks.training.distil_identity import center, held_out, unit
 from sklearn_diffake import load_default
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.metrics import confidence_interval
@@ -42,7 +42,7 @@ class Faces:
         if of_held_out:
             kept = held_out(self.table["identity"])
             self.crops, self.table = self.crops[kept], self.table[kept].reset_index(drop=True)
-        own = np.ascontiguousarray(centre(self.crops))
+        own = np.ascontiguousarray(center(self.crops))
         settings = {"cache": cache, "verbose": 1}
         self.vectors = {
             "teacher": unit(FaceEmbedder(teacher, **settings).fit_transform(own)),

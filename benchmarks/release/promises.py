@@ -40,7 +40,7 @@ PROMISES = {  # name: what is promised, the tests that hold it, rows of bench.js
         [],
     ),
     "Genuine only": (
-        "What learns drops the rows labelled -1, and raises an error where none is left.",
+        "What learns drops the rows labeled -1, and raises an error where none is left.",
         [
             "tests/test_base.py::test_fakes_are_never_learned_from",
             "tests/test_base.py::test_bad_labels",

@@ -56,13 +56,13 @@ class Afternoon:
 
     Parameters
     ----------
-    network : (model, size, normalise)
+    network : (model, size, normalize)
     detect : bool, default=True
         Look for the face; otherwise the photographs are taken as faces.
     """
 
     def __init__(self, network, detect=True):
-        self.model, self.size, self.normalise = network
+        self.model, self.size, self.normalize = network
         self.mtcnn = MTCNN(image_size=self.size, margin=20, post_process=False) if detect else None
 
     def face(self, path):
@@ -79,7 +79,7 @@ class Afternoon:
         found = []
         for start in range(0, len(paths), BATCH):
             faces = torch.stack([self.face(path) for path in paths[start : start + BATCH]])
-            found.append(self.model(self.normalise(faces)))
+            found.append(self.model(self.normalize(faces)))
         found = torch.cat(found).numpy()
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 

@@ -37,7 +37,7 @@ def by_turns(ours, yardstick, repeats=5, work=(1, 1)):
     """Time two functions by turns, after one call of each that does not count.
 
     Who begins alternates. The ratio, yardstick / ours, is taken within each turn, so that a
-    machine that is slower for a while favours neither; its median and quartiles are returned, and
+    machine that is slower for a while favors neither; its median and quartiles are returned, and
     the median seconds of each. `work` is how much each of the two does: all is then per unit.
     """
     functions, times = (ours, yardstick), []

@@ -1,7 +1,7 @@
 """Training of ForgeryEmbedder: how much of the time the model works, and how much it waits.
 
 EfficientNet-Lite0 on all the techniques with augmentation, 128-pixel crops, batches of 16 real
-crops and their fakes, with and without sharpness-aware minimisation, for 0 (the fakes are made
+crops and their fakes, with and without sharpness-aware minimization, for 0 (the fakes are made
 between the steps) and more processes beside the training. Goal: on the CPU the model works at
 least 90 % of the time. Then the same training with the loader's work taken away (every batch is at
 hand), by turns: what the loader costs in all, the cores it shares with the model included. On a GPU

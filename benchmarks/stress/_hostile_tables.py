@@ -39,7 +39,7 @@ class PairTables(Kind):
 
     def use(self, path):
         load_pairs(path)
-        read_pairs(path, labelled=True)
+        read_pairs(path, labeled=True)
 
 
 class Manifests(PairTables):

@@ -328,7 +328,7 @@ def zeros(count):
 
 
 def network(weights=None, size=8):
-    """Return an ONNX graph that embeds a picture as some multiples of its mean colours."""
+    """Return an ONNX graph that embeds a picture as some multiples of its mean colors."""
     weights = weights or numpy_helper.from_array(np.ones((3, 4), np.float32), "weights")
     axes = numpy_helper.from_array(np.array([2, 3]), "axes")
     nodes = [

@@ -131,8 +131,8 @@ def fit_exponent(sizes, seconds):
     """Return slope of the line on logarithmic scales, its error, and the slope of the last step."""
     x = np.repeat(np.log(sizes), len(seconds[0]))
     (slope, _), covariance = np.polyfit(x, np.log(np.ravel(seconds)), 1, cov=True)
-    error, centre = np.sqrt(covariance[0, 0]), np.log(np.median(seconds, axis=1))
-    last = (centre[-1] - centre[-2]) / np.log(sizes[-1] / sizes[-2])
+    error, center = np.sqrt(covariance[0, 0]), np.log(np.median(seconds, axis=1))
+    last = (center[-1] - center[-2]) / np.log(sizes[-1] / sizes[-2])
     worse = slope - 2 * error > 1 or last > STEEP
     found = {"exponent": slope, "standard error": error, "last step": last}
     found = {name: round(float(value), 3) for name, value in found.items()}

@@ -114,16 +114,16 @@ def move(images):
 
 
 def recolor(images):
-    """Change light, contrast, color and gamma; some faces become grey."""
+    """Change light, contrast, color and gamma; some faces become gray."""
     changed = (images - 128) * uniform(images, 0.6, 1.4) + 128 + uniform(images, -30, 30)
     tint = torch.empty(len(images), 3, 1, 1, device=images.device).uniform_(0.88, 1.12)
     light = torch.linspace(-1, 1, SIZE, device=images.device)
     ramp = uniform(images, -0.3, 0.3) * light + uniform(images, -0.3, 0.3) * light[:, None]
     changed = (changed * tint * (1 + ramp)).clamp(0, 255)
     changed = 255 * (changed / 255) ** torch.exp(uniform(images, -0.35, 0.35))
-    grey = changed.mean(1, keepdim=True)
+    gray = changed.mean(1, keepdim=True)
     saturation = uniform(images, 0.5, 1.3).masked_fill(rarely(images, 0.08), 0.0)
-    changed = grey + saturation * (changed - grey)
+    changed = gray + saturation * (changed - gray)
     return torch.where(rarely(images, 0.8), changed, images)
 
 

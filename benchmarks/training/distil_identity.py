@@ -35,7 +35,7 @@ from sklearn_diffake.embedding.backbones._difffake_networks import identity_modu
 from sklearn_diffake.embedding.backbones._finding import find_backbone
 
 NAME = "difffake-lite0-identity"
-SIDE = 112  # of the ArcFace crop, at the centre of the aligned faces
+SIDE = 112  # of the ArcFace crop, at the center of the aligned faces
 SHIFT = 5
 HELD_OUT = 0.1  # share of the people
 
@@ -46,7 +46,7 @@ def held_out(identities):
     return np.array(shares) < HELD_OUT
 
 
-def centre(faces, dx=0, dy=0):
+def center(faces, dx=0, dy=0):
     edge = (faces.shape[-2] - SIDE) // 2
     return faces[..., edge + dy : edge + dy + SIDE, edge + dx : edge + dx + SIDE, :]
 
@@ -57,8 +57,8 @@ def unit(vectors):
 
 def teach(teacher, faces):
     """Return the teacher's embeddings: of each face and its mirror image, averaged."""
-    embedder = FaceEmbedder(teacher, n_jobs=1, verbose=1).fit(centre(faces[:1]))
-    crops = np.ascontiguousarray(centre(faces))
+    embedder = FaceEmbedder(teacher, n_jobs=1, verbose=1).fit(center(faces[:1]))
+    crops = np.ascontiguousarray(center(faces))
     straight = unit(embedder.transform(crops))
     return unit(straight + unit(embedder.transform(np.ascontiguousarray(crops[:, :, ::-1]))))
 
@@ -74,7 +74,7 @@ def averages(faces, n, rng):
 def degrade(face, rng):
     """Return a crop of a face as another camera, light or codec might have shown it."""
     dx, dy = rng.integers(-SHIFT, SHIFT + 1, size=2)
-    image = centre(face, dx, dy)
+    image = center(face, dx, dy)
     if rng.random() < 0.5:
         image = image[:, ::-1]
     image = np.ascontiguousarray(image)
@@ -171,7 +171,7 @@ def train(options):
     faces, targets = taught(options.faces, options.teacher, options.averages)
     every, table = load_faces(options.faces)
     judged = held_out(table["identity"])
-    judged_crops, judged_names = centre(every[judged]), table["identity"][judged]
+    judged_crops, judged_names = center(every[judged]), table["identity"][judged]
     torch.manual_seed(options.seed)
     student = new_student(targets.shape[1], options.start)
     student = student.to(memory_format=torch.channels_last).train()
@@ -265,7 +265,7 @@ def measure(options):
             "data": folder.name,
             "images": len(names),
             "teacher": round(pair_auc(teach(options.teacher, crops), names), 4),
-            "student": round(pair_auc(embed(student, centre(crops)), names), 4),
+            "student": round(pair_auc(embed(student, center(crops)), names), 4),
         }
         rows.append(row)
         print(json.dumps(row), flush=True)

@@ -3,7 +3,7 @@
 The layers are those of the contract that import-linter keeps (pyproject.toml), the imports are
 what grimp finds in the modules. The drawing leaves out an arrow where a chain of others says the
 same; the table has them all. No program and no service is called, and the SVG stands in the page,
-so that its colours are those of the theme, light or dark.
+so that its colors are those of the theme, light or dark.
 """
 
 import functools
@@ -95,7 +95,7 @@ def lanes(rows, edges):
 
 
 def place(rows, chains):
-    """Give every item an x, near what it is joined to, and none too near its neighbour.
+    """Give every item an x, near what it is joined to, and none too near its neighbor.
 
     Layer by layer after Sugiyama et al., "Methods for Visual Understanding of Hierarchical System
     Structures", IEEE Transactions on Systems, Man, and Cybernetics 1981.
@@ -193,7 +193,7 @@ def in_words(edges):
     )
 
 
-# Text and lines in the theme's colours, which change with its mode.
+# Text and lines in the theme's colors, which change with its mode.
 STYLE = """<style>
 .import-diagram { min-width: 34rem; max-width: 48rem; width: 100%; height: auto; }
 .import-diagram rect { fill: var(--pst-color-surface, #f5f5f5);
