@@ -17,7 +17,7 @@ from _yardstick import alone, by_turns, smooth_images, timed
 from threadpoolctl import threadpool_limits
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones._dlib_network import INPUT_SIZE, dlib_resnet_file
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import INPUT_SIZE, dlib_resnet_file
 
 SIZE, BATCH = 160, 32
 

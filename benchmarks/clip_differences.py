@@ -47,7 +47,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 
 N_PEOPLE = 240  # of the stand-in clips; the first half is fitted on, the other judged

@@ -31,7 +31,7 @@ from real_pairs import in_validation_part, read_manifest
 from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
 

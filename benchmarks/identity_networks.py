@@ -25,13 +25,13 @@ import pandas as pd
 import torch
 from real_pairs import METRICS, in_validation_part, read_manifest
 
-from sklearn_diffake.embedding.backbones._dlib_network import (
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
+from sklearn_diffake.embedding.backbones._views import views_of
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
     DlibResNet,
     dlib_resnet_file,
     read_dlib_resnet,
 )
-from sklearn_diffake.embedding.backbones._finding import find_backbone
-from sklearn_diffake.embedding.backbones._views import views_of
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
 

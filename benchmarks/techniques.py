@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import confidence_interval
 

@@ -18,7 +18,10 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
-from sklearn_diffake.embedding.backbones._dlib_network import dlib_resnet_file, read_dlib_resnet
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
+    dlib_resnet_file,
+    read_dlib_resnet,
+)
 
 
 def mobilefacenet(path):

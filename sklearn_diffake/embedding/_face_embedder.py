@@ -11,20 +11,25 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import mark_single_pictures
-from ..images.engine import ComputeOnce
-from ..images.results import ArrayResults, Results
-from ..images.table import ImageTable, image_table
-from ..store import EmbeddingStore, as_store
-from ..utils._device import resolve_device
-from ..utils._links import DocumentedMixin
-from ..utils._messages import warn_caller
-from ..utils._progress import log_step, progress_bar
-from ..utils._saved import AddedParametersMixin
-from ._pictures import pool_templates, resize
-from .backbones._backbone import Backbone
-from .backbones._finding import BackboneLike, Overrides, build_forward, find_backbone
-from .backbones._registry import ONE_SCALE
+from sklearn_diffake.base import mark_single_pictures
+from sklearn_diffake.embedding._pooling import pool_templates
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone
+from sklearn_diffake.embedding.backbones._lookup import (
+    BackboneLike,
+    Overrides,
+    build_forward,
+    find_backbone,
+)
+from sklearn_diffake.embedding.backbones._views import resize
+from sklearn_diffake.images.engine import ComputeOnce
+from sklearn_diffake.images.results import ArrayResults, Results
+from sklearn_diffake.images.table import ImageTable, image_table
+from sklearn_diffake.store import EmbeddingStore, as_store
+from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._progress import log_step, progress_bar
+from sklearn_diffake.utils._saved import AddedParametersMixin
 
 _logger = logging.getLogger(__name__)
 
@@ -229,17 +234,18 @@ class FaceEmbedder(  # type: ignore[call-arg]
         """
         image_table(X, templates=True)
         resolve_device(self.device)
-        found = find_backbone(self.backbone, self.weights, self.overrides())
-        if found.undeclared:
+        backbone = find_backbone(self.backbone, self.weights, self.overrides())
+        if backbone.undeclared:
             warn_caller(
-                f"{str(self.backbone)!r} declares no {' and no '.join(found.undeclared)}: that of "
-                f"ImageNet is taken, mean={list(found.mean)}, std={list(found.std)}. Face networks "
-                "often want others. Give mean and std, for example by **RECIPES['arcface'] "
-                "(sklearn_diffake.embedding), or declare them in the file or module."
+                f"{str(self.backbone)!r} declares no {' and no '.join(backbone.undeclared)}: that "
+                f"of ImageNet is taken, mean={list(backbone.mean)}, std={list(backbone.std)}. Face "
+                "networks often want others. Give mean and std, for example by "
+                "**RECIPES['arcface'] (sklearn_diffake.embedding), or declare them in the file or "
+                "module."
             )
-        self.backbone_info_ = found.describe()
-        self.fingerprint_ = found.fingerprint
-        self._n_features_out = found.width
+        self.backbone_info_ = backbone.describe()
+        self.fingerprint_ = backbone.fingerprint
+        self._n_features_out = backbone.width
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -301,16 +307,16 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Results
             Its `values` has shape (n_sources, d), float32.
         """
-        found = self.find_backbone()
+        backbone = self.find_backbone()
         store = as_store(self.cache)
 
         def compute(crops: list[np.ndarray], digests: list[bytes]) -> np.ndarray:
-            return build_forward(found, resolve_device(self.device), self.dtype)(np.stack(crops))
+            return build_forward(backbone, resolve_device(self.device), self.dtype)(np.stack(crops))
 
         job = ComputeOnce(
             compute,
-            dtype=np.dtype((np.float32, (found.width,))),
-            prepare=lambda image: resize(image, found.input_size),
+            dtype=np.dtype((np.float32, (backbone.width,))),
+            prepare=lambda image: resize(image, backbone.input_size),
             results=None if store is None else self._stored_embeddings(store),
             store=store,
             batch_size=self.batch_size,
@@ -383,14 +389,14 @@ class FaceEmbedder(  # type: ignore[call-arg]
             If the weights of `backbone` or `weights` have changed since.
         """
         check_is_fitted(self)
-        found = find_backbone(self.backbone, self.weights, self.overrides())
-        if found.fingerprint != self.fingerprint_:
+        backbone = find_backbone(self.backbone, self.weights, self.overrides())
+        if backbone.fingerprint != self.fingerprint_:
             raise ValueError(
                 f"backbone={self.backbone!r}, weights={self.weights!r} now has the fingerprint "
-                f"{found.fingerprint}, but the embedder was fitted with {self.fingerprint_}: "
+                f"{backbone.fingerprint}, but the embedder was fitted with {self.fingerprint_}: "
                 "these are other weights. Restore the former ones, or fit again."
             )
-        return found
+        return backbone
 
     def overrides(self) -> Overrides:
         """Return what is asked for in place of the backbone's own declarations.

@@ -9,7 +9,7 @@ import pytest
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import RECIPES, FaceEmbedder
 from sklearn_diffake.embedding.backbones import Crop, entries, entry_of, names
-from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
 PACKAGES = {"timm": "timm", "onnx": "onnxruntime"}
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"

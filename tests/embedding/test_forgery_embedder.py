@@ -314,7 +314,7 @@ def test_backbones_of_timm(backbone, tmp_path, monkeypatch):
         raise AssertionError("the trained weights are all that is needed")
 
     monkeypatch.setattr(_lite0, "_tensors_of_package", gone)
-    _trained = sys.modules["sklearn_diffake.embedding.backbones._finding"]._trained
+    _trained = sys.modules["sklearn_diffake.embedding.backbones._lookup"]._trained
     _trained.cache_clear()
     np.testing.assert_array_equal(model.transform(crops(3)), expected)
 
@@ -384,11 +384,11 @@ def test_no_classifier_to_use(tmp_path):
 def test_onnx_cannot_be_trained(monkeypatch):
     import dataclasses
 
-    from sklearn_diffake.embedding import _forgery_embedder
+    from sklearn_diffake.embedding.forgery import _estimator
 
-    found = _forgery_embedder.find_backbone("forgery_cases:tiny")
+    found = _estimator.find_backbone("forgery_cases:tiny")
     without = dataclasses.replace(found, module=None)
-    monkeypatch.setattr(_forgery_embedder, "find_backbone", lambda *_: without)
+    monkeypatch.setattr(_estimator, "find_backbone", lambda *_: without)
     with pytest.raises(ValueError, match=r"backbone='face.onnx' cannot be trained: expected a to"):
         embedder(backbone="face.onnx").fit(pairs())
 

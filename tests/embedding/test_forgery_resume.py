@@ -12,8 +12,8 @@ import pytest
 from forgery_cases import crops, embedder, pairs, same_weights
 from safetensors.numpy import load_file, save_file
 
-from sklearn_diffake.embedding._forgery_checkpoint import SEED, _checksum
-from sklearn_diffake.embedding._forgery_sam import SAM
+from sklearn_diffake.embedding.forgery._checkpoint import SEED, _checksum
+from sklearn_diffake.embedding.forgery._sam import SAM
 
 SETTINGS = {"max_epochs": 5, "n_best": 2, "augment": True, "techniques": None}
 
@@ -78,7 +78,7 @@ def test_interrupted_again_and_again(uninterrupted, interrupt, monkeypatch, tmp_
 TRAIN = """
 import time
 from forgery_cases import embedder, pairs
-from sklearn_diffake.embedding._forgery_sam import SAM
+from sklearn_diffake.embedding.forgery._sam import SAM
 step = SAM.step
 SAM.step = lambda self, closure: time.sleep(0.05) or step(self, closure)
 embedder(**{settings!r}, checkpoint_dir="kept", n_jobs=1).fit(pairs())

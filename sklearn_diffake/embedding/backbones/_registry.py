@@ -7,37 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from ...utils._messages import nearest
-
-if TYPE_CHECKING:
-    from ._backbone import Backbone
-
-#: Means and standard deviations of RGB values in [0, 1], as they are usually taken from ImageNet.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-#: The crop itself is the only view of it that is embedded.
-ONE_SCALE = (1.0,)
-
-
-class Crop(NamedTuple):
-    """How `FaceAligner` cuts the faces that a network was trained on.
-
-    Attributes
-    ----------
-    size : int
-        Side in pixels.
-    margin : float
-        Room around the ArcFace crop on each side, as a fraction of its side.
-    landmarks : tuple of five (x, y), or None
-        Where the five landmarks lie in the crop without margin, as fractions of its side; None is
-        the ArcFace crop.
-    """
-
-    size: int
-    margin: float
-    landmarks: tuple[tuple[float, float], ...] | None = None
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone, Crop
+from sklearn_diffake.utils._messages import nearest
 
 
 @dataclass(frozen=True)

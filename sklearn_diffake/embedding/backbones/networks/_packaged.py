@@ -1,4 +1,4 @@
-"""The modules of the networks that come with the package. Loads torch."""
+"""Networks of the package: EfficientNet-Lite0 with a classifier, and on a smaller crop."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._lite0 import lite0_module
-from ._torch_weights import HEAD
+from sklearn_diffake.embedding.backbones._weights import CLASSIFIER_PREFIX
+from sklearn_diffake.embedding.backbones.networks._crop_layers import CenterCrop
+from sklearn_diffake.embedding.backbones.networks._efficientnet_lite0 import EfficientNetLite0
 
 _ARCFACE_SIDE, _IDENTITY_WIDTH = 112, 128
 
 
 def forgery_module(*, verdict: bool) -> Any:
     """Make the forgery network, for its features or for the logit of its classifier."""
-    module = lite0_module()
+    module = EfficientNetLite0()
     if verdict:
-        module.add_module(HEAD.rstrip("."), nn.Linear(module.num_features, 1))
-        module.register_forward_hook(_judge)
+        module.add_module(CLASSIFIER_PREFIX.rstrip("."), nn.Linear(module.num_features, 1))
+        module.register_forward_hook(_forgery_logit)
     return module
 
 
@@ -28,9 +29,9 @@ def identity_module(width: int = _IDENTITY_WIDTH) -> nn.Sequential:
     The last feature map is not averaged but laid flat: where something is in a face tells who it
     is. The layers between it and lite0's classifier are left out.
     """
-    lite0 = lite0_module()
+    lite0 = EfficientNetLite0()
     module = nn.Sequential()
-    module.add_module("crop", CentreCrop(_ARCFACE_SIDE))
+    module.add_module("crop", CenterCrop(_ARCFACE_SIDE))
     for name in ("conv_stem", "bn1", "blocks"):
         module.add_module(name, getattr(lite0, name))
     channels, side = lite0.conv_head.in_channels, -(-_ARCFACE_SIDE // 32)
@@ -40,25 +41,6 @@ def identity_module(width: int = _IDENTITY_WIDTH) -> nn.Sequential:
     return module
 
 
-def _judge(module: Any, inputs: Any, features: torch.Tensor) -> torch.Tensor:
+def _forgery_logit(module: Any, inputs: Any, features: torch.Tensor) -> torch.Tensor:
     """Return the logit of being a pseudo-deepfake, of shape (b, 1), for features (b, 1280)."""
     return -module.forgery_head(features)
-
-
-class CentreCrop(nn.Module):
-    """Cut a square out of the middle of images.
-
-    Parameters
-    ----------
-    side : int
-        Its side in pixels.
-    """
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.side = side
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the middle of images of shape (b, 3, H, W)."""
-        top, left = ((extent - self.side) // 2 for extent in images.shape[2:])
-        return images[..., top : top + self.side, left : left + self.side]
