@@ -75,7 +75,7 @@ def test_second_call_computes_nothing(tmp_path, build, monkeypatch):
         raise AssertionError("computed again")
 
     monkeypatch.setattr("sklearn_diffake.embedding._face_embedder.build_forward", fail)
-    monkeypatch.setattr("sklearn_diffake.faces._lookup.detect_faces", fail)
+    monkeypatch.setattr("sklearn_diffake.faces._finding.detect_faces", fail)
     for model in (first, clone(first).fit(pairs), build(str(tmp_path)).fit(pairs)):
         np.testing.assert_array_equal(model.transform(pairs), result)
     n_kinds = 2 if build is aligner else 1  # detections and crops

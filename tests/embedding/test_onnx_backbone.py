@@ -11,7 +11,7 @@ from image_helpers import noise
 from onnx import TensorProto, helper, numpy_helper
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones import _lookup, _onnx_runtime, _registry
+from sklearn_diffake.embedding.backbones import _base, _lookup, _onnx_runtime
 from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
 CROPS = np.stack(noise(7, (6, 6)))
@@ -88,8 +88,8 @@ def test_without_metadata_it_is_that_of_imagenet(tmp_path):
     del model.metadata_props[:]
     onnx.save(model, path)
     info = find_backbone(path).describe()
-    assert info["mean"] == list(_registry.IMAGENET_MEAN)
-    assert info["std"] == list(_registry.IMAGENET_STD)
+    assert info["mean"] == list(_base.IMAGENET_MEAN)
+    assert info["std"] == list(_base.IMAGENET_STD)
     assert info["license"] == "not declared in the file"
 
 
