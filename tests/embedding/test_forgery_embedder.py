@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from importlib import import_module
 
 import joblib
 import numpy as np
@@ -419,3 +420,12 @@ def test_cuda_learns_too(dtype, monkeypatch):
     np.testing.assert_allclose(
         model.transform(crops(4)), expected, atol=0.05 * np.abs(expected).max()
     )
+
+
+def test_models_saved_before_the_module_moved_name_a_module_that_exists():
+    from sklearn_diffake.persistence._trust import is_own_type
+
+    former = "sklearn_diffake.embedding._forgery_embedder"
+    assert import_module(former).ForgeryEmbedder is ForgeryEmbedder
+    assert ForgeryEmbedder.__module__ == former
+    assert is_own_type(f"{former}.ForgeryEmbedder")

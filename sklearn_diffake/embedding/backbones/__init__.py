@@ -1,14 +1,14 @@
-"""The networks that `FaceEmbedder` runs: a registry of what can be named, one file per family.
+"""The networks that `FaceEmbedder` runs: a registry of names, and one file per family.
 
-- `_base`: what a loaded network declares; `_registry`: what is known of it before it is loaded.
+- `_base`: what a loaded network declares; `_registry`: its properties before it is loaded.
 - `_lookup`: from a name, a file or a function to a loaded network, which is kept in memory.
 - One file per family, which registers its entries: `_dlib`, `_facenet`, `_lite0`, `_onnx`,
   `_packaged`, `_timm`, `_user_function`. Architectures in plain torch are in `networks`.
 - `_torch` and `_onnx_runtime` run networks, `_weights` reads their weights, `_views` averages over
   views of a crop.
 
-Importing this package loads nothing but the standard library: command line and documentation list
-the registry without a network.
+Importing this package loads only the standard library: command line and documentation list the
+registry without a network.
 """
 
 from sklearn_diffake.embedding.backbones import (  # noqa: F401 (they register their entries)

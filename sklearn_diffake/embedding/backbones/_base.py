@@ -65,19 +65,19 @@ class Backbone:
     build : callable
         Maps (device, dtype) to a `Forward`.
     export : callable
-        Writes the weights to the file it is given; `suffix` is that file's type.
+        Writes the weights to a file, whose type is `suffix`.
     suffix : str
         ``".safetensors"`` or ``".onnx"``.
     module : torch.nn.Module or None
         The network itself, on the CPU, to be copied before it is trained; None for ``"onnx"``.
     crop : Crop or None
-        How `FaceAligner` should cut faces for it, if it says so.
+        How `FaceAligner` should cut faces for it, if it is declared.
     mirror : bool
         Whether embeddings are averaged over a crop and its mirror image.
     scales : tuple of float
         Sides of the views over which embeddings are averaged, as fractions of the crop's side.
     undeclared : tuple of str
-        Which of mean and std it does not declare: those of ImageNet are taken.
+        Those of mean and std that it does not declare: ImageNet's are used.
     """
 
     name: str

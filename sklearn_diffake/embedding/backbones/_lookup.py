@@ -112,7 +112,7 @@ def find_backbone(
     Raises
     ------
     ValueError
-        If the backbone is unknown or the weights are not its own.
+        If the backbone is unknown or the weights do not fit it.
     TypeError
         If it is a torch module.
     FileNotFoundError
@@ -141,7 +141,7 @@ def is_onnx(name: str) -> bool:
 
 @dataclass(frozen=True)
 class TrainedWeights:
-    """Weights that an estimator learned and keeps: what its backbone is built from.
+    """Weights in the fitted state of an estimator, from which its backbone is built.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class TrainedWeights:
     input_size : int
         Height and width of the images that it was trained on.
     fingerprint : str
-        As `Backbone.fingerprint`; empty if it is not known yet.
+        As `Backbone.fingerprint`; empty before the backbone is first built.
     arrays : dict of str to ndarray
         The weights.
     """
@@ -185,7 +185,7 @@ def fingerprint_of(
     Raises
     ------
     ValueError
-        If these are no weights of such a backbone.
+        If these are not weights of such a backbone.
     """
     if suffix == ".onnx":
         return _describe_onnx(name, content, overrides).fingerprint

@@ -1,8 +1,8 @@
 """Read an ONNX graph: the files with its weights, and the names that its nodes use.
 
-The files are found before onnxruntime opens the graph, so that it opens no other. The graph is
-read as the protocol buffers that it is: a name may have any length, and stand before or after its
-key.
+The files are checked before onnxruntime opens the graph, so that it opens no other. The graph is
+parsed as protocol buffers, not searched for text: a name may have any length, and may precede or
+follow its key.
 """
 
 import re
@@ -42,7 +42,7 @@ def external_files(content: bytes, folder: Path | None, source: str) -> list[Pat
     content : bytes
         The graph: a serialized ``ModelProto``.
     folder : Path or None
-        Where the graph lies. None, if it is in memory, allows no file beside it.
+        Folder of the graph. None, for a graph in memory, allows no external file.
     source : str
         Name of the graph in messages.
 
@@ -55,7 +55,7 @@ def external_files(content: bytes, folder: Path | None, source: str) -> list[Pat
     ------
     ValueError
         If the content is no protocol buffer, or if a name is absolute, leads out of the folder or
-        is that of no file.
+        names no file.
     """
     try:
         if content[4:8] == b"ORTM":
@@ -67,7 +67,7 @@ def external_files(content: bytes, folder: Path | None, source: str) -> list[Pat
 
 
 def is_plain_path(name: str) -> bool:
-    """Return whether a relative path stays where it is put, on every operating system.
+    """Return whether a relative path stays below its folder, on every operating system.
 
     Parameters
     ----------

@@ -177,7 +177,7 @@ class _Network:
     images : NodeArg
         The input that takes images.
     unused : dict of str to ndarray
-        Inputs that no node takes: weights of which a quantized copy is used. onnxruntime asks for
+        Inputs that no node uses: weights of which a quantized copy is used. onnxruntime requires
         them nevertheless.
     """
 

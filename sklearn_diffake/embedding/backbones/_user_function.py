@@ -29,7 +29,7 @@ def reference_of(function: Callable[[], Any]) -> str | None:
 
 
 def full_name(function: Callable[[], Any]) -> str:
-    """Return how a function is called in results and fingerprints."""
+    """Return the name of a function in results and fingerprints."""
     plain = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
     return reference_of(function) or (plain if plain != "." else type(function).__name__)
 
@@ -70,7 +70,7 @@ def _backbone_of(function: Callable[[], Any], name: str, weights: Any) -> Any:
     from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # a module without weights of its own is the same every time
+        torch.manual_seed(0)  # random weights are the same every time
         module = function()
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"backbone={name!r} returned {type(module).__name__}, not a torch module")

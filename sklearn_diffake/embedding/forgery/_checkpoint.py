@@ -139,7 +139,7 @@ class Checkpoint:
             Number of completed epochs.
         network, momentum : dict of str to ndarray
         best : list of int
-            Earlier epochs whose networks are still needed.
+            Earlier epochs whose networks are kept.
         **record : dict
             Further plain values.
         """

@@ -71,8 +71,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
     input_size : int, default=None
         Height and width, in pixels, to which crops are resized for training and `transform`; None
-        is what the file in `weights` was trained with, else the backbone's own. Smaller is faster:
-        128 takes about a third of the time of 224.
+        is the size with which the file in `weights` was trained, else the declared one. Smaller is
+        faster: 128 takes about a third of the time of 224.
 
     max_epochs : int, default=20
         Number of epochs; 0 trains nothing, and `weights` must hold a classifier.
@@ -315,7 +315,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         Parameters
         ----------
         X : table of n pairs or of n single images
-            Aligned crops, in every form that `transform` takes. Each distinct image counts once.
+            Aligned crops, in every form that `transform` takes. Each distinct image is used once.
         y : array-like of shape (n,), default=None
             +1 for genuine, -1 for deepfake. Rows labeled -1 are never learned from, and not even
             read. None means that all rows are genuine.

@@ -34,7 +34,7 @@ _STAGES = ((3, 32), (4, 64), (3, 128), (3, 256), (1, 256))  # blocks and channel
 
 
 class DlibResNet(nn.Module):
-    """Residual network with 29 convolutions whose output vectors tell people apart.
+    """Residual network with 29 convolutions whose output vectors distinguish people.
 
     dlib's affine layers are folded into the convolutions before them.
 

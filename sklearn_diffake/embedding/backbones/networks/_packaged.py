@@ -26,8 +26,8 @@ def forgery_module(*, verdict: bool) -> Any:
 def identity_module(width: int = _IDENTITY_WIDTH) -> nn.Sequential:
     """Make the network of the identity backbone: lite0 on the ArcFace crop, and a linear layer.
 
-    The last feature map is not averaged but laid flat: where something is in a face tells who it
-    is. The layers between it and lite0's classifier are left out.
+    The last feature map is flattened, not averaged, because the position of a feature in the face
+    is part of the identity. The layers between it and lite0's classifier are omitted.
     """
     lite0 = EfficientNetLite0()
     module = nn.Sequential()
