@@ -94,7 +94,7 @@ def test_both_tables_have_a_column_for_every_cell(monkeypatch):
 
 def test_an_average_lies_between_both_networks(tmp_path):
     from benchmarks.training.average_forgery import average, read
-    from sklearn_diffake.embedding._forgery_checkpoint import write_network
+    from sklearn_diffake.embedding.forgery._checkpoint import write_network
 
     first = {"a": np.float32([0, 2]), "n": np.array(3)}
     later = {"a": np.float32([4, 2]), "n": np.array(7)}

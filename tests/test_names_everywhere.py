@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import sklearn_diffake
-from sklearn_diffake.embedding._forgery_data import genuine_crops
+from sklearn_diffake.embedding.forgery._crops import genuine_crops
 from sklearn_diffake.generation import PseudoDeepfakeGenerator
 from sklearn_diffake.metrics import bootstrap_interval, video_level, worst_apcer
 from sklearn_diffake.model_selection import IdentityGroupKFold, connected_groups

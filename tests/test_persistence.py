@@ -24,7 +24,7 @@ from tiny_backbones import colours
 
 from sklearn_diffake import __version__, verify
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
-from sklearn_diffake.embedding.backbones import _finding
+from sklearn_diffake.embedding.backbones import _lookup
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.metrics import get_scorer
 from sklearn_diffake.novelty import GaussianMixtureDetector
@@ -216,7 +216,7 @@ def test_included_weights_outlive_their_file(kind, pairs, path, tmp_path, weight
     expected = pipe.fit(pairs).score_samples(pairs)
     save(pipe, path, include_weights=True)
     weights.unlink()
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     with pytest.raises(FileNotFoundError, match="no such file"):
         pipe.score_samples(pairs)
     loaded = trusting(path)

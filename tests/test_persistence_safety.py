@@ -130,8 +130,8 @@ def call(module, function, *arguments):
 @pytest.mark.parametrize(
     ("module", "function", "arguments"),
     [
-        ("sklearn_diffake.embedding.backbones._finding", "find_backbone", ["antigravity:fly"]),
-        ("sklearn_diffake.embedding.backbones._functions", "_build", ["antigravity:fly", None]),
+        ("sklearn_diffake.embedding.backbones._lookup", "find_backbone", ["antigravity:fly"]),
+        ("sklearn_diffake.embedding.backbones._user_function", "_build", ["antigravity:fly", None]),
         ("sklearn_diffake.persistence", "load", ["other.diffake"]),
         ("sklearn_diffake.persistence", "Path", ["x"]),
         ("sklearn_diffake.pipeline", "Pipeline", [[]]),

@@ -14,7 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_diffake import make_difffake_pipeline, score_pairs
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding._pictures import pool_templates
+from sklearn_diffake.embedding._pooling import pool_templates
 from sklearn_diffake.faces import FaceAligner, ImageError, MissingFace
 from sklearn_diffake.images.table import image_table
 from sklearn_diffake.novelty import (

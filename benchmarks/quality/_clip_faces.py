@@ -11,7 +11,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.faces import FaceAligner
 
 N_MOMENTS = 24

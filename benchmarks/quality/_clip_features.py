@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.quality._clip_faces import LAGS
 from benchmarks.quality._stand_in_clips import N_FRAMES
-from sklearn_diffake.embedding._pictures import resize
+from sklearn_diffake.embedding.backbones._views import resize
 
 PAPER = "pooled, L2 of the difference"  # squared, then normalized, as DiffFake does
 FORMS = ("pooled, L2", "pooled", "before pooling, L2", "before pooling")

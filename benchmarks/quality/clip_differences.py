@@ -50,7 +50,7 @@ from benchmarks.quality.forgery_experiments import (
     networks_to_judge,
     read_result,
 )
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 
 N_PEOPLE = 240  # of the stand-in clips; the first half is fitted on, the other judged

@@ -33,7 +33,7 @@ from benchmarks.quality._clip_faces import clip_faces
 from benchmarks.quality.real_pairs import in_validation_part, read_manifest
 from benchmarks.training.train_forgery import TECHNIQUES, held_out_rows
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import bootstrap_interval, equal_error_rate
 

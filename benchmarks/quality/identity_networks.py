@@ -38,13 +38,13 @@ from benchmarks.training._identity_networks import (
 from benchmarks.training.convert_teachers import mobilefacenet
 from benchmarks.training.prepare_identity import LFW_SETTINGS, align
 from benchmarks.training.train_identity import held_out, verification
-from sklearn_diffake.embedding.backbones._dlib_network import (
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
+from sklearn_diffake.embedding.backbones._views import views_of
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
     DlibResNet,
     dlib_resnet_file,
     read_dlib_resnet,
 )
-from sklearn_diffake.embedding.backbones._finding import find_backbone
-from sklearn_diffake.embedding.backbones._views import views_of
 from sklearn_diffake.metrics import bootstrap_interval
 from sklearn_diffake.pairs import make_reference_pairs
 

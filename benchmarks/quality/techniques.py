@@ -23,7 +23,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.training.train_forgery import TECHNIQUES
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.generation import PseudoDeepfakeDataset
 from sklearn_diffake.metrics import confidence_interval
 

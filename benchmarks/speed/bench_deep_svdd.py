@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._timing import alone, by_turns, option, row, timed
 from sklearn_diffake.novelty import DeepSVDD
 from sklearn_diffake.novelty._svdd_net import initialize, make_mlp
-from sklearn_diffake.novelty._svdd_train import Rows, SVDDLoss, train
+from sklearn_diffake.novelty._svdd_train import Rows, SVDDLoss, SVDDSettings, train
 
 THREADS = int(option("--threads", 1))
 HIDDEN, SIZE, LR, DECAY = 128, 64, 1e-3, 1e-6
@@ -53,10 +53,11 @@ def our_loop(rows, epochs, batch):
     """Train through skorch, as DeepSVDD does."""
     device = rows.X.device
     detector = DeepSVDD(lr=LR, weight_decay=DECAY, batch_size=batch)
+    settings = SVDDSettings.from_parameters(detector)
     loss = SVDDLoss(torch.full((SIZE,), 0.1, device=device), None)
     shuffle = torch.Generator(device).manual_seed(0)
     net = network(rows.X.shape[1], device)
-    train(detector, net, loss, rows, max_epochs=epochs, shuffle=shuffle, callbacks=[])
+    train(settings, net, loss, rows, max_epochs=epochs, shuffle=shuffle, callbacks=[])
 
 
 def per_epoch(n, device, batch, epochs, repeats):

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
 from benchmarks.speed._timing import alone, by_turns, timed
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones._dlib_network import INPUT_SIZE, dlib_resnet_file
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import INPUT_SIZE, dlib_resnet_file
 
 SIZE, BATCH = 160, 32
 

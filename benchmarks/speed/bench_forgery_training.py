@@ -17,24 +17,25 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
 from benchmarks.speed._timing import alone, by_turns, row, timed
-from sklearn_diffake.embedding import ForgeryEmbedder, _forgery_train
-from sklearn_diffake.embedding._forgery_feed import Feed
+from sklearn_diffake.embedding import ForgeryEmbedder
+from sklearn_diffake.embedding.forgery import _training
+from sklearn_diffake.embedding.forgery._crops import BatchLoader
 
 ON_GPU = torch.cuda.is_available()
 SIZE, BATCH, STEPS = (224, 64, 60) if ON_GPU else (128, 16, 4)
-feeds = []
+loaders = []
 
 
-class Watched(Feed):
-    """A feed that can be looked at afterwards."""
+class Watched(BatchLoader):
+    """A loader that can be looked at afterwards."""
 
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
-        feeds.append(self)
+        loaders.append(self)
 
 
-class AtHand(Feed):
-    """A feed that makes one batch for every size and gives it again and again."""
+class AtHand(BatchLoader):
+    """A loader that makes one batch for every size and gives it again and again."""
 
     ready: dict = {}
 
@@ -47,9 +48,9 @@ class AtHand(Feed):
             yield self.ready[len(keys)]
 
 
-def train(images, n_jobs, rho, feed=Watched, epochs=2):
+def train(images, n_jobs, rho, loader_class=Watched, epochs=2):
     """Train and return the share of the time in which the model worked."""
-    _forgery_train.Feed = feed
+    _training.BatchLoader = loader_class
     ForgeryEmbedder(
         input_size=SIZE,
         max_epochs=epochs,
@@ -60,10 +61,10 @@ def train(images, n_jobs, rho, feed=Watched, epochs=2):
         dtype="bfloat16" if ON_GPU else "float32",
         random_state=0,
     ).fit(images)
-    if feed is AtHand:
+    if loader_class is AtHand:
         return None
-    seen = feeds.pop()
-    return 1 - seen.waiting
+    loader = loaders.pop()
+    return 1 - loader.waiting_fraction
 
 
 def figures(quick=False):

@@ -15,8 +15,8 @@ from benchmarks.stress._kills import FORK, Wrong
 from sklearn_diffake import persistence
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, ForgeryEmbedder
-from sklearn_diffake.embedding.backbones import _difffake
-from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones import _packaged
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
 from sklearn_diffake.novelty import MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
 
@@ -230,19 +230,19 @@ class ShippedWeights(WeightsFile):
 
     def __init__(self, folder):
         self.file = folder / "identity.safetensors"
-        self.content = Path(_difffake.shipped_file(self.name)).read_bytes()
+        self.content = Path(_packaged.packaged_file(self.name)).read_bytes()
         self.expected = find_backbone(self.name).fingerprint
 
     def result(self):
-        return _difffake.shipped_backbone(self.name, None).fingerprint
+        return _packaged.packaged_backbone(self.name, None).fingerprint
 
     def look(self, content):
-        kept = _difffake.shipped_file
-        _difffake.shipped_file = lambda name: str(self.file)
+        kept = _packaged.packaged_file
+        _packaged.packaged_file = lambda name: str(self.file)
         try:
             super().look(content)
         finally:
-            _difffake.shipped_file = kept
+            _packaged.packaged_file = kept
 
 
 class CheckpointFile:

@@ -60,7 +60,7 @@ _NAMES = (
     ("sklearn.tree._tree", "Tree"),
     ("sklearn_diffake.cli", "main"),
     ("sklearn_diffake.embedding._face_embedder", "FaceEmbedder"),
-    ("sklearn_diffake.embedding.backbones._functions", "_build"),
+    ("sklearn_diffake.embedding.backbones._user_function", "_build"),
     ("sklearn_diffake.novelty._deep_svdd", "DeepSVDD"),
     ("sklearn_diffake.utils._imports", "import_function"),
     ("sklearn_diffake.store", "EmbeddingStore"),

@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from sklearn_diffake.embedding.backbones import _dlib_network as dlib_resnet
 from sklearn_diffake.embedding.backbones._dlib import DLIB_RESNET
-from sklearn_diffake.embedding.backbones._square_crop import SquareCrop
+from sklearn_diffake.embedding.backbones.networks import _dlib_resnet as dlib_resnet
+from sklearn_diffake.embedding.backbones.networks._crop_layers import SquareCrop
 
 WIDTH = 128  # of the embedding of each teacher
 ARCFACE_SIZE = 112

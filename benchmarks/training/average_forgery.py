@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from sklearn_diffake.embedding._forgery_checkpoint import write_network
+from sklearn_diffake.embedding.forgery._checkpoint import write_network
 
 
 def read(path):

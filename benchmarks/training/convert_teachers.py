@@ -20,7 +20,10 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.training._identity_networks import WIDTH, MobileFaceNet
-from sklearn_diffake.embedding.backbones._dlib_network import dlib_resnet_file, read_dlib_resnet
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
+    dlib_resnet_file,
+    read_dlib_resnet,
+)
 
 
 def mobilefacenet(path):

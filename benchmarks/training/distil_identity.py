@@ -31,8 +31,8 @@ from torch import nn
 from tqdm import tqdm
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones._difffake_networks import identity_module
-from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
+from sklearn_diffake.embedding.backbones.networks._packaged import identity_module
 
 NAME = "difffake-lite0-identity"
 SIDE = 112  # of the ArcFace crop, at the center of the aligned faces

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
 from sklearn_diffake.faces import FaceAligner
 
 

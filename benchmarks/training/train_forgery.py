@@ -19,8 +19,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.training.distil_identity import held_out
 from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.embedding._forgery_data import GenuineCrops, hold_out
-from sklearn_diffake.embedding.backbones._difffake import CROP
+from sklearn_diffake.embedding.backbones._packaged import CROP
+from sklearn_diffake.embedding.forgery._crops import GenuineCrops, hold_out
 
 TECHNIQUES = {
     "self_blend_global": 3,

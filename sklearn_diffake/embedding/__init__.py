@@ -4,16 +4,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..store import EmbeddingStore
-    from ._face_embedder import FaceEmbedder
-    from ._forgery_embedder import ForgeryEmbedder
-    from .backbones import RECIPES
+    from sklearn_diffake.embedding._face_embedder import FaceEmbedder
+    from sklearn_diffake.embedding.backbones import RECIPES
+    from sklearn_diffake.embedding.forgery import ForgeryEmbedder
+    from sklearn_diffake.store import EmbeddingStore
 
 _MODULES = {  # loaded when they are used: the command line lists the registry without them
     "RECIPES": "embedding.backbones",
     "EmbeddingStore": "store",
     "FaceEmbedder": "embedding._face_embedder",
-    "ForgeryEmbedder": "embedding._forgery_embedder",
+    "ForgeryEmbedder": "embedding.forgery",
 }
 
 __all__ = ["RECIPES", "EmbeddingStore", "FaceEmbedder", "ForgeryEmbedder"]

@@ -11,20 +11,25 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import mark_single_pictures
-from ..images.engine import ComputeOnce
-from ..images.results import ArrayResults, Results
-from ..images.table import ImageTable, image_table
-from ..store import EmbeddingStore, as_store
-from ..utils._device import resolve_device
-from ..utils._links import DocumentedMixin
-from ..utils._messages import warn_caller
-from ..utils._progress import log_step, progress_bar
-from ..utils._saved import AddedParametersMixin
-from ._pictures import pool_templates, resize
-from .backbones._backbone import Backbone
-from .backbones._finding import BackboneLike, Overrides, build_forward, find_backbone
-from .backbones._registry import ONE_SCALE
+from sklearn_diffake.base import mark_single_pictures
+from sklearn_diffake.embedding._pooling import pool_templates
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone
+from sklearn_diffake.embedding.backbones._lookup import (
+    BackboneLike,
+    Overrides,
+    build_forward,
+    find_backbone,
+)
+from sklearn_diffake.embedding.backbones._views import resize
+from sklearn_diffake.images.engine import ComputeOnce
+from sklearn_diffake.images.results import ArrayResults, Results
+from sklearn_diffake.images.table import ImageTable, image_table
+from sklearn_diffake.store import EmbeddingStore, as_store
+from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._progress import log_step, progress_bar
+from sklearn_diffake.utils._saved import AddedParametersMixin
 
 _logger = logging.getLogger(__name__)
 
@@ -52,41 +57,42 @@ class FaceEmbedder(  # type: ignore[call-arg]
           the public domain, come with the package ``face_recognition_models``;
         - ``"difffake-lite0-identity"``, ``"difffake-lite0"``: the networks that come with this
           package, 128-d for identity and 1280-d for forgery; they need no download;
-        - ``"difffake-lite0-verdict"``: one number, what the classifier of the latter thinks of the
-          image; the logit of a pseudo-deepfake, higher for less natural;
+        - ``"difffake-lite0-verdict"``: one number, the logit of a pseudo-deepfake by the classifier
+          of the latter, higher for less natural images;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
           facenet-pytorch, 512-d identity embeddings; the weights are downloaded on first use;
-        - ``"efficientnet-lite0"``: 1280-d ImageNet features, for comparison only: it tells objects,
-          and is the weakest network measured (AUC 0.62). The weights come with the extra ``timm``;
+        - ``"efficientnet-lite0"``: 1280-d ImageNet features, for comparison only: it recognizes
+          objects, and is the weakest network measured (AUC 0.62). The weights come with the
+          extra ``timm``;
         - ``"timm:<model>"``: any image model of timm, without its classifier;
         - a path to an ``.onnx`` file, run by onnxruntime (extra ``onnx``); on CUDA where
           onnxruntime can, else on the CPU. Its metadata may hold ``mean``, ``std``, ``crop`` and
           ``license``;
         - ``"module:function"``, or the function itself: it takes no arguments and returns a torch
-          module, which may declare ``input_size``, ``mean``, ``std``, ``crop`` and ``license``. It
-          is known by its name, declarations and weights: after a change of its code alone, clear
-          the cache. A model is saved only if the function can be imported.
+          module, which may declare ``input_size``, ``mean``, ``std``, ``crop`` and ``license``. Its
+          fingerprint depends on its name, declarations and weights: after a change of its code
+          alone, clear the cache. A model is saved only if the function can be imported.
 
-        Where mean or std is declared by nobody, that of ImageNet is taken, with a warning.
+        If mean or std is not declared, that of ImageNet is used, with a warning.
 
     weights : str or Path, default=None
         A ``.safetensors`` file with other weights for a torch backbone. Pickled checkpoints are
         not read.
 
     mean : float or three floats, default=None
-        What is subtracted from RGB values in [0, 1], in place of the backbone's own. ``RECIPES``
-        holds the normalization of well-known networks.
+        Means that are subtracted from RGB values in [0, 1], instead of the declared ones.
+        ``RECIPES`` holds the normalization of well-known networks.
 
     std : float or three floats, default=None
-        What they are divided by then, likewise.
+        Standard deviations by which they are divided then, instead of the declared ones.
 
     input_size : int or (height, width), default=None
-        Size to which crops are resized, in pixels, in place of the backbone's own.
+        Size to which crops are resized, in pixels, instead of the declared one.
 
     crop : (size, margin) or (size, margin, landmarks), default=None
-        Of the `FaceAligner` whose crops the network was trained on, in place of the backbone's own.
-        Crops are taken as they are given; :func:`~sklearn_diffake.make_difffake_pipeline` makes
-        its aligner by it.
+        Parameters of the `FaceAligner` whose crops the network was trained on, instead of the
+        declared ones. The embedder does not cut crops itself;
+        :func:`~sklearn_diffake.make_difffake_pipeline` makes its aligner with them.
 
     mirror : bool, default=False
         Embed every crop and its mirror image, and take the mean of both: more accurate identity at
@@ -108,10 +114,10 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     pooling : {"mean"}, default="mean"
         How the pictures of a template become one vector: the mean of their embeddings after each
-        is scaled to L2 norm 1, times the mean of the norms that they had. Only the direction
+        is scaled to L2 norm 1, times the mean of their original norms. Only the direction
         counts where embeddings are normalized later, as `PairDifference` does by default. The
-        embedding of one picture stays as it is, and of numbers (one per picture) the plain mean
-        is taken.
+        embedding of one picture does not change, and numbers (one per picture) have their plain
+        mean.
 
     cache : str, Path or EmbeddingStore, default=None
         Folder that keeps embeddings, by image content and model fingerprint.
@@ -130,8 +136,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
         `margin` and `landmarks` of `FaceAligner`, or None), `mirror`, `scales`, `fingerprint`.
 
     fingerprint_ : str
-        Identifies weights, normalization and views; an embedder that was saved refuses to go on
-        with others.
+        Identifies weights, normalization and views; a saved embedder raises an error if they have
+        changed.
 
     n_embedded_ : int
         Images that went through the network in the last call of `transform`; the others were
@@ -213,12 +219,12 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "FaceEmbedder":
-        """Load the backbone; nothing is learned.
+        """Load the backbone.
 
         Parameters
         ----------
         X : table of pairs or of single images
-            Only its form is looked at.
+            Only its form is checked.
         y : None
             Ignored.
 
@@ -229,17 +235,18 @@ class FaceEmbedder(  # type: ignore[call-arg]
         """
         image_table(X, templates=True)
         resolve_device(self.device)
-        found = find_backbone(self.backbone, self.weights, self.overrides())
-        if found.undeclared:
+        backbone = find_backbone(self.backbone, self.weights, self.overrides())
+        if backbone.undeclared:
             warn_caller(
-                f"{str(self.backbone)!r} declares no {' and no '.join(found.undeclared)}: that of "
-                f"ImageNet is taken, mean={list(found.mean)}, std={list(found.std)}. Face networks "
-                "often want others. Give mean and std, for example by **RECIPES['arcface'] "
-                "(sklearn_diffake.embedding), or declare them in the file or module."
+                f"{str(self.backbone)!r} declares no {' and no '.join(backbone.undeclared)}: that "
+                f"of ImageNet is taken, mean={list(backbone.mean)}, std={list(backbone.std)}. Face "
+                "networks often want others. Give mean and std, for example by "
+                "**RECIPES['arcface'] (sklearn_diffake.embedding), or declare them in the file or "
+                "module."
             )
-        self.backbone_info_ = found.describe()
-        self.fingerprint_ = found.fingerprint
-        self._n_features_out = found.width
+        self.backbone_info_ = backbone.describe()
+        self.fingerprint_ = backbone.fingerprint
+        self._n_features_out = backbone.width
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -301,16 +308,16 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Results
             Its `values` has shape (n_sources, d), float32.
         """
-        found = self.find_backbone()
+        backbone = self.find_backbone()
         store = as_store(self.cache)
 
         def compute(crops: list[np.ndarray], digests: list[bytes]) -> np.ndarray:
-            return build_forward(found, resolve_device(self.device), self.dtype)(np.stack(crops))
+            return build_forward(backbone, resolve_device(self.device), self.dtype)(np.stack(crops))
 
         job = ComputeOnce(
             compute,
-            dtype=np.dtype((np.float32, (found.width,))),
-            prepare=lambda image: resize(image, found.input_size),
+            dtype=np.dtype((np.float32, (backbone.width,))),
+            prepare=lambda image: resize(image, backbone.input_size),
             results=None if store is None else self._stored_embeddings(store),
             store=store,
             batch_size=self.batch_size,
@@ -355,7 +362,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
     def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
-        """Do nothing: embeddings of pairs have three axes, they stay numpy arrays.
+        """Do nothing: embeddings of pairs have three axes and are always numpy arrays.
 
         Parameters
         ----------
@@ -383,23 +390,23 @@ class FaceEmbedder(  # type: ignore[call-arg]
             If the weights of `backbone` or `weights` have changed since.
         """
         check_is_fitted(self)
-        found = find_backbone(self.backbone, self.weights, self.overrides())
-        if found.fingerprint != self.fingerprint_:
+        backbone = find_backbone(self.backbone, self.weights, self.overrides())
+        if backbone.fingerprint != self.fingerprint_:
             raise ValueError(
                 f"backbone={self.backbone!r}, weights={self.weights!r} now has the fingerprint "
-                f"{found.fingerprint}, but the embedder was fitted with {self.fingerprint_}: "
+                f"{backbone.fingerprint}, but the embedder was fitted with {self.fingerprint_}: "
                 "these are other weights. Restore the former ones, or fit again."
             )
-        return found
+        return backbone
 
     def overrides(self) -> Overrides:
-        """Return what is asked for in place of the backbone's own declarations.
+        """Return the declarations that parameters give instead of those of the backbone.
 
         Returns
         -------
         Overrides
-            `mean`, `std`, `input_size`, `crop`, `mirror` and `scales`; None where the backbone's
-            own counts.
+            `mean`, `std`, `input_size`, `crop`, `mirror` and `scales`; None for the declared
+            value.
 
         Raises
         ------

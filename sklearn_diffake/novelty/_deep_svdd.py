@@ -280,7 +280,7 @@ class DeepSVDD(BaseDetector):
         return X
 
     def _fit(self, X: NDArray[Any], **per_row: Any) -> None:
-        from sklearn_diffake.novelty._svdd_train import train_network
+        from sklearn_diffake.novelty._svdd_train import SVDDSettings, train_network
         from sklearn_diffake.utils._seeded import seeded
 
         if not all(isinstance(n, Integral) and n > 0 for n in self.hidden_layer_sizes):
@@ -298,8 +298,10 @@ class DeepSVDD(BaseDetector):
             stack.enter_context(torch_threads(effective_n_jobs(self.n_jobs)))
             if self.encoder is not None:
                 stack.enter_context(seeded(seed, device))
-            fitted = train_network(self, X_train, X_valid, device, seed)
-        self.weights_, self.center_, self.history_, self.pretrain_history_ = fitted
+            settings = SVDDSettings.from_parameters(self)
+            scaling = self.location_, self.scale_
+            result = train_network(settings, X_train, X_valid, scaling, device, seed)
+        self.weights_, self.center_, self.history_, self.pretrain_history_ = result
         self.n_iter_ = len(self.history_)
         self.radius_ = 0.0
         if self.objective == "soft-boundary":

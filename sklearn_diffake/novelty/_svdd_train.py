@@ -6,9 +6,10 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,14 +30,38 @@ from sklearn_diffake.novelty._svdd_net import (
 )
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
-if TYPE_CHECKING:
-    from sklearn_diffake.novelty._deep_svdd import DeepSVDD
-
 _logger = logging.getLogger(__name__)
 _CENTER_EPS = 0.1  # no coordinate of the center is closer to zero
 _N_PROBES = 64  # genuine rows, and as many rows of noise, for the detection of a collapse
 _SHRUNK = 0.01  # fraction of the loss of the first epoch below which a warning is issued
 _UNREPEATABLE = {"dur", "train_batch_count", "valid_batch_count"}
+
+
+@dataclass(frozen=True)
+class SVDDSettings:
+    """Settings of a training: parameters of `DeepSVDD`, of the same names."""
+
+    objective: str
+    nu: float
+    hidden_layer_sizes: Sequence[int]
+    representation_size: int
+    encoder: str | Callable[..., Any] | None
+    batch_norm: bool
+    pretrain_epochs: int
+    max_epochs: int
+    warm_up_epochs: int
+    lr: float
+    weight_decay: float
+    batch_size: int
+    early_stopping: bool
+    n_iter_no_change: int
+    callbacks: list[Any] | None
+    verbose: int
+
+    @classmethod
+    def from_parameters(cls, detector: Any) -> SVDDSettings:
+        """Copy the parameters of a detector."""
+        return cls(**{f.name: getattr(detector, f.name) for f in fields(cls)})
 
 
 class TrainingResult(NamedTuple):
@@ -49,16 +74,22 @@ class TrainingResult(NamedTuple):
 
 
 def train_network(
-    detector: DeepSVDD, X: NDArray[Any], X_valid: NDArray[Any] | None, device: str, seed: int
+    settings: SVDDSettings,
+    X: NDArray[Any],
+    X_valid: NDArray[Any] | None,
+    scaling: tuple[NDArray[Any], NDArray[Any]],
+    device: str,
+    seed: int,
 ) -> TrainingResult:
-    """Train a new network with the settings of a detector.
+    """Train a new network.
 
     Parameters
     ----------
-    detector : DeepSVDD
-        Its parameters, and of its fitted state `location_` and `scale_`, are read.
+    settings : SVDDSettings
     X, X_valid : ndarray of shape (n_samples, ...)
         Genuine training rows, and held-out rows or None.
+    scaling : (ndarray, ndarray)
+        Location and scale of the features, which standardize the rows.
     device : str
         Device of the training.
     seed : int
@@ -66,48 +97,47 @@ def train_network(
 
     Returns
     -------
-    Learned
+    TrainingResult
     """
-    scaling = detector.location_, detector.scale_
     draw = torch.Generator().manual_seed(seed)
     shuffle = torch.Generator(device).manual_seed(seed)
-    module = _new_encoder(detector, X.shape[1:], draw)
+    module = _new_encoder(settings, X.shape[1:], draw)
     probe = CollapseProbe(standardize(X[:_N_PROBES], *scaling), seed)
     initial_outputs = probe.answers(module)  # fails here if the encoder is not valid
     module.to(device)
     rows = Rows(X, *scaling, device)
     rows_valid = None if X_valid is None else Rows(X_valid, *scaling, device)
     pretrain_history = []
-    epochs = detector.pretrain_epochs + detector.max_epochs
-    with progress_bar(total=epochs, desc="DeepSVDD", unit="epoch", verbose=detector.verbose) as bar:
-        if detector.pretrain_epochs:
-            decoder = _new_decoder(detector, initial_outputs.shape[1], X.shape[1:], draw).to(device)
+    epochs = settings.pretrain_epochs + settings.max_epochs
+    with progress_bar(total=epochs, desc="DeepSVDD", unit="epoch", verbose=settings.verbose) as bar:
+        if settings.pretrain_epochs:
+            decoder = _new_decoder(settings, initial_outputs.shape[1], X.shape[1:], draw).to(device)
             pretrain_history = train(
-                detector,
+                settings,
                 nn.Sequential(module, decoder),
                 ReconstructionLoss(),
                 rows,
-                max_epochs=detector.pretrain_epochs,
+                max_epochs=settings.pretrain_epochs,
                 shuffle=shuffle,
                 callbacks=[("monitor", EpochMonitor(bar, "pretraining"))],
             )
             initial_outputs = probe.answers(module)
-        nu = detector.nu if detector.objective == "soft-boundary" else None
+        nu = settings.nu if settings.objective == "soft-boundary" else None
         loss = SVDDLoss(first_center(module, rows), nu)
         history = train(
-            detector,
+            settings,
             module,
             loss,
             rows,
             rows_valid,
-            max_epochs=detector.max_epochs,
+            max_epochs=settings.max_epochs,
             shuffle=shuffle,
-            callbacks=_callbacks(detector, bar),
+            callbacks=_callbacks(settings, bar),
         )
     probe.compare(initial_outputs, probe.answers(module), history[-1]["train_loss"])
     ends = [history[i]["train_loss"] for i in (0, -1)]
     message = "trained on %d rows on %s for %d epochs: loss from %.3g to %.3g"
-    log_step(_logger, detector.verbose, message, len(X), device, len(history), *ends)
+    log_step(_logger, settings.verbose, message, len(X), device, len(history), *ends)
     if nu is None:
         _warn_of_shrinking(history[0]["train_loss"], history[-1]["train_loss"])
     first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these keys first
@@ -128,27 +158,27 @@ def _warn_of_shrinking(first: float, last: float) -> None:
 
 
 def _new_encoder(
-    detector: DeepSVDD, shape: tuple[int, ...], generator: torch.Generator
+    settings: SVDDSettings, shape: tuple[int, ...], generator: torch.Generator
 ) -> nn.Module:
-    if detector.encoder is not None:
-        return make_encoder(detector.encoder, shape)
-    sizes = [*shape, *detector.hidden_layer_sizes, detector.representation_size]
-    return initialize(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
+    if settings.encoder is not None:
+        return make_encoder(settings.encoder, shape)
+    sizes = [*shape, *settings.hidden_layer_sizes, settings.representation_size]
+    return initialize(make_mlp(sizes, batch_norm=settings.batch_norm), generator)
 
 
 def _new_decoder(
-    detector: DeepSVDD, size: int, shape: tuple[int, ...], generator: torch.Generator
+    settings: SVDDSettings, size: int, shape: tuple[int, ...], generator: torch.Generator
 ) -> nn.Module:
-    sizes = [size, *reversed(detector.hidden_layer_sizes), math.prod(shape)]
-    return initialize(make_mlp(sizes, batch_norm=detector.batch_norm), generator)
+    sizes = [size, *reversed(settings.hidden_layer_sizes), math.prod(shape)]
+    return initialize(make_mlp(sizes, batch_norm=settings.batch_norm), generator)
 
 
-def _callbacks(detector: DeepSVDD, bar: Any) -> list[Any]:
+def _callbacks(settings: SVDDSettings, bar: Any) -> list[Any]:
     """Return the monitor, copies of the user's callbacks, and early stopping as the last."""
-    monitor = EpochMonitor(bar, "training", detector.warm_up_epochs)
-    callbacks = [("monitor", monitor), *copy.deepcopy(detector.callbacks or [])]
-    if detector.early_stopping:
-        stop = EarlyStopping(patience=detector.n_iter_no_change, load_best=True)
+    monitor = EpochMonitor(bar, "training", settings.warm_up_epochs)
+    callbacks = [("monitor", monitor), *copy.deepcopy(settings.callbacks or [])]
+    if settings.early_stopping:
+        stop = EarlyStopping(patience=settings.n_iter_no_change, load_best=True)
         callbacks.append(("early_stopping", stop))
     return callbacks
 
@@ -320,7 +350,7 @@ def first_center(module: nn.Module, rows: Rows) -> torch.Tensor:
 
 
 def train(
-    detector: DeepSVDD,
+    settings: SVDDSettings,
     module: nn.Module,
     criterion: nn.Module,
     rows: Rows,
@@ -344,11 +374,11 @@ def train(
         module,
         criterion,
         optimizer=torch.optim.Adam,
-        optimizer__weight_decay=detector.weight_decay,
+        optimizer__weight_decay=settings.weight_decay,
         optimizer__fused=device.type in ("cpu", "cuda"),
-        lr=detector.lr,
+        lr=settings.lr,
         max_epochs=max_epochs,
-        batch_size=detector.batch_size,
+        batch_size=settings.batch_size,
         iterator_train=Batches,
         iterator_train__generator=shuffle,
         iterator_valid=Batches,

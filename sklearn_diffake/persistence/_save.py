@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..embedding import FaceEmbedder
-from ..embedding.backbones._functions import reference_of
+from ..embedding.backbones._user_function import reference_of
 from ..utils._atomic_files import atomic_open
 from ..utils._estimators import estimators
 from ._archive import MANIFEST, STATE, make_manifest, uncompressed, weights_member

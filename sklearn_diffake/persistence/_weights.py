@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..embedding.backbones._finding import fingerprint_of
+from ..embedding.backbones._lookup import fingerprint_of
 from ..utils._atomic_files import atomic_write, private_folder
 from ._parts import embedders
 from ._schema import Refusal

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedding._pictures import pool_embeddings
+from ..embedding._pooling import pool_embeddings
 from ..faces import AlignedFaces
 from ..faces._aligned import VideoDamage
 from ..faces._matching import embed_crops

@@ -143,7 +143,7 @@ def epochs_done(folder):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals of POSIX")
 def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path, monkeypatch):
-    from sklearn_diffake.embedding._forgery_progress import Progress
+    from sklearn_diffake.embedding.forgery._checkpoint import Progress
 
     longer, killed = ("max_epochs = 2", "max_epochs = 8"), tmp_path / "killed"
     config_of(data, longer)

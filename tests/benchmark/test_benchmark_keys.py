@@ -128,7 +128,7 @@ def folder(tmp_path_factory):
     """Two datasets of images with all columns, a table of pairs, and weights."""
     from safetensors.numpy import load_file, save_file
 
-    from sklearn_diffake.embedding.backbones._finding import find_backbone
+    from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
     folder = tmp_path_factory.mktemp("keys")
     for seed, name in enumerate(("faces", "others")):

@@ -1,6 +1,8 @@
 """The registry of backbones: what it says is what is loaded."""
 
 import json
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import RECIPES, FaceEmbedder
 from sklearn_diffake.embedding.backbones import Crop, entries, entry_of, names
-from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
 PACKAGES = {"timm": "timm", "onnx": "onnxruntime"}
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
@@ -117,3 +119,11 @@ def test_recipes_are_accepted(recipe):
     assert overrides.crop == Crop(*recipe["crop"])
     assert overrides.input_size == (recipe["input_size"],) * 2
     assert len(overrides.mean) == len(overrides.std) == 3
+
+
+def test_the_registry_loads_the_standard_library_only():
+    code = "import sklearn_diffake.embedding.backbones, sys; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    loaded = {name.partition(".")[0] for name in modules.split()}
+    assert "sklearn_diffake" in loaded
+    assert not loaded & {"numpy", "sklearn", "torch", "PIL", "onnxruntime", "timm"}

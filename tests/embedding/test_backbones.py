@@ -13,8 +13,8 @@ from image_helpers import noise
 from safetensors.torch import load_file, save_file
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones import _finding
-from sklearn_diffake.embedding.backbones._finding import build_forward, find_backbone
+from sklearn_diffake.embedding.backbones import _lookup
+from sklearn_diffake.embedding.backbones._lookup import build_forward, find_backbone
 from sklearn_diffake.utils._imports import is_reference
 from sklearn_diffake.utils._torchvision import import_torchvision
 
@@ -28,9 +28,9 @@ def embed(backbone="tiny_backbones:colours", X=CROPS, **settings):
 @pytest.fixture
 def fresh():
     """Forget the backbones that are held in memory, before and after."""
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     yield
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
 
 
 def test_the_network_gets_normalized_rgb_channels():
@@ -83,7 +83,7 @@ def test_a_module_without_weights_of_its_own_is_the_same_every_time(fresh):
     torch.manual_seed(1)
     first = embed()
     state = torch.random.get_rng_state()
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     torch.manual_seed(2)
     np.testing.assert_array_equal(embed(), first)
     torch.manual_seed(1)
@@ -93,7 +93,7 @@ def test_a_module_without_weights_of_its_own_is_the_same_every_time(fresh):
 def test_threads_do_not_share_the_seed_of_a_factory(fresh):
     names = ("tiny_backbones:slow", "tiny_backbones:colours")
     expected = [find_backbone(name).fingerprint for name in names]
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     with ThreadPoolExecutor(2) as pool:
         assert [found.fingerprint for found in pool.map(find_backbone, names)] == expected
 

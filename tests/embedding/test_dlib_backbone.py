@@ -11,8 +11,9 @@ from PIL import Image
 
 from sklearn_diffake import make_difffake_pipeline, persistence
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones import _dlib_network, _finding
-from sklearn_diffake.embedding.backbones._dlib_network import dlib_resnet_file
+from sklearn_diffake.embedding.backbones import _lookup
+from sklearn_diffake.embedding.backbones.networks import _dlib_resnet
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import dlib_resnet_file
 from sklearn_diffake.inspection import explain_pair
 from sklearn_diffake.novelty import MahalanobisDetector
 from sklearn_diffake.utils import _dlib_files
@@ -65,7 +66,7 @@ def test_equal_to_dlib_on_two_hundred_real_crops(shared_data):
 
 def test_crops_of_the_aligner_lead_to_the_embeddings_of_dlib(crops):
     """But for rounding: dlib takes chips in whole gray levels."""
-    square = _dlib_network.crop_and_network()[0]
+    square = _dlib_resnet.crop_and_network()[0]
     with torch.inference_mode():
         chips = square(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
     expected = dlib_embeddings(chips.round().byte().permute(0, 2, 3, 1).numpy())
@@ -97,8 +98,8 @@ def test_saved_without_and_with_weights(crops, tmp_path, monkeypatch):
     assert plain.stat().st_size < 1e5
     np.testing.assert_array_equal(persistence.load(plain).transform(crops[:2]), expected)
     persistence.save(model, whole, include_weights=True)
-    _finding._find.cache_clear()
-    _finding._overridden.cache_clear()
+    _lookup._find.cache_clear()
+    _lookup._overridden.cache_clear()
     monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)  # as if not installed
     np.testing.assert_array_equal(persistence.load(whole).transform(crops[:2]), expected)
     with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\)"):

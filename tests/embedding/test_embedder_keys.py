@@ -7,7 +7,7 @@ from key_helpers import check_listed, parameters_of
 from safetensors.numpy import load_file, save_file
 
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
-from sklearn_diffake.embedding._forgery_checkpoint import SEED
+from sklearn_diffake.embedding.forgery._checkpoint import SEED
 from sklearn_diffake.store import EmbeddingStore
 
 USUAL = {"backbone": "tiny_backbones:colours", "device": "cpu"}
@@ -75,7 +75,7 @@ def crops():
 @pytest.fixture
 def settings(tmp_path, crops):
     """Return the changed settings; the file of weights is made."""
-    from sklearn_diffake.embedding.backbones._finding import find_backbone
+    from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
     file = tmp_path / "colours.safetensors"
     find_backbone(USUAL["backbone"], None).export(file)
@@ -139,7 +139,7 @@ def test_what_changes_a_training_is_not_resumed(name, checkpoint, tmp_path):
 
 @pytest.mark.parametrize("name", NOT_TRAINING)
 def test_what_does_not_is_resumed(name, checkpoint, monkeypatch):
-    from sklearn_diffake.embedding._forgery_sam import SAM
+    from sklearn_diffake.embedding.forgery._sam import SAM
 
     def step(self, closure):
         raise AssertionError("trained again")

@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
-from sklearn_diffake.embedding.backbones import _finding
+from sklearn_diffake.embedding.backbones import _lookup
 from sklearn_diffake.faces import FaceAligner, ImageError
 from sklearn_diffake.images import engine
 from sklearn_diffake.images import read as reading
@@ -191,7 +191,7 @@ def test_search_in_processes_computes_each_image_once(tmp_path):
 def test_search_in_threads_computes_each_image_once(tmp_path):
     photos, pairs, y = search_pairs()
     store = EmbeddingStore(tmp_path / "threads")
-    _finding._find.cache_clear()  # both threads ask for the backbone at once
+    _lookup._find.cache_clear()  # both threads ask for the backbone at once
     with parallel_backend("threading", n_jobs=2):
         search(store).fit(pairs, y)
     assert store.info()["writes"] == 3 * len(photos)

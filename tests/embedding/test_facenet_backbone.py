@@ -9,7 +9,7 @@ from image_helpers import small_face
 from safetensors.torch import save_file
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones import _finding
+from sklearn_diffake.embedding.backbones import _lookup
 from sklearn_diffake.utils._torchvision import import_torchvision
 
 import_torchvision()  # before anything that needs it
@@ -33,10 +33,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(
         facenet_pytorch.models.inception_resnet_v1, "download_url_to_file", no_network
     )
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     (tmp_path / "checkpoints").mkdir()
     yield tmp_path / "checkpoints"
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
 
 
 @pytest.fixture(scope="module")

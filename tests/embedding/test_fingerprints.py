@@ -11,11 +11,10 @@ from onnx import TensorProto, helper, save
 from torch import nn
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding._pictures import resize
-from sklearn_diffake.embedding.backbones import _finding, _torch
-from sklearn_diffake.embedding.backbones._backbone import Backbone
-from sklearn_diffake.embedding.backbones._finding import Overrides, find_backbone
-from sklearn_diffake.embedding.backbones._views import averaged_over_views
+from sklearn_diffake.embedding.backbones import _lookup, _torch
+from sklearn_diffake.embedding.backbones._base import Backbone
+from sklearn_diffake.embedding.backbones._lookup import Overrides, find_backbone
+from sklearn_diffake.embedding.backbones._views import averaged_over_views, resize
 
 DECLARED = {
     "input_size": ((8, 8), (8, 16)),
@@ -105,11 +104,11 @@ def test_what_a_module_declares_reaches_the_store(tmp_path, monkeypatch, name):
     monkeypatch.syspath_prepend(tmp_path)
     declaring = importlib.reload(importlib.import_module("declaring"))
     values = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "input_size": 4}
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     embedder = FaceEmbedder("declaring:usual", device="cpu", cache=tmp_path / "cache")
     before = embedder.fit_transform(CROPS)
     monkeypatch.setattr(declaring.Declaring, name, values[name])
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     after = embedder.fit_transform(CROPS)
     assert embedder.n_embedded_ == len(CROPS)
     assert not np.allclose(before, after)

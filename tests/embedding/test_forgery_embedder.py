@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from importlib import import_module
 
 import joblib
 import numpy as np
@@ -314,7 +315,7 @@ def test_backbones_of_timm(backbone, tmp_path, monkeypatch):
         raise AssertionError("the trained weights are all that is needed")
 
     monkeypatch.setattr(_lite0, "_tensors_of_package", gone)
-    _trained = sys.modules["sklearn_diffake.embedding.backbones._finding"]._trained
+    _trained = sys.modules["sklearn_diffake.embedding.backbones._lookup"]._trained
     _trained.cache_clear()
     np.testing.assert_array_equal(model.transform(crops(3)), expected)
 
@@ -384,11 +385,11 @@ def test_no_classifier_to_use(tmp_path):
 def test_onnx_cannot_be_trained(monkeypatch):
     import dataclasses
 
-    from sklearn_diffake.embedding import _forgery_embedder
+    from sklearn_diffake.embedding.forgery import _estimator
 
-    found = _forgery_embedder.find_backbone("forgery_cases:tiny")
+    found = _estimator.find_backbone("forgery_cases:tiny")
     without = dataclasses.replace(found, module=None)
-    monkeypatch.setattr(_forgery_embedder, "find_backbone", lambda *_: without)
+    monkeypatch.setattr(_estimator, "find_backbone", lambda *_: without)
     with pytest.raises(ValueError, match=r"backbone='face.onnx' cannot be trained: expected a to"):
         embedder(backbone="face.onnx").fit(pairs())
 
@@ -419,3 +420,12 @@ def test_cuda_learns_too(dtype, monkeypatch):
     np.testing.assert_allclose(
         model.transform(crops(4)), expected, atol=0.05 * np.abs(expected).max()
     )
+
+
+def test_models_saved_before_the_module_moved_name_a_module_that_exists():
+    from sklearn_diffake.persistence._trust import is_own_type
+
+    former = "sklearn_diffake.embedding._forgery_embedder"
+    assert import_module(former).ForgeryEmbedder is ForgeryEmbedder
+    assert ForgeryEmbedder.__module__ == former
+    assert is_own_type(f"{former}.ForgeryEmbedder")

@@ -12,8 +12,8 @@ import pytest
 from forgery_cases import crops, embedder, pairs, same_weights
 from safetensors.numpy import load_file, save_file
 
-from sklearn_diffake.embedding._forgery_checkpoint import SEED, _checksum
-from sklearn_diffake.embedding._forgery_sam import SAM
+from sklearn_diffake.embedding.forgery._checkpoint import SEED, _checksum
+from sklearn_diffake.embedding.forgery._sam import SAM
 
 SETTINGS = {"max_epochs": 5, "n_best": 2, "augment": True, "techniques": None}
 
@@ -78,7 +78,7 @@ def test_interrupted_again_and_again(uninterrupted, interrupt, monkeypatch, tmp_
 TRAIN = """
 import time
 from forgery_cases import embedder, pairs
-from sklearn_diffake.embedding._forgery_sam import SAM
+from sklearn_diffake.embedding.forgery._sam import SAM
 step = SAM.step
 SAM.step = lambda self, closure: time.sleep(0.05) or step(self, closure)
 embedder(**{settings!r}, checkpoint_dir="kept", n_jobs=1).fit(pairs())
@@ -365,3 +365,19 @@ def test_weights_of_techniques_are_part_of_a_training(tmp_path):
     settings["techniques"] = {"upsampling_grid": 1.0, "self_blend_eyes": 1.0}
     with pytest.raises(ValueError, match="techniques"):
         embedder(**settings, checkpoint_dir=tmp_path).fit(pairs())
+
+
+def test_the_names_in_a_checkpoint_do_not_change(finished):
+    """Folders of earlier versions hold these names; another one would not be resumed."""
+    settings = json.loads((finished / "checkpoint.json").read_text())["settings"]
+    assert set(settings) == {
+        "techniques", "landmarks", "margin", "augment", "blending", "match_sharpness",
+        "max_epochs", "images_per_epoch", "batch_size", "lr", "momentum", "rho", "weight_decay",
+        "validation_fraction", "early_stopping", "n_iter_no_change", "n_best", "dtype",
+        "backbone", "input_size", "seed drawn from random_state", "first weights",
+        "genuine images",
+    }  # fmt: skip
+    momentum = load_file(finished / "momentum-0005.safetensors")
+    assert {"head.weight", "head.bias", "backbone.layers.0.weight"} <= set(momentum)
+    network = load_file(finished / "epoch-0005.safetensors")
+    assert {"forgery_head.weight", "forgery_head.bias", "layers.0.weight"} <= set(network)

@@ -1,7 +1,6 @@
 """Training of ForgeryEmbedder: it learns, from genuine faces only, the same in every way."""
 
 import multiprocessing
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ from image_helpers import save_all
 from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake import generation
-from sklearn_diffake.embedding._forgery_feed import Fakes, Feed, Part
-from sklearn_diffake.embedding._forgery_progress import Progress, seen_auc
-from sklearn_diffake.embedding._forgery_sam import SAM, batch_norms
+from sklearn_diffake.embedding.forgery._checkpoint import Progress
+from sklearn_diffake.embedding.forgery._crops import BatchLoader, EpochBatches, FakeDataset
+from sklearn_diffake.embedding.forgery._sam import SAM, batch_norms
+from sklearn_diffake.embedding.forgery._training import RealOrFakeLoss
 
 
 @pytest.fixture
@@ -362,9 +362,9 @@ def test_the_average_is_that_of_the_checkpoints(easy, tmp_path):
 
 
 def test_an_average_that_is_worse_is_not_taken(easy, monkeypatch):
-    from sklearn_diffake.embedding import _forgery_train
+    from sklearn_diffake.embedding.forgery import _training
 
-    monkeypatch.setattr(_forgery_train, "validate", lambda net, valid: 0.0)
+    monkeypatch.setattr(_training, "validate", lambda net, valid: 0.0)
     model = embedder(max_epochs=6, lr=0.1, n_best=3).fit(pairs())
     monkeypatch.undo()
     monkeypatch.setattr(generation, "PseudoDeepfakeDataset", EasyFakes)
@@ -374,10 +374,13 @@ def test_an_average_that_is_worse_is_not_taken(easy, monkeypatch):
 
 def test_logits_that_are_no_numbers_rank_nothing():
     right = torch.tensor([3.0, -1.0]), torch.tensor([1.0, 0.0])
-    for seen, auc in (([right], 1.0), ([right, (torch.tensor([torch.inf]), torch.ones(1))], 0.0)):
-        net = SimpleNamespace(criterion_=SimpleNamespace(seen=seen))
-        assert seen_auc(net) == auc
-        assert seen == []
+    infinite = torch.tensor([torch.inf]), torch.ones(1)
+    for batches, auc in (([right], 1.0), ([right, infinite], 0.0)):
+        loss = RealOrFakeLoss().eval()
+        for logits, targets in batches:
+            loss(logits, targets)
+        assert loss.pop_auc() == auc
+        assert loss.validation_batches == []
 
 
 def test_without_validation_the_last_epoch_is_taken(easy, tmp_path):
@@ -406,10 +409,11 @@ def test_early_stopping(easy):
 
 def test_batches_hold_real_crops_and_their_own_fakes():
     images = crops(10)
-    feed = Feed(Fakes({"train": EasyFakes(images, identity=None, seed=0)}), 0, pin_memory=False)
-    part = Part(feed, "train", 10, 4, seed=1)
+    fakes = FakeDataset({"train": EasyFakes(images, identity=None, seed=0)})
+    loader = BatchLoader(fakes, 0, pin_memory=False)
+    batches = EpochBatches(loader, "train", 10, 4, seed=1)
     sizes = []
-    for batch, target in part:
+    for batch, target in batches:
         half = len(batch) // 2
         sizes.append(half)
         assert target.tolist() == [1] * half + [0] * half
@@ -417,7 +421,7 @@ def test_batches_hold_real_crops_and_their_own_fakes():
         assert (change[:, 8:24, 8:24] > 0).mean() > 0.95
         assert (change[:, :8] == 0).all()
     assert sizes == [4, 3, 3]
-    assert 0 < feed.waiting < 1
+    assert 0 < loader.waiting_fraction < 1
 
 
 def test_progress_is_shown_only_if_asked_for(capsys):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sklearn_diffake.embedding.backbones._lite0_network import EfficientNetLite0
 from sklearn_diffake.embedding.backbones._timm import import_timm
+from sklearn_diffake.embedding.backbones.networks._efficientnet_lite0 import EfficientNetLite0
 
 
 @pytest.mark.parametrize("size", [(64, 64), (112, 97)], ids=str)

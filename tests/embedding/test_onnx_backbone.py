@@ -11,8 +11,8 @@ from image_helpers import noise
 from onnx import TensorProto, helper, numpy_helper
 
 from sklearn_diffake.embedding import FaceEmbedder
-from sklearn_diffake.embedding.backbones import _finding, _onnx_runtime, _registry
-from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones import _base, _lookup, _onnx_runtime
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
 CROPS = np.stack(noise(7, (6, 6)))
 
@@ -88,8 +88,8 @@ def test_without_metadata_it_is_that_of_imagenet(tmp_path):
     del model.metadata_props[:]
     onnx.save(model, path)
     info = find_backbone(path).describe()
-    assert info["mean"] == list(_registry.IMAGENET_MEAN)
-    assert info["std"] == list(_registry.IMAGENET_STD)
+    assert info["mean"] == list(_base.IMAGENET_MEAN)
+    assert info["std"] == list(_base.IMAGENET_STD)
     assert info["license"] == "not declared in the file"
 
 
@@ -232,7 +232,7 @@ def test_it_has_its_own_weights_and_number_format(tmp_path):
 
 
 def test_onnxruntime_not_installed(tmp_path, monkeypatch):
-    _finding._find.cache_clear()
+    _lookup._find.cache_clear()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[onnx\]'"):
         embed(write(tmp_path / "net.onnx"))

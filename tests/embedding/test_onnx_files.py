@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sklearn_diffake.embedding.backbones._finding import find_backbone, fingerprint_of
-from sklearn_diffake.embedding.backbones._onnx_files import (
+from sklearn_diffake.embedding.backbones._lookup import find_backbone, fingerprint_of
+from sklearn_diffake.embedding.backbones._onnx_graph import (
     _locations,
     external_files,
     is_plain_path,

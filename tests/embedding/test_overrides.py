@@ -16,7 +16,7 @@ from test_onnx_backbone import write
 
 from sklearn_diffake import persistence
 from sklearn_diffake.embedding import RECIPES, FaceEmbedder, ForgeryEmbedder
-from sklearn_diffake.embedding.backbones._functions import reference_of
+from sklearn_diffake.embedding.backbones._user_function import reference_of
 
 CROPS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
 ARCFACE = {"size": 112, "margin": 0.0, "landmarks": None}

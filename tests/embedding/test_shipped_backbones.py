@@ -12,9 +12,9 @@ from image_helpers import faces
 
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
-from sklearn_diffake.embedding.backbones import _difffake
-from sklearn_diffake.embedding.backbones._difffake import SHIPPED, shipped_file
-from sklearn_diffake.embedding.backbones._finding import find_backbone
+from sklearn_diffake.embedding.backbones import _packaged
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
+from sklearn_diffake.embedding.backbones._packaged import PACKAGED_FILES, packaged_file
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.pairs import PairDifference
 
@@ -28,7 +28,7 @@ def crops():
     return FaceAligner(160, margin=0.2, min_face_size=0.4).fit_transform(faces(6))
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", PACKAGED_FILES)
 def test_found_by_name(name, crops):
     embedder = FaceEmbedder(name, device="cpu").fit(crops)
     vectors = embedder.transform(crops)
@@ -39,7 +39,7 @@ def test_found_by_name(name, crops):
 
 
 def test_both_are_under_sixteen_megabytes():
-    assert sum(Path(file).stat().st_size for file in set(map(shipped_file, SHIPPED))) < 16e6
+    assert sum(Path(file).stat().st_size for file in set(map(packaged_file, PACKAGED_FILES))) < 16e6
 
 
 @pytest.mark.parametrize("name", ["difffake-lite0", "difffake-lite0-identity"])
@@ -89,7 +89,7 @@ def test_weights_of_ones_own(tmp_path, crops):
     other = find_backbone("difffake-lite0-identity", str(file))
     assert other.fingerprint == own.fingerprint
     with pytest.raises(ValueError, match="not hold the weights of 'difffake-lite0-identity'"):
-        FaceEmbedder("difffake-lite0-identity", weights=shipped_file("difffake-lite0")).fit(crops)
+        FaceEmbedder("difffake-lite0-identity", weights=packaged_file("difffake-lite0")).fit(crops)
 
 
 def test_the_same_vectors_in_another_process(tmp_path, crops):
@@ -121,10 +121,10 @@ def test_both_meet_in_one_pipeline(crops):
 
 @pytest.mark.parametrize("name", ["difffake-lite0", "difffake-lite0-identity"])
 def test_weights_of_the_package_that_are_damaged_are_refused(name, tmp_path, monkeypatch):
-    content = bytearray(Path(shipped_file(name)).read_bytes())
+    content = bytearray(Path(packaged_file(name)).read_bytes())
     content[len(content) // 2] ^= 1
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(content)
-    monkeypatch.setattr(_difffake, "shipped_file", lambda name: str(damaged))
+    monkeypatch.setattr(_packaged, "packaged_file", lambda name: str(damaged))
     with pytest.raises(ValueError, match=r"damaged\.safetensors' is damaged: its checksum"):
-        _difffake.shipped_backbone(name, None)
+        _packaged.packaged_backbone(name, None)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._registry import BackboneEntry, Crop, register
+from sklearn_diffake.embedding.backbones._base import Crop
+from sklearn_diffake.embedding.backbones._registry import BackboneEntry, register
 
 
 def _build(name: str, weights: Any) -> Any:
-    from ._dlib_network import crop_and_network, dlib_resnet_module
-    from ._torch import torch_backbone
-    from ._torch_weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones._torch import torch_backbone
+    from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
+        crop_and_network,
+        dlib_resnet_module,
+    )
 
     if weights is None:
         module = dlib_resnet_module()

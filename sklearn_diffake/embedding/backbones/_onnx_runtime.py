@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from ...utils._extras import import_extra
-from ._backbone import Backbone, Forward, check_normalization
-from ._functions import checked_crop
-from ._onnx_files import consumed_names, external_files
-from ._registry import IMAGENET_MEAN, IMAGENET_STD
+from sklearn_diffake.embedding.backbones._base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Backbone,
+    Forward,
+    check_crop,
+    check_normalization,
+)
+from sklearn_diffake.embedding.backbones._onnx_graph import consumed_names, external_files
+from sklearn_diffake.utils._extras import import_extra
 
 _DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
 _LARGEST_SIZE = 4096  # what is larger is a mistake, or meant to exhaust the memory
@@ -54,7 +59,7 @@ def onnx_backbone(
         The graph itself, to describe it before it is written to `path`; it must hold all its
         weights then.
     input_size, mean, std : tuple, optional
-        In place of what the file declares.
+        Used instead of the declarations of the file.
 
     Returns
     -------
@@ -63,11 +68,11 @@ def onnx_backbone(
     """
     folder = Path(path).parent if content is None else None
     graph = Path(path).read_bytes() if content is None else content
-    parts = external_files(graph, folder, path)
+    weight_files = external_files(graph, folder, path)
     consumed = consumed_names(graph)
     session = _session(path, "cpu", content)
     try:
-        network = _Network.of(session, consumed, path)
+        network = _Network.checked(session, consumed, path)
         height, width = _input_size(network.images, path, input_size)
         metadata = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError as error:
@@ -79,8 +84,8 @@ def onnx_backbone(
         norm["mean"] or IMAGENET_MEAN, norm["std"] or IMAGENET_STD, repr(path)
     )
     digest = hashlib.blake2b(graph, digest_size=16)
-    for part in parts:
-        digest.update(part.read_bytes())
+    for file in weight_files:
+        digest.update(file.read_bytes())
     digest.update(repr((height, width, mean, std)).encode())
 
     def build(device: str, dtype: str) -> Forward:
@@ -88,14 +93,14 @@ def onnx_backbone(
             raise ValueError(
                 f"dtype={dtype!r} does not fit: an .onnx file has its own, use float32"
             )
-        on_device = _Network.of(_session(path, device, content), consumed, path)
+        on_device = _Network.checked(_session(path, device, content), consumed, path)
         return lambda crops: on_device.run(crops, mean, std)
 
     def export(target: str) -> None:
-        if parts:
+        if weight_files:
             raise ValueError(
-                f"{path!r} keeps its weights in {[part.name for part in parts]}: write one file "
-                "with onnx.save(onnx.load(path), other_path), and use that"
+                f"{path!r} keeps its weights in {[file.name for file in weight_files]}: write one "
+                "file with onnx.save(onnx.load(path), other_path), and use that"
             )
         shutil.copyfile(path, target)
 
@@ -114,22 +119,23 @@ def onnx_backbone(
         build,
         export,
         ".onnx",
-        crop=checked_crop(declared["crop"], f"{path!r} declares"),
+        crop=check_crop(declared["crop"], f"{path!r} declares"),
         undeclared=undeclared,
     )
 
 
-def _input_size(images: Any, path: str, asked: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the height and width that the graph asks for, or else those that are asked for."""
+def _input_size(images: Any, path: str, requested: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the height and width that are fixed in the graph, or else the requested ones."""
     shape = images.shape
     size = shape[2:] if shape[1] == 3 else shape[1:3]
     fixed = [n if isinstance(n, int) and n > 0 else None for n in size]
     height, width = (
-        n or extent for n, extent in zip(fixed, asked or (_DEFAULT_SIZE,) * 2, strict=True)
+        n or extent for n, extent in zip(fixed, requested or (_DEFAULT_SIZE,) * 2, strict=True)
     )
-    if asked is not None and asked != (height, width):
+    if requested is not None and requested != (height, width):
         raise ValueError(
-            f"{path!r} takes images of {height} x {width} pixels, but input_size={asked} was given"
+            f"{path!r} takes images of {height} x {width} pixels, but input_size={requested} was "
+            "given"
         )
     if max(height, width) > _LARGEST_SIZE:
         raise ValueError(
@@ -140,7 +146,7 @@ def _input_size(images: Any, path: str, asked: tuple[int, int] | None) -> tuple[
 
 
 def _from_json(metadata: dict[str, str], key: str) -> Any:
-    """Return what an entry holds; as it is written, to be refused by name, if it is no JSON."""
+    """Return the value of an entry; its text if it is no JSON, which is then refused by name."""
     try:
         return json.loads(metadata.get(key) or "null")
     except ValueError:
@@ -163,7 +169,7 @@ def _session(path: str, device: str, content: bytes | None = None) -> Any:
 
 @dataclass(frozen=True)
 class _Network:
-    """A session, and what it is fed.
+    """A session and its inputs.
 
     Attributes
     ----------
@@ -171,7 +177,7 @@ class _Network:
     images : NodeArg
         The input that takes images.
     unused : dict of str to ndarray
-        Inputs that no node takes: weights of which a quantized copy is used. onnxruntime asks for
+        Inputs that no node uses: weights of which a quantized copy is used. onnxruntime requires
         them nevertheless.
     """
 
@@ -180,23 +186,23 @@ class _Network:
     unused: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, session: Any, consumed: set[str], path: str) -> _Network:
-        """See that a graph takes images and nothing else."""
+    def checked(cls, session: Any, consumed: set[str], path: str) -> _Network:
+        """Return the network of a session; raises ValueError unless images are its only input."""
         inputs = session.get_inputs()
         unused = [i for i in inputs if i.name not in consumed and i.type in _NUMPY_TYPES]
-        data, *others = [item for item in inputs if item not in unused] or inputs
-        shape = data.shape
-        is_image = len(shape) == 4 and 3 in (shape[1], shape[3]) and data.type in _IMAGE_TYPES
-        if others or not is_image:
-            taken = ", ".join(f"{item.type} of shape {item.shape}" for item in (data, *others))
+        images, *excess = [item for item in inputs if item not in unused] or inputs
+        shape = images.shape
+        is_image = len(shape) == 4 and 3 in (shape[1], shape[3]) and images.type in _IMAGE_TYPES
+        if excess or not is_image:
+            types = ", ".join(f"{item.type} of shape {item.shape}" for item in (images, *excess))
             raise ValueError(
-                f"{path!r} takes {taken}; expected one input, float images of shape "
+                f"{path!r} takes {types}; expected one input, float images of shape "
                 "(batch, 3, H, W) or (batch, H, W, 3)"
             )
-        return cls(session, data, {item.name: _zeros(item) for item in unused})
+        return cls(session, images, {item.name: _zeros(item) for item in unused})
 
     def run(self, crops: np.ndarray, mean: Any, std: Any) -> np.ndarray:
-        """Embed crops, in as many portions as the batch size of the graph asks for."""
+        """Embed crops, in batches of the size that is fixed in the graph, if any is."""
         shape, kind = self.images.shape, _NUMPY_TYPES[self.images.type]
         scale = np.asarray(std, np.float32) * 255
         x = (crops - np.asarray(mean, np.float32) * 255) / scale
@@ -204,15 +210,15 @@ class _Network:
             x = x.transpose(0, 3, 1, 2)
         x = np.ascontiguousarray(x, dtype=kind)
         fixed = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else len(x)
-        parts = [self._run_part(x[i : i + fixed], fixed) for i in range(0, len(x), fixed)]
-        return np.concatenate(parts).astype(np.float32, copy=False)
+        batches = [self._run_batch(x[i : i + fixed], fixed) for i in range(0, len(x), fixed)]
+        return np.concatenate(batches).astype(np.float32, copy=False)
 
-    def _run_part(self, part: np.ndarray, size: int) -> np.ndarray:
-        """Embed at most `size` images; the graph gets so many."""
-        missing = size - len(part)
+    def _run_batch(self, batch: np.ndarray, size: int) -> np.ndarray:
+        """Embed at most `size` images; the last is repeated until there are `size`."""
+        missing = size - len(batch)
         if missing:
-            part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-        out = self.session.run(None, {self.images.name: part, **self.unused})[0]
+            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+        out = self.session.run(None, {self.images.name: batch, **self.unused})[0]
         if out.ndim < 2 or len(out) != size:
             raise ValueError(
                 f"the network returned shape {out.shape}, expected one vector per image"

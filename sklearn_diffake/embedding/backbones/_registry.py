@@ -1,59 +1,32 @@
-"""The networks that can be named, and what is known of each before it is loaded.
+"""The registry of networks: names, and the properties of each before it is loaded.
 
-Nothing but the standard library is imported here, so that a help text costs nothing.
+Only the standard library is imported here, so that a help text is fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from ...utils._messages import nearest
-
-if TYPE_CHECKING:
-    from ._backbone import Backbone
-
-#: Means and standard deviations of RGB values in [0, 1], as they are usually taken from ImageNet.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-#: The crop itself is the only view of it that is embedded.
-ONE_SCALE = (1.0,)
-
-
-class Crop(NamedTuple):
-    """How `FaceAligner` cuts the faces that a network was trained on.
-
-    Attributes
-    ----------
-    size : int
-        Side in pixels.
-    margin : float
-        Room around the ArcFace crop on each side, as a fraction of its side.
-    landmarks : tuple of five (x, y), or None
-        Where the five landmarks lie in the crop without margin, as fractions of its side; None is
-        the ArcFace crop.
-    """
-
-    size: int
-    margin: float
-    landmarks: tuple[tuple[float, float], ...] | None = None
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone, Crop
+from sklearn_diffake.utils._messages import nearest
 
 
 @dataclass(frozen=True)
 class BackboneEntry:
-    """What is known of a network, or of a family of networks, before it is loaded.
+    """Properties of a network, or of a family of networks, before it is loaded.
 
     Attributes
     ----------
     name : str
         As `FaceEmbedder` takes it; of a family, a pattern such as ``"timm:<model>"``.
     purpose : {"identity", "forgery", "objects", "any"}
-        What it was trained to tell.
+        What it was trained to recognize.
     license : str
         Terms of the weights.
     weights : str
-        Where the weights come from.
+        Source of the weights.
     offline : bool
         Whether it works without any download after the installation.
     build : callable
@@ -61,7 +34,7 @@ class BackboneEntry:
     requires : tuple of str
         Optional dependencies: extras of this package.
     width : int or None
-        Length of the embedding; None if the family differs in it, as in what follows.
+        Length of the embedding; None if it differs within the family, as for the following.
     input_size : tuple of int or None
         Height and width of the input in pixels.
     mean, std : tuple of float or None
@@ -75,7 +48,7 @@ class BackboneEntry:
     n_parameters : int or None
         Number of its weights.
     eer : mapping of int to float
-        Equal error rate on face swaps of people that it has not seen, by the number of references;
+        Equal error rate on face swaps of people not in its training, by the number of references;
         empty where it was not measured. From ``benchmarks/results/identity_networks.json``.
     matches : callable or None
         Of a family: whether a name belongs to it.
@@ -101,7 +74,7 @@ class BackboneEntry:
 
     @property
     def declarations(self) -> dict[str, Any]:
-        """What a torch backbone is made with beside its module."""
+        """Arguments of `torch_backbone` beside its module."""
         return {
             "input_size": self.input_size,
             "mean": self.mean,

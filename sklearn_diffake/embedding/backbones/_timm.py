@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from ._registry import BackboneEntry, register
+from sklearn_diffake.embedding.backbones._registry import BackboneEntry, register
 
 _PREFIX = "timm:"
 
 
 def _build(name: str, weights: Any) -> Any:
-    from ._torch import torch_backbone
-    from ._torch_weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones._torch import torch_backbone
+    from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
 
     timm = import_timm()
     model = name.removeprefix(_PREFIX)
@@ -27,10 +27,11 @@ def _build(name: str, weights: Any) -> Any:
             "Give weights=<a .safetensors file>, or use 'efficientnet-lite0'."
         ) from error
     if weights:
-        head = module.pretrained_cfg.get("classifier") or ()
-        heads = tuple(f"{h}." for h in ((head,) if isinstance(head, str) else head))
+        classifiers = module.pretrained_cfg.get("classifier") or ()
+        classifiers = (classifiers,) if isinstance(classifiers, str) else classifiers
+        prefixes = tuple(f"{name}." for name in classifiers)
         state = read_weights(weights)
-        state = {key: t for key, t in state.items() if not key.startswith(heads)}
+        state = {key: t for key, t in state.items() if not key.startswith(prefixes)}
         load_state(module, state, name, weights)
     config = timm.data.resolve_model_data_config(module)
     return torch_backbone(
@@ -45,8 +46,8 @@ def _build(name: str, weights: Any) -> Any:
 
 def import_timm() -> Any:
     """Import timm, with an error that names the extra if it is missing."""
-    from ...utils._extras import import_extra
-    from ...utils._torchvision import import_torchvision
+    from sklearn_diffake.utils._extras import import_extra
+    from sklearn_diffake.utils._torchvision import import_torchvision
 
     import_torchvision()
     return import_extra("timm", "timm", "The networks of timm")

@@ -1,4 +1,4 @@
-"""Backbones that are torch modules: run, described, declared otherwise, written to a file."""
+"""Backbones that are torch modules: declare them, run them, write them to a file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._backbone import Backbone, Forward
-from ._registry import Crop
+from sklearn_diffake.embedding.backbones._base import Backbone, Crop, Forward
 
 
 def torch_backbone(
@@ -58,7 +57,7 @@ def redeclared(backbone: Backbone, **changes: Any) -> Backbone:
     backbone : Backbone
         With a module.
     **changes : input_size, mean, std
-        The new declarations; None leaves one as it is.
+        The new declarations; None keeps the present one.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def redeclared(backbone: Backbone, **changes: Any) -> Backbone:
     Raises
     ------
     ValueError
-        If the module does not take images of that size.
+        If the module does not accept images of that size.
     """
     names = ("input_size", "mean", "std", "license", "crop")
     declared = {name: getattr(backbone, name) for name in names}
@@ -78,7 +77,7 @@ def redeclared(backbone: Backbone, **changes: Any) -> Backbone:
     declared = {**declared, **new, "undeclared": undeclared}
     try:
         return torch_backbone(backbone.name, backbone.module, **declared)
-    except Exception as error:  # networks say in their own ways that they are made for one size
+    except Exception as error:  # each network has its own error for a wrong size
         height, width = declared["input_size"]
         raise ValueError(
             f"backbone={backbone.name!r} cannot take images of {height} x {width} pixels, the "

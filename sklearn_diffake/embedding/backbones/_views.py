@@ -1,4 +1,4 @@
-"""Embeddings averaged over views of a crop: its mirror image, and tighter crops."""
+"""Resize crops, and average embeddings over views of a crop: mirror image, tighter crops."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._pictures import resize
-from ._backbone import Backbone, Forward
-from ._registry import ONE_SCALE
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone, Forward
 
 
 def averaged_over_views(backbone: Backbone, *, mirror: bool, scales: tuple[float, ...]) -> Backbone:
@@ -29,8 +27,8 @@ def averaged_over_views(backbone: Backbone, *, mirror: bool, scales: tuple[float
     Returns
     -------
     Backbone
-        The given one if the crop itself is the only view. Otherwise one with a fingerprint of its
-        own; its weights, and what `export` writes, are the same.
+        The same backbone if the crop itself is the only view. Otherwise one with another
+        fingerprint; its weights, and what `export` writes, are the same.
     """
     if not mirror and scales == ONE_SCALE:
         return backbone
@@ -61,7 +59,7 @@ def _fingerprint(fingerprint: str, mirror: bool, scales: tuple[float, ...]) -> s
 
 
 def _border(side: int, scale: float) -> int:
-    """Return how many pixels a view leaves out at each edge."""
+    """Return the number of pixels that a view omits at each edge."""
     return min(round(side * (1 - scale) / 2), (side - 1) // 2)
 
 
@@ -105,3 +103,13 @@ def _module(module: Any, mirror: bool, scales: tuple[float, ...]) -> Any:
             return torch.stack([self.network(view) for view in views]).mean(0)
 
     return AveragedOverViews().eval()
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image to (height, width) pixels, bilinearly."""
+    from PIL import Image
+
+    if image.shape[:2] == size:
+        return image
+    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(resized)

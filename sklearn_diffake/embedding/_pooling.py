@@ -1,10 +1,10 @@
-"""What happens to pictures before the network, and to embeddings of templates after it."""
+"""Pool the embeddings of the pictures of a template."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..images.table import ImageTable
+from sklearn_diffake.images.table import ImageTable
 
 
 def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
@@ -54,13 +54,3 @@ def pool_embeddings(embeddings: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units = rows / np.where(lengths == 0, 1, lengths)
     return np.asarray(units.mean(axis=0) * lengths.mean())
-
-
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image to (height, width) pixels, bilinearly."""
-    from PIL import Image
-
-    if image.shape[:2] == size:
-        return image
-    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(resized)

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ...utils._dlib_files import dlib_model_file
-from ._dlib_format import DlibLayer, read_dlib_layers
-from ._square_crop import SquareCrop
+from sklearn_diffake.embedding.backbones.networks._crop_layers import SquareCrop
+from sklearn_diffake.embedding.backbones.networks._dlib_format import DlibLayer, read_dlib_layers
+from sklearn_diffake.utils._dlib_files import dlib_model_file
 
 #: Side of the square images that the network takes, in pixels.
 INPUT_SIZE = 150
@@ -34,7 +34,7 @@ _STAGES = ((3, 32), (4, 64), (3, 128), (3, 256), (1, 256))  # blocks and channel
 
 
 class DlibResNet(nn.Module):
-    """Residual network with 29 convolutions whose output vectors tell people apart.
+    """Residual network with 29 convolutions whose output vectors distinguish people.
 
     dlib's affine layers are folded into the convolutions before them.
 
@@ -174,7 +174,7 @@ def dlib_resnet_state(layers: list[DlibLayer], path: str) -> dict[str, torch.Ten
     Parameters
     ----------
     layers : list of DlibLayer
-        Convolution and affine layer by turns, and a matrix.
+        Convolution and affine layers in turn, then a matrix.
     path : str
         Name of the file, for messages.
 

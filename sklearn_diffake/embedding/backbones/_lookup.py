@@ -1,4 +1,8 @@
-"""Find the network that turns a face crop into a vector, and load its weights."""
+"""From a name, a file or a function to a loaded network; the last few are kept in memory.
+
+Processes do not share networks, but the threads of one process do, and so do all clones of an
+estimator: an estimator holds the name of its network, never the network.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from ...images.read import file_key
-from ._backbone import Backbone, Forward, check_normalization
-from ._functions import build_of_function, checked_crop, refuse_module, square
-from ._registry import ONE_SCALE, Crop, entry_of, unknown_name
-from ._views import averaged_over_views
+from sklearn_diffake.embedding.backbones._base import (
+    ONE_SCALE,
+    Backbone,
+    Crop,
+    Forward,
+    check_crop,
+    check_input_size,
+    check_normalization,
+    check_scales,
+)
+from sklearn_diffake.embedding.backbones._registry import entry_of, unknown_name
+from sklearn_diffake.embedding.backbones._user_function import build_from_function, refuse_module
+from sklearn_diffake.embedding.backbones._views import averaged_over_views
+from sklearn_diffake.images.read import file_key
 
 _LOCK = threading.RLock()
 
@@ -27,7 +40,7 @@ BackboneLike = str | os.PathLike[str] | Callable[[], Any]
 
 @dataclass(frozen=True)
 class Overrides:
-    """What is asked for in place of a backbone's own declarations.
+    """Declarations that a user gives instead of those of the backbone.
 
     Attributes
     ----------
@@ -54,37 +67,23 @@ class Overrides:
     def checked(
         cls, *, mean: Any, std: Any, input_size: Any, crop: Any, mirror: bool, scales: Any
     ) -> Overrides:
-        """Make them of what a user gave.
+        """Check the parameters of `FaceEmbedder`, and make the overrides.
 
         Raises
         ------
         ValueError
-            If one is out of its range; the message names it.
+            If a parameter is out of its range; the message names it.
         """
         norm = check_normalization(0 if mean is None else mean, 1 if std is None else std, "caller")
-        size = None if input_size is None else square(input_size, "FaceEmbedder got")
+        size = None if input_size is None else check_input_size(input_size, "FaceEmbedder got")
         return cls(
             None if mean is None else norm[0],
             None if std is None else norm[1],
             size,
-            checked_crop(crop, "FaceEmbedder got"),
+            check_crop(crop, "FaceEmbedder got"),
             mirror,
-            _checked_scales(scales),
+            check_scales(scales),
         )
-
-
-def _checked_scales(scales: Any) -> tuple[float, ...]:
-    """Return scales as plain numbers; raises ValueError unless they are distinct and in (0, 1]."""
-    try:
-        values = tuple(float(scale) for scale in scales)
-    except (TypeError, ValueError):
-        values = ()
-    if not values or len(set(values)) < len(values) or not all(0 < v <= 1 for v in values):
-        raise ValueError(
-            f"FaceEmbedder got scales={scales!r}, expected one or more different numbers in "
-            "(0, 1], such as (1.0, 0.9)."
-        )
-    return values
 
 
 _AS_DECLARED = Overrides()
@@ -103,7 +102,7 @@ def find_backbone(
     weights : str or Path, optional
         A ``.safetensors`` file with the weights of a torch backbone.
     overrides : Overrides, optional
-        In place of what the backbone declares.
+        Used instead of the declarations of the backbone.
 
     Returns
     -------
@@ -113,7 +112,7 @@ def find_backbone(
     Raises
     ------
     ValueError
-        If the backbone is unknown or the weights are not its own.
+        If the backbone is unknown or the weights do not fit it.
     TypeError
         If it is a torch module.
     FileNotFoundError
@@ -125,13 +124,13 @@ def find_backbone(
     file = None if weights is None else _absolute(weights)
     with _LOCK:  # the seed under which a factory is called belongs to the whole process
         if callable(backbone):
-            return _overridden(_of_function(backbone, file), overrides)
+            return _overridden(_find_function(backbone, file), overrides)
         name = os.fspath(backbone)
         if is_onnx(name):
             if file is not None:
                 raise ValueError("an .onnx backbone holds its own weights: leave weights=None")
             name = _absolute(name)
-            return _of_onnx(name, _stamp(name), overrides)
+            return _find_onnx(name, _stamp(name), overrides)
         return _overridden(_find(name, file, _stamp(file) if file else None), overrides)
 
 
@@ -142,7 +141,7 @@ def is_onnx(name: str) -> bool:
 
 @dataclass(frozen=True)
 class TrainedWeights:
-    """Weights that an estimator learned and keeps: what its backbone is built from.
+    """Weights in the fitted state of an estimator, from which its backbone is built.
 
     Attributes
     ----------
@@ -151,7 +150,7 @@ class TrainedWeights:
     input_size : int
         Height and width of the images that it was trained on.
     fingerprint : str
-        As `Backbone.fingerprint`; empty if it is not known yet.
+        As `Backbone.fingerprint`; empty before the backbone is first built.
     arrays : dict of str to ndarray
         The weights.
     """
@@ -174,9 +173,9 @@ def fingerprint_of(
     content : bytes
         Its weights.
     suffix : {".onnx", ".safetensors"}
-        What kind of file they are the content of.
+        Type of the file with this content.
     overrides : Overrides, optional
-        In place of what the backbone declares.
+        Used instead of the declarations of the backbone.
 
     Returns
     -------
@@ -186,15 +185,15 @@ def fingerprint_of(
     Raises
     ------
     ValueError
-        If these are no weights of such a backbone.
+        If these are not weights of such a backbone.
     """
     if suffix == ".onnx":
         return _describe_onnx(name, content, overrides).fingerprint
-    from ._torch_weights import parse_safetensors
+    from sklearn_diffake.embedding.backbones._weights import parse_safetensors
 
     with _LOCK:
-        found = _build_named(name, parse_safetensors(content))
-        return _overridden.__wrapped__(found, overrides).fingerprint
+        backbone = _build_named(name, parse_safetensors(content))
+        return _overridden.__wrapped__(backbone, overrides).fingerprint
 
 
 def trained_backbone(weights: TrainedWeights) -> Backbone:
@@ -214,13 +213,13 @@ def _absolute(path: Any) -> str:
 
 
 def _stamp(path: str) -> Any:
-    """Return what tells that a file is unchanged; if it was changed just now, nothing can."""
+    """Return a value that differs after a change of the file; unique if it was just changed."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"weights file {path!r}: no such file")
     return file_key(path) or time.time_ns()
 
 
-def _of_function(function: Callable[[], Any], weights: str | None) -> Backbone:
+def _find_function(function: Callable[[], Any], weights: str | None) -> Backbone:
     stamp = _stamp(weights) if weights else None
     try:
         return _find(function, weights, stamp)
@@ -233,7 +232,7 @@ def _of_function(function: Callable[[], Any], weights: str | None) -> Backbone:
 @functools.lru_cache(maxsize=4)
 def _find(backbone: str | Callable[[], Any], weights: str | None, stamp: Any) -> Backbone:
     if callable(backbone):
-        return build_of_function(backbone, weights)
+        return build_from_function(backbone, weights)
     return _build_named(backbone, weights)
 
 
@@ -245,33 +244,33 @@ def _build_named(name: str, weights: str | dict[str, Any] | None) -> Backbone:
 
 
 @functools.lru_cache(maxsize=4)
-def _of_onnx(path: str, stamp: Any, overrides: Overrides) -> Backbone:
+def _find_onnx(path: str, stamp: Any, overrides: Overrides) -> Backbone:
     return _describe_onnx(path, None, overrides)
 
 
 def _describe_onnx(path: str, content: bytes | None, overrides: Overrides) -> Backbone:
-    from ._onnx_runtime import onnx_backbone
+    from sklearn_diffake.embedding.backbones._onnx_runtime import onnx_backbone
 
-    found = onnx_backbone(
+    backbone = onnx_backbone(
         path,
         content,
         input_size=overrides.input_size,
         mean=overrides.mean,
         std=overrides.std,
     )
-    return _finished(found, overrides)
+    return _averaged(backbone, overrides)
 
 
 @functools.lru_cache(maxsize=4)
 def _overridden(backbone: Backbone, overrides: Overrides) -> Backbone:
-    from ._torch import redeclared
+    from sklearn_diffake.embedding.backbones._torch import redeclared
 
     changes = {name: getattr(overrides, name) for name in ("input_size", "mean", "std")}
-    return _finished(redeclared(backbone, **changes), overrides)
+    return _averaged(redeclared(backbone, **changes), overrides)
 
 
-def _finished(backbone: Backbone, overrides: Overrides) -> Backbone:
-    """Apply what does not concern the network itself."""
+def _averaged(backbone: Backbone, overrides: Overrides) -> Backbone:
+    """Apply the overrides that do not concern the network itself: the crop and the views."""
     if overrides.crop is not None:
         backbone = dataclasses.replace(backbone, crop=overrides.crop)
     return averaged_over_views(backbone, mirror=overrides.mirror, scales=overrides.scales)
@@ -281,7 +280,7 @@ def _finished(backbone: Backbone, overrides: Overrides) -> Backbone:
 def _trained(weights: TrainedWeights) -> Backbone:
     import torch
 
-    from ._torch import redeclared
+    from sklearn_diffake.embedding.backbones._torch import redeclared
 
     tensors = {key: torch.from_numpy(np.array(array)) for key, array in weights.arrays.items()}
     size = (weights.input_size,) * 2

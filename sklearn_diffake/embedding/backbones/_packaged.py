@@ -1,4 +1,4 @@
-"""The networks that come with the package, trained by its own scripts."""
+"""The networks that come with the package, trained by the scripts in ``benchmarks/training``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import hashlib
 from importlib import resources
 from typing import Any
 
-from ._lite0 import EFFICIENTNET_LITE0
-from ._registry import BackboneEntry, Crop, entry_of, register
+from sklearn_diffake.embedding.backbones._base import Crop
+from sklearn_diffake.embedding.backbones._lite0 import EFFICIENTNET_LITE0
+from sklearn_diffake.embedding.backbones._registry import BackboneEntry, entry_of, register
 
 _LICENSE = "BSD-3-Clause; trained on Labeled Faces in the Wild, whose own terms apply"
-#: Networks that come with the package, and the files of their weights.
-SHIPPED = {
+#: Files of the weights, by the name of the network.
+PACKAGED_FILES = {
     "difffake-lite0": "forgery.safetensors",
     "difffake-lite0-verdict": "forgery.safetensors",
     "difffake-lite0-identity": "identity.safetensors",
@@ -20,36 +21,39 @@ SHA256 = {
     "forgery.safetensors": "9fcd17ee9711b706f4a29184aaee709e7b3fd4d2b1e4d9eec901d7bf3a299eab",
     "identity.safetensors": "7701a2ad5b10f9aaae4da371018ddafd59bad2143b7ed726df0ecd196859a78c",
 }
-#: Of the faces that they were trained on.
+#: Crop of the faces that they were trained on.
 CROP = Crop(160, 0.2)
 
 
-def shipped_file(name: str) -> str:
-    """Return the path of the weights of a network that comes with the package."""
-    return str(resources.files("sklearn_diffake") / "data" / SHIPPED[name])
+def packaged_file(name: str) -> str:
+    """Return the path of the weights of a packaged network."""
+    return str(resources.files("sklearn_diffake") / "data" / PACKAGED_FILES[name])
 
 
-def shipped_backbone(name: str, weights: Any) -> Any:
-    """Build a network that comes with the package, with its own weights or with others."""
-    from ._difffake_networks import forgery_module, identity_module
-    from ._torch import torch_backbone
-    from ._torch_weights import load_state, read_weights
+def packaged_backbone(name: str, weights: Any) -> Any:
+    """Build a packaged network, with its own weights or with others."""
+    from sklearn_diffake.embedding.backbones._torch import torch_backbone
+    from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
+    from sklearn_diffake.embedding.backbones.networks._packaged import (
+        forgery_module,
+        identity_module,
+    )
 
     verdict = name == "difffake-lite0-verdict"
     is_identity = name == "difffake-lite0-identity"
     module = identity_module() if is_identity else forgery_module(verdict=verdict)
     source = weights or _checked_file(name)
-    load_state(module, read_weights(source, head=verdict), name, source)
+    load_state(module, read_weights(source, with_classifier=verdict), name, source)
     entry = entry_of(name)
     assert entry is not None
     return torch_backbone(name, module, **entry.declarations)
 
 
 def _checked_file(name: str) -> str:
-    """Return the path of the weights of a network of the package, if they are as they came."""
-    path = shipped_file(name)
+    """Return the path of the weights; raises ValueError if the file is not that of the release."""
+    path = packaged_file(name)
     with open(path, "rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[SHIPPED[name]]:
+        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256[PACKAGED_FILES[name]]:
             raise ValueError(
                 f"weights file {path!r} is damaged: its checksum is not that of the release. "
                 "Install sklearn-diffake again."
@@ -72,7 +76,7 @@ def _register(
             license=_LICENSE,
             weights="in this package",
             offline=True,
-            build=shipped_backbone,
+            build=packaged_backbone,
             width=width,
             input_size=(size, size),
             mean=EFFICIENTNET_LITE0.mean,

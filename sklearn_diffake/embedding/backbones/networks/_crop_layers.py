@@ -1,4 +1,4 @@
-"""Cut what a network takes out of an aligned face, inside the network. Loads torch."""
+"""Layers that cut the input of a network out of an aligned face. Loads torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SquareCrop(nn.Module):
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
         """Return images of shape (b, 3, size, size) for faces of shape (b, 3, S, S)."""
-        # places of the pixels in float32 whatever the faces have, and made on their device
+        # coordinates are float32 for faces of any dtype: float16 is too coarse for 160 pixels
         pixels = torch.arange(self.size, device=faces.device, dtype=torch.float32) + 0.5
         offsets = pixels * (self.side / self.size) - self.side / 2
         x, y = (2 * (center + offsets) / ALIGNED_SIZE - 1 for center in self.center)
@@ -43,3 +43,22 @@ class SquareCrop(nn.Module):
         grid = grid.expand(len(faces), -1, -1, -1)
         images = functional.grid_sample(faces.float(), grid, align_corners=False)
         return images.to(faces.dtype)
+
+
+class CenterCrop(nn.Module):
+    """Cut a square out of the middle of images.
+
+    Parameters
+    ----------
+    side : int
+        Its side in pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the middle of images of shape (b, 3, H, W)."""
+        y, x = ((extent - self.side) // 2 for extent in images.shape[2:])
+        return images[..., y : y + self.side, x : x + self.side]

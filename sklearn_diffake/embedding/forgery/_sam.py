@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation over stochastic gradient descent. Loads torch."""
+"""Sharpness-aware minimization over stochastic gradient descent. Loads torch."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class SAM(torch.optim.SGD):
     lr, momentum, weight_decay : float
         As in :class:`torch.optim.SGD`; the weight decay takes no part in the search nearby.
     rho : float, default=0.05
-        How far the worst point is looked for; 0 is plain SGD, at half the cost.
+        Distance to the worst point; 0 is plain SGD, at half the cost.
     batch_norms : iterable of modules, default=()
-        Their running statistics are left alone in the second pass, whose weights are not kept.
+        Their running statistics do not change in the second pass, whose weights are discarded.
 
     References
     ----------
@@ -53,23 +53,24 @@ class SAM(torch.optim.SGD):
         with torch.enable_grad():
             loss = closure()
         if self.rho:
-            before = self._climb()
+            weights = self._climb()
             with torch.enable_grad(), _frozen(self.batch_norms):
                 closure()
             with torch.no_grad():
-                torch._foreach_copy_(list(before), list(before.values()))
+                torch._foreach_copy_(list(weights), list(weights.values()))
         super().step()
         return loss
 
     @torch.no_grad()
     def _climb(self) -> dict[torch.Tensor, torch.Tensor]:
-        """Move to the worst point nearby; return the weights as they were."""
-        moved = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        gradients = [p.grad for p in moved]
-        before = {p: p.clone() for p in moved}
+        """Move to the worst point nearby; return copies of the weights before, by parameter."""
+        groups = self.param_groups
+        parameters = [p for group in groups for p in group["params"] if p.grad is not None]
+        gradients = [p.grad for p in parameters]
+        weights = {p: p.clone() for p in parameters}
         norm = torch.stack(torch._foreach_norm(gradients)).norm()
-        torch._foreach_add_(moved, torch._foreach_mul(gradients, self.rho / (norm + _EPS)))
-        return before
+        torch._foreach_add_(parameters, torch._foreach_mul(gradients, self.rho / (norm + _EPS)))
+        return weights
 
 
 @contextmanager

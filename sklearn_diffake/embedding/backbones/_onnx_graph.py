@@ -1,8 +1,8 @@
-"""What is read from an ONNX graph itself: the files beside it that hold weights, and names.
+"""Read an ONNX graph: the files with its weights, and the names that its nodes use.
 
-The files are found before onnxruntime opens the graph, so that it opens no other. The graph is
-read as the protocol buffers that it is: a name may have any length, and stand before or after its
-key.
+The files are checked before onnxruntime opens the graph, so that it opens no other. The graph is
+parsed as protocol buffers, not searched for text: a name may have any length, and may precede or
+follow its key.
 """
 
 import re
@@ -42,7 +42,7 @@ def external_files(content: bytes, folder: Path | None, source: str) -> list[Pat
     content : bytes
         The graph: a serialized ``ModelProto``.
     folder : Path or None
-        Where the graph lies. None, if it is in memory, allows no file beside it.
+        Folder of the graph. None, for a graph in memory, allows no external file.
     source : str
         Name of the graph in messages.
 
@@ -55,7 +55,7 @@ def external_files(content: bytes, folder: Path | None, source: str) -> list[Pat
     ------
     ValueError
         If the content is no protocol buffer, or if a name is absolute, leads out of the folder or
-        is that of no file.
+        names no file.
     """
     try:
         if content[4:8] == b"ORTM":
@@ -67,12 +67,12 @@ def external_files(content: bytes, folder: Path | None, source: str) -> list[Pat
 
 
 def is_plain_path(name: str) -> bool:
-    """Return whether a relative path stays where it is put, on every operating system.
+    """Return whether a relative path stays below its folder, on every operating system.
 
     Parameters
     ----------
     name : str
-        Parts joined by slashes.
+        Names joined by slashes.
 
     Returns
     -------
@@ -80,22 +80,24 @@ def is_plain_path(name: str) -> bool:
         False if it is absolute, holds ``..``, a backslash, a colon (drives and streams of Windows),
         a control character, or the name of a device of Windows.
     """
-    parts = name.split("/")
-    odd = any(character in name for character in "\\:") or not name.isprintable()
+    components = name.split("/")
+    is_odd = any(character in name for character in "\\:") or not name.isprintable()
     return (
-        not odd
+        not is_odd
         and not PureWindowsPath(name).anchor
-        and all(part not in ("", ".", "..") and part == part.rstrip(". ") for part in parts)
-        and not any(_DEVICE.fullmatch(part) for part in parts)
+        and all(name not in ("", ".", "..") and name == name.rstrip(". ") for name in components)
+        and not any(_DEVICE.fullmatch(name) for name in components)
     )
 
 
 def _inside(name: str, folder: Path | None, source: str) -> Path:
     """Return the file of a name, if it is a regular one in the folder."""
-    where = "in memory, where it has none" if folder is None else f"expected below {str(folder)!r}"
-    plain = is_plain_path(name.removeprefix("./"))
-    if folder is None or not plain:
-        raise ValueError(f"{source!r} keeps weights in the file {name!r:.200}, {where}")
+    if folder is None:
+        expectation = "in memory, where it has none"
+    else:
+        expectation = f"expected below {str(folder)!r}"
+    if folder is None or not is_plain_path(name.removeprefix("./")):
+        raise ValueError(f"{source!r} keeps weights in the file {name!r:.200}, {expectation}")
     file = folder / name
     if not file.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{source!r} keeps weights in {name!r:.200}, a link out of its folder")
@@ -146,33 +148,33 @@ def _messages(content: bytes) -> Iterator[tuple[str, memoryview]]:
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield the number and the content of every field that has a length."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
         number, kind = key >> 3, key & 7
         size = 0
         if kind == _VARINT:
-            _, at = _varint(message, at)
+            _, position = _varint(message, position)
         elif kind == _BYTES:
-            size, at = _varint(message, at)
+            size, position = _varint(message, position)
         elif kind in (_FIXED64, _FIXED32):
             size = 8 if kind == _FIXED64 else 4
-        elif kind not in (_GROUP, _END_GROUP):  # what is in a group follows as fields of its own
+        elif kind not in (_GROUP, _END_GROUP):  # the fields of a group follow as plain fields
             raise IndexError(f"a field has the unknown wire type {kind}")
-        if size > len(message) - at:
-            raise IndexError("a field is longer than what holds it")
+        if size > len(message) - position:
+            raise IndexError("a field is longer than the message that holds it")
         if kind == _BYTES:
-            yield number, message[at : at + size]
-        at += size
+            yield number, message[position : position + size]
+        position += size
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Return the integer that begins at a place, and the place behind it."""
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    """Return the integer that begins at a position, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
-        byte = message[at]
-        at += 1
+        byte = message[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & (2**64 - 1), at
+            return value & (2**64 - 1), position
     raise IndexError("an integer has more than 64 bits")

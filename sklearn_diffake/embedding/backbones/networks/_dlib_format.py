@@ -1,4 +1,4 @@
-"""Read the weights of a network that dlib has serialized: plain numbers, and names of layers.
+"""Read the weights of a network that dlib has serialized: numbers, and names of layers.
 
 dlib writes an integer as a byte that holds its sign and its length, followed by that many bytes; a
 real number as two integers, mantissa and exponent of 2; a text as its length and its bytes; a
@@ -88,7 +88,7 @@ def _read_layer(reader: _Reader) -> DlibLayer:
 
 
 class _Reader:
-    """A position in the content of a file, and what can be read from there."""
+    """Read values one after another from the content of a file."""
 
     def __init__(self, content: bytes, path: str) -> None:
         self._content = content
@@ -106,18 +106,18 @@ class _Reader:
         )
 
     def integer(self) -> int:
-        control = self._take(1)[0]
+        control = self._next_bytes(1)[0]
         length = control & 0x0F
         if not 1 <= length <= _MOST_BYTES:
             raise self.error(f"an integer of {length} bytes is not supported")
-        magnitude = int.from_bytes(self._take(length), "little")
+        magnitude = int.from_bytes(self._next_bytes(length), "little")
         return -magnitude if control & 0x80 else magnitude
 
     def text(self) -> str:
         length = self.integer()
         if not 0 <= length <= _LONGEST_TEXT:
             raise self.error(f"the name of a layer has {length} bytes")
-        return self._take(length).decode("ascii", errors="backslashreplace")
+        return self._next_bytes(length).decode("ascii", errors="backslashreplace")
 
     def expect(self, name: str) -> None:
         text = self.text()
@@ -131,7 +131,7 @@ class _Reader:
         extents = [self.integer() for _ in range(4)]
         if min(extents) < 0:
             raise self.error(f"a tensor has the shape {tuple(extents)}")
-        values = np.frombuffer(self._take(4 * math.prod(extents)), "<f4")
+        values = np.frombuffer(self._next_bytes(4 * math.prod(extents)), "<f4")
         if not np.isfinite(values).all():
             raise self.error("a tensor has values that are not finite")
         return values
@@ -148,20 +148,20 @@ class _Reader:
         self.skip_integers(5 * count)
 
     def skip_state(self) -> None:
-        """Skip what follows each layer: three flags, and three tensors used in training."""
-        flags = self._take(3)
+        """Skip the end of each layer: three flags, and three tensors used in training."""
+        flags = self._next_bytes(3)
         if set(flags) - set(_FLAGS):
             raise self.error(f"expected three flags, got {flags!r}")
         for _ in range(3):
             self.tensor()
 
-    def _take(self, length: int) -> bytes:
+    def _next_bytes(self, length: int) -> bytes:
         end = self._position + length
         if end > len(self._content):
             raise self.error(f"{length} bytes are expected, and the file ends before")
-        taken = self._content[self._position : end]
+        content = self._content[self._position : end]
         self._position = end
-        return taken
+        return content
 
 
 def _read_convolution(reader: _Reader) -> np.ndarray:

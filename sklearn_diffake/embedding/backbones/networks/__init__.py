@@ -1,0 +1,1 @@
+"""Architectures of networks in plain torch, and the file format of dlib."""
