@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...faces._geometry import fit_similarity
-from ...generation._artefacts import draw_upsampling_grid
+from ...generation._artifacts import draw_upsampling_grid
 from ...generation._camera import photograph
 from ...generation._edits import (
     blend,
