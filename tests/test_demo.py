@@ -20,7 +20,7 @@ import sklearn_diffake.demo
 from sklearn_diffake import make_difffake_pipeline, persistence
 from sklearn_diffake.demo import run_demo
 from sklearn_diffake.demo._figure import make_figure
-from sklearn_diffake.generation._portrait import EDITS
+from sklearn_diffake.generation._portrait import MANIPULATIONS
 from sklearn_diffake.metrics._plotting import FAKE, GENUINE
 
 to_rgba = pytest.importorskip("matplotlib.colors", reason="needs the extra demo").to_rgba
@@ -99,7 +99,7 @@ def test_it_tells_genuine_from_manipulated(result):
 def test_table_gives_the_rates_of_every_group(result):
     table = result.table()
     assert table in (result.folder / "demo.txt").read_text(encoding="utf-8")
-    for name in ("genuine re-take", *EDITS):
+    for name in ("genuine re-take", *MANIPULATIONS):
         accepted = (result.decision[result.groups == name] >= 0).mean()
         line = next(line for line in table.splitlines() if line.startswith(name))
         assert line.split(name)[1].split()[1:3] == [f"{accepted:.0%}", f"{1 - accepted:.0%}"]
@@ -145,7 +145,7 @@ def test_picture_can_be_opened_and_describes_itself(result):
     colours = {tuple(pixel) for pixel in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
     assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours  # both verdicts are there
     assert "genuine re-takes accepted" in words
-    assert all(name in words for name in EDITS)
+    assert all(name in words for name in MANIPULATIONS)
 
 
 def test_without_matplotlib_all_but_the_picture_is_made(tmp_path, monkeypatch):

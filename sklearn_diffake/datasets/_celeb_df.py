@@ -6,14 +6,14 @@ import os
 import re
 from typing import Any, Literal, Unpack
 
-from sklearn_diffake.datasets._tree import Source, Tree, Video
+from sklearn_diffake.datasets._tree import DatasetInfo, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-_REFERENCE = (
+_CITATION = (
     'Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020'
 )
-_GET = "Fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics."
-_SOURCES = {version: Source(f"Celeb-DF-v{version}", _REFERENCE, _GET) for version in (1, 2)}
+_ACCESS = "Fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics."
+_VERSIONS = {version: DatasetInfo(f"Celeb-DF-v{version}", _CITATION, _ACCESS) for version in (1, 2)}
 _FOLDERS = {"Celeb-real": 1, "YouTube-real": 1, "Celeb-synthesis": -1}
 _LIST = "List_of_testing_videos.txt"
 _NAME = re.compile(r"(id\d+)(?:_(id\d+))?_(\d+)")
@@ -72,13 +72,13 @@ def load_celeb_df(
     >>> faces = load_celeb_df("Celeb-DF-v2", subset="test", n_frames=8)  # doctest: +SKIP
     >>> describe(faces)  # doctest: +SKIP
     """
-    if version not in _SOURCES:
+    if version not in _VERSIONS:
         raise ValueError(f"version={version!r} is not known; expected 1 or 2.")
-    tree = Tree(root, _SOURCES[version])
+    tree = Tree(root, _VERSIONS[version])
     test = _read_list(tree)
     videos = {}
     for folder in _FOLDERS:
-        for path in tree.videos(folder):
+        for path in tree.list_videos(folder):
             videos[tree.name(path)] = _video(tree, folder, path.stem, path.name, test)
     absent = {item.path for item in tree.absent if item.kind == "folder"}
     for name in sorted((test or set()) - set(videos)):  # a half-copied tree
@@ -86,22 +86,24 @@ def load_celeb_df(
         if str(tree.root / folder) in absent:
             continue  # that says it all
         videos[name] = _video(tree, folder, os.path.splitext(file)[0], file, test)
-    return pair_videos(list(videos.values()), tree.source, tree=tree, **options)
+    return pair_videos(list(videos.values()), tree.info, tree=tree, **options)
 
 
 def _read_list(tree: Tree) -> set[str] | None:
     """Read lines such as ``1 YouTube-real/00170.mp4``, 1 for genuine; None without the list."""
-    path = tree.file(_LIST)
+    path = tree.find_file(_LIST)
     if path is None:
         return None
     names = set()
-    for number, words in tree.lines(path):
-        folder = words[-1].partition("/")[0]
-        if len(words) != 2 or folder not in _FOLDERS:
-            raise tree.wrong(path, f"line {number}: '1 YouTube-real/00170.mp4' or such is expected")
-        if words[0] != ("1" if _FOLDERS[folder] == 1 else "0"):
-            raise tree.wrong(path, f"line {number}: label {words[0]} contradicts {folder}")
-        names.add(words[1])
+    for number, fields in tree.read_lines(path):
+        folder = fields[-1].partition("/")[0]
+        if len(fields) != 2 or folder not in _FOLDERS:
+            raise tree.content_error(
+                path, f"line {number}: '1 YouTube-real/00170.mp4' or such is expected"
+            )
+        if fields[0] != ("1" if _FOLDERS[folder] == 1 else "0"):
+            raise tree.content_error(path, f"line {number}: label {fields[0]} contradicts {folder}")
+        names.add(fields[1])
     return names
 
 
@@ -115,7 +117,7 @@ def _video(tree: Tree, folder: str, stem: str, file: str, test: set[str] | None)
     match = _NAME.fullmatch(stem)
     if match is None or (match[2] is None) != (folder == "Celeb-real"):
         expected = "id0_0000.mp4" if folder == "Celeb-real" else "id0_id1_0000.mp4"
-        raise tree.wrong(path, f"a name such as {expected} is expected")
+        raise tree.content_error(path, f"a name such as {expected} is expected")
     target, donor, number = match.groups()
     if donor is None:
         return Video(str(path), 1, split=split, identity=target, video=name)

@@ -26,42 +26,44 @@ def crop_key(crop: Any) -> Any:
     if crop is None or isinstance(crop, str):
         return crop
     if isinstance(crop, functools.partial):
-        return ["partial", crop_key(crop.func), _values([crop.args, crop.keywords])]
+        return ["partial", crop_key(crop.func), _value_keys([crop.args, crop.keywords])]
     if inspect.ismethod(crop):
-        return ["method", crop_key(crop.__func__), _values([crop.__self__])]
+        return ["method", crop_key(crop.__func__), _value_keys([crop.__self__])]
     if isinstance(crop, FunctionType):
-        return [f"{crop.__module__}.{crop.__qualname__}", *_function(crop)]
+        return [f"{crop.__module__}.{crop.__qualname__}", *_function_key(crop)]
     kind = type(crop)
     state = [crop] if not inspect.isbuiltin(crop) else [crop.__name__]
-    called = inspect.getattr_static(kind, "__call__", None)
-    code = _function(called) if isinstance(called, FunctionType) else []
-    return [f"{kind.__module__}.{kind.__qualname__}", _values(state), *code]
+    call_method = inspect.getattr_static(kind, "__call__", None)
+    code = _function_key(call_method) if isinstance(call_method, FunctionType) else []
+    return [f"{kind.__module__}.{kind.__qualname__}", _value_keys(state), *code]
 
 
-def _function(function: FunctionType) -> list[str]:
+def _function_key(function: FunctionType) -> list[str]:
     """Describe what a function does, as far as it says so itself."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    made_with = [function.__defaults__, function.__kwdefaults__, *cells]
-    return [joblib.hash(_code(function.__code__)), _values(made_with)]
+    bound_values = [function.__defaults__, function.__kwdefaults__, *cells]
+    return [joblib.hash(_code_key(function.__code__)), _value_keys(bound_values)]
 
 
-def _code(code: CodeType) -> list[Any]:
+def _code_key(code: CodeType) -> list[Any]:
     """Describe compiled code without the file and the lines that it is from."""
-    constants = [_code(c) if isinstance(c, CodeType) else _constant(c) for c in code.co_consts]
+    constants = [
+        _code_key(c) if isinstance(c, CodeType) else _constant_key(c) for c in code.co_consts
+    ]
     return [code.co_code, list(code.co_names), constants]
 
 
-def _constant(value: Any) -> str:
+def _constant_key(value: Any) -> str:
     """Write a constant; the order in a set differs from process to process."""
     return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
 
 
-def _values(values: list[Any]) -> list[str]:
+def _value_keys(values: list[Any]) -> list[str]:
     """Describe values by their content; functions among them as such."""
-    return [_value(value) for value in values]
+    return [_value_key(value) for value in values]
 
 
-def _value(value: Any) -> str:
+def _value_key(value: Any) -> str:
     if isinstance(value, (FunctionType, functools.partial)):
         return repr(crop_key(value))
     try:

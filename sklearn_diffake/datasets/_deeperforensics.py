@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._faceforensics import FACEFORENSICS
-from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
+from sklearn_diffake.datasets._tree import DatasetInfo, Tree, Video, parse_choices
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-DEEPERFORENSICS = Source(
+DEEPERFORENSICS = DatasetInfo(
     "DeeperForensics-1.0",
     'Jiang et al., "DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery '
     'Detection", CVPR 2020',
@@ -97,56 +97,62 @@ def load_deeperforensics(
     splits = _read_splits(tree)
     is_complete = not tree.absent
     videos: dict[str, Video] = {}
-    for variant in some_of("variants", variants, _VARIANTS):
-        folder = tree.folder("manipulated_videos", variant)
+    for variant in parse_choices("variants", variants, _VARIANTS):
+        folder = tree.find_folder("manipulated_videos", variant)
         if folder is None:
             continue
         paths = [folder / f"{target}_{actor}.mp4" for target, actor in splits]
         if not is_complete:  # what the lists do not name has no split
-            paths += [path for path, content in tree.media(folder.iterdir()) if content.is_video]
+            paths += [
+                path for path, content in tree.media_files(folder.iterdir()) if content.is_video
+            ]
         for path in paths:
             target, _, actor = path.stem.partition("_")
             split = splits.get((target, actor), "")
             row = Video(str(path), -1, variant, "", split, actor, target, tree.name(path))
             videos.setdefault(row.video, row)
     rows = list(videos.values())
-    tree.check_named("variants", variants, {row.technique for row in rows}, "manipulated_videos/*")
+    tree.check_option("variants", variants, {row.technique for row in rows}, "manipulated_videos/*")
     if faceforensics is not None:
         rows += _targets(tree, faceforensics, {row.original: row.split for row in rows})
     if actors is not None:
         rows += _actors(tree, actors, {row.identity: row.split for row in rows if row.label == -1})
     tree.hint = "Name what is to be read with variants."
-    return pair_videos(rows, tree.source, tree=tree, **options)
+    return pair_videos(rows, tree.info, tree=tree, **options)
 
 
 def _read_splits(tree: Tree) -> dict[tuple[str, str], str]:
     """Read the split of every (target, actor)."""
     swaps = {}
     for split in ("train", "val", "test"):
-        path = tree.file(f"lists/splits/{split}.txt")
+        path = tree.find_file(f"lists/splits/{split}.txt")
         if path is None:
             continue
-        for number, words in tree.lines(path):
-            stem = os.path.splitext(os.path.basename(words[0]))[0]
+        for number, fields in tree.read_lines(path):
+            stem = os.path.splitext(os.path.basename(fields[0]))[0]
             target, _, actor = stem.partition("_")
             if not (target and actor):
-                raise tree.wrong(path, f"line {number}: a name such as 000_M101.mp4 is expected")
+                raise tree.content_error(
+                    path, f"line {number}: a name such as 000_M101.mp4 is expected"
+                )
             swaps[target, actor] = split
     return swaps
 
 
 def _targets(tree: Tree, root: str | os.PathLike[str], splits: dict[str, str]) -> list[Video]:
     """List the genuine videos, from FaceForensics++, in the splits of their deepfakes."""
-    other = Tree(root, FACEFORENSICS)
-    folder = other.folder("original_sequences", "youtube", "c23", "videos")
-    tree.absent += other.absent
+    original_tree = Tree(root, FACEFORENSICS)
+    folder = original_tree.find_folder("original_sequences", "youtube", "c23", "videos")
+    tree.absent += original_tree.absent
     rows = []
     if folder is None:
         return []
     for target in sorted(splits):
         path = folder / f"{target}.mp4"
         rows.append(
-            Video(str(path), 1, split=splits[target], identity=target, video=other.name(path))
+            Video(
+                str(path), 1, split=splits[target], identity=target, video=original_tree.name(path)
+            )
         )
     return rows
 
@@ -155,13 +161,13 @@ def _actors(tree: Tree, pattern: str, splits: dict[str, str]) -> list[Video]:
     """List videos of the actors themselves, in the splits of the deepfakes they appear in."""
     rows = []
     for actor in sorted(splits):
-        folder = tree.folder("source_videos", actor)
-        found = tree.media(folder.rglob(pattern)) if folder is not None else []
-        for path, content in found:
+        folder = tree.find_folder("source_videos", actor)
+        media = tree.media_files(folder.rglob(pattern)) if folder is not None else []
+        for path, content in media:
             if content.is_video:
                 rows.append(
                     Video(str(path), 1, split=splits[actor], identity=actor, video=tree.name(path))
                 )
     if not rows:
-        raise tree.missing("any video of the actors", tree.root / "source_videos" / pattern)
+        raise tree.missing_error("any video of the actors", tree.root / "source_videos" / pattern)
     return rows

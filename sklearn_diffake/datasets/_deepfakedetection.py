@@ -13,10 +13,10 @@ from sklearn_diffake.datasets._sequences import (
     ORIGINAL,
     describe_sequence,
 )
-from sklearn_diffake.datasets._tree import Source, Tree, some_of
+from sklearn_diffake.datasets._tree import DatasetInfo, Tree, parse_choices
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-DEEPFAKEDETECTION = Source(
+DEEPFAKEDETECTION = DatasetInfo(
     "DeepFakeDetection",
     'Dufour and Gully, "Contributing Data to Deepfake Detection Research", Google AI 2019',
     HOW_TO_GET,
@@ -80,17 +80,19 @@ def load_deepfakedetection(
     """
     tree = Tree(root, DEEPFAKEDETECTION)
     videos = []
-    for compression in some_of("compressions", compressions, COMPRESSIONS):
-        for part, technique in (
+    for compression in parse_choices("compressions", compressions, COMPRESSIONS):
+        for folders, technique in (
             ((ORIGINAL, "actors"), None),
             ((MANIPULATED, "DeepFakeDetection"), "DeepFakeDetection"),
         ):
-            for path in tree.videos(*part, compression, "videos"):
+            for path in tree.list_videos(*folders, compression, "videos"):
                 row = describe_sequence(path, path.stem, tree.name(path), technique, compression)
                 if row is None:
-                    raise tree.wrong(path, "a name such as 01_02__scene__YVGY8LOK.mp4 is expected")
+                    raise tree.content_error(
+                        path, "a name such as 01_02__scene__YVGY8LOK.mp4 is expected"
+                    )
                 videos.append(row)
-    compressions_there = {row.compression for row in videos}
-    tree.check_named("compressions", compressions, compressions_there, "*_sequences/*/*")
+    present_compressions = {row.compression for row in videos}
+    tree.check_option("compressions", compressions, present_compressions, "*_sequences/*/*")
     tree.hint = "Name what is to be read with compressions."
-    return pair_videos(videos, tree.source, tree=tree, **options)
+    return pair_videos(videos, tree.info, tree=tree, **options)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-DFDC = Source(
+DFDC = DatasetInfo(
     "DFDC",
     'Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset", arXiv 2006.07397',
     "Accept the terms at https://ai.meta.com/datasets/dfdc or at "
@@ -75,45 +75,51 @@ def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     tree = Tree(root, DFDC)
     tables = sorted([*tree.root.rglob("metadata.json"), *tree.root.rglob("labels.csv")])
     if not tables:
-        raise tree.missing("a metadata.json or labels.csv", tree.root / "dfdc_train_part_0")
+        raise tree.missing_error("a metadata.json or labels.csv", tree.root / "dfdc_train_part_0")
     videos: dict[str, Video] = {}
     for path in tables:
         for file, label, split, original in _read_labels(tree, path):
-            video = _beside(path, file)
+            video = _path_near_table(path, file)
             technique = GENUINE if label == 1 else "DFDC"
-            source = tree.name(_beside(path, original)) if original else ""
+            source = tree.name(_path_near_table(path, original)) if original else ""
             row = Video(str(video), label, technique, split=split, original=source,
                         video=tree.name(video))  # fmt: skip
-            known = videos.setdefault(row.video, row)
-            if known.label != label:
-                raise tree.wrong(path, f"the label of {file} contradicts that in another file")
-    return pair_videos(list(videos.values()), tree.source, tree=tree, **options)
+            first_row = videos.setdefault(row.video, row)
+            if first_row.label != label:
+                raise tree.content_error(
+                    path, f"the label of {file} contradicts that in another file"
+                )
+    return pair_videos(list(videos.values()), tree.info, tree=tree, **options)
 
 
 def _read_labels(tree: Tree, path: Path) -> Iterator[tuple[str, int, str, str]]:
     """Read file name, label, split and original from either kind of table."""
     rows: list[tuple[str, Any]]
     if path.suffix == ".json":
-        rows = list(tree.json(path, dict).items())
+        rows = list(tree.read_json(path, dict).items())
     else:
         with open(path, newline="", encoding="utf-8-sig") as file:
             try:
                 rows = [(row.get("filename") or "", row) for row in csv.DictReader(file)]
             except (csv.Error, UnicodeDecodeError) as error:
-                raise tree.wrong(path, str(error)) from error
-    folders = [part.lower() for part in path.parent.parts[len(tree.root.parts) - 1 :]]
-    found = [_SPLITS[part] for part in reversed(folders) if part in _SPLITS]
+                raise tree.content_error(path, str(error)) from error
+    folders = [name.lower() for name in path.parent.parts[len(tree.root.parts) - 1 :]]
+    folder_splits = [_SPLITS[name] for name in reversed(folders) if name in _SPLITS]
     for name, row in rows:
         entry = row if isinstance(row, dict) else {}
         label = LABELS.get(str(entry.get("label", entry.get("is_fake"))).upper())
         if label is None or not name:
-            raise tree.wrong(path, f"no label REAL or FAKE, 0 or 1, in the entry {name!r}: {row!r}")
-        split = _SPLITS.get(str(entry.get("split", "")), found[0] if found else "train")
+            raise tree.content_error(
+                path, f"no label REAL or FAKE, 0 or 1, in the entry {name!r}: {row!r}"
+            )
+        split = _SPLITS.get(
+            str(entry.get("split", "")), folder_splits[0] if folder_splits else "train"
+        )
         yield name, label, split, str(entry.get("original") or "")
 
 
-def _beside(table: Path, name: str) -> Path:
+def _path_near_table(table: Path, name: str) -> Path:
     """Find a video beside its table, or in the folder ``videos`` there."""
     path = table.parent / name
-    other = table.parent / "videos" / name
-    return other if other.is_file() and not path.is_file() else path
+    in_videos = table.parent / "videos" / name
+    return in_videos if in_videos.is_file() and not path.is_file() else path

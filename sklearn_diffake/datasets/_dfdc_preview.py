@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._dfdc import LABELS
-from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-DFDC_PREVIEW = Source(
+DFDC_PREVIEW = DatasetInfo(
     "DFDC-preview",
     'Dolhansky et al., "The Deepfake Detection Challenge (DFDC) Preview Dataset", arXiv 1910.08854',
     "Accept the terms at https://ai.meta.com/datasets/dfdc, and unpack the preview.",
@@ -66,27 +66,29 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
     >>> faces = load_dfdc_preview("dfdc_preview_set", mode="reference")  # doctest: +SKIP
     """
     tree = Tree(root, DFDC_PREVIEW)
-    path = tree.file("dataset.json")
+    path = tree.find_file("dataset.json")
     if path is None:
-        raise tree.missing("the file dataset.json", tree.root / "dataset.json")
+        raise tree.missing_error("the file dataset.json", tree.root / "dataset.json")
     videos = []
-    for name, entry in tree.json(path, dict).items():
+    for name, entry in tree.read_json(path, dict).items():
         label = LABELS.get(str(entry.get("label")).upper()) if isinstance(entry, dict) else None
         if label is None:
-            raise tree.wrong(path, f"no label real or fake in the entry {name!r}: {entry!r}")
-        place = tree.name(tree.root / name)
-        parts = Path(place).parts
+            raise tree.content_error(
+                path, f"no label real or fake in the entry {name!r}: {entry!r}"
+            )
+        relative_name = tree.name(tree.root / name)
+        folders = Path(relative_name).parts
         person = entry.get("swapped_id") if label == -1 else entry.get("target_id")
         if person is None:  # genuine videos lie in the folder of their actor
-            person = parts[1] if label == 1 and len(parts) > 2 else ""
+            person = folders[1] if label == 1 and len(folders) > 2 else ""
         videos.append(
             Video(
-                str(tree.root / place),
+                str(tree.root / relative_name),
                 label,
-                GENUINE if label == 1 else parts[0],
+                GENUINE if label == 1 else folders[0],
                 split=str(entry.get("set", "")),
                 identity=str(person),
-                video=place,
+                video=relative_name,
             )
         )
-    return pair_videos(videos, tree.source, tree=tree, **options)
+    return pair_videos(videos, tree.info, tree=tree, **options)

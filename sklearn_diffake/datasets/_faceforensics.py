@@ -14,14 +14,14 @@ from sklearn_diffake.datasets._sequences import (
     describe_sequence,
     read_pairs,
 )
-from sklearn_diffake.datasets._tree import Source, Tree, Video, some_of
+from sklearn_diffake.datasets._tree import DatasetInfo, Tree, Video, parse_choices
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 HOW_TO_GET = (
     "Fill in the form linked at https://github.com/ondyari/FaceForensics; its authors send a "
     "download script, which makes these folders with the options -d all -c c23 -t videos."
 )
-FACEFORENSICS = Source(
+FACEFORENSICS = DatasetInfo(
     "FaceForensics++",
     'Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images", ICCV 2019',
     HOW_TO_GET
@@ -95,30 +95,34 @@ def load_faceforensics(
     ...     "FaceForensics++", techniques=["Deepfakes", "FaceSwap"], subset="train")
     """
     tree = Tree(root, FACEFORENSICS)
-    chosen = some_of("techniques", techniques, _TECHNIQUES)
+    technique_names = parse_choices("techniques", techniques, _TECHNIQUES)
     pairs = read_pairs(tree)
     is_complete = not tree.absent
     videos: dict[str, Video] = {}
-    for compression in some_of("compressions", compressions, COMPRESSIONS):
-        for technique in (None, *chosen):
-            part = (ORIGINAL, "youtube") if technique is None else (MANIPULATED, technique)
-            folder = tree.folder(*part, compression, "videos")
+    for compression in parse_choices("compressions", compressions, COMPRESSIONS):
+        for technique in (None, *technique_names):
+            folders = (ORIGINAL, "youtube") if technique is None else (MANIPULATED, technique)
+            folder = tree.find_folder(*folders, compression, "videos")
             if folder is not None:
-                rows = _listed(tree, folder, technique, compression, pairs)
-                rows += [] if is_complete else _others(tree, folder, technique, compression)
+                rows = _describe_listed(tree, folder, technique, compression, pairs)
+                rows += (
+                    [] if is_complete else _describe_unlisted(tree, folder, technique, compression)
+                )
                 for row in rows:
                     videos.setdefault(row.video, row)
     rows = list(videos.values())
-    named = {row.technique for row in rows}, {row.compression for row in rows}
-    tree.check_named("techniques", techniques, named[0], f"{MANIPULATED}/*")
-    tree.check_named("compressions", compressions, named[1], "*_sequences/*/*")
-    there = sorted({row.technique for row in rows if row.label == -1})
-    tree.hint = f"Techniques and compressions choose what is read, as in techniques={there}."
+    present_names = {row.technique for row in rows}, {row.compression for row in rows}
+    tree.check_option("techniques", techniques, present_names[0], f"{MANIPULATED}/*")
+    tree.check_option("compressions", compressions, present_names[1], "*_sequences/*/*")
+    present_techniques = sorted({row.technique for row in rows if row.label == -1})
+    tree.hint = (
+        f"Techniques and compressions choose what is read, as in techniques={present_techniques}."
+    )
     options.setdefault("references", "all_videos")
-    return pair_videos(rows, tree.source, tree=tree, **options)
+    return pair_videos(rows, tree.info, tree=tree, **options)
 
 
-def _listed(
+def _describe_listed(
     tree: Tree,
     folder: Path,
     technique: str | None,
@@ -132,16 +136,18 @@ def _listed(
         path = folder / f"{stem}.mp4"
         row = describe_sequence(path, stem, tree.name(path), technique, compression, split)
         if row is None:
-            raise tree.wrong(path, "a name such as 033.mp4 or 033_097.mp4 is expected")
+            raise tree.content_error(path, "a name such as 033.mp4 or 033_097.mp4 is expected")
         rows.append(row)
     return rows
 
 
-def _others(tree: Tree, folder: Path, technique: str | None, compression: str) -> list[Video]:
+def _describe_unlisted(
+    tree: Tree, folder: Path, technique: str | None, compression: str
+) -> list[Video]:
     """Describe the videos of a folder by their names, in no split."""
     rows = (
         describe_sequence(path, path.stem, tree.name(path), technique, compression)
-        for path, content in tree.media(folder.iterdir())
+        for path, content in tree.media_files(folder.iterdir())
         if content.is_video
     )
     return [row for row in rows if row is not None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-FFIW = Source(
+FFIW = DatasetInfo(
     "FFIW-10K",
     'Zhou et al., "Face Forensics in the Wild", CVPR 2021',
     "Fill in the form linked at https://github.com/tfzhou/FFIW.",
@@ -64,6 +64,6 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
         Video(str(path), label, technique, split=split, video=tree.name(path))
         for split in ("train", "val", "test")
         for kind, label, technique in (("source", 1, GENUINE), ("target", -1, "FFIW"))
-        for path in tree.videos(kind, split)
+        for path in tree.list_videos(kind, split)
     ]
-    return pair_videos(videos, tree.source, tree=tree, **options)
+    return pair_videos(videos, tree.info, tree=tree, **options)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sklearn_diffake.datasets._sequences import describe_by_folders, read_pairs
-from sklearn_diffake.datasets._tree import GENUINE, Media, Skipped, Source, Tree, Video
+from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo, MediaFile, SkippedFile, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
 _REAL = frozenset({"genuine", "real", "original", "originals", "bonafide", "bona_fide", "pristine"})
@@ -81,21 +81,21 @@ def load_video_folder(
     Name: count, dtype: int64
     """
     name = dataset or Path(root).absolute().name
-    tree = Tree(root, Source(name, "", "The folder is expected to hold e.g. real/ and fake/."))
-    media = tree.media(_walk(tree.root))
+    tree = Tree(root, DatasetInfo(name, "", "The folder is expected to hold e.g. real/ and fake/."))
+    media = tree.media_files(_walk(tree.root))
     if not media:
-        raise tree.missing("any video or picture", tree.root, hint=_first_skipped(tree))
-    alone = options.get("mode") == "reference"
+        raise tree.missing_error("any video or picture", tree.root, hint=_first_skipped(tree))
+    frames_are_videos = options.get("mode") == "reference"
     splits = {target: split for split, target, _ in read_pairs(tree)}
     tree.absent.clear()  # such a folder need not have them
     videos = []
     for item in media:
         if _MASKS in item.path.relative_to(tree.root).parts[:-1]:
-            tree.skipped.append(Skipped(str(item.path), "mask", "a mask, which shows no face"))
+            tree.skipped.append(SkippedFile(str(item.path), "mask", "a mask, which shows no face"))
             continue
         row = describe_by_folders(tree, item.path, item.content.is_image, splits)
-        videos.append(row if row is not None else _describe(tree, item, alone))
-    return pair_videos(videos, tree.source, tree=tree, **options)
+        videos.append(row if row is not None else _describe(tree, item, frames_are_videos))
+    return pair_videos(videos, tree.info, tree=tree, **options)
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -112,27 +112,29 @@ def _first_skipped(tree: Tree) -> str:
     return f"Of {len(tree.skipped)} files, the first is {first.path}: {first.reason}. "
 
 
-def _describe(tree: Tree, item: Media, alone: bool) -> Video:
+def _describe(tree: Tree, item: MediaFile, frames_are_videos: bool) -> Video:
     """Read label, technique, split and identity off the folders of a file."""
     path = item.path
-    parts = [part.lower() for part in path.relative_to(tree.root).parts[:-1]]
+    lower_names = [name.lower() for name in path.relative_to(tree.root).parts[:-1]]
     names = path.relative_to(tree.root).parts[:-1]
-    told = [i for i, part in enumerate(parts) if part in _REAL | _FAKE]
-    if len(told) != 1:
-        raise tree.wrong(
+    label_positions = [i for i, name in enumerate(lower_names) if name in _REAL | _FAKE]
+    if len(label_positions) != 1:
+        raise tree.content_error(
             path,
             "exactly one folder above it must be named genuine, real, ... or deepfake, fake, ..., "
             f"got {'/'.join(names) or 'none'}",
         )
-    label = 1 if parts[told[0]] in _REAL else -1
-    people = [names[i] for i in range(told[0]) if parts[i] not in _SPLITS]
-    below = [names[i] for i in range(told[0] + 1, len(names)) if parts[i] not in _SPLITS]
-    splits = [_SPLITS[part] for part in parts if part in _SPLITS]
+    label = 1 if lower_names[label_positions[0]] in _REAL else -1
+    people = [names[i] for i in range(label_positions[0]) if lower_names[i] not in _SPLITS]
+    below = [
+        names[i] for i in range(label_positions[0] + 1, len(names)) if lower_names[i] not in _SPLITS
+    ]
+    splits = [_SPLITS[name] for name in lower_names if name in _SPLITS]
     return Video(
         str(path),
         label,
         GENUINE if label == 1 else (below[0] if below else "deepfake"),
         split=splits[0] if splits else "",
         identity=people[-1] if people else "",
-        video=tree.name(path.parent if item.content.is_image and not alone else path),
+        video=tree.name(path.parent if item.content.is_image and not frames_are_videos else path),
     )

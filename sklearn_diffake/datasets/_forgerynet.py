@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._tree import GENUINE, Source, Tree, Video
+from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo, Tree, Video
 from sklearn_diffake.datasets._videos import PairOptions, pair_videos
 
-FORGERYNET = Source(
+FORGERYNET = DatasetInfo(
     "ForgeryNet",
     'He et al., "ForgeryNet: A Versatile Benchmark for Comprehensive Forgery Analysis", CVPR 2021',
     "Follow the links at https://yinanhe.github.io/projects/forgerynet.html, and unpack the "
@@ -71,36 +71,36 @@ def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]
     tree = Tree(root, FORGERYNET)
     lists = {split: tree.root / folder / "video_list.txt" for folder, split in _SPLITS.items()}
     if not any(path.is_file() for path in lists.values()):
-        raise tree.missing("a list of videos", *lists.values())
+        raise tree.missing_error("a list of videos", *lists.values())
     videos = []
     for split, path in lists.items():
         if path.is_file():
-            for number, words in tree.lines(path):
+            for number, fields in tree.read_lines(path):
                 try:
-                    videos.append(_read_line(tree, path.parent, split, words))
+                    videos.append(_read_line(tree, path.parent, split, fields))
                 except (ValueError, IndexError) as error:
-                    raise tree.wrong(path, f"line {number}: {error}") from error
-    return pair_videos(videos, tree.source, tree=tree, **options)
+                    raise tree.content_error(path, f"line {number}: {error}") from error
+    return pair_videos(videos, tree.info, tree=tree, **options)
 
 
-def _read_line(tree: Tree, folder: Path, split: str, words: list[str]) -> Video:
+def _read_line(tree: Tree, folder: Path, split: str, fields: list[str]) -> Video:
     """Read ``<n> <video> n x (<first frame> <frames> <fake>) <2 classes> <3> <16>``."""
-    count = int(words[0])
-    if len(words) != 2 + 3 * count + 3:
-        raise ValueError(f"{count} segments and 3 labels are expected, got {len(words)} words")
-    two, _, sixteen = (int(word) for word in words[-3:])
-    if (two == 0) != (sixteen == 0):
-        raise ValueError(f"labels {two} and {sixteen} contradict each other")
-    segments = [words[i : i + 3] for i in range(2, 2 + 3 * count, 3)]
+    count = int(fields[0])
+    if len(fields) != 2 + 3 * count + 3:
+        raise ValueError(f"{count} segments and 3 labels are expected, got {len(fields)} words")
+    binary_label, _, technique_label = (int(field) for field in fields[-3:])
+    if (binary_label == 0) != (technique_label == 0):
+        raise ValueError(f"labels {binary_label} and {technique_label} contradict each other")
+    segments = [fields[i : i + 3] for i in range(2, 2 + 3 * count, 3)]
     forged = [
         f"{int(first)}:{int(first) + int(length)}"
         for first, length, fake in segments
         if fake in ("1", "fake")
     ]
-    name = Path(words[1])
-    places = [folder / "video" / name, folder / "videos" / name, folder / name]
-    path = next((place for place in places if place.is_file()), places[0])
-    if sixteen == 0:
+    name = Path(fields[1])
+    candidates = [folder / "video" / name, folder / "videos" / name, folder / name]
+    path = next((candidate for candidate in candidates if candidate.is_file()), candidates[0])
+    if technique_label == 0:
         return Video(str(path), 1, GENUINE, split=split, video=tree.name(path))
-    return Video(str(path), -1, f"class_{sixteen}", split=split, video=tree.name(path),
+    return Video(str(path), -1, f"class_{technique_label}", split=split, video=tree.name(path),
                  fake_frames=";".join(forged))  # fmt: skip

@@ -173,35 +173,35 @@ def store_frames(
     verbose: int = 0,
 ) -> Frames:
     """Do what `extract_frames` does, and leave the warning to the caller."""
-    folder = _folder(video, cache, extraction)
-    stored = _find(folder)
-    if stored is None:
-        stored = _extract(folder, video, extraction, verbose)
-        done = "%s: stored %d frames in %s, %d without a face left out"
+    folder = _frames_folder(video, cache, extraction)
+    frames = _find_frames(folder)
+    if frames is None:
+        frames = _extract_to(folder, video, extraction, verbose)
+        message = "%s: stored %d frames in %s, %d without a face left out"
     else:
-        done = "%s: found %d frames in %s, %d without a face left out"
+        message = "%s: found %d frames in %s, %d without a face left out"
     name = os.path.basename(os.fspath(video))
-    log_step(_logger, verbose, done, name, len(stored.paths), folder, stored.n_without_face)
-    if not stored.paths:
-        raise VideoError(f"no face was found in any of {stored.n_without_face} frames", path=video)
-    return stored
+    log_step(_logger, verbose, message, name, len(frames.paths), folder, frames.n_without_face)
+    if not frames.paths:
+        raise VideoError(f"no face was found in any of {frames.n_without_face} frames", path=video)
+    return frames
 
 
-def _extract(
+def _extract_to(
     folder: Path, video: str | os.PathLike[str], extraction: Extraction, verbose: int
 ) -> Frames:
     """Store the frames of a video; none of them if no face is found."""
     private_folder(folder.parent)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as part:
-        work = Path(part, "frames")
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as temporary:
+        work = Path(temporary, "frames")
         work.mkdir(0o700)
         with errors_with_path(folder):
-            _write(work, video, extraction, verbose)
+            _write_frames(work, video, extraction, verbose)
             _publish(work, folder)
-    stored = _find(folder)
-    if stored is None:
+    frames = _find_frames(folder)
+    if frames is None:
         raise OSError(f"{folder} was changed by another program while frames were written to it.")
-    return stored
+    return frames
 
 
 def default_cache() -> str:
@@ -211,7 +211,7 @@ def default_cache() -> str:
     return os.path.join(get_data_home(), "sklearn_diffake_frames")
 
 
-def _folder(
+def _frames_folder(
     video: str | os.PathLike[str], cache: str | os.PathLike[str] | None, extraction: Extraction
 ) -> Path:
     """Name the folder of a video's frames by all that they depend on."""
@@ -220,9 +220,9 @@ def _folder(
         status = os.stat(path)
     except OSError:
         raise VideoError("no such file", path=path) from None
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
+    change_time = max(status.st_mtime_ns, status.st_ctime_ns)  # copying tools set the former back
     n_frames, crop, on_damage = extraction
-    key = [_FORMAT, path, status.st_size, changed, n_frames, crop_key(crop)]
+    key = [_FORMAT, path, status.st_size, change_time, n_frames, crop_key(crop)]
     key += [_MARGIN if crop else None, on_damage]
     digest = hashlib.blake2b(json.dumps(key).encode(), digest_size=10).hexdigest()
     stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(path).stem)
@@ -230,11 +230,11 @@ def _folder(
     return Path(default_cache() if cache is None else cache).absolute() / f"{stem}-{digest}"
 
 
-def _find(folder: Path) -> Frames | None:
+def _find_frames(folder: Path) -> Frames | None:
     """Return the frames of a folder if they are all there."""
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        if any(name != _name(int(name[:-4])) for name in index["names"]):
+        if any(name != _frame_name(int(name[:-4])) for name in index["names"]):
             return None  # a picture elsewhere
         paths = [str(folder / name) for name in index["names"]]
         sizes = [os.path.getsize(path) for path in paths]
@@ -247,44 +247,46 @@ def _find(folder: Path) -> Frames | None:
     return None
 
 
-def _write(work: Path, video: str | os.PathLike[str], extraction: Extraction, verbose: int) -> None:
+def _write_frames(
+    work: Path, video: str | os.PathLike[str], extraction: Extraction, verbose: int
+) -> None:
     """Write pictures and their index into a folder."""
     from PIL import Image
 
     numbers, times, boxes = [], [], []
     n_frames, crop, on_damage = extraction
-    damage = DamageAccount(on_damage)
-    detect = _mtcnn if crop == "face" else crop
+    damage_account = DamageAccount(on_damage)
+    detect = _detect_by_mtcnn if crop == "face" else crop
     with progress_bar(total=n_frames, desc="reading", unit="frame", verbose=verbose) as bar:
-        for frame in read_accounted(video, evenly_spaced(n_frames), damage):
-            _save(Image.fromarray(frame.image), work, frame.number)
+        for frame in read_accounted(video, evenly_spaced(n_frames), damage_account):
+            _save_frame(Image.fromarray(frame.image), work, frame.number)
             numbers.append(frame.number)
             times.append(frame.time)
             if callable(detect):
                 boxes.append(np.asarray(detect(frame.image), dtype=np.float64).reshape(-1, 4))
             bar.update()
-    kept = list(range(len(numbers)))
+    positions = list(range(len(numbers)))
     if crop is not None:
-        kept = _crop(work, numbers, boxes)
-    names = [_name(numbers[i]) for i in kept]
+        positions = _crop_faces(work, numbers, boxes)
+    names = [_frame_name(numbers[i]) for i in positions]
     index = {
         "names": names,
         "sizes": [os.path.getsize(work / name) for name in names],
-        "numbers": [numbers[i] for i in kept],
-        "times": [times[i] for i in kept],
-        "n_without_face": len(numbers) - len(kept),
-        "n_lost": damage.n_lost,
+        "numbers": [numbers[i] for i in positions],
+        "times": [times[i] for i in positions],
+        "n_without_face": len(numbers) - len(positions),
+        "n_lost": damage_account.n_lost,
     }
     atomic_write(work / _INDEX, json_text(index).encode())
 
 
-def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
+def _crop_faces(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
     """Cut the face of one person out of every picture; tell which pictures have it."""
     from PIL import Image
 
-    kept = []
+    positions = []
     for i, face in enumerate(follow_face(boxes)):
-        path = work / _name(numbers[i])
+        path = work / _frame_name(numbers[i])
         if face is None:
             path.unlink()
             continue
@@ -296,18 +298,18 @@ def _crop(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
             right, bottom = round(min(x + half, image.width)), round(min(y + half, image.height))
             if right <= left or bottom <= top:
                 raise VideoError("the face in this frame lies outside of it", frame=numbers[i])
-            part = image.crop((left, top, right, bottom))
-        _save(part, work, numbers[i])
-        kept.append(i)
-    return kept
+            face_image = image.crop((left, top, right, bottom))
+        _save_frame(face_image, work, numbers[i])
+        positions.append(i)
+    return positions
 
 
-def _name(number: int) -> str:
+def _frame_name(number: int) -> str:
     return f"{number:06d}.png"
 
 
-def _save(image: Any, work: Path, number: int) -> None:
-    path = work / _name(number)
+def _save_frame(image: Any, work: Path, number: int) -> None:
+    path = work / _frame_name(number)
     path.unlink(missing_ok=True)
     with private_file(path) as file:  # level 1 is lossless, and three times as fast as 6
         image.save(file, format="PNG", compress_level=1)
@@ -320,22 +322,22 @@ def _publish(work: Path, folder: Path) -> None:
             os.rename(work, folder)
             return
         except OSError:
-            if _find(folder) is not None:
+            if _find_frames(folder) is not None:
                 return
             shutil.rmtree(folder, ignore_errors=True)  # a damaged one is in the way
     os.rename(work, folder)
 
 
-def _mtcnn(image: np.ndarray) -> np.ndarray:
+def _detect_by_mtcnn(image: np.ndarray) -> np.ndarray:
     """Find the faces of one frame, as FaceAligner does by default."""
     from sklearn_diffake.faces._detection import detect_faces
     from sklearn_diffake.utils._device import resolve_device
 
-    found = detect_faces(
+    detections = detect_faces(
         [image],
         min_face_size=0.08,
         min_probability=0.9,
         max_size=1024,
         device=resolve_device("auto"),
     )
-    return found[0].boxes
+    return detections[0].boxes

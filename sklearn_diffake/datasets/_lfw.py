@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from sklearn_diffake.datasets._tree import GENUINE, Source
-from sklearn_diffake.datasets._videos import bundle, import_pandas
+from sklearn_diffake.datasets._bundle import bundle_frames, import_pandas
+from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo
 
-LFW = Source(
+LFW = DatasetInfo(
     "LFW",
     'Huang et al., "Labeled Faces in the Wild: A Database for Studying Face Recognition in '
     'Unconstrained Environments", 2007',
@@ -109,22 +109,23 @@ def fetch_lfw_pairs(
         n_retries=n_retries,
     )
     pairs = _read_list(home / _LISTS[subset])
-    same = np.array([first[0] == second[0] for first, second in pairs])
-    if not np.array_equal(same, np.asarray(fetched.target) == 1):
+    is_genuine = np.array([first[0] == second[0] for first, second in pairs])
+    if not np.array_equal(is_genuine, np.asarray(fetched.target) == 1):
         raise ValueError(f"{home / _LISTS[subset]} is not the list that scikit-learn has read.")
     if not impostors:
-        pairs = [pair for pair, genuine in zip(pairs, same, strict=True) if genuine]
-        same = same[same]
+        pairs = [pair for pair, genuine in zip(pairs, is_genuine, strict=True) if genuine]
+        is_genuine = is_genuine[is_genuine]
     pictures = list(dict.fromkeys(picture for pair in pairs for picture in pair))
     folder = home / ("lfw_funneled" if funneled else "lfw")
     images = _images(pictures, folder, subset)
-    place = {picture: i for i, picture in enumerate(pictures)}
-    index = np.array([[place[picture] for picture in pair] for pair in pairs])
-    target = np.where(same, 1, -1)
-    made = Bunch(data=images["path"].to_numpy(dtype=object)[index], target=target, index=index,
-                 n_skipped=0)  # fmt: skip
-    dataset = bundle(images, made, None, LFW, "reference", as_frame)
-    dataset.frame["technique"] = np.where(same, GENUINE, "impostor")
+    rows = {picture: i for i, picture in enumerate(pictures)}
+    index = np.array([[rows[picture] for picture in pair] for pair in pairs])
+    target = np.where(is_genuine, 1, -1)
+    table = Bunch(
+        data=images["path"].to_numpy(dtype=object)[index], target=target, index=index, n_skipped=0
+    )
+    dataset = bundle_frames(images, table, None, LFW, "reference", as_frame)
+    dataset.frame["technique"] = np.where(is_genuine, GENUINE, "impostor")
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -132,11 +133,11 @@ def _read_list(path: Path) -> list[tuple[tuple[str, int], tuple[str, int]]]:
     """Read the name and number of both photographs of every pair."""
     pairs = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        words = line.strip().split("\t")
-        if len(words) == 3:
-            pairs.append(((words[0], int(words[1])), (words[0], int(words[2]))))
-        elif len(words) == 4:
-            pairs.append(((words[0], int(words[1])), (words[2], int(words[3]))))
+        fields = line.strip().split("\t")
+        if len(fields) == 3:
+            pairs.append(((fields[0], int(fields[1])), (fields[0], int(fields[2]))))
+        elif len(fields) == 4:
+            pairs.append(((fields[0], int(fields[1])), (fields[2], int(fields[3]))))
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Reference pairs of frames, never with the very frame that a fake was made from; their table."""
+"""Reference pairs of frames, never with the very frame that a fake was made from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from sklearn_diffake.datasets._tree import GENUINE
+from sklearn_diffake.datasets._pair_table import flat_rows, template_sizes, values_by_pair
 from sklearn_diffake.pairs import make_reference_pairs
 from sklearn_diffake.utils._groups import value_codes
 
@@ -57,11 +57,11 @@ def pair_references(
     pairs = make_reference_pairs(
         table, k=k, templates=templates, exclude="original", random_state=random_state
     )
-    _, reference, probe = _rows(pairs)
-    references = _by_pair(paths[reference], pairs)
+    _, reference, probe = flat_rows(pairs)
+    references = values_by_pair(paths[reference], pairs)
     pairs.data = np.empty((len(probe), 2), dtype=object)
     pairs.data[:, 0], pairs.data[:, 1] = references, paths[probe]
-    pairs.notes = _notes(images, pairs)
+    pairs.notes = _one_video_notes(images, pairs)
     return pairs
 
 
@@ -80,7 +80,7 @@ def _source_frames(images: pd.DataFrame, person: NDArray[np.int64]) -> NDArray[n
         names = _spellings(images["original"].iat[row])
         rows = next((frames[person[row], n] for n in names if (person[row], n) in frames), [])
         if rows:
-            source[row] = min(rows, key=lambda other: abs(number[other] - number[row]))
+            source[row] = min(rows, key=lambda candidate: abs(number[candidate] - number[row]))
     return source
 
 
@@ -90,13 +90,13 @@ def _spellings(video: str) -> tuple[str, str]:
     return name, os.path.splitext(name)[0]
 
 
-def _notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
+def _one_video_notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
     """Say which pairs are easier than those that a case has: both frames are of one video."""
     video = images["video"].to_numpy(dtype=object)
-    pair, reference, probe = _rows(pairs)
+    pair, reference, probe = flat_rows(pairs)
     genuine = pairs.target == 1
     in_video = video[reference] == video[probe][pair]
-    within = len(np.unique(pair[in_video & genuine[pair]]))
+    n_within_video = len(np.unique(pair[in_video & genuine[pair]]))
     original = images["original"].to_numpy(dtype=object)[probe]
     fakes = np.flatnonzero(~genuine[pair] & (original[pair] != ""))
     from_source = {
@@ -110,14 +110,14 @@ def _notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
             "no genuine pair can be made, since no person has two genuine videos here; "
             'references="all_videos" pairs frames of one video.'
         )
-    if within:
+    if n_within_video:
         one_video = (
             "are two frames of one video"
-            if _lengths(pairs) is None
+            if template_sizes(pairs) is None
             else "have references from the probe's own video"
         )
         notes.append(
-            f"{within} of {int(genuine.sum())} genuine pairs {one_video}, which "
+            f"{n_within_video} of {int(genuine.sum())} genuine pairs {one_video}, which "
             "are more alike than two videos of a person; genuine pairs across videos need a second "
             "genuine video of the person."
         )
@@ -127,55 +127,3 @@ def _notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
             "the video that the deepfake was made from, another frame of it than the source frame."
         )
     return notes
-
-
-def describe_pairs(images: pd.DataFrame, pairs: Bunch) -> pd.DataFrame:
-    """Return one row per pair: the probe's video, and the numbers of both frames.
-
-    Parameters
-    ----------
-    images : DataFrame
-        One row per frame.
-    pairs : Bunch
-        As `make_reference_pairs` and `make_same_video_pairs` return.
-
-    Returns
-    -------
-    DataFrame
-        With templates, videos and numbers of references are tuples.
-    """
-    _, reference, probe = _rows(pairs)
-    names = ["dataset", "technique", "compression", "split", "identity", "video", "original"]
-    frame = images.iloc[probe][names].reset_index(drop=True)
-    frame["technique"] = frame["technique"].where(pairs.target == -1, GENUINE)
-    for name in ("video", "number"):
-        column = "reference_video" if name == "video" else "reference_frame"
-        frame[column] = _by_pair(images[name].to_numpy()[reference], pairs)
-    frame["probe_frame"] = images["number"].to_numpy()[probe]
-    frame["label"] = pairs.target
-    return frame
-
-
-def _rows(pairs: Bunch) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the pair of each reference, the row of each reference, the row of each probe."""
-    references, probe = pairs.index.T
-    lengths = _lengths(pairs)
-    if lengths is None:
-        return np.arange(len(probe)), references, probe
-    flat = np.concatenate([np.array(rows, dtype=np.intp) for rows in references])
-    return np.repeat(np.arange(len(probe)), lengths), flat, probe.astype(np.intp)
-
-
-def _lengths(pairs: Bunch) -> list[int] | None:
-    """Return how many references each template has; None if there are no templates."""
-    return [len(rows) for rows in pairs.index[:, 0]] if pairs.index.dtype == object else None
-
-
-def _by_pair(values: NDArray[Any], pairs: Bunch) -> NDArray[Any]:
-    """Return one value of each reference, of a template a tuple of them."""
-    lengths = _lengths(pairs)
-    if lengths is None:
-        return values
-    tuples = np.empty(len(lengths), dtype=object)
-    tuples[:] = [tuple(part.tolist()) for part in np.split(values, np.cumsum(lengths)[:-1])]
-    return tuples

@@ -53,7 +53,7 @@ def describe_sequence(
 
 
 def describe_by_folders(
-    tree: Tree, path: Path, picture: bool, splits: dict[str, str]
+    tree: Tree, path: Path, is_picture: bool, splits: dict[str, str]
 ) -> Video | None:
     """Describe a video of a tree that holds original_sequences and manipulated_sequences.
 
@@ -72,22 +72,24 @@ def describe_by_folders(
     Video or None
         None if there is no such folder above it.
     """
-    parts = path.relative_to(tree.root).parts[:-1]
-    at = next((i for i, part in enumerate(parts) if part in (ORIGINAL, MANIPULATED)), None)
-    if at is None:
+    folders = path.relative_to(tree.root).parts[:-1]
+    position = next(
+        (i for i, folder in enumerate(folders) if folder in (ORIGINAL, MANIPULATED)), None
+    )
+    if position is None:
         return None
-    below = parts[at + 1 :]
-    technique = None if parts[at] == ORIGINAL else (below[0] if below else "deepfake")
-    compression = next((part for part in below if part in COMPRESSIONS), "")
-    stem = path.parent.name if picture else path.stem
-    name = tree.name(path.parent if picture else path)
+    below = folders[position + 1 :]
+    technique = None if folders[position] == ORIGINAL else (below[0] if below else "deepfake")
+    compression = next((folder for folder in below if folder in COMPRESSIONS), "")
+    stem = path.parent.name if is_picture else path.stem
+    name = tree.name(path.parent if is_picture else path)
     split = splits.get(stem.partition("_")[0], "")
-    described = describe_sequence(path, stem, name, technique, compression, split)
-    if described is None:
+    row = describe_sequence(path, stem, name, technique, compression, split)
+    if row is None:
         label = 1 if technique is None else -1
-        described = Video(str(path), label, compression=compression, video=name)
-        return described if technique is None else described._replace(technique=technique)
-    return described
+        row = Video(str(path), label, compression=compression, video=name)
+        return row if technique is None else row._replace(technique=technique)
+    return row
 
 
 def read_pairs(tree: Tree) -> list[tuple[str, str, str]]:
@@ -95,12 +97,14 @@ def read_pairs(tree: Tree) -> list[tuple[str, str, str]]:
     pairs = []
     for split in _LISTS:
         name = f"{split}.json"
-        path = tree.file(name, f"splits/{name}", f"dataset/splits/{name}")
+        path = tree.find_file(name, f"splits/{name}", f"dataset/splits/{name}")
         if path is None:
             continue
-        for pair in tree.json(path, list):
+        for pair in tree.read_json(path, list):
             if not (isinstance(pair, list) and [type(item) for item in pair] == [str, str]):
-                raise tree.wrong(path, f'pairs such as ["071", "054"] are expected, got {pair!r}')
+                raise tree.content_error(
+                    path, f'pairs such as ["071", "054"] are expected, got {pair!r}'
+                )
             first, second = pair
             pairs += [(split, first, second), (split, second, first)]
     return pairs

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, Unpack
 
-from sklearn_diffake.datasets._tree import Source, Video
-from sklearn_diffake.datasets._videos import PairOptions, import_pandas, pair_videos, read_rows
+from sklearn_diffake.datasets._bundle import import_pandas
+from sklearn_diffake.datasets._tree import DatasetInfo, Video
+from sklearn_diffake.datasets._videos import PairOptions, pair_videos, read_rows
 from sklearn_diffake.utils._delimited import TableError, read_columns
 
 _MOST_COLUMNS = 1000  # pandas takes minutes over very many
@@ -153,12 +154,12 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
 
     >>> X, y = load_video_table("videos.csv", n_frames=8, return_X_y=True)  # doctest: +SKIP
     """
-    get = "The videos are those that the table names."
+    access = "The videos are those that the table names."
     if isinstance(table, (str, os.PathLike)):
         path = Path(table).absolute()
         if not path.is_file():
             raise FileNotFoundError(f"There is no table {path}.")
-        get = f"The videos are those that {path} names."
+        access = f"The videos are those that {path} names."
         rows = _read_file(path)
     elif not hasattr(table, "columns"):
         raise TypeError(
@@ -166,7 +167,7 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
         )
     else:
         rows = read_rows(table, Path.cwd())
-    return pair_videos(rows, Source(dataset, "", get), **options)
+    return pair_videos(rows, DatasetInfo(dataset, "", access), **options)
 
 
 def _read_file(path: Path) -> list[Video]:

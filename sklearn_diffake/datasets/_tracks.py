@@ -44,9 +44,9 @@ def follow_face(boxes: Sequence[ArrayLike]) -> list[int | None]:
     tracks: list[dict[int, int]] = []  # of each person: in which frame, which face
     latest: list[np.ndarray] = []  # of each person: the face seen last
     areas: list[float] = []
-    for frame, found in enumerate(_check(item, i) for i, item in enumerate(boxes)):
-        matches = _match(latest, found)
-        for face, box in enumerate(found):
+    for frame, frame_boxes in enumerate(_check_boxes(item, i) for i, item in enumerate(boxes)):
+        matches = _match_people(latest, frame_boxes)
+        for face, box in enumerate(frame_boxes):
             person = matches.get(face)
             if person is None:
                 person = len(tracks)
@@ -58,11 +58,11 @@ def follow_face(boxes: Sequence[ArrayLike]) -> list[int | None]:
             areas[person] += float((box[2] - box[0]) * (box[3] - box[1]))
     if not tracks:
         return [None] * len(boxes)
-    kept = tracks[int(np.argmax(areas))]
-    return [kept.get(frame) for frame in range(len(boxes))]
+    largest_track = tracks[int(np.argmax(areas))]
+    return [largest_track.get(frame) for frame in range(len(boxes))]
 
 
-def _check(boxes: ArrayLike, frame: int) -> np.ndarray:
+def _check_boxes(boxes: ArrayLike, frame: int) -> np.ndarray:
     array = np.asarray(boxes, dtype=np.float64)
     if array.size == 0:
         return np.empty((0, 4))
@@ -74,17 +74,17 @@ def _check(boxes: ArrayLike, frame: int) -> np.ndarray:
     return array
 
 
-def _match(people: list[np.ndarray], found: np.ndarray) -> dict[int, int]:
+def _match_people(people: list[np.ndarray], frame_boxes: np.ndarray) -> dict[int, int]:
     """Tell which of the known people each face belongs to, where it belongs to any."""
-    if not people or not len(found):
+    if not people or not len(frame_boxes):
         return {}
-    cost = _unlikeness(np.stack(people), found)
-    who, face = linear_sum_assignment(np.minimum(cost, _FARTHEST))
-    near = cost[who, face] < _FARTHEST
-    return dict(zip(face[near].tolist(), who[near].tolist(), strict=True))
+    cost = _track_distance(np.stack(people), frame_boxes)
+    person, face = linear_sum_assignment(np.minimum(cost, _FARTHEST))
+    is_near = cost[person, face] < _FARTHEST
+    return dict(zip(face[is_near].tolist(), person[is_near].tolist(), strict=True))
 
 
-def _unlikeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _track_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the distance of the centers, in face widths, plus the doublings of the width."""
     a, b = first[:, np.newaxis], second[np.newaxis]
     distance = np.hypot(

@@ -16,12 +16,12 @@ SIDE_FILES = frozenset({"text", "table", "document", "pdf", "array", "archive", 
 GENUINE = "genuine"  # the technique of what is not manipulated
 
 
-class Source(NamedTuple):
+class DatasetInfo(NamedTuple):
     """Where a dataset comes from."""
 
     name: str
-    reference: str  # the paper
-    get: str  # how to get the files
+    citation: str  # of the paper
+    access: str  # how to get the files
 
 
 class Video(NamedTuple):
@@ -38,14 +38,14 @@ class Video(NamedTuple):
     fake_frames: str = ""
 
 
-class Absent(NamedTuple):
+class AbsentItem(NamedTuple):
     """A part of a published dataset that is not in its folder."""
 
     path: str
     kind: str  # "folder", "list" or "video"
 
 
-class Skipped(NamedTuple):
+class SkippedFile(NamedTuple):
     """A file in the folder of a dataset that is no video or picture."""
 
     path: str
@@ -53,7 +53,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-class Media(NamedTuple):
+class MediaFile(NamedTuple):
     """A video or picture in the folder of a dataset."""
 
     path: Path
@@ -67,7 +67,7 @@ class Tree:
     ----------
     root : str or Path
         The folder.
-    source : Source
+    info : DatasetInfo
         The dataset that should be there; its errors say how to get it.
 
     Attributes
@@ -85,76 +85,84 @@ class Tree:
         If there is no such folder.
     """
 
-    def __init__(self, root: str | os.PathLike[str], source: Source) -> None:
+    def __init__(self, root: str | os.PathLike[str], info: DatasetInfo) -> None:
         self.root = Path(root).absolute()
-        self.source = source
-        self.absent: list[Absent] = []
-        self.skipped: list[Skipped] = []
+        self.info = info
+        self.absent: list[AbsentItem] = []
+        self.skipped: list[SkippedFile] = []
         self.hint = ""
         if not self.root.is_dir():
-            raise self.missing("the folder of the dataset", self.root)
+            raise self.missing_error("the folder of the dataset", self.root)
 
-    def missing(self, what: str, *places: Path, hint: str = "") -> FileNotFoundError:
+    def missing_error(self, subject: str, *paths: Path, hint: str = "") -> FileNotFoundError:
         """Make the error that says what was looked for, where, and how to get it."""
-        where = " or ".join(str(place) for place in places)
+        joined_paths = " or ".join(str(path) for path in paths)
         return FileNotFoundError(
-            f"{self.source.name}: {what} was looked for, and is not there: {where}. "
-            f"{hint}{self.source.get}"
+            f"{self.info.name}: {subject} was looked for, and is not there: {joined_paths}. "
+            f"{hint}{self.info.access}"
         )
 
-    def folder(self, *parts: str) -> Path | None:
+    def find_folder(self, *names: str) -> Path | None:
         """Return a folder, or None and remember that it is absent."""
-        path = self.root.joinpath(*parts)
+        path = self.root.joinpath(*names)
         if path.is_dir():
             return path
-        self.absent.append(Absent(str(path), "folder"))
+        self.absent.append(AbsentItem(str(path), "folder"))
         return None
 
-    def file(self, *places: str) -> Path | None:
+    def find_file(self, *names: str) -> Path | None:
         """Return the first of some files that is there, or None and remember that it is absent."""
-        paths = [self.root / place for place in places]
+        paths = [self.root / name for name in names]
         for path in paths:
             if path.is_file():
                 return path
-        self.absent.append(Absent(str(paths[0]), "list"))
+        self.absent.append(AbsentItem(str(paths[0]), "list"))
         return None
 
     def name(self, path: Path) -> str:
         """Name a file by its place in the dataset; a list may not name any elsewhere."""
         inside = path.relative_to(self.root) if path.is_relative_to(self.root) else path
         if inside.is_absolute() or ".." in inside.parts or not inside.parts:
-            raise self.wrong(path, f"it is to be read, and lies outside of the folder {self.root}")
+            raise self.content_error(
+                path, f"it is to be read, and lies outside of the folder {self.root}"
+            )
         return inside.as_posix()
 
-    def media(self, paths: Iterable[Path]) -> list[Media]:
+    def media_files(self, paths: Iterable[Path]) -> list[MediaFile]:
         """Keep what is a video or a picture by its content, in natural order.
 
         What begins with a dot is not the dataset's; other files are remembered as skipped.
         """
-        kept = []
+        media = []
         for path in sorted(paths, key=natural_key):
             if path.name.startswith("."):
                 continue
             content = file_format(path)
             if content.is_video or content.is_image:
-                kept.append(Media(path, content))
+                media.append(MediaFile(path, content))
             elif content.kind not in ("directory", "missing"):
                 reason = content.describe("image or video")
-                self.skipped.append(Skipped(str(path), content.kind, reason))
-        return kept
+                self.skipped.append(SkippedFile(str(path), content.kind, reason))
+        return media
 
-    def videos(self, *parts: str, pattern: str = "*") -> list[Path]:
+    def list_videos(self, *names: str, pattern: str = "*") -> list[Path]:
         """List the videos of a folder; none, and it is remembered as absent, if there are none."""
-        folder = self.folder(*parts)
+        folder = self.find_folder(*names)
         if folder is None:
             return []
-        found = [path for path, content in self.media(folder.glob(pattern)) if content.is_video]
-        if not found:
-            self.absent.append(Absent(str(folder / pattern), "video"))
-        return found
+        paths = [
+            path for path, content in self.media_files(folder.glob(pattern)) if content.is_video
+        ]
+        if not paths:
+            self.absent.append(AbsentItem(str(folder / pattern), "video"))
+        return paths
 
-    def check_named(
-        self, option: str, wanted: str | Sequence[str], there: Collection[str], places: str
+    def check_option(
+        self,
+        option: str,
+        requested: str | Sequence[str],
+        present_names: Collection[str],
+        pattern: str,
     ) -> None:
         """Refuse what an option names if nothing of it is there, and say what is.
 
@@ -169,57 +177,59 @@ class Tree:
         places : str
             Pattern of the folders that are named so.
         """
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        names = [requested] if isinstance(requested, str) else list(requested)
         for name in names if names != ["all"] else ():
-            if name not in there:
-                folders = {path.name for path in self.root.glob(places) if path.is_dir()}
-                raise self.missing(
+            if name not in present_names:
+                folders = {path.name for path in self.root.glob(pattern) if path.is_dir()}
+                raise self.missing_error(
                     f"the folder of {option}={name!r}",
                     *(Path(item.path) for item in self.absent if name in Path(item.path).parts),
                     hint=f"There are {option}={sorted(folders)}. " if folders else "",
                 )
 
-    def present(self, videos: Sequence[Video]) -> list[Video]:
+    def keep_present(self, videos: Sequence[Video]) -> list[Video]:
         """Keep the videos that are there, and remember the others as absent."""
-        there = []
+        present = []
         for video in videos:
             if os.path.isfile(video.path):
-                there.append(video)
+                present.append(video)
             else:
-                self.absent.append(Absent(video.path, "video"))
-        if not there:
-            listed = f"any of the {len(videos)} videos that are listed" if videos else "any video"
-            raise self.missing(listed, Path(videos[0].path) if videos else self.root)
-        return there
+                self.absent.append(AbsentItem(video.path, "video"))
+        if not present:
+            subject = f"any of the {len(videos)} videos that are listed" if videos else "any video"
+            raise self.missing_error(subject, Path(videos[0].path) if videos else self.root)
+        return present
 
-    def wrong(self, path: Path, problem: str) -> ValueError:
+    def content_error(self, path: Path, problem: str) -> ValueError:
         """Make the error that says what is wrong in a file."""
-        return ValueError(f"{self.source.name}, {path}: {problem}.")
+        return ValueError(f"{self.info.name}, {path}: {problem}.")
 
-    def json(self, path: Path, kind: type) -> Any:
+    def read_json(self, path: Path, kind: type) -> Any:
         """Read a JSON file that must hold a list or a dict."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
-            raise self.wrong(path, f"not a JSON file, a damaged one perhaps: {error}") from error
+            raise self.content_error(
+                path, f"not a JSON file, a damaged one perhaps: {error}"
+            ) from error
         if not isinstance(content, kind):
-            raise self.wrong(
+            raise self.content_error(
                 path, f"a JSON {kind.__name__} is expected, not a {type(content).__name__}"
             )
         return content
 
-    def lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+    def read_lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         """Read number and words of every line of a text file that is not blank."""
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            raise self.wrong(path, f"not a text file in UTF-8: {error}") from error
+            raise self.content_error(path, f"not a text file in UTF-8: {error}") from error
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
                 yield number, line.split()
 
 
-def summarize(absent: Sequence[Absent]) -> str:
+def summarize(absent: Sequence[AbsentItem]) -> str:
     """Say what is absent: how many of each kind, and the first ones by name.
 
     Parameters
@@ -231,23 +241,23 @@ def summarize(absent: Sequence[Absent]) -> str:
     str
         Such as ``"1 folder (/data/ff/raw) and 12 videos (/data/ff/a.mp4, ...)"``.
     """
-    words = []
+    counts = []
     for kind in ("folder", "list", "video"):
         paths = [item.path for item in absent if item.kind == kind]
         if paths:
-            shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-            words.append(f"{len(paths)} {kind}{'s' * (len(paths) > 1)} ({shown})")
-    return " and ".join(words)
+            first_paths = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+            counts.append(f"{len(paths)} {kind}{'s' * (len(paths) > 1)} ({first_paths})")
+    return " and ".join(counts)
 
 
-def some_of(name: str, wanted: str | Sequence[str], known: Sequence[str]) -> list[str]:
+def parse_choices(name: str, requested: str | Sequence[str], choices: Sequence[str]) -> list[str]:
     """Read a parameter that is one name, several, or ``"all"`` of the known ones."""
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = [requested] if isinstance(requested, str) else list(requested)
     if names == ["all"]:
-        return list(known)
+        return list(choices)
     for item in names:
-        if item not in known:
-            raise ValueError(f"{name}={item!r} is not known; expected some of {list(known)}.")
+        if item not in choices:
+            raise ValueError(f"{name}={item!r} is not known; expected some of {list(choices)}.")
     if not names:
-        raise ValueError(f"{name} is empty; expected some of {list(known)}.")
+        raise ValueError(f"{name} is empty; expected some of {list(choices)}.")
     return names

@@ -16,14 +16,13 @@ from numpy.random import RandomState
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from sklearn_diffake.datasets._bundle import bundle_frames, import_pandas
 from sklearn_diffake.datasets._frames import Crop, Extraction, Frames, store_frames
-from sklearn_diffake.datasets._reference import describe_pairs, pair_references
+from sklearn_diffake.datasets._reference import pair_references
 from sklearn_diffake.datasets._tree import (
     GENUINE,
     SIDE_FILES,
-    Absent,
-    Skipped,
-    Source,
+    DatasetInfo,
     Tree,
     Video,
     summarize,
@@ -32,7 +31,6 @@ from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.formats import file_format
 from sklearn_diffake.images.video import OnDamage
 from sklearn_diffake.pairs import make_same_video_pairs
-from sklearn_diffake.utils._extras import import_extra
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, parse_label
 from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO, SPELLINGS, mode_name
@@ -42,8 +40,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _logger = logging.getLogger(__name__)
-_TEXTS = [name for name in Video._fields if name != "label"]
-_NAMES = ("technique", "compression", "split", "identity", "video", "original")
+_TEXT_COLUMNS = [name for name in Video._fields if name != "label"]
+_NAME_COLUMNS = ("technique", "compression", "split", "identity", "video", "original")
 
 
 class PairOptions(TypedDict, total=False):
@@ -88,7 +86,7 @@ class PairOptions(TypedDict, total=False):
 )
 def pair_videos(
     videos: Sequence[Video],
-    source: Source,
+    info: DatasetInfo,
     *,
     tree: Tree | None = None,
     subset: str = "all",
@@ -117,78 +115,34 @@ def pair_videos(
             f"templates=True makes templates of references, and mode={kind!r} has none. Use "
             "mode='reference'."
         )
-    chosen = _select(_one_spelling(videos), subset, source.name, tree)
+    selected = _select_subset(_normalize_names(videos), subset, info.name, tree)
     if tree is not None:
         if on_broken != "raise":
-            chosen = tree.present(chosen)
+            selected = tree.keep_present(selected)
         _report_absent(tree, verbose, on_broken)
         _report_skipped(tree, verbose, on_broken)
     if kind == REFERENCE:
-        _check_identities(chosen, source.name)
+        _check_identities(selected, info.name)
     extraction = Extraction(n_frames, crop, on_damage)
-    stored = _frames_of_all(chosen, source.name, cache, extraction, n_jobs, verbose)
-    images, broken = _tabulate(chosen, stored, source, on_broken)
-    done = "%s: %d frames of %d videos, %d unusable"
-    log_step(_logger, verbose, done, source.name, len(images), len(chosen), len(broken))
+    results = _frames_of_all(selected, info.name, cache, extraction, n_jobs, verbose)
+    images, broken = _frame_table(selected, results, info, on_broken)
+    message = "%s: %d frames of %d videos, %d unusable"
+    log_step(_logger, verbose, message, info.name, len(images), len(selected), len(broken))
     try:
-        pairs = _pair(images, kind, references, k, templates, random_state)
+        pairs = _pair_frames(images, kind, references, k, templates, random_state)
     except ValueError as error:
-        raise ValueError(f"{source.name}: {error} {source.get}") from error
+        raise ValueError(f"{info.name}: {error} {info.access}") from error
     if on_broken != "skip":
         for note in pairs.get("notes", ()):
-            warnings.warn(f"{source.name}: {note}", UserWarning, stacklevel=4)
-    dataset = bundle(images, pairs, broken, source, kind, as_frame, tree=tree)
+            warnings.warn(f"{info.name}: {note}", UserWarning, stacklevel=4)
+    dataset = bundle_frames(images, pairs, broken, info, kind, as_frame, tree=tree)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
-def bundle(
-    images: pd.DataFrame,
-    pairs: Bunch,
-    broken: pd.DataFrame | None,
-    source: Source,
-    mode: str,
-    as_frame: bool,
-    *,
-    tree: Tree | None = None,
-) -> Bunch:
-    """Put together what every loader returns."""
-    pd = import_pandas()
-    frame = describe_pairs(images, pairs)
-    columns = ["reference", "probe"] if mode == "reference" else ["earlier", "later"]
-    data, target = pairs.data, pairs.target
-    if as_frame:
-        data, target = pd.DataFrame(data, columns=columns), pd.Series(target, name="label")
-    if broken is None:
-        broken = pd.DataFrame(columns=["path", "reason"])
-    absent, skipped = (tree.absent, tree.skipped) if tree is not None else ([], [])
-    notes = [f"Absent: {summarize(absent)}."] if absent else []
-    notes += pairs.get("notes", ())
-    return Bunch(
-        data=data,
-        target=target,
-        mode=mode,
-        frame=frame,
-        groups=(frame["dataset"] + ":" + _person(frame)).to_numpy(dtype=object),
-        images=images,
-        broken=broken,
-        n_broken=len(broken),
-        absent=pd.DataFrame(absent, columns=Absent._fields),
-        skipped_files=pd.DataFrame(skipped, columns=Skipped._fields),
-        n_skipped=pairs.n_skipped,
-        feature_names=columns,
-        DESCR="\n\n".join([source.name, source.reference, source.get, *notes]),
-    )
-
-
-def import_pandas() -> Any:
-    """Import pandas, or say how to get it."""
-    return import_extra("pandas", "video", "The tables of datasets")
-
-
-def _one_spelling(videos: Sequence[Video]) -> list[Video]:
+def _normalize_names(videos: Sequence[Video]) -> list[Video]:
     """Write names that look the same alike; a warning says which were not."""
     columns = {}
-    for column in _NAMES:
+    for column in _NAME_COLUMNS:
         values = [getattr(video, column) for video in videos]
         columns[column] = name_codes(values, kind=f"column {column!r}").values(values)
     rows = zip(*columns.values(), strict=True)
@@ -198,35 +152,39 @@ def _one_spelling(videos: Sequence[Video]) -> list[Video]:
     ]
 
 
-def _select(videos: Sequence[Video], subset: str, name: str, tree: Tree | None) -> list[Video]:
+def _select_subset(
+    videos: Sequence[Video], subset: str, name: str, tree: Tree | None
+) -> list[Video]:
     """Keep the videos of one split."""
     if subset == "all":
-        chosen = list(videos)
+        selected = list(videos)
     else:
         splits = sorted({video.split for video in videos} - {""})
         if subset not in splits:
-            known = f"its splits are {splits}" if splits else "it has no official splits"
+            known_splits = f"its splits are {splits}" if splits else "it has no official splits"
             lists = [item for item in (tree.absent if tree else []) if item.kind == "list"]
             if lists:
-                known += f", and absent are {summarize(lists)}"
-            raise ValueError(f'{name} has no subset {subset!r}: {known}; "all" takes everything.')
-        chosen = [video for video in videos if video.split == subset]
-    if not chosen:
+                known_splits += f", and absent are {summarize(lists)}"
+            raise ValueError(
+                f'{name} has no subset {subset!r}: {known_splits}; "all" takes everything.'
+            )
+        selected = [video for video in videos if video.split == subset]
+    if not selected:
         if tree is not None:
-            raise tree.missing("any video", *(Path(item.path) for item in tree.absent[:3]))
+            raise tree.missing_error("any video", *(Path(item.path) for item in tree.absent[:3]))
         raise ValueError(f"{name}: there are no videos to take frames from.")
-    return chosen
+    return selected
 
 
 def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
     """Say which parts of a dataset are not there."""
     if not tree.absent:
         return
-    words = f"{tree.source.name}: absent are {summarize(tree.absent)}; the others are loaded."
-    log_step(_logger, verbose, "%s", words)
+    message = f"{tree.info.name}: absent are {summarize(tree.absent)}; the others are loaded."
+    log_step(_logger, verbose, "%s", message)
     if on_broken == "warn":
-        words += f" {tree.hint}" * bool(tree.hint)
-        warnings.warn(f"{words} They are listed in `absent`.", UserWarning, stacklevel=5)
+        message += f" {tree.hint}" * bool(tree.hint)
+        warnings.warn(f"{message} They are listed in `absent`.", UserWarning, stacklevel=5)
 
 
 def _report_skipped(tree: Tree, verbose: int, on_broken: str) -> None:
@@ -236,13 +194,13 @@ def _report_skipped(tree: Tree, verbose: int, on_broken: str) -> None:
         return
     path, _, reason = skipped[0]
     if on_broken == "raise":
-        raise VideoError(f"{tree.source.name}, file {path}: {reason}. {tree.source.get}")
-    words = (
-        f"{tree.source.name}: {len(skipped)} files cannot be used. The first is {path}: {reason}."
+        raise VideoError(f"{tree.info.name}, file {path}: {reason}. {tree.info.access}")
+    message = (
+        f"{tree.info.name}: {len(skipped)} files cannot be used. The first is {path}: {reason}."
     )
-    log_step(_logger, verbose, "%s", words)
+    log_step(_logger, verbose, "%s", message)
     if on_broken == "warn":
-        warnings.warn(f"{words} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
+        warnings.warn(f"{message} They are listed in `skipped_files`.", UserWarning, stacklevel=5)
 
 
 def _check_identities(videos: list[Video], name: str) -> None:
@@ -275,33 +233,40 @@ def _frames_of_all(
             yield result
 
 
-def _tabulate(
-    videos: list[Video], results: Iterator[Frames | str], source: Source, on_broken: str
+def _frame_table(
+    videos: list[Video], results: Iterator[Frames | str], info: DatasetInfo, on_broken: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a table with one row per frame, and one of the videos that gave none."""
     pd = import_pandas()
     rows: list[tuple[Any, ...]] = []
     broken: list[tuple[str, str]] = []
-    lost: list[tuple[str, int]] = []
-    shown: Counter[str] = Counter()  # of the pictures that are frames of one video, how many
+    undecodable: list[tuple[str, int]] = []
+    picture_counts: Counter[str] = (
+        Counter()
+    )  # of the pictures that are frames of one video, how many
     for i, (video, result) in enumerate(zip(videos, results, strict=True)):
         if isinstance(result, str):
             if on_broken == "raise":
-                raise VideoError(f"{source.name}, video {i} ({video.path}): {result}. {source.get}")
+                raise VideoError(f"{info.name}, video {i} ({video.path}): {result}. {info.access}")
             broken.append((video.path, result))
             continue
         if result.n_lost:
-            lost.append((video.path, result.n_lost))
-        forged = _read_ranges(video)
+            undecodable.append((video.path, result.n_lost))
+        forged_ranges = _read_ranges(video)
         if result.paths == [video.path]:
-            result = result._replace(numbers=[shown[video.video]])
-            shown[video.video] += 1
+            result = result._replace(numbers=[picture_counts[video.video]])
+            picture_counts[video.video] += 1
         for path, number, time in zip(result.paths, result.numbers, result.times, strict=True):
-            label = 1 if forged and not any(number in part for part in forged) else video.label
-            described = video._replace(label=label, video=video.video or video.path)
-            rows.append((source.name, *described, path, number, time))
-    _report(broken, len(videos), source, on_broken)
-    _report_lost(lost, source)
+            label = (
+                1
+                if forged_ranges
+                and not any(number in forged_range for forged_range in forged_ranges)
+                else video.label
+            )
+            row = video._replace(label=label, video=video.video or video.path)
+            rows.append((info.name, *row, path, number, time))
+    _report_broken(broken, len(videos), info, on_broken)
+    _report_undecodable(undecodable, info)
     columns = ["dataset", "file", *Video._fields[1:], "path", "number", "time"]
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(broken, columns=["path", "reason"])
 
@@ -326,8 +291,8 @@ def _frames_or_reason(
 def _read_ranges(video: Video) -> list[range]:
     """Read ``"0:12;40:80"``."""
     try:
-        parts = [part.split(":") for part in video.fake_frames.split(";") if part.strip()]
-        return [range(int(first), int(stop)) for first, stop in parts]
+        ranges = [bounds.split(":") for bounds in video.fake_frames.split(";") if bounds.strip()]
+        return [range(int(first), int(stop)) for first, stop in ranges]
     except ValueError:
         raise ValueError(
             f"{video.path}: fake_frames is {video.fake_frames!r}; expected ranges of frame numbers "
@@ -335,35 +300,37 @@ def _read_ranges(video: Video) -> list[range]:
         ) from None
 
 
-def _report(broken: list[tuple[str, str]], total: int, source: Source, on_broken: str) -> None:
+def _report_broken(
+    broken: list[tuple[str, str]], total: int, info: DatasetInfo, on_broken: str
+) -> None:
     if not broken:
         return
     path, reason = broken[0]
-    words = (
-        f"{source.name}: {len(broken)} of {total} videos cannot be used. The first is {path}: "
+    message = (
+        f"{info.name}: {len(broken)} of {total} videos cannot be used. The first is {path}: "
         f"{reason}. "
     )
     if len(broken) == total:
-        raise VideoError(words + source.get)
+        raise VideoError(message + info.access)
     if on_broken == "warn":
         warnings.warn(
-            f"{words}They are skipped, and listed in `broken`.", UserWarning, stacklevel=6
+            f"{message}They are skipped, and listed in `broken`.", UserWarning, stacklevel=6
         )
 
 
-def _report_lost(lost: list[tuple[str, int]], source: Source) -> None:
+def _report_undecodable(undecodable: list[tuple[str, int]], info: DatasetInfo) -> None:
     """Warn of frames that were left out of videos that are used."""
-    if lost:
-        path, n = lost[0]
+    if undecodable:
+        path, n = undecodable[0]
         warnings.warn(
-            f"{source.name}: {sum(n for _, n in lost)} frames of {len(lost)} videos cannot be "
-            f"decoded and are left out. The first is {path}: {n}.",
+            f"{info.name}: {sum(n for _, n in undecodable)} frames of {len(undecodable)} videos "
+            f"cannot be decoded and are left out. The first is {path}: {n}.",
             UserWarning,
             stacklevel=5,
         )
 
 
-def _pair(
+def _pair_frames(
     images: pd.DataFrame,
     mode: str,
     references: str,
@@ -381,20 +348,14 @@ def _pair(
     return pair_references(images, references == "other_videos", k, templates, random_state)
 
 
-def _person(frame: pd.DataFrame) -> pd.Series:
-    """Name who is seen, or where that is not known, the genuine video behind it."""
-    scene = frame["original"].where(frame["original"] != "", frame["video"])
-    return frame["identity"].where(frame["identity"] != "", scene)
-
-
-def _label(cell: Any, row: int, path: str) -> int:
+def _row_label(value: Any, row: int, path: str) -> int:
     """Read the label of a row, which must have one."""
     try:
-        label = parse_label(cell)
+        label = parse_label(value)
     except ValueError:
         label = None
     if label is None:
-        raise ValueError(f"Row {row} ({path}): the label must be {CONVENTION}, got {cell!r}.")
+        raise ValueError(f"Row {row} ({path}): the label must be {CONVENTION}, got {value!r}.")
     return label
 
 
@@ -403,13 +364,13 @@ def read_rows(table: Any, root: Path) -> list[Video]:
     for name in ("path", "label"):
         if name not in table.columns:
             raise ValueError(f"The table has no column {name!r}; it has {list(table.columns)}.")
-    known = [name for name in _TEXTS if name in table.columns]
-    texts = table[known].astype(object).where(table[known].notna(), "").astype(str)
+    text_columns = [name for name in _TEXT_COLUMNS if name in table.columns]
+    texts = table[text_columns].astype(object).where(table[text_columns].notna(), "").astype(str)
     videos = []
     for i, (row, label) in enumerate(zip(texts.to_dict("records"), table["label"], strict=True)):
         if not row["path"]:
             raise ValueError(f"Row {i} has no path.")
-        value = _label(label, i, row["path"])
+        value = _row_label(label, i, row["path"])
         row.setdefault("technique", GENUINE if value == 1 else "deepfake")
         row["video"] = row.get("video") or row["path"]
         row["path"] = str(root / row["path"])

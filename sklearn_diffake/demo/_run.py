@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from .. import persistence
 from ..faces import FaceAligner
-from ..generation._portrait import EDITS, Edit, Portrait, retake
+from ..generation._portrait import MANIPULATIONS, Manipulation, Portrait, retake
 from ..metrics import confidence_interval, equal_error_rate
 from ..pipeline import make_difffake_pipeline
 from ..utils._atomic_files import OutputError, atomic_write, private_folder
@@ -90,8 +90,8 @@ def run_demo(
     rng = np.random.default_rng(random_state)
     photo = _write_reference(folder / "reference.png")
     train = _write_photos(photo.cut(), {"train": (n_train, None)}, folder, rng)
-    kinds: dict[str, tuple[int, Edit | None]] = {GENUINE: (n_genuine, None)}
-    kinds |= {name: (n_per_technique, edit) for name, edit in EDITS.items()}
+    kinds: dict[str, tuple[int, Manipulation | None]] = {GENUINE: (n_genuine, None)}
+    kinds |= {name: (n_per_technique, manipulate) for name, manipulate in MANIPULATIONS.items()}
     probes = _write_photos(photo.cut(), kinds, folder, rng)
     _write_table(folder / "train.csv", [(GENUINE, path) for _, path in train])
     _write_table(folder / "probes.csv", probes)
@@ -165,14 +165,17 @@ def _write_reference(path: Path) -> Portrait:
 
 
 def _write_photos(
-    portrait: Portrait, kinds: dict[str, tuple[int, Edit | None]], folder: Path, rng: Generator
+    portrait: Portrait,
+    kinds: dict[str, tuple[int, Manipulation | None]],
+    folder: Path,
+    rng: Generator,
 ) -> list[tuple[str, Path]]:
     """Write re-takes of a portrait, of each kind a number; return (kind, path) of each."""
     photos = []
-    for name, (n, edit) in kinds.items():
+    for name, (n, manipulate) in kinds.items():
         for i in range(n):
             path = folder / "photos" / f"{name.replace(' ', '-')}-{i + 1:03}.jpg"
-            face = portrait._replace(image=edit(portrait, rng)) if edit else portrait
+            face = portrait._replace(image=manipulate(portrait, rng)) if manipulate else portrait
             atomic_write(path, retake(face, rng))
             photos.append((name, path))
     return photos

@@ -1,4 +1,4 @@
-"""A drawn record and a face crop become a pseudo-deepfake."""
+"""Apply a drawn record to a face crop."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..faces._geometry import fit_similarity
-from ._artefacts import change_detail, jpeg
-from ._colour import match_colours, shift_colour
+from ._artifacts import change_detail, jpeg
+from ._color import match_colors, shift_color
 from ._cv2 import one_thread
 from ._degradation import degrade, match_sharpness, move
 from ._masks import render_mask
@@ -20,15 +20,16 @@ Record = dict[str, Any]
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
-_ROOM = 8  # pixels around the mask that filters may look at
+_OLD_KEYS = {"colour": "color", "artefact": "artifact", "colour_transfer": "color_transfer"}
+_MASK_MARGIN = 8  # pixels around the mask that filters may look at
 
 
 def apply(
     record: Record,
     crop: Image,
     landmarks: ArrayLike,
-    other: Image | None = None,
-    other_landmarks: ArrayLike | None = None,
+    donor: Image | None = None,
+    donor_landmarks: ArrayLike | None = None,
 ) -> tuple[Image, Image]:
     """Make the pseudo-deepfake that a record describes.
 
@@ -40,9 +41,9 @@ def apply(
         RGB crop of a genuine face.
     landmarks : array-like of shape (68, 2)
         (x, y) in pixels of the crop.
-    other : ndarray of shape (H', W', 3), uint8, default=None
+    donor : ndarray of shape (H', W', 3), uint8, default=None
         Crop of another identity, for the techniques that need a donor.
-    other_landmarks : array-like of shape (68, 2), default=None
+    donor_landmarks : array-like of shape (68, 2), default=None
         Its landmarks; None for those of `crop`.
 
     Returns
@@ -68,7 +69,7 @@ def apply(
     >>> fake.shape, mask.shape
     ((112, 112, 3), (112, 112))
     """
-    _, fake, mask = apply_pair(record, crop, landmarks, other, other_landmarks)
+    _, fake, mask = apply_pair(record, crop, landmarks, donor, donor_landmarks)
     return fake, mask
 
 
@@ -76,13 +77,13 @@ def apply_pair(
     record: Record,
     crop: Image,
     landmarks: ArrayLike,
-    other: Image | None = None,
-    other_landmarks: ArrayLike | None = None,
+    donor: Image | None = None,
+    donor_landmarks: ArrayLike | None = None,
 ) -> tuple[Image, Image, Image]:
-    """Make the pseudo-deepfake that a record describes, and the genuine image beside it.
+    """Make the pseudo-deepfake that a record describes, and its genuine counterpart.
 
-    Where the target and not the source was changed in colour and detail, the changed target is
-    the genuine image, so that the two differ by the blend alone; an augmentation is applied to
+    Where the target and not the source was changed in color and detail, the changed target is
+    the genuine image, so that the two differ by the blend alone. An augmentation is applied to
     both alike.
 
     Parameters
@@ -93,17 +94,17 @@ def apply_pair(
         RGB crop of a genuine face.
     landmarks : array-like of shape (68, 2)
         (x, y) in pixels of the crop.
-    other : ndarray of shape (H', W', 3), uint8, default=None
+    donor : ndarray of shape (H', W', 3), uint8, default=None
         Crop of another identity, for the techniques that need a donor.
-    other_landmarks : array-like of shape (68, 2), default=None
+    donor_landmarks : array-like of shape (68, 2), default=None
         Its landmarks; None for those of `crop`.
 
     Returns
     -------
     real : ndarray of shape (H, W, 3), uint8
-        Equal to the fake wherever the mask is zero; not so where the record augments both, or
-        matches the sharpness of this one. Blended in video colors, pixels next to the mask differ
-        too.
+        Equal to the fake wherever the mask is zero, unless the record augments both images or
+        matches the sharpness of the genuine one. Where they are blended in video colors, pixels
+        next to the mask differ too.
     fake : ndarray of shape (H, W, 3), uint8
         The pseudo-deepfake.
     mask : ndarray of shape (H, W), uint8
@@ -129,18 +130,21 @@ def apply_pair(
     >>> bool((real[mask == 0] == fake[mask == 0]).all())
     True
     """
-    points = _check(crop, landmarks, "crop", "landmarks")
+    record = _american_keys(record)
+    points = _check_face(crop, landmarks, "crop", "landmarks")
     if TECHNIQUES[record["technique"]].needs_donor:
-        if other is None:
-            raise ValueError(f"{record['technique']} needs the crop of another identity.")
-        other_points = _check(
-            other, points if other_landmarks is None else other_landmarks, "other",
-            "other_landmarks",
+        if donor is None:
+            raise ValueError(
+                f"donor must be the crop of another identity for {record['technique']!r}, got None."
+            )
+        donor_points = _check_face(
+            donor, points if donor_landmarks is None else donor_landmarks, "donor",
+            "donor_landmarks",
         )  # fmt: skip
     else:
-        other, other_points = crop, points
+        donor, donor_points = crop, points
     with one_thread() as cv2:
-        real, fake, mask = _blend(cv2, record, crop, points, other, other_points)
+        real, fake, mask = _blend(cv2, record, crop, points, donor, donor_points)
         if record.get("match_sharpness"):
             real = match_sharpness(cv2, real, fake, mask)
         if record["augment"] is not None:
@@ -148,62 +152,73 @@ def apply_pair(
     return real, fake, mask
 
 
+def _american_keys(record: Record) -> Record:
+    """Return a record with today's keys; records of 0.1 have British ones."""
+    renamed = {_OLD_KEYS.get(key, key): value for key, value in record.items()}
+    for name in ("shift", "augment"):
+        if renamed.get(name) is not None:
+            renamed[name] = {_OLD_KEYS.get(key, key): value for key, value in renamed[name].items()}
+    return renamed
+
+
 def _blend(
     cv2: Any, record: Record, target: Image, points: NDArray, source: Image, source_points: NDArray
 ) -> tuple[Image, Image, Image]:
-    moved = _geometry_matrix(record["geometry"], target.shape)
-    matrix, within = moved, None
+    geometry = _geometry_matrix(record["geometry"], target.shape)
+    matrix, moved_points = geometry, None
     if TECHNIQUES[record["technique"]].needs_donor:
         matrix = fit_similarity(source_points, points)
-        within = source_points @ matrix[:, :2].T + matrix[:, 2]
-    mask = render_mask(cv2, record["mask"], points, moved, target.shape[:2], within)
+        moved_points = source_points @ matrix[:, :2].T + matrix[:, 2]
+    mask = render_mask(cv2, record["mask"], points, geometry, target.shape[:2], moved_points)
     left, top, width, height = cv2.boundingRect(mask)
     if not width:
         raise ValueError(
-            f"The mask {record['mask']['family']!r} does not touch the crop of shape "
-            f"{target.shape}: its landmarks lie outside."
+            f"landmarks must lie in the crop, of shape {target.shape}, where the mask "
+            f"{record['mask']['family']!r} would touch it."
         )
-    box = _widen((left, top, left + width, top + height), _ROOM, target.shape)
+    box = _widen((left, top, left + width, top + height), _MASK_MARGIN, target.shape)
     shift = record["shift"]
     if shift is not None and shift["side"] == "target":
-        target = _change(cv2, target, shift)
+        target = _apply_shift(cv2, target, shift)
         shift = None
     inside = np.s_[box[1] : box[3], box[0] : box[2]]
     patch = _source_patch(cv2, source, shift, matrix, box)
-    patch, weight = _finish(cv2, record, patch, target[inside], mask[inside])
+    patch, weight = _add_artifacts(cv2, record, patch, target[inside], mask[inside])
     if record.get("blending") == "yuv420":
-        source, whole = target.copy(), np.zeros_like(mask)
-        source[inside], whole[inside] = patch, weight
-        return *_mix_video_colors(cv2, source, target, whole), mask
+        source, weights = target.copy(), np.zeros_like(mask)
+        source[inside], weights[inside] = patch, weight
+        return *_blend_in_video_colors(cv2, source, target, weights), mask
     fake = target.copy()
-    fake[inside] = _mix(cv2, patch, target[inside], cv2.merge([weight] * 3))
+    fake[inside] = _mix_by_weight(cv2, patch, target[inside], cv2.merge([weight] * 3))
     return target, fake, mask
 
 
-def _finish(
+def _add_artifacts(
     cv2: Any, record: Record, patch: Image, target: Image, mask: Image
 ) -> tuple[Image, Image]:
-    """Give the patch its artefacts; return it, and its weight in the target."""
-    if record["colour_transfer"] is not None:
-        patch = match_colours(cv2, patch, target, mask, record["colour_transfer"])
-    change = TECHNIQUES[record["technique"]].apply
-    if change is not None:
-        patch = change(cv2, patch, record["artefact"], mask)
-    if record["bands"]:  # joined in the inner half of the edge, faded out in the outer half
+    """Add the artifacts to the patch; return it and its weight in the target."""
+    if record["color_transfer"] is not None:
+        patch = match_colors(cv2, patch, target, mask, record["color_transfer"])
+    apply_artifact = TECHNIQUES[record["technique"]].apply
+    if apply_artifact is not None:
+        patch = apply_artifact(cv2, patch, record["artifact"], mask)
+    if record["bands"]:  # blended in the inner half of the edge, faded out in the outer half
         inner = np.clip(mask * np.float32(2 / 255) - 1, 0, 1)
-        patch = _join_bands(cv2, patch, target, inner, record["bands"])
+        patch = _blend_bands(cv2, patch, target, inner, record["bands"])
         mask = cv2.add(mask, mask)
     return patch, mask
 
 
-def _mix(cv2: Any, source: Image, target: Image, weight: Image) -> Image:
+def _mix_by_weight(cv2: Any, source: Image, target: Image, weight: Image) -> Image:
     """Return the mean of two images of one shape under weights up to 255."""
-    change = cv2.subtract(source, target, dtype=cv2.CV_16S)
-    change = cv2.multiply(change, weight.astype(np.int16), scale=1 / 255)
-    return cv2.add(target, change, dtype=cv2.CV_8U)
+    difference = cv2.subtract(source, target, dtype=cv2.CV_16S)
+    difference = cv2.multiply(difference, weight.astype(np.int16), scale=1 / 255)
+    return cv2.add(target, difference, dtype=cv2.CV_8U)
 
 
-def _mix_video_colors(cv2: Any, source: Image, target: Image, weight: Image) -> tuple[Image, Image]:
+def _blend_in_video_colors(
+    cv2: Any, source: Image, target: Image, weight: Image
+) -> tuple[Image, Image]:
     """Blend in limited-range YUV 4:2:0 (BT.601); return the target and the blend as RGB."""
     height, width = weight.shape
     pad = (0, -height % 4, 0, width % 2)  # the planes below are rows of one array
@@ -213,7 +228,7 @@ def _mix_video_colors(cv2: Any, source: Image, target: Image, weight: Image) -> 
     planes = [cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420) for image in (source, target)]
     half = cv2.resize(weight, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     half = half.reshape(-1, weight.shape[1])
-    blend = _mix(cv2, planes[0], planes[1], np.concatenate([weight, half, half]))
+    blend = _mix_by_weight(cv2, planes[0], planes[1], np.concatenate([weight, half, half]))
     real, fake = (
         np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_YUV2RGB_I420)[:height, :width])
         for image in (planes[1], blend)
@@ -221,9 +236,9 @@ def _mix_video_colors(cv2: Any, source: Image, target: Image, weight: Image) -> 
     return real, fake
 
 
-def _change(cv2: Any, image: Image, shift: Record) -> Image:
-    if shift["colour"] is not None:
-        image = shift_colour(cv2, image, shift["colour"])
+def _apply_shift(cv2: Any, image: Image, shift: Record) -> Image:
+    if shift["color"] is not None:
+        image = shift_color(cv2, image, shift["color"])
     if shift["detail"] is not None:
         image = change_detail(cv2, image, shift["detail"])
     return image
@@ -232,19 +247,21 @@ def _change(cv2: Any, image: Image, shift: Record) -> Image:
 def _source_patch(
     cv2: Any, source: Image, shift: Record | None, matrix: NDArray | None, box: Box
 ) -> Image:
-    """Change the part of the source that lands in a box of the target, and bring it there."""
+    """Shift the region of the source that covers a box of the target, and warp it into the box."""
     size = (box[2] - box[0], box[3] - box[1])
     origin = box if matrix is None else _preimage(matrix, box, source.shape)
-    part = np.ascontiguousarray(source[origin[1] : origin[3], origin[0] : origin[2]])
+    source_patch = np.ascontiguousarray(source[origin[1] : origin[3], origin[0] : origin[2]])
     if shift is not None:
-        part = _change(cv2, part, shift)
+        source_patch = _apply_shift(cv2, source_patch, shift)
     if matrix is None:
-        return part
+        return source_patch
     local = matrix.copy()
     local[:, 2] += matrix[:, :2] @ origin[:2] - box[:2]
-    part = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA)  # with four channels warping is faster
-    moved = cv2.warpAffine(part, local, size, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+    source_patch = cv2.cvtColor(
+        source_patch, cv2.COLOR_RGB2RGBA
+    )  # with four channels warping is faster
+    warped = cv2.warpAffine(source_patch, local, size, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)
 
 
 def _preimage(matrix: NDArray, box: Box, shape: tuple[int, ...]) -> Box:
@@ -260,24 +277,24 @@ def _preimage(matrix: NDArray, box: Box, shape: tuple[int, ...]) -> Box:
     return left, top, right, min(max(ceil(max(ys)) + 3, top + 1), shape[0])
 
 
-def _join_bands(cv2: Any, source: Image, target: Image, weight: NDArray, bands: int) -> Image:
+def _blend_bands(cv2: Any, source: Image, target: Image, weight: NDArray, bands: int) -> Image:
     """Blend coarse structure over wide seams and fine structure over narrow ones.
 
     After Burt and Adelson, "A Multiresolution Spline with Application to Image Mosaics", ACM
     Transactions on Graphics 1983: differences of source and target, level by level.
     """
-    change = source.astype(np.float32) - target
-    levels = [(change, weight)]
+    finest = source.astype(np.float32) - target
+    levels = [(finest, weight)]
     for _ in range(bands - 1):
         if min(levels[-1][0].shape[:2]) < 8:
             break
         levels.append(tuple(cv2.pyrDown(level) for level in levels[-1]))
-    joined = levels[-1][0] * levels[-1][1][..., None]
+    difference = levels[-1][0] * levels[-1][1][..., None]
     for (fine, mask), (coarse, _) in zip(levels[-2::-1], levels[:0:-1], strict=True):
         size = (fine.shape[1], fine.shape[0])
         detail = fine - cv2.pyrUp(coarse, dstsize=size)
-        joined = cv2.pyrUp(joined, dstsize=size) + detail * mask[..., None]
-    return cv2.add(target, joined, dtype=cv2.CV_8U)
+        difference = cv2.pyrUp(difference, dstsize=size) + detail * mask[..., None]
+    return cv2.add(target, difference, dtype=cv2.CV_8U)
 
 
 def _augment(
@@ -291,8 +308,8 @@ def _augment(
             image = move(cv2, image, view)
         if augmentation["flip"]:
             image = cv2.flip(image, 1)
-        if augmentation["colour"] is not None:
-            image = shift_colour(cv2, image, augmentation["colour"])
+        if augmentation["color"] is not None:
+            image = shift_color(cv2, image, augmentation["color"])
         if augmentation["jpeg"] is not None:
             image = jpeg(cv2, image, augmentation["jpeg"])
         return image if video is None else degrade(cv2, video, image)
@@ -304,7 +321,7 @@ def _augment(
 
 
 def _geometry_matrix(geometry: Record | None, shape: tuple[int, ...]) -> NDArray | None:
-    """Scale about the centre of the crop, then translate."""
+    """Scale about the center of the crop, then translate."""
     if geometry is None:
         return None
     height, width = shape[:2]
@@ -313,15 +330,17 @@ def _geometry_matrix(geometry: Record | None, shape: tuple[int, ...]) -> NDArray
     return np.array([[scale, 0, x], [0, scale, y]])
 
 
-def _widen(box: Box, room: int, shape: tuple[int, ...]) -> Box:
+def _widen(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
     left, top, right, bottom = box
     height, width = shape[:2]
-    start = max(left - room, 0), max(top - room, 0)
-    return *start, min(right + room, width), min(bottom + room, height)
+    start = max(left - margin, 0), max(top - margin, 0)
+    return *start, min(right + margin, width), min(bottom + margin, height)
 
 
-def _check(image: Any, landmarks: ArrayLike, name: str, points_name: str) -> NDArray[np.float32]:
-    """Refuse what is not an RGB image with 68 landmarks; return these."""
+def _check_face(
+    image: Any, landmarks: ArrayLike, name: str, points_name: str
+) -> NDArray[np.float32]:
+    """Raise an error unless this is an RGB image with 68 landmarks; return the landmarks."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = getattr(image, "dtype", type(image).__name__)
         raise ValueError(f"{name} must be a uint8 array of levels 0 to 255, got {kind}.")

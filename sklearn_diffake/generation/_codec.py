@@ -16,14 +16,14 @@ Image = NDArray[np.uint8]
 
 
 class Codec(NamedTuple):
-    """How one codec is driven through PyAV.
+    """One codec of PyAV and its settings.
 
     Attributes
     ----------
     encoder, decoder : str
         FFmpeg's names.
     qualities : tuple of int
-        Least and greatest constant rate factor that is drawn: from hardly visible to strong.
+        Lowest and highest constant rate factor that is drawn: from hardly visible to strong.
     weight : float
         How often it is drawn, relative to the others.
     options : dict of str to str
@@ -58,7 +58,7 @@ CODECS = {
     ),
 }
 CHROMA = ("420", "422", "444")
-_LEAST_SIDE = 64  # pixels: x265 overruns its memory in frames smaller than one of its blocks
+_MIN_SIDE = 64  # pixels: x265 overruns its memory in frames smaller than one of its blocks
 
 
 @cache
@@ -119,26 +119,26 @@ def code_frames(
     ValueError
         If there is no frame, or the codec or the subsampling is unknown.
     RuntimeError
-        If the codec gives another number of frames back.
+        If the codec returns another number of frames.
     """
     if codec not in CODECS or chroma not in CHROMA:
         raise ValueError(
-            f"codec={codec!r} and chroma={chroma!r}; expected one of {list(CODECS)} and one of "
-            f"{list(CHROMA)}."
+            f"codec must be one of {list(CODECS)} and chroma one of {list(CHROMA)}, got {codec!r} "
+            f"and {chroma!r}."
         )
     if not frames:
-        raise ValueError("There is no frame to write.")
+        raise ValueError("frames must hold at least one frame, got none.")
     if codec not in available_codecs():
         raise missing_extra(
             "av", "video", f"Videos in {codec}", f"it has no {CODECS[codec].encoder}"
         )
     height, width = frames[0].shape[:2]
-    pad = [(0, max(_LEAST_SIDE, side + side % 2) - side) for side in (height, width)]
+    pad = [(0, max(_MIN_SIDE, side + side % 2) - side) for side in (height, width)]
     pad.append((0, 0))
     packets = _encode([np.pad(frame, pad, mode="edge") for frame in frames], codec, quality, chroma)
     decoded = _decode(packets, codec)
     if len(decoded) != len(frames):
-        raise RuntimeError(f"{codec} gave {len(decoded)} frames back for {len(frames)}.")
+        raise RuntimeError(f"{codec} returned {len(decoded)} frames for {len(frames)}.")
     return [np.ascontiguousarray(frame[:height, :width]) for frame in decoded]
 
 

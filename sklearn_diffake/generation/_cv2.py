@@ -10,8 +10,8 @@ from typing import Any
 from ..utils._extras import import_extra
 
 _lock = threading.Lock()
-_inside = 0
-_threads_before = 0
+_n_users = 0
+_saved_threads = 0
 
 
 def load_cv2() -> Any:
@@ -27,28 +27,28 @@ def load_cv2() -> Any:
 
 @contextmanager
 def one_thread() -> Iterator[Any]:
-    """Give ``cv2`` with its own threads off, and restore their number afterwards.
+    """Yield ``cv2`` without threads of its own, and restore their number afterwards.
 
     The number of threads is global to the process. Crops are small and many, so the work is split
-    by crop and not inside one. Several Python threads may be inside at once: the first to come in
-    notes the number, the last to leave restores it.
+    by crop and not inside one. Several Python threads may run this at once: the first to enter
+    saves the number, the last to leave restores it.
 
     Yields
     ------
     module
         ``cv2``.
     """
-    global _inside, _threads_before
+    global _n_users, _saved_threads
     cv2 = load_cv2()
     with _lock:
-        if _inside == 0:
-            _threads_before = cv2.getNumThreads()
+        if _n_users == 0:
+            _saved_threads = cv2.getNumThreads()
             cv2.setNumThreads(1)
-        _inside += 1
+        _n_users += 1
     try:
         yield cv2
     finally:
         with _lock:
-            _inside -= 1
-            if _inside == 0:
-                cv2.setNumThreads(_threads_before)
+            _n_users -= 1
+            if _n_users == 0:
+                cv2.setNumThreads(_saved_threads)

@@ -1,4 +1,4 @@
-"""PseudoDeepfakeDataset: genuine crops and fakes of them, made on the fly for a DataLoader."""
+"""PseudoDeepfakeDataset: genuine crops with fakes made on the fly, for a DataLoader."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from ._rows import PseudoDeepfakeRows
 
 
 class PseudoDeepfakeDataset:
-    """Genuine crops, each with a pseudo-deepfake made from it when it is asked for.
+    """Genuine crops, each with a pseudo-deepfake that is made on access.
 
-    A map-style dataset for ``torch.utils.data.DataLoader``; torch itself is not needed. What an
-    item looks like depends on `seed`, the epoch and its index, and not on the loader's workers,
-    order or batches.
+    A map-style dataset for ``torch.utils.data.DataLoader``; torch itself is not needed. An item
+    depends on `seed`, the epoch and its index, not on the loader's workers, order or batches.
 
     Parameters
     ----------
     crops : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
         Aligned RGB crops of genuine faces, such as `FaceAligner` returns; a memory-mapped array
-        stays one.
+        stays memory-mapped.
 
     techniques : None, "difffake", str, list of str or dict of str to float, default=None
         What to draw from; see `technique_weights`.
@@ -38,8 +37,8 @@ class PseudoDeepfakeDataset:
         `margin` of the `FaceAligner` that made the crops.
 
     augment : bool or "video", default=False
-        Flip, colour shift and JPEG, applied alike to the genuine image and its fake; ``"video"``
-        adds what a video does, see `PseudoDeepfakeGenerator`.
+        Flip, color shift and JPEG, applied alike to the genuine image and its fake; ``"video"``
+        adds degradation by a video, see `PseudoDeepfakeGenerator`.
 
     blending : {"rgb", "yuv420", "mixed"}, default="rgb"
         Colors in which source and target are blended.
@@ -48,7 +47,7 @@ class PseudoDeepfakeDataset:
         Probability that the genuine image is made as sharp as its fake.
 
     seed : int, default=0
-        Together with the epoch and the index it decides on everything.
+        With the epoch and the index it determines an item.
 
     points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
         Known landmarks in the crops, as ``AlignedFaces.crop_landmarks``.
@@ -56,9 +55,9 @@ class PseudoDeepfakeDataset:
     Raises
     ------
     ImportError
-        If OpenCV is not installed, or dlib where it is asked for.
+        If OpenCV is not installed, or dlib where it is requested.
     ValueError
-        If crops or landmarks are not as described, or no technique is left.
+        If crops or landmarks are not as described, or no technique remains.
 
     Examples
     --------
@@ -136,8 +135,8 @@ class PseudoDeepfakeDataset:
         Returns
         -------
         dict
-            What `draw` returns; `donor`, the row of the other face; and `landmarks`, what those
-            of the row come from.
+            What `draw` returns; `donor`, the row of the other face; and `landmarks`, the source
+            of the row's landmarks.
 
         Raises
         ------

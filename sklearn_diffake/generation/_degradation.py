@@ -1,6 +1,6 @@
-"""What a video does to a face after it was filmed or forged: the same for the real and the fake.
+"""Degradation of a face by a video, the same for the real and the fake image.
 
-Every part of a record is drawn here and applied here; all of them are plain numbers.
+All entries of a record are plain numbers.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ._codec import CHROMA, CODECS, available_codecs, code_frames
 Record = dict[str, Any]
 Image = NDArray[np.uint8]
 
-_MOST_FRAMES = 4  # of a clip; every further one costs as much as the first
+_MAX_FRAMES = 4  # of a clip; every further one costs as much as the first
 
 
 def draw_degradation(rng: np.random.Generator) -> Record:
-    """Draw the way of a face through video.
+    """Draw the degradation of a face by a video.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def draw_degradation(rng: np.random.Generator) -> Record:
     dict
         `edge` (where the picture ends), `rescale` (a chain of sizes), `filter` (sharpening or
         denoising), `noise` (standard deviation in levels) and `clip` (codec, quality, chroma,
-        frames and their motion); each None, or an empty list, where it is not done.
+        frames and their motion); each None, or an empty list, where it does not occur.
     """
     record: Record = {"edge": None, "filter": None, "noise": None, "clip": None}
     if rng.random() < 0.3:
@@ -56,11 +56,11 @@ def _draw_rescale(rng: np.random.Generator) -> Record:
 def _draw_clip(rng: np.random.Generator) -> Record:
     weights = np.array([CODECS[name].weight for name in available_codecs()])
     codec = str(rng.choice(available_codecs(), p=weights / weights.sum()))
-    least, greatest = CODECS[codec].qualities
-    n_frames = int(rng.integers(1, _MOST_FRAMES + 1))
+    lowest, highest = CODECS[codec].qualities
+    n_frames = int(rng.integers(1, _MAX_FRAMES + 1))
     return {
         "codec": codec,
-        "quality": int(rng.integers(least, greatest + 1)),
+        "quality": int(rng.integers(lowest, highest + 1)),
         "chroma": str(rng.choice(CHROMA, p=[0.85, 0.05, 0.1])),
         "size": float(np.exp(rng.uniform(np.log(0.7), np.log(1.4)))),
         "n_frames": n_frames,
@@ -72,7 +72,7 @@ def _draw_clip(rng: np.random.Generator) -> Record:
 def draw_views(rng: np.random.Generator) -> list[Record]:
     """Draw two small motions of the face, one for the real image and one for the fake.
 
-    A stand-in for two frames of one video.
+    They imitate two frames of one video.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def draw_views(rng: np.random.Generator) -> list[Record]:
 
 
 def move(cv2: Any, image: Image, view: Record) -> Image:
-    """Turn, scale and shift an image about its center.
+    """Rotate, scale and shift an image about its center.
 
     Parameters
     ----------
@@ -138,50 +138,50 @@ def degrade(cv2: Any, record: Record, image: Image) -> Image:
         If PyAV is not installed, or lacks the codec.
     """
     if record["filter"] is not None:
-        image = _filtered(cv2, image, record["filter"])
+        image = _apply_filter(cv2, image, record["filter"])
     for step in record["rescale"]:
-        image = _rescaled(cv2, image, step)
+        image = _rescale(cv2, image, step)
     if record["noise"] is not None:
-        image = _noisy(cv2, image, record["noise"])
+        image = _add_noise(cv2, image, record["noise"])
     if record["clip"] is not None:
-        image = _coded(cv2, image, record["clip"])
+        image = _code_in_clip(cv2, image, record["clip"])
     if record["edge"] is not None:
-        image = _cut_off(cv2, image, record["edge"])
+        image = _black_out(cv2, image, record["edge"])
     return image
 
 
-def _filtered(cv2: Any, image: Image, drawn: Record) -> Image:
-    strength = drawn["strength"]
-    if drawn["kind"] == "sharpen":
+def _apply_filter(cv2: Any, image: Image, settings: Record) -> Image:
+    strength = settings["strength"]
+    if settings["kind"] == "sharpen":
         soft = cv2.GaussianBlur(image, (0, 0), 1.2)
         return cv2.addWeighted(image, 1 + strength, soft, -strength, 0)
     return cv2.bilateralFilter(image, 5, 10 + 30 * strength, 2.0)
 
 
-def _rescaled(cv2: Any, image: Image, step: Record) -> Image:
+def _rescale(cv2: Any, image: Image, step: Record) -> Image:
     """Scale to another size and back, as players and uploads do."""
     kernels = {
         "nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC,
         "area": cv2.INTER_AREA,
     }  # fmt: skip
-    small = _resized(cv2, image, step["factor"], kernels[step["kernel"]])
+    small = _resize(cv2, image, step["factor"], kernels[step["kernel"]])
     return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _resized(cv2: Any, image: Image, factor: float, kernel: int) -> Image:
+def _resize(cv2: Any, image: Image, factor: float, kernel: int) -> Image:
     size = tuple(max(8, round(side * factor)) for side in image.shape[1::-1])
     return cv2.resize(image, size, interpolation=kernel)
 
 
-def _noisy(cv2: Any, image: Image, drawn: Record) -> Image:
-    noise = np.random.default_rng(drawn["seed"]).standard_normal(image.shape, dtype=np.float32)
-    return cv2.add(image, noise * np.float32(drawn["level"]), dtype=cv2.CV_8U)
+def _add_noise(cv2: Any, image: Image, settings: Record) -> Image:
+    noise = np.random.default_rng(settings["seed"]).standard_normal(image.shape, dtype=np.float32)
+    return cv2.add(image, noise * np.float32(settings["level"]), dtype=cv2.CV_8U)
 
 
-def _coded(cv2: Any, image: Image, clip: Record) -> Image:
-    """Take one frame of a short clip in which the picture moves; it is where it was in that one."""
+def _code_in_clip(cv2: Any, image: Image, clip: Record) -> Image:
+    """Code a short clip in which the picture moves; return the frame in which it does not."""
     kernel = cv2.INTER_AREA if clip["size"] < 1 else cv2.INTER_LINEAR
-    scaled = _resized(cv2, image, clip["size"], kernel)
+    scaled = _resize(cv2, image, clip["size"], kernel)
     frames = moving_frames(cv2, scaled, clip["n_frames"], clip["frame"], clip["motion"])
     options = {name: clip[name] for name in ("codec", "quality", "chroma")}
     frame = code_frames(frames, **options)[clip["frame"]]
@@ -189,7 +189,7 @@ def _coded(cv2: Any, image: Image, clip: Record) -> Image:
 
 
 def moving_frames(
-    cv2: Any, image: Image, n_frames: int, still: int, motion: list[float]
+    cv2: Any, image: Image, n_frames: int, still_frame: int, motion: list[float]
 ) -> list[Image]:
     """Shift an image by a constant step from frame to frame.
 
@@ -198,8 +198,8 @@ def moving_frames(
     cv2 : module
     image : ndarray of shape (H, W, 3), uint8
     n_frames : int
-    still : int
-        The frame in which the image is where it is.
+    still_frame : int
+        Number of the frame in which the image is not shifted.
     motion : list of two floats
         Step in x and y, as fractions of width and height.
 
@@ -210,20 +210,20 @@ def moving_frames(
     height, width = image.shape[:2]
     frames = []
     for number in range(n_frames):
-        shift = [(number - still) * motion[0] * width, (number - still) * motion[1] * height]
-        matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
-        moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
-        frames.append(image if number == still else moved)
+        dx, dy = (number - still_frame) * np.multiply(motion, [width, height])
+        matrix = np.array([[1, 0, dx], [0, 1, dy]])
+        shifted = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+        frames.append(image if number == still_frame else shifted)
     return frames
 
 
-def _cut_off(cv2: Any, image: Image, edge: Record) -> Image:
-    """Blacken what lies outside a turned rectangle, as where a photo ends."""
+def _black_out(cv2: Any, image: Image, edge: Record) -> Image:
+    """Blacken the image outside a rotated rectangle, as where a photo ends."""
     height, width = image.shape[:2]
     (left, top, right, bottom), angle = edge["sides"], edge["angle"]
     corners = np.array([[-left, -top], [right, -top], [right, bottom], [-left, bottom]])
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    corners = (corners @ turn.T + 0.5) * [width, height]
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    corners = (corners @ rotation.T + 0.5) * [width, height]
     inside = np.zeros((height, width), np.uint8)
     cv2.fillConvexPoly(inside, np.rint(corners).astype(np.int32), 255)
     return cv2.bitwise_and(image, image, mask=inside)
@@ -246,13 +246,13 @@ def match_sharpness(cv2: Any, real: Image, fake: Image, mask: Image) -> Image:
         ``real + a * (real - blurred)`` with one factor a, -1 to 3, for the whole image.
     """
     inside = mask > 0
-    goal = _sharpness(cv2, fake, inside)
+    target_sharpness = _sharpness(cv2, fake, inside)
     soft = cv2.GaussianBlur(real, (0, 0), 1.5)
     low, high = -1.0, 3.0
     for _ in range(6):  # sharpness rises with the factor
         factor = (low + high) / 2
-        changed = cv2.addWeighted(real, 1 + factor, soft, -factor, 0)
-        if _sharpness(cv2, changed, inside) < goal:
+        candidate = cv2.addWeighted(real, 1 + factor, soft, -factor, 0)
+        if _sharpness(cv2, candidate, inside) < target_sharpness:
             low = factor
         else:
             high = factor

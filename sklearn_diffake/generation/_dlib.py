@@ -1,4 +1,4 @@
-"""68 landmarks found by dlib, an extra."""
+"""68 landmarks by dlib, an optional dependency."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from ..utils._dlib_files import dlib_model_file
 from ..utils._extras import import_extra
 
-_NEEDED = "Landmarks by dlib"
+_PURPOSE = "Landmarks by dlib"
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
-# The median box of dlib's face detector on canonical crops, in shares of the ArcFace crop:
-# left, top, right, bottom. The predictor was trained on such boxes.
-_BOX = (0.15, 0.23, 0.85, 1.0)
+# The median box of dlib's face detector on canonical crops, in fractions of the ArcFace
+# crop: left, top, right, bottom. The predictor was trained on such boxes.
+_FACE_BOX = (0.15, 0.23, 0.85, 1.0)
 
 
 @cache
 def _predictor() -> Any:
-    dlib = import_extra("dlib", "dlib", _NEEDED)
-    return dlib.shape_predictor(str(dlib_model_file(_PREDICTOR, _NEEDED)))
+    dlib = import_extra("dlib", "dlib", _PURPOSE)
+    return dlib.shape_predictor(str(dlib_model_file(_PREDICTOR, _PURPOSE)))
 
 
 def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:
@@ -67,6 +67,6 @@ def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:
     size = len(crop)
     border = size // 4
     padded = np.pad(crop, ((border, border), (border, border), (0, 0)), mode="edge")
-    box = (np.array(_BOX) + margin) / (1 + 2 * margin) * size + border
-    found = predictor(padded, dlib.rectangle(*np.rint(box).astype(int).tolist()))
-    return np.array([[p.x - border, p.y - border] for p in found.parts()], np.float32)
+    box = (np.array(_FACE_BOX) + margin) / (1 + 2 * margin) * size + border
+    shape = predictor(padded, dlib.rectangle(*np.rint(box).astype(int).tolist()))
+    return np.array([[p.x - border, p.y - border] for p in shape.parts()], np.float32)

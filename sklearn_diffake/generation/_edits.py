@@ -1,7 +1,7 @@
 """Edits of a face without OpenCV, for the rendered faces and the demo.
 
 Pseudo-deepfakes are made with OpenCV, because training makes new ones for every step and OpenCV is
-two to nine times as fast. Everything that decides about the appearance of a fake is shared:
+two to nine times as fast. What determines the appearance of a fake is shared:
 outlines of masks, transfer of colors, grid of a decoder.
 
 Images are (H, W, 3) uint8 RGB; points are (k, 2), x and y in pixels; lengths are pixels.
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._artefacts import decoder_gain
-from ._colour import transfer_table
+from ._artifacts import decoder_gain
+from ._color import transfer_table
 
 Image8 = NDArray[np.uint8]
 Map = NDArray[np.floating]
@@ -89,7 +89,7 @@ def warp_by_points(image: Image8, points: Points, moves: Points, width: float) -
     ----------
     image : ndarray of shape (H, W, 3), uint8
     points, moves : ndarray of shape (k, 2)
-        Positions after the warp, and the moves that lead to them.
+        Positions after the warp, and the displacements that lead to them.
     width : float
         Standard deviation of the influence of a point.
     """

@@ -1,4 +1,4 @@
-"""PseudoDeepfakeGenerator: aligned crops become pseudo-deepfakes."""
+"""PseudoDeepfakeGenerator: pseudo-deepfakes of aligned crops."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
     """Make pseudo-deepfakes out of aligned crops of genuine faces.
 
     A face is blended with a changed copy of itself [1]_, over the whole face or a part of it [2]_,
-    or with the face of somebody else; or its inside gets the traces that up-sampling networks,
-    spectra, textures, light and poor seams leave. Parameters are drawn first and applied second,
+    or with the face of somebody else; or it gets the artifacts of up-sampling networks, spectra,
+    textures, light and poor seams. Parameters are drawn first and applied second,
     so that each fake can be made again from its record, bit for bit.
 
     Parameters
@@ -42,8 +42,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         `margin` of the `FaceAligner` that made the crops.
 
     augment : bool or "video", default=False
-        Flip, colour shift and JPEG after blending, applied alike to the genuine image and its
-        fake. ``"video"`` adds what a video does to both: sharpening or denoising, a chain of
+        Flip, color shift and JPEG after blending, applied alike to the genuine image and its
+        fake. ``"video"`` adds degradation by a video to both: sharpening or denoising, a chain of
         sizes, noise, a round trip through H.264, HEVC or VP9 as one frame of a short clip at a
         drawn quality and chroma subsampling, and an edge of the picture (needs PyAV, extra
         ``video``). In half of the draws the two are also moved a little, each in its own way, as
@@ -56,7 +56,7 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
 
     match_sharpness : float in [0, 1], default=0
         Probability that the genuine image is blurred or sharpened until it is as sharp as its
-        fake under the mask, so that sharpness by itself tells nothing.
+        fake under the mask, so that sharpness alone does not distinguish them.
 
     random_state : int, RandomState instance or None, default=None
         An int gives the same fakes in every call. The fake of a row depends on this and on the
@@ -89,10 +89,10 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
     >>> from sklearn_diffake.generation import PseudoDeepfakeGenerator
     >>> crops = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     >>> generator = PseudoDeepfakeGenerator("difffake", random_state=0)
-    >>> made = generator.fit(crops).generate(crops)
-    >>> made.images.shape, made.masks.shape
+    >>> fakes = generator.fit(crops).generate(crops)
+    >>> fakes.images.shape, fakes.masks.shape
     ((3, 64, 64, 3), (3, 64, 64))
-    >>> bool((generator.replay(crops, made.records).images == made.images).all())
+    >>> bool((generator.replay(crops, fakes.records).images == fakes.images).all())
     True
     """
 
@@ -191,7 +191,7 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
     def generate(
         self, X: Any, identity: ArrayLike | None = None, *, points: ArrayLike | None = None
     ) -> Bunch:
-        """Make one fake of every crop, and tell how.
+        """Make one fake of every crop, with the record of its parameters.
 
         Parameters
         ----------
@@ -212,9 +212,9 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
             images : ndarray of shape (n, S, S, 3), uint8
                 The fakes.
             reals : ndarray of shape (n, S, S, 3), uint8
-                The genuine image beside each fake: the crop, after the augmentation, after the
-                change of colour and detail where the target was changed, and as sharp as the fake
-                where that is asked for. Without augmentation and `match_sharpness`, equal to the
+                The genuine counterpart of each fake: the crop, after the augmentation, after the
+                change of color and detail where the target was changed, and as sharp as the fake
+                where that is requested. Without augmentation and `match_sharpness`, equal to the
                 fake wherever the mask is zero.
             masks : ndarray of shape (n, S, S), uint8
                 Weight of the source in the fake, 255 for all of it.
@@ -225,12 +225,12 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the crops are not as described, or no technique is left.
+            If the crops are not as described, or no technique remains.
 
         Warns
         -----
         RuntimeWarning
-            If techniques fall out because there is one identity only.
+            If techniques are left out because there is one identity only.
         """
         rows = self._rows(X, identity, points)
         seed = self._seed()
@@ -244,11 +244,11 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
-            The crops that `generate` was given.
+            The crops that `generate` was called with.
         records : list of n dict
-            What it told.
+            The records that `generate` returned.
         points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
-            The landmarks that it was given.
+            The landmarks that `generate` was called with.
 
         Returns
         -------
@@ -263,10 +263,12 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         """
         check_crops(X)
         if len(records) != len(X):
-            raise ValueError(f"There are {len(records)} records for {len(X)} crops.")
+            raise ValueError(
+                f"records must hold one record for each of {len(X)} crops, got {len(records)}."
+            )
         for row, record in enumerate(records):
             if not isinstance(record, dict) or record.get("technique") not in TECHNIQUES:
-                raise ValueError(f"Record {row} names no known technique.")
+                raise ValueError(f"records[{row}] must name a known technique.")
         rows = self._rows(X, None, points, replayed=True)
         for row, record in enumerate(records):
             rows.check_replayed(row, record)
@@ -303,14 +305,14 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         results = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
             delayed(rows.render)(row, record) for row, record in enumerate(records)
         )
-        made = []
+        triples = []
         with progress_bar(
             total=len(records), desc="making fakes", unit="image", verbose=self.verbose
         ) as bar:
-            for images in results:
-                made.append(images)
+            for triple in results:
+                triples.append(triple)
                 bar.update()
-        reals, fakes, masks = (np.stack(images) for images in zip(*made, strict=True))
+        reals, fakes, masks = (np.stack(arrays) for arrays in zip(*triples, strict=True))
         return Bunch(images=fakes, reals=reals, masks=masks, records=list(records))
 
     def set_output(self, *, transform: Any = None) -> PseudoDeepfakeGenerator:

@@ -1,4 +1,4 @@
-"""68 landmarks of an aligned crop: a mean shape, moved to the face by linear regression."""
+"""68 landmarks of an aligned crop: a mean shape, fitted to the face by linear regression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._cv2 import one_thread
 from ._dlib import dlib_landmarks
 
 _SIDE = 24  # pixels of the coarse view of a face
-_OVERSAMPLED = 4
+_OVERSAMPLING = 4
 
 
 @cache
@@ -45,12 +45,12 @@ def mean_shape(size: int, *, margin: float = 0.0) -> NDArray[np.float32]:
     >>> mean_shape(224).shape
     (68, 2)
     """
-    return _place(_model()["mean"], _frame(size, margin))
+    return _transform_shape(_model()["mean"], _crop_transform(size, margin))
 
 
 def place_mean_shape(points: ArrayLike) -> NDArray[np.float32]:
-    """Return 68 landmarks: the mean shape, brought to five landmarks of a face (5, 2)."""
-    return _place(_model()["mean"], fit_similarity(template(1, 0.0), np.asarray(points)))
+    """Return 68 landmarks: the mean shape, aligned to five landmarks of a face (5, 2)."""
+    return _transform_shape(_model()["mean"], fit_similarity(template(1, 0.0), np.asarray(points)))
 
 
 def fitted_shape(
@@ -58,10 +58,11 @@ def fitted_shape(
 ) -> NDArray[np.float32]:
     """Return 68 landmarks of an aligned crop: the mean shape, fitted to the face.
 
-    The shape is brought to the five landmarks of the face, where they are known, by the similarity
-    that fits them best. A linear regression then moves it by what is left of the five (a long
-    nose, a turned head) and by a coarse view of the face, 24 x 24 gray levels of mean 0 and
-    variance 1. It is no detector: the crop must be aligned, or the five points given.
+    The shape is aligned to the five landmarks of the face, where they are known, by the similarity
+    that fits them best. A linear regression then moves its points. Its input are the residuals of
+    the five landmarks (a long nose, a rotated head) and a coarse view of the face, 24 x 24 gray
+    levels of mean 0 and variance 1. This is no detector: the crop must be aligned, or `points` be
+    passed.
 
     Parameters
     ----------
@@ -91,49 +92,51 @@ def fitted_shape(
     (68, 2)
     """
     model = _model()
-    features, frame = regression_input(crop, margin=margin, points=points)
+    features, transform = regression_input(crop, margin=margin, points=points)
     name = "pixels" if points is None else "points"
-    moved = (features - model[f"{name}_usual"]) @ model[f"{name}_in"] @ model[f"{name}_out"]
-    return _place(model["mean"] + moved.reshape(68, 2), frame)
+    offsets = (features - model[f"{name}_usual"]) @ model[f"{name}_in"] @ model[f"{name}_out"]
+    return _transform_shape(model["mean"] + offsets.reshape(68, 2), transform)
 
 
 def regression_input(
     crop: NDArray[np.uint8], *, margin: float, points: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the regression of `fitted_shape` looks at.
+    """Return the input of the regression of `fitted_shape`.
 
     Returns
     -------
     features : ndarray of shape (576,) or (586,), float64
-        Gray levels; then, with `points`, what is left of them, in per cent of the ArcFace crop.
-    frame : ndarray of shape (2, 3), float64
-        Similarity from shares of the ArcFace crop to pixels.
+        Gray levels; then, with `points`, their residuals, in per cent of the ArcFace crop.
+    transform : ndarray of shape (2, 3), float64
+        Similarity from fractions of the ArcFace crop to pixels.
     """
     if points is None:
-        frame = _frame(len(crop), margin)
-        return _coarse_view(crop, frame), frame
-    five = np.asarray(points, dtype=np.float64)
-    if five.shape != (5, 2) or not np.isfinite(five).all():
-        raise ValueError(f"points must be five finite points (x, y), got shape {five.shape}.")
+        transform = _crop_transform(len(crop), margin)
+        return _coarse_view(crop, transform), transform
+    five_points = np.asarray(points, dtype=np.float64)
+    if five_points.shape != (5, 2) or not np.isfinite(five_points).all():
+        raise ValueError(
+            f"points must be five finite points (x, y), got shape {five_points.shape}."
+        )
     canonical = template(1, 0.0)
-    frame = fit_similarity(canonical, five)
-    left_over = (five - frame[:, 2]) @ np.linalg.inv(frame[:, :2]).T - canonical
-    return np.concatenate([_coarse_view(crop, frame), 100 * left_over.ravel()]), frame
+    transform = fit_similarity(canonical, five_points)
+    residuals = (five_points - transform[:, 2]) @ np.linalg.inv(transform[:, :2]).T - canonical
+    return np.concatenate([_coarse_view(crop, transform), 100 * residuals.ravel()]), transform
 
 
-def _frame(size: int, margin: float) -> NDArray[np.float64]:
+def _crop_transform(size: int, margin: float) -> NDArray[np.float64]:
     scale = size / (1 + 2 * margin)
     return np.array([[scale, 0, scale * margin], [0, scale, scale * margin]])
 
 
-def _place(shape: NDArray, frame: NDArray) -> NDArray[np.float32]:
-    return (shape @ frame[:, :2].T + frame[:, 2]).astype(np.float32)
+def _transform_shape(shape: NDArray, transform: NDArray) -> NDArray[np.float32]:
+    return (shape @ transform[:, :2].T + transform[:, 2]).astype(np.float32)
 
 
-def _coarse_view(crop: NDArray[np.uint8], frame: NDArray) -> NDArray[np.float64]:
+def _coarse_view(crop: NDArray[np.uint8], transform: NDArray) -> NDArray[np.float64]:
     """Return the ArcFace crop within a crop as a few gray levels of mean 0 and variance 1."""
-    side = _OVERSAMPLED * _SIDE
-    matrix = np.column_stack([frame[:, :2] / side, frame[:, 2]])
+    side = _OVERSAMPLING * _SIDE
+    matrix = np.column_stack([transform[:, :2] / side, transform[:, 2]])
     with one_thread() as cv2:
         gray = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY).astype(np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -156,7 +159,7 @@ def place_landmarks(
     landmarks : {"mean-shape", "dlib"}
     margin : float
     points : array-like of shape (n, 5, 2) or (n, 68, 2), default=None
-        Known landmarks; 68 are taken as they are, whatever `landmarks` says.
+        Known landmarks; 68 are used as they are, whatever `landmarks` is.
 
     Returns
     -------
@@ -169,11 +172,11 @@ def place_landmarks(
             raise ValueError(
                 f"points must have shape ({n}, 5, 2) or ({n}, 68, 2), got {points.shape}."
             )
-        bad = np.flatnonzero(~np.isfinite(points).all((1, 2)))
-        if bad.size:
+        missing_rows = np.flatnonzero(~np.isfinite(points).all((1, 2)))
+        if missing_rows.size:
             raise ValueError(
-                f"points of row {bad[0]} are not finite (and those of {bad.size - 1} more rows): "
-                "no face was found there. Leave these rows out."
+                f"points must be finite, got NaN or infinity in row {missing_rows[0]} and in "
+                f"{missing_rows.size - 1} more rows: no face was found there. Leave these rows out."
             )
         if points.shape[1] == 68:
             return points

@@ -1,4 +1,4 @@
-"""Where the face is replaced: hulls of landmarks, deformed and softened."""
+"""Masks of the replaced region: hulls of landmarks, deformed and softened."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Points = NDArray[np.floating]
 
 #: Families of masks over the whole face; a global technique takes each with equal probability.
 GLOBAL_FAMILIES = ("hull", "extended_brow", "parts", "components")
-#: Families over a part of the face.
+#: Families over a region of the face.
 LOCAL_FAMILIES = ("eyes", "mouth", "lower_head")
 
 _ALPHA, _SIGMA = 50.0, 7.0  # of the elastic deformation, in pixels
 _KERNELS = range(5, 26, 2)  # sides of the blurs, in pixels
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
-_LEAST_KEPT = 0.5  # share of a mask's area that the first blur must leave
+_MIN_AREA_RATIO = 0.5  # fraction of a mask's area that the first blur must leave
 _DIVISIONS = np.arange(8, dtype=np.float32)[:, None] / 8  # of a side, so that it can bend
 _SMOOTH = np.array([1, 4, 6, 4, 1], np.float32) / 16  # variance 1 in cells of the noise
 _SUBPIXEL = 4  # bits
@@ -97,8 +97,8 @@ def outlines(family: str, landmarks: Points) -> list[NDArray[np.float32]]:
             points[brow] += _BROW_LIFT * (points[brow].mean(0) - points[eye].mean(0))
     pieces = [points[index] for index in _PIECES[family]]
     if family == "components":
-        centres = [piece.mean(0) for piece in pieces]
-        pieces = [c + _COMPONENT_GROWTH * (p - c) for c, p in zip(centres, pieces, strict=True)]
+        centers = [piece.mean(0) for piece in pieces]
+        pieces = [c + _COMPONENT_GROWTH * (p - c) for c, p in zip(centers, pieces, strict=True)]
     return pieces
 
 
@@ -108,15 +108,15 @@ def render_mask(
     landmarks: Points,
     matrix: NDArray | None,
     shape: tuple[int, int],
-    within: Points | None = None,
+    donor_landmarks: Points | None = None,
 ) -> NDArray[np.uint8]:
-    """Paint a mask: hulls, moved and deformed, blurred, binarised and blurred again.
+    """Paint a mask: hulls, moved and deformed, blurred, binarized and blurred again.
 
-    What the first blur did not leave whole is cut off: the mask shrinks when the first kernel is
-    the larger one and grows when it is the smaller one, as in Self-Blended Images; a mask of which
-    less than half would be left is cut at half height instead. Kernels are held to an eighth of
-    the crop. The outline is deformed instead of the pixels, and wide blurs
-    are done at half the resolution.
+    Pixels that the first blur dims are cut off: the mask shrinks when the first kernel is the
+    larger one and grows when it is the smaller one, as in Self-Blended Images [1]_. A mask of
+    which less than half would remain is cut at half height instead. Kernels are limited to an
+    eighth of the crop. The outline is deformed instead of the pixels, and wide blurs are computed
+    at half the resolution.
 
     Parameters
     ----------
@@ -129,13 +129,17 @@ def render_mask(
         Affine map applied to the mask.
     shape : (int, int)
         Height and width.
-    within : ndarray of shape (68, 2), default=None
-        Landmarks of a donor, in place: the mask stays inside its face.
+    donor_landmarks : ndarray of shape (68, 2), default=None
+        Landmarks of a donor, moved onto the crop: the mask stays inside the donor's face.
 
     Returns
     -------
     ndarray of shape (H, W), uint8
         Weight of the source, 255 for all of it.
+
+    References
+    ----------
+    .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
     """
     largest = max(1, min(shape) // 8)
     sigmas = [_sigma_of(min(k, largest)) for k in mask["kernels"]]
@@ -143,19 +147,23 @@ def render_mask(
     canvas = np.zeros([-(-side // step) for side in shape], np.uint8)
     field = _elastic_field(cv2, mask["elastic"], shape)
     for piece in outlines(mask["family"], landmarks):
-        outline = _dense(cv2.convexHull(piece)[:, 0])
+        outline = _subdivide(cv2.convexHull(piece)[:, 0])
         if matrix is not None:
             outline = outline @ matrix[:, :2].T + matrix[:, 2]
-        outline = outline + _sample(cv2, field, outline, mask["elastic"]["sigma"])
-        _fill(cv2, canvas, outline, step)
-    if within is not None:
+        outline = outline + _sample_field(cv2, field, outline, mask["elastic"]["sigma"])
+        _fill_polygon(cv2, canvas, outline, step)
+    if donor_landmarks is not None:
         face = np.zeros_like(canvas)
-        _fill(cv2, face, cv2.convexHull(outlines("extended_brow", within)[0])[:, 0], step)
+        _fill_polygon(
+            cv2, face, cv2.convexHull(outlines("extended_brow", donor_landmarks)[0])[:, 0], step
+        )
         canvas &= face
-    return _finish(cv2, canvas, [sigma / step for sigma in sigmas], step, mask["ratio"], shape)
+    return _soften_painted_region(
+        cv2, canvas, [sigma / step for sigma in sigmas], step, mask["ratio"], shape
+    )
 
 
-def _finish(
+def _soften_painted_region(
     cv2: Any,
     canvas: NDArray[np.uint8],
     sigmas: list[float],
@@ -163,12 +171,12 @@ def _finish(
     ratio: float,
     shape: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """Soften a canvas and enlarge it to the crop, both only where something was painted."""
-    left, top, width, height = cv2.boundingRect(canvas)
-    room = int(4 * sum(sigmas)) + 2
-    x, y = max(left - room, 0), max(top - room, 0)
-    part = canvas[y : top + height + room, x : left + width + room]
-    soft = cv2.convertScaleAbs(_soften(cv2, part, sigmas), alpha=ratio)
+    """Soften a canvas and enlarge it to the crop, only where it was painted."""
+    x_min, y_min, width, height = cv2.boundingRect(canvas)
+    margin = int(4 * sum(sigmas)) + 2
+    x, y = max(x_min - margin, 0), max(y_min - margin, 0)
+    region = canvas[y : y_min + height + margin, x : x_min + width + margin]
+    soft = cv2.convertScaleAbs(_soften(cv2, region, sigmas), alpha=ratio)
     if step > 1:
         size = (step * soft.shape[1], step * soft.shape[0])
         soft = cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR)
@@ -178,23 +186,23 @@ def _finish(
     return weights
 
 
-def _fill(cv2: Any, canvas: NDArray[np.uint8], outline: NDArray, step: int) -> None:
+def _fill_polygon(cv2: Any, canvas: NDArray[np.uint8], outline: NDArray, step: int) -> None:
     """Fill a polygon given in pixels of the crop on a canvas of every step-th pixel."""
     corners = ((outline + 0.5) / step - 0.5) * 2**_SUBPIXEL
     cv2.fillPoly(canvas, [np.rint(corners).astype(np.int32)], 255, shift=_SUBPIXEL)
 
 
 def _soften(cv2: Any, canvas: NDArray[np.uint8], sigmas: list[float]) -> NDArray[np.float32]:
-    """Blur, binarise and blur again; 0 for no blur."""
+    """Blur, binarize and blur again; 0 for no blur."""
     first, second = sigmas
-    whole = canvas.astype(np.float32)
+    weights = canvas.astype(np.float32)
     if first > 0:
-        blurred = cv2.GaussianBlur(whole, (0, 0), first)
-        kept = blurred > 250
-        if np.count_nonzero(kept) < _LEAST_KEPT * cv2.countNonZero(canvas):
-            kept = blurred > 127  # pieces too small for this blur would be lost
-        whole = np.where(kept, np.float32(255), np.float32(0)) if kept.any() else whole
-    return cv2.GaussianBlur(whole, (0, 0), second) if second > 0 else whole
+        blurred = cv2.GaussianBlur(weights, (0, 0), first)
+        binary = blurred > 250
+        if np.count_nonzero(binary) < _MIN_AREA_RATIO * cv2.countNonZero(canvas):
+            binary = blurred > 127  # pieces too small for this blur would vanish
+        weights = np.where(binary, np.float32(255), np.float32(0)) if binary.any() else weights
+    return cv2.GaussianBlur(weights, (0, 0), second) if second > 0 else weights
 
 
 def _sigma_of(kernel: int) -> float:
@@ -217,14 +225,14 @@ def _elastic_field(cv2: Any, elastic: Record, shape: tuple[int, int]) -> NDArray
     return cv2.sepFilter2D(noise, -1, _SMOOTH, _SMOOTH) * np.float32(spread)
 
 
-def _sample(
+def _sample_field(
     cv2: Any, field: NDArray[np.float32], points: NDArray, cell: float
 ) -> NDArray[np.float32]:
-    places = (points / cell + 3).astype(np.float32)[:, None]
-    return cv2.remap(field, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+    positions = (points / cell + 3).astype(np.float32)[:, None]
+    return cv2.remap(field, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)[:, 0]
 
 
-def _dense(polygon: NDArray[np.float32]) -> Points:
+def _subdivide(polygon: NDArray[np.float32]) -> Points:
     """Divide every side of a closed polygon."""
     sides = np.concatenate([polygon[1:], polygon[:1]]) - polygon
     return (polygon[:, None] + _DIVISIONS * sides[:, None]).reshape(-1, 2)

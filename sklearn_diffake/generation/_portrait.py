@@ -1,4 +1,4 @@
-"""Genuine re-takes of one photograph, and manipulations of its face, for the demo.
+"""Simulated genuine photographs of one portrait, and manipulations of its face, for the demo.
 
 Unlike pseudo-deepfakes they need neither OpenCV nor a second person.
 """
@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..faces._geometry import fit_similarity
-from ._artefacts import draw_lighting_mismatch, light_gain
+from ._artifacts import draw_lighting_mismatch, light_gain
 from ._camera import Camera, photograph
 from ._edits import blend, encode_jpeg, lose_detail, move_image, paint_mask, warp_by_points
 from ._landmarks import place_mean_shape
@@ -72,10 +72,10 @@ def retake(portrait: Portrait, rng: Generator) -> bytes:
     from PIL import Image as pil
 
     side, angle = int(rng.integers(224, 289)), np.deg2rad(rng.uniform(-5, 5))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = 2.6 * rng.uniform(0.92, 1.08) * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
-    corners = (corners + rng.uniform(-0.08, 0.08, (4, 2))) @ turn.T + rng.uniform(-0.2, 0.2, 2)
-    border = round(portrait.unit)  # corners may be outside of the image: its edges are mirrored
+    corners = (corners + rng.uniform(-0.08, 0.08, (4, 2))) @ rotation.T + rng.uniform(-0.2, 0.2, 2)
+    border = round(portrait.unit)  # corners may lie outside the image: its edges are mirrored
     padded = np.pad(portrait.image, ((border, border), (border, border), (0, 0)), mode="reflect")
     quad = portrait.center + border + 0.5 + corners * portrait.unit
     view = pil.fromarray(padded).transform(
@@ -126,7 +126,7 @@ def _blend_face(portrait: Portrait, rng: Generator) -> Image:
 
 
 def _mirror_face(portrait: Portrait, rng: Generator) -> Image:
-    """Turn the inner face left to right."""
+    """Mirror the inner face."""
     mirrored = portrait.landmarks * (-1, 1) + (portrait.image.shape[1] - 1, 0)
     # without the nose; the left eye of the mirrored face is the right one
     matrix = fit_similarity(mirrored[[1, 0, 4, 3]], portrait.landmarks[[0, 1, 3, 4]])
@@ -164,9 +164,9 @@ def _to_levels(values: NDArray[np.floating]) -> Image:
     return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
-Edit = Callable[[Portrait, Generator], Image]
+Manipulation = Callable[[Portrait, Generator], Image]
 #: Name of a technique -> function that returns the manipulated image.
-EDITS: dict[str, Edit] = {
+MANIPULATIONS: dict[str, Manipulation] = {
     "eyes warped": _warp_eyes,
     "mouth re-enacted": _reenact_mouth,
     "inner face blended": _blend_face,

@@ -1,4 +1,4 @@
-"""What the generator and the torch dataset share: crops, donors and seeds, row by row."""
+"""Crops, donors and seeds of each row, for the generator and for the torch dataset."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ._techniques import TECHNIQUES, draw_from, technique_weights
 
 Record = dict[str, Any]
 
-_CANDIDATES = 8  # donors that are drawn; the one of the most similar pose is taken
+_CANDIDATES = 8  # donors that are drawn; the one with the most similar pose is used
 MIN_SIZE = 16  # pixels; below, a mouth is smaller than a pixel
 
 
 def check_crops(crops: Any, name: str = "X") -> Any:
-    """Refuse what is not n crops of one size; nothing is copied.
+    """Raise an error unless these are n crops of one size; nothing is copied.
 
     Parameters
     ----------
     crops : ndarray of shape (n, S, S, 3), uint8, or sequence of n such crops
     name : str, default="X"
-        What to call them in messages.
+        Name of the crops in messages.
 
     Returns
     -------
@@ -44,35 +44,37 @@ def check_crops(crops: Any, name: str = "X") -> Any:
         crops = [np.asarray(crop) for crop in crops]
     if not hasattr(crops, "__len__") or len(crops) == 0:
         raise ValueError(f"{name} must hold at least one crop.")
-    whole = isinstance(crops, np.ndarray) and crops.dtype != object
-    if whole and crops.ndim != 4:
+    is_array = isinstance(crops, np.ndarray) and crops.dtype != object
+    if is_array and crops.ndim != 4:
         raise ValueError(
-            f"{name} has shape {crops.shape}: expected RGB crops (n, S, S, 3). A single crop is "
+            f"{name} must be RGB crops (n, S, S, 3), got shape {crops.shape}. A single crop is "
             "written crop[None]; a gray one is repeated: np.stack([gray] * 3, axis=-1)."
         )
     first = crops[0]
-    for row in range(1 if whole else len(crops)):
+    for row in range(1 if is_array else len(crops)):
         _check_crop(crops[row], first, f"{name}[{row}]")
     return crops
 
 
-def _check_crop(crop: Any, first: Any, place: str) -> None:
+def _check_crop(crop: Any, first: Any, name: str) -> None:
     dtype = getattr(crop, "dtype", None)
     if dtype != np.uint8:
         raise ValueError(
-            f"{place} has type {dtype}: expected uint8 levels from 0 to 255, as FaceAligner gives."
+            f"{name} must hold uint8 levels from 0 to 255, as FaceAligner returns, got {dtype}."
         )
     shape = tuple(crop.shape)
     if len(shape) != 3 or shape[2] != 3 or shape[0] != shape[1]:
-        raise ValueError(f"{place} has shape {shape}: expected an RGB square (S, S, 3).")
+        raise ValueError(f"{name} must be an RGB square (S, S, 3), got shape {shape}.")
     if shape[0] < MIN_SIZE:
-        raise ValueError(f"{place} has {shape[0]} pixels a side: at least {MIN_SIZE} are needed.")
+        raise ValueError(f"{name} must have at least {MIN_SIZE} pixels a side, got {shape[0]}.")
     if shape != first.shape:
-        raise ValueError(f"{place} has shape {shape}, but the first crop {first.shape}.")
+        raise ValueError(
+            f"{name} must have the shape of the first crop, {first.shape}, got {shape}."
+        )
 
 
 class PseudoDeepfakeRows:
-    """n crops with their landmarks, donors and the chances of every technique.
+    """n crops with their landmarks, their donors and the probability of every technique.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ class PseudoDeepfakeRows:
         points: ArrayLike | None = None,
     ) -> None:
         self.crops: Any = check_crops(crops)
-        self.order, self.start, self.stop = _by_identity(identity, len(self.crops))
+        self.order, self.start, self.stop = _sort_by_identity(identity, len(self.crops))
         donors = bool(self.stop[0] - self.start[0] < len(self.crops))
         self.weights = technique_weights(techniques, donors=donors)
         self.landmarks = place_landmarks(
@@ -109,22 +111,22 @@ class PseudoDeepfakeRows:
         )
         if augment == "video":
             available_codecs()  # raises here rather than in the middle of a training
-        self.drawn: dict[str, Any] = {
+        self.draw_options: dict[str, Any] = {
             "augment": augment, "blending": blending, "match_sharpness": match_sharpness
         }  # fmt: skip
-        self.method, self.margin, self.points = _used(landmarks, margin, points)
+        self.method, self.margin, self.points = _landmark_arguments(landmarks, margin, points)
 
     def draw(self, row: int, *seed: int) -> Record:
-        """Draw the record of a row; `seed` decides, but for donor and landmarks."""
+        """Draw the record of a row; donor and landmarks aside, it depends on `seed` alone."""
         rng = np.random.default_rng(np.random.SeedSequence(seed))
-        record = draw_from(rng, self.weights, **self.drawn)
+        record = draw_from(rng, self.weights, **self.draw_options)
         needs = TECHNIQUES[record["technique"]].needs_donor
-        record["donor"] = self._donor(row, rng.random(_CANDIDATES)) if needs else None
+        record["donor"] = self._choose_donor(row, rng.random(_CANDIDATES)) if needs else None
         record["landmarks"] = self._landmark_source(row)
         return record
 
     def check_replayed(self, row: int, record: Record) -> None:
-        """Refuse a record that was drawn for other landmarks; those of 0.1 do not say for which.
+        """Raise an error if a record was drawn for other landmarks; those of 0.1 name none.
 
         Parameters
         ----------
@@ -134,24 +136,25 @@ class PseudoDeepfakeRows:
         Raises
         ------
         ValueError
-            If the landmarks of the row are found in another way than the record says.
+            If the landmarks of the row come from another source than the record names.
         """
-        drawn, here = record.get("landmarks"), self._landmark_source(row)
-        if drawn is None or drawn == here:
+        record_source, row_source = record.get("landmarks"), self._landmark_source(row)
+        if record_source is None or record_source == row_source:
             return
         names = {"method": "landmarks", "margin": "margin", "points": "points"}
-        other = [
-            f"{names.get(name, name)} {drawn.get(name)!r} there, {here.get(name)!r} here"
-            for name in {**drawn, **here}
-            if drawn.get(name) != here.get(name)
+        differences = [
+            f"{names.get(name, name)} {record_source.get(name)!r} there, "
+            f"{row_source.get(name)!r} here"
+            for name in {**record_source, **row_source}
+            if record_source.get(name) != row_source.get(name)
         ]
         raise ValueError(
-            f"Record {row} was made with other landmarks: {'; '.join(other)}. Replay it with a "
-            "generator of the same landmarks and margin, and with the same points."
+            f"Record {row} was made with other landmarks: {'; '.join(differences)}. Replay it "
+            "with a generator of the same landmarks and margin, and with the same points."
         )
 
     def _landmark_source(self, row: int) -> Record:
-        """Say what the landmarks of a row come from, as JSON can hold it."""
+        """Return where the landmarks of a row come from, as JSON can hold it."""
         points = None
         if self.points is not None:
             points = hashlib.blake2b(self.points[row].tobytes(), digest_size=8).hexdigest()
@@ -161,35 +164,35 @@ class PseudoDeepfakeRows:
         """Return the genuine image, its fake and the mask that a record describes."""
         donor = record["donor"]
         try:
-            other = () if donor is None else (self.crops[donor], self.landmarks[donor])
-            return apply_pair(record, self.crops[row], self.landmarks[row], *other)
+            donor_arguments = () if donor is None else (self.crops[donor], self.landmarks[donor])
+            return apply_pair(record, self.crops[row], self.landmarks[row], *donor_arguments)
         except (ValueError, IndexError, KeyError) as error:
             raise ValueError(f"Row {row}: {error}") from error
 
-    def _donor(self, row: int, shares: NDArray) -> int:
-        """Return, of some rows of other identities, the one whose landmarks are nearest."""
+    def _choose_donor(self, row: int, uniform: NDArray) -> int:
+        """Return the row of another identity whose landmarks are nearest, of a few drawn ones."""
         start, stop = self.start[row], self.stop[row]
-        others = len(self.order) - (stop - start)
-        places = np.minimum((shares * others).astype(int), others - 1)
-        candidates = self.order[np.where(places < start, places, places + stop - start)]
-        away = self.landmarks[candidates] - self.landmarks[row]
-        return int(candidates[np.square(away).sum((1, 2)).argmin()])
+        n_candidates = len(self.order) - (stop - start)
+        positions = np.minimum((uniform * n_candidates).astype(int), n_candidates - 1)
+        candidates = self.order[np.where(positions < start, positions, positions + stop - start)]
+        offsets = self.landmarks[candidates] - self.landmarks[row]
+        return int(candidates[np.square(offsets).sum((1, 2)).argmin()])
 
 
-def _used(
+def _landmark_arguments(
     landmarks: str, margin: float, points: ArrayLike | None
 ) -> tuple[str, float | None, NDArray[np.float32] | None]:
-    """Return of three arguments of `place_landmarks` those that it uses, None for the others."""
-    given = None if points is None else np.ascontiguousarray(points, dtype=np.float32)
-    if given is not None and given.shape[1] == 68:
-        return "points", None, given
+    """Return the arguments that `place_landmarks` uses, and None for those that it ignores."""
+    row_points = None if points is None else np.ascontiguousarray(points, dtype=np.float32)
+    if row_points is not None and row_points.shape[1] == 68:
+        return "points", None, row_points
     if landmarks == "dlib":
         return landmarks, float(margin), None
-    return landmarks, float(margin) if given is None else None, given
+    return landmarks, float(margin) if row_points is None else None, row_points
 
 
-def _by_identity(identity: ArrayLike | None, n: int) -> tuple[NDArray, NDArray, NDArray]:
-    """Sort rows by identity; return the order, and of every row where its identity lies in it."""
+def _sort_by_identity(identity: ArrayLike | None, n: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Sort rows by identity; return the order, and the range of each row's identity in it."""
     if identity is None:
         rows = np.arange(n)
         return rows, rows, rows + 1

@@ -1,4 +1,4 @@
-"""The named techniques: what each draws, and how often it is taken."""
+"""The named techniques: the parameters that each draws, and its weight."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _artefacts as artefacts
-from ._colour import draw_colour
+from . import _artifacts as artifacts
+from ._color import draw_color
 from ._degradation import draw_degradation, draw_views
 from ._masks import GLOBAL_FAMILIES, LOCAL_FAMILIES, draw_mask
 
@@ -26,10 +26,10 @@ class Technique:
     Attributes
     ----------
     weight : float
-        How often it is taken by default, relative to the others; 0 only when asked for by name,
-        and then as if it were 1.
+        How often it is drawn by default, relative to the other techniques. With 0 it is drawn only
+        if it is requested by name, and then with weight 1.
     draw : callable
-        Takes a generator, returns the part of the record that is its own.
+        Takes a generator, returns the technique's entries of the record.
     apply : callable or None
         Changes the patch under the mask: (cv2, patch, parameters, mask) -> patch.
     needs_donor : bool
@@ -38,7 +38,7 @@ class Technique:
 
     weight: float
     draw: _Draw
-    apply: Callable[..., artefacts.Patch] | None = None
+    apply: Callable[..., artifacts.Patch] | None = None
     needs_donor: bool = False
 
 
@@ -49,18 +49,18 @@ def _draw_any_mask(rng: np.random.Generator) -> Record:
 
 
 def _draw_shift(rng: np.random.Generator) -> Record:
-    """Draw which of source and target is changed, in colour and then in detail."""
+    """Draw whether source or target is changed, the shift of color and the change of detail."""
     side = "source" if rng.random() < 0.5 else "target"
-    return {"side": side, "colour": draw_colour(rng), "detail": artefacts.draw_detail(rng)}
+    return {"side": side, "color": draw_color(rng), "detail": artifacts.draw_detail(rng)}
 
 
 def _draw_geometry(rng: np.random.Generator) -> Record:
-    """Draw a translation of source and mask in shares of the crop, and their scale."""
+    """Draw a translation of source and mask, in fractions of the crop, and their scale."""
     shift = [float(rng.uniform(-0.03, 0.03)), float(rng.uniform(-0.015, 0.015))]
     return {"shift": shift, "scale": float(rng.uniform(0.95, 1 / 0.95))}
 
 
-def _self_blend(*families: str) -> _Draw:
+def _self_blend_technique(*families: str) -> _Draw:
     def draw(rng: np.random.Generator) -> Record:
         shift, geometry = _draw_shift(rng), _draw_geometry(rng)
         return {"mask": draw_mask(rng, families), "shift": shift, "geometry": geometry}
@@ -68,10 +68,10 @@ def _self_blend(*families: str) -> _Draw:
     return draw
 
 
-def _artefact(draw_artefact: _Draw) -> _Draw:
+def _artifact_technique(draw_artifact: _Draw) -> _Draw:
     def draw(rng: np.random.Generator) -> Record:
         mask = {**_draw_any_mask(rng), "ratio": float(rng.uniform(0.6, 1.0))}
-        return {"mask": mask, "artefact": draw_artefact(rng)}
+        return {"mask": mask, "artifact": draw_artifact(rng)}
 
     return draw
 
@@ -84,77 +84,77 @@ def _draw_seam(rng: np.random.Generator) -> Record:
     rim = {"gain": 0.0}
     shift = None
     if kind == "halo":
-        rim = artefacts.draw_halo(rng)
+        rim = artifacts.draw_halo(rng)
     else:
         mask["kernels"] = [1, int(rng.choice([1, 3]))]
         rgb, (brightness, contrast) = rng.uniform(-10, 10, 3).tolist(), rng.uniform(-0.1, 0.1, 2)
-        colour = {"rgb": rgb, "hsv": [0.0] * 3, "brightness": float(brightness)}
-        colour["contrast"] = float(contrast)
-        shift = {"side": "source", "colour": colour, "detail": None}
+        color = {"rgb": rgb, "hsv": [0.0] * 3, "brightness": float(brightness)}
+        color["contrast"] = float(contrast)
+        shift = {"side": "source", "color": color, "detail": None}
     if kind == "ghost":
         sides = rng.choice([-1, 1], 2) * rng.uniform(0.01, 0.03, 2)
         geometry, shift = {"shift": sides.tolist(), "scale": 1.0}, None
-    return {"mask": mask, "shift": shift, "geometry": geometry, "artefact": {"kind": kind, **rim}}
+    return {"mask": mask, "shift": shift, "geometry": geometry, "artifact": {"kind": kind, **rim}}
 
 
-def _identity(families: tuple[str, ...] | None, bands: int) -> _Draw:
+def _identity_technique(families: tuple[str, ...] | None, bands: int) -> _Draw:
     def draw(rng: np.random.Generator) -> Record:
         mask = _draw_any_mask(rng) if families is None else draw_mask(rng, families)
         mask["ratio"] = float(rng.uniform(0.75, 1.0)) if bands == 0 else 1.0
-        detail = artefacts.draw_detail(rng) if rng.random() < 0.5 else None
-        shift = {"side": "source", "colour": None, "detail": detail}
+        detail = artifacts.draw_detail(rng) if rng.random() < 0.5 else None
+        shift = {"side": "source", "color": None, "detail": detail}
         transfer = float(rng.uniform(0.7, 1.0))
-        return {"mask": mask, "shift": shift, "colour_transfer": transfer, "bands": bands}
+        return {"mask": mask, "shift": shift, "color_transfer": transfer, "bands": bands}
 
     return draw
 
 
 #: The techniques by name. The first four, with their weights, are those of DiffFake.
 TECHNIQUES: dict[str, Technique] = {
-    "self_blend_global": Technique(3.0, _self_blend(*GLOBAL_FAMILIES)),
-    "self_blend_eyes": Technique(1.0, _self_blend("eyes")),
-    "self_blend_mouth": Technique(1.0, _self_blend("mouth")),
-    "self_blend_lower_head": Technique(1.0, _self_blend("lower_head")),
+    "self_blend_global": Technique(3.0, _self_blend_technique(*GLOBAL_FAMILIES)),
+    "self_blend_eyes": Technique(1.0, _self_blend_technique("eyes")),
+    "self_blend_mouth": Technique(1.0, _self_blend_technique("mouth")),
+    "self_blend_lower_head": Technique(1.0, _self_blend_technique("lower_head")),
     "upsampling_grid": Technique(
-        1.0, _artefact(artefacts.draw_upsampling_grid), artefacts.upsampling_grid
+        1.0, _artifact_technique(artifacts.draw_upsampling_grid), artifacts.upsampling_grid
     ),
     "spectral_notch": Technique(
-        1.0, _artefact(artefacts.draw_spectral_notch), artefacts.spectral_notch
+        1.0, _artifact_technique(artifacts.draw_spectral_notch), artifacts.spectral_notch
     ),
     "texture_mismatch": Technique(
-        1.0, _artefact(artefacts.draw_texture_mismatch), artefacts.texture_mismatch
+        1.0, _artifact_technique(artifacts.draw_texture_mismatch), artifacts.texture_mismatch
     ),
     "lighting_mismatch": Technique(
-        1.0, _artefact(artefacts.draw_lighting_mismatch), artefacts.lighting_mismatch
+        1.0, _artifact_technique(artifacts.draw_lighting_mismatch), artifacts.lighting_mismatch
     ),
-    "poor_blend_seam": Technique(1.0, _draw_seam, artefacts.halo),
-    "identity_blend": Technique(1.5, _identity(None, 0), needs_donor=True),
-    "identity_swap": Technique(1.5, _identity(GLOBAL_FAMILIES, 4), needs_donor=True),
+    "poor_blend_seam": Technique(1.0, _draw_seam, artifacts.halo),
+    "identity_blend": Technique(1.5, _identity_technique(None, 0), needs_donor=True),
+    "identity_swap": Technique(1.5, _identity_technique(GLOBAL_FAMILIES, 4), needs_donor=True),
 }
 
-_OWN = frozenset(TECHNIQUES)
-#: Weights of the published procedure: half of the draws global, a sixth for each local part.
+_BUILT_IN = frozenset(TECHNIQUES)
+#: Weights of the published procedure: half of the draws global, a sixth for each local region.
 DIFFAKE = {name: TECHNIQUES[name].weight for name in list(TECHNIQUES)[:4]}
 
 
-def add_technique(name: str, draw: _Draw, apply: Callable[..., artefacts.Patch]) -> None:
-    """Add a technique of your own: an artefact that the face gets under a drawn mask.
+def add_technique(name: str, draw: _Draw, apply: Callable[..., artifacts.Patch]) -> None:
+    """Add a technique of your own: an artifact that the face gets under a drawn mask.
 
-    It is drawn from only when asked for by name, so that the default techniques and what they
-    give for a seed stay as they are. A process that did not import the module that adds it, such
-    as a worker that was spawned and not forked, does not know it.
+    It is drawn only if it is requested by name, so that the default techniques and their fakes for
+    a seed stay as they are. A process that did not import the module that adds it, such as a
+    worker that was spawned and not forked, cannot use it.
 
     Parameters
     ----------
     name : str
-        What to call it. The name of a technique that was added before replaces that one.
+        Name of the technique. An added technique of this name is replaced.
     draw : callable
         Takes a ``numpy.random.Generator``, the only source of randomness, and returns a dict of
         parameters that JSON can hold: strings, plain numbers, lists and dicts of these.
     apply : callable
         Takes ``(cv2, patch, parameters, mask)``: the module, the part of the face under the mask,
-        (H, W, 3) uint8 RGB, what `draw` gave, and the mask there, (H, W) uint8; returns the
-        changed patch in the same form. The mask and the blending are not its concern.
+        (H, W, 3) uint8 RGB, what `draw` returned, and the mask there, (H, W) uint8; returns the
+        changed patch in the same form. The package draws the mask and blends the patch.
 
     Raises
     ------
@@ -166,37 +166,42 @@ def add_technique(name: str, draw: _Draw, apply: Callable[..., artefacts.Patch])
     >>> from sklearn_diffake.generation import TECHNIQUES, add_technique, technique_weights
     >>> def draw(rng):
     ...     return {"level": int(rng.integers(2, 5))}
-    >>> def posterise(cv2, patch, parameters, mask):
+    >>> def posterize(cv2, patch, parameters, mask):
     ...     return patch >> parameters["level"] << parameters["level"]
-    >>> add_technique("posterise", draw, posterise)
-    >>> technique_weights(["posterise", "self_blend_eyes"])
-    {'self_blend_eyes': 0.5, 'posterise': 0.5}
-    >>> del TECHNIQUES["posterise"]
+    >>> add_technique("posterize", draw, posterize)
+    >>> technique_weights(["posterize", "self_blend_eyes"])
+    {'self_blend_eyes': 0.5, 'posterize': 0.5}
+    >>> del TECHNIQUES["posterize"]
     """
-    if name == "difffake" or name in _OWN:
-        raise ValueError(f"{name!r} is a technique of the package; choose another name.")
+    if name == "difffake" or name in _BUILT_IN:
+        raise ValueError(f"{name!r} is a technique of the package; name must be another one.")
     parameters = draw(np.random.default_rng(0))
     try:
-        intact = json.loads(json.dumps(parameters)) == parameters
+        survives_json = json.loads(json.dumps(parameters)) == parameters
     except TypeError:
-        intact = False
-    if not intact:
+        survives_json = False
+    if not survives_json:
         raise ValueError(
-            f"Technique {name!r} draws {parameters!r}; expected strings, plain numbers, lists and "
-            "dicts of these, which JSON gives back unchanged."
+            f"draw of technique {name!r} must return strings, plain numbers, lists and dicts of "
+            f"these, which JSON keeps unchanged, got {parameters!r}."
         )
 
-    def checked(cv2: Any, patch: artefacts.Patch, drawn: Record, mask: artefacts.Patch) -> Any:
-        changed = apply(cv2, patch, drawn, mask)
-        form = getattr(changed, "shape", None), getattr(changed, "dtype", type(changed).__name__)
-        if form != (patch.shape, patch.dtype):
+    def apply_checked(
+        cv2: Any, patch: artifacts.Patch, parameters: Record, mask: artifacts.Patch
+    ) -> Any:
+        patch_out = apply(cv2, patch, parameters, mask)
+        returned = (
+            getattr(patch_out, "shape", None),
+            getattr(patch_out, "dtype", type(patch_out).__name__),
+        )
+        if returned != (patch.shape, patch.dtype):
             raise ValueError(
-                f"Technique {name!r} gave shape {form[0]} and type {form[1]}; expected "
-                f"{patch.shape} and {patch.dtype}."
+                f"apply of technique {name!r} must return shape {patch.shape} and type "
+                f"{patch.dtype}, got {returned[0]} and {returned[1]}."
             )
-        return changed
+        return patch_out
 
-    TECHNIQUES[name] = Technique(0.0, _artefact(draw), checked)
+    TECHNIQUES[name] = Technique(0.0, _artifact_technique(draw), apply_checked)
 
 
 def technique_weights(
@@ -210,8 +215,8 @@ def technique_weights(
         None for all with their default weights, "difffake" for the four of the paper, one name,
         several names (default weights), or names with weights of your own.
     donors : bool, default=True
-        Whether faces of other identities are at hand. Without, the techniques that need them fall
-        out.
+        Whether faces of other identities are available. If not, the techniques that need them are
+        left out.
 
     Returns
     -------
@@ -221,12 +226,12 @@ def technique_weights(
     Raises
     ------
     ValueError
-        If a name is unknown, a weight is negative or not finite, or nothing is left.
+        If a name is unknown, a weight is negative or not finite, or no technique remains.
 
     Warns
     -----
     RuntimeWarning
-        If techniques that were asked for fall out.
+        If requested techniques are left out.
 
     Examples
     --------
@@ -235,22 +240,23 @@ def technique_weights(
     {'self_blend_eyes': 0.5, 'self_blend_mouth': 0.5}
     """
     weights = _as_weights(techniques)
-    unknown = sorted(set(weights) - set(TECHNIQUES))
-    if unknown:
-        raise ValueError(f"Unknown techniques {unknown}; there are {list(TECHNIQUES)}.")
-    bad = {name: w for name, w in weights.items() if not (np.isfinite(w) and w >= 0)}
-    if bad:
-        raise ValueError(f"Weights of techniques must be finite and not negative, got {bad}.")
+    unknown_names = sorted(set(weights) - set(TECHNIQUES))
+    if unknown_names:
+        raise ValueError(f"techniques must be some of {list(TECHNIQUES)}, got {unknown_names}.")
+    invalid = {name: w for name, w in weights.items() if not (np.isfinite(w) and w >= 0)}
+    if invalid:
+        raise ValueError(f"weights of techniques must be finite and not negative, got {invalid}.")
     weights = {name: float(weights[name]) for name in TECHNIQUES if weights.get(name, 0) > 0}
-    without = [name for name in weights if TECHNIQUES[name].needs_donor and not donors]
-    for name in without:
+    dropped = [name for name in weights if TECHNIQUES[name].needs_donor and not donors]
+    for name in dropped:
         del weights[name]
     if not weights:
-        needs = f": {without} need faces of two identities or more" if without else ""
-        raise ValueError(f"No technique is left to draw from{needs}.")
-    if without:
+        needs = f": {dropped} need faces of two identities or more" if dropped else ""
+        raise ValueError(f"No technique remains to draw from{needs}.")
+    if dropped:
         warnings.warn(
-            f"{', '.join(without)} left out: they need faces of two identities or more.",
+            f"Techniques {', '.join(dropped)} are left out: they need faces of two identities or "
+            "more.",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -273,10 +279,10 @@ def _as_weights(techniques: Any) -> dict[str, float]:
 
 
 def _draw_augmentation(rng: np.random.Generator, *, video: bool) -> Record:
-    """Draw what is done to real and fake alike: a flip, a colour shift, JPEG 40 to 100, a video."""
+    """Draw changes of real and fake alike: a flip, a color shift, JPEG 40 to 100, a video."""
     record: Record = {
         "flip": bool(rng.random() < 0.5),
-        "colour": draw_colour(rng) if rng.random() < 0.3 else None,
+        "color": draw_color(rng) if rng.random() < 0.3 else None,
         "jpeg": int(rng.integers(40, 101)) if rng.random() < 0.5 else None,
     }
     if video:
@@ -303,21 +309,21 @@ def draw(
     techniques : None, "difffake", str, list of str or dict of str to float, default=None
         What to draw from; see `technique_weights`.
     augment : bool or "video", default=False
-        Draw a flip, a colour shift and a JPEG quality for real and fake alike as well;
-        ``"video"`` adds what a video does to them, see `PseudoDeepfakeGenerator`.
+        Draw a flip, a color shift and a JPEG quality for real and fake alike as well;
+        ``"video"`` adds degradation by a video, see `PseudoDeepfakeGenerator`.
     blending : {"rgb", "yuv420", "mixed"}, default="rgb"
         Colors in which source and target are blended; "mixed" draws one of the two.
     match_sharpness : float in [0, 1], default=0
         Probability that the genuine image is made as sharp as its fake.
     donors : bool, default=True
-        Whether a face of another identity is at hand.
+        Whether a face of another identity is available.
 
     Returns
     -------
     dict
         Strings, numbers, lists and dicts of these, so that it goes through JSON unchanged:
-        `technique`; `mask`; `shift` (which side changes in colour and detail), `geometry` and
-        `artefact`, each None where the technique has none; `colour_transfer` and `bands` of the
+        `technique`; `mask`; `shift` (which side changes in color and detail), `geometry` and
+        `artifact`, each None where the technique has none; `color_transfer` and `bands` of the
         techniques with a donor; `augment`.
 
     References
@@ -351,10 +357,16 @@ def draw_from(
     match_sharpness: float = 0.0,
 ) -> Record:
     """Draw from probabilities that `technique_weights` made; as `draw`."""
-    place = np.searchsorted(np.cumsum(list(weights.values())), rng.random(), side="right")
-    name = list(weights)[min(int(place), len(weights) - 1)]
-    empty = {"shift": None, "geometry": None, "artefact": None, "colour_transfer": None, "bands": 0}
-    record = {"technique": name, **empty, **TECHNIQUES[name].draw(rng)}
+    position = np.searchsorted(np.cumsum(list(weights.values())), rng.random(), side="right")
+    name = list(weights)[min(int(position), len(weights) - 1)]
+    defaults = {
+        "shift": None,
+        "geometry": None,
+        "artifact": None,
+        "color_transfer": None,
+        "bands": 0,
+    }
+    record = {"technique": name, **defaults, **TECHNIQUES[name].draw(rng)}
     if blending != "rgb":  # records without these keys stay as they are
         mixed = blending == "mixed"
         record["blending"] = "rgb" if mixed and rng.random() < 0.5 else "yuv420"

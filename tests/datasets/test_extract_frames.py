@@ -211,7 +211,7 @@ def test_no_face_at_all(tmp_path, no_decoding):
 
 def test_mtcnn_looks_for_faces_by_default(tmp_path, monkeypatch):
     video = write_video(tmp_path / "a.mp4", 4)
-    monkeypatch.setattr(_frames, "_mtcnn", lambda image: [[8, 8, 28, 30]])
+    monkeypatch.setattr(_frames, "_detect_by_mtcnn", lambda image: [[8, 8, 28, 30]])
     frames = extract_frames(video, cache=tmp_path / "cache", n_frames=2, crop="face")
     whole = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
     assert read_image(frames.paths[0]).shape[0] < read_image(whole.paths[0]).shape[0]

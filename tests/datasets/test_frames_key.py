@@ -98,7 +98,9 @@ def pictures(frames):
 
 def test_every_parameter_is_listed():
     check_listed("extract_frames", parameters_of(extract_frames), DECISIVE, INDIFFERENT)
-    check_listed("_folder", parameters_of(module._folder), {"video", "extraction"}, {"cache"})
+    check_listed(
+        "_frames_folder", parameters_of(module._frames_folder), {"video", "extraction"}, {"cache"}
+    )
     check_listed("Extraction", module.Extraction._fields, DECISIVE - {"video"}, set())
 
 
@@ -149,9 +151,9 @@ def test_what_changes_the_pictures_changes_the_folder(change, video, tmp_path):
 
 @pytest.mark.parametrize("name", ["_FORMAT", "_MARGIN"])
 def test_how_pictures_are_made_changes_the_folder(name, video, tmp_path, monkeypatch):
-    before = module._folder(video, tmp_path, module.Extraction(2, boxes))
+    before = module._frames_folder(video, tmp_path, module.Extraction(2, boxes))
     monkeypatch.setattr(module, name, getattr(module, name) + 1)
-    assert module._folder(video, tmp_path, module.Extraction(2, boxes)) != before
+    assert module._frames_folder(video, tmp_path, module.Extraction(2, boxes)) != before
 
 
 @pytest.mark.parametrize("change", [None, "path", "st_size", "st_mtime_ns", "st_ctime_ns"])
@@ -161,7 +163,7 @@ def test_each_mark_of_a_file_changes_the_folder(change, tmp_path, monkeypatch):
     def folder(parent, **changed):
         with monkeypatch.context() as patched:
             patched.setattr(module.os, "stat", lambda _: SimpleNamespace(**{**marks, **changed}))
-            return module._folder(f"/{parent}/clip.mp4", tmp_path, module.Extraction(2))
+            return module._frames_folder(f"/{parent}/clip.mp4", tmp_path, module.Extraction(2))
 
     changed = {change: 60} if change in marks else {}
     other = folder("b" if change == "path" else "a", **changed)
@@ -176,7 +178,7 @@ def test_a_second_call_finds_them(video, tmp_path, monkeypatch):
 
 def test_what_is_done_about_damage_changes_the_folder(tmp_path, video):
     folders = {
-        module._folder(video, tmp_path, module.Extraction(2, on_damage=on_damage))
+        module._frames_folder(video, tmp_path, module.Extraction(2, on_damage=on_damage))
         for on_damage in ("raise", "skip")
     }
     assert len(folders) == 2

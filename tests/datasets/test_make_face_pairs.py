@@ -11,10 +11,10 @@ from sklearn_diffake.datasets._rendered import _pairs
 from sklearn_diffake.datasets._rendered._forgeries import (
     TECHNIQUES,
     draw_forgery,
-    draw_slip,
     forge,
+    vary_forgery,
 )
-from sklearn_diffake.datasets._rendered._frames import Settings, make_frame, shoot
+from sklearn_diffake.datasets._rendered._frames import Settings, draw_genuine_frame, make_frame
 from sklearn_diffake.datasets._rendered._plan import Frame, split_of
 from sklearn_diffake.datasets._rendered._rendering import render
 
@@ -139,7 +139,7 @@ def test_another_seed_other_pixels(reference):
 
 def test_looks_show_other_people_unless_named_alike():
     def person(look, dataset):
-        return shoot(Settings(0, dataset, look, 12, 64, False), 3, 0, 0).scene.person
+        return draw_genuine_frame(Settings(0, dataset, look, 12, 64, False), 3, 0, 0).scene.person
 
     assert person("studio", "a") == person("street", "a")
     assert person("studio", "a") != person("studio", "b")
@@ -160,9 +160,12 @@ def test_looks_differ_in_camera_and_light():
 
 
 def forged(technique, number=0, family=None):
-    shot, donor = shoot(SETTINGS, 2, 1, number), shoot(SETTINGS, 3, 0, number)
+    shot, donor = (
+        draw_genuine_frame(SETTINGS, 2, 1, number),
+        draw_genuine_frame(SETTINGS, 3, 0, number),
+    )
     rng = np.random.default_rng(number)
-    forgery = draw_slip(rng, draw_forgery(rng, technique, donor), shot)
+    forgery = vary_forgery(rng, draw_forgery(rng, technique, donor), shot)
     if family is not None:
         forgery = forgery._replace(family=family)
     picture = render(shot.scene, 160)
@@ -200,7 +203,7 @@ def test_attribute_replaces_one_part(part):
 
 
 def test_identity_is_taken_from_the_donor_by_a_swap_and_half_of_it_by_a_morph():
-    shot, donor = shoot(SETTINGS, 2, 1, 0), shoot(SETTINGS, 3, 0, 0)
+    shot, donor = draw_genuine_frame(SETTINGS, 2, 1, 0), draw_genuine_frame(SETTINGS, 3, 0, 0)
     picture = render(shot.scene, 160)
     plain = {"family": "hull", "feather": 1.0, "ratio": 1.0, "match": 0.0, "coarse": 1.0}
     theirs, mixed = (
@@ -229,12 +232,12 @@ def test_only_the_mask_tells_a_forged_frame_from_its_genuine_twin():
 
 def test_frames_of_a_forged_video_flicker_and_have_one_donor():
     first, second = (make_frame(SETTINGS, Frame(4, 2, n, "swap", "raw")) for n in (0, 1))
-    assert first.facts["donor"] == second.facts["donor"] >= 0
+    assert first.properties["donor"] == second.properties["donor"] >= 0
     assert first.mask.max() != second.mask.max()
-    shot, donor = shoot(SETTINGS, 4, 2, 0), shoot(SETTINGS, 3, 0, 0)
+    shot, donor = draw_genuine_frame(SETTINGS, 4, 2, 0), draw_genuine_frame(SETTINGS, 3, 0, 0)
     rng = np.random.default_rng(0)
     forgery = draw_forgery(rng, "resampling", donor)
-    slipped = draw_slip(rng, forgery, shot)
+    slipped = vary_forgery(rng, forgery, shot)
     assert slipped.grid != forgery.grid
     assert slipped.ratio < forgery.ratio
     assert (slipped.coarse, slipped.match, slipped.donor) == (1.0, 0.0, None)
@@ -261,11 +264,11 @@ def test_compression_loses_more_from_level_to_level():
     )
     losses = [np.abs(raw.image.astype(int) - other.image).mean() for other in (light, strong)]
     assert 0.3 < losses[0] < 0.7 * losses[1]
-    assert raw.facts["quality"] > light.facts["quality"] > strong.facts["quality"]
+    assert raw.properties["quality"] > light.properties["quality"] > strong.properties["quality"]
 
 
 def test_pose_light_and_expression_are_under_control():
-    scene = shoot(SETTINGS, 2, 0, 0).scene
+    scene = draw_genuine_frame(SETTINGS, 2, 0, 0).scene
     scene = scene._replace(
         pose=scene.pose._replace(yaw=0, pitch=0, roll=0),
         expression=scene.expression._replace(smile=0, jaw=0, lids=1, brows=0),

@@ -156,7 +156,7 @@ def test_the_videos_are_what_they_are_called(kinds):
     assert people_files.quarter_turns(stored["tall"]) == 0
     assert people_files.quarter_turns(stored["rotated"]) == 1
     for frame in sample_frames(kinds["two people"], 3):
-        boxes = _frames._mtcnn(frame.image)
+        boxes = _frames._detect_by_mtcnn(frame.image)
         pale, ruddy = boxes[np.argsort(boxes[:, 0])]  # from the left
         larger = np.prod(pale[2:] - pale[:2]) > np.prod(ruddy[2:] - ruddy[:2])
         assert larger == (frame.number == 1)

@@ -1,4 +1,4 @@
-"""Crops that stand in for faces: smooth shapes and fine texture, in colour."""
+"""Crops that stand in for faces: smooth shapes and fine texture, in color."""
 
 import numpy as np
 from PIL import Image

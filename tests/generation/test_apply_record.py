@@ -15,11 +15,11 @@ from sklearn_diffake.generation import (
     draw,
     mean_shape,
 )
-from sklearn_diffake.generation._colour import colour_matrix
+from sklearn_diffake.generation._color import color_matrix
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra 'generation'")
 
-from sklearn_diffake.generation import _artefacts, _masks  # noqa: E402
+from sklearn_diffake.generation import _artifacts, _masks  # noqa: E402
 
 SIZE = 160
 SHAPE = mean_shape(SIZE, margin=0.25)
@@ -158,9 +158,9 @@ def test_half_resolution_agrees_with_full():
     mask = _masks.draw_mask(np.random.default_rng(0), ("hull",))
     elastic = _masks._elastic_field(cv2, mask["elastic"], (SIZE, SIZE))
     canvas = np.zeros((SIZE, SIZE), np.uint8)
-    outline = _masks._dense(cv2.convexHull(SHAPE)[:, 0])
-    outline = outline + _masks._sample(cv2, elastic, outline, 7.0)
-    _masks._fill(cv2, canvas, outline, 1)
+    outline = _masks._subdivide(cv2.convexHull(SHAPE)[:, 0])
+    outline = outline + _masks._sample_field(cv2, elastic, outline, 7.0)
+    _masks._fill_polygon(cv2, canvas, outline, 1)
     full = _masks._soften(cv2, canvas, [_masks._sigma_of(9)] * 2)
     assert np.abs(halved - full).mean() < 2
 
@@ -174,7 +174,7 @@ def test_elastic_field_is_distributed_as_smoothed_pixel_noise():
     for seed in range(12):
         elastic = {"alpha": alpha, "sigma": sigma, "seed": seed}
         field = _masks._elastic_field(cv2, elastic, (size, size))
-        ours.append(_masks._sample(cv2, field, points, sigma)[:, 0].reshape(x.shape))
+        ours.append(_masks._sample_field(cv2, field, points, sigma)[:, 0].reshape(x.shape))
         noise = rng.uniform(-1, 1, (size, size))
         plain.append(alpha * cv2.GaussianBlur(noise, (0, 0), sigma)[20:260:2, 20:260:2])
     ours, plain = np.array(ours), np.array(plain)
@@ -196,30 +196,30 @@ def test_mask_and_source_move_together():
     assert (real == CROP).all()
 
 
-# --- colour, detail, donors ----------------------------------------------------------------------
+# --- color, detail, donors ----------------------------------------------------------------------
 
 
-def test_no_shift_of_colour_is_the_identity():
+def test_no_shift_of_color_is_the_identity():
     none = {"rgb": [0.0] * 3, "hsv": [0.0] * 3, "brightness": 0.0, "contrast": 0.0}
-    assert np.allclose(colour_matrix(none), np.eye(3, 4), atol=1e-3)
+    assert np.allclose(color_matrix(none), np.eye(3, 4), atol=1e-3)
 
 
-def test_colour_shifts():
+def test_color_shifts():
     shift = {"rgb": [10.0, 0.0, -5.0], "hsv": [0.0] * 3, "brightness": 0.1, "contrast": -0.1}
-    colour = np.array([100, 120, 140])
-    expected = 0.9 * (colour + [10, 0, -5]) + 25.5
-    assert colour_matrix(shift) @ [*colour, 1] == pytest.approx(expected, abs=0.2)
+    color = np.array([100, 120, 140])
+    expected = 0.9 * (color + [10, 0, -5]) + 25.5
+    assert color_matrix(shift) @ [*color, 1] == pytest.approx(expected, abs=0.2)
     hsv = {"rgb": [0.0] * 3, "hsv": [0.3, -0.2, 0.25], "brightness": 0.0, "contrast": 0.0}
-    assert colour_matrix(hsv) @ [100, 100, 100, 1] == pytest.approx([125] * 3, abs=0.5)
-    turned = colour_matrix(hsv) @ [180, 120, 100, 1]
+    assert color_matrix(hsv) @ [100, 100, 100, 1] == pytest.approx([125] * 3, abs=0.5)
+    turned = color_matrix(hsv) @ [180, 120, 100, 1]
     assert np.ptp(turned) < 80 * 1.25  # less saturated
     assert turned[1] - turned[2] > 1.25 * 20  # from red towards yellow
 
 
-def test_donor_gives_the_face_in_the_colours_of_the_target():
+def test_donor_gives_the_face_in_the_colors_of_the_target():
     record = drawn("identity_blend", 1)
     record["mask"].update(family="hull", ratio=1.0)
-    record.update(colour_transfer=1.0, shift=None)
+    record.update(color_transfer=1.0, shift=None)
     other = np.clip(OTHER.astype(int) // 2 + 115, 0, 255).astype(np.uint8)
     real, fake, mask = made(record, other=other)
     inside = mask == 255
@@ -236,12 +236,12 @@ def test_donor_gives_the_face_in_the_colours_of_the_target():
 
 def test_donor_is_brought_to_the_landmarks():
     record = plain_record()
-    record.update(technique="identity_blend", colour_transfer=0.0)
+    record.update(technique="identity_blend", color_transfer=0.0)
     shift = np.array([7.0, -4.0])
     moved = np.roll(CROP, (-4, 7), (0, 1))
     _, fake, mask = apply_pair(record, CROP, SHAPE, moved, SHAPE + shift)
     assert mask.max() == 255
-    assert np.abs(fake.astype(int) - CROP).max() <= 10  # colours went to CIELAB and back
+    assert np.abs(fake.astype(int) - CROP).max() <= 10  # colors went to CIELAB and back
     _, fake, _ = apply_pair(record, CROP, SHAPE, moved, SHAPE)
     assert np.abs(fake.astype(int) - CROP).max() > 30
 
@@ -256,7 +256,7 @@ def test_mask_weighs_source_and_target():
 
 
 def test_mask_stays_within_the_donors_face():
-    record = plain_record("hull", technique="identity_blend", colour_transfer=0.0)
+    record = plain_record("hull", technique="identity_blend", color_transfer=0.0)
     turned = SHAPE.copy()
     turned[:17, 0] = np.minimum(turned[:17, 0], turned[30, 0] + 15)  # a cheek is out of sight
     full = apply_pair(record, CROP, SHAPE, OTHER, SHAPE)[2]
@@ -265,11 +265,11 @@ def test_mask_stays_within_the_donors_face():
 
 
 def test_identity_swap_has_no_step_at_the_seam():
-    """Where the colours of donor and target differ, the joined image has no edge of its own."""
+    """Where the colors of donor and target differ, the joined image has no edge of its own."""
     flat, other = np.full_like(CROP, 100), np.full_like(CROP, 160)
     record = drawn("identity_swap", 2)
     record["mask"].update(family="hull", kernels=[7, 7])
-    record.update(colour_transfer=0.0, shift=None)
+    record.update(color_transfer=0.0, shift=None)
     _, fake, mask = made(record, crop=flat, other=other)
     steps = np.abs(np.diff(fake[..., 0].astype(int), axis=1)).max()
     assert fake.max() > 150
@@ -287,7 +287,7 @@ def test_notch_takes_its_ring_and_leaves_the_rest():
     left = []
     for frequency in (0.125, 0.02):
         notch = {"kind": "notch", "frequency": frequency, "octaves": 1.0, "gain": 0.0}
-        done = _artefacts.spectral_notch(cv2, patch, notch, patch[..., 0])
+        done = _artifacts.spectral_notch(cv2, patch, notch, patch[..., 0])
         left.append(np.ptp(done[40:-40, 40:-40].astype(int)))
         assert done.mean() == pytest.approx(patch.mean(), abs=2)
     assert left[0] < 20
@@ -297,7 +297,7 @@ def test_notch_takes_its_ring_and_leaves_the_rest():
 def test_peak_adds_one_frequency():
     flat = np.full((SIZE, SIZE, 3), 100, np.uint8)
     peak = {"kind": "peak", "frequency": 0.25, "angle": 0.0, "amplitude": 8.0}
-    done = _artefacts.spectral_notch(cv2, flat, peak, flat[..., 0])
+    done = _artifacts.spectral_notch(cv2, flat, peak, flat[..., 0])
     spectrum = np.abs(np.fft.rfft(done[5, :, 0] - 100.0))
     assert spectrum.argmax() == SIZE // 4
     assert (done == done[:1]).all()
@@ -310,16 +310,16 @@ def test_peak_adds_one_frequency():
 def test_flip_is_applied_alike():
     record = drawn("self_blend_mouth", 5)
     plain = made(record)
-    record["augment"] = {"flip": True, "colour": None, "jpeg": None}
+    record["augment"] = {"flip": True, "color": None, "jpeg": None}
     for flipped, image in zip(made(record), plain, strict=True):
         assert (flipped == image[:, ::-1]).all()
 
 
-def test_jpeg_and_colour_are_applied_alike():
+def test_jpeg_and_color_are_applied_alike():
     record = drawn("self_blend_mouth", 5)
-    colour = {"rgb": [20.0, 0.0, 0.0], "hsv": [0.0] * 3, "brightness": 0.0, "contrast": 0.0}
+    color = {"rgb": [20.0, 0.0, 0.0], "hsv": [0.0] * 3, "brightness": 0.0, "contrast": 0.0}
     record["shift"]["side"] = "source"
-    record["augment"] = {"flip": False, "colour": colour, "jpeg": 40}
+    record["augment"] = {"flip": False, "color": color, "jpeg": 40}
     real, fake, mask = made(record)
     assert (real != CROP).any()
     far = cv2.dilate(mask, np.ones((49, 49), np.uint8)) == 0  # beyond the blocks of the mask
@@ -369,7 +369,7 @@ def test_landmarks_partly_outside_the_crop(technique):
 
 
 def test_landmarks_wholly_outside_the_crop_are_an_error():
-    with pytest.raises(ValueError, match="landmarks lie outside"):
+    with pytest.raises(ValueError, match="landmarks must lie in the crop"):
         apply(drawn("self_blend_eyes"), CROP, SHAPE + 1000)
 
 
@@ -389,10 +389,10 @@ def test_bad_input_is_named(crop, landmarks, message):
 
 
 def test_missing_donor_is_an_error():
-    with pytest.raises(ValueError, match="identity_blend needs the crop of another identity"):
+    with pytest.raises(ValueError, match=r"donor must be the crop of another .* 'identity_blend'"):
         apply(drawn("identity_blend"), CROP, SHAPE)
 
 
 def test_a_crop_that_jpeg_cannot_hold():
     with pytest.raises(RuntimeError, match=r"not encode an image of shape \(2, 70000, 3\) as JPEG"):
-        _artefacts.jpeg(cv2, np.zeros((2, 70_000, 3), np.uint8), 50)
+        _artifacts.jpeg(cv2, np.zeros((2, 70_000, 3), np.uint8), 50)

@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_diffake.faces._geometry import template
 from sklearn_diffake.generation import mean_shape
-from sklearn_diffake.generation._artefacts import decoder_gain, draw_upsampling_grid
+from sklearn_diffake.generation._artifacts import decoder_gain, draw_upsampling_grid
 from sklearn_diffake.generation._edits import (
     blend,
     compress,

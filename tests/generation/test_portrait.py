@@ -7,7 +7,7 @@ import pytest
 from image_helpers import astronaut
 from PIL import Image
 
-from sklearn_diffake.generation._portrait import EDITS, Portrait, retake
+from sklearn_diffake.generation._portrait import MANIPULATIONS, Portrait, retake
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +16,9 @@ def portrait():
     return Portrait(astronaut(), landmarks).cut()
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("name", MANIPULATIONS)
 def test_manipulation_changes_the_face_and_nothing_else(portrait, name):
-    changed = EDITS[name](portrait, np.random.default_rng(0))
+    changed = MANIPULATIONS[name](portrait, np.random.default_rng(0))
     y, x = np.indices(changed.shape[:2])
     distance = np.hypot(x - portrait.center[0], y - portrait.center[1]) / portrait.unit
     difference = np.abs(changed.astype(int) - portrait.image).max(axis=2)
@@ -27,19 +27,19 @@ def test_manipulation_changes_the_face_and_nothing_else(portrait, name):
     assert difference[distance > 1.6].max() == 0
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("name", MANIPULATIONS)
 def test_manipulation_varies_with_the_generator_alone(portrait, name):
     if name != "inner face mirrored":  # which has nothing to draw
-        first, second = (EDITS[name](portrait, np.random.default_rng(i)) for i in (1, 2))
+        first, second = (MANIPULATIONS[name](portrait, np.random.default_rng(i)) for i in (1, 2))
         assert not np.array_equal(first, second)
-    again = [EDITS[name](portrait, np.random.default_rng(1)) for _ in range(2)]
+    again = [MANIPULATIONS[name](portrait, np.random.default_rng(1)) for _ in range(2)]
     np.testing.assert_array_equal(*again)
 
 
 def test_mirrored_face_is_mirrored(portrait):
     points = np.array([[80, 90], [120, 90], [100, 112], [85, 130], [115, 130.0]])
     upright = portrait._replace(landmarks=points)
-    changed = EDITS["inner face mirrored"](upright, np.random.default_rng(0))
+    changed = MANIPULATIONS["inner face mirrored"](upright, np.random.default_rng(0))
     inside = slice(100, 120), slice(90, 111)
     expected = upright.image[inside][:, ::-1]
     np.testing.assert_allclose(changed[inside].astype(int), expected, atol=1)  # one level

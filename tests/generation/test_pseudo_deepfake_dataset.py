@@ -109,10 +109,10 @@ def test_one_image_and_one_identity():
 @pytest.mark.parametrize(
     ("crops", "parameters", "message"),
     [
-        (CROPS.astype(np.float32), {}, "expected uint8"),
-        (CROPS[0], {}, "expected RGB crops"),
+        (CROPS.astype(np.float32), {}, "must hold uint8"),
+        (CROPS[0], {}, "must be RGB crops"),
         (CROPS, {"landmarks": "mtcnn"}, "mean-shape"),
-        (CROPS, {"techniques": "blend"}, "Unknown techniques"),
+        (CROPS, {"techniques": "blend"}, "techniques must be some of"),
         (CROPS, {"identity": [1]}, "identity must have shape"),
     ],
 )

@@ -243,16 +243,16 @@ def test_bad_parameters(parameters):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (CROPS[0], r"shape \(96, 96, 3\): expected RGB crops"),
+        (CROPS[0], r"must be RGB crops \(n, S, S, 3\), got shape \(96, 96, 3\)"),
         (CROPS[..., 0], r"gray one is repeated"),
-        (CROPS.astype(float) / 255, "float64: expected uint8"),
+        (CROPS.astype(float) / 255, "must hold uint8 levels .* got float64"),
         (CROPS[:0], "at least one crop"),
         ([], "at least one crop"),
-        (CROPS[:, :90], r"X\[0\] has shape \(90, 96, 3\): expected an RGB square"),
-        (CROPS[:, :8, :8], r"X\[0\] has 8 pixels a side"),
-        ([CROPS[0], CROPS[1].astype(float)], r"X\[1\] has type float64"),
-        ([CROPS[0], CROPS[1][:48, :48]], r"X\[1\] has shape \(48, 48, 3\), but the first"),
-        ([CROPS[0], None], r"X\[1\] has type object"),
+        (CROPS[:, :90], r"X\[0\] must be an RGB square .* got shape \(90, 96, 3\)"),
+        (CROPS[:, :8, :8], r"X\[0\] must have at least 16 pixels a side, got 8"),
+        ([CROPS[0], CROPS[1].astype(float)], r"X\[1\] must hold uint8 levels .* got float64"),
+        ([CROPS[0], CROPS[1][:48, :48]], r"X\[1\] must have the shape .* got \(48, 48, 3\)"),
+        ([CROPS[0], None], r"X\[1\] must hold uint8 levels .* got object"),
     ],
 )
 def test_bad_crops_are_named(X, message):
@@ -264,7 +264,7 @@ def test_bad_crops_are_named(X, message):
 def test_bad_points_and_identities_are_named():
     points = np.full((N, 5, 2), 40.0)
     points[6] = np.nan
-    with pytest.raises(ValueError, match="row 6 are not finite"):
+    with pytest.raises(ValueError, match="must be finite, got NaN or infinity in row 6"):
         generator().generate(CROPS, points=points)
     with pytest.raises(ValueError, match=r"points must have shape \(10, 5, 2\)"):
         generator().generate(CROPS, points=points[:3])
@@ -273,9 +273,9 @@ def test_bad_points_and_identities_are_named():
 
 
 def test_bad_records_are_named(made):
-    with pytest.raises(ValueError, match="9 records for 10 crops"):
+    with pytest.raises(ValueError, match="each of 10 crops, got 9"):
         generator().replay(CROPS, made.records[:-1])
-    with pytest.raises(ValueError, match="Record 2 names no known technique"):
+    with pytest.raises(ValueError, match=r"records\[2\] must name a known technique"):
         generator().replay(CROPS, [*made.records[:2], {"technique": "?"}, *made.records[3:]])
     broken = [{**record} for record in made.records]
     del broken[4]["mask"]

@@ -46,7 +46,7 @@ def test_every_part_is_drawn_sometimes():
 
 def test_without_options_draws_are_those_of_before():
     record = draw(np.random.default_rng(3), augment=True)
-    assert set(record["augment"]) == {"flip", "colour", "jpeg"}
+    assert set(record["augment"]) == {"flip", "color", "jpeg"}
     assert not {"blending", "match_sharpness"} & set(record)
 
 

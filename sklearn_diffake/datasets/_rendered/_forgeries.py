@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...faces._geometry import fit_similarity
-from ...generation._artefacts import draw_upsampling_grid
+from ...generation._artifacts import draw_upsampling_grid
 from ...generation._camera import photograph
 from ...generation._edits import (
     blend,
@@ -86,7 +86,7 @@ def draw_forgery(rng: np.random.Generator, technique: str, donor: Shot) -> Forge
     )
 
 
-def draw_slip(rng: np.random.Generator, forgery: Forgery, shot: Shot) -> Forgery:
+def vary_forgery(rng: np.random.Generator, forgery: Forgery, shot: Shot) -> Forgery:
     """Draw in what one frame of a forged video differs from the others: it flickers."""
     dx, dy = rng.normal(0, TECHNIQUES[forgery.technique].shift, 2)
     feather, ratio, coarse, amount, match = rng.uniform(0, 1, 5).tolist()
@@ -103,11 +103,11 @@ def draw_slip(rng: np.random.Generator, forgery: Forgery, shot: Shot) -> Forgery
     if forgery.grid:
         changes["grid"] = draw_upsampling_grid(rng)
     if forgery.technique == "reenactment":
-        changes["expression"] = _other_expression(rng, shot.scene.expression)
+        changes["expression"] = _draw_different_expression(rng, shot.scene.expression)
     return forgery._replace(**changes)
 
 
-def _other_expression(rng: np.random.Generator, current: Expression) -> Expression:
+def _draw_different_expression(rng: np.random.Generator, current: Expression) -> Expression:
     """Draw an expression that differs clearly from that of a frame."""
     smile, jaw = current.smile, current.jaw
     smile = smile + 0.7 if smile < 0.3 else smile - 0.9
@@ -137,7 +137,7 @@ def forge(picture: Picture, shot: Shot, forgery: Forgery) -> tuple[Image8, Image
     """
     source, landmarks = TECHNIQUES[forgery.technique].source(picture, shot, forgery)
     mask = _paint_mask(picture, landmarks, forgery)
-    box = _extent(mask.max(1)), _extent(mask.max(0))
+    box = _nonzero_slice(mask.max(1)), _nonzero_slice(mask.max(0))
     source, face, weight = source[box], picture.image[box], mask[box]
     if forgery.coarse > 1:
         source = lose_detail(source, forgery.coarse)
@@ -148,7 +148,7 @@ def forge(picture: Picture, shot: Shot, forgery: Forgery) -> tuple[Image8, Image
     return image, mask
 
 
-def _extent(lines: NDArray[np.uint8]) -> slice:
+def _nonzero_slice(lines: NDArray[np.uint8]) -> slice:
     """Return where a mask's rows or columns are not all 0; everything if all are."""
     painted = lines > 0
     return slice(int(painted.argmax()), len(painted) - int(painted[::-1].argmax()))
@@ -158,16 +158,16 @@ def _paint_mask(picture: Picture, source: NDArray, forgery: Forgery) -> Image8:
     """Paint a part of the face, or the inner face as far as it lies in both faces."""
     size = len(picture.image)
     zoom = size / _NOMINAL
-    target = _without_rim(picture.landmarks) + np.multiply(forgery.shift, zoom)
+    target = _shrink_jaw(picture.landmarks) + np.multiply(forgery.shift, zoom)
     if forgery.family in _FEATURES:
         pieces = outlines("components", target)
         faces = [[pieces[k] for k in _FEATURES[forgery.family]]]
     else:
-        faces = [outlines(forgery.family, face) for face in (target, _without_rim(source))]
+        faces = [outlines(forgery.family, face) for face in (target, _shrink_jaw(source))]
     return paint_mask(faces, (size, size), feather=forgery.feather * zoom, ratio=forgery.ratio)
 
 
-def _without_rim(landmarks: NDArray) -> NDArray[np.float64]:
+def _shrink_jaw(landmarks: NDArray) -> NDArray[np.float64]:
     """Pull the jaw in, so that a soft mask stays within the face."""
     points = landmarks.astype(np.float64)
     points[:17] += 0.14 * (points[27:36].mean(0) - points[:17])
@@ -198,7 +198,7 @@ def _splice(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
 
 def _morph(picture: Picture, shot: Shot, forgery: Forgery) -> Picture:
     """Render the face between the two persons."""
-    person = between(shot.scene.person, _donor(forgery).scene.person, forgery.amount)
+    person = mix_persons(shot.scene.person, _donor(forgery).scene.person, forgery.amount)
     scene = shot.scene._replace(person=person)
     return _move_face(render(scene, len(picture.image)), picture, forgery)
 
@@ -208,7 +208,7 @@ def _donor(forgery: Forgery) -> Shot:
     return forgery.donor
 
 
-def between(first: Person, second: Person, weight: float) -> Person:
+def mix_persons(first: Person, second: Person, weight: float) -> Person:
     """Mix two persons; hair and beard stay those of the first."""
     start, end = first._asdict(), second._asdict()
     mixed: dict[str, Any] = {}

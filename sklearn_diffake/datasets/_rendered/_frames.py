@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...generation._camera import photograph
 from .._tree import GENUINE
-from ._forgeries import TECHNIQUES, draw_forgery, draw_slip, forge
+from ._forgeries import TECHNIQUES, draw_forgery, forge, vary_forgery
 from ._head_model import Person, draw_person
-from ._plan import RECOMPRESSED, Frame, others_in_split
+from ._plan import RECOMPRESSED, Frame, split_members_except
 from ._rendering import render
 from ._scenes import Shot, draw_frame, draw_shot
 
@@ -45,7 +45,7 @@ class RenderedFrame(NamedTuple):
     image: NDArray[np.uint8]  # (S, S, 3)
     mask: NDArray[np.uint8] | None  # (S, S), where it is manipulated
     landmarks: NDArray[np.float32]  # (68, 2)
-    facts: dict[str, Any]
+    properties: dict[str, Any]
 
 
 @lru_cache(maxsize=256)
@@ -59,7 +59,7 @@ def _draw_video(settings: Settings, person: int, video: int) -> Shot:
     return draw_shot(rng, _draw_person(settings, person), settings.look)
 
 
-def shoot(settings: Settings, person: int, video: int, number: int) -> Shot:
+def draw_genuine_frame(settings: Settings, person: int, video: int, number: int) -> Shot:
     """Draw a frame of a genuine video."""
     shot = _draw_video(settings, person, video)
     return draw_frame(settings.generator("frame", person, video, number), shot)
@@ -67,41 +67,41 @@ def shoot(settings: Settings, person: int, video: int, number: int) -> Shot:
 
 def draw_donor(settings: Settings, frame: Frame) -> tuple[int, Shot]:
     """Choose the person whose face is put into a video, and a picture of this person."""
-    rng = settings.generator("donor", frame.person, frame.video, _number(frame.technique))
-    people = others_in_split(frame.person, settings.n_identities)
+    rng = settings.generator("donor", frame.person, frame.video, _technique_index(frame.technique))
+    people = split_members_except(frame.person, settings.n_identities)
     candidates = rng.permutation(people)[:_N_CANDIDATES].tolist()
     skins = np.log([_draw_person(settings, person).skin for person in (frame.person, *candidates)])
     donor = candidates[int(np.abs(skins[1:] - skins[0]).sum(1).argmin())]
-    return donor, shoot(settings, donor, frame.video, int(rng.integers(2**31)))
+    return donor, draw_genuine_frame(settings, donor, frame.video, int(rng.integers(2**31)))
 
 
 def make_frame(settings: Settings, frame: Frame) -> RenderedFrame:
     """Render a frame, manipulate it if it is a deepfake, and photograph it."""
     person, video, number, technique = frame[:4]
-    shot = shoot(settings, person, video, number)
+    shot = draw_genuine_frame(settings, person, video, number)
     picture = render(shot.scene, settings.size)
     image, mask = picture.image, np.zeros(picture.image.shape[:2], np.uint8)
     donor = -1
     if technique != GENUINE:
-        index = _number(technique)
+        index = _technique_index(technique)
         donor, donor_shot = draw_donor(settings, frame)
         rng = settings.generator("forgery", person, video, index)
         forgery = draw_forgery(rng, technique, donor_shot)
         rng = settings.generator("slip", person, video, index, number)
-        image, mask = forge(picture, shot, draw_slip(rng, forgery, shot))
+        image, mask = forge(picture, shot, vary_forgery(rng, forgery, shot))
         donor = donor if forgery.donor else -1
     qualities = _qualities(settings, frame)
     camera = shot.camera._replace(qualities=(*shot.camera.qualities, *qualities))
     pose, light = shot.scene.pose._asdict(), shot.scene.light._asdict()
-    facts = {"donor": donor, **pose, **shot.scene.expression._asdict()}
-    facts |= {name: light[name] for name in ("azimuth", "elevation", "key", "ambient")}
-    facts |= {name: getattr(camera, name) for name in ("exposure", "blur", "noise")}
-    facts["quality"] = min(camera.qualities)
+    properties = {"donor": donor, **pose, **shot.scene.expression._asdict()}
+    properties |= {name: light[name] for name in ("azimuth", "elevation", "key", "ambient")}
+    properties |= {name: getattr(camera, name) for name in ("exposure", "blur", "noise")}
+    properties["quality"] = min(camera.qualities)
     photo = photograph(image, camera)
-    return RenderedFrame(photo, mask if settings.masks else None, picture.landmarks, facts)
+    return RenderedFrame(photo, mask if settings.masks else None, picture.landmarks, properties)
 
 
-def _number(technique: str) -> int:
+def _technique_index(technique: str) -> int:
     return list(TECHNIQUES).index(technique)
 
 

@@ -16,12 +16,12 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from ...utils._mode import SAME_VIDEO, SPELLINGS, mode_name
 from ...utils._progress import progress_bar
-from .._tree import GENUINE, some_of
-from .._videos import import_pandas
+from .._bundle import bundle_pairs, import_pandas
+from .._tree import GENUINE, parse_choices
 from ._forgeries import TECHNIQUES
 from ._frames import COMPRESSIONS, RenderedFrame, Settings, make_frames
 from ._head_model import still_head
-from ._plan import LEAST_IDENTITIES, Plan, plan_pairs, split_of
+from ._plan import MIN_IDENTITIES, Plan, plan_pairs, split_of
 from ._rendering import render
 from ._scenes import LOOKS
 
@@ -221,7 +221,7 @@ def make_face_pairs(
     name = dataset or f"rendered-{look}"
     people = max(8, n_pairs // 20) if n_identities is None else n_identities
     _check_counts(kind, people, n_videos, n_frames)
-    technique_names = some_of("techniques", techniques, list(TECHNIQUES))
+    technique_names = parse_choices("techniques", techniques, list(TECHNIQUES))
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     settings = Settings(seed, name, look, people, size, masks)
     plan = plan_pairs(
@@ -231,7 +231,7 @@ def make_face_pairs(
         recompressed_share=recompressed_share,
         mode=kind,
         techniques=technique_names,
-        compressions=some_of("compressions", compressions, list(COMPRESSIONS)),
+        compressions=parse_choices("compressions", compressions, list(COMPRESSIONS)),
         n_identities=people,
         n_videos=n_videos,
         n_frames=n_frames,
@@ -250,9 +250,9 @@ def make_face_pairs(
 
 
 def _check_counts(mode: str, n_identities: int, n_videos: int, n_frames: int) -> None:
-    if n_identities < LEAST_IDENTITIES:
+    if n_identities < MIN_IDENTITIES:
         raise ValueError(
-            f"n_identities={n_identities} is too few: at least {LEAST_IDENTITIES} are needed, two "
+            f"n_identities={n_identities} is too few: at least {MIN_IDENTITIES} are needed, two "
             "in each of the splits train, val and test."
         )
     if mode == "reference" and n_videos < 2:
@@ -294,34 +294,21 @@ def _bundle(
     as_frame: bool,
 ) -> Bunch:
     images = _describe_frames(settings, plan, frames)
-    first, second = plan.pairs.T
-    names = ["dataset", "technique", "compression", "split", "identity", "video", "original"]
-    frame = {name: images[name][second] for name in names}
-    frame["reference_video"] = images["video"][first]
-    frame["reference_frame"] = images["number"][first]
-    frame["probe_frame"] = images["number"][second]
-    frame["label"] = plan.target
-    frame |= {name: images[name][second] for name in ("condition", "donor")}
-    columns = ["reference", "probe"] if mode == "reference" else ["earlier", "later"]
-    target: Any = plan.target
-    pairs: Any = data
-    if as_frame:
-        pandas = import_pandas()
-        pairs = pandas.DataFrame({name: list(data[:, k]) for k, name in enumerate(columns)})
-        target = pandas.Series(target, name="label")
-    return Bunch(
-        data=pairs,
-        target=target,
+    dataset = bundle_pairs(
+        data,
+        images,
+        Bunch(index=plan.pairs, target=plan.target),
         mode=mode,
-        frame=_table(frame),
-        groups=frame["dataset"] + ":" + frame["identity"],
+        as_frame=as_frame,
         landmarks=np.stack([item.landmarks for item in frames])[plan.pairs],
         index=plan.pairs,
-        images=_table(images),
         n_broken=0,
         n_skipped=0,
-        feature_names=columns,
     )
+    probe = plan.pairs[:, 1]
+    dataset.frame |= {name: images[name][probe] for name in ("condition", "donor")}
+    dataset.frame, dataset.images = _table(dataset.frame), _table(images)
+    return dataset
 
 
 def _describe_frames(
@@ -332,8 +319,8 @@ def _describe_frames(
     for frame, item in zip(plan.frames, frames, strict=True):
         genuine = f"{settings.dataset}-{frame.person:03d}/{frame.compression}/{frame.video}"
         forged = frame.technique != GENUINE
-        facts = dict(item.facts)
-        donor = facts.pop("donor")
+        properties = dict(item.properties)
+        donor = properties.pop("donor")
         rows.append({
             "dataset": settings.dataset,
             "technique": frame.technique,
@@ -346,7 +333,7 @@ def _describe_frames(
             "original": genuine if forged else "",
             "number": frame.number,
             "label": -1 if forged else 1,
-            **facts,
+            **properties,
         })  # fmt: skip
     return {
         name: np.array(values, dtype=object if isinstance(values[0], str) else None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._tree import GENUINE
 
-LEAST_IDENTITIES = 6  # two in each split, so that a face of the same split can be put in
+MIN_IDENTITIES = 6  # two in each split, so that a face of the same split can be put in
 PLAIN, RECOMPRESSED = "plain", "recompressed"
 
 
@@ -41,7 +41,7 @@ def split_of(person: int, n_identities: int) -> str:
     return "train" if behind > 2 * n_held_out else "val" if behind > n_held_out else "test"
 
 
-def others_in_split(person: int, n_identities: int) -> list[int]:
+def split_members_except(person: int, n_identities: int) -> list[int]:
     """Return the other people of a person's split."""
     split = split_of(person, n_identities)
     return [
@@ -85,12 +85,12 @@ def plan_pairs(
     """
     target = rng.permutation(np.where(np.arange(n_pairs) < n_fake, -1, 1))
     technique = np.full(n_pairs, GENUINE, dtype=object)
-    person, level, worse = np.empty((3, n_pairs), dtype=np.int64)
+    person, level, is_recompressed = np.empty((3, n_pairs), dtype=np.int64)
     for label in (1, -1):
         rows = np.flatnonzero(target == label)
         person[rows] = _draw_evenly(rng, len(rows), n_identities)
         level[rows] = _draw_evenly(rng, len(rows), len(compressions))
-        worse[rows] = rng.permutation(len(rows)) < round(recompressed_share * len(rows))
+        is_recompressed[rows] = rng.permutation(len(rows)) < round(recompressed_share * len(rows))
         if label == -1:
             technique[rows] = np.array(techniques, dtype=object)[
                 _draw_evenly(rng, len(rows), len(techniques))
@@ -99,7 +99,7 @@ def plan_pairs(
     for row in range(n_pairs):
         key = int(person[row]), technique[row], compressions[level[row]]
         groups.setdefault(key, []).append(row)
-    choices = _choices(mode, n_videos, n_frames)
+    choices = _all_pairs(mode, n_videos, n_frames)
     positions: dict[Frame, int] = {}
     index = np.empty((n_pairs, 2), dtype=np.int64)
     for (number, name, compression), members in groups.items():
@@ -112,7 +112,7 @@ def plan_pairs(
         pairs = rng.choice(len(choices), len(members), replace=False)
         for row, ((v, f), (w, g)) in zip(members, choices[pairs].tolist(), strict=True):
             trusted = GENUINE if mode == "reference" else name
-            condition = RECOMPRESSED if worse[row] else PLAIN
+            condition = RECOMPRESSED if is_recompressed[row] else PLAIN
             pair = (
                 Frame(number, v, f, trusted, compression),
                 Frame(number, w, g, name, compression, condition),
@@ -126,7 +126,7 @@ def _draw_evenly(rng: np.random.Generator, n: int, k: int) -> NDArray[np.int64]:
     return rng.permutation(n) % k
 
 
-def _choices(mode: str, n_videos: int, n_frames: int) -> NDArray[np.int64]:
+def _all_pairs(mode: str, n_videos: int, n_frames: int) -> NDArray[np.int64]:
     """Return all pairs of (video, frame), of shape (n, 2, 2)."""
     frames = [(video, number) for video in range(n_videos) for number in range(n_frames)]
     if mode == "reference":

@@ -24,7 +24,7 @@ from ._head_model import (
     step,
 )
 
-_ROUNDS = 4  # of the search for the surface
+_ITERATIONS = 4  # of the search for the surface
 
 
 class Pose(NamedTuple):
@@ -176,7 +176,7 @@ def _find_surface(view: _View, relief: Map, box: tuple[slice, slice]) -> tuple[M
     n = len(relief)
     zoom = np.float32((n - 1) / (2 * REACH))
     radius = np.float32(1.05) * np.ones_like(squared_miss)
-    for iteration in range(_ROUNDS):
+    for iteration in range(_ITERATIONS):
         t = nearest - np.sqrt(np.maximum(radius * radius - squared_miss, 0) / squared)
         px, py, pz = start[0] + t * dx, start[1] + t * dy, start[2] + t * dz
         length = np.sqrt(px * px + py * py + pz * pz)
@@ -188,11 +188,11 @@ def _find_surface(view: _View, relief: Map, box: tuple[slice, slice]) -> tuple[M
     pixels = view.focal / view.distance * np.sqrt(view.radii[0] * view.radii[1])
     outside = (np.sqrt(squared_miss) - radius) * np.float32(pixels)
     height, width = (side.stop - side.start for side in box)
-    u, v, outside = (_double(coarse)[:height, :width] for coarse in (u, v, outside))
+    u, v, outside = (_double_resolution(coarse)[:height, :width] for coarse in (u, v, outside))
     return u, v, outside
 
 
-def _double(coarse: Map) -> Map:
+def _double_resolution(coarse: Map) -> Map:
     """Interpolate every second pixel."""
     rows, columns = coarse.shape
     fine = np.empty((2 * rows - 1, 2 * columns - 1), np.float32)

@@ -73,7 +73,7 @@ class Shot(NamedTuple):
     look: str
 
 
-def _between(rng: np.random.Generator, ends: tuple[Color, Color]) -> Color:
+def _mix_colors(rng: np.random.Generator, ends: tuple[Color, Color]) -> Color:
     weight = rng.random()
     return tuple(float(a + (b - a) * weight) for a, b in zip(*ends, strict=True))
 
@@ -92,11 +92,11 @@ def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
         elevation=float(rng.uniform(*look.elevation)),
         key=float(rng.uniform(*look.key)),
         ambient=float(rng.uniform(*look.ambient)),
-        key_color=_between(rng, look.key_colors),
-        ambient_color=_between(rng, look.ambient_colors),
+        key_color=_mix_colors(rng, look.key_colors),
+        ambient_color=_mix_colors(rng, look.ambient_colors),
     )
     backdrop = Backdrop(
-        colors=(_between(rng, look.backdrops), _between(rng, look.backdrops)),
+        colors=(_mix_colors(rng, look.backdrops), _mix_colors(rng, look.backdrops)),
         clutter=float(rng.uniform(*look.clutter)),
         cells=int(rng.integers(*look.cells)),
         sharp=look.sharp,
@@ -112,8 +112,10 @@ def draw_shot(rng: np.random.Generator, person: Person, name: str) -> Shot:
         qualities=(int(rng.integers(*look.quality)),),
         seed=0,
     )
-    mood = Expression(smile=float(rng.uniform(-0.1, 0.5)), brows=float(0.3 * rng.normal()))
-    return Shot(Scene(person, mood, pose, light, backdrop), camera, name)
+    rest_expression = Expression(
+        smile=float(rng.uniform(-0.1, 0.5)), brows=float(0.3 * rng.normal())
+    )
+    return Shot(Scene(person, rest_expression, pose, light, backdrop), camera, name)
 
 
 def draw_frame(rng: np.random.Generator, shot: Shot) -> Shot:
@@ -137,13 +139,13 @@ def draw_frame(rng: np.random.Generator, shot: Shot) -> Shot:
     return Shot(Scene(scene.person, expression, pose, light, backdrop), camera, shot.look)
 
 
-def draw_expression(rng: np.random.Generator, mood: Expression) -> Expression:
+def draw_expression(rng: np.random.Generator, rest_expression: Expression) -> Expression:
     """Draw an expression around a mood."""
     talking, blinking = rng.random() < 0.35, rng.random() < 0.06
     return Expression(
-        smile=float(np.clip(mood.smile + rng.normal(0, 0.3), -0.4, 1)),
+        smile=float(np.clip(rest_expression.smile + rng.normal(0, 0.3), -0.4, 1)),
         jaw=float(rng.uniform(0.05, 0.7) if talking else 0),
-        brows=float(np.clip(mood.brows + rng.normal(0, 0.4), -1, 1)),
+        brows=float(np.clip(rest_expression.brows + rng.normal(0, 0.4), -1, 1)),
         lids=float(rng.uniform(0.1, 0.5) if blinking else rng.uniform(0.8, 1.15)),
         gaze_x=float(np.clip(rng.normal(0, 0.3), -1, 1)),
         gaze_y=float(np.clip(rng.normal(0, 0.25), -1, 1)),

@@ -1,7 +1,7 @@
-"""What a forgery leaves in the pixels: one function to draw each artefact, one to apply it.
+"""Artifacts of forgeries: one function draws the parameters of each, another applies it.
 
 Every ``draw_*`` takes a generator and returns a dict of plain numbers; every function that applies
-one takes ``(cv2, patch, parameters, mask)``: the part of the source under the mask, (H, W, 3)
+one takes ``(cv2, patch, parameters, mask)``: the source under the mask, (H, W, 3)
 uint8 RGB, and the mask there, (H, W) uint8; and returns the changed patch.
 """
 
@@ -26,14 +26,14 @@ def draw_detail(rng: np.random.Generator) -> Record:
 def change_detail(cv2: Any, image: Patch, detail: Record) -> Patch:
     """Lose detail by scaling down and up, or exaggerate it by sharpening."""
     if detail["kind"] == "downscale":
-        return _coarse(cv2, image, detail["factor"], cv2.INTER_LINEAR)
+        return _downscale(cv2, image, detail["factor"], cv2.INTER_LINEAR)
     alpha = detail["alpha"]
     kernel = np.full((3, 3), -alpha, np.float32)
     kernel[1, 1] = 1 + 8 * alpha
     return cv2.filter2D(image, -1, kernel)
 
 
-def _coarse(cv2: Any, image: Patch, factor: int, interpolation: int) -> Patch:
+def _downscale(cv2: Any, image: Patch, factor: int, interpolation: int) -> Patch:
     height, width = image.shape[:2]
     small = (max(1, round(width / factor)), max(1, round(height / factor)))
     low = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
@@ -57,9 +57,9 @@ def upsampling_grid(cv2: Any, patch: Patch, grid: Record, mask: Patch) -> Patch:
     methods = {
         "nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC
     }  # fmt: skip
-    rebuilt = _coarse(cv2, patch, 2, methods[grid["kernel"]])
+    rebuilt = _downscale(cv2, patch, 2, methods[grid["kernel"]])
     mixed = cv2.addWeighted(patch, grid["keep"], rebuilt, 1 - grid["keep"], 0)
-    return _times(cv2, mixed, decoder_gain(grid, patch.shape))
+    return _multiply(cv2, mixed, decoder_gain(grid, patch.shape))
 
 
 def decoder_gain(
@@ -98,21 +98,21 @@ def spectral_notch(cv2: Any, patch: Patch, notch: Record, mask: Patch) -> Patch:
 
 
 def _ring(cv2: Any, luma: NDArray[np.float32], frequency: float, octaves: float) -> NDArray:
-    """Return the part of an image whose frequencies lie in a ring with soft edges."""
+    """Filter an image to the frequencies of a ring with soft edges."""
     size = [cv2.getOptimalDFTSize(side + 16) for side in luma.shape]
     bottom, right = size[0] - luma.shape[0], size[1] - luma.shape[1]
     padded = cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REFLECT)
     rows, columns = (np.fft.fftfreq(side).astype(np.float32) for side in size)
     radius = np.hypot(rows[:, None], columns)
-    radius[0, 0] = 1e-6  # the mean level is in no ring
+    radius[0, 0] = 1e-6  # the mean level belongs to no ring
     ring = np.exp(-2 * (np.log2(radius / np.float32(frequency)) / np.float32(octaves)) ** 2)
     spectrum = cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT) * ring[..., None]
-    part = cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-    return part[: luma.shape[0], : luma.shape[1]]
+    filtered = cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
+    return filtered[: luma.shape[0], : luma.shape[1]]
 
 
 def draw_texture_mismatch(rng: np.random.Generator) -> Record:
-    """Draw a texture as of another moment: softer, moving, noisier, or compressed again."""
+    """Draw a mismatch of texture: softer, blurred by motion, noisier, or compressed again."""
     kind = str(rng.choice(["soften", "motion", "noise", "recompress"]))
     if kind == "soften":
         return {"kind": kind, "sigma": float(rng.uniform(0.7, 1.8))}
@@ -145,9 +145,9 @@ def texture_mismatch(cv2: Any, patch: Patch, texture: Record, mask: Patch) -> Pa
 def _streak(cv2: Any, length: int, angle: float) -> NDArray[np.float32]:
     along = np.linspace(-0.5, 0.5, 4 * length) * (length - 1)
     kernel = np.zeros((length, length), np.float32)
-    centre = (length - 1) / 2
-    rows = np.rint(centre + along * np.sin(angle)).astype(int)
-    columns = np.rint(centre + along * np.cos(angle)).astype(int)
+    center = (length - 1) / 2
+    rows = np.rint(center + along * np.sin(angle)).astype(int)
+    columns = np.rint(center + along * np.cos(angle)).astype(int)
     np.add.at(kernel, (rows, columns), 1)
     return kernel / kernel.sum()
 
@@ -187,21 +187,21 @@ def halo(cv2: Any, patch: Patch, rim: Record, mask: Patch) -> Patch:
     if not rim["gain"]:
         return patch
     weight = cv2.GaussianBlur(mask.astype(np.float32) / max(int(mask.max()), 1), (0, 0), 2.0)
-    return _times(cv2, patch, 1 + rim["gain"] * 4 * weight * (1 - weight))
+    return _multiply(cv2, patch, 1 + rim["gain"] * 4 * weight * (1 - weight))
 
 
 def jpeg(cv2: Any, image: Patch, quality: int) -> Patch:
     """Compress an RGB image as JPEG and read it again."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     try:
-        done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    except cv2.error:  # as OpenCV 4 tells what OpenCV 5 returns
-        done = False
-    if not done:
+        is_encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:  # OpenCV 4 raises where OpenCV 5 returns False
+        is_encoded = False
+    if not is_encoded:
         raise RuntimeError(f"OpenCV could not encode an image of shape {image.shape} as JPEG.")
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def _times(cv2: Any, patch: Patch, gain: NDArray) -> Patch:
+def _multiply(cv2: Any, patch: Patch, gain: NDArray) -> Patch:
     """Multiply all channels with one map of gains."""
     return cv2.multiply(patch, cv2.merge([gain.astype(np.float32)] * 3), dtype=cv2.CV_8U)
