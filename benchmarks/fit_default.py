@@ -22,7 +22,7 @@ from verdict_calibration import evidence_of
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline, persistence, recalibrate
-from sklearn_diffake.inspection._parts import split_pipeline
+from sklearn_diffake.inspection._split_pipeline import split_pipeline
 from sklearn_diffake.metrics import bpcer, confidence_interval
 
 FILE = Path(sklearn_diffake.__file__).parent / "data" / "default.diffake"

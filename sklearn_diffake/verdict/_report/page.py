@@ -1,27 +1,22 @@
-"""The page of a verdict: what its template shows."""
+"""The page of a verdict: the values of its template."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..inspection._html import html_content, html_page
-from ..inspection._page import Figure
-from ..inspection._provenance import package_versions
-from ..inspection._words import MAPS, short
-from ._evidence import ImageEvidence
-from ._report_figures import Timeline, is_below, marked_png, timeline
-from ._report_maps import EVIDENCE, Maps, least_genuine, maps_of
-from ._report_rates import FEWEST_TESTED, prevalence_rows, rate_rows
-from ._report_sources import FileFacts, Picture, Pictures, Source, State, sources_of
-from ._report_words import CAUTION, MODE_WORDS, clock, count, expected, outcome_words
+from ...inspection._provenance import package_versions
+from ...inspection._report.page import Figure, environment, html_page
+from ...inspection._report.text import MAPS, short
+from .._evidence import ImageEvidence, VerdictData
+from .figure import Timeline, boxed_png, is_below, timeline
+from .maps import EVIDENCE, Maps, least_genuine, maps_of
+from .rates import FEWEST_TESTED, prevalence_rows, rate_rows
+from .sources import FileFacts, Picture, Pictures, ReportSource, State, sources_of
+from .text import CAUTION, MODE_TEXTS, clock, count, expected_count, outcome_text
 
-if TYPE_CHECKING:
-    from ._verdict import Verdict
-
-_PACKAGES = ("sklearn_diffake.verdict",)
 _PICTURE, _THUMBNAIL = 480, 150  # pixels of the longer side
 _MOST_PICTURES = 12  # of each side, shown as a whole
 _MOST_FRAMES = 24  # of each clip, shown as thumbnails
@@ -34,14 +29,14 @@ class Thumbnail:
     """One frame of a clip, cut down to the surroundings of its face."""
 
     png: bytes
-    words: str
-    place: str
+    description: str
+    moment: str
     image: ImageEvidence
     below: bool
 
 
 @dataclass(frozen=True)
-class ClipPart:
+class ClipSection:
     """One probe clip: its frames over time, and some of them as pictures."""
 
     title: str
@@ -52,7 +47,7 @@ class ClipPart:
 
 
 @dataclass(frozen=True)
-class SourcePart:
+class SourceSection:
     """One picture or clip as it was compared."""
 
     title: str
@@ -65,13 +60,13 @@ class SourcePart:
 
 
 def report_page(
-    verdict: Verdict, *, command: str | None, case: str | None, date: str, maps: bool
+    verdict: VerdictData, *, command: str | None, case: str | None, date: str, maps: bool
 ) -> str:
     """Write the page of a verdict.
 
     Parameters
     ----------
-    verdict : Verdict
+    verdict : VerdictData
     command, case : str or None
     date : str
     maps : bool
@@ -83,164 +78,169 @@ def report_page(
     pictures = Pictures(verdict)
     sources = sources_of(verdict.images)
     probe_clips = [s for s in sources if s.is_clip and s.side == "probe"]
-    made = maps_of(verdict, pictures, wanted=maps)
+    pair_maps = maps_of(verdict, pictures, requested=maps)
     rates = rate_rows(verdict)
     rows = [(source, row) for source in sources for row in source.rows]
-    words, headline = MODE_WORDS[verdict.mode], outcome_words(verdict.outcome, verdict.mode)
-    title = f"{words.title}: {headline[0].lower()}"
-    content = html_content(
-        "verdict.html",
-        packages=_PACKAGES,
-        verdict=verdict,
-        headline=headline,
-        words=words,
-        case=case,
-        date=date,
-        command=command,
-        clips=[_clip_part(verdict, source, pictures, probe_clips) for source in probe_clips],
-        maps=made,
-        map_words=_map_words(verdict, sources, made),
-        map_pictures=_map_pictures(verdict, pictures, made) if probe_clips else [],
-        how_to_read=[MAPS["joint occlusion"]],
-        evidence=EVIDENCE,
-        caution=CAUTION,
-        sources=_source_parts(verdict, sources, pictures),
-        pictures_available=pictures.available,
-        left_out=_left_out(verdict, sources),
-        image_rows=[_image_row(verdict, source, row) for source, row in rows[:_MOST_ROWS]],
-        n_images=len(rows),
-        images_inside=len(rows) <= _ROWS_INSIDE,
-        rates=rates,
-        prevalence=[
-            (rate, prevalence_rows(rate.apcer, rate.bpcer))
-            for rate in rates
-            if rate.nearest
-            and rate.apcer is not None
-            and rate.bpcer is not None
-            and rate.n >= FEWEST_TESTED
-        ],
-        versions=package_versions(),
-        clock=clock,
-        count=count,
-        expected=expected,
+    texts, headline = MODE_TEXTS[verdict.mode], outcome_text(verdict.outcome, verdict.mode)
+    title = f"{texts.title}: {headline[0].lower()}"
+    content = (
+        environment(__package__)
+        .get_template("verdict.html")
+        .render(
+            verdict=verdict,
+            headline=headline,
+            texts=texts,
+            case=case,
+            date=date,
+            command=command,
+            clips=[_clip_section(verdict, source, pictures, probe_clips) for source in probe_clips],
+            maps=pair_maps,
+            map_subject=_map_subject(verdict, sources, pair_maps),
+            map_pictures=_map_pictures(verdict, pictures, pair_maps) if probe_clips else [],
+            map_kinds=[MAPS["joint occlusion"]],
+            evidence=EVIDENCE,
+            caution=CAUTION,
+            sources=_source_sections(verdict, sources, pictures),
+            pictures_available=pictures.available,
+            unused_images=_unused_images(verdict, sources),
+            image_rows=[_image_row(verdict, source, row) for source, row in rows[:_MOST_ROWS]],
+            n_images=len(rows),
+            images_inside=len(rows) <= _ROWS_INSIDE,
+            rates=rates,
+            prevalence=[
+                (rate, prevalence_rows(rate.apcer, rate.bpcer))
+                for rate in rates
+                if rate.nearest
+                and rate.apcer is not None
+                and rate.bpcer is not None
+                and rate.n >= FEWEST_TESTED
+            ],
+            versions=package_versions(),
+            clock=clock,
+            count=count,
+            expected_count=expected_count,
+        )
     )
-    return html_page(title, content, packages=_PACKAGES)
+    return html_page(title, content)
 
 
-def _clip_part(
-    verdict: Verdict, source: Source, pictures: Pictures, probe_clips: list[Source]
-) -> ClipPart:
+def _clip_section(
+    verdict: VerdictData, source: ReportSource, pictures: Pictures, probe_clips: list[ReportSource]
+) -> ClipSection:
     """Lay out the timeline and the thumbnails of a probe clip."""
     images = [verdict.images[row] for row in source.rows]
     evidence = verdict.clip if len(probe_clips) == 1 else None  # its times are those of one clip
-    used = [row for row in source.rows if verdict.images[row].used]
+    used_rows = [row for row in source.rows if verdict.images[row].used]
     thumbnails = [
         _thumbnail(verdict, verdict.images[row], picture)
-        for row in _chosen_frames(verdict, used)
+        for row in _sampled_frames(verdict, used_rows)
         if (picture := pictures.picture(row)) is not None
     ]
     name = os.path.basename(_name(source))
-    return ClipPart(source.title, name, timeline(images, verdict, evidence), thumbnails, len(used))
+    return ClipSection(
+        source.title, name, timeline(images, verdict, evidence), thumbnails, len(used_rows)
+    )
 
 
-def _thumbnail(verdict: Verdict, image: ImageEvidence, picture: Picture) -> Thumbnail:
-    place = _frame_place(image)
+def _thumbnail(verdict: VerdictData, image: ImageEvidence, picture: Picture) -> Thumbnail:
     return Thumbnail(
-        marked_png(picture, image, side=_THUMBNAIL, zoom=True),
-        f"The surroundings of the face in {place}, the face in a box",
+        boxed_png(picture, image, side=_THUMBNAIL, zoom=True),
+        f"The surroundings of the face in {_frame_name(image)}, the face in a box",
         f"frame {image.frame}" if image.time is None else clock(image.time),
         image,
         is_below(image, verdict),
     )
 
 
-def _chosen_frames(verdict: Verdict, used: list[int]) -> list[int]:
+def _sampled_frames(verdict: VerdictData, rows: list[int]) -> list[int]:
     """Choose frames evenly over a clip, and the least genuine one."""
-    if len(used) <= _MOST_FRAMES:
-        return used
-    step = (len(used) - 1) / (_MOST_FRAMES - 2)
-    chosen = {used[round(place * step)] for place in range(_MOST_FRAMES - 1)}
-    least = least_genuine(verdict)
-    return sorted(chosen | {least} if least in used else chosen)
+    if len(rows) <= _MOST_FRAMES:
+        return rows
+    step = (len(rows) - 1) / (_MOST_FRAMES - 2)
+    sample = {rows[round(number * step)] for number in range(_MOST_FRAMES - 1)}
+    row = least_genuine(verdict)
+    return sorted(sample if row is None or row not in rows else sample | {row})
 
 
-def _frame_place(image: ImageEvidence) -> str:
+def _frame_name(image: ImageEvidence) -> str:
     return f"frame {image.frame}" if image.time is None else f"the frame at {clock(image.time)}"
 
 
-def _map_words(verdict: Verdict, sources: list[Source], made: Maps) -> str:
+def _map_subject(verdict: VerdictData, sources: list[ReportSource], maps: Maps) -> str:
     """Name the two images that the maps compare."""
-    if made.probe_row is None or made.reference_row is None:
+    if maps.probe_row is None or maps.reference_row is None:
         return ""
-    probe = _image_title(verdict, sources, made.probe_row)
-    reference = _image_title(verdict, sources, made.reference_row)
+    probe = _image_title(verdict, sources, maps.probe_row)
+    reference = _image_title(verdict, sources, maps.reference_row)
     n_probes = sum(image.side == "probe" and image.used for image in verdict.images)
-    least = f", the least genuine of {n_probes} probe images" if n_probes > 1 else ""
-    n = made.n_references
-    likest = f", the most alike of {n} reference images" if n > 1 else ""
-    return f"Shown: {probe}{least}; compared with {reference}{likest}."
+    of_probes = f", the least genuine of {n_probes} probe images" if n_probes > 1 else ""
+    n = maps.n_references
+    of_references = f", the most alike of {n} reference images" if n > 1 else ""
+    return f"Shown: {probe}{of_probes}; compared with {reference}{of_references}."
 
 
-def _image_title(verdict: Verdict, sources: list[Source], row: int) -> str:
+def _image_title(verdict: VerdictData, sources: list[ReportSource], row: int) -> str:
     source = next(source for source in sources if row in source.rows)
     if not source.is_clip:
         return source.title
-    return f"{_frame_place(verdict.images[row])} of {source.title}"
+    return f"{_frame_name(verdict.images[row])} of {source.title}"
 
 
-def _map_pictures(verdict: Verdict, pictures: Pictures, made: Maps) -> list[Figure]:
+def _map_pictures(verdict: VerdictData, pictures: Pictures, maps: Maps) -> list[Figure]:
     """Show the whole frame that the maps are of."""
-    if made.probe_row is None or (picture := pictures.picture(made.probe_row)) is None:
+    if maps.probe_row is None or (picture := pictures.picture(maps.probe_row)) is None:
         return []
-    image = verdict.images[made.probe_row]
-    words = f"The whole of {_frame_place(image)}, the face in a box"
-    return [
-        (marked_png(picture, image, side=_PICTURE), words, f"The whole of {_frame_place(image)}")
-    ]
+    image = verdict.images[maps.probe_row]
+    caption = f"The whole of {_frame_name(image)}"
+    return [(boxed_png(picture, image, side=_PICTURE), f"{caption}, the face in a box", caption)]
 
 
-def _source_parts(verdict: Verdict, sources: list[Source], pictures: Pictures) -> list[SourcePart]:
-    """Describe every picture and clip, and show those there is room for."""
-    parts = []
+def _source_sections(
+    verdict: VerdictData, sources: list[ReportSource], pictures: Pictures
+) -> list[SourceSection]:
+    """Describe every picture and clip, and show the first of each side."""
+    sections = []
     for source in sources:
-        shown = next((r for r in source.rows if verdict.images[r].used), source.rows[0])
-        picture = pictures.picture(shown)
-        state = pictures.state(shown) if verdict.images[shown].used else None
+        row = next((r for r in source.rows if verdict.images[r].used), source.rows[0])
+        picture = pictures.picture(row)
+        state = pictures.state(row) if verdict.images[row].used else None
         pixels, figure = "", None
         if picture is not None:
             pixels = f"{picture.shape[1]} \N{MULTIPLICATION SIGN} {picture.shape[0]}"
             if source.number <= _MOST_PICTURES and state != "changed":
-                figure = _source_figure(verdict, source, shown, picture)
-        parts.append(
-            SourcePart(
+                figure = _source_figure(verdict, source, row, picture)
+        sections.append(
+            SourceSection(
                 source.title, _name(source), pictures.facts(source), pixels,
                 _images_used(verdict, source), figure, state,
             )
         )  # fmt: skip
-    return parts
+    return sections
 
 
-def _images_used(verdict: Verdict, source: Source) -> str:
-    used = sum(verdict.images[row].used for row in source.rows)
+def _images_used(verdict: VerdictData, source: ReportSource) -> str:
+    n_used = sum(verdict.images[row].used for row in source.rows)
     if source.is_clip:
-        return f"{used} of {count(len(source.rows), 'frame')} used"
-    return "used" if used else "not used"
+        return f"{n_used} of {count(len(source.rows), 'frame')} used"
+    return "used" if n_used else "not used"
 
 
-def _source_figure(verdict: Verdict, source: Source, row: int, picture: Picture) -> Figure:
+def _source_figure(
+    verdict: VerdictData, source: ReportSource, row: int, picture: Picture
+) -> Figure:
     image = verdict.images[row]
     boxed = "no face marked" if image.box is None else "the face that was compared in a box"
     caption = f"{source.title}: {short(os.path.basename(_name(source)), 60)}"
     if source.is_clip:
-        caption += f", {_frame_place(image)}"
-    return marked_png(picture, image, side=_PICTURE), f"{source.title} as a whole, {boxed}", caption
+        caption += f", {_frame_name(image)}"
+    return boxed_png(picture, image, side=_PICTURE), f"{source.title} as a whole, {boxed}", caption
 
 
-def _name(source: Source) -> str:
+def _name(source: ReportSource) -> str:
     return source.path if source.path is not None else "not from a file"
 
 
-def _left_out(verdict: Verdict, sources: list[Source]) -> list[tuple[str, str, str]]:
+def _unused_images(verdict: VerdictData, sources: list[ReportSource]) -> list[tuple[str, str, str]]:
     """Count the images that were not used, by source and reason."""
     rows = []
     for source in sources:
@@ -253,9 +253,9 @@ def _left_out(verdict: Verdict, sources: list[Source]) -> list[tuple[str, str, s
     return rows
 
 
-def _image_row(verdict: Verdict, source: Source, row: int) -> dict[str, Any]:
+def _image_row(verdict: VerdictData, source: ReportSource, row: int) -> dict[str, Any]:
     image = verdict.images[row]
-    place = f" at {clock(image.time)}" if source.is_clip and image.time is not None else ""
-    if source.is_clip and image.time is None:
-        place = f", frame {image.frame}"
-    return {"title": source.title + place, "image": image, "below": is_below(image, verdict)}
+    moment = ""
+    if source.is_clip:
+        moment = f", frame {image.frame}" if image.time is None else f" at {clock(image.time)}"
+    return {"title": source.title + moment, "image": image, "below": is_below(image, verdict)}
