@@ -23,7 +23,7 @@ import numpy as np
 
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
-from sklearn_diffake.inspection import PairReport, explain_pair
+from sklearn_diffake.inspection import explain_pair
 
 faces = make_face_pairs(
     36, n_identities=12, n_videos=2, n_frames=2, techniques="swap", masks=True, size=208,
@@ -140,13 +140,13 @@ axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # %%
 # The report
 # ----------
-# :class:`~sklearn_diffake.inspection.PairReport` puts all this on one picture, or on a page of its
-# own by ``to_html``, with the genuine pairs that are nearest, and with what it takes to do it
-# again: versions, networks, digests of the photographs.
+# :meth:`~sklearn_diffake.inspection.PairExplanation.report` puts all this on one picture, or on a
+# page (``.html``), with the genuine pairs that are nearest, and with what it takes to do it again:
+# versions, networks, digests of the photographs.
 
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "why.png")
-    PairReport(found).to_png(path)
+    found.report(path)
     picture = plt.imread(path)
 figure = plt.figure(figsize=(picture.shape[1] / 100, picture.shape[0] / 100))
 axis = figure.add_axes((0, 0, 1, 1))

@@ -19,7 +19,7 @@ from PIL import EpsImagePlugin, Image
 
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._table import read_pairs
+from sklearn_diffake.cli._pairs import read_pairs
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError, read_image
 

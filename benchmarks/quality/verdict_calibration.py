@@ -32,13 +32,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.training.distil_identity import held_out
 from sklearn_diffake import load_default
 from sklearn_diffake.images.table import image_table
-from sklearn_diffake.inspection._parts import split_pipeline
+from sklearn_diffake.inspection._split_pipeline import split_pipeline
 from sklearn_diffake.metrics import bpcer, confidence_interval
 from sklearn_diffake.novelty._clip_evidence import combine, most_windows, windows_of
 from sklearn_diffake.novelty._p_values import least_n
 from sklearn_diffake.novelty._recalibrated import recalibrated
 from sklearn_diffake.verdict._calibration_evidence import Templates
-from sklearn_diffake.verdict._sources import embed_sources, score_templates
+from sklearn_diffake.verdict._calibration_sources import embed_sources, score_pairs
 
 TARGETS = (0.02, 0.05)
 LIMITS = (5, 4)
@@ -186,7 +186,7 @@ def clip_scores(parts, people, n_frames, windows, rng):
         cells = [frames, *(frames[a:b] for a, b in windows), *([frame] for frame in frames)]
         templates += [(reference, cell) for cell in cells]
         codes.append(code)
-    scores = score_templates(parts, embedded, templates)
+    scores = score_pairs(parts, embedded, templates)
     return np.array(codes), scores.reshape(len(codes), -1)
 
 

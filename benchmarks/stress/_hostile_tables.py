@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.stress import _mutations
 from benchmarks.stress._hostile_media import Kind, write_clip
 from sklearn_diffake.benchmark import read_config
-from sklearn_diffake.cli._table import read_pairs
+from sklearn_diffake.cli._pairs import read_pairs
 from sklearn_diffake.datasets import load_video_table
 from sklearn_diffake.pairs import load_pairs
 

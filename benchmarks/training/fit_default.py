@@ -24,7 +24,7 @@ from benchmarks.quality.real_pairs import lfw_pairs
 from benchmarks.quality.verdict_calibration import evidence_of
 from benchmarks.training.distil_identity import held_out
 from sklearn_diffake import make_difffake_pipeline, persistence, recalibrate
-from sklearn_diffake.inspection._parts import split_pipeline
+from sklearn_diffake.inspection._split_pipeline import split_pipeline
 from sklearn_diffake.metrics import bpcer, confidence_interval
 
 FILE = Path(sklearn_diffake.__file__).parent / "data" / "default.diffake"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import traceback
 import warnings
@@ -72,29 +73,38 @@ def main(argv: Sequence[str] | None = None) -> int:
             discard(sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        _say("error", "interrupted")
+        _print_line("error", "interrupted")
         return INTERRUPTED
     except Exception as error:
         return _report(error, debug)
 
 
 def _report(error: Exception, debug: bool) -> int:
-    """Say what went wrong; return the exit code, whatever else goes wrong meanwhile."""
+    """Print an error; return the exit code, also if printing fails."""
     try:
         if debug:
             traceback.print_exception(error)
         code = code_of(error)
-        text = str(error) if code == BAD_INPUT else f"{type(error).__name__}: {error}"
-        _say("error", f"out of memory: {text}" if is_out_of_memory(error) else text)
+        text = _error_text(error)
+        text = text if code == BAD_INPUT else f"{type(error).__name__}: {text}"
+        _print_line("error", f"out of memory: {text}" if is_out_of_memory(error) else text)
     except (MemoryError, OSError, ValueError):
         return FAILED
     return code
 
 
-def _show_warning(message: Any, *context: Any, **more: Any) -> None:
-    _say("warning", str(message))
+def _error_text(error: Exception) -> str:
+    """Return the message of an error; that of the system without its number, the file first."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        strerror = error.strerror[0].lower() + error.strerror[1:]
+        return f"{os.fsdecode(error.filename)!r}: {strerror}"
+    return str(error)
 
 
-def _say(kind: str, message: str) -> None:
+def _show_warning(message: Any, *context: Any, **options: Any) -> None:
+    _print_line("warning", str(message))
+
+
+def _print_line(kind: str, message: str) -> None:
     """Write one line to standard error."""
     write_line(f"{PROGRAM}: {kind}: {with_flags(' '.join(message.split()))}")

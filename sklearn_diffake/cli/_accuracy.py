@@ -1,4 +1,4 @@
-"""How often verdicts were wrong, where labels say what the pairs are."""
+"""Error rates of verdicts on labeled pairs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from ..utils._numbers import fraction, percent
 
 #: With fewer pairs of a class, and fewer of them apart from each other, no rate is printed.
-FEWEST = 5
+MIN_PAIRS = 5
 
 
-class Judged(NamedTuple):
-    """What the figures need of a labeled pair that has a verdict.
+class LabeledVerdict(NamedTuple):
+    """The verdict on a labeled pair.
 
     Attributes
     ----------
@@ -36,63 +36,63 @@ class Judged(NamedTuple):
     category: tuple[int, int] | None
 
 
-def say_accuracy(judged: Sequence[Judged]) -> None:
+def print_accuracy(verdicts: Sequence[LabeledVerdict]) -> None:
     """Compare verdicts with labels, on standard error.
 
     Parameters
     ----------
-    judged : sequence of Judged
+    verdicts : sequence of LabeledVerdict
     """
-    if not judged:
+    if not verdicts:
         return
     sys.stdout.flush()
-    for line in accuracy_lines(judged):
+    for line in accuracy_lines(verdicts):
         print(line, file=sys.stderr)
 
 
-def accuracy_lines(judged: Sequence[Judged]) -> list[str]:
-    """Write error rates at the thresholds that were used, then what no threshold matters for.
+def accuracy_lines(verdicts: Sequence[LabeledVerdict]) -> list[str]:
+    """Write error rates at the thresholds that were used, then the rates that need no threshold.
 
     Parameters
     ----------
-    judged : sequence of Judged
+    verdicts : sequence of LabeledVerdict
         At least one.
 
     Returns
     -------
     list of str
     """
-    labels = [row.label for row in judged]
+    labels = [row.label for row in verdicts]
     counts = {label: labels.count(label) for label in (1, -1)}
-    shown = f"{counts[1]} genuine, {counts[-1]} deepfake"
-    if max(counts.values()) < FEWEST:
-        return [f"no error rates: the labeled pairs are too few ({shown})"]
+    counted = f"{counts[1]} genuine, {counts[-1]} deepfake"
+    if max(counts.values()) < MIN_PAIRS:
+        return [f"no error rates: the labeled pairs are too few ({counted})"]
     from ..metrics import apcer, bpcer
     from ..model_selection import connected_groups
 
-    groups = connected_groups([row.sides for row in judged])
-    accepted = [1.0 if row.outcome != "suspicious" else -1.0 for row in judged]
+    groups = connected_groups([row.sides for row in verdicts])
+    accepted = [1.0 if row.outcome != "suspicious" else -1.0 for row in verdicts]
     lines = []
     for label, metric, name in (
         (1, bpcer, "rejected genuine pairs (BPCER)"),
         (-1, apcer, "accepted deepfakes (APCER)"),
     ):
         n = counts[label]
-        if n < FEWEST:
+        if n < MIN_PAIRS:
             lines.append(f"{name}: not estimated from {n} labeled pairs")
             continue
-        wrong = sum(a != label for a, row in zip(accepted, judged, strict=True)
+        wrong = sum(a != label for a, row in zip(accepted, verdicts, strict=True)
                     if row.label == label)  # fmt: skip
         interval = _interval(metric, labels, accepted, groups)
         lines.append(f"{name}: {rate_of(wrong, n)}{interval}")
-    unsure = [row.label for row in judged if row.outcome == "inconclusive"]
+    unsure = [row.label for row in verdicts if row.outcome == "inconclusive"]
     if unsure:
         lines.append(
             f"inconclusive, counted as accepted: {unsure.count(1)} genuine, "
             f"{unsure.count(-1)} deepfake"
         )
-    if min(counts.values()) >= FEWEST:
-        lines += _ranking_lines(judged, labels, groups, shown)
+    if min(counts.values()) >= MIN_PAIRS:
+        lines += _ranking_lines(verdicts, labels, groups, counted)
     return lines
 
 
@@ -102,22 +102,22 @@ def rate_of(count: int, total: int) -> str:
 
 
 def _ranking_lines(
-    judged: Sequence[Judged], labels: list[int], groups: Any, shown: str
+    verdicts: Sequence[LabeledVerdict], labels: list[int], groups: Any, counted: str
 ) -> list[str]:
     from sklearn.metrics import roc_auc_score
 
     from ..metrics import equal_error_rate
 
     # scores of different numbers of images cannot be compared, p-values can
-    many = len({row.category for row in judged}) > 1
-    values: list[Any] = [row.p_value if many else row.score for row in judged]
+    has_categories = len({row.category for row in verdicts}) > 1
+    values: list[Any] = [row.p_value if has_categories else row.score for row in verdicts]
     if any(value is None for value in values):
         return []
-    by = " by p-value" if many else ""
+    ranked = " by p-value" if has_categories else ""
     auc, eer = roc_auc_score(labels, values), equal_error_rate(labels, values)
     return [
-        f"AUC{by} {fraction(auc)}{_interval(roc_auc_score, labels, values, groups, fraction)}, "
-        f"EER {percent(eer)}{_interval(equal_error_rate, labels, values, groups)} ({shown})"
+        f"AUC{ranked} {fraction(auc)}{_interval(roc_auc_score, labels, values, groups, fraction)}, "
+        f"EER {percent(eer)}{_interval(equal_error_rate, labels, values, groups)} ({counted})"
     ]
 
 
@@ -128,7 +128,7 @@ def _interval(
     from ..metrics import confidence_interval
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it is said here
+        warnings.simplefilter("ignore", UserWarning)  # it is printed here
         _, low, high = confidence_interval(metric, labels, values, groups=groups)
     if low != low:  # NaN
         return " (no interval: the pairs share photographs or persons)"

@@ -1,4 +1,4 @@
-"""What the command line understands."""
+"""The commands and arguments of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_comma
 from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
-from ._exit_codes import DONE, EXIT_CODES
+from ._exit_codes import EXIT_CODES, SUCCESS
 from ._fit import FIT_HELP, add_fit_arguments, fit_command
 from ._judge import (
     COMPARE_HELP,
@@ -112,12 +112,14 @@ _COMMANDS = {
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; an option may stand between photographs."""
     parser = make_parser()
-    args, rest = parser.parse_known_args(argv)
-    if rest and (not hasattr(args, "photos") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
-        args.photos = [*args.photos, *rest]
-    args.words = list(sys.argv[1:] if argv is None else argv)
+    args, remaining = parser.parse_known_args(argv)
+    if remaining and (
+        not hasattr(args, "photos") or any(argument.startswith("-") for argument in remaining)
+    ):
+        parser.error(f"unrecognized arguments: {' '.join(remaining)}")
+    if remaining:
+        args.photos = [*args.photos, *remaining]
+    args.command_line = list(sys.argv[1:] if argv is None else argv)
     return args
 
 
@@ -141,7 +143,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     shared: list[Any] = shared_options()
     for command, (run, add_arguments, summary, text, reads_photos, usage) in _COMMANDS.items():
-        made = commands.add_parser(
+        command_parser = commands.add_parser(
             command,
             help=summary,
             description=summary,
@@ -150,30 +152,30 @@ def make_parser() -> argparse.ArgumentParser:
             parents=shared if reads_photos else shared[:1],
             usage=f"{name} {usage}" if usage else None,
         )
-        made.set_defaults(run=run)
-        add_arguments(made)
+        command_parser.set_defaults(run=run)
+        add_arguments(command_parser)
     _add_help(parser, commands, shared[0])
     return parser
 
 
-def _add_help(parser: argparse.ArgumentParser, commands: Any, every: Any) -> None:
+def _add_help(parser: argparse.ArgumentParser, commands: Any, general: Any) -> None:
     """Add the command ``help``, which prints what ``--help`` does."""
     summary = "Explain a command."
-    made = commands.add_parser(
+    help_parser = commands.add_parser(
         "help",
         help=summary,
         description=summary,
         epilog=f"{_HELP_HELP}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[every],
+        parents=[general],
     )
-    made.add_argument("command", nargs="?", metavar="COMMAND", help="which command")
+    help_parser.add_argument("command", nargs="?", metavar="COMMAND", help="which command")
 
     def show(args: argparse.Namespace) -> int:
         if args.command is not None and args.command not in commands.choices:
             advice = nearest(args.command, commands.choices)
             raise ValueError(f"there is no command {args.command!r}; {advice}")
         (parser if args.command is None else commands.choices[args.command]).print_help()
-        return DONE
+        return SUCCESS
 
-    made.set_defaults(run=show)
+    help_parser.set_defaults(run=show)

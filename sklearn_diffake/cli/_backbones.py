@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..embedding.backbones import BackboneEntry, entries, names
 from ..utils._printable import printable
-from ._exit_codes import DONE
+from ._exit_codes import SUCCESS
 
 BACKBONES_HELP = """\
 examples:
@@ -25,8 +25,8 @@ _HEADER = ("name", "for", "width", "input", "crop", "weights M", "EER 1", "EER 3
 
 def backbone_names() -> str:
     """Return the names that ``--backbone`` takes, for its help."""
-    *others, last = names()
-    return f"{', '.join(others)} or {last}"
+    *first, last = names()
+    return f"{', '.join(first)} or {last}"
 
 
 def add_backbones_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,13 +38,13 @@ def backbones_command(args: argparse.Namespace) -> int:
     """List the networks that can be named."""
     if args.json:
         print(json.dumps([entry.describe() for entry in entries()], indent=1))
-        return DONE
+        return SUCCESS
     print(_table([_HEADER, *map(_cells, entries())]))
     print()
     for entry in entries():
         extra = f" (extra {', '.join(entry.requires)})" if entry.requires else ""
         print(printable(f"{entry.name}: {entry.weights}{extra}. License: {entry.license}"))
-    return DONE
+    return SUCCESS
 
 
 def _cells(entry: BackboneEntry) -> tuple[str, ...]:

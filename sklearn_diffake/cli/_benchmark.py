@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ..utils._printable import printable
-from ._exit_codes import DONE, JOBS_FAILED
+from ._exit_codes import JOBS_FAILED, SUCCESS
 from ._options import shows_progress
 
 BENCHMARK_HELP = """\
@@ -50,13 +50,16 @@ def benchmark_command(args: argparse.Namespace) -> int:
 
     config = read_config(args.config, trusted=args.trust)
     config = config.place(args.output, args.cache, args.device)
-    shown = shows_progress(args)
-    options: dict[str, Any] = {"n_jobs": args.jobs, "dask": args.dask, "verbose": shown}
+    options: dict[str, Any] = {
+        "n_jobs": args.jobs,
+        "dask": args.dask,
+        "verbose": shows_progress(args),
+    }
     if args.list:
         return _list(plan_benchmark(config, **options))
     result = run_benchmark(config, **options)
-    for what, why in result.failures.items():
-        print(printable(f"failed: {what}: {why}"), file=sys.stderr)
+    for job, reason in result.failures.items():
+        print(printable(f"failed: {job}: {reason}"), file=sys.stderr)
     images, failed = result.images, len(result.failures)
     print(
         f"{result.n_cells} cells: {result.n_before} were done, "
@@ -66,17 +69,17 @@ def benchmark_command(args: argparse.Namespace) -> int:
     print(f"{images['embedded']} of {images['wanted']} images embedded now, "
           f"{images['failed']} failed")  # fmt: skip
     print(printable(f"report: {result.folder / 'report.md'}"))
-    return JOBS_FAILED if failed else DONE
+    return JOBS_FAILED if failed else SUCCESS
 
 
 def _list(plan: Any) -> int:
     """Print every cell, and how many are done."""
     for name in plan.untrained():
         print(f"to do  train the extractor {printable(name)}, before the cells that need it")
-    done = [plan.is_done(i) for i in range(len(plan.cells))]
-    for cell, key, finished in zip(plan.cells, plan.keys, done, strict=True):
+    is_done = [plan.is_done(i) for i in range(len(plan.cells))]
+    for cell, key, finished in zip(plan.cells, plan.keys, is_done, strict=True):
         print(f"{'done' if finished else 'to do':<5}  {key[:12]}  {printable(str(cell))}")
-    different = dict(zip(plan.keys, done, strict=True))
+    different = dict(zip(plan.keys, is_done, strict=True))
     finished, total = sum(different.values()), len(different)
-    print(f"{len(done)} cells, {total} different: {finished} done, {total - finished} to do")
-    return DONE
+    print(f"{len(is_done)} cells, {total} different: {finished} done, {total - finished} to do")
+    return SUCCESS

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from ..utils._atomic_files import check_writable
 from ..utils._messages import list_first
 from ..utils._printable import printable
-from ._exit_codes import DONE
+from ._exit_codes import SUCCESS
 from ._fit import people_of
 from ._judge import set_everywhere
 from ._modes import pairs_of_other_mode
 from ._options import add_saving, add_trust, computing, files_in, positive_number, rate
-from ._table import CSV_FORM, Pair, read_genuine
+from ._pairs import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
     from ..verdict import CalibrationReport
@@ -100,7 +100,7 @@ def calibrate_command(args: argparse.Namespace) -> int:
 
     model = _load_model(args)
     _check_abstain(args, model)
-    pairs_of_other_mode(model, genuine, allowed=False)
+    pairs_of_other_mode(model, genuine, args.pairs, allowed=False)
     configured = copy.deepcopy(model)
     frames = {} if args.frames is None else {"n_frames": args.frames}
     set_everywhere(configured, **computing(args), **frames)
@@ -123,9 +123,9 @@ def calibrate_command(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     result = with_last_step(model, calibrated)  # without --device, --cache and the like
     persistence.save(result, args.output, include_weights=args.include_weights, public=args.public)
-    _say_what_was_done(report, pairs, genuine, seconds)
+    _print_calibration(report, pairs, genuine, seconds)
     print(f"saved: {printable(args.output)} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
-    return DONE
+    return SUCCESS
 
 
 def _named_people(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str] | None:
@@ -169,13 +169,13 @@ def _check_abstain(args: argparse.Namespace, model: Any) -> None:
         )
 
 
-def _say_what_was_done(
+def _print_calibration(
     report: CalibrationReport, pairs: Sequence[Pair], genuine: Sequence[Pair], seconds: float
 ) -> None:
-    of = f" of {report.n} people" if report.grouped else ""
+    people = f" of {report.n} people" if report.grouped else ""
     pictures = f" ({report.n_pictures} pictures)" if report.n_pictures else ""
     n_pairs = len(genuine) - len(report.left_out_rows)
-    print(f"calibrated on {n_pairs} genuine pairs{of}{pictures} in {seconds:.1f} s")
+    print(f"calibrated on {n_pairs} genuine pairs{people}{pictures} in {seconds:.1f} s")
     if len(genuine) < len(pairs):
         print(f"left out: {len(pairs) - len(genuine)} labeled -1")
     rows = list(report.left_out_rows.items())

@@ -61,12 +61,12 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
 
 
 def _mark_paths(parser: argparse.ArgumentParser, shtab: Any) -> None:
-    """Tell which arguments are files and which are folders, by their names in the help."""
+    """Mark the arguments that are files or folders, by their names in the help."""
     for action in parser._actions:
-        found = {action.metavar} if isinstance(action.metavar, str) else set()
-        if found & _FILES:
+        metavars = {action.metavar} if isinstance(action.metavar, str) else set()
+        if metavars & _FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-        elif found & _FOLDERS:
+        elif metavars & _FOLDERS:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

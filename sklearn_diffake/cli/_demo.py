@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..utils._printable import printable
-from ._exit_codes import DONE
+from ._exit_codes import SUCCESS
 from ._options import shows_progress
 from ._parser import command_to_type
 
@@ -43,7 +43,7 @@ def demo_command(args: argparse.Namespace) -> int:
     print(result.table())
     print(f"\nTook {result.seconds:.0f} s. {_about_picture(result)} Now try")
     print(f"  {command_to_type()} score {model} --csv {pairs}")
-    return DONE
+    return SUCCESS
 
 
 def _about_picture(result: DemoResult) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-DONE, SUSPICIOUS, BAD_INPUT, FAILED, JOBS_FAILED, INCONCLUSIVE = range(6)
+SUCCESS, SUSPICIOUS, BAD_INPUT, FAILED, JOBS_FAILED, INCONCLUSIVE = range(6)
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
 EXIT_CODES = """\
@@ -21,7 +21,7 @@ exit codes:
   143  terminated (SIGTERM)
 """
 
-_OUT_OF_MEMORY = ("failed to map segment", "cannot allocate memory")  # as imports say it
+_OUT_OF_MEMORY = ("failed to map segment", "cannot allocate memory")  # as imports write it
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -29,7 +29,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return True
     text = str(error).lower() if isinstance(error, ImportError) else ""
-    return any(words in text for words in _OUT_OF_MEMORY)
+    return any(phrase in text for phrase in _OUT_OF_MEMORY)
 
 
 def code_of(error: Exception) -> int:
@@ -56,4 +56,4 @@ def code_of_outcomes(outcomes: set[str]) -> int:
         return BAD_INPUT
     if "suspicious" in outcomes:
         return SUSPICIOUS
-    return INCONCLUSIVE if "inconclusive" in outcomes else DONE
+    return INCONCLUSIVE if "inconclusive" in outcomes else SUCCESS

@@ -12,10 +12,10 @@ from ..utils._atomic_files import check_writable
 from ..utils._messages import list_first, nearest
 from ..utils._printable import printable
 from ._backbones import backbone_names
-from ._exit_codes import DONE
+from ._exit_codes import SUCCESS
 from ._modes import mode_to_fit
 from ._options import add_saving, computing, files_in, positive_number, rate
-from ._table import CSV_FORM, Pair, read_genuine
+from ._pairs import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
     from ..utils._mode import Mode
@@ -35,7 +35,7 @@ Part of the genuine pairs, no person of which is learned from, is held out to se
 at most --target-bpcer of new genuine pairs are rejected, and every verdict has a p-value. That
 takes 64 pairs, or persons, for 0.05, and 330 for 0.01.
 
-A video may stand in the place of a photograph: the embeddings of its frames are averaged. Of
+A video may replace a photograph: the embeddings of its frames are averaged. Of
 several faces in a video, --select takes one in each frame. Videos need the extra video, and a
 model that aligns.
 
@@ -171,12 +171,16 @@ def fit_command(args: argparse.Namespace) -> int:
     missing = missing_rows(differences)
     if missing.all():
         raise ValueError(f"{args.pairs}: none of the {len(genuine)} genuine pairs has two faces")
-    groups = None if people is None else [people[i] for i, gone in enumerate(missing) if not gone]
+    groups = (
+        None
+        if people is None
+        else [people[i] for i, is_missing in enumerate(missing) if not is_missing]
+    )
     pipe["detect"].fit(differences[~missing], groups=groups)
     persistence.save(pipe, args.output, include_weights=args.include_weights, public=args.public)
-    _say_what_was_learned(pipe, pairs, genuine, missing, time.perf_counter() - start)
+    _print_fit(pipe, pairs, genuine, missing, time.perf_counter() - start)
     print(f"saved: {printable(args.output)} ({os.path.getsize(args.output) / 1e6:.1f} MB)")
-    return DONE
+    return SUCCESS
 
 
 def check_files(table: str, pairs: Sequence[Pair]) -> None:
@@ -194,15 +198,15 @@ def check_files(table: str, pairs: Sequence[Pair]) -> None:
         With line and name of the first one.
     """
     missing = [
-        (pair.line, written)
+        (pair.line, name)
         for pair in pairs
-        for written, path in zip(pair.written, pair.files, strict=True)
+        for name, path in zip(pair.names, pair.files, strict=True)
         if not os.path.exists(path)
     ]
     if missing:
-        line, written = missing[0]
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise ValueError(f"{table}, line {line}: no such file {written!r}{more}")
+        line, name = missing[0]
+        remaining = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise ValueError(f"{table}, line {line}: no such file {name!r}{remaining}")
 
 
 def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | None] | None:
@@ -216,7 +220,7 @@ def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | Non
     Returns
     -------
     list of str or None
-        None for a pair whose person is unknown; None in place of the list if all are.
+        None for a pair whose person is unknown; None instead of the list if all are.
 
     Raises
     ------
@@ -269,13 +273,13 @@ def _make_detector(args: argparse.Namespace, default: Any) -> Any:
     )
 
 
-def _named_detector(args: argparse.Namespace, given: str) -> Any:
+def _named_detector(args: argparse.Namespace, detector: str) -> Any:
     from ..benchmark._registry import DETECTORS, SpecError, detector_name, make_detector
 
     try:
-        name = detector_name(given)
+        name = detector_name(detector)
         if name in _NOT_OFFERED:
-            offered = [other for other in DETECTORS if other not in _NOT_OFFERED]
+            offered = [known_name for known_name in DETECTORS if known_name not in _NOT_OFFERED]
             raise SpecError("name", f"{name} cannot be chosen; expected {list_first(offered)}")
         spec: dict[str, Any] = {"name": name}
         if name == _MIXTURE:
@@ -300,7 +304,7 @@ def _check_pipeline(pipe: Any, pair: Pair) -> None:
             branch["embed"].fit([pair.paths])
 
 
-def _say_what_was_learned(
+def _print_fit(
     pipe: Any, pairs: Sequence[Pair], genuine: Sequence[Pair], missing: Any, seconds: float
 ) -> None:
     from ..novelty._calibration import calibration_of

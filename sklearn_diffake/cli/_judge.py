@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ..utils._mode import MODES, Mode
 from ..utils._numbers import percent
 from ..utils._progress import progress_bar, write_line
-from ._accuracy import Judged, say_accuracy
+from ._accuracy import LabeledVerdict, print_accuracy
 from ._exit_codes import code_of_outcomes
 from ._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
 from ._options import add_trust, computing, files_in, positive_number, rate_or_zero, verbosity
-from ._outputs import check_output_option, open_output
-from ._report import check_report_option, write_report
-from ._show import json_printer, table_printer
-from ._table import CSV_FORM, Pair, choose_mode, pairs_of_arguments, read_pairs
+from ._outputs import check_output_option, check_report_option, open_output, write_report
+from ._pairs import CSV_FORM, Pair, choose_mode, pairs_of_arguments, read_pairs
+from ._verdict_printer import json_printer, table_printer
 
 if TYPE_CHECKING:
     from ..verdict import ErrorRate, ModelInfo, Verdict
@@ -92,33 +91,33 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         inputs(f"--{side}", nargs="+", action="extend", metavar=side.upper(), help=text)
     inputs("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
-    how = parser.add_argument_group("how it is judged").add_argument
-    how(
+    options = parser.add_argument_group("how it is judged").add_argument
+    options(
         "--mode",
         choices=MODES,
         help="compare probes with a reference, or judge each video by its own frames (default: "
         "reference; same-video for one video and nothing else)",
     )
-    how(
+    options(
         "--frames",
         type=positive_number,
         metavar="N",
         help="frames that are looked at of a video, evenly spaced (default: 24)",
     )
-    how(
+    options(
         "--abstain",
         type=rate_or_zero,
         metavar="P",
         help="call p-values up to this inconclusive, above those that are suspicious (default: "
         "the model's, else twice its level; 0: none)",
     )
-    how(
+    options(
         "--select",
         choices=("largest", "central", "confident", "match"),
         help="which of several faces of a photograph is taken, see fit (default: as MODEL was "
         "fitted; with another choice the threshold was not set for it)",
     )
-    how(
+    options(
         "--other-mode",
         action="store_true",
         help="judge pairs of another mode than the model's too, such as frames of one video by a "
@@ -167,7 +166,7 @@ def judge_command(args: argparse.Namespace) -> int:
         write_line(f"{summary.n} of {len(pairs)} pairs were judged")
         raise
     if not args.quiet:
-        summary.say()
+        summary.print_notes()
     if args.report and summary.last is not None:
         with contextlib.redirect_stdout(sys.stderr):
             write_report(args, summary.last)
@@ -175,7 +174,7 @@ def judge_command(args: argparse.Namespace) -> int:
 
 
 class _Summary:
-    """What is said after the last verdict; it keeps no picture, however many pairs there are."""
+    """The notes after the last verdict; it keeps no picture, however many pairs there are."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -184,7 +183,7 @@ class _Summary:
         self.model: ModelInfo | None = None
         self._n_calibration: set[int] = set()  # for the numbers of images that occurred
         self._warnings: dict[str, tuple[str, int]] = {}
-        self._judged: list[Judged] = []
+        self._labeled: list[LabeledVerdict] = []
 
     def add(self, pair: Pair, verdict: Verdict) -> None:
         """Count a verdict in."""
@@ -199,16 +198,16 @@ class _Summary:
         if pair.label is not None and verdict.score is not None:
             sides = (pair.reference, pair.probe, *([pair.person] if pair.person else []))
             numbers = (verdict.score, verdict.p_value, verdict.category)
-            self._judged.append(Judged(pair.label, sides, verdict.outcome, *numbers))
+            self._labeled.append(LabeledVerdict(pair.label, sides, verdict.outcome, *numbers))
 
-    def say(self) -> None:
+    def print_notes(self) -> None:
         """Write notes to standard error."""
         from ..verdict._evidence import SUSPICIOUS_MEANS
 
         sys.stdout.flush()
         for code, (message, count) in self._warnings.items():
-            more = f" (so in {count} pairs)" if count > 1 else ""
-            write_line(f"warning: {code}: {message}{more}")
+            repeated = f" (so in {count} pairs)" if count > 1 else ""
+            write_line(f"warning: {code}: {message}{repeated}")
         if self.n == 1 and self.last is not None and self.last.outcome != "error":
             write_line(f"{self.last.outcome}: {self.last.reason}")
         if self.outcomes["suspicious"] and self.n > 1 and self.last is not None:
@@ -218,12 +217,12 @@ class _Summary:
         for rate in self.model.error_rates if self.model else ():
             if rate.n_probes == 1 and rate.n_references < 2:
                 write_line(f"note: {_measured(rate)}")
-        say_accuracy(self._judged)
+        print_accuracy(self._labeled)
 
 
 def _basis(model: ModelInfo, n_calibration: set[int]) -> str:
-    least, most = min(n_calibration), max(n_calibration)
-    count = f"{most:,}" if least == most else f"{least:,} to {most:,} (by number of images)"
+    low, high = min(n_calibration), max(n_calibration)
+    count = f"{high:,}" if low == high else f"{low:,} to {high:,} (by number of images)"
     target = "" if model.target_bpcer is None else f", to reject {model.target_bpcer:.1%} of them"
     return (
         f"the threshold of model {model.name} ({model.fingerprint[:12]}) was set on "
@@ -251,19 +250,19 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
     set_everywhere(model, **options)
     if args.select is not None:
         _set_select(model, args.select)
-    chosen = {"n_frames": args.frames, "abstain": args.abstain}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
+    numbers = {"n_frames": args.frames, "abstain": args.abstain}
+    numbers = {name: value for name, value in numbers.items() if value is not None}
     hint = "; --other-mode judges such pairs all the same, as inconclusive at best"
-    mismatched = pairs_of_other_mode(model, pairs, allowed=args.other_mode, hint=hint)
+    mismatched = pairs_of_other_mode(model, pairs, args.csv, allowed=args.other_mode, hint=hint)
     sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
-    verdicts = verify_many(sides, mode=args.mode, model=_named(model, args), **chosen)
+    verdicts = verify_many(sides, mode=args.mode, model=_with_name(model, args), **numbers)
     return (
         label_other_mode(verdict, mode_of_pair(pairs[number])) if number in mismatched else verdict
         for number, verdict in enumerate(verdicts)
     )
 
 
-def _named(model: Any, args: argparse.Namespace) -> Any:
+def _with_name(model: Any, args: argparse.Namespace) -> Any:
     """Let verdicts name the file that a model came from."""
     from ..verdict._model import PACKAGED_NAMES, prepare_model
 
@@ -308,21 +307,18 @@ def _load_model(args: argparse.Namespace) -> Any:
 
 
 def _input_files(args: argparse.Namespace, pairs: Iterable[Pair]) -> list[str]:
-    """List all that the command reads: no output may replace it."""
+    """List all files that the command reads: no output may replace them."""
     photos = sorted({file for pair in pairs for file in pair.files})
-    given = [file for file in (args.csv, args.model) if file]
-    return [*given, *photos, *files_in([args.cache, *photos])]
+    arguments = [file for file in (args.csv, args.model) if file]
+    return [*arguments, *photos, *files_in([args.cache, *photos])]
 
 
 def set_everywhere(model: Any, **params: Any) -> None:
     """Set parameters on every step that has them, those of joined embedders included."""
-    parts = getattr(model, "steps", None) or getattr(model, "transformer_list", None)
-    if parts:
-        for _, part in parts:
-            set_everywhere(part, **params)
-    elif hasattr(model, "get_params"):
-        accepted = model.get_params(deep=False)
-        model.set_params(**{name: value for name, value in params.items() if name in accepted})
+    for step in _steps(model):
+        if hasattr(step, "get_params"):
+            accepted = step.get_params(deep=False)
+            step.set_params(**{name: value for name, value in params.items() if name in accepted})
 
 
 def _set_select(model: Any, select: str) -> None:
@@ -344,8 +340,9 @@ def _set_select(model: Any, select: str) -> None:
 
 
 def _steps(model: Any) -> Iterator[Any]:
-    parts = getattr(model, "steps", None) or getattr(model, "transformer_list", None)
-    if not parts:
+    """Yield the estimators of a pipeline, those of its branches included."""
+    steps = getattr(model, "steps", None) or getattr(model, "transformer_list", None)
+    if not steps:
         yield model
-    for _, part in parts or ():
-        yield from _steps(part)
+    for _, step in steps or ():
+        yield from _steps(step)

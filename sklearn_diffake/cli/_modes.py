@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ._table import Pair
+from ._pairs import Pair
 
 if TYPE_CHECKING:
     from ..utils._mode import Mode
@@ -30,14 +30,14 @@ def mode_of_pair(pair: Pair) -> Mode | None:
     return (pair.mode or REFERENCE) if all(pair.paths) else None
 
 
-def mode_to_fit(pairs: Sequence[Pair], stated: str | None, table: str) -> Mode:
+def mode_to_fit(pairs: Sequence[Pair], mode: str | None, table: str) -> Mode:
     """Return the mode of pairs to learn from, which must be one.
 
     Parameters
     ----------
     pairs : sequence of Pair
-    stated : {"reference", "same-video"} or None
-        What the user says of pairs whose table does not say it.
+    mode : {"reference", "same-video"} or None
+        Argument of the user, for pairs whose table does not name it.
     table : str
         The file that names them.
 
@@ -52,21 +52,22 @@ def mode_to_fit(pairs: Sequence[Pair], stated: str | None, table: str) -> Mode:
     """
     from ..utils._mode import REFERENCE, mode_name
 
-    usual = REFERENCE if stated is None else mode_name(stated)
-    expected = usual if stated is not None else pairs[0].mode or usual
+    default = REFERENCE if mode is None else mode_name(mode)
+    expected = default if mode is not None else pairs[0].mode or default
     for pair in pairs:
-        mode = pair.mode or usual
-        if mode != expected:
-            where = f"--mode {stated}" if stated else f"line {pairs[0].line} is of {expected} mode"
+        pair_mode = pair.mode or default
+        if pair_mode != expected:
+            first = f"line {pairs[0].line} is of {expected} mode"
+            reason = f"--mode {mode}" if mode else first
             raise ValueError(
-                f"{table}, line {pair.line}: the pair is of {mode} mode, {where}; a model learns "
-                "from pairs of one mode: give it a table of its own"
+                f"{table}, line {pair.line}: the pair is of {pair_mode} mode, {reason}; a model "
+                "learns from pairs of one mode: give it a table of its own"
             )
     return expected
 
 
 def pairs_of_other_mode(
-    model: Any, pairs: Sequence[Pair], *, allowed: bool, hint: str = ""
+    model: Any, pairs: Sequence[Pair], table: str | None, *, allowed: bool, hint: str = ""
 ) -> set[int]:
     """Find the pairs that are of another mode than a model.
 
@@ -75,10 +76,12 @@ def pairs_of_other_mode(
     model : estimator
         One that states no mode is for references and probes.
     pairs : sequence of Pair
+    table : str or None
+        The file that names them; None for pairs from the command line.
     allowed : bool
         Whether a model for references may get pairs of one video.
     hint : str, default=""
-        What else can be done about these, for the message.
+        Advice for the message.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def pairs_of_other_mode(
     Raises
     ------
     ModeError
-        If there is any, and there may not; it names the line.
+        If there is any, and there may not; it names file and line.
     """
     from ..pairs import ModeError, mode_of
     from ..pairs._mode import refuse_other
@@ -104,8 +107,8 @@ def pairs_of_other_mode(
         except ModeError as error:
             of_clips = error.mode == SAME_VIDEO  # which has no place for a reference
             if of_clips or not allowed:
-                where = f"line {pair.line}: " if pair.line else ""
-                message = f"{where}{error}{'' if of_clips else hint}"
+                location = "" if table is None else f"{table}, line {pair.line}: "
+                message = f"{location}{error}{'' if of_clips else hint}"
                 raise ModeError(message, error.mode, error.expected) from error
             mismatched.add(number)
     return mismatched

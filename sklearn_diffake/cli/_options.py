@@ -62,17 +62,19 @@ def with_flags(message: str) -> str:
 
 def shared_options() -> list[argparse.ArgumentParser]:
     """Describe the options of every command, and those of commands that read photographs."""
-    every = argparse.ArgumentParser(add_help=False)
-    either = every.add_mutually_exclusive_group()
-    either.add_argument(
+    general = argparse.ArgumentParser(add_help=False)
+    verbosity_options = general.add_mutually_exclusive_group()
+    verbosity_options.add_argument(
         "-v",
         "--verbose",
         action="count",
         default=0,
         help="show progress, as on a terminal; -vv also says what is done, -vvv in detail",
     )
-    either.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
-    every.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbosity_options.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, no warnings"
+    )
+    general.add_argument("--debug", action="store_true", help="show the traceback of an error")
     photos = argparse.ArgumentParser(add_help=False)
     compute = photos.add_argument_group("computing")
     compute.add_argument(
@@ -82,7 +84,7 @@ def shared_options() -> list[argparse.ArgumentParser]:
     )
     compute.add_argument("--jobs", type=int, metavar="N", help="threads that decode photographs")
     compute.add_argument("--cache", metavar="DIR", help="keep faces and embeddings in this folder")
-    return [every, photos]
+    return [general, photos]
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +137,7 @@ def rate_or_zero(text: str) -> float:
 
 
 def computing(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters of estimators that say how they compute."""
+    """Return the parameters of estimators that set how they compute."""
     return {
         "device": args.device,
         "n_jobs": args.jobs,

@@ -1,25 +1,30 @@
-"""The option ``--output``: verdicts in a file, as CSV, Parquet or lines of JSON."""
+"""The options ``--output`` and ``--report``: verdicts in a table, JSON lines or a page."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import csv
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from ..utils._atomic_files import atomic_open, check_writable, line_file
 from ..utils._extras import import_extra
 from ..utils._json import json_text
-from ._rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row, whole_row
-from ._table import Pair
+from ..utils._printable import printable
+from ._pairs import Pair
+from ._parser import PROGRAM
+from ._verdict_rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row, full_row
 
 if TYPE_CHECKING:
     from ..verdict import Verdict
 
 Write = Callable[[Pair, "Verdict"], None]
-_SUFFIXES = (".csv", ".parquet", ".jsonl")
+_TABLE_SUFFIXES = (".csv", ".parquet", ".jsonl")
+_PAGE_SUFFIXES = (".html", ".htm")
 
 
 def check_output_option(path: str | None, inputs: Sequence[str]) -> None:
@@ -28,21 +33,23 @@ def check_output_option(path: str | None, inputs: Sequence[str]) -> None:
     Parameters
     ----------
     path : str or None
-        What was given.
+        The argument.
     inputs : sequence of str
         Files that it must not replace.
 
     Raises
     ------
     ValueError
-        If the file is of no known type, has no folder or is an input.
+        If the file is of another type, cannot be written or is an input.
     ImportError
         If pyarrow is needed and not installed.
     """
     if path is None:
         return
-    if _suffix(path) not in _SUFFIXES:
-        raise ValueError(f"--output {path!r}: expected a name that ends in {', '.join(_SUFFIXES)}")
+    if _suffix(path) not in _TABLE_SUFFIXES:
+        raise ValueError(
+            f"--output {path!r}: expected a name that ends in {', '.join(_TABLE_SUFFIXES)}"
+        )
     check_writable(path, inputs=inputs)
     if _suffix(path) == ".parquet":
         _import_pyarrow()
@@ -71,7 +78,7 @@ def open_output(path: str | None, inputs: Sequence[str]) -> Iterator[Write]:
         yield lambda pair, verdict: None
     elif _suffix(path) == ".jsonl":
         with line_file(path, inputs=inputs) as write_line:
-            yield lambda pair, verdict: write_line(json_text(whole_row(pair, verdict)))
+            yield lambda pair, verdict: write_line(json_text(full_row(pair, verdict)))
     else:
         rows: list[dict[str, Any]] = []
         yield lambda pair, verdict: rows.append(flat_row(pair, verdict))
@@ -103,3 +110,52 @@ def _write_parquet(rows: Sequence[dict[str, Any]], file: IO[bytes]) -> None:
 def _import_pyarrow() -> tuple[Any, Any]:
     parquet = import_extra("pyarrow.parquet", "parquet", "Parquet files")
     return import_extra("pyarrow", "parquet", "Parquet files"), parquet
+
+
+def check_report_option(
+    args: argparse.Namespace, pairs: Sequence[Pair], inputs: Sequence[str]
+) -> None:
+    """Find a wrong ``--report`` before any photograph is read.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    pairs : sequence of Pair
+        Which are to be judged.
+    inputs : sequence of str
+        Files that the report must not replace.
+
+    Raises
+    ------
+    ValueError
+        If there is not one pair, or the file is no page, cannot be written or is an input.
+    """
+    if args.report is None:
+        if args.case is not None:
+            raise ValueError("--case is shown in the report: give --report FILE.html too")
+        return
+    if len(pairs) != 1:
+        raise ValueError(f"--report shows one pair, there are {len(pairs)}: give one PROBE")
+    if _suffix(args.report) not in _PAGE_SUFFIXES:
+        raise ValueError(
+            f"--report {args.report!r}: expected a name that ends in .html; a browser prints it "
+            "to PDF"
+        )
+    if args.output is not None and os.path.abspath(args.output) == os.path.abspath(args.report):
+        raise ValueError(f"--report and --output name the same file, {args.report!r}")
+    check_writable(args.report, inputs=inputs)
+
+
+def write_report(args: argparse.Namespace, verdict: Verdict) -> None:
+    """Write the page on one verdict.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    verdict : Verdict
+        Of any outcome.
+    """
+    verdict.report(args.report, command=[PROGRAM, *args.command_line], case=args.case)
+    if not args.quiet:
+        sys.stdout.flush()
+        print(f"report: {printable(args.report)}", file=sys.stderr)

@@ -16,9 +16,9 @@ PROGRAM = "sklearn-diffake"
 
 
 def program_name() -> str:
-    """Return what was typed to get this program: the command, or the module of Python."""
-    own = os.path.join("sklearn_diffake", "__main__.py")
-    return "python -m sklearn_diffake" if sys.argv[0].endswith(own) else PROGRAM
+    """Return the name of this program as it was called: the command, or the module of Python."""
+    module = os.path.join("sklearn_diffake", "__main__.py")
+    return "python -m sklearn_diffake" if sys.argv[0].endswith(module) else PROGRAM
 
 
 def command_to_type() -> str:
@@ -30,7 +30,7 @@ def command_to_type() -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Say in one line what is wrong, and what was probably meant."""
+    """Report an error in one line, with the closest name."""
 
     def error(self, message: str) -> Any:
         """End the program with code 2."""
@@ -38,10 +38,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse options that do not exist before arguments are missed."""
-        words = sys.argv[1:] if args is None else list(args)
+        arguments = sys.argv[1:] if args is None else list(args)
         if not any(isinstance(a, argparse._SubParsersAction) for a in self._actions):
-            self._refuse_unknown_options(words)
-        return super().parse_known_args(words, namespace)
+            self._refuse_unknown_options(arguments)
+        return super().parse_known_args(arguments, namespace)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
@@ -49,13 +49,13 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, f"there is no command {value!r}; {advice}")
         super()._check_value(action, value)
 
-    def _refuse_unknown_options(self, words: Sequence[str]) -> None:
+    def _refuse_unknown_options(self, arguments: Sequence[str]) -> None:
         options = [name for name in self._option_string_actions if name.startswith("--")]
-        for word in words:
-            if word == "--":
+        for argument in arguments:
+            if argument == "--":
                 return
-            name = word.partition("=")[0]
-            if name.startswith("--") and not any(known.startswith(name) for known in options):
+            name = argument.partition("=")[0]
+            if name.startswith("--") and not any(option.startswith(name) for option in options):
                 close = difflib.get_close_matches(name, options, n=1)
                 advice = f"; did you mean {close[0]}?" if close else ""
                 self.error(f"there is no option {name}{advice}")

@@ -111,7 +111,7 @@ class Dropping:
 
 
 def open_closed_streams() -> None:
-    """Put the null device in the place of standard streams that are closed.
+    """Replace closed standard streams by the null device.
 
     Else Python would write to standard output what is meant for standard error, and the next file
     to be opened, the store perhaps, would get what a library writes to descriptor 2.

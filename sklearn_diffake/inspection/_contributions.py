@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pairs import DifferenceScaler
-from ._parts import Branch, SplitPipeline, transformed, with_feature_names
+from ._split_pipeline import Branch, SplitPipeline, transformed, with_feature_names
 
 _MAX_BRANCHES = 10  # the score is computed for every subset of branches
 
@@ -54,7 +54,7 @@ def contributions(
 
     Parameters
     ----------
-    split : Parts
+    split : SplitPipeline
     features : list of ndarray of shape (1, k)
         Features of the pair, one array for each branch.
     genuine : list of ndarray of shape (m, k)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,22 +16,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..base import threshold_warning
-from ..novelty._calibration import Calibration, calibration_of
-from ..utils._numbers import significant
+from ..novelty._calibration import calibration_of
 from ..utils._progress import progress_bar
-from ._contributions import Contribution, contributions
-from ._nearest import NearestGenuine, known_genuine
+from ._contributions import contributions
+from ._explanation import ExplanationData
+from ._nearest import known_genuine
 from ._occlusion import PATCHES, STRIDE, grid_side, occlusion_maps
-from ._parts import SplitPipeline, pair_table, split_pipeline, threshold_of
 from ._photo import ExplainedPhoto, read_pair
 from ._provenance import provenance_of
+from ._split_pipeline import SplitPipeline, pair_table, split_pipeline, threshold_of
 
 _METHODS = ("occlusion", "gradient")
 _FRACTION = Interval(Real, 0, 1, closed="right")
 
 
-@dataclass(frozen=True, eq=False)
-class PairExplanation:
+class PairExplanation(ExplanationData):
     """Explanation of the verdict on a pair; returned by `explain_pair`.
 
     Attributes
@@ -70,7 +72,7 @@ class PairExplanation:
 
     See Also
     --------
-    PairReport : The explanation as a picture or a page.
+    explain_pair : Computes it.
 
     Examples
     --------
@@ -87,53 +89,82 @@ class PairExplanation:
     True
     >>> why.provenance["networks"][0]["name"]
     'difffake-lite0-identity'
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
+    >>> why.report(path)
+    >>> os.path.getsize(path) > 1000
+    True
     """
 
-    score: float
-    threshold: float
-    p_value: float | None
-    reference: ExplainedPhoto
-    probe: ExplainedPhoto
-    contributions: list[Contribution]
-    base_score: float | None
-    nearest: NearestGenuine | None
-    provenance: dict[str, Any]
-    calibration: Calibration | None = None
-    threshold_warning: str | None = None
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Why this verdict?",
+        date: Any = None,
+    ) -> None:
+        """Write the explanation as a page of HTML or as a picture.
 
-    @property
-    def warnings(self) -> list[str]:
-        """Warnings about the verdict; each text begins with a code."""
-        conformal = self.calibration
-        message = self.threshold_warning if conformal is None else conformal.warning()
-        return [] if message is None else [message]
+        Needs matplotlib (extra ``plots``).
 
-    @property
-    def decision(self) -> float:
-        """Score less threshold: zero or more for genuine, negative for deepfake."""
-        return self.score - self.threshold
+        Parameters
+        ----------
+        path : str or Path
+            A file whose name ends in ``.html`` (a page, in UTF-8) or in ``.png``, replaced
+            atomically. A new one is readable by its owner only.
+        title : str, default="Why this verdict?"
+            Headline.
+        date : str or datetime.date, default=None
+            Shown as text. None shows no date, so that equal explanations give equal bytes.
 
-    @property
-    def verdict(self) -> str:
-        """``"genuine"`` or ``"deepfake"``."""
-        return "genuine" if self.decision >= 0 else "deepfake"
+        Raises
+        ------
+        ValueError
+            If the name has another ending; or the file is one of the photographs, a directory, a
+            device, a named pipe or a symbolic link of another user.
+        ImportError
+            If matplotlib is not installed; the message names the extra.
+        OSError
+            If the file cannot be written.
 
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Names of the maps."""
-        return tuple(self.probe.maps)
+        Notes
+        -----
+        A page is one file with embedded pictures. It runs no script and loads nothing from a
+        network; its Content-Security-Policy forbids both. It holds thumbnails of the two
+        photographs, their faces, and faces of the nearest genuine pairs if known: protect it as
+        you protect the photographs.
 
-    def __repr__(self) -> str:
-        p_value = "" if self.p_value is None else f", p_value={significant(self.p_value, 3)}"
-        return (
-            f"PairExplanation({self.verdict}: score={self.score:.4g}, "
-            f"threshold={self.threshold:.4g}{p_value}, maps: {', '.join(self.methods)})"
-        )
+        Colors are vermilion and blue of Okabe and Ito, which color-blind people can distinguish; an
+        outline encloses values above half of the maximum of a map.
+        """
+        from ._report.figure import load_matplotlib
+        from ._report.page import explanation_page, explanation_picture, write_report
+
+        suffix = os.path.splitext(os.fspath(path))[1].lower()
+        if suffix not in (".html", ".htm", ".png"):
+            raise ValueError(
+                f"{os.fspath(path)!r}: expected a name that ends in .html (a page) or .png"
+            )
+        load_matplotlib()
+        render = explanation_picture if suffix == ".png" else explanation_page
+        date = None if date is None else str(date)
+        write_report(path, partial(render, self, title, date), inputs=self._inputs())
+
+    def _inputs(self) -> list[str | None]:
+        """Return the photographs, which a report must not overwrite."""
+        names = self.nearest.names if self.nearest is not None else None
+        return [self.reference.name, self.probe.name, *chain.from_iterable(names or [])]
 
     def _repr_html_(self) -> str | None:
-        from ._report import PairReport
+        """Return the report for a notebook; None, which shows it as text, without matplotlib."""
+        from ._report.figure import load_matplotlib
+        from ._report.page import explanation_fragment
 
-        return PairReport(self)._repr_html_()
+        try:
+            load_matplotlib()
+        except ImportError:
+            return None
+        return explanation_fragment(self)
 
 
 @validate_params(
@@ -214,7 +245,7 @@ def explain_pair(
     Returns
     -------
     PairExplanation
-        Score, maps and more; `PairReport` shows it.
+        Score, maps and more; its method `report` writes them as a page or picture.
 
     Raises
     ------
@@ -228,7 +259,7 @@ def explain_pair(
 
     See Also
     --------
-    PairReport : Writes the explanation as a picture or a page.
+    PairExplanation.report : Writes the explanation as a page or a picture.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ..utils._device import resolve_device
-from ._parts import SplitPipeline, pair_table
+from ._split_pipeline import SplitPipeline, pair_table
 
 _STEP = 1e-3  # step of central differences, as a fraction of an embedding's root mean square
 _ROWS = 2048  # rows per batch
@@ -44,7 +44,7 @@ def embedding_gradients(
 
     Parameters
     ----------
-    split : Parts
+    split : SplitPipeline
     embeddings : list of ndarray of shape (1, 2, d)
         One for each branch.
 

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from ..faces import ImageError, read_image
 from ..images.table import ImageTable, image_table
-from ._parts import SplitPipeline, split_pipeline
+from ._split_pipeline import SplitPipeline, split_pipeline
 
 _INNER = ("estimator_", "detector_")  # attributes of wrapped detectors
 
@@ -100,7 +100,7 @@ def known_genuine(
     Parameters
     ----------
     pipeline : Pipeline
-    split : Parts
+    split : SplitPipeline
         Of `pipeline`.
     genuine : table of m pairs, ndarray of shape (m, k), or None
     row : array of one row

@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._progress import progress_bar
+from ._photo import ExplainedPhoto
+from ._split_pipeline import SplitPipeline, pair_table
+
 Crop = NDArray[np.uint8]
 Map = NDArray[np.float64]
 
 #: The maps of `occlusion_maps`.
-METHODS = ("joint occlusion", "occlusion")
+JOINT = "joint occlusion"
+METHODS = (JOINT, "occlusion")
 #: Sides of the hidden squares and their step, as fractions of the crop and of a square.
 PATCHES, STRIDE = (0.15, 0.225), 0.75
 _MEMORY = 128 * 2**20  # bytes of hidden crops in a batch
+_BATCH = 64  # crops per batch of `joint_occlusion`
 _BLUR = 0.5  # sigma of the fill "blur", as a fraction of the patch
 
 
@@ -73,6 +79,45 @@ def occlusion_maps(
                 grid = rises.reshape(side, side)
                 maps[name][k] += _enlarge(grid, crop.shape[:2]) / len(patches)
     return maps
+
+
+def joint_occlusion(
+    split: SplitPipeline, references: Sequence[Crop], probe: Crop
+) -> tuple[int, ExplainedPhoto, ExplainedPhoto]:
+    """Map where a probe differs from the most similar reference.
+
+    Parameters
+    ----------
+    split : SplitPipeline
+        A fitted pipeline. Nothing is written to its stores.
+    references : sequence of n ndarrays of shape (h, w, 3), uint8
+        Aligned crops, at least one.
+    probe : ndarray of shape (h, w, 3), uint8
+        Aligned crop.
+
+    Returns
+    -------
+    index : int
+        Position of the reference with the highest score.
+    reference, probe : ExplainedPhoto
+        The crops, with the map ``"joint occlusion"`` of `explain_pair` at its default settings.
+    """
+    split = split.without_stores()
+
+    def score(pairs: Sequence[tuple[Crop, Crop]]) -> Any:
+        return split.score(split.rows(pair_table(pairs)))
+
+    index = int(np.argmax(score([(reference, probe) for reference in references])))
+    crops = (references[index], probe)
+    with progress_bar(total=None, desc="explaining", unit="step", verbose=0) as bar:
+        maps = occlusion_maps(
+            score, crops, patches=PATCHES, stride=STRIDE, fill="mean", batch_size=_BATCH, bar=bar
+        )
+    photos = [
+        ExplainedPhoto(None, crop, crop, np.eye(3)[:2], {JOINT: values})
+        for crop, values in zip(crops, maps[JOINT], strict=True)
+    ]
+    return index, photos[0], photos[1]
 
 
 def _hidden_scores(

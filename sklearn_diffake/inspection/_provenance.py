@@ -7,8 +7,8 @@ from importlib import metadata
 from typing import Any
 
 from ..images.read import image_digest
-from ._parts import SplitPipeline
 from ._photo import SIDES, ExplainedPhoto
+from ._split_pipeline import SplitPipeline
 
 _PACKAGES = ("scikit-learn", "numpy", "torch", "onnxruntime")
 
@@ -20,7 +20,7 @@ def provenance_of(
 
     Parameters
     ----------
-    split : Parts
+    split : SplitPipeline
     photos : two ExplainedPhoto
         Reference and probe.
     settings : dict

@@ -152,13 +152,25 @@ def check_writable(path: str | os.PathLike[str], *, inputs: Iterable[Any] = ()) 
     Raises
     ------
     OutputError
-        As `check_output` raises it; or if there is no folder, or no permission to write in it.
+        As `check_output` raises it; or if there is no folder, or no file can be made in it.
     """
     target = check_output(path, inputs=inputs)
     if not os.path.isdir(target.parent):
         raise OutputError(f"there is no folder {str(target.parent)!r}", path)
-    if not os.access(target.parent, os.W_OK) and not _is_device(target):
-        raise OutputError(f"no permission to write in {str(target.parent)!r}", path)
+    if _is_device(target):
+        return
+    probe = _partial_path(target)
+    try:
+        with _create(probe, public=False):
+            pass
+    except PermissionError as error:
+        raise OutputError(f"no permission to write in {str(target.parent)!r}", path) from error
+    except OSError as error:
+        message = f"no file can be made in {str(target.parent)!r}: {error.strerror or error}"
+        raise OutputError(message, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(probe)
 
 
 @contextlib.contextmanager
@@ -194,7 +206,7 @@ def atomic_open(
     if _is_device(target):  # the null device, which keeps nothing
         yield io.BytesIO()
         return
-    partial = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}.tmp")
+    partial = _partial_path(target)
     try:
         with errors_with_path(target), _create(partial, public=public) as file:
             yield file
@@ -324,6 +336,11 @@ def private_folder(path: str | os.PathLike[str]) -> Path:
         else:
             os.chmod(folder, _FOLDER)  # a umask may have taken rights from the owner
     return folder
+
+
+def _partial_path(target: Path) -> Path:
+    """Return a new name beside a file, for its content until all of it is written."""
+    return target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}.tmp")
 
 
 def _create(path: Path, *, public: bool) -> IO[bytes]:

@@ -14,15 +14,14 @@ from sklearn.utils import _safe_indexing
 from ..base import missing_rows
 from ..images.errors import ImageError
 from ..images.table import ImageTable, image_table
-from ..inspection._parts import SplitPipeline, transformed
+from ..inspection._split_pipeline import SplitPipeline, transformed
 from ..novelty._p_values import SINGLE
-from ._random_templates import Pool
-from ._sources import EmbeddedSources, Template, embed_sources, score_templates
+from ._calibration_sources import EmbeddedSources, SourcePair, embed_sources, score_pairs
 
 #: Numbers of images for which templates are formed.
 N_REFERENCES = (1, 2, 3, 5)
 N_PROBES = (1, 2, 4)
-_SAME = "the same picture is on both sides"
+_ON_BOTH_SIDES = "the same picture is on both sides"
 
 
 @dataclass
@@ -50,12 +49,60 @@ class Evidence:
     left_out_pictures: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Pool:
+    """Distinct pictures of one person.
+
+    Attributes
+    ----------
+    references, probes : list of int
+        Those that may be on each side; a picture may be on both.
+    """
+
+    references: list[int]
+    probes: list[int]
+
+    def allows(self, k: int, m: int) -> bool:
+        """Return whether k references and m probes can be taken, no picture on both sides."""
+        return (
+            len(self.references) >= k
+            and len(self.probes) >= m
+            and len({*self.references, *self.probes}) >= k + m
+        )
+
+    def draw(self, k: int, m: int, rng: RandomState) -> SourcePair:
+        """Draw k references and m probes, no picture on both sides.
+
+        Parameters
+        ----------
+        k, m : int
+            Such that :meth:`allows` them.
+        rng : RandomState
+
+        Returns
+        -------
+        references, probes : list of int
+        """
+        spare = len(self.probes) - m  # pictures that the references may take from the probes
+        on_both_sides = set(self.references) & set(self.probes)
+        references: list[int] = []
+        for picture in rng.permutation(self.references).tolist():
+            if len(references) == k:
+                break
+            if picture in on_both_sides and not spare:
+                continue
+            spare -= picture in on_both_sides
+            references.append(picture)
+        remaining = [picture for picture in self.probes if picture not in references]
+        return references, rng.permutation(remaining)[:m].tolist()
+
+
 class Templates:
     """Pairs of pictures, embedded, from which pairs of templates are formed.
 
     Parameters
     ----------
-    parts : Parts
+    split : SplitPipeline
         Of the pipeline.
     pairs : table of n pairs
     rows : ndarray of int
@@ -67,51 +114,51 @@ class Templates:
 
     def __init__(
         self,
-        parts: SplitPipeline,
+        split: SplitPipeline,
         pairs: Any,
         rows: NDArray[np.intp],
         codes: NDArray[np.int64],
         verbose: int,
     ) -> None:
-        self.parts = parts
+        self.split = split
         self.table = _pair_table(pairs)
         members = [self._members(row) for row in rows.tolist()]
         sources = sorted({source for pair in members for cell in pair for source in cell})
-        self.embedded: EmbeddedSources = embed_sources(parts, self.table, sources, verbose=verbose)
+        self.embedded: EmbeddedSources = embed_sources(split, self.table, sources, verbose=verbose)
         self.left_out_rows: dict[int, str] = {}
         first = self.embedded.distinct()
         usable = [source for source in sources if source not in self.embedded.reasons]
         self.n_pictures = len(np.unique(first[usable]))
-        self.pairs: list[Template] = []
+        self.pairs: list[SourcePair] = []
         self.codes: list[int] = []
         for row, code, pair in zip(rows.tolist(), codes.tolist(), members, strict=True):
-            used = [
+            distinct = [
                 list(dict.fromkeys(int(first[s]) for s in cell if s not in self.embedded.reasons))
                 for cell in pair
             ]
-            if (reason := self._reason(pair, used)) is not None:
+            if (reason := self._reason(pair, distinct)) is not None:
                 self.left_out_rows[row] = reason
                 continue
-            self.pairs.append((used[0], used[1]))
+            self.pairs.append((distinct[0], distinct[1]))
             self.codes.append(code)
 
     def _members(self, row: int) -> list[list[int]]:
         return [self.table.template(int(t)).tolist() for t in self.table.index[row]]
 
-    def _reason(self, pair: list[list[int]], used: list[list[int]]) -> str | None:
+    def _reason(self, pair: list[list[int]], distinct: list[list[int]]) -> str | None:
         """Return why a pair cannot be used, with column and file; None if it can."""
-        for column, (cell, usable) in enumerate(zip(pair, used, strict=True)):
+        for column, (cell, usable) in enumerate(zip(pair, distinct, strict=True)):
             if not usable:
                 path = self.table.location(cell[0])["path"]
                 message = self.embedded.reasons[cell[0]]
                 return str(ImageError(message, column=column, path=path))
-        return _SAME if not Pool(*used).allows(1, 1) else None
+        return _ON_BOTH_SIDES if not Pool(*distinct).allows(1, 1) else None
 
     def evidence(
         self,
         interchangeable: bool,
         limits: tuple[int, int],
-        least: int,
+        min_people: int,
         n_draws: int,
         rng: RandomState,
     ) -> Evidence:
@@ -120,37 +167,36 @@ class Templates:
         formed, codes, n_images = self._single_pairs(pools, n_draws, rng)
         for k, m in _categories(limits):
             people = [code for code, pool in pools.items() if pool.allows(k, m)]
-            if len(people) < least:
+            if len(people) < min_people:
                 continue
             for code in people:
                 formed += [pools[code].draw(k, m, rng) for _ in range(n_draws)]
                 codes += [code] * n_draws
                 n_images += [(k, m)] * n_draws
-        places = {self.table.name(s): reason for s, reason in self.embedded.reasons.items()}
         return Evidence(
-            score_templates(self.parts, self.embedded, formed),
+            score_pairs(self.split, self.embedded, formed),
             np.array(codes, dtype=np.int64),
             np.array(n_images, dtype=np.int64).reshape(-1, 2),
             self.n_pictures,
             self.left_out_rows,
-            places,
+            {self.table.name(s): reason for s, reason in self.embedded.reasons.items()},
         )
 
     def _pools(self, interchangeable: bool) -> dict[int, Pool]:
         """Return the distinct pictures of each person."""
         sides: dict[int, tuple[dict[int, None], dict[int, None]]] = {}
         for code, pair in zip(self.codes, self.pairs, strict=True):
-            own = sides.setdefault(code, ({}, {}))
-            for pictures, side in zip(pair, own, strict=True):
+            sides_of_person = sides.setdefault(code, ({}, {}))
+            for pictures, side in zip(pair, sides_of_person, strict=True):
                 side.update(dict.fromkeys(pictures))
         if interchangeable:
-            sides = {code: (own[0] | own[1],) * 2 for code, own in sides.items()}
-        return {code: Pool(list(own[0]), list(own[1])) for code, own in sides.items()}
+            sides = {code: (first | second,) * 2 for code, (first, second) in sides.items()}
+        return {code: Pool(list(first), list(second)) for code, (first, second) in sides.items()}
 
     def _single_pairs(
         self, pools: dict[int, Pool], n_draws: int, rng: RandomState
-    ) -> tuple[list[Template], list[int], list[tuple[int, int]]]:
-        """Return the pairs of single images as they were given; of others draw some."""
+    ) -> tuple[list[SourcePair], list[int], list[tuple[int, int]]]:
+        """Return the pairs of single images of `pairs`, and random ones of people who have none."""
         formed, codes = [], []
         for code, pair in zip(self.codes, self.pairs, strict=True):
             if len(pair[0]) == len(pair[1]) == 1:
@@ -178,29 +224,29 @@ def _pair_table(pairs: Any) -> ImageTable:
 
 
 def plain_evidence(
-    parts: SplitPipeline, pairs: Any, rows: NDArray[np.intp], codes: NDArray[np.int64]
+    split: SplitPipeline, pairs: Any, rows: NDArray[np.intp], codes: NDArray[np.int64]
 ) -> Evidence:
     """Score genuine rows as they are: of a model without a `FaceEmbedder` of this package."""
-    X, left_out = _safe_indexing(pairs, rows), {}
-    if parts.aligner is not None:
+    X, reasons = _safe_indexing(pairs, rows), {}
+    if split.aligner is not None:
         if _pair_table(X).offsets is not None:
             raise ValueError(
                 "pairs holds templates of several pictures, which only models with a FaceEmbedder "
                 "are calibrated for: give one picture a side"
             )
-        faces = parts.aligner.align(X, errors="return")
+        faces = split.aligner.align(X, errors="return")
         X = faces.crops
-        left_out = {i: reason for i, reason in enumerate(faces.row_reasons) if reason is not None}
-    usable = np.array([i not in left_out for i in range(len(rows))], dtype=bool)
-    features = transformed(parts.scoring_steps[:-1], _safe_indexing(X, np.flatnonzero(usable)))
+        reasons = {i: reason for i, reason in enumerate(faces.row_reasons) if reason is not None}
+    usable = np.array([i not in reasons for i in range(len(rows))], dtype=bool)
+    features = transformed(split.scoring_steps[:-1], _safe_indexing(X, np.flatnonzero(usable)))
     missing = missing_rows(features)
     for i in np.flatnonzero(usable)[missing].tolist():
-        left_out[i] = "no usable face"
+        reasons[i] = "no usable face"
     usable[usable] = ~missing
-    scores = parts.score(_safe_indexing(features, np.flatnonzero(~missing)))
+    scores = split.score(_safe_indexing(features, np.flatnonzero(~missing)))
     if not np.isfinite(scores).all():
         row = int(rows[usable][~np.isfinite(scores)][0])
         raise ValueError(f"the model gives the genuine row {row} a score that is not finite")
     n_images = np.ones((len(scores), 2), dtype=np.int64)
-    named = {int(rows[i]): reason for i, reason in sorted(left_out.items())}
-    return Evidence(scores, codes[usable], n_images, left_out_rows=named)
+    left_out_rows = {int(rows[i]): reason for i, reason in sorted(reasons.items())}
+    return Evidence(scores, codes[usable], n_images, left_out_rows=left_out_rows)

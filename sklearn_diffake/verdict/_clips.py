@@ -1,4 +1,4 @@
-"""The evidence of clips: windows of frames to be scored, and what their numbers say together."""
+"""The evidence of clips: the windows of frames to score, and the p-values combined."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ClipPlan:
         Positions of the used frames of each clip that has two or more.
     windows : list of ndarray
         Positions of the frames of each window.
-    most : int
+    max_windows : int
         Windows that may be tested.
     """
 
     clips: list[Positions]
     windows: list[Positions]
-    most: int
+    max_windows: int
 
 
 def plan_clips(
@@ -63,23 +63,22 @@ def plan_clips(
     ClipPlan or None
         None if no clip has two usable frames.
     """
-    used = probe.used
-    frames = [i for i in used.tolist() if probe.images[i].frame is not None]
+    frames = [i for i in probe.used_positions.tolist() if probe.images[i].frame is not None]
     numbers = probe.sources[frames]
     positions = [np.array(frames, dtype=np.intp)[numbers == n] for n in np.unique(numbers)]
     clips = [clip for clip in positions if len(clip) > 1]
     if not clips:
         return None
-    most = _most_windows(model, *n_sources)
-    each = most // len(clips)
-    may_lengthen = model.mode == "reference" and each > 1
-    limit = each if may_lengthen else None  # without a limit they are shown, but not tested
+    max_windows = _most_windows(model, *n_sources)
+    per_clip = max_windows // len(clips)
+    may_lengthen = model.mode == "reference" and per_clip > 1
+    limit = per_clip if may_lengthen else None  # without a limit they are shown, but not tested
     windows = [
         clip[first:stop]
         for clip in clips
         for first, stop in windows_of(len(clip), length=window, max_windows=limit).tolist()
     ]
-    return ClipPlan(clips, windows, most)
+    return ClipPlan(clips, windows, max_windows)
 
 
 def _most_windows(model: JudgingModel, k: int, m: int) -> int:
@@ -115,7 +114,7 @@ def combine_clip(
     """
     assert model.conformal is not None
     level = model.conformal.level_of(*n_sources)
-    tested = window_p if len(window_p) <= plan.most else []
+    tested = window_p if len(window_p) <= plan.max_windows else []
     return combine(p_whole, tested, model.n_calibration(n_sources[0], 1), level)
 
 
@@ -128,7 +127,7 @@ def describe_clip(
     combined: ClipPValue | None,
     p_whole: float | None,
 ) -> ClipEvidence:
-    """Put together what the frames of clips say.
+    """Put together the evidence of the frames of clips.
 
     Parameters
     ----------

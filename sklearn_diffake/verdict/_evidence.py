@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from ..utils._mode import Mode
 
 Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
-Side = Literal["reference", "probe"]
+SideName = Literal["reference", "probe"]
 
 #: What "genuine" and "suspicious" mean in each mode, wherever a person reads it.
 GENUINE_MEANS: dict[Mode, str] = {
@@ -45,7 +45,7 @@ class VerdictWarning:
 
 @dataclass(frozen=True)
 class ImageEvidence:
-    """One picture, or one frame of a clip, that a verdict looked at.
+    """One picture, or one frame of a clip, of a verdict.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class ImageEvidence:
     False
     """
 
-    side: Side
+    side: SideName
     path: str | None = None
     frame: int | None = None
     time: float | None = None
@@ -106,7 +106,7 @@ class ImageEvidence:
 
 @dataclass(frozen=True)
 class ClipEvidence:
-    """What the frames of a probe clip say, one by one and together.
+    """Evidence of the frames of a probe clip, one by one and together.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class ClipEvidence:
     worst_window : tuple of (float, float) or None
         First and last time of the window of frames with the smallest p-value.
     n_windows : int
-        Windows that were looked at.
+        Windows of frames.
     p_value_whole : float or None
         Of all frames pooled.
     p_value_worst_window : float or None
@@ -211,3 +211,25 @@ class ModelInfo:
     target_bpcer: float | None = None
     n_calibration: int | None = None
     error_rates: tuple[ErrorRate, ...] = ()
+
+
+@dataclass(frozen=True)
+class VerdictData:
+    """The fields of a `Verdict`, which describes them."""
+
+    outcome: Outcome
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+    p_value: float | None = None
+    level: float | None = None
+    n_references: int = 0
+    n_probes: int = 0
+    category: tuple[int, int] | None = None
+    images: tuple[ImageEvidence, ...] = ()
+    warnings: tuple[VerdictWarning, ...] = ()
+    clip: ClipEvidence | None = None
+    model: ModelInfo | None = None
+    mode: Mode = "reference"
+
+    _compared_images: Any = field(default=None, repr=False, compare=False)

@@ -80,14 +80,14 @@ def _container_chunks(value: Any, above: frozenset[int]) -> Iterator[bytes]:
 
 
 def _state_of(item: Any) -> Any:
-    """Return what decides the results of an object, as plain as it comes."""
+    """Return what decides the results of an object, as plain values."""
     if isinstance(item, FaceEmbedder) and hasattr(item, "fingerprint_"):
         return {name: getattr(item, name) for name in _EMBEDDER}
     if not hasattr(item, "__dict__"):
         state = item.__getstate__()
         return repr(item) if state is None else state
-    left_out = _COMPUTING | _at_default(item)
-    state = {name: value for name, value in vars(item).items() if name not in left_out}
+    ignored = _COMPUTING | _at_default(item)
+    state = {name: value for name, value in vars(item).items() if name not in ignored}
     if isinstance(item, FaceAligner):
         state["detector"] = f"mtcnn-{version('facenet-pytorch')}"
     return state

@@ -31,7 +31,7 @@ class Gates:
     min_brightness : float in [0, 1], default=0.05
         Mean gray level of the face.
     max_yaw : float, default=45.0
-        Degrees by which the head is turned to a side.
+        Degrees by which the face is turned to a side.
     min_usable_fraction : float in [0, 1], default=0.5
         Fraction of the frames of a clip with a usable face. Below it a verdict is never "genuine".
     max_suspicious_frames : int, default=2
@@ -71,7 +71,7 @@ class Gates:
 
 
 class CropQuality(NamedTuple):
-    """What the pixels of a crop say.
+    """Quality of the pixels of a crop.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def measure_crop(crop: NDArray[np.uint8], margin: float) -> CropQuality:
     ----------
     crop : ndarray of shape (S, S, 3), uint8
     margin : float
-        Of the aligner: room around the face region, as a fraction of its side.
+        Of the aligner: border around the face region, as a fraction of its side.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def measure_crop(crop: NDArray[np.uint8], margin: float) -> CropQuality:
 
 
 def estimate_yaw(landmarks: NDArray[np.floating]) -> float:
-    """Estimate by how many degrees a head is turned, from five landmarks.
+    """Estimate by how many degrees a face is turned, from five landmarks.
 
     In a frontal face the nose tip lies midway between the eyes, along their line. It protrudes by
     about half of their distance, so that a turn by an angle moves it by the tangent of that angle

@@ -1,12 +1,14 @@
-"""A fitted model, made ready to give verdicts, once."""
+"""Fitted models, prepared once to give verdicts, and their measured error rates."""
 
 from __future__ import annotations
 
 import copy
 import functools
+import json
 import os
 import threading
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,32 +16,31 @@ import numpy as np
 
 from ..base import threshold_warning
 from ..faces import FaceAligner
-from ..inspection._parts import SplitPipeline, split_pipeline
+from ..inspection._split_pipeline import SplitPipeline, split_pipeline
 from ..novelty import ConformalDetector
 from ..pairs import mode_of
 from ..pairs._mode import refuse_other
 from ..utils._estimators import estimators
 from ..utils._mode import Mode
-from ._error_rates import error_rates_of, known_name
-from ._evidence import ModelInfo
+from ._evidence import ErrorRate, ModelInfo
 from ._fingerprint import fingerprint_model
 
 
 @dataclass(frozen=True, eq=False)
 class JudgingModel:
-    """A fitted model taken apart, and what verdicts say about it.
+    """The steps of a fitted model, and the facts about it that verdicts name.
 
     Attributes
     ----------
-    parts : Parts
+    pipeline : SplitPipeline
     info : ModelInfo
     few_pairs : str or None
-        What to warn of if its threshold rests on few pairs.
+        The warning if its threshold rests on few pairs.
     stated_mode : {"reference", "same-video"} or None
-        As the model states it.
+        As the model declares it.
     """
 
-    parts: SplitPipeline
+    pipeline: SplitPipeline
     info: ModelInfo
     few_pairs: str | None
     stated_mode: Mode | None
@@ -68,7 +69,7 @@ class JudgingModel:
     @property
     def conformal(self) -> ConformalDetector | None:
         """The detector if it gives p-values."""
-        detector = self.parts.detector
+        detector = self.pipeline.detector
         return detector if isinstance(detector, ConformalDetector) else None
 
     def n_calibration(self, k: int, m: int) -> int:
@@ -82,14 +83,14 @@ class JudgingModel:
     @property
     def matches(self) -> bool:
         """Whether the face of a picture is chosen by comparison with the other side."""
-        aligner = self.parts.aligner
+        aligner = self.pipeline.aligner
         return aligner is not None and aligner.select == "match"
 
     def aligner(self, n_frames: int) -> FaceAligner | None:
         """Return a copy of the aligner that leaves out what it cannot use."""
-        if self.parts.aligner is None:
+        if self.pipeline.aligner is None:
             return None
-        aligner = copy.copy(self.parts.aligner)
+        aligner = copy.copy(self.pipeline.aligner)
         aligner.n_frames, aligner.on_missing, aligner.shared = n_frames, "skip", True
         return aligner
 
@@ -101,7 +102,7 @@ _prepared: WeakKeyDictionary[Any, tuple[list[Any], JudgingModel]] = WeakKeyDicti
 
 
 def prepare_model(model: Any) -> JudgingModel:
-    """Take a model apart and fingerprint it, unless that is done already.
+    """Split a model into its steps and fingerprint it, unless that is done already.
 
     Parameters
     ----------
@@ -135,9 +136,9 @@ def prepare_model(model: Any) -> JudgingModel:
         )
     with _lock:
         state = _state(model)
-        known = _prepared.get(model)
-        if known is not None and _unchanged(known[0], state):
-            return known[1]
+        cached = _prepared.get(model)
+        if cached is not None and _unchanged(cached[0], state):
+            return cached[1]
         prepared = _prepare(model, None)
         _prepared[model] = state, prepared
         return prepared
@@ -161,34 +162,70 @@ def packaged_model(mode: Mode) -> JudgingModel:
 
 
 def _prepare(model: Any, name: str | None) -> JudgingModel:
-    parts = split_pipeline(model, stores=True)
-    if not parts.branches:
+    pipeline = split_pipeline(model, stores=True)
+    if not pipeline.branches:
+        step = type(pipeline.scoring_steps[0]).__name__
         raise TypeError(
-            f"the model embeds faces by a {type(parts.scoring_steps[0]).__name__}: verdicts need a "
-            "FaceEmbedder, or a FeatureUnion of these, whose embeddings they can pool"
+            f"the model embeds faces by a {step}: verdicts need a FaceEmbedder, or a FeatureUnion "
+            "of these, whose embeddings they can pool"
         )
-    fingerprint = fingerprint_model([parts.aligner, *parts.scoring_steps])
-    conformal = isinstance(parts.detector, ConformalDetector)
+    fingerprint = fingerprint_model([pipeline.aligner, *pipeline.scoring_steps])
+    conformal = isinstance(pipeline.detector, ConformalDetector)
     info = ModelInfo(
-        name=name or known_name(fingerprint) or "custom",
+        name=name or packaged_name(fingerprint) or "custom",
         fingerprint=fingerprint,
-        networks=tuple(branch.embedder.backbone_info_["name"] for branch in parts.branches),
-        target_bpcer=float(parts.detector.target_bpcer) if conformal else None,
-        n_calibration=int(parts.detector.n_calibration_) if conformal else None,
+        networks=tuple(branch.embedder.backbone_info_["name"] for branch in pipeline.branches),
+        target_bpcer=float(pipeline.detector.target_bpcer) if conformal else None,
+        n_calibration=int(pipeline.detector.n_calibration_) if conformal else None,
         error_rates=error_rates_of(fingerprint),
     )
-    return JudgingModel(parts, info, threshold_warning(parts.detector), mode_of(model))
+    return JudgingModel(pipeline, info, threshold_warning(pipeline.detector), mode_of(model))
 
 
 def _state(model: Any) -> list[Any]:
     """Return the attributes of all estimators in a model, but not the model itself."""
     return [
         value
-        for part in estimators(model)
-        for name, value in vars(part).items()
+        for estimator in estimators(model)
+        for name, value in vars(estimator).items()
         if name not in _COUNTS
     ]
 
 
-def _unchanged(before: list[Any], now: list[Any]) -> bool:
-    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+def _unchanged(old: list[Any], new: list[Any]) -> bool:
+    return len(old) == len(new) and all(a is b for a, b in zip(old, new, strict=True))
+
+
+def error_rates_of(fingerprint: str) -> tuple[ErrorRate, ...]:
+    """Return the error rates that were measured of a model.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the model.
+
+    Returns
+    -------
+    tuple of ErrorRate
+        Empty for a model that was not measured.
+    """
+    model = _measured_models().get(fingerprint)
+    return () if model is None else tuple(ErrorRate(**rate) for rate in model["rates"])
+
+
+def packaged_name(fingerprint: str) -> str | None:
+    """Return the name of a model that comes with the package; None for any other."""
+    model = _measured_models().get(fingerprint)
+    return None if model is None else str(model["name"])
+
+
+@functools.cache
+def _measured_models() -> dict[str, dict[str, Any]]:
+    """Read ``data/error_rates.json``.
+
+    It holds an object with ``models``: a list of objects with ``name``, ``fingerprint`` and
+    ``rates``, a list of objects with the fields of `ErrorRate`.
+    """
+    file = resources.files("sklearn_diffake") / "data" / "error_rates.json"
+    models = json.loads(file.read_text(encoding="utf-8"))["models"]
+    return {model["fingerprint"]: model for model in models}

@@ -1,4 +1,4 @@
-"""Set the threshold of any model on genuine pairs of one's own."""
+"""Set the threshold of any model on genuine pairs of the user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from ..base import genuine_mask
-from ..inspection._parts import split_pipeline
+from ..inspection._split_pipeline import split_pipeline
 from ..novelty._calibration import FEW
 from ..novelty._p_values import least_n
 from ..novelty._recalibrated import recalibrated, target_of
@@ -176,10 +176,10 @@ def recalibrate(
     >>> import numpy as np
     >>> from sklearn_diffake import make_difffake_pipeline, recalibrate
     >>> rng = np.random.default_rng(0)
-    >>> head = make_difffake_pipeline(operator="squared", random_state=0)[2:]
-    >>> head = head.fit(rng.normal(size=(200, 2, 8)))
-    >>> mine, person = rng.normal(size=(300, 2, 8)), np.repeat(np.arange(150), 2)
-    >>> calibrated, report = recalibrate(head, mine, person, target_bpcer=0.1, return_report=True)
+    >>> steps = make_difffake_pipeline(operator="squared", random_state=0)[2:]
+    >>> steps = steps.fit(rng.normal(size=(200, 2, 8)))
+    >>> pairs, person = rng.normal(size=(300, 2, 8)), np.repeat(np.arange(150), 2)
+    >>> calibrated, report = recalibrate(steps, pairs, person, target_bpcer=0.1, return_report=True)
     >>> calibrated[-1].n_calibration_
     150
     >>> print(report)
@@ -191,22 +191,22 @@ def recalibrate(
     check_mode(model, "reference", unstated=True)
     model = getattr(model, "best_estimator_", model)
     pipeline = model if isinstance(model, Pipeline) else Pipeline([("detect", model)])
-    parts = split_pipeline(pipeline, stores=True)
-    target = target_of(parts.detector) if target_bpcer is None else float(target_bpcer)
+    split = split_pipeline(pipeline, stores=True)
+    target = target_of(split.detector) if target_bpcer is None else float(target_bpcer)
     rows = np.flatnonzero(genuine_mask(y, _num_samples(pairs)))
     codes = _people(groups, pairs, rows)
-    if parts.branches:
-        templates = Templates(parts, pairs, rows, codes, verbose)
+    if split.branches:
+        templates = Templates(split, pairs, rows, codes, verbose)
         limits = max_references, max_probes
-        least = max(FEW, least_n(target))
+        min_people = max(FEW, least_n(target))
         rng = check_random_state(random_state)
-        evidence = templates.evidence(interchangeable, limits, least, n_draws, rng)
+        evidence = templates.evidence(interchangeable, limits, min_people, n_draws, rng)
     else:
-        evidence = plain_evidence(parts, pairs, rows, codes)
+        evidence = plain_evidence(split, pairs, rows, codes)
     _warn_of_left_out(evidence, len(rows))
     _refuse_few(evidence, groups is not None)
     detector = recalibrated(
-        parts.detector, evidence.scores, evidence.codes, evidence.n_images, target
+        split.detector, evidence.scores, evidence.codes, evidence.n_images, target
     )
     report = report_of(
         detector,
@@ -255,13 +255,17 @@ def _warn_of_left_out(evidence: Evidence, n_rows: int) -> None:
     """Count and name the rows, and the pictures of templates, that are not used."""
     rows, pictures = evidence.left_out_rows, evidence.left_out_pictures
     if rows:
-        shown = "; ".join(f"row {row}: {reason}" for row, reason in list(rows.items())[:5])
-        more = f"; and {len(rows) - 5} more" if len(rows) > 5 else ""
-        warn_caller(f"{len(rows)} of {n_rows} genuine rows are left out: {shown}{more}")
+        reasons = _first_reasons({f"row {row}": reason for row, reason in rows.items()})
+        warn_caller(f"{len(rows)} of {n_rows} genuine rows are left out: {reasons}")
     elif pictures:
-        shown = "; ".join(f"{place}: {reason}" for place, reason in list(pictures.items())[:5])
-        more = f"; and {len(pictures) - 5} more" if len(pictures) > 5 else ""
-        warn_caller(f"{len(pictures)} pictures are left out of templates: {shown}{more}")
+        reasons = _first_reasons(pictures)
+        warn_caller(f"{len(pictures)} pictures are left out of templates: {reasons}")
+
+
+def _first_reasons(reasons: dict[str, str]) -> str:
+    """Write the first five reasons by name, and how many more there are."""
+    text = "; ".join(f"{name}: {reason}" for name, reason in list(reasons.items())[:5])
+    return text + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
 
 
 def with_last_step(model: Any, calibrated: Any) -> Any:
@@ -271,7 +275,7 @@ def with_last_step(model: Any, calibrated: Any) -> Any:
     ----------
     model : Pipeline, search or detector
     calibrated : Pipeline or detector
-        What `recalibrate` made of `model`, or of a copy with other settings.
+        Result of `recalibrate` for `model`, or of a copy with other settings.
 
     Returns
     -------

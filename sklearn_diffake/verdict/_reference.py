@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from numbers import Integral
 from typing import Any
 
 from ..images.errors import ImageError
 from ..utils._atomic_files import atomic_write
 from ._evidence import ImageEvidence
+from ._face_images import find_faces
+from ._inputs import N_FRAMES, check_positive, read_side
 from ._model import JudgingModel, prepare_model
 from ._reference_file import pack_reference, unpack_reference
-from ._sides import read_side
-from ._templates import Template, embed_templates, find_faces, with_matched
-
-#: Frames of a clip that are looked at, unless more are asked for.
-N_FRAMES = 24
+from ._templates import Template, embed_templates, with_matched
 
 
 class Reference:
@@ -33,7 +30,7 @@ class Reference:
     Attributes
     ----------
     images : tuple of ImageEvidence
-        Every picture and frame that was looked at.
+        Every picture and frame.
     n_images : int
         Those that are used.
     n_sources : int
@@ -74,7 +71,7 @@ class Reference:
         side = read_side(pictures, 0)
         images, _ = find_faces(ready, [(side, side)], n_frames)[0]
         (template,) = embed_templates(ready, [(side, images)])
-        if not len(template.used):
+        if not len(template.used_positions):
             raise unusable_error(template, 0)
         self._set(ready, with_matched(ready, template, images))
 
@@ -84,13 +81,13 @@ class Reference:
 
     @property
     def images(self) -> tuple[ImageEvidence, ...]:
-        """Every picture and frame that was looked at."""
+        """Every picture and frame."""
         return self._template.images
 
     @property
     def n_images(self) -> int:
         """Images that are used."""
-        return len(self._template.used)
+        return len(self._template.used_positions)
 
     @property
     def n_sources(self) -> int:
@@ -128,12 +125,12 @@ class Reference:
         return self._template
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write embeddings and what was found in each picture to a file, but no pixels.
+        """Write embeddings and the evidence of each picture to a file, but no pixels.
 
         Parameters
         ----------
         path : str or Path
-            The file, replaced whole or not at all. A new one is readable by its owner only: the
+            The file, replaced atomically. A new one is readable by its owner only: the
             embeddings identify a person.
 
         Raises
@@ -177,19 +174,6 @@ class Reference:
 
     def __repr__(self) -> str:
         return f"Reference(n_images={self.n_images}, model={self.model.info.name!r})"
-
-
-def check_positive(name: str, value: Any) -> None:
-    """Raise an error unless a number is a positive integer.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : object
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}={value!r}, expected a positive integer")
 
 
 def unusable_error(template: Template, column: int) -> ImageError:

@@ -1,4 +1,4 @@
-"""The file of a reference: safetensors with JSON in its header; what is read is checked."""
+"""The file of a reference: safetensors with JSON in its header, checked when it is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMAT = 1
 _MOST_BYTES = 256 * 2**20
 _DIGEST = 20  # bytes
 _TEXTS = ("side", "path", "reason")
-_WHOLE = ("frame", "n_faces")
+_INTEGERS = ("frame", "n_faces")
 
 
 def pack_reference(template: Template, fingerprint: str) -> bytes:
@@ -44,13 +44,13 @@ def pack_reference(template: Template, fingerprint: str) -> bytes:
     arrays["sources"] = template.sources.astype(np.int64)
     if template.matched is not None:
         arrays["matched"] = template.matched
-    about = {
+    header = {
         "format": _FORMAT,
         "fingerprint": fingerprint,
         "images": [asdict(image) for image in template.images],
         "digests": [None if d is None else d.hex() for d in template.digests],
     }
-    return with_checksum(arrays, {"reference": json_text(about)})
+    return with_checksum(arrays, {"reference": json_text(header)})
 
 
 def unpack_reference(path: str | os.PathLike[str], model: JudgingModel) -> Template:
@@ -100,17 +100,17 @@ def _unpack(content: bytes, model: JudgingModel) -> Template:
     metadata = json.loads(content[8:end])["__metadata__"]
     if set(metadata) != {"checksum", "reference"}:
         raise ValueError("its header lacks the checksum, or holds more than the reference")
-    about = json.loads(metadata["reference"])
-    if about["format"] != _FORMAT:
-        raise ValueError(f"its format is {about['format']!r}, this version reads {_FORMAT}")
-    if about["fingerprint"] != model.info.fingerprint:
+    header = json.loads(metadata["reference"])
+    if header["format"] != _FORMAT:
+        raise ValueError(f"its format is {header['format']!r}, this version reads {_FORMAT}")
+    if header["fingerprint"] != model.info.fingerprint:
         raise ValueError(
-            f"it was enrolled with the model {about['fingerprint']!s:.12}, not with "
+            f"it was enrolled with the model {header['fingerprint']!s:.12}, not with "
             f"{model.info.fingerprint:.12} ({model.info.name}): enroll its pictures again"
         )
-    images = tuple(_image(fields_of) for fields_of in about["images"])
+    images = tuple(_image(fields_of) for fields_of in header["images"])
     embeddings, matched = _embeddings(arrays, images, model)
-    digests = tuple(None if d is None else bytes.fromhex(d) for d in about["digests"])
+    digests = tuple(None if d is None else bytes.fromhex(d) for d in header["digests"])
     if len(digests) != len(images) or any(d is not None and len(d) != _DIGEST for d in digests):
         raise ValueError("its digests are not those of its images")
     sources = _sources(arrays["sources"], len(images))
@@ -122,10 +122,10 @@ def _embeddings(
     arrays: dict[str, NDArray[Any]], images: tuple[ImageEvidence, ...], model: JudgingModel
 ) -> tuple[tuple[NDArray[np.float32], ...], NDArray[np.float64] | None]:
     """Return the embeddings of each branch, and those that faces are compared with."""
-    used = np.array([image.used for image in images], dtype=bool)
-    if not used.any():
+    is_used = np.array([image.used for image in images], dtype=bool)
+    if not is_used.any():
         raise ValueError("it has no image")
-    widths = [branch.embedder.backbone_info_["width"] for branch in model.parts.branches]
+    widths = [branch.embedder.backbone_info_["width"] for branch in model.pipeline.branches]
     names = {f"branch_{i}" for i in range(len(widths))} | {"sources"}
     if model.matches:
         names.add("matched")
@@ -136,13 +136,13 @@ def _embeddings(
         array = arrays[f"branch_{i}"]
         if array.dtype != np.float32 or array.shape != (len(images), width):
             raise ValueError(f"its embeddings have shape {array.shape} of {array.dtype}")
-        if not np.isfinite(array[used]).all():
+        if not np.isfinite(array[is_used]).all():
             raise ValueError("its embeddings are not finite")
         embeddings.append(array)
     if not model.matches:
         return tuple(embeddings), None
     matched = arrays["matched"]
-    shaped = matched.ndim == 2 and len(matched) == used.sum() and matched.dtype == np.float64
+    shaped = matched.ndim == 2 and len(matched) == is_used.sum() and matched.dtype == np.float64
     if not shaped or not np.isfinite(matched).all():
         raise ValueError("its embeddings for comparison are not those of its images")
     return tuple(embeddings), matched
@@ -166,7 +166,7 @@ def _image(values: Any) -> ImageEvidence:
             continue
         if name in _TEXTS:
             valid = isinstance(value, str)
-        elif name in _WHOLE:
+        elif name in _INTEGERS:
             valid = isinstance(value, int) and not isinstance(value, bool) and value >= 0
         else:
             valid = _is_finite(value)

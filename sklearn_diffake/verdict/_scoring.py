@@ -1,4 +1,4 @@
-"""From templates to scores and p-values."""
+"""Scores and p-values of pairs of templates, and of the images and windows of their probes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection._parts import threshold_of
+from ..inspection._split_pipeline import threshold_of
 from ..novelty import ConformalDetector
 from ..novelty._p_values import SINGLE
 from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
@@ -103,40 +103,43 @@ def score_templates(
     if not pairs:
         return []
     blocks = [_block(model, *pair, window) for pair in pairs]
-    joined = _joined_rows(model, blocks)
-    scores = model.parts.score(joined)
+    branches = zip(*(block.rows for block in blocks), strict=True)
+    rows = model.pipeline.detector_rows([np.concatenate(arrays) for arrays in branches])
+    scores = model.pipeline.score(rows)
     stops = np.cumsum([block.n_rows for block in blocks]).tolist()
-    parts = [scores[stop - block.n_rows : stop] for block, stop in zip(blocks, stops, strict=True)]
-    values = [block.values(part) for block, part in zip(blocks, parts, strict=True)]
+    values = [
+        block.values(scores[stop - block.n_rows : stop])
+        for block, stop in zip(blocks, stops, strict=True)
+    ]
     if model.conformal is None:
         thresholds = [
-            threshold_of(model.parts.detector, float(scores[stop - 1]), joined[stop - 1 : stop])
+            threshold_of(model.pipeline.detector, float(scores[stop - 1]), rows[stop - 1 : stop])
             for stop in stops
         ]
         return [_by_threshold(*block) for block in zip(blocks, values, thresholds, strict=True)]
     n_images = np.array([n for block in blocks for n in block.n_images], dtype=np.intp)
-    p_values = _p_values(model.conformal, joined, np.concatenate(values), n_images)
+    p_values = _p_values(model.conformal, rows, np.concatenate(values), n_images)
     ends = np.cumsum([len(block.means) for block in blocks])[:-1]
-    each = zip(blocks, values, np.split(p_values, ends), strict=True)
-    return [_by_p_values(model, *block) for block in each]
+    numbers = zip(blocks, values, np.split(p_values, ends), strict=True)
+    return [_by_p_values(model, *block) for block in numbers]
 
 
 def _block(model: JudgingModel, reference: Template, probe: Template, window: int | None) -> _Block:
     if model.mode == "same-video":
         return _clip_block(model, probe, window)
-    pooled, used = reference.pooled(), probe.used.tolist()
+    pooled, used_positions = reference.pooled(), probe.used_positions.tolist()
     k, m = reference.n_sources, probe.n_sources
     plan = plan_clips(model, (k, m), probe, window)
-    positions = used if len(used) > 1 else []
-    parts = [probe.pooled()]
-    parts += [[part[i] for part in probe.embeddings] for i in positions]
-    parts += [probe.pooled(window) for window in (plan.windows if plan else [])]
+    positions = used_positions if len(used_positions) > 1 else []
+    probes = [probe.pooled()]
+    probes += [[embeddings[i] for embeddings in probe.embeddings] for i in positions]
+    probes += [probe.pooled(frames) for frames in (plan.windows if plan else [])]
     rows = [
-        np.stack([np.stack([first, part[branch]]) for part in parts])
+        np.stack([np.stack([first, second[branch]]) for second in probes])
         for branch, first in enumerate(pooled)
     ]
-    means = list(np.arange(len(parts)).reshape(-1, 1))
-    return _Block(probe, rows, means, [(k, m), *[(k, 1)] * (len(parts) - 1)], positions, plan)
+    means = list(np.arange(len(probes)).reshape(-1, 1))
+    return _Block(probe, rows, means, [(k, m), *[(k, 1)] * (len(probes) - 1)], positions, plan)
 
 
 def _clip_block(model: JudgingModel, clip: Template, window: int | None) -> _Block:
@@ -145,27 +148,21 @@ def _clip_block(model: JudgingModel, clip: Template, window: int | None) -> _Blo
     The value of a frame is the mean over its pairs, that of a window and of the whole the mean over
     their frames. Every frame comes equally often in both columns.
     """
-    used = clip.used
+    positions = clip.used_positions
     plan = plan_clips(model, SINGLE, clip, window)
     assert plan is not None
-    n = len(used)
+    n = len(positions)
     lags = np.unique(np.linspace(1, n - 1, min(N_PARTNERS, n - 1)).round().astype(np.intp))
     frames = np.repeat(np.arange(n), len(lags))
     partners = (frames + np.tile(lags, n)) % n
     rows = [
-        np.stack([part[used[partners]], part[used[frames]]], axis=1) for part in clip.embeddings
+        np.stack([embeddings[positions[partners]], embeddings[positions[frames]]], axis=1)
+        for embeddings in clip.embeddings
     ]
     rows_of = np.arange(len(frames)).reshape(n, -1)
-    windows = [rows_of[np.isin(used, window)].ravel() for window in plan.windows]
+    windows = [rows_of[np.isin(positions, window)].ravel() for window in plan.windows]
     means = [rows_of.ravel(), *rows_of, *windows]
-    return _Block(clip, rows, means, [SINGLE] * len(means), used.tolist(), plan)
-
-
-def _joined_rows(model: JudgingModel, blocks: Sequence[_Block]) -> Any:
-    """Return what the detector is given for pairs of embeddings."""
-    branches = zip(*(block.rows for block in blocks), strict=True)
-    embeddings = [np.concatenate(rows) for rows in branches]
-    return model.parts.join(model.parts.features_of(embeddings))
+    return _Block(clip, rows, means, [SINGLE] * len(means), positions.tolist(), plan)
 
 
 def _p_values(
@@ -179,7 +176,7 @@ def _p_values(
 def _of_images(block: _Block, values: Floats) -> dict[int, float]:
     """Return the values of images by their position; of a single one that of the pair."""
     if not block.positions:
-        return {int(block.probe.used[0]): float(values[0])}
+        return {int(block.probe.used_positions[0]): float(values[0])}
     n = len(block.positions)
     return dict(zip(block.positions, values[1 : 1 + n].tolist(), strict=True))
 

@@ -1,14 +1,13 @@
-"""Templates of verdicts: the images of one side, found, embedded and pooled."""
+"""Templates of verdicts: the images of one side, embedded and pooled."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,47 +16,21 @@ from ..embedding._pooling import pool_embeddings
 from ..faces import AlignedFaces
 from ..faces._aligned import VideoDamage
 from ..faces._matching import embed_crops
-from ..images.errors import ImageError
-from ..images.missing import MissingFace
-from ..images.read import image_digest, read_image
-from ..inspection._parts import Branch
+from ..images.read import image_digest
 from ._evidence import ImageEvidence
-from ._gates import estimate_yaw, measure_crop
+from ._face_images import FaceImage, find_faces
+from ._inputs import Side
 from ._model import JudgingModel
-from ._sides import Side, Source
 
-_SIDES: tuple[Literal["reference", "probe"], ...] = ("reference", "probe")
 _STILL = 2.0  # gray levels
-_NO_MATRIX = np.full((2, 3), np.nan)
 
-#: Why a copy is not used: it tells nothing new, and must not count as one more picture.
+#: Why a copy is not used: it adds no evidence, and must not count as one more picture.
 DUPLICATE = "the same pixels as an earlier picture of this side"
 #: Why a frame is not used in same-video mode, where frames are compared with each other.
 DUPLICATE_FRAME = "the same picture as an earlier frame of the clip"
 
-
-@dataclass
-class FoundImage:
-    """One picture or frame, before it is embedded.
-
-    Attributes
-    ----------
-    evidence : ImageEvidence
-    source : int
-        Number of its source.
-    crop : ndarray of shape (S, S, 3), uint8, or None
-        What is embedded; None if there is no face.
-    matrix : ndarray of shape (2, 3)
-        Affine map from the picture to the crop; NaN without an aligner.
-    damage : VideoDamage or None
-        Of the clip that a frame is from.
-    """
-
-    evidence: ImageEvidence
-    source: int
-    crop: NDArray[np.uint8] | None
-    matrix: NDArray[np.float64]
-    damage: VideoDamage | None = None
+#: Templates of references by model, number of frames and sources; those used last come last.
+TemplateMemory = dict[Any, "Template"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +50,14 @@ class Template:
     matrices : ndarray of shape (n, 2, 3)
         Affine maps from pictures to crops; NaN where there are none.
     side : Side or None
-        Where the images come from; None if that was not kept.
+        Source of the images; None for a reference that was loaded from a file.
     files : frozenset of (int, int)
         Device and inode of each file.
-    damages : dict of int to VideoDamage
+    video_damages : dict of int to VideoDamage
         Of the clips that are damaged, by number of the source.
     matched : ndarray of shape (n_used, d), float64, or None
-        For models that choose faces by comparison: what the faces of the other side are compared
-        with, unit embeddings of the used images.
+        For models that choose faces by comparison: unit embeddings of the used images, with which
+        the faces of the other side are compared.
     """
 
     images: tuple[ImageEvidence, ...]
@@ -94,18 +67,18 @@ class Template:
     matrices: NDArray[np.float64]
     side: Side | None
     files: frozenset[tuple[int, int]] = frozenset()
-    damages: dict[int, VideoDamage] = field(default_factory=dict)
+    video_damages: dict[int, VideoDamage] = field(default_factory=dict)
     matched: NDArray[np.float64] | None = None
 
     @property
-    def used(self) -> NDArray[np.intp]:
+    def used_positions(self) -> NDArray[np.intp]:
         """Positions of the images that are used."""
         return np.flatnonzero([image.used for image in self.images])
 
     @property
     def n_sources(self) -> int:
         """Sources of which at least one image is used: a clip counts once."""
-        return len(np.unique(self.sources[self.used]))
+        return len(np.unique(self.sources[self.used_positions]))
 
     @property
     def is_fixed(self) -> bool:
@@ -126,176 +99,118 @@ class Template:
             For each branch.
         """
         if positions is None:
-            positions = self.used
-        return [_pool(part[positions], self.sources[positions]) for part in self.embeddings]
+            positions = self.used_positions
+        numbers = self.sources[positions]
+        frames = [positions[numbers == number] for number in np.unique(numbers)]
+        sources = [np.arange(len(frames))]
+        return [
+            pool_groups(pool_groups(embeddings, frames), sources)[0]
+            for embeddings in self.embeddings
+        ]
 
 
-#: In place of the reference in same-video mode.
+#: The reference in same-video mode.
 EMPTY = Template((), np.arange(0), (), (), np.empty((0, 2, 3)), None)
 
 
-def _pool(embeddings: NDArray[np.float32], sources: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Pool frames within their clip, then the sources."""
-    if len(embeddings) == 1:
-        return embeddings[0]
-    groups = [embeddings[sources == source] for source in np.unique(sources)]
-    rows = [
-        group[0] if len(group) == 1 else pool_embeddings(group).astype(group.dtype)
-        for group in groups
-    ]
-    return rows[0] if len(rows) == 1 else pool_embeddings(np.stack(rows)).astype(rows[0].dtype)
+def pool_groups(embeddings: NDArray[np.float32], groups: Sequence[Any]) -> NDArray[np.float32]:
+    """Pool embeddings as `FaceEmbedder` pools templates.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d)
+    groups : sequence of m sequences of int
+        Positions of the embeddings of each group. A group of one keeps its embedding.
+
+    Returns
+    -------
+    ndarray of shape (m, d)
+    """
+    pooled = np.empty((len(groups), embeddings.shape[1]), dtype=embeddings.dtype)
+    for number, group in enumerate(groups):
+        is_single = len(group) == 1
+        pooled[number] = embeddings[group[0]] if is_single else pool_embeddings(embeddings[group])
+    return pooled
 
 
-def find_faces(
+def gather_templates(
     model: JudgingModel,
-    pairs: Sequence[tuple[Side, Side]],
+    pairs: Sequence[tuple[Side | Template, Side]],
     n_frames: int,
-    opposite: Template | None = None,
-) -> list[tuple[list[FoundImage], list[FoundImage]]]:
-    """Find the faces of both sides of pairs, every picture once.
+    memory: TemplateMemory,
+) -> list[tuple[Template, Template]]:
+    """Return the templates of both sides of pairs; each picture is computed once.
 
     Parameters
     ----------
     model : JudgingModel
-    pairs : sequence of (Side, Side)
-        The same object twice if only one side is needed.
+    pairs : sequence of (Side or Template, Side)
+        Reference and probe.
     n_frames : int
         Frames of a clip.
-    opposite : Template, default=None
-        With which the faces of `pairs` are compared, if the model chooses them so, instead of with
-        each other.
+    memory : dict
+        Templates of references of earlier calls, to which those of this call are added. Where
+        faces are chosen by comparison, only references that leave no choice are remembered.
 
     Returns
     -------
-    list of (list of FoundImage, list of FoundImage)
+    list of (Template, Template)
     """
-    if not pairs:
-        return []
-    sides = {id(side): side for pair in pairs for side in pair}
-    aligner = model.aligner(n_frames)
-    with contextlib.ExitStack() as stack:
-        cells = {
-            key: [stack.enter_context(source.opened()) for source in side.sources]
-            for key, side in sides.items()
-        }
-        if aligner is None:
-            read = functools.partial(_read_crops, n_frames=n_frames)
-            return [(read(a, cells[id(a)], 0), read(b, cells[id(b)], 1)) for a, b in pairs]
-        table = [(cells[id(a)], cells[id(b)]) for a, b in pairs]
-        embeddings = None if opposite is None else opposite.matched
-        faces = aligner.align(table, errors="return", opposite=embeddings)
-    both = []
-    for row, (a, b) in enumerate(pairs):
-        first = _found_images(faces, row, 0, a.sources, aligner.margin)
-        both.append((first, _found_images(faces, row, 1, b.sources, aligner.margin)))
-    return both
+    keys = [
+        (id(model), n_frames, reference.key()) if isinstance(reference, Side) else None
+        for reference, _ in pairs
+    ]
+    references = [
+        reference if isinstance(reference, Template) else memory.get(key)
+        for (reference, _), key in zip(pairs, keys, strict=True)
+    ]
+    faces = _find_missing_faces(model, pairs, references, n_frames)
+    sides: list[tuple[Side, list[FaceImage]]] = []
+    for (reference, probe), template, images in zip(pairs, references, faces, strict=True):
+        if template is None and isinstance(reference, Side):
+            sides.append((reference, images[0]))
+        sides.append((probe, images[1]))
+    embedded = iter(embed_templates(model, sides))
+    templates = []
+    for template, key, images in zip(references, keys, faces, strict=True):
+        if template is None:
+            template = next(embedded)
+            if template.is_fixed or not model.matches:
+                memory[key] = with_matched(model, template, images[0])
+        elif key is not None:
+            memory[key] = memory.pop(key)  # the last of all
+        templates.append((template, next(embedded)))
+    return templates
 
 
-def _found_images(
-    faces: AlignedFaces, row: int, column: int, sources: Sequence[Source], margin: float
-) -> list[FoundImage]:
-    """Take the images of one cell out of what the aligner found."""
-    lines = np.flatnonzero((faces.row == row) & (faces.column == column)).tolist()
-    cell = faces.crops[row, column]
-    crops = [] if isinstance(cell, MissingFace) else cell if isinstance(cell, list) else [cell]
-    remaining = iter(crops)
-    images: list[FoundImage] = []
-    numbers = _source_numbers(faces, lines, sources)
-    for line, number in zip(lines, numbers, strict=True):
-        reason = faces.reason[line]
-        crop = None if reason is not None else next(remaining)
-        path = sources[number].path
-        evidence = _evidence(faces, line, column, path, crop, margin)
-        damage = faces.damages.get(faces.path[line]) if faces.frame[line] >= 0 else None
-        images.append(FoundImage(evidence, number, crop, faces.matrix[line], damage))
-    return images
-
-
-def _source_numbers(
-    faces: AlignedFaces, lines: Sequence[int], sources: Sequence[Source]
-) -> list[int]:
-    """Return the source of each line: a picture has one line, a clip one for each frame."""
-    numbers: list[int] = []
-    for before, line in zip([None, *lines[:-1]], lines, strict=True):
-        if before is None:
-            numbers.append(0)
-            continue
-        continues = (
-            faces.path[line] == faces.path[before]
-            and faces.frame[line] > faces.frame[before] >= 0
-            and sources[numbers[-1]].is_clip
-        )
-        numbers.append(numbers[-1] + (not continues))
-    return numbers
-
-
-def _evidence(
-    faces: AlignedFaces, line: int, column: int, path: str | None, crop: Any, margin: float
-) -> ImageEvidence:
-    frame = int(faces.frame[line])
-    fields: dict[str, Any] = {
-        "side": _SIDES[column],
-        "path": path,
-        "frame": frame if frame >= 0 else None,
-        "time": float(faces.time[line]) if frame >= 0 else None,
-        "reason": faces.reason[line],
-    }
-    if crop is None:
-        readable = frame >= 0 or faces.reason[line] == "no face was found"
-        return ImageEvidence(**fields, n_faces=int(faces.n_faces[line]) if readable else None)
-    box = tuple(float(value) for value in faces.box[line])
-    quality = measure_crop(crop, margin)
-    left, top, right, bottom = box
-    landmarks = faces.landmarks[line]
-    return ImageEvidence(
-        **fields,
-        box=(left, top, right, bottom),
-        face_size=float(np.sqrt((right - left) * (bottom - top))),
-        eye_distance=float(np.linalg.norm(landmarks[0] - landmarks[1])),
-        probability=float(faces.probability[line]),
-        n_faces=int(faces.n_faces[line]),
-        sharpness=quality.sharpness,
-        brightness=quality.brightness,
-        yaw=estimate_yaw(landmarks),
-    )
-
-
-def _read_crops(
-    side: Side, cells: Sequence[Any], column: int, *, n_frames: int
-) -> list[FoundImage]:
-    """Read pictures, and frames of clips, that are crops already."""
-    from ..images.video import sample_frames
-
-    images: list[FoundImage] = []
-    sources = side.sources
-
-    def add(number: int, crop: Any, reason: str | None, **where: Any) -> None:
-        quality = {} if crop is None else measure_crop(crop, 0.0)._asdict()
-        path = sources[number].path
-        evidence = ImageEvidence(_SIDES[column], path=path, reason=reason, **where, **quality)
-        images.append(FoundImage(evidence, number, crop, _NO_MATRIX))
-
-    for number, (source, cell) in enumerate(zip(sources, cells, strict=True)):
-        try:
-            if source.is_clip:
-                for frame in sample_frames(cell, n_frames, on_damage="skip"):
-                    add(number, frame.image, None, frame=frame.number, time=frame.time)
-            else:
-                add(number, read_image(cell), None)
-        except ImageError as error:
-            add(number, None, error.message)
-    return images
+def _find_missing_faces(
+    model: JudgingModel,
+    pairs: Sequence[tuple[Side | Template, Side]],
+    references: Sequence[Template | None],
+    n_frames: int,
+) -> list[tuple[list[FaceImage], list[FaceImage]]]:
+    """Find faces: of both sides, or of the probe alone if there is a template of the reference."""
+    faces: dict[int, tuple[list[FaceImage], list[FaceImage]]] = {}
+    sides: dict[int, tuple[Side, Side]] = {}
+    for i, ((reference, probe), template) in enumerate(zip(pairs, references, strict=True)):
+        if template is not None and model.matches:
+            faces[i] = find_faces(model, [(probe, probe)], n_frames, template.matched)[0]
+        else:
+            is_new = template is None and isinstance(reference, Side)
+            sides[i] = (reference if is_new else probe, probe)  # type: ignore[assignment]
+    faces |= zip(sides, find_faces(model, list(sides.values()), n_frames), strict=True)
+    return [faces[i] for i in range(len(pairs))]
 
 
 def embed_templates(
-    model: JudgingModel, sides: Sequence[tuple[Side, list[FoundImage]]]
+    model: JudgingModel, sides: Sequence[tuple[Side, list[FaceImage]]]
 ) -> list[Template]:
     """Embed the crops of several sides, each once, in one pass for each network.
 
     Parameters
     ----------
     model : JudgingModel
-    sides : sequence of (Side, list of FoundImage)
+    sides : sequence of (Side, list of FaceImage)
 
     Returns
     -------
@@ -303,54 +218,59 @@ def embed_templates(
         An image at which a network breaks down has a reason, and is not used; so has a copy of
         an earlier picture of its side, and in same-video mode a copy of an earlier frame.
     """
-    places = [
-        (number, position)
-        for number, (_, images) in enumerate(sides)
-        for position, image in enumerate(images)
-        if image.crop is not None
-    ]
-    crops = [sides[number][1][position].crop for number, position in places]
-    parts = [_embed(branch, crops) for branch in model.parts.branches]
-    reasons = {places[i]: reason for _, failed in parts for i, reason in failed.items()}
-    templates = []
-    for number, (side, images) in enumerate(sides):
-        digests = tuple(None if i.crop is None else image_digest(i.crop) for i in images)
-        copies = _copies(digests, images)
-        reasons |= {(number, position): DUPLICATE for position in copies}
-        if model.mode == "same-video":
-            still = still_frames([image.crop for image in images])
-            reasons |= {(number, position): DUPLICATE_FRAME for position in still}
-            copies += still
-        rows = [i for i, place in enumerate(places) if place[0] == number]
-        positions = [places[i][1] for i in rows]
-        embeddings = []
-        for values, _ in parts:
-            array = np.full((len(images), values.shape[1]), np.nan, dtype=values.dtype)
-            array[positions] = values[rows]
-            array[copies] = np.nan
-            embeddings.append(array)
-        evidence = [
-            dataclasses.replace(image.evidence, reason=reasons[number, position])
-            if (number, position) in reasons
-            else image.evidence
-            for position, image in enumerate(images)
-        ]
-        templates.append(
-            Template(
-                tuple(evidence),
-                np.array([image.source for image in images], dtype=np.intp),
-                tuple(embeddings),
-                digests,
-                np.stack([image.matrix for image in images]),
-                side,
-                _files_of(side),
-                {i.source: i.damage for i in images if i.damage is not None},
-            )
-        )
+    crops = [image.crop for _, images in sides for image in images if image.crop is not None]
+    results = [branch.embed_each(crops) for branch in model.pipeline.branches]
+    templates, start = [], 0
+    for side, images in sides:
+        stop = start + sum(image.crop is not None for image in images)
+        values = [embeddings[start:stop] for embeddings, _ in results]
+        failures = {
+            row - start: reason
+            for _, reasons in results
+            for row, reason in reasons.items()
+            if start <= row < stop
+        }
+        templates.append(_make_template(model, side, images, values, failures))
+        start = stop
     return templates
 
 
-def _copies(digests: Sequence[bytes | None], images: Sequence[FoundImage]) -> list[int]:
+def _make_template(
+    model: JudgingModel,
+    side: Side,
+    images: Sequence[FaceImage],
+    values: Sequence[NDArray[np.float32]],
+    failures: dict[int, str],
+) -> Template:
+    """Put the images of a side together, given the embeddings of its crops."""
+    positions = [i for i, image in enumerate(images) if image.crop is not None]
+    digests = tuple(None if i.crop is None else image_digest(i.crop) for i in images)
+    reasons = {positions[row]: reason for row, reason in failures.items()}
+    reasons |= dict.fromkeys(_copies(digests, images), DUPLICATE)
+    if model.mode == "same-video":
+        reasons |= dict.fromkeys(still_frames([image.crop for image in images]), DUPLICATE_FRAME)
+    embeddings = []
+    for rows in values:
+        array = np.full((len(images), rows.shape[1]), np.nan, dtype=rows.dtype)
+        array[positions] = rows
+        array[list(reasons)] = np.nan
+        embeddings.append(array)
+    return Template(
+        tuple(
+            dataclasses.replace(image.evidence, reason=reasons.get(i, image.evidence.reason))
+            for i, image in enumerate(images)
+        ),
+        np.array([image.source for image in images], dtype=np.intp),
+        tuple(embeddings),
+        digests,
+        np.stack([image.matrix for image in images]),
+        side,
+        _files_of(side),
+        {i.source: i.video_damage for i in images if i.video_damage is not None},
+    )
+
+
+def _copies(digests: Sequence[bytes | None], images: Sequence[FaceImage]) -> list[int]:
     """Return the positions of images whose crop an earlier source has: not of still frames."""
     owners: dict[bytes, int] = {}
     return [
@@ -375,50 +295,43 @@ def still_frames(crops: Sequence[NDArray[np.uint8] | None]) -> list[int]:
         same frame again, also where a codec refined it in between. On real clips, frames that are
         half a second apart differ by four or more.
     """
-    kept: list[NDArray[np.int16]] = []
+    distinct: list[NDArray[np.int16]] = []
     still = []
     for position, crop in enumerate(crops):
         if crop is None:
             continue
         pixels = crop.astype(np.int16)
         if any(
-            pixels.shape == other.shape and np.abs(pixels - other).mean() <= _STILL
-            for other in kept
+            pixels.shape == earlier.shape and np.abs(pixels - earlier).mean() <= _STILL
+            for earlier in distinct
         ):
             still.append(position)
         else:
-            kept.append(pixels)
+            distinct.append(pixels)
     return still
 
 
-def with_matched(model: JudgingModel, template: Template, images: Sequence[FoundImage]) -> Template:
-    """Let the faces of other sides be compared with those of a template.
+def with_matched(model: JudgingModel, template: Template, images: Sequence[FaceImage]) -> Template:
+    """Add the embeddings that faces of the other side are compared with.
 
     Parameters
     ----------
     model : JudgingModel
     template : Template
-    images : sequence of FoundImage
-        Those it was made of.
+    images : sequence of FaceImage
+        Of the template.
 
     Returns
     -------
     Template
-        The same if the model does not choose faces by comparison.
+        Unchanged if the model does not choose faces by comparison.
     """
-    if not model.matches or not len(template.used):
+    if not model.matches or not len(template.used_positions):
         return template
-    crops = [crop for i in template.used if (crop := images[i].crop) is not None]
-    assert model.parts.aligner is not None
-    matched = embed_crops(model.parts.aligner.matcher, crops)
+    crops = [crop for i in template.used_positions if (crop := images[i].crop) is not None]
+    assert model.pipeline.aligner is not None
+    matched = embed_crops(model.pipeline.aligner.matcher, crops)
     return dataclasses.replace(template, matched=matched)
-
-
-def _embed(branch: Branch, crops: Sequence[Any]) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Return one embedding for each crop, and why some have none."""
-    if not crops:
-        return np.empty((0, branch.embedder.backbone_info_["width"]), np.float32), {}
-    return branch.embed_each(crops)
 
 
 def _files_of(side: Side) -> frozenset[tuple[int, int]]:

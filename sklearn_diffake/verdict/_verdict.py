@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from dataclasses import dataclass, field, fields, is_dataclass
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ..utils._json import json_text
-from ..utils._mode import Mode
-from ._evidence import ClipEvidence, ImageEvidence, ModelInfo, Outcome, VerdictWarning
+from ._evidence import VerdictData
+
+_PAGE_SUFFIXES = (".html", ".htm")
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(VerdictData):
     """An outcome, and what it rests on.
 
     Attributes
@@ -43,7 +46,7 @@ class Verdict:
     model : ModelInfo or None
     mode : {"reference", "same-video"}
         What the probe was compared with: a reference, or, for a clip by itself, its own frames.
-    _material : object or None
+    _compared_images : ComparedImages or None
         The pictures, for `report`; not compared, and not among the plain values.
 
     See Also
@@ -57,23 +60,6 @@ class Verdict:
     >>> verdict.to_dict()["outcome"], verdict.score
     ('error', None)
     """
-
-    outcome: Outcome
-    reason: str
-    score: float | None = None
-    threshold: float | None = None
-    p_value: float | None = None
-    level: float | None = None
-    n_references: int = 0
-    n_probes: int = 0
-    category: tuple[int, int] | None = None
-    images: tuple[ImageEvidence, ...] = ()
-    warnings: tuple[VerdictWarning, ...] = ()
-    clip: ClipEvidence | None = None
-    model: ModelInfo | None = None
-    mode: Mode = "reference"
-
-    _material: Any = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as plain values.
@@ -96,20 +82,34 @@ class Verdict:
         """
         return json_text(self.to_dict())
 
-    def report(self, path: str | os.PathLike[str], **options: Any) -> None:
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        command: str | Sequence[str] | None = None,
+        case: str | None = None,
+        date: Any = None,
+        maps: bool = True,
+    ) -> None:
         """Write a page that shows what was compared, the outcome, and why.
+
+        Read more in the :ref:`User Guide <verdict_reports>`.
 
         Parameters
         ----------
         path : str or Path
-            A file whose name ends in ``.html``, replaced whole or not at all. A new one is
+            A file whose name ends in ``.html``, in UTF-8, replaced atomically. A new one is
             readable by its owner only.
-        **options
-            `command` (text, or list of arguments): what gave the verdict. `case` (text): number of
-            the case; without, there is room to write one. `date` (text or date): the current time
-            by default. `maps` (bool, default True): show where the least genuine probe image
-            differs, where such a map was shown to mean something; needs matplotlib (extra
-            ``plots``).
+        command : str or list of str, default=None
+            The command that gave the verdict, shown as it is; arguments are quoted as for a shell.
+        case : str, default=None
+            Number of the case. None leaves room to write one.
+        date : str or datetime.date, default=None
+            Shown as it is. None takes the current time, in UTC.
+        maps : bool, default=True
+            Show where the least genuine probe image differs from a reference, where such a map was
+            shown to mean something; needs matplotlib (extra ``plots``). The page says why there is
+            no map.
 
         Raises
         ------
@@ -121,21 +121,48 @@ class Verdict:
 
         Notes
         -----
-        Read more in the :ref:`User Guide <verdict_reports>`. Files are read again: what was changed
-        or removed since the verdict, or was left behind when it was pickled, is not shown.
-        """
-        from ._report import write_verdict_report
+        Every number on the page is a field of the verdict. The page holds no script and asks
+        nothing of a network, which a Content-Security-Policy in it forbids besides. It holds the
+        pictures that were compared, made smaller, and faces: treat it as you treat the pictures.
 
-        write_verdict_report(self, path, **options)
+        Files are read again: those that were changed or removed since the verdict are not shown,
+        nor are the pictures of a verdict that was pickled. SHA-256 checksums are those of the files
+        when the report is written.
+        """
+        from ..inspection._report.page import write_report
+        from ._report.page import report_page
+
+        name = os.fspath(path)
+        if os.path.splitext(name)[1].lower() not in _PAGE_SUFFIXES:
+            raise ValueError(
+                f"{name!r}: a report is a page, expected a name that ends in .html; a browser "
+                "prints it to PDF"
+            )
+        if date is None:
+            date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if command is not None and not isinstance(command, str):
+            command = shlex.join(command)
+        write_report(
+            path,
+            lambda: report_page(self, command=command, case=case, date=str(date), maps=maps),
+            inputs=self._inputs(),
+        )
+
+    def _inputs(self) -> list[Any]:
+        """List the files that the verdict is about; a report must not replace one."""
+        images = self._compared_images
+        sources = [] if images is None else images.sources
+        files = [source for source in sources if isinstance(source, (str, os.PathLike))]
+        return list(dict.fromkeys([*(image.path for image in self.images if image.path), *files]))
 
     def _repr_html_(self) -> str:
-        from ._notebook import verdict_html
+        from ._report.notebook import verdict_html
 
         return verdict_html(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave pictures and model behind: a verdict travels as its fields."""
-        return {**vars(self), "_material": None}
+        return {**vars(self), "_compared_images": None}
 
 
 def _plain(value: Any) -> Any:

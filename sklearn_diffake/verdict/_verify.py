@@ -13,15 +13,14 @@ import numpy as np
 from ..images.errors import ImageError
 from ..images.table import pair_rows
 from ..utils._mode import MODES, Mode
+from ._compared_images import ComparedImages
+from ._decision import Rules, decide, few_frames, scoreless
 from ._gates import Gates
-from ._gathering import Memory, gather_templates
-from ._judging import Rules, decide, few_frames, scoreless
-from ._material import Material
+from ._inputs import N_FRAMES, Side, check_positive, read_clip, read_side
 from ._model import JudgingModel, packaged_model, prepare_model
-from ._reference import N_FRAMES, Reference, check_positive, unusable_error
+from ._reference import Reference, unusable_error
 from ._scoring import score_templates
-from ._sides import Side, read_clip, read_side
-from ._templates import EMPTY, Template
+from ._templates import EMPTY, Template, TemplateMemory, gather_templates
 from ._verdict import Verdict
 
 _MOST_TEMPLATES = 32  # references that are remembered by one call of verify_many
@@ -145,7 +144,7 @@ def verify(
     """
     options = _check_options(n_frames, window, abstain, gates)
     mode: Mode = "reference" if reference is not None else "same-video"
-    request = _read_request(reference, probe, _ready(model, mode), mode)
+    request = _read_request(reference, probe, _prepared_model(model, mode), mode)
     return _judge_batch([request], options, {})[0]
 
 
@@ -213,14 +212,14 @@ def verify_many(
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}, expected one of {MODES}")
     rows = iter(pair_rows(pairs))
-    shared = None if model is None else _ready(model, mode)
+    shared = None if model is None else _prepared_model(model, mode)
     return _judge_rows(rows, shared, mode, options, int(batch_size))
 
 
 def _judge_rows(
     rows: Iterator[Any], model: JudgingModel | None, mode: Mode, options: _Options, batch_size: int
 ) -> Iterator[Verdict]:
-    memory: Memory = {}
+    memory: TemplateMemory = {}
     requests = (_read_row(row, model, mode) for row in rows)
     while batch := list(itertools.islice(requests, batch_size)):
         yield from _judge_all(batch, options, memory)
@@ -239,8 +238,8 @@ def _check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> _Opt
     return _Options(int(n_frames), Rules(abstain, window, gates or Gates()))
 
 
-def _ready(model: Any, mode: Mode) -> JudgingModel | None:
-    """Return a model that was given, ready to judge in a mode; None if none was."""
+def _prepared_model(model: Any, mode: Mode) -> JudgingModel | None:
+    """Return a model of the caller, prepared to judge in a mode; None if there is none."""
     if model is None:
         return None
     ready = prepare_model(model)
@@ -261,7 +260,7 @@ def _read_request(reference: Any, probe: Any, model: JudgingModel | None, mode: 
 
 
 def _read_row(row: Any, model: JudgingModel | None, mode: Mode) -> _Request | _BadRow:
-    """Read a row of `verify_many`; what is wrong with its cells is its reason."""
+    """Read a row of `verify_many`; an error in its cells is its reason."""
     try:
         if not (isinstance(row, (tuple, list, np.ndarray)) and len(row) == 2):
             of_length = f" of length {len(row)}" if isinstance(row, (tuple, list)) else ""
@@ -285,22 +284,24 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _judge_all(
-    rows: Sequence[_Request | _BadRow], options: _Options, memory: Memory
+    rows: Sequence[_Request | _BadRow], options: _Options, memory: TemplateMemory
 ) -> Iterator[Verdict]:
     """Judge rows, those of one model together."""
     by_model: dict[int, list[_Request]] = {}
     for row in rows:
         if isinstance(row, _Request):
             by_model.setdefault(id(row.model), []).append(row)
-    judged = {key: iter(_judge_batch(part, options, memory)) for key, part in by_model.items()}
+    verdicts = {key: iter(_judge_batch(batch, options, memory)) for key, batch in by_model.items()}
     for row in rows:
         if isinstance(row, _BadRow):
             yield scoreless(row.model, EMPTY, EMPTY, "error", row.reason)
         else:
-            yield next(judged[id(row.model)])
+            yield next(verdicts[id(row.model)])
 
 
-def _judge_batch(requests: Sequence[_Request], options: _Options, memory: Memory) -> list[Verdict]:
+def _judge_batch(
+    requests: Sequence[_Request], options: _Options, memory: TemplateMemory
+) -> list[Verdict]:
     """Judge requests of one model: find, embed and score all their images together."""
     model = requests[0].model
     sides = [(request.reference, request.probe) for request in requests]
@@ -311,7 +312,7 @@ def _judge_batch(requests: Sequence[_Request], options: _Options, memory: Memory
     for i, numbers in zip(usable, scored, strict=True):
         verdicts[i] = decide(model, *templates[i], numbers, options.rules)
     return [
-        replace(verdict, _material=Material(model, pair))
+        replace(verdict, _compared_images=ComparedImages(model, pair))
         for verdict, pair in zip(verdicts, templates, strict=True)
         if verdict is not None
     ]
@@ -323,7 +324,7 @@ def _unscored(
     """Return the verdict on templates that cannot be scored; None if they can."""
     sides = [reference, probe]
     for column in (0, 1) if model.mode == "reference" else (1,):
-        if not len(sides[column].used):
+        if not len(sides[column].used_positions):
             reason = str(unusable_error(sides[column], column))
             return scoreless(model, reference, probe, "error", reason)
     return few_frames(model, probe, gates) if model.mode == "same-video" else None

@@ -5,12 +5,12 @@ from cli_helpers import write_table
 from named_verdicts import verdict_of
 
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._accuracy import Judged, accuracy_lines
+from sklearn_diffake.cli._accuracy import LabeledVerdict, accuracy_lines
 from sklearn_diffake.metrics import apcer, bpcer, confidence_interval
 
 
 def judged(label, outcome, score, name, p_value=None, category=(1, 1)):
-    return Judged(label, (f"{name} a", f"{name} b"), outcome, score, p_value, category)
+    return LabeledVerdict(label, (f"{name} a", f"{name} b"), outcome, score, p_value, category)
 
 
 GENUINE = [judged(1, "genuine", i, f"g{i}", i / 20) for i in range(5, 12)]

@@ -11,8 +11,8 @@ from PIL import Image
 
 from sklearn_diffake import persistence, verify
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._rows import flat_row
-from sklearn_diffake.cli._table import Pair
+from sklearn_diffake.cli._pairs import Pair
+from sklearn_diffake.cli._verdict_rows import flat_row
 from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._numbers import significant
 

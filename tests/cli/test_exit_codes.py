@@ -314,6 +314,6 @@ named_verdicts.install(fail)
 from sklearn_diffake import cli
 def broken(*words):
     raise NameError("as after an interrupted import")
-cli._say = broken
+cli._print_line = broken
 cli.run()
 """

@@ -132,7 +132,7 @@ def test_one_photograph_is_not_judged_by_itself(recorder, tmp_path, capsys):
 
 
 def test_the_number_of_frames_in_the_help_is_that_of_verify(capsys):
-    from sklearn_diffake.verdict._reference import N_FRAMES
+    from sklearn_diffake.verdict._inputs import N_FRAMES
 
     with pytest.raises(SystemExit):
         main(["compare", "--help"])

@@ -88,10 +88,10 @@ def test_score_refuses_pairs_of_the_other_mode(folder, frames_model, tmp_path, c
     photos = write_table(tmp_path / "photos.csv", [row[:2] for row in rows(folder, "")])
     assert score(folder / "model", frames) == 2
     said = error_of(capsys)
-    assert "line 3: the model is of reference mode" in said
+    assert f"{frames}, line 3: the model is of reference mode" in said
     assert "--other-mode" in said
     assert score(frames_model, photos) == 2
-    assert "line 2: the model is of same-video mode" in error_of(capsys)
+    assert f"{photos}, line 2: the model is of same-video mode" in error_of(capsys)
 
 
 def test_asked_explicitly_they_are_judged_and_labelled(folder, tmp_path, capsys):
@@ -121,4 +121,4 @@ def test_calibrate_refuses_pairs_of_the_other_mode(folder, tmp_path, capsys):
     table = write_table(tmp_path / "frames.csv", rows(folder, "same-video"), FRAMES)
     words = ["calibrate", str(folder / "model"), table, "-o", str(tmp_path / "m"), *TRUST]
     assert main([*words, "--quiet"]) == 2
-    assert "line 2: the model is of reference mode" in error_of(capsys)
+    assert f"{table}, line 2: the model is of reference mode" in error_of(capsys)

@@ -11,8 +11,8 @@ from named_verdicts import verdict_of
 
 from sklearn_diffake.cli import main
 from sklearn_diffake.cli._outputs import check_output_option, open_output
-from sklearn_diffake.cli._rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row
-from sklearn_diffake.cli._table import Pair
+from sklearn_diffake.cli._pairs import Pair
+from sklearn_diffake.cli._verdict_rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row
 from sklearn_diffake.verdict import ClipEvidence, ModelInfo, Verdict, VerdictWarning
 
 HEADER = ("id", "reference", "probe", "label", "person", "score")
@@ -30,7 +30,7 @@ VERDICT = Verdict(
     n_probes=8,
     category=(3, 1),
     warnings=(VerdictWarning("blurred", "b"), VerdictWarning("same_file", "s")),
-    clip=ClipEvidence(8, 0.25, (1.5, 2.5), None, 5, 0.5, None),
+    clip=ClipEvidence(8, 0.25, (1.5, 2.5), None, 5, 0.5, None, "window"),
     model=ModelInfo("m.diffake", "ab" * 32),
 )
 FLAT = {
@@ -39,10 +39,10 @@ FLAT = {
     "p_value": 1 / 3, "level": 0.05, "n_references": 3, "n_probes": 8, "category_references": 3,
     "category_probes": 1, "warnings": "blurred;same_file", "clip_n_frames": 8,
     "clip_fraction_below": 0.25, "clip_n_windows": 5, "clip_p_value_whole": 0.5,
-    "clip_p_value_worst_window": None, "clip_longest_interval_start": 1.5,
-    "clip_longest_interval_end": 2.5, "clip_worst_window_start": None,
-    "clip_worst_window_end": None, "mode": "reference", "model": "m.diffake",
-    "model_fingerprint": "ab" * 32,
+    "clip_p_value_worst_window": None, "clip_decided_by": "window",
+    "clip_longest_interval_start": 1.5, "clip_longest_interval_end": 2.5,
+    "clip_worst_window_start": None, "clip_worst_window_end": None, "mode": "reference",
+    "model": "m.diffake", "model_fingerprint": "ab" * 32,
 }  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_parquet(tmp_path):
     first, second = table.to_pylist()
     assert first == FLAT | {"probe": r"\udcff.mp4"}
     assert second["outcome"] == "error"
-    assert second["score"] is second["clip_n_frames"] is None
+    assert second["score"] is second["clip_n_frames"] is second["clip_decided_by"] is None
     assert str(table.schema.field("p_value").type) == "double"
     assert str(table.schema.field("clip_n_windows").type) == "int64"
 
@@ -171,3 +171,12 @@ def test_no_output_is_no_error():
     check_output_option(None, [])
     with open_output(None, []) as write:
         write(Pair("a", "b", ("a", "b")), VERDICT)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that takes no file")
+@pytest.mark.parametrize("option", ["--output", "--report"])
+def test_an_output_that_cannot_be_made_is_found_before_the_work(recorder, capsys, option):
+    name = f"/proc/x.{'csv' if option == '--output' else 'html'}"
+    assert main(["compare", "a", "good", option, name]) == 2
+    assert f"cannot write '{name}': no file can be made in '/proc'" in error_of(capsys)
+    assert not recorder.calls

@@ -142,7 +142,7 @@ def test_a_model_is_its_owners_alone_unless_it_is_public(mine, public, expected)
 
 @POSIX
 def test_what_holds_faces_is_its_owners_alone(mine):
-    pytest.importorskip("sklearn_diffake.verdict._report")
+    pytest.importorskip("sklearn_diffake.verdict._report.page")
     before = os.umask(0)
     try:
         words = [mine / "model.html", mine / "000.png", mine / "001.png", "--cache", mine / "store"]

@@ -6,7 +6,7 @@ import pytest
 from cli_helpers import error_of, write_table
 
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._table import read_pairs
+from sklearn_diffake.cli._pairs import read_pairs
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,14 @@ def test_bad_tables_are_refused_by_line(tmp_path, capsys, content, words):
     (tmp_path / "p.csv").write_bytes(content)
     assert main(["compare", "--csv", str(tmp_path / "p.csv")]) == 2
     assert words in error_of(capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["compare", "--csv"], ["fit", "-o", "model"], ["calibrate", "default", "-o", "m"]]
+)
+def test_a_missing_table_is_named_without_an_error_number(tmp_path, capsys, arguments):
+    name = str(tmp_path / "nope.csv")
+    assert main([*arguments, name]) == 2
+    assert capsys.readouterr().err == (
+        f"sklearn-diffake: error: {name!r}: no such file or directory\n"
+    )

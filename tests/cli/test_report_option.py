@@ -45,7 +45,7 @@ def test_what_is_wrong_is_said_before_the_work(recorder, capsys, words, expected
     ids=["photo", "template", "error"],
 )  # fmt: skip
 def test_a_true_page(folder, tmp_path, references, probe, code):
-    pytest.importorskip("sklearn_diffake.verdict._report")
+    pytest.importorskip("sklearn_diffake.verdict._report.page")
     page = tmp_path / "why.html"
     names = [str(folder / name) for name in references]
     words = ["--reference", *names, "--probe", str(folder / probe), "--report", str(page)]

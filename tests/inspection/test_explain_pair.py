@@ -35,8 +35,8 @@ from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner, ImageError
 from sklearn_diffake.inspection import _provenance, explain_pair
 from sklearn_diffake.inspection._contributions import _shapley
-from sklearn_diffake.inspection._parts import pair_table
-from sklearn_diffake.inspection._words import nearest_lines
+from sklearn_diffake.inspection._report.text import nearest_lines
+from sklearn_diffake.inspection._split_pipeline import pair_table
 from sklearn_diffake.novelty import (
     ConformalDetector,
     GenuineOnly,

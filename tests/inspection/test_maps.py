@@ -19,8 +19,8 @@ from PIL import Image
 
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.inspection import ExplainedPhoto, _gradient, _occlusion, explain_pair
-from sklearn_diffake.inspection._parts import pair_table, split_pipeline
-from sklearn_diffake.inspection._words import map_in_words
+from sklearn_diffake.inspection._report.text import map_sentence
+from sklearn_diffake.inspection._split_pipeline import pair_table, split_pipeline
 from sklearn_diffake.novelty import (
     ConformalDetector,
     GaussianMixtureDetector,
@@ -177,13 +177,13 @@ def test_gradient_of_a_flat_score_is_zero():
     explanation = explain(pipe, *pair_that_differs(), method="gradient", n_smooth=1)
     assert not explanation.probe.maps["gradient"].any()
     assert explanation.probe.peak("gradient") == (15.5, 15.5)
-    words = map_in_words(explanation.probe, "probe", "gradient")
+    words = map_sentence(explanation.probe, "probe", "gradient")
     assert words.endswith("the map of the probe is zero everywhere.")
 
 
 def test_hiding_that_raises_nothing_is_said():
     explanation = explain(build(detector=Flat()), *pair_that_differs(), method="occlusion")
-    words = map_in_words(explanation.probe, "probe", "occlusion")
+    words = map_sentence(explanation.probe, "probe", "occlusion")
     assert words.endswith("the map of the probe is nowhere above zero.")
 
 

@@ -1,4 +1,4 @@
-"""PairReport: pictures and pages that say all, and let nothing in."""
+"""PairExplanation.report: pictures and pages that say all, and let nothing in."""
 
 import base64
 import hashlib
@@ -15,7 +15,8 @@ from image_helpers import save_all
 from page_elements import Elements
 from PIL import Image
 
-from sklearn_diffake.inspection import PairReport, _drawing, _page, _picture
+from sklearn_diffake.inspection._report import figure as figures
+from sklearn_diffake.inspection._report.page import TITLE, explanation_page
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector
 from sklearn_diffake.novelty._calibration import Calibration
 from sklearn_diffake.utils._numbers import percent
@@ -39,7 +40,7 @@ def explanation(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def html(explanation):
-    return _page.page(PairReport(explanation, title=HOSTILE, date=HOSTILE))
+    return explanation_page(explanation, HOSTILE, HOSTILE)
 
 
 def test_hostile_names_are_text(html):
@@ -111,8 +112,8 @@ def test_the_page_says_what_was_found(html, explanation):
 def test_few_calibration_pairs_are_warned_about(explanation, n):
     calibration = Calibration(n, n, target_bpcer=0.2, level=max(0.2, 1 / (n + 1)))
     least = replace(explanation, calibration=calibration, p_value=1 / (n + 1))
-    text = Elements(_page.page(PairReport(least))).text
-    foot = _picture.draw_report(PairReport(least)).texts[-1].get_text().replace("\n", " ")
+    text = Elements(explanation_page(least, TITLE, None)).text
+    foot = figures.draw_report(least, TITLE, None).texts[-1].get_text().replace("\n", " ")
     for words in (text, foot):
         assert f"0 of {n} genuine calibration" in words
         assert ("Warning: few-calibration-pairs" in words) == (n < 19)
@@ -123,21 +124,22 @@ def test_few_calibration_pairs_are_warned_about(explanation, n):
 
 def test_the_same_explanation_gives_the_same_bytes(explanation, tmp_path):
     for name in ("first", "second"):
-        PairReport(explanation).to_html(tmp_path / f"{name}.html")
-        PairReport(explanation).to_png(tmp_path / f"{name}.png")
+        explanation.report(tmp_path / f"{name}.html")
+        explanation.report(tmp_path / f"{name}.png")
     for suffix in ("html", "png"):
         first, second = ((tmp_path / f"{n}.{suffix}").read_bytes() for n in ("first", "second"))
         assert first == second
-    assert "Date" not in _page.page(PairReport(explanation))
-    assert "2031-05-06" in _page.page(PairReport(explanation, date=date(2031, 5, 6)))
+    assert "Date" not in (tmp_path / "first.html").read_text(encoding="utf-8")
+    explanation.report(tmp_path / "dated.HTML", date=date(2031, 5, 6))
+    assert "2031-05-06" in (tmp_path / "dated.HTML").read_text(encoding="utf-8")
 
 
 def test_png_is_a_picture_with_all_panels(explanation, tmp_path):
-    PairReport(explanation, title=HOSTILE).to_png(tmp_path / "report.png")
+    explanation.report(tmp_path / "report.png", title=HOSTILE)
     with Image.open(tmp_path / "report.png") as picture:
         assert picture.format == "PNG"
         assert picture.width > 1000
-    figure = _picture.draw_report(PairReport(explanation, title=HOSTILE))
+    figure = figures.draw_report(explanation, HOSTILE, None)
     assert len(figure.axes) == 2 * 4
     assert HOSTILE in [text.get_text() for text in figure.texts]
     foot = figure.texts[-1].get_text()
@@ -150,9 +152,9 @@ def test_maps_are_drawn_where_they_are(explanation):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     photo = explanation.probe
-    limit = _drawing.limit_of([photo], "joint occlusion")
-    figure = _drawing.new_figure(3.2, 3.2)
-    _drawing.draw_map(figure.add_axes((0, 0, 1, 1)), photo, "joint occlusion", limit)
+    limit = figures.limit_of([photo], "joint occlusion")
+    figure = figures.new_figure(3.2, 3.2)
+    figures.draw_map(figure.add_axes((0, 0, 1, 1)), photo, "joint occlusion", limit)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
@@ -171,7 +173,7 @@ def test_a_report_that_fails_leaves_the_file_as_it_was(explanation, tmp_path, mo
 
     monkeypatch.setattr("sklearn_diffake.utils._atomic_files.os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
-        getattr(PairReport(explanation), f"to_{kind}")(path)
+        explanation.report(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -181,53 +183,51 @@ def test_a_report_that_fails_leaves_the_file_as_it_was(explanation, tmp_path, mo
 @pytest.mark.parametrize("side", ["reference", "probe", "nearest"])
 @pytest.mark.parametrize("kind", ["html", "png"])
 def test_a_report_replaces_no_photograph(explanation, tmp_path, side, link, kind):
-    photo = tmp_path / "photo.png"
+    photo = tmp_path / f"photo.{kind}"
     photo.write_bytes(b"a face")
     if side == "nearest":
         nearest = replace(explanation.nearest, names=[("a.png", str(photo))] * 9)
         shown = replace(explanation, nearest=nearest)
     else:
         shown = replace(explanation, **{side: replace(getattr(explanation, side), name=str(photo))})
-    output = tmp_path / "why" if link else photo
+    output = tmp_path / f"why.{kind}" if link else photo
     if link:
         link(photo, output)
     with pytest.raises(ValueError, match="it is the input"):
-        getattr(PairReport(shown), f"to_{kind}")(output)
+        shown.report(output)
     assert photo.read_bytes() == b"a face"
 
 
 def test_without_matplotlib(explanation, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    report = PairReport(explanation)
-    for write in (report.to_png, report.to_html):
+    for name in ("report.png", "report.html"):
         with pytest.raises(ImportError, match=r"pip install 'sklearn-diffake\[plots\]'"):
-            write(tmp_path / "report")
-    assert report._repr_html_() is None
+            explanation.report(tmp_path / name)
+    assert explanation._repr_html_() is None
     assert not list(tmp_path.iterdir())
 
 
 def test_notebooks_show_the_report(explanation):
-    for shown in (explanation, PairReport(explanation)):
-        html = shown._repr_html_()
-        page = Elements(html)
-        assert {"html", "head", "body", "script"}.isdisjoint(tag for tag, _ in page.tags)
-        assert "The model calls the probe a deepfake" in page.text
-        # no rule reaches beyond the report
-        rules = re.findall(
-            r"^\s*([^{}@]+?)\s*\{", re.search(r"<style>(.*?)</style>", html, re.S)[1], re.M
-        )
-        assert rules
-        assert all(rule.strip().startswith(".diffake-report") for rule in rules)
-    assert repr(PairReport(explanation)).startswith("PairReport(PairExplanation(deepfake")
+    html = explanation._repr_html_()
+    page = Elements(html)
+    assert {"html", "head", "body", "script"}.isdisjoint(tag for tag, _ in page.tags)
+    assert "The model calls the probe a deepfake" in page.text
+    # no rule reaches beyond the report
+    rules = re.findall(
+        r"^\s*([^{}@]+?)\s*\{", re.search(r"<style>(.*?)</style>", html, re.S)[1], re.M
+    )
+    assert rules
+    assert all(rule.strip().startswith(".diffake-report") for rule in rules)
+    assert repr(explanation).startswith("PairExplanation(deepfake")
 
 
 @pytest.mark.filterwarnings("error")
 def test_names_that_no_encoding_and_no_font_knows(explanation, tmp_path):
     odd = replace(explanation.probe, name="\udcff\n\N{CJK UNIFIED IDEOGRAPH-4E00}.png")
-    report = PairReport(replace(explanation, probe=odd))
-    report.to_html(tmp_path / "report.html")
-    report.to_png(tmp_path / "report.png")
+    odd_explanation = replace(explanation, probe=odd)
+    odd_explanation.report(tmp_path / "report.html")
+    odd_explanation.report(tmp_path / "report.png")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     shown = 2 * "\N{REPLACEMENT CHARACTER}" + "\N{CJK UNIFIED IDEOGRAPH-4E00}.png"
     assert f"Probe: {shown}" in page
@@ -235,7 +235,16 @@ def test_names_that_no_encoding_and_no_font_knows(explanation, tmp_path):
 
 def test_genuine_pairs_of_one_network_make_a_shorter_page():
     found = explain(build(), *genuine_crops(1)[0], method="gradient")
-    text = Elements(_page.page(PairReport(found))).text
+    text = Elements(explanation_page(found, TITLE, None)).text
     assert "The model calls the probe genuine" in text
     for section in ("Which network", "most like this one", "p-value", "Left out of"):
         assert section not in text
+
+
+@pytest.mark.parametrize("name", ["report", "report.pdf", "report.html.txt"])
+def test_reports_of_other_kinds_are_refused(explanation, tmp_path, name):
+    with pytest.raises(
+        ValueError, match=r"expected a name that ends in \.html \(a page\) or \.png"
+    ):
+        explanation.report(tmp_path / name)
+    assert not list(tmp_path.iterdir())

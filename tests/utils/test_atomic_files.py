@@ -278,7 +278,7 @@ OWN_WAY = {  # each with its reason
     ("utils/_atomic_files.py", "mkdir"),
     # into the temporary folder of `persistence.save`
     ("embedding/backbones/_onnx_runtime.py", "copyfile"),
-    ("verdict/_sides.py", "open"),  # content of a clip, which FFmpeg takes as a file, for so long
+    ("verdict/_inputs.py", "open"),  # content of a clip, which FFmpeg takes as a file, for so long
     ("datasets/_frames.py", "mkdir"),  # with the mode 0700, in a folder that is private
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sklearn_diffake.inspection._parts import split_pipeline
+from sklearn_diffake.inspection._split_pipeline import split_pipeline
 from sklearn_diffake.verdict import (
     ClipEvidence,
     ErrorRate,
@@ -29,28 +29,37 @@ INFO = ModelInfo("default", "ab" * 32, NETWORKS, 0.05, 1234, RATES)
 
 
 @dataclass
-class Material:
-    """What `verify` keeps: here pictures in memory, each its own crop."""
+class PicturesInMemory:
+    """Stands for `ComparedImages`: pictures in memory, each its own crop."""
 
     pictures: list[Any]
     sources: list[Any] = field(default_factory=list)
-    model: Any = None
+    pipeline: Any = None
     crops: Any = None
 
     def __post_init__(self):
         self.crops = list(self.pictures) if self.crops is None else self.crops
 
     def picture(self, row):
-        """Return a picture, or raise what stands in its place."""
-        if isinstance(self.pictures[row], Exception):
-            raise self.pictures[row]
-        return self.pictures[row]
+        """Return a picture, or raise the error in its place."""
+        return returned_or_raised(self.pictures[row])
+
+    def crop(self, row):
+        return returned_or_raised(self.crops[row])
 
 
-def with_material(verdict, pictures, **options):
+def returned_or_raised(result):
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def with_pictures(verdict, pictures, **options):
     """Return a copy of a verdict that holds pictures."""
     paths = [image.path for image in verdict.images]
-    return replace(verdict, _material=Material(pictures, **{"sources": paths, **options}))
+    return replace(
+        verdict, _compared_images=PicturesInMemory(pictures, **{"sources": paths, **options})
+    )
 
 
 def noisy(seed=0, size=(48, 64)):
@@ -80,7 +89,7 @@ def pair_verdict(folder=None, names=("a.png", "b.png"), **fields):
         category=(1, 1), images=images, model=INFO,
         warnings=(VerdictWarning("small_face", "The face of the probe is small."),),
     )  # fmt: skip
-    return with_material(replace(verdict, **fields), pictures)
+    return with_pictures(replace(verdict, **fields), pictures)
 
 
 def clip_verdict(n=30, missing=(3, 4), low=range(10, 16), **fields):
@@ -106,11 +115,11 @@ def clip_verdict(n=30, missing=(3, 4), low=range(10, 16), **fields):
             n_used, len(low) / n_used, (5.0, 7.5), (4.5, 8.0), 11, 0.321, 0.00615,
         ),
     )  # fmt: skip
-    return with_material(replace(verdict, **fields), [noisy(k) for k in range(n + 1)])
+    return with_pictures(replace(verdict, **fields), [noisy(k) for k in range(n + 1)])
 
 
-def parts_of(pipeline):
-    """Take a fitted pipeline apart, as verify does."""
+def split_with_stores(pipeline):
+    """Split a fitted pipeline, as verify does."""
     return split_pipeline(pipeline, stores=True)
 
 
@@ -126,4 +135,4 @@ def lone_clip_verdict(**fields):
     info = replace(INFO, name="same-video", error_rates=rates)
     changed = {"n_references": 0, "category": None, "mode": "same-video", "model": info}
     lone = replace(verdict, images=verdict.images[1:], **{**changed, **fields})
-    return with_material(lone, [noisy(k) for k in range(len(lone.images))])
+    return with_pictures(lone, [noisy(k) for k in range(len(lone.images))])

@@ -5,9 +5,8 @@ from sklearn.base import BaseEstimator
 from verdict_helpers import fitted
 
 from sklearn_diffake import load_default, persistence
-from sklearn_diffake.verdict._error_rates import error_rates_of
 from sklearn_diffake.verdict._fingerprint import fingerprint_model
-from sklearn_diffake.verdict._model import prepare_model
+from sklearn_diffake.verdict._model import error_rates_of, prepare_model
 
 
 def test_it_survives_a_file_and_depends_on_no_machine(tmp_path):

@@ -74,9 +74,9 @@ def test_it_comes_back_from_a_file(model, photos, reference, saved):
     assert loaded.images == reference.images
     verdict = verify(loaded, photos[4])
     assert verdict == verify(reference, photos[4])
-    assert verdict._material.crops[0] is None
-    assert verdict._material.picture(0) is None
-    assert verdict._material.crops[3] is not None
+    assert verdict._compared_images.crop(0) is None
+    assert verdict._compared_images.picture(0) is None
+    assert verdict._compared_images.crop(3) is not None
     assert "same_pixels" in [w.code for w in verify(loaded, photos[0]).warnings]
     with pytest.raises(ValueError, match="enroll its pictures again"):
         Reference.load(saved, fitted(seed=5))

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from page_elements import Elements
 from PIL import Image
-from report_cases import clip_verdict, with_material
+from report_cases import clip_verdict, with_pictures
 
 from sklearn_diffake.verdict import ClipEvidence, ImageEvidence
-from sklearn_diffake.verdict._report_figures import _Scale, marked_png, timeline
-from sklearn_diffake.verdict._report_page import report_page
+from sklearn_diffake.verdict._report.figure import _Scale, boxed_png, timeline
+from sklearn_diffake.verdict._report.page import report_page
 
 GRAY = np.full((100, 200, 3), 128, np.uint8)
 
@@ -26,7 +26,7 @@ def box(*corners):
 
 
 def test_a_box_is_drawn_where_the_face_is():
-    drawn = decoded(marked_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=200))
+    drawn = decoded(boxed_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=200))
     assert drawn.shape == GRAY.shape
     changed = np.argwhere((drawn != 128).any(axis=2))
     assert changed.min(axis=0).tolist() == pytest.approx([20, 40], abs=5)
@@ -36,7 +36,7 @@ def test_a_box_is_drawn_where_the_face_is():
 
 
 def test_a_box_shrinks_with_its_picture():
-    drawn = decoded(marked_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=100))
+    drawn = decoded(boxed_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=100))
     assert drawn.shape == (50, 100, 3)
     changed = np.argwhere((drawn != 128).any(axis=2))
     assert changed.min(axis=0).tolist() == pytest.approx([10, 20], abs=5)
@@ -45,7 +45,7 @@ def test_a_box_shrinks_with_its_picture():
 def test_the_surroundings_of_a_face_are_cut_out():
     picture = GRAY.copy()
     picture[40:60, 95:105] = 255
-    drawn = decoded(marked_png(picture, box(95.0, 40.0, 105.0, 60.0), side=200, zoom=True))
+    drawn = decoded(boxed_png(picture, box(95.0, 40.0, 105.0, 60.0), side=200, zoom=True))
     assert drawn.shape == (44, 44, 3)  # 2.2 sides of 20 pixels
     assert (drawn[22, 22] == 255).all()
 
@@ -56,11 +56,11 @@ def test_the_surroundings_of_a_face_are_cut_out():
     [(-50.0, -50.0, 500.0, 500.0), (90.0, 80.0, 40.0, 20.0), (300.0, 300.0, 310.0, 310.0)],
 )
 def test_boxes_outside_the_picture_do_no_harm(corners, zoom):
-    assert decoded(marked_png(GRAY, box(*corners), side=50, zoom=zoom)).size
+    assert decoded(boxed_png(GRAY, box(*corners), side=50, zoom=zoom)).size
 
 
 def test_without_a_box_nothing_is_drawn():
-    drawn = decoded(marked_png(GRAY, ImageEvidence("probe"), side=200, zoom=True))
+    drawn = decoded(boxed_png(GRAY, ImageEvidence("probe"), side=200, zoom=True))
     assert (drawn == 128).all()
 
 
@@ -71,20 +71,20 @@ def frames(verdict):
 def test_a_timeline_has_a_mark_for_every_frame():
     verdict = clip_verdict(n=30, missing=(3, 4), low=range(10, 16))
     line = timeline(frames(verdict), verdict, verdict.clip)
-    assert len(line.marks) == 28
+    assert len(line.points) == 28
     assert len(line.missing) == 2
-    assert [mark.below for mark in line.marks] == [8 <= k < 14 for k in range(28)]
-    xs = [mark.x for mark in line.marks]
+    assert [point.below for point in line.points] == [8 <= k < 14 for k in range(28)]
+    xs = [point.x for point in line.points]
     assert xs == sorted(xs)
     assert line.left + 6 < xs[0] < line.left + 40  # no mark is cut by the axis
     assert line.right - 40 < xs[-1] < line.right - 6
-    assert all(line.top <= mark.y <= line.bottom for mark in line.marks)
+    assert all(line.top <= point.y <= line.bottom for point in line.points)
     # higher scores stand higher, and the threshold of -2.25 between -3.5 and -1.29
-    low, high = line.marks[8], line.marks[-1]
+    low, high = line.points[8], line.points[-1]
     assert low.y > line.threshold > high.y
     fraction = (low.y - line.threshold) / (low.y - high.y)
     assert fraction == pytest.approx((3.5 - 2.25) / (3.5 - 1.29), abs=0.01)
-    assert low.words == "5.00 s: score \N{MINUS SIGN}3.5"
+    assert low.label == "5.00 s: score \N{MINUS SIGN}3.5"
     # frames 9 and 16 are at 4.5 and 8 seconds
     assert line.window == (xs[7], xs[14])
     assert line.interval == (xs[8], xs[13])
@@ -98,9 +98,9 @@ def test_what_is_drawn_is_what_was_laid_out(tmp_path):
     below = [found for found in elements.attributes("path") if found.get("class") == "below"]
     circles = [found for found in elements.attributes("circle") if found.get("class") == "above"]
     crosses = [found for found in elements.attributes("path") if found.get("class") == "missing"]
-    assert len(below) == sum(mark.below for mark in line.marks)
+    assert len(below) == sum(point.below for point in line.points)
     assert [(float(c["cx"]), float(c["cy"])) for c in circles] == [
-        (mark.x, mark.y) for mark in line.marks if not mark.below
+        (point.x, point.y) for point in line.points if not point.below
     ]
     assert len(crosses) == len(line.missing)
     assert len(elements.attributes("rect", **{"class": "window"})) == 1
@@ -125,7 +125,7 @@ def test_of_two_clips_neither_shows_the_window():
     verdict = clip_verdict()
     second = [replace(image, path="other.mp4") for image in frames(verdict)]
     both = replace(verdict, images=(*verdict.images, *second))
-    both = with_material(both, [GRAY] * len(both.images))
+    both = with_pictures(both, [GRAY] * len(both.images))
     page = Elements(report_page(both, command=None, case=None, date="today", maps=False))
     assert page.all("h2")[:2] == ["Probe 1 over time: clip.mp4", "Probe 2 over time: other.mp4"]
     assert len(page.attributes("svg", **{"class": "timeline"})) == 2
@@ -138,14 +138,14 @@ def test_frames_without_times_are_numbered():
     line = timeline(images, verdict, verdict.clip)
     assert line.unit == "number of the frame"
     assert line.window is None
-    assert line.marks[0].words.startswith("frame 0")
+    assert line.points[0].label.startswith("frame 0")
 
 
 def test_equal_scores_are_drawn():
     images = [ImageEvidence("probe", "c", k, 0.0, score=-1.0) for k in range(3)]
     verdict = clip_verdict(threshold=None, clip=None)
     line = timeline(images, verdict, ClipEvidence(3, 0.0, None, None, 0, None, None))
-    assert len({(mark.x, mark.y) for mark in line.marks}) == 1
+    assert len({(point.x, point.y) for point in line.points}) == 1
     assert line.threshold is None
 
 

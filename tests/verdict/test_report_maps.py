@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from explain_cases import CORNER, build, genuine_crops, pair_that_differs
 from page_elements import Elements
-from report_cases import INFO, clip_verdict, pair_verdict, parts_of, with_material
+from report_cases import INFO, clip_verdict, pair_verdict, split_with_stores, with_pictures
 
 from sklearn_diffake.inspection import explain_pair
-from sklearn_diffake.inspection._crops import joint_occlusion
-from sklearn_diffake.verdict import _report_maps
-from sklearn_diffake.verdict._report_maps import EVIDENCE, MEASURED_NETWORKS, maps_of
-from sklearn_diffake.verdict._report_page import report_page
-from sklearn_diffake.verdict._report_sources import Pictures
+from sklearn_diffake.inspection._occlusion import joint_occlusion
+from sklearn_diffake.verdict._report import maps as report_maps
+from sklearn_diffake.verdict._report.maps import EVIDENCE, MEASURED_NETWORKS, maps_of
+from sklearn_diffake.verdict._report.page import report_page
+from sklearn_diffake.verdict._report.sources import Pictures
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "explanations.json"
 MEASURED = replace(INFO, networks=("difffake-lite0-identity",))
@@ -30,17 +30,17 @@ def pipeline():
 @pytest.fixture(autouse=True)
 def few_places(monkeypatch):
     """Hide few, large places."""
-    monkeypatch.setattr("sklearn_diffake.inspection._crops.PATCHES", (0.25,))
+    monkeypatch.setattr("sklearn_diffake.inspection._occlusion.PATCHES", (0.25,))
 
 
-def made(verdict, wanted=True):
-    return maps_of(verdict, Pictures(verdict), wanted=wanted)
+def made(verdict, requested=True):
+    return maps_of(verdict, Pictures(verdict), requested=requested)
 
 
 def differing(pipeline, **fields):
     """A pair that differs in a corner, and a model that looks there."""
     verdict = pair_verdict(**{"model": MEASURED, **fields})
-    return with_material(verdict, list(pair_that_differs()), model=parts_of(pipeline))
+    return with_pictures(verdict, list(pair_that_differs()), pipeline=split_with_stores(pipeline))
 
 
 def test_a_suspicious_pair_has_maps(pipeline):
@@ -82,7 +82,7 @@ def test_near_the_line_there_is_a_map(pipeline):
 
 
 def test_maps_may_be_left_out(pipeline):
-    assert made(differing(pipeline), wanted=False).reason == "Maps were left out on request."
+    assert made(differing(pipeline), requested=False).reason == "Maps were left out on request."
 
 
 def test_without_matplotlib_the_page_says_what_to_install(pipeline, monkeypatch, tmp_path):
@@ -97,14 +97,14 @@ def test_without_matplotlib_the_page_says_what_to_install(pipeline, monkeypatch,
 def test_without_faces_there_is_no_map():
     assert (
         "does not hold the faces"
-        in made(replace(pair_verdict(model=MEASURED), _material=None)).reason
+        in made(replace(pair_verdict(model=MEASURED), _compared_images=None)).reason
     )
 
 
 def test_of_a_clip_the_least_genuine_frame_is_shown(pipeline):
     verdict = clip_verdict(n=6, missing=(0,), low=(4,), model=MEASURED)
     crops = list(genuine_crops(7)[:, 0])
-    verdict = with_material(verdict, crops, model=parts_of(pipeline))
+    verdict = with_pictures(verdict, crops, pipeline=split_with_stores(pipeline))
     maps = made(verdict)
     assert verdict.images[maps.probe_row].time == 2.0
     page = Elements(report_page(verdict, command=None, case=None, date="today", maps=True))
@@ -124,22 +124,24 @@ def test_the_reference_most_like_the_probe_is_taken(pipeline):
     alike = reference.copy()
     alike[:8, :8] = probe[:8, :8]
     crops = [others[0], alike, others[1], probe]
-    maps = made(with_material(verdict, crops, model=parts_of(pipeline)))
+    maps = made(with_pictures(verdict, crops, pipeline=split_with_stores(pipeline)))
     assert (maps.reference_row, maps.n_references) == (1, 3)
 
 
 def test_of_many_references_some_are_tried(pipeline, monkeypatch):
-    monkeypatch.setattr(_report_maps, "_MOST_REFERENCES", 4)
+    monkeypatch.setattr(report_maps, "_MOST_REFERENCES", 4)
     verdict = pair_verdict(model=MEASURED, n_references=30)
     first, last = verdict.images
     verdict = replace(verdict, images=(*[first] * 30, last))
     crops = [*genuine_crops(30)[:, 0], pair_that_differs()[1]]
-    assert made(with_material(verdict, crops, model=parts_of(pipeline))).n_references == 4
+    assert (
+        made(with_pictures(verdict, crops, pipeline=split_with_stores(pipeline))).n_references == 4
+    )
 
 
 def test_the_map_is_that_of_explain_pair(pipeline):
     pair = pair_that_differs()
-    index, reference, probe = joint_occlusion(parts_of(pipeline), [pair[0]], pair[1])
+    index, reference, probe = joint_occlusion(split_with_stores(pipeline), [pair[0]], pair[1])
     found = explain_pair(pipeline, *pair, method="occlusion", patch=0.25)
     assert index == 0
     for mine, theirs in ((reference, found.reference), (probe, found.probe)):
@@ -150,12 +152,12 @@ def test_the_map_is_that_of_explain_pair(pipeline):
 
 def test_nothing_is_stored_of_hidden_places(tmp_path):
     stored = build(CORNER, cache=tmp_path / "store")
-    parts = parts_of(stored)
+    split = split_with_stores(stored)
     before = sorted((file, file.stat().st_size) for file in tmp_path.rglob("*") if file.is_file())
-    joint_occlusion(parts, [pair_that_differs()[0]], pair_that_differs()[1])
+    joint_occlusion(split, [pair_that_differs()[0]], pair_that_differs()[1])
     after = sorted((file, file.stat().st_size) for file in tmp_path.rglob("*") if file.is_file())
     assert after == before
-    assert parts.branches[0].embedder.cache is not None
+    assert split.branches[0].embedder.cache is not None
 
 
 SYSTEMS = {"identity": {"difffake-lite0-identity"}, "verdict": {"difffake-lite0-verdict"}}

@@ -8,9 +8,9 @@ from page_elements import Elements
 from report_cases import INFO, RATES, pair_verdict
 
 from sklearn_diffake.verdict import ErrorRate
-from sklearn_diffake.verdict._report_page import report_page
-from sklearn_diffake.verdict._report_rates import fraction_right, prevalence_rows, rate_rows
-from sklearn_diffake.verdict._report_words import expected
+from sklearn_diffake.verdict._report.page import report_page
+from sklearn_diffake.verdict._report.rates import fraction_right, prevalence_rows, rate_rows
+from sklearn_diffake.verdict._report.text import expected_count
 
 
 def page_of(verdict):
@@ -93,4 +93,4 @@ def test_a_model_that_was_not_measured(model):
      (99.96, "100"), (1234.5, "1,234")],
 )  # fmt: skip
 def test_expected_counts_do_not_round_to_nothing(value, text):
-    assert expected(value) == text
+    assert expected_count(value) == text

@@ -13,18 +13,17 @@ from page_elements import Elements
 from report_cases import (
     INFO,
     MINUS,
-    Material,
+    PicturesInMemory,
     clip_verdict,
     lone_clip_verdict,
     noisy,
     pair_verdict,
-    with_material,
+    with_pictures,
 )
 
 from sklearn_diffake.faces import ImageError
 from sklearn_diffake.utils._numbers import significant
 from sklearn_diffake.verdict import ErrorRate, ImageEvidence, ModelInfo, Verdict, VerdictWarning
-from sklearn_diffake.verdict._report import write_verdict_report
 
 HOSTILE = "\"><script>alert('1')</script>&{{ 7 * 7 }}{% raw %}"
 UNSEEN = "a\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe\x1b[2J\n\udcff"
@@ -36,7 +35,7 @@ ALL = [pair_verdict(), clip_verdict(), ERROR]
 def written(verdict, tmp_path, **options):
     """Write a report, and return its page."""
     path = tmp_path / "why.html"
-    write_verdict_report(verdict, path, **options)
+    verdict.report(path, **options)
     return path.read_text(encoding="utf-8")
 
 
@@ -150,7 +149,7 @@ def hostile_verdict(text):
     frames = [replace(image, path=text, reason=image.reason and text) for image in verdict.images]
     model = ModelInfo(text, text, (text,), 0.05, 10, rates)
     changes = {"images": tuple(frames), "warnings": warnings, "model": model, "reason": text}
-    return with_material(replace(verdict, **changes), verdict._material.pictures)
+    return with_pictures(replace(verdict, **changes), verdict._compared_images.pictures)
 
 
 def test_hostile_text_is_text(tmp_path):
@@ -217,27 +216,17 @@ def test_files_are_named_with_size_and_checksum(tmp_path):
 def test_files_that_changed_or_are_gone_are_not_shown(tmp_path):
     verdict = pair_verdict(tmp_path)
     gone = ImageError("no such file")
-    material = Material([noisy(1), gone], crops=_Crops([ImageError("changed"), gone]))
+    images = PicturesInMemory([noisy(1), gone], crops=[ImageError("changed"), gone])
     os.unlink(verdict.images[1].path)
-    page = page_of(replace(verdict, _material=material), tmp_path)
+    page = page_of(replace(verdict, _compared_images=images), tmp_path)
     assert page.text.count("Not what was compared: it was changed since the verdict") == 2
     assert page.text.count("not available, the source cannot be read any more") == 1
     assert not page.attributes("img")
     assert "does not hold the faces" in page.text or "not measured" in page.text
 
 
-class _Crops(list):
-    """Crops, some of which raise."""
-
-    def __getitem__(self, row):
-        crop = super().__getitem__(row)
-        if isinstance(crop, Exception):
-            raise crop
-        return crop
-
-
-def test_a_verdict_without_material_has_a_page(tmp_path):
-    page = page_of(replace(pair_verdict(tmp_path), _material=None), tmp_path)
+def test_a_verdict_without_pictures_has_a_page(tmp_path):
+    page = page_of(replace(pair_verdict(tmp_path), _compared_images=None), tmp_path)
     assert "Pictures are not shown" in page.text
     assert "was not kept with the verdict" in page.text
     assert not page.attributes("img")
@@ -256,7 +245,7 @@ def test_content_without_a_file_has_a_checksum_and_a_size(tmp_path):
     images = [replace(image, path=None) for image in verdict.images]
     sources = [noisy(), *[content] * (len(images) - 1)]
     verdict = replace(verdict, images=tuple(images))
-    page = page_of(with_material(verdict, [noisy()] * len(images), sources=sources), tmp_path)
+    page = page_of(with_pictures(verdict, [noisy()] * len(images), sources=sources), tmp_path)
     assert f"SHA-256 of the content: {hashlib.sha256(content).hexdigest()}" in page.text
     assert "not from a file, 2,079 bytes" in page.text
 
@@ -270,7 +259,7 @@ def test_images_that_were_left_out_are_counted_with_their_reasons(tmp_path):
 @pytest.mark.parametrize("n", [16, 17, 700])
 def test_a_long_table_of_images_stands_at_the_end(n, tmp_path):
     images = tuple(ImageEvidence("probe", f"{k}.png", score=-float(k)) for k in range(n))
-    page = page_of(replace(pair_verdict(), images=images, _material=None), tmp_path)
+    page = page_of(replace(pair_verdict(), images=images, _compared_images=None), tmp_path)
     assert ("All images" in page.all("h2")) == (n > 16)
     assert ("The first 600 of 700 images are listed." in page.text) == (n == 700)
 
@@ -300,7 +289,7 @@ def test_the_same_verdict_gives_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("name", ["why.png", "why.pdf", "why", "why.html.txt"])
 def test_other_kinds_of_files_are_refused(name, tmp_path):
     with pytest.raises(ValueError, match=r"expected a name that ends in \.html"):
-        write_verdict_report(ERROR, tmp_path / name)
+        ERROR.report(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
@@ -320,10 +309,10 @@ def test_a_report_replaces_no_input(link, kept, tmp_path):
     if link:
         link(photo, output)
     image = ImageEvidence("probe", str(photo) if kept == "path" else None)
-    material = Material([noisy()], [b"\0", noisy(), photo] if kept == "source" else [])
-    verdict = replace(ERROR, images=(image,), _material=material)
+    images = PicturesInMemory([noisy()], [b"\0", noisy(), photo] if kept == "source" else [])
+    verdict = replace(ERROR, images=(image,), _compared_images=images)
     with pytest.raises(ValueError, match="it is the input"):
-        write_verdict_report(verdict, output)
+        verdict.report(output)
     assert photo.read_bytes() == b"a face"
 
 
@@ -336,7 +325,7 @@ def test_a_report_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr("sklearn_diffake.utils._atomic_files.os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
-        write_verdict_report(ERROR, path)
+        ERROR.report(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -345,7 +334,7 @@ def test_every_field_of_a_verdict_is_shown():
     """A field that is added must be thought of here, and in the page."""
     assert {field.name for field in fields(Verdict)} == {
         "outcome", "reason", "score", "threshold", "p_value", "level", "n_references", "n_probes",
-        "category", "images", "warnings", "clip", "model", "mode", "_material",
+        "category", "images", "warnings", "clip", "model", "mode", "_compared_images",
     }  # fmt: skip
 
 

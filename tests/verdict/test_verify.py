@@ -144,7 +144,7 @@ def test_an_empty_side_is_an_error_that_says_where(model, photos, tmp_path, kind
     assert verdict.reason.startswith("probe")
 
 
-def test_unusable_material_is_a_verdict(model, photos, tmp_path):
+def test_unusable_images_are_a_verdict(model, photos, tmp_path):
     blank = noise(1, (60, 60))[0]
     verdict = verify(photos[0], blank, model=model)
     assert verdict.outcome == "error"
@@ -404,7 +404,9 @@ def test_a_clip_may_be_given_as_bytes(model, photos, clip):
     assert by_bytes.score == by_path.score
     assert by_bytes.clip == by_path.clip
     assert all(image.path is None for image in by_bytes.images)
-    np.testing.assert_array_equal(by_bytes._material.picture(3), by_path._material.picture(3))
+    np.testing.assert_array_equal(
+        by_bytes._compared_images.picture(3), by_path._compared_images.picture(3)
+    )
 
 
 def test_frames_without_a_face_are_counted(model, photos, tmp_path):
@@ -464,7 +466,7 @@ def test_many_are_lazy_and_bad_rows_cost_nothing_but_themselves(model, photos):
 
 
 def test_a_repeated_reference_is_embedded_once(model, photos, monkeypatch):
-    from sklearn_diffake.verdict import _gathering as module
+    from sklearn_diffake.verdict import _templates as module
 
     n_images = []
     original = module.embed_templates
@@ -512,7 +514,7 @@ def test_a_verdict_is_plain_values(model, photos, clip):
     assert not any(name.startswith("_") for name in values)
     assert values["images"][1]["time"] == verdict.images[1].time
     assert pickle.loads(pickle.dumps(verdict)) == verdict
-    assert pickle.loads(pickle.dumps(verdict))._material is None
+    assert pickle.loads(pickle.dumps(verdict))._compared_images is None
 
 
 def test_a_notebook_shows_a_verdict_and_escapes_names(model, photos, tmp_path):
@@ -525,21 +527,21 @@ def test_a_notebook_shows_a_verdict_and_escapes_names(model, photos, tmp_path):
     assert "no such file" in verify(path, "missing.png", model=model)._repr_html_()
 
 
-def test_the_material_gives_pictures_and_crops_again(model, photos, clip, tmp_path):
+def test_the_compared_images_give_pictures_and_crops_again(model, photos, clip, tmp_path):
     path = tmp_path / "reference.png"
     Image.fromarray(photos[0]).save(path)
     verdict = verify(path, [clip, noise(1, (60, 60))[0]], model=model, n_frames=3)
-    material = verdict._material
-    np.testing.assert_array_equal(material.picture(0), photos[0])
-    assert material.crops[0].shape == (48, 48, 3)
-    assert material.crops[0].dtype == np.uint8
-    assert material.sources[:2] == [str(path), clip]
-    assert material.crops[-1] is None
-    assert len(material.crops) == 5
-    assert [crop is None for crop in material.crops[1:4]] == [False] * 3
+    images = verdict._compared_images
+    np.testing.assert_array_equal(images.picture(0), photos[0])
+    assert images.crop(0).shape == (48, 48, 3)
+    assert images.crop(0).dtype == np.uint8
+    assert images.sources[:2] == [str(path), clip]
+    assert images.crop(4) is None
+    assert len(images) == 5
+    assert [images.crop(i) is None for i in range(1, 4)] == [False] * 3
     Image.fromarray(photos[1]).save(path)
     with pytest.raises(ImageError, match="changed since"):
-        material.crops[0]
+        images.crop(0)
 
 
 def test_verdicts_raise_no_warnings_of_their_own(model, photos, clip):

@@ -1,4 +1,4 @@
-"""What a verdict was made from, for its report: files, pictures, faces."""
+"""The files, pictures and faces of a verdict, for its report."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.errors import ImageError
-from ..images.read import image_digest
-from ..inspection._parts import SplitPipeline
-from ._evidence import ImageEvidence, Side
-
-if TYPE_CHECKING:
-    from ._verdict import Verdict
+from ...images.errors import ImageError
+from ...images.read import image_digest
+from ...inspection._split_pipeline import SplitPipeline
+from .._compared_images import ComparedImages
+from .._evidence import ImageEvidence, SideName, VerdictData
 
 Picture = NDArray[np.uint8]
 State = Literal["as compared", "changed", "not kept"]
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportSource:
     """One picture or clip, with the rows of its images in `Verdict.images`.
 
     Parameters
@@ -40,7 +38,7 @@ class Source:
     is_clip : bool
     """
 
-    side: Side
+    side: SideName
     number: int
     path: str | None
     rows: tuple[int, ...]
@@ -71,7 +69,7 @@ class FileFacts:
     size: int | None = None
 
 
-def sources_of(images: Sequence[ImageEvidence]) -> list[Source]:
+def sources_of(images: Sequence[ImageEvidence]) -> list[ReportSource]:
     """Group images by the picture or clip they come from, in their order."""
     groups: list[list[int]] = []
     for row, image in enumerate(images):
@@ -85,7 +83,9 @@ def sources_of(images: Sequence[ImageEvidence]) -> list[Source]:
         first = images[rows[0]]
         counts[first.side] += 1
         sources.append(
-            Source(first.side, counts[first.side], first.path, tuple(rows), first.frame is not None)
+            ReportSource(
+                first.side, counts[first.side], first.path, tuple(rows), first.frame is not None
+            )
         )
     return sources
 
@@ -98,16 +98,16 @@ def _same_clip(last: ImageEvidence, image: ImageEvidence) -> bool:
 
 
 class Pictures:
-    """The pictures and crops that a verdict keeps, each read when asked for.
+    """The pictures and crops that a verdict keeps, each read when it is requested.
 
     Parameters
     ----------
-    verdict : Verdict
-        With or without its material.
+    verdict : VerdictData
+        With or without its pictures.
     """
 
-    def __init__(self, verdict: Verdict) -> None:
-        self._material = getattr(verdict, "_material", None)
+    def __init__(self, verdict: VerdictData) -> None:
+        self._images: ComparedImages | None = verdict._compared_images
         self._unreadable: set[int] = set()
         self.picture = lru_cache(maxsize=4)(self._read)
         self.crop = lru_cache(maxsize=4)(self._crop)
@@ -115,16 +115,16 @@ class Pictures:
     @property
     def available(self) -> bool:
         """Whether the verdict still holds what it was made from."""
-        return self._material is not None
+        return self._images is not None
 
     @property
-    def model(self) -> SplitPipeline | None:
-        """The parts of the fitted model, or None."""
-        return None if self._material is None else self._material.model
+    def pipeline(self) -> SplitPipeline | None:
+        """The steps of the fitted model, or None."""
+        return None if self._images is None else self._images.pipeline
 
     def state(self, row: int) -> State:
-        """Say whether an image that was used still shows what was compared."""
-        if self._material is None:
+        """Return whether an image that was used still shows what was compared."""
+        if self._images is None:
             return "not kept"
         if self.crop(row) is not None:
             return "as compared"
@@ -132,30 +132,28 @@ class Pictures:
 
     def _crop(self, row: int) -> Picture | None:
         """Return the aligned face of an image, None if that is not kept or its file has changed."""
-        if self._material is None:
+        if self._images is None:
             return None
         try:
-            crop: Picture | None = self._material.crops[row]
+            return self._images.crop(row)
         except (OSError, ImageError):
             self._unreadable.add(row)
             return None
-        return crop
 
     def _read(self, row: int) -> Picture | None:
         """Return the whole picture or frame, None if it cannot be read any more."""
-        if self._material is None:
+        if self._images is None:
             return None
         try:
-            picture: Picture | None = self._material.picture(row)
+            return self._images.picture(row)
         except (OSError, ImageError):  # the file was moved, deleted or changed since
             return None
-        return picture
 
-    def facts(self, source: Source) -> FileFacts:
+    def facts(self, source: ReportSource) -> FileFacts:
         """Return the checksum of the file or its content, or of the pixels of an array."""
         if source.path is not None:
             return file_facts(source.path)
-        item = None if self._material is None else self._material.sources[source.rows[0]]
+        item = None if self._images is None else self._images.sources[source.rows[0]]
         if isinstance(item, bytes):
             checksum = hashlib.sha256(item).hexdigest()
             return FileFacts("SHA-256 of the content", checksum, len(item))

@@ -1,4 +1,4 @@
-"""Verdicts are coloured where somebody looks at them, and nowhere else."""
+"""Verdicts are colored where somebody looks at them, and nowhere else."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_diffake.cli import main
-from sklearn_diffake.cli._colour import coloured, takes_colour
+from sklearn_diffake.cli._verdict_printer import colored, takes_color
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
@@ -45,11 +45,11 @@ def plain_environment(monkeypatch):
         (Terminal, {"TERM": "dumb"}, False),
     ],
 )
-def test_who_gets_colour(monkeypatch, file, variables, expected):
+def test_who_gets_color(monkeypatch, file, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert takes_colour(file()) == expected
-    words = coloured("genuine", "green", file())
+    assert takes_color(file()) == expected
+    words = colored("genuine", "green", file())
     assert words == ("\033[32mgenuine\033[0m" if expected else "genuine")
 
 
@@ -79,7 +79,7 @@ def on_a_terminal(*words, **variables):
     return received.decode()
 
 
-def test_a_terminal_gets_colour():
+def test_a_terminal_gets_color():
     received = on_a_terminal()
     assert "\033[32mgenuine\033[0m" in received
     assert "\033[31msuspicious\033[0m" in received
@@ -92,12 +92,12 @@ def test_a_terminal_that_wants_none_gets_none():
     assert "\033" not in received
 
 
-def test_json_is_never_coloured():
+def test_json_is_never_colored():
     rows = [json.loads(line) for line in on_a_terminal("--json", FORCE_COLOR="1").splitlines()]
     assert [row["outcome"] for row in rows] == ["genuine", "inconclusive", "suspicious"]
 
 
-def test_a_pipe_gets_no_colour(recorder, capsys):
+def test_a_pipe_gets_no_color(recorder, capsys):
     main(["compare", "a", "good", "fake"])
     out = capsys.readouterr().out
     assert "suspicious" in out

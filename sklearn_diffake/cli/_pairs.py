@@ -39,7 +39,7 @@ class Pair:
     extra : dict of str to str
         All other columns of the table.
     mode : {"reference", "same-video"} or None
-        As the table tells; None where it does not.
+        As in the table; None without such a column.
     """
 
     reference: str
@@ -58,7 +58,7 @@ class Pair:
         return [file for cell in cells for file in cell if file]
 
     @property
-    def written(self) -> list[str]:
+    def names(self) -> list[str]:
         """The names of `files` as the user wrote them."""
         cells = zip((self.reference, self.probe), self.paths, strict=True)
         names = [
@@ -68,7 +68,7 @@ class Pair:
 
 
 def pairs_of_arguments(args: argparse.Namespace, table: Sequence[Pair] | None) -> list[Pair]:
-    """Return what the arguments ask to be judged.
+    """Return the pairs that the arguments ask to be judged.
 
     Parameters
     ----------
@@ -150,8 +150,7 @@ def choose_mode(args: argparse.Namespace) -> Mode:
     if args.mode is not None:
         mode: Mode = args.mode
         return mode
-    others = args.csv or args.reference or args.probe
-    if len(args.photos) == 1 and not others:
+    if len(args.photos) == 1 and not (args.csv or args.reference or args.probe):
         from ..images.formats import is_video
 
         return "same-video" if is_video(args.photos[0]) else "reference"
@@ -191,10 +190,10 @@ def read_pairs(path: str, *, labeled: bool = False, keep_empty: bool = False) ->
             pairs.append(Pair(**row._asdict()))
         if not pairs:
             raise table.error("it has a header and no pairs")
-    unknown = [pair.line for pair in pairs if pair.label is None]
-    if labeled and unknown and "label" in map(plain_name, table.header.cells):
+    unlabeled = [pair.line for pair in pairs if pair.label is None]
+    if labeled and unlabeled and "label" in map(plain_name, table.header.cells):
         raise table.error(
-            "the label is empty; expected 1 (genuine) or -1 (deepfake)", unknown[0], "label"
+            "the label is empty; expected 1 (genuine) or -1 (deepfake)", unlabeled[0], "label"
         )
     return pairs
 

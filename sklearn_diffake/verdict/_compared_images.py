@@ -1,10 +1,9 @@
-"""The pictures behind a verdict, read again when somebody asks for them."""
+"""The pictures behind a verdict, read again when they are requested."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,44 +11,40 @@ from numpy.typing import NDArray
 from ..faces._geometry import warp
 from ..images.errors import ImageError
 from ..images.read import image_digest, read_image
+from ..inspection._split_pipeline import SplitPipeline
+from ._inputs import Source
 from ._model import JudgingModel
-from ._sides import Source
 from ._templates import Template
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """Where the images of a verdict come from.
+class ComparedImages:
+    """The images of a verdict.
 
     Pixels are not held: files and clips are read again.
 
     Attributes
     ----------
-    judge : JudgingModel
+    model : JudgingModel
     templates : tuple of (Template, Template)
         Reference and probe.
     """
 
-    judge: JudgingModel
+    model: JudgingModel
     templates: tuple[Template, Template]
 
     @property
-    def model(self) -> Any:
-        """The parts of the fitted model."""
-        return self.judge.parts
+    def pipeline(self) -> SplitPipeline:
+        """The steps of the fitted model."""
+        return self.model.pipeline
 
     @property
     def sources(self) -> list[Any]:
         """A path, content or pixels for each image; None if that was not kept."""
-        places = [self._place(i) for i in range(len(self))]
-        return [None if source is None else source.item for source, *_ in places]
-
-    @property
-    def crops(self) -> Crops:
-        """The crop of each image, made again when it is asked for; None if it was not used."""
-        return Crops(self)
+        sources = [self._locate(i)[0] for i in range(len(self))]
+        return [None if source is None else source.item for source in sources]
 
     def __len__(self) -> int:
         return sum(len(template.images) for template in self.templates)
@@ -72,7 +67,7 @@ class Material:
         ImageError
             If it cannot be read (any more).
         """
-        source, template, number = self._place(i)
+        source, template, number = self._locate(i)
         if source is None:
             return None
         frame = template.images[number].frame
@@ -101,21 +96,21 @@ class Material:
         ImageError
             If the file cannot be read, or was changed since the verdict.
         """
-        _, template, number = self._place(i)
+        _, template, number = self._locate(i)
         digest = template.digests[number]
         if digest is None or not template.images[number].used:
             return None
         picture = self.picture(i)
         if picture is None:
             return None
-        aligner, matrix = self.judge.parts.aligner, template.matrices[number]
+        aligner, matrix = self.pipeline.aligner, template.matrices[number]
         crop = picture if aligner is None else warp(picture, matrix, aligner.size)
         if image_digest(crop) != digest:
             message = "the picture was changed since the verdict"
             raise ImageError(message, path=template.images[number].path)
         return crop
 
-    def _place(self, i: int) -> tuple[Source | None, Template, int]:
+    def _locate(self, i: int) -> tuple[Source | None, Template, int]:
         """Return the source, the template and the position in it of an image."""
         reference, probe = self.templates
         if not 0 <= i < len(self):
@@ -125,27 +120,3 @@ class Material:
         if template.side is None:
             return None, template, number
         return template.side.sources[template.sources[number]], template, number
-
-
-class Crops(Sequence[Any]):
-    """Crops of all images of a verdict, each made when it is asked for.
-
-    Parameters
-    ----------
-    material : Material
-    """
-
-    def __init__(self, material: Material) -> None:
-        self.material = material
-
-    def __len__(self) -> int:
-        return len(self.material)
-
-    @overload
-    def __getitem__(self, i: int) -> Pixels | None: ...
-    @overload
-    def __getitem__(self, i: slice) -> list[Pixels | None]: ...
-    def __getitem__(self, i: int | slice) -> Pixels | list[Pixels | None] | None:
-        if isinstance(i, slice):
-            return [self.material.crop(k) for k in range(*i.indices(len(self)))]
-        return self.material.crop(i + len(self) if i < 0 else i)

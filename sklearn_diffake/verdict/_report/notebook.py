@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
-from ..utils._numbers import significant
-from ..utils._printable import printable
+from ...utils._numbers import significant
+from ...utils._printable import printable
+from .._evidence import VerdictData
 
-if TYPE_CHECKING:
-    from ._verdict import Verdict
-
-_COLORS = {  # Okabe and Ito: told apart by the color-blind
+_COLORS = {  # Okabe and Ito, which color-blind people can distinguish
     "genuine": "#0072B2",
     "suspicious": "#D55E00",
     "inconclusive": "#806000",
@@ -20,12 +17,12 @@ _COLORS = {  # Okabe and Ito: told apart by the color-blind
 _MOST_IMAGES = 12
 
 
-def verdict_html(verdict: Verdict) -> str:
+def verdict_html(verdict: VerdictData) -> str:
     """Return a compact table of a verdict as HTML.
 
     Parameters
     ----------
-    verdict : Verdict
+    verdict : VerdictData
 
     Returns
     -------
@@ -60,20 +57,20 @@ def verdict_html(verdict: Verdict) -> str:
     )
 
 
-def _images(verdict: Verdict) -> str:
+def _images(verdict: VerdictData) -> str:
     rows = []
     for image in verdict.images[:_MOST_IMAGES]:
         name = _text(image.path or "array")
-        when = "" if image.time is None else f" at {image.time:.2f} s"
+        time = "" if image.time is None else f" at {image.time:.2f} s"
         size = "" if image.face_size is None else f"{image.face_size:.0f} px"
         note = _text(image.reason) if image.reason else _number(image.score)
         rows.append(
-            f"<tr><td>{image.side}</td><td>{name}{when}</td><td>{size}</td><td>{note}</td></tr>"
+            f"<tr><td>{image.side}</td><td>{name}{time}</td><td>{size}</td><td>{note}</td></tr>"
         )
     hidden = len(verdict.images) - len(rows)
-    more = f"<tr><td colspan='4'>and {hidden} more images</td></tr>" if hidden > 0 else ""
-    head = "<tr><th>side</th><th>image</th><th>face</th><th>score alone</th></tr>"
-    return f"<table>{head}{''.join(rows)}{more}</table>" if rows else ""
+    last_row = f"<tr><td colspan='4'>and {hidden} more images</td></tr>" if hidden > 0 else ""
+    header = "<tr><th>side</th><th>image</th><th>face</th><th>score alone</th></tr>"
+    return f"<table>{header}{''.join(rows)}{last_row}</table>" if rows else ""
 
 
 def _number(value: float | None) -> str:

@@ -1,8 +1,9 @@
-"""Draw photographs with overlaid maps by matplotlib."""
+"""Draw photographs with overlaid maps, and reports as one picture, by matplotlib."""
 
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,8 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._extras import import_extra
-from ._photo import ExplainedPhoto, lay_over
+from ...utils._extras import import_extra
+from .._explanation import ExplanationData
+from .._photo import SIDES, ExplainedPhoto, lay_over
+from .text import (
+    CAUTION,
+    MAPS,
+    calibration_lines,
+    contribution_lines,
+    full_color,
+    nearest_lines,
+    numbers,
+    origin_lines,
+    short,
+    verdict_sentence,
+)
 
 # Colors of Okabe and Ito, which color-blind people can distinguish; the outline works in gray, too.
 AGAINST, IN_FAVOR = "#D55E00", "#0072B2"
@@ -21,6 +35,9 @@ _VIEW = 320  # pixels of the longer side of a panel
 _TOP = 0.5  # the outline encloses values above this fraction of the maximum,
 _MIN_OUTLINED = 0.2  # if the maximum is at least this fraction of full color
 _OPACITY = 0.75
+_PANEL, _LINE = 3.3, 0.16  # inches: side of a panel with its margin, height of a line of text
+_CHARACTERS_PER_INCH = 15  # of small print
+_GRAY = "#444444"
 
 Box = tuple[float, float, float, float]
 
@@ -129,3 +146,48 @@ def _to_rgba(values: NDArray[np.float32], limit: float) -> NDArray[np.float64]:
     opacity = np.clip(np.abs(values) / limit, 0, 1)[..., None]
     color = np.where(values[..., None] > 0, to_rgb(AGAINST), to_rgb(IN_FAVOR))
     return np.concatenate([color, _OPACITY * opacity], axis=2)
+
+
+def draw_report(explanation: ExplanationData, title: str, date: str | None) -> Any:
+    """Draw verdict, photographs with maps, and notes, as a matplotlib figure."""
+    photos = (explanation.reference, explanation.probe)
+    columns = 1 + len(explanation.methods)
+    width = _PANEL * max(columns, 3)
+    notes = _notes(explanation, date, int(width * _CHARACTERS_PER_INCH))
+    verdict = textwrap.wrap(verdict_sentence(explanation), int(width * 11))
+    footer, header = _LINE * (len(notes) + 1), 0.85 + 0.2 * len(verdict)
+    height = header + 2 * _PANEL + footer
+    figure = new_figure(width, height)
+    grid = figure.add_gridspec(
+        2, columns, left=0.01, right=0.99, top=1 - header / height, bottom=footer / height,
+        wspace=0.04, hspace=0.1,
+    )  # fmt: skip
+    for row, (side, photo) in enumerate(zip(SIDES, photos, strict=True)):
+        axes = figure.add_subplot(grid[row, 0])
+        draw_photo(axes, photo)
+        axes.set_title(short(f"{side}: {photo.name or 'image'}", 42), fontsize=9, parse_math=False)
+        for column, method in enumerate(explanation.methods, start=1):
+            limit = limit_of(photos, method)
+            axes = figure.add_subplot(grid[row, column])
+            draw_map(axes, photo, method, limit)
+            axes.set_title(f"{MAPS[method][0]} ({full_color(method, limit)})", fontsize=9)
+    margin = 0.12 / width
+    figure.text(margin, 1 - 0.35 / height, title, fontsize=15, weight="bold", parse_math=False)
+    figure.text(margin, 1 - 0.5 / height, "\n".join(verdict), fontsize=11, va="top")
+    figure.text(
+        margin, 0.1 / height, "\n".join(notes), fontsize=8, color=_GRAY, va="bottom",
+        linespacing=1.35, parse_math=False,
+    )  # fmt: skip
+    return figure
+
+
+def _notes(explanation: ExplanationData, date: str | None, width: int) -> list[str]:
+    """Return the small print, in lines of at most `width` characters."""
+    lines = [f"{name}: {value}" for name, value in numbers(explanation)]
+    lines = [" \N{MIDDLE DOT} ".join(lines)]
+    lines += calibration_lines(explanation)
+    lines += contribution_lines(explanation) + nearest_lines(explanation)
+    lines += [f"{MAPS[method][0]}. {MAPS[method][1]}" for method in explanation.methods]
+    lines.append(CAUTION)
+    lines += [f"{name}: {value}" for name, value in origin_lines(explanation, date)]
+    return [wrapped for line in lines for wrapped in textwrap.wrap(line, width) or [""]]

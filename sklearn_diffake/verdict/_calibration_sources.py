@@ -13,14 +13,15 @@ from sklearn.utils import gen_batches
 from ..embedding._pooling import pool_embeddings
 from ..faces import FaceAligner
 from ..images.table import ImageTable
-from ..inspection._parts import Branch, SplitPipeline
+from ..inspection._split_pipeline import Branch, SplitPipeline
 from ..utils._progress import progress_bar
+from ._templates import pool_groups
 
 _BATCH = 256  # sources whose crops are in memory together
 _CHUNK = 4096  # pairs of templates that are scored together
 
 #: Sources of the reference, and those of the probe.
-Template = tuple[Sequence[int], Sequence[int]]
+SourcePair = tuple[Sequence[int], Sequence[int]]
 
 
 @dataclass
@@ -45,24 +46,24 @@ class EmbeddedSources:
         -------
         first : ndarray of shape (n_sources,), int64
         """
-        seen: dict[bytes, int] = {}
-        joined = np.hstack(self.embeddings)
-        return np.array([seen.setdefault(row.tobytes(), i) for i, row in enumerate(joined)])
+        first: dict[bytes, int] = {}
+        rows = np.hstack(self.embeddings)
+        return np.array([first.setdefault(row.tobytes(), i) for i, row in enumerate(rows)])
 
 
 def embed_sources(
-    parts: SplitPipeline, table: ImageTable, sources: Sequence[int], *, verbose: int
+    split: SplitPipeline, table: ImageTable, sources: Sequence[int], *, verbose: int
 ) -> EmbeddedSources:
     """Align and embed sources of a table of pairs.
 
     Parameters
     ----------
-    parts : Parts
+    split : SplitPipeline
         Of a fitted pipeline, with branches.
     table : ImageTable
         Of pairs.
     sources : sequence of int
-        Positions in ``table.sources``; the others are not looked at.
+        Positions in ``table.sources``; no others are read.
     verbose : int
         Whether to show a progress bar.
 
@@ -71,33 +72,33 @@ def embed_sources(
     EmbeddedSources
     """
     n = len(table.sources)
-    widths = [branch.embedder.backbone_info_["width"] for branch in parts.branches]
+    widths = [branch.embedder.backbone_info_["width"] for branch in split.branches]
     result = EmbeddedSources([np.full((n, width), np.nan, np.float32) for width in widths])
-    partners = _partners(table) if parts.aligner and parts.aligner.select == "match" else None
+    partners = _partners(table) if split.aligner and split.aligner.select == "match" else None
     with progress_bar(total=len(sources), desc="embedding", unit="source", verbose=verbose) as bar:
         for batch in gen_batches(len(sources), _BATCH):
             numbers = sources[batch]
-            crops = _crops(parts.aligner, table, numbers, partners, result.reasons)
-            used = [number for number in numbers if number in crops]
-            for branch, embeddings in zip(parts.branches, result.embeddings, strict=True):
-                _embed(branch, crops, used, embeddings, result.reasons)
+            crops = _crops(split.aligner, table, numbers, partners, result.reasons)
+            numbers_with_crops = [number for number in numbers if number in crops]
+            for branch, embeddings in zip(split.branches, result.embeddings, strict=True):
+                _embed(branch, crops, numbers_with_crops, embeddings, result.reasons)
             bar.update(len(numbers))
     for embeddings in result.embeddings:
         embeddings[list(result.reasons)] = np.nan
     return result
 
 
-def score_templates(
-    parts: SplitPipeline, embedded: EmbeddedSources, templates: Sequence[Template]
+def score_pairs(
+    split: SplitPipeline, embedded: EmbeddedSources, pairs: Sequence[SourcePair]
 ) -> NDArray[np.float64]:
-    """Score pairs of templates by a pipeline, given the embeddings of their sources.
+    """Score pairs of templates, given the embeddings of their sources.
 
     Parameters
     ----------
-    parts : Parts
+    split : SplitPipeline
         Of the pipeline.
     embedded : EmbeddedSources
-    templates : sequence of (sequence of int, sequence of int)
+    pairs : sequence of (sequence of int, sequence of int)
         Sources of the reference, and of the probe, of each pair.
 
     Returns
@@ -105,11 +106,11 @@ def score_templates(
     scores : ndarray of shape (n,), float64
     """
     scores = [np.empty(0)]
-    for rows in gen_batches(len(templates), _CHUNK):
-        cells = [cell for pair in templates[rows] for cell in pair]
-        pooled = [_pooled(embeddings, cells) for embeddings in embedded.embeddings]
-        pairs = [vectors.reshape(-1, 2, vectors.shape[1]) for vectors in pooled]
-        scores.append(parts.score(parts.join(parts.features_of(pairs))))
+    for rows in gen_batches(len(pairs), _CHUNK):
+        cells = [cell for pair in pairs[rows] for cell in pair]
+        pooled = [pool_groups(embeddings, cells) for embeddings in embedded.embeddings]
+        embeddings = [vectors.reshape(-1, 2, vectors.shape[1]) for vectors in pooled]
+        scores.append(split.score(split.detector_rows(embeddings)))
     return np.concatenate(scores)
 
 
@@ -118,9 +119,9 @@ def _partners(table: ImageTable) -> dict[int, int]:
     partners: dict[int, int] = {}
     for row in table.index.tolist():
         cells = [table.template(template).tolist() for template in row]
-        for cell, other in (cells, cells[::-1]):
+        for cell, opposite in (cells, cells[::-1]):
             for source in cell:
-                partners.setdefault(source, other[0])
+                partners.setdefault(source, opposite[0])
     return partners
 
 
@@ -137,8 +138,8 @@ def _crops(
         return {number: [picture] for number, picture in zip(numbers, pictures, strict=True)}
     X: list[Any] = pictures
     if partners is not None:
-        others = (table.sources[partners[number]] for number in numbers)
-        X = list(zip(pictures, others, strict=True))
+        opposite = (table.sources[partners[number]] for number in numbers)
+        X = list(zip(pictures, opposite, strict=True))
     faces = aligner.align(X, errors="return")
     cells, missing = list(faces.crops), faces.is_missing
     if partners is not None:
@@ -146,8 +147,8 @@ def _crops(
     crops = {}
     for row, (number, cell) in enumerate(zip(numbers, cells, strict=True)):
         if missing[row]:
-            own = (faces.row == row) & (faces.column == 0)
-            reasons[number] = faces.reason[own][0]
+            lines = (faces.row == row) & (faces.column == 0)
+            reasons[number] = faces.reason[lines][0]
         else:
             crops[number] = cell if isinstance(cell, list) else [cell]
     return crops
@@ -167,16 +168,7 @@ def _embed(
     values, failed = branch.embed_each(flat)
     ends = np.cumsum([len(crops[number]) for number in numbers])
     members = np.split(np.arange(len(flat)), ends[:-1])
-    embeddings[numbers] = _pooled(values, members)
+    embeddings[numbers] = pool_groups(values, members)
     for number, cell in zip(numbers, members, strict=True):
         if all(position in failed for position in cell.tolist()):
             reasons[number] = failed[int(cell[0])]
-
-
-def _pooled(embeddings: NDArray[np.float32], cells: Sequence[Any]) -> NDArray[np.float32]:
-    """Pool embeddings as `FaceEmbedder` pools templates: each cell lists positions."""
-    pooled = np.empty((len(cells), embeddings.shape[1]), dtype=embeddings.dtype)
-    for number, cell in enumerate(cells):
-        one = len(cell) == 1  # of one picture the embedding stays as it is
-        pooled[number] = embeddings[cell[0]] if one else pool_embeddings(embeddings[cell])
-    return pooled

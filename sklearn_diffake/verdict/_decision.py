@@ -1,4 +1,4 @@
-"""From templates to an outcome."""
+"""Decide on the outcome of a pair of templates, given its scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..utils._numbers import significant
-from ._checks import same_video_warnings, warnings_of
 from ._evidence import (
     GENUINE_MEANS,
     SUSPICIOUS_MEANS,
@@ -22,7 +21,7 @@ from ._model import JudgingModel
 from ._scoring import Scored
 from ._templates import DUPLICATE_FRAME, EMPTY, Template
 from ._verdict import Verdict
-from ._warnings import hold_back, make_warning
+from ._warnings import hold_back, make_warning, same_video_warnings, warnings_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def decide(
         return scoreless(model, reference, probe, "error", problem)
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
-    warnings += _part_warnings(scored, rules.gates)
+    warnings += _run_warnings(scored, rules.gates)
     outcome, reason = hold_back(*_outcome(model, scored, rules.abstain), warnings)
     return Verdict(
         outcome=outcome,
@@ -74,8 +73,8 @@ def decide(
         threshold=scored.threshold,
         p_value=scored.p_value,
         level=scored.level,
-        n_references=len(reference.used),
-        n_probes=len(probe.used),
+        n_references=len(reference.used_positions),
+        n_probes=len(probe.used_positions),
         category=scored.category if model.mode == "reference" else None,
         clip=scored.clip,
         images=(*reference.images, *_with_scores(probe, scored)),
@@ -110,8 +109,8 @@ def scoreless(
     return Verdict(
         outcome=outcome,
         reason=reason,
-        n_references=len(reference.used),
-        n_probes=len(probe.used),
+        n_references=len(reference.used_positions),
+        n_probes=len(probe.used_positions),
         images=(*reference.images, *probe.images),
         warnings=tuple(warnings),
         model=model.info,
@@ -135,7 +134,7 @@ def few_frames(model: JudgingModel, clip: Template, gates: Gates) -> Verdict | N
     Verdict or None
         None if it can be judged.
     """
-    n, n_still = len(clip.used), sum(i.reason == DUPLICATE_FRAME for i in clip.images)
+    n, n_still = len(clip.used_positions), sum(i.reason == DUPLICATE_FRAME for i in clip.images)
     if n > 1 and n >= gates.min_usable_fraction * (n + n_still):
         return None
     shows = "one frame only is usable"
@@ -148,7 +147,7 @@ def few_frames(model: JudgingModel, clip: Template, gates: Gates) -> Verdict | N
 
 
 def _info(model: JudgingModel, category: tuple[int, int] | None) -> ModelInfo:
-    """Return what is known of the model, with the people that set this category's threshold."""
+    """Return the facts about the model, with the people that set this category's threshold."""
     if category is None:
         return model.info
     return dataclasses.replace(model.info, n_calibration=model.n_calibration(*category))
@@ -184,7 +183,7 @@ def _outcome(model: JudgingModel, scored: Scored, abstain: float | None) -> tupl
 
 
 def _basis(scored: Scored) -> str:
-    """Say which part of a clip its p-value is that of."""
+    """Return which part of a clip its p-value is that of."""
     if scored.clip is None:
         return ""
     if scored.clip.decided_by == "window" and scored.clip.worst_window is not None:
@@ -207,7 +206,7 @@ def _calibration_warnings(
     if model.few_pairs is not None:
         warnings.append(make_warning("threshold_from_few_pairs", model.few_pairs))
     if scored.category is None:
-        name = type(model.parts.detector).__name__
+        name = type(model.pipeline.detector).__name__
         warnings.append(
             make_warning("not_calibrated", f"{name} gives no p-values; see ConformalDetector")
         )
@@ -234,7 +233,7 @@ def _calibration_warnings(
     return warnings
 
 
-def _part_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
+def _run_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
     """Warn of a part of a clip that is suspicious by itself, though the clip may not be."""
     if scored.clip is None or scored.clip.longest_interval is None:
         return []

@@ -1,4 +1,4 @@
-"""What a side of a verdict is given as: pictures, folders, patterns, clips; nothing is decoded."""
+"""The inputs of verdicts: pictures, folders, patterns and clips of a side; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,12 @@ import numpy as np
 from ..images.errors import ImageError
 from ..images.formats import file_format
 from ..utils._natural import natural_key
+from ._evidence import SideName
 
-_NAMES = ("reference", "probe")  # of the sides
+#: Frames of a clip that are used unless the caller sets another number.
+N_FRAMES = 24
+#: The sides of a verdict, by column.
+SIDES: tuple[SideName, ...] = ("reference", "probe")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +87,12 @@ class Side:
         return tuple(_source_key(source.item) for source in self.sources)
 
 
-def read_side(given: Any, column: int) -> Side:
-    """List the pictures and clips that a user gives for one side.
+def read_side(value: Any, column: int) -> Side:
+    """List the pictures and clips of one side.
 
     Parameters
     ----------
-    given : str, Path, bytes, file object, PIL image, ndarray, or list or tuple of these
+    value : str, Path, bytes, file object, PIL image, ndarray, or list or tuple of these
         A path may be that of a folder, or a pattern such as ``"photos/*.jpg"``.
     column : int
         0 for the reference, 1 for the probe.
@@ -105,18 +110,18 @@ def read_side(given: Any, column: int) -> Side:
     """
     sources: list[Source] = []
     skipped: list[str] = []
-    _add(given, column, sources, skipped)
+    _add(value, column, sources, skipped)
     if not sources:
         raise ImageError("the list is empty; expected one picture at least", column=column)
     return Side(tuple(sources), tuple(skipped))
 
 
-def read_clip(given: Any) -> Side:
-    """Read what a user gives to be judged by itself: one clip.
+def read_clip(value: Any) -> Side:
+    """Read the clip that is judged by itself.
 
     Parameters
     ----------
-    given : str, Path, bytes, file object, or list or tuple of one of these
+    value : str, Path, bytes, file object, or list or tuple of one of these
         As for `read_side`.
 
     Returns
@@ -131,7 +136,7 @@ def read_clip(given: Any) -> Side:
     TypeError
         If it is of another type.
     """
-    side = read_side(given, 1)
+    side = read_side(value, 1)
     first = side.sources[0]
     if len(side.sources) > 1:
         raise ImageError(
@@ -151,23 +156,23 @@ def read_clip(given: Any) -> Side:
     return side
 
 
-def _add(given: Any, column: int, sources: list[Source], skipped: list[str]) -> None:
-    if isinstance(given, (str, os.PathLike)):
-        _add_path(os.fsdecode(given), column, sources, skipped)
-    elif isinstance(given, (bytes, bytearray, memoryview)):
-        content = bytes(given)
+def _add(value: Any, column: int, sources: list[Source], skipped: list[str]) -> None:
+    if isinstance(value, (str, os.PathLike)):
+        _add_path(os.fsdecode(value), column, sources, skipped)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        content = bytes(value)
         sources.append(Source(content, file_format(content).is_video))
-    elif _is_list(given):
-        for item in given:
+    elif _is_list(value):
+        for item in value:
             _add(item, column, sources, skipped)
-    elif callable(getattr(given, "read", None)):
-        _add(_content_of(given, column), column, sources, skipped)
-    elif _is_picture(given):
-        sources.append(Source(given, False))
+    elif callable(getattr(value, "read", None)):
+        _add(_content_of(value, column), column, sources, skipped)
+    elif _is_picture(value):
+        sources.append(Source(value, False))
     else:
         raise TypeError(
-            f"{_NAMES[column]}: expected a path, bytes, a binary file object, a PIL image, an "
-            f"array of shape (H, W, 3), or a list of these, got {type(given).__name__}"
+            f"{SIDES[column]}: expected a path, bytes, a binary file object, a PIL image, an "
+            f"array of shape (H, W, 3), or a list of these, got {type(value).__name__}"
         )
 
 
@@ -177,22 +182,22 @@ def _add_path(path: str, column: int, sources: list[Source], skipped: list[str])
             files = [e.path for e in entries if e.is_file() and not e.name.startswith(".")]
         _add_files(files, path, column, sources, skipped)
     elif glob.has_magic(path) and not os.path.lexists(path):
-        files = _different([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
+        files = _distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
         _add_files(files, path, column, sources, skipped)
     else:
         sources.append(Source(path, file_format(path).is_video))
 
 
-def _different(files: Sequence[str]) -> list[str]:
+def _distinct_files(files: Sequence[str]) -> list[str]:
     """Return each file once, by its shortest path: links to folders may lead in circles."""
-    by_place: dict[str, str] = {}
+    by_real_path: dict[str, str] = {}
     for file in sorted(files, key=len):
-        by_place.setdefault(os.path.realpath(file), file)
-    return list(by_place.values())
+        by_real_path.setdefault(os.path.realpath(file), file)
+    return list(by_real_path.values())
 
 
 def _add_files(
-    files: Sequence[str], place: str, column: int, sources: list[Source], skipped: list[str]
+    files: Sequence[str], location: str, column: int, sources: list[Source], skipped: list[str]
 ) -> None:
     """Add the pictures and videos among the files of a folder or pattern."""
     n_before = len(sources)
@@ -203,32 +208,29 @@ def _add_files(
         else:
             skipped.append(file)
     if len(sources) == n_before:
-        what = (
-            "matches no picture or video"
-            if not os.path.isdir(place)
-            else ("the folder holds no picture or video")
-        )
-        more = f" ({len(files)} other files)" if files else ""
-        raise ImageError(f"{what}{more}", column=column, path=place)
+        is_folder = os.path.isdir(location)
+        problem = "the folder holds" if is_folder else "matches"
+        count = f" ({len(files)} other files)" if files else ""
+        raise ImageError(f"{problem} no picture or video{count}", column=column, path=location)
 
 
-def _is_list(given: Any) -> bool:
-    if isinstance(given, np.ndarray):
-        return given.ndim == 4 or (given.ndim == 1 and given.dtype.kind in "OUT")
-    return isinstance(given, (list, tuple))
+def _is_list(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim == 4 or (value.ndim == 1 and value.dtype.kind in "OUT")
+    return isinstance(value, (list, tuple))
 
 
-def _is_picture(given: Any) -> bool:
+def _is_picture(value: Any) -> bool:
     from PIL import Image
 
-    return isinstance(given, Image.Image) or (hasattr(given, "__array__") and np.ndim(given) >= 2)
+    return isinstance(value, Image.Image) or (hasattr(value, "__array__") and np.ndim(value) >= 2)
 
 
 def _content_of(file: Any, column: int) -> bytes:
     content = file.read()
     if not isinstance(content, bytes):
         raise TypeError(
-            f"{_NAMES[column]}: the file is open as text; open it in binary mode, as with 'rb'"
+            f"{SIDES[column]}: the file is open as text; open it in binary mode, as with 'rb'"
         )
     return content
 
@@ -241,3 +243,16 @@ def _source_key(item: Any) -> Any:
     except (OSError, ValueError):
         return item
     return item, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise an error unless a number is a positive integer.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : object
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name}={value!r}, expected a positive integer")

@@ -5,42 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..inspection._html import picture_png
-from ._evidence import ClipEvidence, ImageEvidence
-from ._report_sources import Picture
-
-if TYPE_CHECKING:
-    from ._verdict import Verdict
+from ...inspection._report.page import picture_png
+from ...inspection._report.text import number
+from .._evidence import ClipEvidence, ImageEvidence, VerdictData
+from .sources import Picture
 
 _WIDTH, _HEIGHT = 960, 300  # of a timeline, in the units of its drawing
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 20, 56  # its margins
+_MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 70, 20, 20, 56
 _AROUND = 2.2  # shown around a face, in sides of its box
 _STRIP = 26  # above the axis of time, for what is not a score
 _TICKS = 6  # at most, on an axis
 
 
 @dataclass(frozen=True)
-class Mark:
+class FramePoint:
     """One frame in a timeline.
 
     Parameters
     ----------
     x, y : float
-        Where it is drawn.
+        Position in the drawing.
     below : bool
         Whether the frame alone is as unusual as the level allows.
-    words : str
+    label : str
         Shown by a browser that points at it.
     """
 
     x: float
     y: float
     below: bool
-    words: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Timeline:
 
     Parameters
     ----------
-    marks : list of Mark
+    points : list of FramePoint
         Frames used.
     missing : list of float
         Where frames that were not used are, along the axis of time.
@@ -70,7 +67,7 @@ class Timeline:
         Of the axis of time.
     """
 
-    marks: list[Mark]
+    points: list[FramePoint]
     missing: list[float]
     threshold: float | None
     window: tuple[float, float] | None
@@ -80,13 +77,13 @@ class Timeline:
     unit: str
     width: int = _WIDTH
     height: int = _HEIGHT
-    left: int = _LEFT
-    right: int = _WIDTH - _RIGHT
-    top: int = _TOP
-    bottom: int = _HEIGHT - _BOTTOM
+    left: int = _MARGIN_LEFT
+    right: int = _WIDTH - _MARGIN_RIGHT
+    top: int = _MARGIN_TOP
+    bottom: int = _HEIGHT - _MARGIN_BOTTOM
 
 
-def marked_png(picture: Picture, image: ImageEvidence, *, side: int, zoom: bool = False) -> bytes:
+def boxed_png(picture: Picture, image: ImageEvidence, *, side: int, zoom: bool = False) -> bytes:
     """Draw a box around the face of a picture.
 
     Parameters
@@ -107,21 +104,20 @@ def marked_png(picture: Picture, image: ImageEvidence, *, side: int, zoom: bool 
     from PIL import Image, ImageDraw
 
     height, width = picture.shape[:2]
-    shown = (0, 0, width, height)
+    view = (0, 0, width, height)
     if zoom and image.box is not None:
-        shown = _surroundings(image.box, width, height)
-    part = picture[shown[1] : shown[3], shown[0] : shown[2]]
-    drawn = Image.fromarray(np.ascontiguousarray(part))
-    scale = min(1.0, side / max(drawn.size))
-    drawn = drawn.resize([max(1, round(extent * scale)) for extent in drawn.size])
+        view = _surroundings(image.box, width, height)
+    drawing = Image.fromarray(np.ascontiguousarray(picture[view[1] : view[3], view[0] : view[2]]))
+    scale = min(1.0, side / max(drawing.size))
+    drawing = drawing.resize([max(1, round(extent * scale)) for extent in drawing.size])
     if image.box is not None:
         corners = [
-            (value - shown[place % 2]) * scale for place, value in enumerate(sorted_box(image.box))
+            (value - view[axis % 2]) * scale for axis, value in enumerate(sorted_box(image.box))
         ]
-        pen = ImageDraw.Draw(drawn)
+        pen = ImageDraw.Draw(drawing)
         for color, thickness in (("white", 5), ("black", 2)):
             pen.rectangle(corners, outline=color, width=thickness)
-    return picture_png(np.asarray(drawn), side)
+    return picture_png(np.asarray(drawing), side)
 
 
 def sorted_box(box: Sequence[float]) -> tuple[float, float, float, float]:
@@ -135,16 +131,16 @@ def _surroundings(box: Sequence[float], width: int, height: int) -> tuple[int, i
     left, top, right, bottom = sorted_box(box)
     half = max(right - left, bottom - top) * _AROUND / 2
     x, y = (left + right) / 2, (top + bottom) / 2
-    shown = (
+    view = (
         max(0, math.floor(x - half)),
         max(0, math.floor(y - half)),
         min(width, math.ceil(x + half)),
         min(height, math.ceil(y + half)),
     )
-    return shown if shown[0] < shown[2] and shown[1] < shown[3] else (0, 0, width, height)
+    return view if view[0] < view[2] and view[1] < view[3] else (0, 0, width, height)
 
 
-def is_below(image: ImageEvidence, verdict: Verdict) -> bool:
+def is_below(image: ImageEvidence, verdict: VerdictData) -> bool:
     """Whether an image alone is as unusual as the level of the verdict allows."""
     if image.p_value is not None and verdict.level is not None:
         return image.p_value <= verdict.level
@@ -154,7 +150,7 @@ def is_below(image: ImageEvidence, verdict: Verdict) -> bool:
 
 
 def timeline(
-    images: Sequence[ImageEvidence], verdict: Verdict, clip: ClipEvidence | None
+    images: Sequence[ImageEvidence], verdict: VerdictData, clip: ClipEvidence | None
 ) -> Timeline | None:
     """Lay out the frames of a clip over time.
 
@@ -162,7 +158,7 @@ def timeline(
     ----------
     images : sequence of ImageEvidence
         All frames of one clip.
-    verdict : Verdict
+    verdict : VerdictData
     clip : ClipEvidence or None
         With the intervals to show; None shows none.
 
@@ -180,41 +176,43 @@ def timeline(
         return None
     scores = [float(image.score) for _, image in scored if image.score is not None]
     limits = scores if verdict.threshold is None else [*scores, verdict.threshold]
-    across = _Scale(min(times), max(times), _LEFT, _WIDTH - _RIGHT, margin=0.02)
-    up = _Scale(min(limits), max(limits), _HEIGHT - _BOTTOM - _STRIP, _TOP, margin=0.08)
-    shown = clip if seconds else None
+    across = _Scale(min(times), max(times), _MARGIN_LEFT, _WIDTH - _MARGIN_RIGHT, margin=0.02)
+    up = _Scale(
+        min(limits), max(limits), _HEIGHT - _MARGIN_BOTTOM - _STRIP, _MARGIN_TOP, margin=0.08
+    )
+    intervals = clip if seconds else None
     return Timeline(
-        marks=[
-            Mark(across(time), up(score), is_below(image, verdict), _frame_words(image, score))
+        points=[
+            FramePoint(
+                across(time), up(score), is_below(image, verdict), _frame_label(image, score)
+            )
             for (time, image), score in zip(scored, scores, strict=True)
         ],
         missing=[
             across(time) for time, image in zip(times, images, strict=True) if image.score is None
         ],
         threshold=None if verdict.threshold is None else up(verdict.threshold),
-        window=across.ends(shown.worst_window) if shown else None,
-        interval=across.ends(shown.longest_interval) if shown else None,
+        window=across.ends(intervals.worst_window) if intervals else None,
+        interval=across.ends(intervals.longest_interval) if intervals else None,
         x_ticks=across.ticks(),
         y_ticks=up.ticks(),
         unit="seconds" if seconds else "number of the frame",
     )
 
 
-def _frame_words(image: ImageEvidence, score: float) -> str:
-    from ..inspection._words import number
-
-    place = f"frame {image.frame}" if image.time is None else f"{image.time:.2f} s"
-    return f"{place}: score {number(score)}"
+def _frame_label(image: ImageEvidence, score: float) -> str:
+    moment = f"frame {image.frame}" if image.time is None else f"{image.time:.2f} s"
+    return f"{moment}: score {number(score)}"
 
 
 class _Scale:
-    """Map numbers to places along an axis."""
+    """Map numbers to positions along an axis."""
 
     def __init__(
         self, low: float, high: float, start: float, end: float, *, margin: float = 0.0
     ) -> None:
-        room = (high - low) * margin or (0.0 if high > low else 0.5)
-        self.low, self.high = low - room, high + room
+        padding = (high - low) * margin or (0.0 if high > low else 0.5)
+        self.low, self.high = low - padding, high + padding
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
@@ -239,7 +237,9 @@ class _Scale:
         ]
 
 
-def _round_step(least: float) -> float:
+def _round_step(minimum: float) -> float:
     """Return the smallest 1, 2 or 5 times a power of ten that is not less."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+    power = 10.0 ** math.floor(math.log10(minimum))
+    return next(
+        factor * power for factor in (1, 2, 5, 10) if factor * power >= minimum * (1 - 1e-9)
+    )

@@ -59,6 +59,8 @@ class Branch:
         reasons : dict of int to str
             Why a crop has no embedding, by its position.
         """
+        if not crops:
+            return np.empty((0, self.embedder.backbone_info_["width"]), np.float32), {}
         table = image_table(list(crops))
         results = self.embedder._embed_pictures(table, errors="return")
         failed = {source: error.message for source, error in results.errors.items()}
@@ -75,11 +77,11 @@ class SplitPipeline:
     ----------
     aligner : FaceAligner or None
         Cuts crops from photographs; None if the photographs are the crops.
-    rest : list of estimators
+    scoring_steps : list of estimators
         All steps from pairs of crops to a score: transformers and, last, the detector.
     branches : list of Branch
         The embedders in these steps; empty if they are not of this package.
-    head : list of estimators
+    detection_steps : list of estimators
         All steps from the concatenated features of the branches to a score; the last is the
         detector.
     """
@@ -128,6 +130,10 @@ class SplitPipeline:
             branch.features(pairs) for branch, pairs in zip(self.branches, embeddings, strict=True)
         ]
 
+    def detector_rows(self, embeddings: Sequence[NDArray]) -> Any:
+        """Compute the input of the detector, for the embeddings (n, 2, d) of every branch."""
+        return self.join(self.features_of(embeddings))
+
     def join(self, features: Sequence[Any]) -> Any:
         """Concatenate the features of the branches, and compute the input of the detector."""
         rows = features[0]
@@ -150,7 +156,7 @@ def split_pipeline(pipeline: Any, *, stores: bool = False) -> SplitPipeline:
 
     Returns
     -------
-    Parts
+    SplitPipeline
         Shallow copies: `pipeline` does not change.
 
     Raises

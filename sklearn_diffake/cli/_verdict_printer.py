@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ..utils._json import json_text
 from ..utils._numbers import fraction, percent
 from ..utils._printable import printable
 from ..utils._progress import bars_hidden
-from ._colour import coloured
-from ._rows import whole_row
-from ._table import TEMPLATE_MARK, Pair
+from ._pairs import TEMPLATE_MARK, Pair
+from ._verdict_rows import full_row
 
 if TYPE_CHECKING:
     from ..verdict import Verdict
 
 Show = Callable[[Pair, "Verdict"], None]
-_COLOURS = {"genuine": "green", "suspicious": "red", "inconclusive": "yellow", "error": "yellow"}
+_COLORS = {"genuine": "green", "suspicious": "red", "inconclusive": "yellow", "error": "yellow"}
+_COLOR_CODES = {"green": 32, "red": 31, "yellow": 33}
 _NUMBERS = {"score": 8, "threshold": 9, "p-value": 7}  # columns, and their widths
 
 
@@ -26,7 +27,7 @@ def json_printer() -> Show:
     """Return a function that writes a verdict as one line of JSON, at once."""
 
     def show(pair: Pair, verdict: Verdict) -> None:
-        _print_line(json_text(whole_row(pair, verdict)))
+        _print_line(json_text(full_row(pair, verdict)))
 
     return show
 
@@ -85,8 +86,8 @@ def _decimals(value: float | None) -> str:
 
 
 def _outcome(verdict: Verdict) -> str:
-    """Return the outcome and what it rests on, if that is more than two photographs."""
-    text = coloured(verdict.outcome, _COLOURS[verdict.outcome], sys.stdout)
+    """Return the outcome, and its evidence if that is more than two photographs."""
+    text = colored(verdict.outcome, _COLORS[verdict.outcome], sys.stdout)
     if verdict.outcome == "error":
         return f"{text}: {printable(verdict.reason)}"
     evidence = []
@@ -103,6 +104,33 @@ def _outcome(verdict: Verdict) -> str:
 
 
 def _print_line(text: str) -> None:
-    """Write a line of results, above progress bars that are open, and let readers have it."""
+    """Write a line of results, above progress bars that are open, and flush it."""
     with bars_hidden():
         print(text, flush=True)
+
+
+def colored(text: str, color: str, file: TextIO) -> str:
+    """Color a text if it goes to a terminal.
+
+    Parameters
+    ----------
+    text : str
+    color : {"green", "red", "yellow"}
+    file : file object
+        Where it is written to.
+
+    Returns
+    -------
+    str
+        The text, between the escape sequences of ANSI terminals if `file` takes them.
+    """
+    return f"\033[{_COLOR_CODES[color]}m{text}\033[0m" if takes_color(file) else text
+
+
+def takes_color(file: TextIO) -> bool:
+    """Return whether to color: not with NO_COLOR, with FORCE_COLOR, else if it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return file.isatty() and os.environ.get("TERM") != "dumb"

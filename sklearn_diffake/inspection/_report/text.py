@@ -1,17 +1,14 @@
-"""Describe an explanation in sentences."""
+"""The sentences of reports on an explanation."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..utils._numbers import percent, significant
-from ._photo import ExplainedPhoto
-
-if TYPE_CHECKING:
-    from ._explain import PairExplanation
+from ...utils._numbers import percent, significant
+from .._explanation import ExplanationData
+from .._photo import ExplainedPhoto
 
 #: Title and description of each kind of map.
 MAPS = {
@@ -55,7 +52,7 @@ def short(text: str, length: int) -> str:
     return f"{text[: length // 3]}\N{HORIZONTAL ELLIPSIS}{text[-(length - length // 3 - 1) :]}"
 
 
-def verdict_in_words(explanation: PairExplanation) -> str:
+def verdict_sentence(explanation: ExplanationData) -> str:
     """Return the verdict as one sentence."""
     side = "above" if explanation.decision >= 0 else "below"
     verdict = "genuine" if explanation.decision >= 0 else "a deepfake"
@@ -66,7 +63,7 @@ def verdict_in_words(explanation: PairExplanation) -> str:
     )
 
 
-def calibration_lines(explanation: PairExplanation) -> list[str]:
+def calibration_lines(explanation: ExplanationData) -> list[str]:
     """Return the meaning of a conformal p-value, and warnings about the calibration."""
     if explanation.p_value is None or explanation.calibration is None:
         return []
@@ -74,7 +71,7 @@ def calibration_lines(explanation: PairExplanation) -> list[str]:
     return [sentence, *(f"Warning: {message}." for message in explanation.warnings)]
 
 
-def numbers(explanation: PairExplanation) -> list[tuple[str, str]]:
+def numbers(explanation: ExplanationData) -> list[tuple[str, str]]:
     """Return names and values of the numbers of the verdict."""
     rows = [
         ("Score", number(explanation.score)),
@@ -88,7 +85,7 @@ def numbers(explanation: PairExplanation) -> list[tuple[str, str]]:
     return rows
 
 
-def contribution_lines(explanation: PairExplanation) -> list[str]:
+def contribution_lines(explanation: ExplanationData) -> list[str]:
     """Return the contribution of each embedder to the score."""
     lines = [
         f"{contribution.name} ({contribution.backbone}) adds {number(contribution.value)} to the "
@@ -101,7 +98,7 @@ def contribution_lines(explanation: PairExplanation) -> list[str]:
     return lines
 
 
-def nearest_lines(explanation: PairExplanation) -> list[str]:
+def nearest_lines(explanation: ExplanationData) -> list[str]:
     """Return descriptions of the most similar genuine pairs."""
     nearest = explanation.nearest
     if nearest is None:
@@ -121,7 +118,7 @@ def nearest_lines(explanation: PairExplanation) -> list[str]:
     return lines
 
 
-def map_in_words(photo: ExplainedPhoto, side: str, method: str) -> str:
+def map_sentence(photo: ExplainedPhoto, side: str, method: str) -> str:
     """Return the position of a map's maximum, as the alternative text of its picture."""
     title, values = MAPS[method][0], photo.maps[method]
     if values.max() <= 0:
@@ -135,7 +132,7 @@ def map_in_words(photo: ExplainedPhoto, side: str, method: str) -> str:
     )
 
 
-def origin_lines(explanation: PairExplanation, date: str | None) -> list[tuple[str, str]]:
+def origin_lines(explanation: ExplanationData, date: str | None) -> list[tuple[str, str]]:
     """Return the provenance of the explanation."""
     facts = explanation.provenance
     lines = [("Date", date)] if date else []

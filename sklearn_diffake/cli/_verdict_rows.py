@@ -1,15 +1,22 @@
-"""Verdicts as rows: whole for JSON, flat for tables of files."""
+"""Verdicts as rows: nested for JSON, flat for tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._table import Pair
+from ._pairs import Pair
 
 if TYPE_CHECKING:
     from ..verdict import Verdict
 
-_CLIP = ("n_frames", "fraction_below", "n_windows", "p_value_whole", "p_value_worst_window")
+_CLIP: dict[str, type] = {
+    "n_frames": int,
+    "fraction_below": float,
+    "n_windows": int,
+    "p_value_whole": float,
+    "p_value_worst_window": float,
+    "decided_by": str,
+}
 _INTERVALS = ("longest_interval", "worst_window")
 #: Columns of a flat row that hold the verdict, and their types.
 RESULT_COLUMNS: dict[str, type] = {
@@ -24,18 +31,18 @@ RESULT_COLUMNS: dict[str, type] = {
     "category_references": int,
     "category_probes": int,
     "warnings": str,
-    **{f"clip_{name}": int if name.startswith("n_") else float for name in _CLIP},
+    **{f"clip_{name}": kind for name, kind in _CLIP.items()},
     **{f"clip_{name}_{end}": float for name in _INTERVALS for end in ("start", "end")},
     "mode": str,
     "model": str,
     "model_fingerprint": str,
 }
-#: Columns that say what was judged.
+#: Columns of the input.
 INPUT_COLUMNS: dict[str, type] = {"reference": str, "probe": str, "label": int, "person": str}
 
 
-def whole_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
-    """Return what is known of a pair, for JSON.
+def full_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
+    """Return a pair and its verdict, for JSON.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ def whole_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
 
 
 def flat_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
-    """Return what is known of a pair, one plain value for each column of a table.
+    """Return a pair and its verdict, one plain value for each column of a table.
 
     Parameters
     ----------
@@ -73,10 +80,10 @@ def flat_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
         `RESULT_COLUMNS`; None where there is no value. A column of the user's that has the name of
         a result begins with ``input_``.
     """
-    taken = INPUT_COLUMNS.keys() | RESULT_COLUMNS.keys()
+    reserved = INPUT_COLUMNS.keys() | RESULT_COLUMNS.keys()
     row: dict[str, Any] = {name: getattr(pair, name) for name in INPUT_COLUMNS}
     for name, text in pair.extra.items():
-        row[f"input_{name}" if name in taken else name] = text
+        row[f"input_{name}" if name in reserved else name] = text
     return {name: _encodable(value) for name, value in (row | _results(verdict)).items()}
 
 

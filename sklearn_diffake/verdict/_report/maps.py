@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from ..inspection._drawing import limit_of, load_matplotlib
-from ..inspection._page import Figure, map_figure
-from ..inspection._parts import SplitPipeline
-from ._report_sources import Picture, Pictures
-
-if TYPE_CHECKING:
-    from ._verdict import Verdict
+from ...inspection._occlusion import JOINT, joint_occlusion
+from ...inspection._report.figure import limit_of, load_matplotlib
+from ...inspection._report.page import Figure, map_figure
+from ...inspection._split_pipeline import SplitPipeline
+from .._evidence import SideName, VerdictData
+from .sources import Picture, Pictures
 
 #: Networks whose maps were compared with known altered places (benchmarks/quality/explanations.py).
 MEASURED_NETWORKS = frozenset({"difffake-lite0-identity", "difffake-lite0-verdict"})
@@ -49,58 +47,63 @@ class Maps:
     figures: list[Figure] = field(default_factory=list)
 
 
-def maps_of(verdict: Verdict, pictures: Pictures, *, wanted: bool) -> Maps:
+def maps_of(verdict: VerdictData, pictures: Pictures, *, requested: bool) -> Maps:
     """Make the maps of the least genuine probe image, against a reference that is most like it.
 
     Parameters
     ----------
-    verdict : Verdict
+    verdict : VerdictData
     pictures : Pictures
-    wanted : bool
+    requested : bool
 
     Returns
     -------
     Maps
     """
-    reason = _reason_for_none(verdict) if wanted else "Maps were left out on request."
+    reason = _reason_for_none(verdict) if requested else "Maps were left out on request."
     if reason is not None:
         return Maps(reason)
     probe_row = least_genuine(verdict)
     references = {
-        row: crop for row in _some_references(verdict) if (crop := pictures.crop(row)) is not None
+        row: crop
+        for row in _sampled_references(verdict)
+        if (crop := pictures.crop(row)) is not None
     }
     probe = None if probe_row is None else pictures.crop(probe_row)
-    parts = pictures.model
-    if parts is None or not references or probe_row is None or probe is None:
+    pipeline = pictures.pipeline
+    if pipeline is None or not references or probe_row is None or probe is None:
         return Maps("No map is shown: this verdict does not hold the faces that were compared.")
     try:
         load_matplotlib()
     except ImportError as error:
         return Maps(f"No map is shown: {error}")
-    return _drawn_maps(verdict, parts, references, probe_row, probe)
+    return _draw_maps(verdict, pipeline, references, probe_row, probe)
 
 
-def least_genuine(verdict: Verdict) -> int | None:
+def least_genuine(verdict: VerdictData) -> int | None:
     """Return the row of the used probe image with the lowest score; of one image, that image."""
-    used = [row for row, image in enumerate(verdict.images) if image.side == "probe" and image.used]
-    scored = [row for row in used if verdict.images[row].score is not None]
+    rows = _used_rows(verdict, "probe")
+    scored = [row for row in rows if verdict.images[row].score is not None]
     if scored:
         return min(scored, key=lambda row: verdict.images[row].score or 0.0)
-    return used[0] if len(used) == 1 else None
+    return rows[0] if len(rows) == 1 else None
 
 
-def _some_references(verdict: Verdict) -> list[int]:
+def _sampled_references(verdict: VerdictData) -> list[int]:
     """Return rows of used reference images, evenly chosen if there are many."""
-    rows = [
-        row for row, image in enumerate(verdict.images) if image.side == "reference" and image.used
-    ]
+    rows = _used_rows(verdict, "reference")
     step = max(1.0, (len(rows) - 1) / (_MOST_REFERENCES - 1))
-    chosen = {round(place * step) for place in range(min(len(rows), _MOST_REFERENCES))}
-    return [rows[place] for place in sorted(chosen)]
+    positions = {round(number * step) for number in range(min(len(rows), _MOST_REFERENCES))}
+    return [rows[position] for position in sorted(positions)]
 
 
-def _reason_for_none(verdict: Verdict) -> str | None:
-    """Say why no map would mean something; None if one would."""
+def _used_rows(verdict: VerdictData, side: SideName) -> list[int]:
+    images = enumerate(verdict.images)
+    return [row for row, image in images if image.side == side and image.used]
+
+
+def _reason_for_none(verdict: VerdictData) -> str | None:
+    """Return why no map would mean something; None if one would."""
     if verdict.outcome == "error":
         return "No map is shown: there was nothing to compare."
     if not (verdict.outcome == "suspicious" or _is_near(verdict)):
@@ -113,36 +116,34 @@ def _reason_for_none(verdict: Verdict) -> str | None:
     networks = () if verdict.model is None else verdict.model.networks
     unmeasured = sorted(set(networks) - MEASURED_NETWORKS)
     if unmeasured or not networks:
-        named = ", ".join(unmeasured) or "this model"
-        return f"No map is shown: whether maps find altered places was not measured for {named}."
+        names = ", ".join(unmeasured) or "this model"
+        return f"No map is shown: whether maps find altered places was not measured for {names}."
     return None
 
 
-def _is_near(verdict: Verdict) -> bool:
+def _is_near(verdict: VerdictData) -> bool:
     """Whether an inconclusive verdict is so because its p-value is near the level."""
     if verdict.outcome != "inconclusive" or verdict.p_value is None or verdict.level is None:
         return False
     return verdict.p_value <= _NEAR * verdict.level
 
 
-def _drawn_maps(
-    verdict: Verdict,
-    parts: SplitPipeline,
+def _draw_maps(
+    verdict: VerdictData,
+    pipeline: SplitPipeline,
     references: dict[int, Picture],
     probe_row: int,
     probe: Picture,
 ) -> Maps:
     """Make and draw the maps of a probe face and the most alike of some reference faces."""
-    from ..inspection._crops import JOINT, joint_occlusion
-
     rows, crops = list(references), list(references.values())
-    index, *photos = joint_occlusion(parts, crops, probe)
+    index, *photos = joint_occlusion(pipeline, crops, probe)
     limit = limit_of(photos, JOINT)
     decision = 0.0
     if verdict.n_references == verdict.n_probes == 1 and verdict.clip is None:
         decision = (verdict.score or 0.0) - (verdict.threshold or 0.0)
     figures = []
     for photo, side in zip(photos, ("reference", "probe"), strict=True):
-        png, words, caption = map_figure(photo, side, JOINT, limit=limit, decision=decision)
-        figures.append((png, words, f"The face of the {side}. {caption}"))
+        png, description, caption = map_figure(photo, side, JOINT, limit=limit, decision=decision)
+        figures.append((png, description, f"The face of the {side}. {caption}"))
     return Maps(None, rows[index], probe_row, len(rows), figures)

@@ -1,48 +1,48 @@
-"""What a report says besides numbers."""
+"""The sentences of reports on verdicts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..utils._mode import Mode
-from ._evidence import GENUINE_MEANS, SUSPICIOUS_MEANS, Outcome
+from ...utils._mode import Mode
+from .._evidence import GENUINE_MEANS, SUSPICIOUS_MEANS, Outcome
 
 
 @dataclass(frozen=True)
-class ModeWords:
-    """What a report says in one mode.
+class ModeTexts:
+    """The texts of reports in one mode.
 
     Attributes
     ----------
     title : str
         Of the page.
-    judged, nothing_judged : str
-        Headline over the files, and what stands there if there are none.
-    about : str or None
+    sources_heading, no_sources : str
+        Headline over the files, and the text if there are none.
+    note : str or None
         What the mode is, for readers who expect the other one.
     altered : str
         Which cases are counted as altered.
     genuine_cases, calibrated_on : str
         What the threshold promises something about, and what it rests on.
-    rate_column, counted : str
+    rate_column, count_column : str
         Headlines of columns of the table of error rates.
     look_alikes : tuple of (str, str)
         What else can make genuine material look altered, and altered one genuine.
     """
 
     title: str
-    judged: str
-    nothing_judged: str
-    about: str | None
+    sources_heading: str
+    no_sources: str
+    note: str | None
     altered: str
     genuine_cases: str
     calibrated_on: str
     rate_column: str
-    counted: str
+    count_column: str
     look_alikes: tuple[tuple[str, str], ...]
 
 
-def outcome_words(outcome: Outcome, mode: Mode) -> tuple[str, str]:
+def outcome_text(outcome: Outcome, mode: Mode) -> tuple[str, str]:
     """Return headline and meaning of an outcome."""
     if outcome == "genuine":
         return "Genuine", (
@@ -59,29 +59,29 @@ def outcome_words(outcome: Outcome, mode: Mode) -> tuple[str, str]:
     return "Error", "There is no verdict: the comparison could not be made."
 
 
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:]
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 _POOR_PICTURE = (
     "A poor picture",
-    "Blur, strong compression, darkness, a small face, or a head that is turned far away.",
+    "Blur, strong compression, darkness, a small face, or a face that is turned far away.",
 )
 _COVERED = (
     "What covers or changes a face",
     "Masks, sunglasses, a new beard, heavy make-up, beauty filters of cameras and phones.",
 )
-MODE_WORDS: dict[Mode, ModeWords] = {
-    "reference": ModeWords(
+MODE_TEXTS: dict[Mode, ModeTexts] = {
+    "reference": ModeTexts(
         title="Face comparison",
-        judged="What was compared",
-        nothing_judged="Nothing was compared.",
-        about=None,
+        sources_heading="What was compared",
+        no_sources="Nothing was compared.",
+        note=None,
         altered="altered, or show somebody else",
         genuine_cases="genuine comparisons",
         calibrated_on="genuine people or pairs",
         rate_column="References, probes",
-        counted="Pairs",
+        count_column="Pairs",
         look_alikes=(
             (
                 "Another person",
@@ -103,17 +103,17 @@ MODE_WORDS: dict[Mode, ModeWords] = {
             ),
         ),
     ),
-    "same-video": ModeWords(
+    "same-video": ModeTexts(
         title="Examination of a clip",
-        judged="What was judged",
-        nothing_judged="Nothing was judged.",
-        about="Same-video mode: the clip was judged by its own frames. There is no trusted "
+        sources_heading="What was judged",
+        no_sources="Nothing was judged.",
+        note="Same-video mode: the clip was judged by its own frames. There is no trusted "
         "reference, so that nothing is said of who is in it.",
         altered="altered",
         genuine_cases="genuine frames, judged one by one,",
         calibrated_on="people or videos",
         rate_column="Judged",
-        counted="Tested",
+        count_column="Tested",
         look_alikes=(
             (
                 "Another camera or codec",
@@ -140,8 +140,8 @@ CAUTION = (
 
 def clock(seconds: float) -> str:
     """Write a time in a clip as minutes and seconds."""
-    minutes, rest = divmod(round(seconds, 1), 60)
-    return f"{minutes:.0f}:{rest:04.1f}"
+    minutes, remainder = divmod(round(seconds, 1), 60)
+    return f"{minutes:.0f}:{remainder:04.1f}"
 
 
 def count(number: int, noun: str) -> str:
@@ -149,7 +149,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def expected(value: float) -> str:
+def expected_count(value: float) -> str:
     """Write an expected number of cases: whole from a hundred on, with one digit below."""
     if 0 < value < 0.05:
         return "fewer than 0.1"

@@ -1,16 +1,12 @@
-"""How often a model is wrong, and what that means where altered pictures are rare."""
+"""Error rates of a model, and what they mean where altered pictures are rare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ._evidence import ErrorRate
-from ._report_words import count
-
-if TYPE_CHECKING:
-    from ._verdict import Verdict
+from .._evidence import ErrorRate, VerdictData
+from .text import count
 
 #: Fractions of all cases that are altered, or show somebody else, for which a report counts.
 PREVALENCES = (0.5, 0.1, 0.01, 0.001)
@@ -108,7 +104,7 @@ class PrevalenceRow:
     high: float | None
 
 
-def rate_rows(verdict: Verdict) -> list[RateRow]:
+def rate_rows(verdict: VerdictData) -> list[RateRow]:
     """Arrange the error rates of the model of a verdict by data and numbers of images."""
     rates = () if verdict.model is None else verdict.model.error_rates
     groups: dict[tuple[str, int, int], dict[str, ErrorRate]] = {}
@@ -129,12 +125,12 @@ def rate_rows(verdict: Verdict) -> list[RateRow]:
     ]  # fmt: skip
 
 
-def _nearest(verdict: Verdict, measured: Iterable[tuple[int, int]]) -> tuple[int, int]:
+def _nearest(verdict: VerdictData, measured: Iterable[tuple[int, int]]) -> tuple[int, int]:
     """Return the largest measured numbers of images within those of the verdict, else the least."""
     k, m = verdict.category or (verdict.n_references, 1)
-    within = [pair for pair in measured if pair[0] <= k and pair[1] <= m]
-    if within:
-        return max(within, key=lambda pair: (sum(pair), pair[0]))
+    not_larger = [pair for pair in measured if pair[0] <= k and pair[1] <= m]
+    if not_larger:
+        return max(not_larger, key=lambda pair: (sum(pair), pair[0]))
     return min(measured, key=lambda pair: (sum(pair), pair[0]))
 
 

@@ -1,0 +1,1 @@
+"""Reports: their sentences, pictures and pages."""

@@ -1,0 +1,1 @@
+"""The page and the notebook view of a verdict."""
