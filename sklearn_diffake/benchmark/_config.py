@@ -1,4 +1,4 @@
-"""A benchmark's configuration: from a TOML file to frozen values, checked before anything runs."""
+"""Read a benchmark's configuration from a TOML file, and check it before anything runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sklearn_diffake.benchmark._extractor_tables import read_extractors
-from sklearn_diffake.benchmark._heads import read_head, read_heads
-from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS, read_protocols
-from sklearn_diffake.benchmark._registry import SpecError, find_loader
-from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, ExtractorSpec
-from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
-from sklearn_diffake.embedding.backbones._registry import ONE_SCALE
-from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.benchmark._candidates import (
+    read_candidates,
+    read_detectors,
+    read_extractors,
+)
+from sklearn_diffake.benchmark._registry import find_loader
+from sklearn_diffake.benchmark._settings import Config, DatasetSpec
+from sklearn_diffake.benchmark._toml import ConfigError, Table
+from sklearn_diffake.benchmark.protocols import read_protocols
 from sklearn_diffake.utils._imports import untrusted_references
 from sklearn_diffake.utils._messages import nearest
 from sklearn_diffake.utils._mode import MODES, REFERENCE, mode_name
@@ -25,11 +26,11 @@ _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that ar
 _SECTIONS = ("datasets", "detectors", "extractors", "candidates", "protocols")
 _OPTIONAL = ("detectors", "extractors")
 _SOURCES = ("loader", "images", "pairs")
-_DEEPEST = 200  # tables in each other
+_MAX_DEPTH = 200  # of nested tables
 
 
 def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Config:
-    """Read a benchmark's configuration, and check all of it that can be checked beforehand.
+    """Read a benchmark's configuration, and check it before anything is computed.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     Returns
     -------
     config : Config
-        What the file says, with its defaults.
+        The settings of the file, and defaults for all that it does not set.
 
     Raises
     ------
@@ -67,28 +68,18 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     ('cross-manipulation', 2)
     """
     file = Path(path).absolute()
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no configuration {str(path)!r}.")
-    try:
-        text = file.read_text(encoding="utf-8")
-        if max(part.count(".") for part in re.split("[=,\n]", text)) > _DEEPEST:
-            raise ValueError(f"a key has more than {_DEEPEST} dots")  # tomllib would take ages
-        values = tomllib.loads(text)
-        if _largest(values) >= 2**63:
-            raise ValueError("an integer has more than 64 bits")
-    except (ValueError, RecursionError) as error:  # of a wrong syntax, encoding, number or depth
-        raise ConfigError(f"{file}: not a TOML file: {error}") from error
+    values = _parse(file, str(path))
     _refuse_code(values, file, trusted)
     top = Table(values, file)
-    output = Path(top.path(top.take("output", str, "benchmark-results")))
-    cache = top.take("cache", str, None)
+    output = Path(top.path(top.get("output", str, "benchmark-results")))
+    cache = top.get("cache", str, None)
     settings = {
-        "seed": top.take("seed", int, 0, least=0, most=2**31 - 1),
-        "device": top.take("device", str, "auto"),
-        "batch_size": top.take("batch_size", int, 16, least=1),
-        "bootstrap": top.take("bootstrap", int, 200, least=1),
-        "level": top.take("level", str, "pairs", choices=("pairs", "videos")),
-        "confidence": top.take("confidence", float, 0.95, least=0.5, most=0.999),
+        "seed": top.get("seed", int, 0, minimum=0, maximum=2**31 - 1),
+        "device": top.get("device", str, "auto"),
+        "batch_size": top.get("batch_size", int, 16, minimum=1),
+        "bootstrap": top.get("bootstrap", int, 200, minimum=1),
+        "level": top.get("level", str, "pairs", choices=("pairs", "videos")),
+        "confidence": top.get("confidence", float, 0.95, minimum=0.5, maximum=0.999),
     }
     sections = {name: top.tables(name) for name in _SECTIONS}
     top.close()
@@ -96,27 +87,41 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
         if not tables and name not in _OPTIONAL:
             raise top.error(name, f"is missing; expected tables [{name}.NAME]")
     datasets = tuple(_read_dataset(name, t) for name, t in sections["datasets"].items())
-    known = [dataset.name for dataset in datasets]
-    heads = read_heads(sections["detectors"])
-    extractors = read_extractors(sections["extractors"], known, _read_aligner)
-    candidates = {
-        name: _read_candidate(name, table, heads, extractors)
-        for name, table in sections["candidates"].items()
-    }
+    names = [dataset.name for dataset in datasets]
+    detectors = read_detectors(sections["detectors"])
+    extractors = read_extractors(sections["extractors"], names)
+    candidates = read_candidates(sections["candidates"], detectors, extractors)
     return Config(
         file=file,
         values=values,
         output=output,
         cache=Path(top.path(cache)) if cache else output / "cache",
         datasets=datasets,
-        protocols=read_protocols(sections["protocols"], known, candidates, heads),
+        protocols=read_protocols(sections["protocols"], names, candidates, detectors),
         extractors=tuple(extractors.values()),
         **settings,
     )
 
 
+def _parse(file: Path, name: str) -> dict[str, Any]:
+    """Return the content of a TOML file, which may be anything."""
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no configuration {name!r}.")
+    try:
+        text = file.read_text(encoding="utf-8")
+        if max(chunk.count(".") for chunk in re.split("[=,\n]", text)) > _MAX_DEPTH:
+            # tomllib takes minutes for such a key
+            raise ValueError(f"a key has more than {_MAX_DEPTH} dots")
+        values = tomllib.loads(text)
+        if _largest(values) >= 2**63:
+            raise ValueError("an integer has more than 64 bits")
+    except (ValueError, RecursionError) as error:  # of a wrong syntax, encoding, number or depth
+        raise ConfigError(f"not a TOML file: {error}", file=file) from error
+    return values
+
+
 def _refuse_code(values: Mapping[str, Any], file: Path, trusted: Sequence[str]) -> None:
-    """Refuse names of code that the caller does not trust; paths of files are none."""
+    """Refuse names of code that the caller does not trust; paths of files are not code."""
     for keys, text in _strings(values, ()):
         is_path = (
             keys[-1] in (*_PATHS, "images", "pairs")
@@ -154,27 +159,27 @@ def _largest(value: Any) -> int:
 
 
 def _read_dataset(name: str, table: Table) -> DatasetSpec:
-    given = [source for source in _SOURCES if table.take(source, str, None) is not None]
-    if len(given) != 1:
-        problem = f"expected one of loader, images and pairs, got {' and '.join(given) or 'none'}"
-        raise table.error(given[0] if given else "loader", problem)
-    source, value = given[0], table.values[given[0]]
+    sources = [key for key in _SOURCES if table.get(key, str, None) is not None]
+    if len(sources) != 1:
+        problem = f"expected one of loader, images and pairs, got {' and '.join(sources) or 'none'}"
+        raise table.error(sources[0] if sources else "loader", problem)
+    source, value = sources[0], table.values[sources[0]]
     if source == "loader":
         arguments = _loader_arguments(table, value)
     else:
         value = table.path(value)
         if not os.path.isfile(value):
             raise table.error(source, f"there is no file {value}")
-        arguments = _pairing(table) if source == "images" else {"mode": _take_mode(table, None)}
-    groups = table.take_list("groups", str, ())
+        arguments = _pairing(table) if source == "images" else {"mode": _read_mode(table, None)}
+    groups = table.get_list("groups", str, ())
     spec = DatasetSpec(
         name=name,
         source=source,
         value=value,
         arguments=arguments,
         groups=groups or None,
-        distinct_people=table.take("distinct_people", bool, False),
-        limit=table.take("limit", int, None, least=2),
+        distinct_people=table.get("distinct_people", bool, False),
+        limit=table.get("limit", int, None, minimum=2),
     )
     table.close()
     return spec
@@ -182,122 +187,29 @@ def _read_dataset(name: str, table: Table) -> DatasetSpec:
 
 def _loader_arguments(table: Table, name: str) -> dict[str, Any]:
     try:
-        known = find_loader(name)[1]
-    except SpecError as error:
-        raise table.error(error.key, error.problem) from error
+        accepted = find_loader(name)[1]
+    except ConfigError as error:
+        raise table.error_at("", error) from error
     inner = table.table("arguments")
     for key in inner.values:
-        if key not in known:
-            raise inner.error(key, f"{name} has no such argument; {nearest(key, known)}")
-    paths = {k: inner.path(inner.take(k, str)) for k in _PATHS if k in inner.values}
+        if key not in accepted:
+            raise inner.error(key, f"{name} has no such argument; {nearest(key, accepted)}")
+    paths = {k: inner.path(inner.get(k, str)) for k in _PATHS if k in inner.values}
     return {**inner.values, **paths}
 
 
 def _pairing(table: Table) -> dict[str, Any]:
     k = table.values.get("k", 1)
     return {
-        "mode": _take_mode(table, REFERENCE),
-        "k": table.take("k", str if k == "all" else int, 1, least=None if k == "all" else 1),
-        "exclude": table.take("exclude", str, None),
+        "mode": _read_mode(table, REFERENCE),
+        "k": table.get("k", str if k == "all" else int, 1, minimum=None if k == "all" else 1),
+        "exclude": table.get("exclude", str, None),
     }
 
 
-def _take_mode(table: Table, default: str | None) -> str | None:
-    text = table.take("mode", str, default)
+def _read_mode(table: Table, default: str | None) -> str | None:
+    text = table.get("mode", str, default)
     try:
         return None if text is None else mode_name(text)
     except ValueError as error:
         raise table.error("mode", f"{text!r} is not known; {nearest(text, MODES)}") from error
-
-
-def _read_candidate(
-    name: str,
-    table: Table,
-    heads: Mapping[str, Mapping[str, Any]],
-    extractors: Mapping[str, ExtractorSpec],
-) -> Candidate:
-    given = table.values.get("embedder", REQUIRED)
-    several = list(given) if isinstance(given, list) else [given]
-    table.take("embedder", type(given) if isinstance(given, (list, dict)) else str)
-    if not several:
-        raise table.error("embedder", "the list is empty")
-    embedders = tuple(_read_embedder(table, one, extractors) for one in several)
-    align = _read_aligner(table, _usual_crops(table, embedders, extractors))
-    normalize = table.take("normalize", str, "embeddings", choices=NORMALIZATIONS)
-    head = table.values.get("detector", "GaussianMixtureDetector")
-    table.take("detector", dict if isinstance(head, dict) else str, "")
-    candidate = Candidate(
-        name=name,
-        embedders=embedders,
-        align=align,
-        operator=table.take("operator", str, "squared", choices=OPERATORS),
-        normalize=None if normalize == "none" else normalize,
-        detector=read_head(table, "detector", head, heads),
-    )
-    table.close()
-    return candidate
-
-
-def _usual_crops(
-    table: Table,
-    embedders: Sequence[Mapping[str, Any]],
-    extractors: Mapping[str, ExtractorSpec],
-) -> Any:
-    """Return the crops that the extractors of a candidate learned from; True without any."""
-    used = [extractors[params["extractor"]] for params in embedders if "extractor" in params]
-    if not used or "align" in table.values:
-        return True
-    first = used[0].align
-    if any(spec.align != first for spec in used):
-        problem = "is missing; the extractors learned from different crops, so say which to cut"
-        raise table.error("align", problem)
-    return False if first is None else first
-
-
-def _read_embedder(
-    table: Table, given: Any, extractors: Mapping[str, ExtractorSpec]
-) -> dict[str, Any]:
-    if isinstance(given, dict):
-        inner = Table(given, table.file, f"{table.name}.embedder")
-    else:
-        inner = Table({"backbone": table.check("embedder", given, str)}, table.file, table.name)
-    params = {
-        "backbone": inner.take("backbone", str),
-        "weights": inner.take("weights", str, None),
-        "dtype": inner.take("dtype", str, "float32", choices=("float32", "float16", "bfloat16")),
-        "mirror": inner.take("mirror", bool, False),
-        "scales": inner.take_list("scales", float, ONE_SCALE, most=1),
-    }
-    inner.close()
-    if params["backbone"] in extractors:
-        if params["weights"]:
-            raise inner.error("weights", "an extractor has the weights that it is trained to")
-        del params["weights"]
-        return {"extractor": params.pop("backbone"), **params}
-    if params["backbone"].lower().endswith(".onnx"):
-        params["backbone"] = inner.path(params["backbone"])
-    if params["weights"]:
-        params["weights"] = inner.path(params["weights"])
-    return params
-
-
-def _read_aligner(table: Table, usual: Any = True) -> dict[str, Any] | None:
-    """Read the key ``align``; None stands for crops that are aligned already."""
-    given = table.values.get("align", usual)
-    table.take("align", dict if isinstance(given, dict) else bool, usual)
-    if given is False:
-        return None
-    params: dict[str, Any] = {} if given is True else dict(given)
-    inner = Table(params, table.file, f"{table.name}.align")
-    known = ("size", "margin", "select", "min_face_size", "min_probability", "max_size")
-    for key in params:
-        if key not in (*known, "on_missing"):
-            raise inner.error(key, f"unknown key; {nearest(key, (*known, 'on_missing'))}")
-    try:
-        FaceAligner(**params)._validate_params()
-    except (ValueError, TypeError) as error:
-        raise table.error("align", str(error)) from error
-    if params.get("select") == "match":
-        raise inner.error("select", "'match' compares the pictures of a pair; a benchmark aligns "
-                          "each picture once, for all pairs")  # fmt: skip
-    return {"on_missing": "crop", **params}

@@ -1,16 +1,15 @@
-"""The unit of work: fit a candidate on some genuine pairs, score others; done once."""
+"""The job, the unit of work: fit a candidate on some genuine pairs, and score others."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
-import json
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,16 +18,14 @@ from sklearn.base import clone
 
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._embed import Embeddings, View
-from sklearn_diffake.benchmark._pipelines import Parts, digest_of
-from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
-from sklearn_diffake.utils._json import json_text
+from sklearn_diffake.benchmark._embeddings import Embeddings, View
+from sklearn_diffake.benchmark._pipelines import CandidatePipeline, digest_of
 
-FORMAT = 1  # of cell files; part of their keys
+FORMAT = 1  # of the files of finished jobs; part of their keys
 
 
 class Condition(NamedTuple):
-    """What was done to both images of every pair.
+    """How both images of every pair are degraded.
 
     Parameters
     ----------
@@ -42,7 +39,7 @@ class Condition(NamedTuple):
         return f"{self.reference}, {self.probe}"
 
 
-AS_THEY_ARE = Condition()
+NOT_DEGRADED = Condition()
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Rows:
 
     dataset: str
     rows: NDArray[np.int64]
-    condition: Condition = AS_THEY_ARE
+    condition: Condition = NOT_DEGRADED
 
 
 class Step(NamedTuple):
@@ -76,18 +73,23 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One unit of work.
+class Job:
+    """One unit of work: all that is needed to do it and to find its result again.
 
     Attributes
     ----------
     protocol, candidate, fit, test, split : str
-        What it is called: names of the protocol, the candidate, the datasets, the split.
+        Its labels: names of the protocol, the candidate, the datasets, the split.
     condition : tuple of str
-        What else tells it apart.
+        Further labels, such as a degradation and its strength.
     steps : tuple of Step
-        The first gives the scores that are judged; the others, if there are any, scores to fix a
-        threshold by.
+        The first gives the scores that are judged; the others, if there are any, scores that a
+        threshold is set on.
+    pipeline : CandidatePipeline or None
+        Of the candidate; None in a job that is not planned yet.
+    key : str
+        32 hexadecimal digits that depend on what is computed, and not on the labels; empty in a
+        job that is not planned yet.
     """
 
     protocol: str
@@ -97,26 +99,36 @@ class Cell:
     split: str
     condition: tuple[str, ...]
     steps: tuple[Step, ...]
+    pipeline: Any = dataclasses.field(default=None, repr=False)
+    key: str = ""
 
     def __str__(self) -> str:
-        what = f"{self.fit} -> {self.test}" if self.fit != self.test else self.test
-        names = [self.protocol, what, self.candidate, self.split, *self.condition]
+        datasets = f"{self.fit} -> {self.test}" if self.fit != self.test else self.test
+        names = [self.protocol, datasets, self.candidate, self.split, *self.condition]
         return " | ".join(name for name in names if name)
+
+    @property
+    def judged(self) -> Rows:
+        """The pairs whose scores are judged."""
+        return self.steps[0].score
 
     def rows(self) -> Iterator[Rows]:
         """Yield all rows that it needs."""
         for step in self.steps:
             yield from (*step.fit, step.score)
 
-    def key(self, parts: Parts, fingerprints: Mapping[str, str]) -> str:
-        """Return 32 hexadecimal digits that depend on what is computed, and not on its names.
+    def with_pipeline(self, pipeline: CandidatePipeline, fingerprints: Mapping[str, str]) -> Job:
+        """Return the job with its pipeline and its key.
 
         Parameters
         ----------
-        parts : Parts
-            The candidate's.
+        pipeline : CandidatePipeline
         fingerprints : mapping of str to str
             Of the datasets.
+
+        Returns
+        -------
+        job : Job
         """
         steps = [
             [
@@ -125,7 +137,18 @@ class Cell:
             ]
             for step in self.steps
         ]
-        return digest_of({"format": FORMAT, "candidate": parts.description, "steps": steps})
+        key = digest_of({"format": FORMAT, "candidate": pipeline.description, "steps": steps})
+        return dataclasses.replace(self, pipeline=pipeline, key=key)
+
+    def images(self, embeddings: Embeddings) -> Iterator[tuple[tuple[View, str], Any, int]]:
+        """Yield which images it needs, as :func:`.merge_masks` takes them."""
+        for rows in self.rows():
+            images = embeddings.images[rows.dataset]
+            for column, degradation in enumerate(rows.condition):
+                view = (rows.dataset, degradation)
+                for feature in self.pipeline.features:
+                    positions = images.index[rows.rows, column]
+                    yield (view, feature.key), positions, len(images.sources)
 
 
 def _describe(rows: Rows, fingerprints: Mapping[str, str]) -> list[str]:
@@ -134,49 +157,36 @@ def _describe(rows: Rows, fingerprints: Mapping[str, str]) -> list[str]:
     return [fingerprints[rows.dataset], str(rows.condition), digest]
 
 
-def wanted_images(
-    cell: Cell, parts: Parts, embeddings: Embeddings
-) -> Iterator[tuple[tuple[View, str], NDArray[np.int64], int]]:
-    """Yield which images a cell needs, as :func:`merge_masks` takes them."""
-    for rows in cell.rows():
-        images = embeddings.images[rows.dataset]
-        for column, degradation in enumerate(rows.condition):
-            view = (rows.dataset, degradation)
-            for feature in parts.features:
-                places = images.index[rows.rows, column]
-                yield (view, feature.key), places, len(images.sources)
-
-
 class Task(NamedTuple):
-    """What a worker needs to do a cell.
+    """The part of a job that a worker gets: numbers, without images.
 
     Parameters
     ----------
     key : str
-    tail : Pipeline
+    detection : Pipeline
+        From embeddings of pairs to scores; not fitted.
     pairs : ndarray of shape (m, 2, d), float32
         Embeddings of the pairs.
     steps : list of (fit, score)
         Rows of `pairs`, each.
     faceless : int
-        Pairs to be judged in which an image shows no face that was found.
+        Judged pairs in which an image shows no face.
     """
 
     key: str
-    tail: Any
+    detection: Any
     pairs: NDArray[np.float32]
     steps: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
     faceless: int
 
 
-def make_task(key: str, cell: Cell, parts: Parts, embeddings: Embeddings) -> Task:
-    """Gather what a worker needs to do a cell.
+def make_task(job: Job, embeddings: Embeddings) -> Task:
+    """Gather what a worker needs to do a job.
 
     Parameters
     ----------
-    key : str
-    cell : Cell
-    parts : Parts
+    job : Job
+        With its pipeline.
     embeddings : Embeddings
 
     Returns
@@ -188,30 +198,31 @@ def make_task(key: str, cell: Cell, parts: Parts, embeddings: Embeddings) -> Tas
     ValueError
         If an image has no embedding; the message names it.
     """
-    needed: dict[tuple[str, Condition], NDArray[np.int64]] = {}
-    for part in cell.rows():
-        there = needed.get((part.dataset, part.condition), np.zeros(0, dtype=np.int64))
-        needed[part.dataset, part.condition] = np.union1d(there, part.rows)
+    blocks: dict[tuple[str, Condition], NDArray[np.int64]] = {}
+    for rows in job.rows():
+        earlier = blocks.get((rows.dataset, rows.condition), np.zeros(0, dtype=np.int64))
+        blocks[rows.dataset, rows.condition] = np.union1d(earlier, rows.rows)
     starts, total = {}, 0
-    for name, rows in needed.items():
+    for name, numbers in blocks.items():
         starts[name] = total
-        total += len(rows)
+        total += len(numbers)
 
-    def places(part: Rows) -> NDArray[np.int64]:
-        name = (part.dataset, part.condition)
-        return starts[name] + np.searchsorted(needed[name], part.rows)
+    def positions(rows: Rows) -> NDArray[np.int64]:
+        name = (rows.dataset, rows.condition)
+        return starts[name] + np.searchsorted(blocks[name], rows.rows)
 
     steps = [
-        (np.concatenate([places(part) for part in step.fit]), places(step.score))
-        for step in cell.steps
+        (np.concatenate([positions(rows) for rows in step.fit]), positions(step.score))
+        for step in job.steps
     ]
-    found = [
-        np.concatenate([_pairs(*name, rows, feature, embeddings) for name, rows in needed.items()])
-        for feature in parts.features
+    by_feature = [
+        np.concatenate([_pairs(*name, rows, feature, embeddings) for name, rows in blocks.items()])
+        for feature in job.pipeline.features
     ]  # of shape (m, 2, 1 + width) each
-    seen = np.all([block[..., 0] for block in found], axis=(0, 2))
-    pairs = np.concatenate([block[..., 1:] for block in found], axis=2)
-    return Task(key, parts.tail, pairs, steps, int(np.sum(~seen[steps[0][1]])))
+    has_faces = np.all([vectors[..., 0] for vectors in by_feature], axis=(0, 2))
+    pairs = np.concatenate([vectors[..., 1:] for vectors in by_feature], axis=2)
+    n_faceless = int(np.sum(~has_faces[steps[0][1]]))
+    return Task(job.key, job.pipeline.detection, pairs, steps, n_faceless)
 
 
 def _pairs(
@@ -223,17 +234,19 @@ def _pairs(
 ) -> NDArray[np.float32]:
     columns = []
     for column, degradation in enumerate(condition):
-        view, places = (dataset, degradation), embeddings.images[dataset].index[rows, column]
-        vectors = embeddings.matrix(view, feature)[places]
-        without = np.flatnonzero(np.isnan(vectors).any(axis=1))
-        if len(without):
-            raise ValueError(embeddings.why_missing(view, feature, int(places[without[0]])))
+        view = (dataset, degradation)
+        positions = embeddings.images[dataset].index[rows, column]
+        vectors = embeddings.matrix(view, feature)[positions]
+        missing_rows = np.flatnonzero(np.isnan(vectors).any(axis=1))
+        if len(missing_rows):
+            position = int(positions[missing_rows[0]])
+            raise ValueError(embeddings.why_missing(view, feature, position))
         columns.append(vectors)
     return np.stack(columns, axis=1)
 
 
 def run_task(task: Task) -> dict[str, Any]:
-    """Do a cell.
+    """Do a job.
 
     Parameters
     ----------
@@ -242,37 +255,36 @@ def run_task(task: Task) -> dict[str, Any]:
     Returns
     -------
     outcome : dict
-        ``key``, ``seconds``, ``warnings``, and either ``record``, what is to be kept, or
-        ``error``.
+        ``key``, ``seconds``, ``warnings``, and either ``record``, the result, or ``error``.
     """
     start = time.perf_counter()
     outcome: dict[str, Any] = {"key": task.key}
-    with _noted_warnings() as noted:
+    with _recorded_warnings() as messages:
         try:
             outcome["record"] = _run_steps(task)
-        except Exception as error:  # whatever a detector raises is its own cell's failure
+        except Exception as error:  # whatever a detector raises is its own job's failure
             outcome["error"] = f"{type(error).__name__}: {error}"
-    outcome["warnings"] = sorted({str(one.message) for one in noted})
+    outcome["warnings"] = sorted({str(warning.message) for warning in messages})
     outcome["seconds"] = round(time.perf_counter() - start, 3)
     return outcome
 
 
 @contextlib.contextmanager
-def _noted_warnings() -> Iterator[list[Any]]:
-    """Note warnings instead of showing them, if this is the thread that may."""
+def _recorded_warnings() -> Iterator[list[Any]]:
+    """Record warnings instead of showing them, in a thread where Python can do so."""
     if threading.current_thread() is not threading.main_thread():  # as in workers of dask
         yield []
         return
-    with warnings.catch_warnings(record=True) as noted:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
-        yield noted
+        yield messages
 
 
 def _run_steps(task: Task) -> dict[str, Any]:
     pairs = np.array(task.pairs)  # what comes from another process may be read-only
     decisions, thresholds = [], []
     for fit, score in task.steps:
-        fitted = clone(task.tail).fit(pairs[fit])
+        fitted = clone(task.detection).fit(pairs[fit])
         decision = np.asarray(fitted.decision_function(pairs[score]), dtype=np.float64)
         check_finite(decision, name="decision_function")
         decisions.append(decision.tolist())
@@ -280,53 +292,3 @@ def _run_steps(task: Task) -> dict[str, Any]:
         check_finite(np.array([threshold]), name="offset_")
         thresholds.append(threshold)
     return {"decisions": decisions, "thresholds": thresholds, "faceless": task.faceless}
-
-
-class CellStore:
-    """Finished and failed cells, one file each.
-
-    Parameters
-    ----------
-    folder : Path
-        ``cells/`` and ``failed/`` are made in it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.done = folder / "cells"
-        self.failed = folder / "failed"
-
-    def read(self, key: str) -> dict[str, Any] | None:
-        """Return what was kept of a finished cell, None if it is not finished."""
-        try:
-            record = json.loads((self.done / f"{key}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return record if record.get("key") == key else None
-
-    def keep(self, key: str, what: str, record: Mapping[str, Any]) -> None:
-        """Write down a finished cell."""
-        write_json(self.done / f"{key}.json", {"key": key, "what": what, **record}, indent=None)
-        with contextlib.suppress(FileNotFoundError):
-            (self.failed / f"{key}.json").unlink()
-
-    def fail(self, key: str, what: str, error: str) -> None:
-        """Write down a cell that failed."""
-        write_json(self.failed / f"{key}.json", {"key": key, "what": what, "error": error})
-
-
-def write_json(path: Path, values: Any, *, indent: int | None = 1) -> None:
-    """Write a JSON file whole or not at all."""
-    write_file(path, f"{json_text(values, indent=indent)}\n".encode())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, in a folder that is made where it lacks."""
-    private_folder(path.parent)
-    atomic_write(path, content)
-
-
-def remove_leftovers(folders: Sequence[Path]) -> None:
-    """Remove what an interrupted start was writing."""
-    for folder in folders:
-        for path in folder.glob(".*.tmp"):
-            path.unlink(missing_ok=True)

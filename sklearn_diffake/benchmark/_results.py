@@ -1,40 +1,36 @@
-"""Write down what a benchmark found: JSON for machines, Markdown and pictures for people."""
+"""Results of a benchmark: JSON for machines, Markdown and figures for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from sklearn_diffake.benchmark._cells import CellStore, write_file, write_json
-from sklearn_diffake.benchmark._markdown import Markup, escape, table
-from sklearn_diffake.benchmark._protocols import rows_trained_on
-from sklearn_diffake.benchmark._report_sections import COUNTS, NONE, SECTIONS
-from sklearn_diffake.benchmark._summary import Settings, figures, summarise
-from sklearn_diffake.embedding import ForgeryEmbedder
-from sklearn_diffake.utils._messages import list_first
-from sklearn_diffake.utils._numbers import fraction
-
-if TYPE_CHECKING:
-    from sklearn_diffake.benchmark._plan import Plan
-
-Row = Mapping[str, Any]
-
-_WORDS = """\
-Areas are shares of 1, error rates percentages; in brackets the {percent:g} % interval of a
-bootstrap over people, given where each class is in at least five groups of them. AUC: area under
-the ROC curve. EER: equal error rate. AP: average precision with deepfakes as what is looked for.
-BPCER10, 20, 100: share of genuine pairs rejected where 10, 5, 1 % of deepfakes are accepted, in the
-style of ISO/IEC 30107-3. APCER and BPCER: share of deepfakes accepted and of genuine pairs rejected
-at the threshold that the detector set on its own training pairs. Figures are means over folds;
-nobody is both learned from and judged, and no detector has seen a deepfake in training.
-"""
+from sklearn_diffake.benchmark._jobs import Job
+from sklearn_diffake.benchmark._plan import Plan
+from sklearn_diffake.benchmark._scores import (
+    POOLED,
+    WORST,
+    FinishedJob,
+    Scores,
+    Settings,
+    Tables,
+    figures,
+    join_folds,
+    with_intervals,
+)
+from sklearn_diffake.benchmark._workers import in_parallel
+from sklearn_diffake.benchmark.protocols import PROTOCOLS, rows_trained_on
+from sklearn_diffake.benchmark.report._document import document
+from sklearn_diffake.benchmark.report._outputs import write_file, write_json
+from sklearn_diffake.benchmark.report._tables import group_by
+from sklearn_diffake.utils._mode import common_mode
+from sklearn_diffake.utils._progress import progress_bar
 
 
 def write_results(
     plan: Plan,
-    store: CellStore,
     failures: Mapping[str, str],
     n_images: int,
     versions: Mapping[str, Any],
@@ -46,50 +42,161 @@ def write_results(
     Parameters
     ----------
     plan : Plan
-    store : CellStore
-        With the finished cells.
     failures : mapping of str to str
-        What failed, and why.
+        Why jobs failed, by their labels.
     n_images : int
         Distinct images, degraded or not, times embedders.
     versions : mapping of str to str
     verbose : bool, default=False
         Show a progress bar.
     """
-    from sklearn_diffake.benchmark._figures import draw_figures
-
-    config, output = plan.config, plan.config.output
-    done = [
-        (cell, record)
-        for key, cell in zip(plan.keys, plan.cells, strict=True)
-        if (record := store.read(key)) is not None
-    ]
+    config, tables = plan.config, plan.tables
+    finished = plan.finished()
     settings = Settings(config.bootstrap, config.confidence, config.seed, config.level)
-    options = {protocol.name: protocol.options for protocol in config.protocols}
-    bpcer = options.get("cross-dataset", {}).get("bpcer", 0.05)
-    rows = summarise(done, plan.tables, settings, bpcer=bpcer, verbose=verbose)
+    options = {spec.name: spec.options for spec in config.protocols}
+    rows = summarize(finished, tables, settings, options, verbose=verbose)
     results = {
         "versions": versions,
         "device": config.device,
         "seed": config.seed,
         "config": config.values,
-        "datasets": {name: _describe(plan, name) for name in plan.tables},
-        "extractors": list(_extractors(plan)),
-        "not_judged": _not_judged(plan),
+        "datasets": {name: _describe_dataset(plan, name) for name in tables},
+        "extractors": list(_describe_extractors(plan)),
+        "not_judged": _count_not_judged(plan),
         "images": n_images,
         "summary": rows,
-        "cells": list(_cells(plan, done)),
+        "cells": list(_describe_jobs(finished, tables)),
         "failures": failures,
     }
-    write_json(output / "results.json", results)
-    drawn = draw_figures(rows, done, plan.tables)
-    for name, picture in drawn.items():
-        write_file(output / name, picture)
-    text = "\n".join(_report(results, rows, list(drawn), config.confidence))
-    write_file(output / "report.md", text.encode())
+    write_json(config.output / "results.json", results)
+    pictures: dict[str, dict[str, bytes]] = {}
+    for name, of_protocol in group_by(rows, "protocol").items():
+        pictures[name] = draw_figures(name, of_protocol, finished, tables)
+        for file, picture in pictures[name].items():
+            write_file(config.output / file, picture)
+    sections = {
+        name: PROTOCOLS[name].section(of_protocol)
+        for name, of_protocol in group_by(rows, "protocol").items()
+    }
+    names = {name: list(files) for name, files in pictures.items()}
+    text = "\n".join(document(results, sections, names, confidence=config.confidence))
+    write_file(config.output / "report.md", text.encode())
 
 
-def _describe(plan: Plan, name: str) -> dict[str, Any]:
+def draw_figures(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    finished: Sequence[FinishedJob],
+    tables: Tables,
+) -> dict[str, bytes]:
+    """Draw the figures of a protocol.
+
+    Parameters
+    ----------
+    name : str
+        Of the protocol.
+    rows : sequence of dict
+        Its rows of the summary.
+    finished : sequence of (Job, record)
+        The finished jobs of all protocols.
+    tables : mapping of str to PairTable
+
+    Returns
+    -------
+    figures : dict of str to bytes
+        File names, which begin with the protocol's, and PNG files.
+    """
+    of_protocol = [(job, record) for job, record in finished if job.protocol == name]
+    drawings = PROTOCOLS[name].drawings(rows, of_protocol, tables)
+    return {drawing.file_name(name): drawing.png() for drawing in drawings}
+
+
+def summarize(
+    finished: Iterable[FinishedJob],
+    tables: Tables,
+    settings: Settings,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    verbose: bool = False,
+) -> list[dict[str, Any]]:
+    """Compute the figures of all that was judged.
+
+    Parameters
+    ----------
+    finished : iterable of (Job, record)
+    tables : mapping of str to PairTable
+    settings : Settings
+    options : mapping of str to mapping, default=None
+        Options of the protocols by name; None gives each its defaults.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Returns
+    -------
+    rows : list of dict
+        One for each protocol, fit, test, candidate, condition and technique; as plain values.
+    """
+    rows: list[dict[str, Any]] = []
+    tasks: list[tuple[int, Scores, bool, Settings]] = []
+    for folds in _by_labels(finished):
+        job, scores = folds[0][0], join_folds(folds, tables, level=settings.level)
+        if len(np.unique(scores.y)) < 2:
+            continue
+        protocol = PROTOCOLS[job.protocol]
+        errors = protocol.threshold_errors(
+            folds, scores, tables, (options or {}).get(job.protocol, {})
+        )
+        for technique, group in protocol.pool(scores):
+            tasks.append((len(rows), group, technique == WORST, settings))
+            row = _summary_row(folds, technique, group, tables)
+            rows.append({**row, **(errors if technique == POOLED else {})})
+    with progress_bar(total=len(tasks), desc="intervals", unit="row", verbose=verbose) as bar:
+        for number, values in in_parallel(with_intervals, tasks):
+            rows[number]["figures"] = values
+            bar.update()
+    for name, of_protocol in group_by(rows, "protocol").items():
+        PROTOCOLS[name].compare_rows(of_protocol)
+    return rows
+
+
+def _by_labels(finished: Iterable[FinishedJob]) -> Iterator[list[FinishedJob]]:
+    """Yield the folds of each protocol, candidate, dataset and condition."""
+    groups: dict[Any, list[FinishedJob]] = {}
+    for job, record in finished:
+        labels = (job.protocol, job.fit, job.test, job.candidate, job.condition)
+        groups.setdefault(labels, []).append((job, record))
+    yield from groups.values()
+
+
+def _summary_row(
+    folds: Sequence[FinishedJob], technique: str, scores: Scores, tables: Tables
+) -> dict[str, Any]:
+    job = folds[0][0]
+    return {
+        "protocol": job.protocol,
+        "fit": job.fit,
+        "test": job.test,
+        "candidate": job.candidate,
+        "condition": list(job.condition),
+        "technique": technique,
+        "mode": _mode(job, tables),
+        "n_genuine": int(np.sum(scores.y == 1)),
+        "n_fake": int(np.sum(scores.y == -1)),
+        "n_groups": len(np.unique(scores.group)),
+        "n_folds": len(folds),
+        "n_faceless": sum(record["faceless"] for _, record in folds),
+        "n_skipped_videos": tables[job.test].skipped_videos,
+    }
+
+
+def _mode(job: Job, tables: Tables) -> str:
+    """Return the mode of the judged pairs, after that of the pairs learned from if they differ."""
+    fit_mode = common_mode(tables[rows.dataset].mode for rows in job.steps[0].fit)
+    test_mode = tables[job.test].mode
+    return test_mode if fit_mode == test_mode else f"{fit_mode} -> {test_mode}"
+
+
+def _describe_dataset(plan: Plan, name: str) -> dict[str, Any]:
     """Count what a dataset holds."""
     table, images = plan.tables[name], plan.embeddings.images[name]
     counts: dict[str, Any] = {
@@ -105,15 +212,15 @@ def _describe(plan: Plan, name: str) -> dict[str, Any]:
     for column in ("identity", "video"):
         counts[column] = len(set(table.columns[column]) - {""})
     for column in ("technique", "compression", "split"):
-        found, sizes = np.unique(table.columns[column].astype(str), return_counts=True)
+        values, sizes = np.unique(table.columns[column].astype(str), return_counts=True)
         counts[column] = {
-            str(one): int(size) for one, size in zip(found, sizes, strict=True) if one
+            str(value): int(size) for value, size in zip(values, sizes, strict=True) if value
         }
     return counts
 
 
-def _extractors(plan: Plan) -> Iterator[dict[str, Any]]:
-    """Describe the extractors that were trained, and on what."""
+def _describe_extractors(plan: Plan) -> Iterator[dict[str, Any]]:
+    """Describe the extractors that were trained, and their training data."""
     for name, training in plan.trainings.items():
         spec, table = training.spec, plan.tables[training.spec.dataset]
         yield {
@@ -126,109 +233,34 @@ def _extractors(plan: Plan) -> Iterator[dict[str, Any]]:
         }
 
 
-def _not_judged(plan: Plan) -> dict[str, dict[str, int]]:
-    """Count the pairs not judged, as an extractor was trained on their people."""
+def _count_not_judged(plan: Plan) -> dict[str, dict[str, int]]:
+    """Count the pairs not judged, because an extractor was trained on their people."""
     counts: dict[str, dict[str, int]] = {}
-    for protocol in plan.config.protocols:
-        judged = {cell.test: None for cell in plan.cells if cell.protocol == protocol.name}
-        for name in judged:
-            rows = rows_trained_on(protocol, name, plan.trained_on)
+    for spec in plan.config.protocols:
+        for name in dict.fromkeys(job.test for job in plan.jobs if job.protocol == spec.name):
+            rows = rows_trained_on(spec, name, plan.trained_on)
             if rows is not None and rows.any():
-                counts.setdefault(protocol.name, {})[name] = int(rows.sum())
+                counts.setdefault(spec.name, {})[name] = int(rows.sum())
     return counts
 
 
-def _cells(plan: Plan, done: Iterable[tuple[Any, Row]]) -> Iterator[dict[str, Any]]:
-    """Describe every finished cell; its figures are those of its own fold."""
-    for cell, record in done:
-        first = cell.steps[0]
-        y = plan.tables[cell.test].target[first.score.rows]
+def _describe_jobs(finished: Iterable[FinishedJob], tables: Tables) -> Iterator[dict[str, Any]]:
+    """Describe every finished job; its figures are those of its own fold."""
+    for job, record in finished:
+        y = tables[job.test].target[job.judged.rows]
         decision = np.asarray(record["decisions"][0])
-        both = len(np.unique(y)) == 2
+        fold = np.zeros(len(y), dtype=np.int64)
         yield {
             "key": record["key"],
-            "protocol": cell.protocol,
-            "fit": cell.fit,
-            "test": cell.test,
-            "candidate": cell.candidate,
-            "split": cell.split,
-            "condition": list(cell.condition),
-            "n_fit": sum(len(rows.rows) for rows in first.fit),
+            "protocol": job.protocol,
+            "fit": job.fit,
+            "test": job.test,
+            "candidate": job.candidate,
+            "split": job.split,
+            "condition": list(job.condition),
+            "n_fit": sum(len(rows.rows) for rows in job.steps[0].fit),
             "n_genuine": int(np.sum(y == 1)),
             "n_fake": int(np.sum(y == -1)),
             "threshold": record["thresholds"][0],
-            "figures": figures(y, decision, np.zeros(len(y), dtype=np.int64)) if both else None,
+            "figures": figures(y, decision, fold) if len(np.unique(y)) == 2 else None,
         }
-
-
-def _report(
-    results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[str], confidence: float
-) -> Iterator[str]:
-    versions = results["versions"]
-    yield "# Benchmark\n"
-    yield (
-        f"sklearn-diffake {versions['sklearn-diffake']}, scikit-learn {versions['scikit-learn']}, "
-        f"torch {versions['torch']}, Python {versions['python'].split()[0]}; device "
-        f"{escape(results['device'])}, seed {results['seed']}. {len(results['cells'])} cells, "
-        f"{results['images']} image embeddings.\n"
-    )
-    yield _WORDS.format(percent=100 * confidence)
-    yield "## Datasets\n"
-    yield from _datasets_table(results["datasets"], rows)
-    if results["extractors"]:
-        yield "## Extractors\n"
-        yield from _extractors_table(results["extractors"])
-    if results["failures"]:
-        yield f"## {len(results['failures'])} cells failed\n"
-        yield from (f"- {escape(what)}: {escape(why)}" for what, why in results["failures"].items())
-        yield ""
-    for name in dict.fromkeys(row["protocol"] for row in rows):
-        yield f"## {name}\n"
-        yield from (
-            f"Of {escape(dataset)}, {count} pairs are not judged: an extractor was trained on "
-            "people in them.\n"
-            for dataset, count in results["not_judged"].get(name, {}).items()
-        )
-        yield from SECTIONS[name]([row for row in rows if row["protocol"] == name])
-        yield from (f"![{name}]({file})\n" for file in pictures if file.startswith(name))
-
-
-def _datasets_table(datasets: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
-    head = ["dataset", "mode", "pairs", "genuine", "deepfakes", "people", "videos", "images",
-            "techniques", "fingerprint", *COUNTS.values()]  # fmt: skip
-    lines = []
-    for name, about in datasets.items():
-        counts = [about[k] for k in ("pairs", "genuine", "deepfakes", "identity", "video")]
-        fakes = [one for one in about["technique"] if one != "genuine"]
-        images = f"{about['images']}"
-        if about["unreadable"]:
-            images += f", {about['unreadable']} unreadable"
-        named = list_first(fakes, n_shown=8).replace("'", "") or "none"
-        digest = Markup(f"`{about['fingerprint'][:12]}`")
-        judged = [row for row in rows if row["test"] == name]
-        faceless = max((row["n_faceless"] for row in judged), default=NONE)
-        skipped = about["skipped_videos"]
-        lines.append([name, about["mode"], *counts, images, named, digest, faceless, skipped])
-    yield from table(head, lines, 2)
-
-
-def _extractors_table(extractors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    head = ["extractor", "backbone", "trained on", "images", "people", "epochs", "validation AUC",
-            "images without a face", COUNTS["n_skipped_videos"]]  # fmt: skip
-    lines = []
-    for one in extractors:
-        backbone = one["parameters"].get("backbone", ForgeryEmbedder().backbone)
-        splits = f" ({', '.join(one['splits'])})" if one["splits"] else ""
-        area = one["validation_auc"]
-        lines.append([
-            one["name"],
-            backbone,
-            one["dataset"] + splits,
-            one["images"],
-            one["people"],
-            one["epochs"],
-            NONE if area is None else fraction(area),
-            one["without_face"],
-            one["skipped_videos"],
-        ])  # fmt: skip
-    yield from table(head, lines, 3)

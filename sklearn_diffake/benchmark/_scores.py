@@ -1,28 +1,19 @@
-"""From scores to figures: over folds, with intervals over people."""
+"""From the scores of jobs to error rates: over folds, with intervals over people."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.benchmark._cells import Cell
 from sklearn_diffake.benchmark._datasets import PairTable
-from sklearn_diffake.benchmark._protocols import CALIBRATED
-from sklearn_diffake.benchmark._workers import in_parallel
-from sklearn_diffake.metrics import (
-    bootstrap_interval,
-    detection_error_curve,
-    threshold_transfer,
-    video_level,
-)
+from sklearn_diffake.benchmark._jobs import Job
+from sklearn_diffake.metrics import bootstrap_interval, detection_error_curve, video_level
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing
 from sklearn_diffake.model_selection import connected_groups
-from sklearn_diffake.utils._mode import common_mode
-from sklearn_diffake.utils._progress import progress_bar
 
 POOLED, WORST = "all techniques", "worst technique"
 #: What is computed; the threshold of the last two is the one that the detector set in fit.
@@ -30,11 +21,13 @@ FIGURES = ("auc", "eer", "ap_fake", "bpcer10", "bpcer20", "bpcer100", "apcer", "
 _RATES = {"bpcer10": 0.10, "bpcer20": 0.05, "bpcer100": 0.01}
 
 Floats = NDArray[np.float64]
-Record = Mapping[str, Any]  # what is kept of a finished cell
+Record = Mapping[str, Any]  # of a finished job: its decisions and thresholds
+FinishedJob = tuple[Job, Record]
+Tables = Mapping[str, PairTable]
 
 
 class Scores(NamedTuple):
-    """What is judged: decisions on the pairs of all folds.
+    """The decisions on the judged pairs, or videos, of all folds.
 
     Parameters
     ----------
@@ -45,7 +38,7 @@ class Scores(NamedTuple):
     technique : ndarray of shape (n,), object
     fold : ndarray of shape (n,), int64
     group : ndarray of shape (n,), int64
-        Who is seen.
+        Number of the group of people.
     """
 
     y: NDArray[np.int64]
@@ -54,7 +47,7 @@ class Scores(NamedTuple):
     fold: NDArray[np.int64]
     group: NDArray[np.int64]
 
-    def take(self, rows: NDArray[Any]) -> Scores:
+    def select(self, rows: NDArray[Any]) -> Scores:
         """Return some of the rows."""
         return Scores(*(values[rows] for values in self))
 
@@ -65,7 +58,7 @@ class Scores(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What is judged, and how intervals are found.
+    """How scores become figures with intervals.
 
     Parameters
     ----------
@@ -73,7 +66,7 @@ class Settings(NamedTuple):
     confidence : float
     seed : int
     level : {"pairs", "videos"}
-        What is judged.
+        Whether pairs are judged, or videos by the mean over their pairs.
     """
 
     resamples: int
@@ -82,14 +75,12 @@ class Settings(NamedTuple):
     level: str = "pairs"
 
 
-def join_folds(
-    cells: Sequence[tuple[Cell, Record]], tables: Mapping[str, PairTable], *, level: str
-) -> Scores:
-    """Put the judged pairs, or videos, of several folds together.
+def join_folds(folds: Sequence[FinishedJob], tables: Tables, *, level: str) -> Scores:
+    """Concatenate the scores of several folds.
 
     Parameters
     ----------
-    cells : sequence of (Cell, record)
+    folds : sequence of (Job, record)
         Of one protocol, candidate, dataset and condition.
     tables : mapping of str to PairTable
     level : {"pairs", "videos"}
@@ -105,21 +96,22 @@ def join_folds(
     ValueError
         If videos are to be judged, and a pair has none.
     """
-    table = tables[cells[0][0].test]
+    table = tables[folds[0][0].test]
     group = connected_groups(table.groups)
-    parts = []
-    for fold, (cell, record) in enumerate(cells):
-        rows, decision = cell.steps[0].score.rows, np.asarray(record["decisions"][0])
+    columns = []
+    for fold, (job, record) in enumerate(folds):
+        rows, decision = job.judged.rows, np.asarray(record["decisions"][0])
         y = table.target[rows]
         if level == "videos":
-            order = np.argsort(y, kind="stable")  # so that the first row of a video says it all
+            # deepfakes first, because the first row of a video gives its label and technique
+            order = np.argsort(y, kind="stable")
             rows, decision = rows[order], decision[order]
             pooled = video_level(decision, table.columns["video"][rows])
             rows, decision = rows[pooled.first_row], pooled.score
             y = table.target[rows]
         technique = table.columns["technique"][rows]
-        parts.append((y, decision, technique, np.full(len(rows), fold), group[rows]))
-    return Scores(*map(np.concatenate, zip(*parts, strict=True)))
+        columns.append((y, decision, technique, np.full(len(rows), fold), group[rows]))
+    return Scores(*map(np.concatenate, zip(*columns, strict=True)))
 
 
 def figures(
@@ -139,31 +131,31 @@ def figures(
     figures : dict of str to float
         Of all rows together if no fold has both classes.
     """
-    parts = [fold == number for number in np.unique(fold)]
-    parts = [part for part in parts if abs(y[part].sum()) < part.sum()] or [np.ones(len(y), bool)]
-    found = [
-        _figures(y[part], decision[part], None if technique is None else technique[part])
-        for part in parts
+    masks = [fold == number for number in np.unique(fold)]
+    masks = [mask for mask in masks if abs(y[mask].sum()) < mask.sum()] or [np.ones(len(y), bool)]
+    by_fold = [
+        _figures(y[mask], decision[mask], None if technique is None else technique[mask])
+        for mask in masks
     ]
-    return {name: float(np.mean([one[name] for one in found])) for name in FIGURES}
+    return {name: float(np.mean([values[name] for values in by_fold])) for name in FIGURES}
 
 
 def _figures(y: NDArray[np.int64], decision: Floats, technique: Any) -> dict[str, float]:
     curve = detection_error_curve(y, decision, technique=technique)
-    share = float(np.mean(y == -1))
-    found = {"auc": _area(curve), "ap_fake": _average_precision(curve, share)}
-    if technique is not None:  # the area under the curve of the worst would be that of none
-        single = [
+    fraction = float(np.mean(y == -1))
+    values = {"auc": _area(curve), "ap_fake": _average_precision(curve, fraction)}
+    if technique is not None:  # an area under the curve of worst rates is that of no technique
+        by_technique = [
             _figures(y[rows], decision[rows], None)
             for name in np.unique(technique[y == -1])
             for rows in [(y == 1) | (technique == name)]
         ]
-        found = {name: min(one[name] for one in single) for name in found}
-    found["eer"] = crossing(curve)[0]
+        values = {name: min(single[name] for single in by_technique) for name in values}
+    values["eer"] = crossing(curve)[0]
     for name, rate in _RATES.items():
-        found[name] = float(curve.bpcer[np.argmax(curve.apcer <= rate)])
+        values[name] = float(curve.bpcer[np.argmax(curve.apcer <= rate)])
     accepted = np.flatnonzero(curve.threshold >= 0)[0]
-    return {**found, "apcer": float(curve.apcer[accepted]), "bpcer": float(curve.bpcer[accepted])}
+    return {**values, "apcer": float(curve.apcer[accepted]), "bpcer": float(curve.bpcer[accepted])}
 
 
 def _area(curve: ErrorCurve) -> float:
@@ -172,10 +164,10 @@ def _area(curve: ErrorCurve) -> float:
     return float(np.sum(-np.diff(curve.apcer) * (accepted[1:] + accepted[:-1]) / 2))
 
 
-def _average_precision(curve: ErrorCurve, share: float) -> float:
-    """Return the average precision with deepfakes, of whom there is a share, as positive."""
-    found, false = share * (1 - curve.apcer), (1 - share) * curve.bpcer
-    precision = found[1:] / np.maximum(found[1:] + false[1:], 1e-300)
+def _average_precision(curve: ErrorCurve, fraction: float) -> float:
+    """Return the average precision with deepfakes, a fraction of all rows, as positive."""
+    detected, false = fraction * (1 - curve.apcer), (1 - fraction) * curve.bpcer
+    precision = detected[1:] / np.maximum(detected[1:] + false[1:], 1e-300)
     return float(np.sum(np.diff(1 - curve.apcer) * precision))
 
 
@@ -185,7 +177,7 @@ def with_intervals(number: int, scores: Scores, worst: bool, settings: Settings)
     Parameters
     ----------
     number : int
-        Given back, as results come in any order.
+        Returned, as results come in any order.
     scores : Scores
     worst : bool
         Whether figures are those of the worst technique.
@@ -199,14 +191,14 @@ def with_intervals(number: int, scores: Scores, worst: bool, settings: Settings)
     """
     technique = np.unique(scores.technique.astype(str), return_inverse=True)[1]
     metadata = {"fold": scores.fold, **({"technique": technique} if worst else {})}
-    known: dict[bytes, dict[str, float]] = {}
+    computed: dict[bytes, dict[str, float]] = {}
 
     def metric(name: str) -> Callable[..., float]:
         def compute(y: Any, decision: Any, **extra: Any) -> float:
             key = b"".join(values.tobytes() for values in (y, decision, *extra.values()))
-            if key not in known:  # the draws are the same for every figure
-                known[key] = figures(y, decision, **extra)
-            return known[key][name]
+            if key not in computed:  # the resamples are the same for every figure
+                computed[key] = figures(y, decision, **extra)
+            return computed[key][name]
 
         return compute
 
@@ -229,129 +221,3 @@ def with_intervals(number: int, scores: Scores, worst: bool, settings: Settings)
         name: [None if np.isnan(value) else value for value in values]
         for name, values in intervals.items()
     }
-
-
-def summarise(
-    done: Iterable[tuple[Cell, Record]],
-    tables: Mapping[str, PairTable],
-    settings: Settings,
-    *,
-    bpcer: float,
-    verbose: bool = False,
-) -> list[dict[str, Any]]:
-    """Compute the figures of all that was judged.
-
-    Parameters
-    ----------
-    done : iterable of (Cell, record)
-        Finished cells, and what was kept of them.
-    tables : mapping of str to PairTable
-    settings : Settings
-    bpcer : float
-        Share of genuine pairs given up by a threshold that is carried to another dataset.
-    verbose : bool, default=False
-        Show a progress bar.
-
-    Returns
-    -------
-    rows : list of dict
-        One for each protocol, fit, test, candidate, condition and technique; as plain values.
-    """
-    rows: list[dict[str, Any]] = []
-    tasks: list[tuple[int, Scores, bool, Settings]] = []
-    for cells in _by_name(done):
-        cell, scores = cells[0][0], join_folds(cells, tables, level=settings.level)
-        if len(np.unique(scores.y)) < 2:
-            continue
-        carried = _carry(cells, scores, tables, bpcer) if len(cell.steps) > 1 else {}
-        for technique, part in _parts(cell, scores):
-            tasks.append((len(rows), part, technique == WORST, settings))
-            rows.append(
-                {
-                    "protocol": cell.protocol,
-                    "fit": cell.fit,
-                    "test": cell.test,
-                    "candidate": cell.candidate,
-                    "condition": list(cell.condition),
-                    "technique": technique,
-                    "mode": _mode(cell, tables),
-                    "n_genuine": int(np.sum(part.y == 1)),
-                    "n_fake": int(np.sum(part.y == -1)),
-                    "n_groups": len(np.unique(part.group)),
-                    "n_folds": len(cells),
-                    "n_faceless": sum(record["faceless"] for _, record in cells),
-                    "n_skipped_videos": tables[cell.test].skipped_videos,
-                    **(carried if technique == POOLED else {}),
-                }
-            )
-    with progress_bar(total=len(tasks), desc="intervals", unit="row", verbose=verbose) as bar:
-        for number, found in in_parallel(with_intervals, tasks):
-            rows[number]["figures"] = found
-            bar.update()
-    _mark_chosen(rows)
-    return rows
-
-
-def _mode(cell: Cell, tables: Mapping[str, PairTable]) -> str:
-    """Name the mode of the pairs judged; also of those learned from, if it is the other."""
-    learned = common_mode(tables[rows.dataset].mode for rows in cell.steps[0].fit)
-    judged = tables[cell.test].mode
-    return judged if learned == judged else f"{learned} -> {judged}"
-
-
-def _by_name(done: Iterable[tuple[Cell, Record]]) -> Iterator[list[tuple[Cell, Record]]]:
-    """Yield the folds of everything that has a name of its own."""
-    groups: dict[Any, list[tuple[Cell, Record]]] = {}
-    for cell, record in done:
-        name = (cell.protocol, cell.fit, cell.test, cell.candidate, cell.condition)
-        groups.setdefault(name, []).append((cell, record))
-    yield from groups.values()
-
-
-def _parts(cell: Cell, scores: Scores) -> Iterator[tuple[str, Scores]]:
-    """Yield what figures are given of: all deepfakes, and where it matters each technique."""
-    yield POOLED, scores
-    several = len(scores.techniques) > 1
-    if several and cell.protocol in ("within-dataset", "cross-manipulation", "cross-dataset"):
-        yield WORST, scores
-    if several and cell.protocol in ("within-dataset", "cross-manipulation"):
-        for technique in scores.techniques:
-            yield technique, scores.take((scores.y == 1) | (scores.technique == technique))
-
-
-def _carry(
-    cells: Sequence[tuple[Cell, Record]],
-    scores: Scores,
-    tables: Mapping[str, PairTable],
-    bpcer: float,
-) -> dict[str, Any]:
-    """Fix thresholds on what was held out in fit, and say what they do to what is judged."""
-    (cell, record), *_ = cells
-    table = tables[cell.steps[1].score.dataset]
-    rows = [step.score.rows for step in cell.steps[1:]]
-    y = table.target[np.concatenate(rows)]
-    held_out = np.concatenate([np.asarray(part) for part in record["decisions"][1:]])
-    fold = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
-    judged = {"y_test": scores.y, "score_test": scores.decision}
-    found: dict[str, Any] = {}
-    if cell.condition[:1] != (CALIBRATED,):
-        errors = threshold_transfer(y, held_out, **judged, at="bpcer", rate=bpcer)
-        found["transfer_bpcer"] = errors._asdict()
-    if len(np.unique(y)) == 2:
-        errors = threshold_transfer(y, held_out, **judged, at="eer")
-        found["transfer_eer"] = errors._asdict()
-        found["held_out_auc"] = figures(y, held_out, fold)["auc"]
-    return found
-
-
-def _mark_chosen(rows: list[dict[str, Any]]) -> None:
-    """Mark which candidate fakes of other techniques would have chosen for each technique."""
-    best: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in rows:
-        if row["condition"][:1] == [CALIBRATED] and row["technique"] == POOLED:
-            row["chosen"] = False
-            name = (row["test"], row["condition"][1])
-            if name not in best or row["held_out_auc"] > best[name]["held_out_auc"]:
-                best[name] = row
-    for row in best.values():
-        row["chosen"] = True

@@ -1,337 +1,302 @@
-"""From protocols to cells: who is learned from, who is judged, and in which condition."""
+"""The base class of protocols, and the jobs and tables that several of them share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.benchmark._cells import AS_THEY_ARE, Cell, Condition, Rows, Step
+from sklearn_diffake.benchmark._candidates import DetectorSpec
 from sklearn_diffake.benchmark._datasets import PairTable
-from sklearn_diffake.benchmark._specs import Protocol
-from sklearn_diffake.model_selection import (
-    IdentityGroupKFold,
-    LeaveOneDatasetOut,
-    LeaveOneTechniqueOut,
-    check_no_leakage,
+from sklearn_diffake.benchmark._degrade import UNITS, Degradation
+from sklearn_diffake.benchmark._jobs import Job, Rows, Step
+from sklearn_diffake.benchmark._scores import (
+    POOLED,
+    WORST,
+    FinishedJob,
+    Scores,
+    Tables,
+    figures,
 )
+from sklearn_diffake.benchmark._settings import Candidate, ProtocolSpec
+from sklearn_diffake.benchmark._toml import Table
+from sklearn_diffake.benchmark.report._figures import Drawing
+from sklearn_diffake.benchmark.report._tables import Row, dataset_title, full_table, group_by
+from sklearn_diffake.metrics import threshold_transfer
+from sklearn_diffake.model_selection import IdentityGroupKFold, check_no_leakage
 
-CALIBRATED = "calibrated without"  # the condition of cells with a technique left out
-ALL_OTHERS = "all others"
-
-Tables = Mapping[str, PairTable]
 Ints = NDArray[np.int64]
 
 
-def make_cells(
-    protocols: Sequence[Protocol],
-    tables: Tables,
-    *,
-    seed: int,
-    trained_on: Mapping[str, Mapping[str, NDArray[np.bool_]]] | None = None,
-) -> list[Cell]:
-    """List the cells of some protocols.
+class ReadContext(NamedTuple):
+    """What else a configuration holds, when the table of a protocol is read.
 
     Parameters
     ----------
-    protocols : sequence of Protocol
-    tables : mapping of str to PairTable
-        The datasets.
-    seed : int
-        Of the deal of people into folds.
-    trained_on : mapping of str to mapping of str to ndarray of bool, default=None
-        For each extractor and dataset, the rows that show somebody it was trained on. They are not
-        judged in a protocol that has a candidate with that extractor.
-
-    Returns
-    -------
-    cells : list of Cell
-
-    Raises
-    ------
-    ValueError
-        If a dataset does not suit a protocol, or people cannot be kept apart; the message names
-        the protocol's table in the configuration.
+    datasets : sequence of str
+        Names of the datasets of the protocol.
+    candidates : mapping of str to Candidate
+    detectors : mapping of str to mapping
+        Those that have a table of their own.
     """
-    cells = []
-    for protocol in protocols:
-        chosen = _suitable(protocol, tables)
-        try:
-            _check_modes(protocol, chosen)
-            made = _MAKERS[protocol.name](protocol, chosen, seed)
-            cells += _without_trained_on(list(made), protocol, tables, trained_on or {})
-        except ValueError as error:
-            raise ValueError(f"[protocols.{protocol.name}] {error}") from error
-    return cells
+
+    datasets: Sequence[str]
+    candidates: Mapping[str, Candidate]
+    detectors: Mapping[str, DetectorSpec]
 
 
-def _suitable(protocol: Protocol, tables: Tables) -> Tables:
-    """Choose the datasets of a protocol: those named, or all that can be judged on."""
-    names = protocol.datasets or tuple(tables)
-    judged = [name for name in names if len(np.unique(tables[name].target)) == 2]
-    where = f"[protocols.{protocol.name}] datasets:"
-    if protocol.name == "cross-dataset":  # genuine pairs alone are enough to learn from
-        if len(names) < 2:
-            raise ValueError(f"{where} needs two datasets at least, there is {names[0]!r}")
-        if not judged:
-            raise ValueError(f"{where} no dataset has both genuine pairs and deepfakes")
-        return {name: tables[name] for name in names}
-    one_class = [name for name in names if name not in judged]
-    if not judged or (protocol.datasets and one_class):
-        raise ValueError(f"{where} {one_class[0]!r} has not both genuine pairs and deepfakes")
-    return {name: tables[name] for name in judged}
+class Protocol:
+    """A way of judging candidates. Subclasses override what differs from the defaults.
 
-
-def _check_modes(protocol: Protocol, tables: Tables) -> None:
-    """Refuse to learn from pairs of one mode and to judge those of the other."""
-    if protocol.name != "cross-dataset" or protocol.options.get("mixed_modes"):
-        return
-    by_mode = {table.mode: name for name, table in tables.items()}
-    if len(by_mode) > 1:
-        (one, first), (other, second) = by_mode.items()
-        raise ValueError(
-            f"datasets: {first!r} has pairs of the {one} mode, {second!r} of the {other} mode, and "
-            "what is natural in one says nothing about the other. List datasets of one mode, or "
-            "say mixed_modes = true to compare them all the same, labelled as such"
-        )
-
-
-def rows_trained_on(
-    protocol: Protocol, dataset: str, trained_on: Mapping[str, Mapping[str, NDArray[np.bool_]]]
-) -> NDArray[np.bool_] | None:
-    """Mark the rows of a dataset that show people an extractor of a protocol was trained on.
-
-    Parameters
-    ----------
-    protocol : Protocol
-    dataset : str
-    trained_on : mapping of str to mapping of str to ndarray of bool
-        As for :func:`make_cells`.
-
-    Returns
-    -------
-    ndarray of shape (n,), bool, or None
-        None if no candidate has an extractor.
+    By default some people of each dataset are learned from and the others are judged, there are no
+    options, figures are given of all techniques together, and the report has one table for each
+    dataset and no figure.
     """
-    used = {name for candidate in protocol.candidates for name in candidate.extractors}
-    masks = [trained_on[name][dataset] for name in sorted(used)]
-    return np.logical_or.reduce(masks) if masks else None
 
+    #: Name of its table in a configuration, ``[protocols.NAME]``.
+    name: ClassVar[str]
+    #: Where it comes among the protocols of a benchmark, lower first.
+    rank: ClassVar[int] = 100
+    #: Whether the configuration names the candidates; else `read_options` returns them.
+    has_candidates: ClassVar[bool] = True
+    #: Whether the configuration may name the way to split, by people or by official lists.
+    has_split: ClassVar[bool] = True
+    #: Whether figures are given of the worst technique, and of each by itself.
+    pools_worst: ClassVar[bool] = False
+    pools_techniques: ClassVar[bool] = False
 
-def _without_trained_on(
-    cells: Sequence[Cell],
-    protocol: Protocol,
-    tables: Tables,
-    trained_on: Mapping[str, Mapping[str, NDArray[np.bool_]]],
-) -> list[Cell]:
-    """Judge only people whom no extractor of the protocol was trained on."""
-    marked = {name: rows_trained_on(protocol, name, trained_on) for name in tables}
-    masks = {name: mask for name, mask in marked.items() if mask is not None and mask.any()}
-    changed = [replace(cell, steps=tuple(_judge_others(cell.steps, masks))) for cell in cells]
-    for cell in changed if masks else ():
-        table, rows = tables[cell.test], cell.steps[0].score.rows
-        if cell.test in masks and len(np.unique(table.target[rows])) < 2:
+    def read_options(self, table: Table, context: ReadContext) -> dict[str, Any]:
+        """Read the keys that only this protocol has.
+
+        Parameters
+        ----------
+        table : Table
+            Its table in the configuration; a key that is not read is an error.
+        context : ReadContext
+
+        Returns
+        -------
+        options : dict of str to object
+            They become the `options` of a `ProtocolSpec`.
+
+        Raises
+        ------
+        ConfigError
+            If a value cannot be used.
+        """
+        return {}
+
+    def datasets(self, spec: ProtocolSpec, tables: Tables) -> Tables:
+        """Return the datasets it is run on: those that the configuration names, or all that suit.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or one that is named does not suit.
+        """
+        names = spec.datasets or tuple(tables)
+        suitable = [name for name in names if has_both_classes(tables[name])]
+        unsuitable = [name for name in names if name not in suitable]
+        if not suitable or (spec.datasets and unsuitable):
             raise ValueError(
-                f"datasets: of {cell}, no genuine pairs and deepfakes remain to be judged, as an "
-                "extractor was trained on their people: let it learn from some splits, as in "
-                'splits = ["train"], and judge others with split = "official", or let it learn '
-                "from another dataset"
+                f"datasets: {unsuitable[0]!r} has not both genuine pairs and deepfakes"
             )
-    return changed
+        return {name: tables[name] for name in suitable}
+
+    def jobs(self, spec: ProtocolSpec, tables: Tables, seed: int) -> Iterator[Job]:
+        """Yield its jobs.
+
+        Parameters
+        ----------
+        spec : ProtocolSpec
+        tables : mapping of str to PairTable
+            As `datasets` returns them.
+        seed : int
+            Of the assignment of people to folds.
+
+        Yields
+        ------
+        job : Job
+        """
+        for table in tables.values():
+            yield from within_dataset_jobs(spec, table, seed)
+
+    def pool(self, scores: Scores) -> Iterator[tuple[str, Scores]]:
+        """Yield the groups of deepfakes that figures are given of, by name of the technique."""
+        yield POOLED, scores
+        if len(scores.techniques) > 1:
+            if self.pools_worst:
+                yield WORST, scores
+            if self.pools_techniques:
+                for name in scores.techniques:
+                    yield name, scores.select((scores.y == 1) | (scores.technique == name))
+
+    def threshold_errors(
+        self,
+        folds: Sequence[FinishedJob],
+        scores: Scores,
+        tables: Tables,
+        options: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return further values for the summary, of thresholds that were set on held-out pairs.
+
+        Parameters
+        ----------
+        folds : sequence of (Job, record)
+            Of one candidate, dataset and condition.
+        scores : Scores
+            On the judged pairs of these folds.
+        tables : mapping of str to PairTable
+        options : mapping
+            Of the `ProtocolSpec`.
+
+        Returns
+        -------
+        values : dict of str to object
+        """
+        return {}
+
+    def compare_rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add values to the rows of the summary that depend on several of them."""
+
+    def section(self, rows: Sequence[Row]) -> Iterator[str]:
+        """Yield the lines of its section in the report, as Markdown."""
+        for of_dataset in group_by(rows, "test").values():
+            yield dataset_title(of_dataset)
+            yield from full_table(of_dataset, {"candidate": "candidate", "technique": "technique"})
+
+    def drawings(
+        self, rows: Sequence[Row], finished: Sequence[FinishedJob], tables: Tables
+    ) -> Iterator[Drawing]:
+        """Yield its figures.
+
+        Parameters
+        ----------
+        rows : sequence of dict
+            Of the summary.
+        finished : sequence of (Job, record)
+        tables : mapping of str to PairTable
+
+        Yields
+        ------
+        drawing : Drawing
+        """
+        yield from ()
 
 
-def _judge_others(steps: Iterable[Step], masks: Mapping[str, NDArray[np.bool_]]) -> Iterator[Step]:
-    for number, step in enumerate(steps):
-        score = step.score
-        if score.dataset in masks:
-            score = replace(score, rows=score.rows[~masks[score.dataset][score.rows]])
-        if number == 0 or len(score.rows):  # thresholds are set on what remains
-            yield Step(step.fit, score)
+def has_both_classes(table: PairTable) -> bool:
+    """Return whether a dataset has genuine pairs and deepfakes."""
+    return len(np.unique(table.target)) == 2
 
 
-def _splits(protocol: Protocol, table: PairTable, seed: int) -> Iterator[tuple[str, Ints, Ints]]:
-    """Yield name, genuine rows to learn from, and rows to judge; nobody is in both."""
-    if protocol.split == "official":
-        named = table.columns["split"]
-        train = np.flatnonzero(np.isin(named, ["train", "val"]))
-        test = np.flatnonzero(named == "test")
-        if not len(train) or not len(test):
-            raise ValueError(
-                f"split: dataset {table.name!r} has no official splits train and test, but "
-                f"{sorted(set(named))}"
-            )
-        splits = [("official split", train, test)]
-    else:
-        deal = _folds(protocol, seed).split(np.zeros(len(table)), table.target, table.groups)
-        splits = [
-            (f"fold {i + 1} of {protocol.folds}", train, test)
-            for i, (train, test) in enumerate(deal)
-        ]
-    check_no_leakage([(train, test) for _, train, test in splits], table.groups)
-    for name, train, test in splits:
-        yield name, _genuine(table, train), test
-
-
-def _folds(protocol: Protocol, seed: int) -> IdentityGroupKFold:
-    return IdentityGroupKFold(protocol.folds, shuffle=True, random_state=seed)
-
-
-def _genuine(table: PairTable, rows: Ints) -> Ints:
+def genuine_rows(table: PairTable, rows: Ints) -> Ints:
+    """Return those of some rows of a dataset that are genuine."""
     return rows[table.target[rows] == 1]
 
 
-def _held_out_steps(
-    protocol: Protocol, table: PairTable, rows: Ints, seed: int
-) -> tuple[Step, ...]:
-    """Score some rows by fits without them, which is what a threshold may be fixed by."""
-    deal = _folds(protocol, seed).split(np.zeros(len(rows)), table.target[rows], table.groups[rows])
+def splits(spec: ProtocolSpec, table: PairTable, seed: int) -> Iterator[tuple[str, Ints, Ints]]:
+    """Yield name, genuine rows to learn from, and rows to judge; no person is in both."""
+    if spec.split == "official":
+        lists = table.columns["split"]
+        train = np.flatnonzero(np.isin(lists, ["train", "val"]))
+        test = np.flatnonzero(lists == "test")
+        if not len(train) or not len(test):
+            raise ValueError(
+                f"split: dataset {table.name!r} has no official splits train and test, but "
+                f"{sorted(set(lists))}"
+            )
+        by_name = [("official split", train, test)]
+    else:
+        folds = people_folds(spec, seed).split(np.zeros(len(table)), table.target, table.groups)
+        by_name = [
+            (f"fold {i + 1} of {spec.folds}", train, test) for i, (train, test) in enumerate(folds)
+        ]
+    check_no_leakage([(train, test) for _, train, test in by_name], table.groups)
+    for name, train, test in by_name:
+        yield name, genuine_rows(table, train), test
+
+
+def people_folds(spec: ProtocolSpec, seed: int) -> IdentityGroupKFold:
+    """Return the splitter that assigns people to folds."""
+    return IdentityGroupKFold(spec.folds, shuffle=True, random_state=seed)
+
+
+def held_out_steps(spec: ProtocolSpec, table: PairTable, rows: Ints, seed: int) -> tuple[Step, ...]:
+    """Score some rows by fits without their people; a threshold may be set on these scores."""
+    folds = people_folds(spec, seed).split(
+        np.zeros(len(rows)), table.target[rows], table.groups[rows]
+    )
     return tuple(
-        Step((Rows(table.name, _genuine(table, rows[train])),), Rows(table.name, rows[test]))
-        for train, test in deal
+        Step((Rows(table.name, genuine_rows(table, rows[train])),), Rows(table.name, rows[test]))
+        for train, test in folds
     )
 
 
-def _within_dataset(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
-    """Learn from some people of each dataset, judge the others of the same dataset."""
-    for table in tables.values():
-        yield from _plain(protocol, table, seed)
+def candidate_jobs(
+    spec: ProtocolSpec,
+    steps: Sequence[Step],
+    *,
+    fit: str,
+    test: str,
+    split: str = "",
+    condition: tuple[str, ...] = (),
+) -> Iterator[Job]:
+    """Yield a job with some steps for every candidate; the other parameters are labels of `Job`."""
+    for candidate in spec.candidates:
+        yield Job(spec.name, candidate.name, fit, test, split, condition, tuple(steps))
 
 
-def _cross_manipulation(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
-    for name, table in tables.items():
-        yield from _plain(protocol, table, seed)
-        if protocol.options["calibrate"]:
-            yield from _calibrated(protocol, name, table, seed)
+def within_dataset_jobs(spec: ProtocolSpec, table: PairTable, seed: int) -> Iterator[Job]:
+    """Judge every candidate on people of a dataset that it did not learn from."""
+    for split, fit, test in splits(spec, table, seed):
+        step = Step((Rows(table.name, fit),), Rows(table.name, test))
+        yield from candidate_jobs(spec, [step], fit=table.name, test=table.name, split=split)
 
 
-def _plain(protocol: Protocol, table: PairTable, seed: int) -> Iterator[Cell]:
-    """Judge every candidate on held-out people."""
-    name = table.name
-    for split, fit, test in _splits(protocol, table, seed):
-        step = Step((Rows(name, fit),), Rows(name, test))
-        for candidate in protocol.candidates:
-            yield Cell(protocol.name, candidate.name, name, name, split, (), (step,))
+def transferred_thresholds(
+    folds: Sequence[FinishedJob], scores: Scores, tables: Tables, *, bpcer: float | None = None
+) -> dict[str, Any]:
+    """Set thresholds on held-out scores, and return their error rates on the judged pairs.
+
+    Parameters
+    ----------
+    folds : sequence of (Job, record)
+        The first has the held-out scores, in its steps after the first.
+    scores : Scores
+        On the judged pairs.
+    tables : mapping of str to PairTable
+    bpcer : float, default=None
+        Fraction of held-out genuine pairs that a threshold rejects; None sets no such threshold.
+
+    Returns
+    -------
+    values : dict of str to object
+        ``transfer_bpcer`` with `bpcer`; ``transfer_eer`` and ``held_out_auc`` if deepfakes are
+        held out, too.
+    """
+    (job, record), *_ = folds
+    table = tables[job.steps[1].score.dataset]
+    rows = [step.score.rows for step in job.steps[1:]]
+    y = table.target[np.concatenate(rows)]
+    held_out = np.concatenate([np.asarray(decisions) for decisions in record["decisions"][1:]])
+    fold = np.repeat(np.arange(len(rows)), [len(numbers) for numbers in rows])
+    judged_pairs = {"y_test": scores.y, "score_test": scores.decision}
+    values: dict[str, Any] = {}
+    if bpcer is not None:
+        errors = threshold_transfer(y, held_out, **judged_pairs, at="bpcer", rate=bpcer)
+        values["transfer_bpcer"] = errors._asdict()
+    if len(np.unique(y)) == 2:
+        errors = threshold_transfer(y, held_out, **judged_pairs, at="eer")
+        values["transfer_eer"] = errors._asdict()
+        values["held_out_auc"] = figures(y, held_out, fold)["auc"]
+    return values
 
 
-def _calibrated(protocol: Protocol, name: str, table: PairTable, seed: int) -> Iterator[Cell]:
-    """Leave a technique out: fakes of the others may choose a candidate and fix its threshold."""
-    groups = np.column_stack([table.columns["technique"], table.groups])
-    if len(set(table.columns["technique"][table.target == -1])) < 2:
-        return  # without fakes of another technique there is nothing to calibrate with
-    splitter = LeaveOneTechniqueOut(0, n_folds=protocol.folds, shuffle=True, random_state=seed)
-    X = np.zeros(len(table))
-    names = splitter.held_out(X, table.target, groups)
-    splits = list(splitter.split(X, table.target, groups))
-    check_no_leakage(splits, table.groups)
-    for technique, (train, test) in zip(names, splits, strict=True):
-        main = Step((Rows(name, _genuine(table, train)),), Rows(name, test))
-        steps = (main, *_held_out_steps(protocol, table, train, seed))
-        condition = (CALIBRATED, technique)
-        for candidate in protocol.candidates:
-            yield Cell(protocol.name, candidate.name, name, name, "", condition, steps)
-
-
-def _cross_dataset(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
-    learned_from = protocol.options.get("fit") or tuple(tables)
-    for test, table in tables.items():
-        if len(np.unique(table.target)) < 2:
-            continue  # nothing to judge on
-        others = [name for name in learned_from if name != test]
-        fits = {name: [name] for name in others}
-        if len(others) > 1:
-            fits[ALL_OTHERS] = others
-        if test in learned_from:
-            yield from _plain(protocol, table, seed)
-        for fit, names in fits.items():
-            learned = _apart_from(table, [tables[name] for name in names])
-            genuine = tuple(Rows(t.name, _genuine(t, rows)) for t, rows in learned)
-            steps = [Step(genuine, Rows(test, np.arange(len(table))))]
-            if len(learned) == 1:
-                steps += _held_out_steps(protocol, *learned[0], seed)
-            for candidate in protocol.candidates:
-                yield Cell(protocol.name, candidate.name, fit, test, "", (), tuple(steps))
-
-
-def _apart_from(test: PairTable, others: Sequence[PairTable]) -> list[tuple[PairTable, Ints]]:
-    """Return the rows of other datasets that share nobody with one that is judged on."""
-    tables = [test, *others]
-    width = max(table.groups.shape[1] for table in tables)
-    filled = [np.pad(t.groups, ((0, 0), (0, width - t.groups.shape[1])), constant_values="")
-              for t in tables]  # fmt: skip
-    names = np.repeat(["held out", *["others"] * len(others)], [len(t) for t in tables])
-    groups = np.column_stack([names.astype(object), np.concatenate(filled)])
-    target = np.concatenate([table.target for table in tables])
-    splitter = LeaveOneDatasetOut(0, one_class="keep")
-    train = next(splitter.split(np.zeros(len(target)), target, groups))[0]  # "held out" is first
-    check_no_leakage([(train, np.arange(len(test)))], groups[:, 1:])
-    start, found = len(test), []
-    for table in others:
-        rows = train[(train >= start) & (train < start + len(table))] - start
-        found.append((table, rows))
-        start += len(table)
-    return found
-
-
-def _compression(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
-    for name, table in tables.items():
-        levels = _levels(protocol, table)
-        for split, fit, test in _splits(protocol, table, seed):
-            for level, (fit_mask, fit_condition) in levels.items():
-                for other, (test_mask, test_condition) in levels.items():
-                    learned = Rows(name, fit[fit_mask[fit]], fit_condition)
-                    judged = Rows(name, test[test_mask[test]], test_condition)
-                    _check_level(table, learned, level, "learn from")
-                    for candidate in protocol.candidates:
-                        yield Cell(
-                            protocol.name, candidate.name, name, name, split, (level, other),
-                            (Step((learned,), judged),),
-                        )  # fmt: skip
-
-
-def _levels(protocol: Protocol, table: PairTable) -> dict[str, tuple[NDArray[np.bool_], Condition]]:
-    """Return rows and condition of each level: those the dataset has, or made here."""
-    named = table.columns["compression"]
-    there = sorted(set(named) - {""})
-    wanted = protocol.options["levels"]
-    if not wanted and len(there) < 2:
-        everything = np.ones(len(table), dtype=bool)
-        made = {"as it is": (everything, AS_THEY_ARE)}
-        for loss in protocol.options["jpeg"]:
-            made[str(loss)] = (everything, Condition(loss, loss))
-        return made
-    for level in wanted:
-        if level not in there:
-            raise ValueError(
-                f"levels: dataset {table.name!r} has no compression {level!r}, but {there}"
-            )
-    return {level: (named == level, AS_THEY_ARE) for level in wanted or there}
-
-
-def _check_level(table: PairTable, rows: Rows, level: str, what: str) -> None:
-    if not len(rows.rows):
-        raise ValueError(f"dataset {table.name!r} has no pairs of level {level!r} to {what}")
-
-
-def _robustness(protocol: Protocol, tables: Tables, seed: int) -> Iterator[Cell]:
-    losses = protocol.options["degradations"]
-    both = protocol.options["degrade"] == "both"
-    for name, table in tables.items():
-        for split, fit, test in _splits(protocol, table, seed):
-            for loss in (None, *losses):
-                condition = Condition(loss if both else None, loss)
-                step = Step((Rows(name, fit),), Rows(name, test, condition))
-                label = (loss.kind, loss.amount) if loss else ("none", "")
-                for candidate in protocol.candidates:
-                    yield Cell(protocol.name, candidate.name, name, name, split, label, (step,))
-
-
-_MAKERS: dict[str, Callable[[Protocol, Tables, int], Iterator[Cell]]] = {
-    "within-dataset": _within_dataset,
-    "cross-manipulation": _cross_manipulation,
-    "cross-dataset": _cross_dataset,
-    "compression": _compression,
-    "robustness": _robustness,
-    "ablation": _within_dataset,  # its candidates make the difference
-}
+def read_degradations(table: Table, kind: str, default: Sequence[float]) -> tuple[Degradation, ...]:
+    """Read the strengths of a kind of degradation, at the key of its name."""
+    _, minimum, maximum = UNITS[kind]
+    number: type = int if kind == "jpeg" else float
+    values = table.get_list(kind, number, default, minimum=minimum, maximum=maximum)
+    return tuple(Degradation(kind, value) for value in values)

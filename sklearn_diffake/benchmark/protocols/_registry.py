@@ -1,41 +1,59 @@
-"""The tables ``[protocols.*]`` of a configuration."""
+"""The protocols by name: how a configuration's tables are read, and made into jobs."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from sklearn_diffake.benchmark._degrade import STRENGTHS, UNITS, Degradation
-from sklearn_diffake.benchmark._heads import Head, read_head
-from sklearn_diffake.benchmark._specs import Candidate, Protocol
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_diffake.benchmark._candidates import DetectorSpec
+from sklearn_diffake.benchmark._jobs import Job, Step
+from sklearn_diffake.benchmark._scores import Tables
+from sklearn_diffake.benchmark._settings import Candidate, ProtocolSpec
 from sklearn_diffake.benchmark._toml import ConfigError, Table
-from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.benchmark.protocols._base import Protocol, ReadContext
 from sklearn_diffake.utils._messages import nearest
 
-_CHOICES = PairDifference._parameter_constraints
-OPERATORS = tuple(sorted(_CHOICES["operator"][0].options))
-NORMALIZATIONS = ("none", *sorted(_CHOICES["normalize"][0].options))
-_HEADS = (
-    "GaussianMixtureDetector",
-    "MahalanobisDetector",
-    "IsolationForest",
-    "OneClassSVM",
-    "pyod.ECOD",
-    "pyod.KNN",
-)
+TrainedOn = Mapping[str, Mapping[str, NDArray[np.bool_]]]
 
-Read = Callable[[Table, Mapping[str, Candidate], Mapping[str, Head]], dict[str, Any]]
+#: The protocols by name, in the order of their results.
+PROTOCOLS: dict[str, Protocol] = {}
+
+
+def register(kind: type[Protocol]) -> type[Protocol]:
+    """Add a protocol to those that a configuration may name; a decorator of its class.
+
+    Parameters
+    ----------
+    kind : type
+        Its class.
+
+    Returns
+    -------
+    kind : type
+
+    Raises
+    ------
+    ValueError
+        If there is a protocol of that name.
+    """
+    if kind.name in PROTOCOLS:
+        raise ValueError(f"there is a protocol {kind.name!r} already")
+    protocols = sorted([*PROTOCOLS.values(), kind()], key=lambda protocol: protocol.rank)
+    PROTOCOLS.clear()  # changed in place, as others hold it
+    PROTOCOLS.update({protocol.name: protocol for protocol in protocols})
+    return kind
 
 
 def read_protocols(
     tables: Mapping[str, Table],
     datasets: Sequence[str],
     candidates: Mapping[str, Candidate],
-    heads: Mapping[str, Head],
-) -> tuple[Protocol, ...]:
-    """Read the protocols, in the order in which they are listed in `PROTOCOLS`.
+    detectors: Mapping[str, DetectorSpec],
+) -> tuple[ProtocolSpec, ...]:
+    """Read the protocols, in the order of `PROTOCOLS`.
 
     Parameters
     ----------
@@ -43,136 +61,141 @@ def read_protocols(
         By name.
     datasets : sequence of str
         Names of the datasets.
-    candidates, heads : mapping
+    candidates, detectors : mapping
         Candidates and detectors by name.
 
     Returns
     -------
-    protocols : tuple of Protocol
+    protocols : tuple of ProtocolSpec
 
     Raises
     ------
     ConfigError
-        If a table is not as it should be.
+        If there is no such protocol, or a key cannot be used.
     """
     for name, table in tables.items():
         if name not in PROTOCOLS:
-            raise ConfigError(
-                f"{table.file}: [{table.name}]: there is no such protocol; "
-                f"{nearest(name, PROTOCOLS)}"
-            )
-    read = []
-    for name in PROTOCOLS:
-        if name in tables:
-            read.append(_read_protocol(name, tables[name], datasets, candidates, heads))
-    return tuple(read)
+            problem = f"there is no such protocol; {nearest(name, PROTOCOLS)}"
+            raise ConfigError(problem, table=table.name, file=table.file)
+    return tuple(
+        _read_protocol(protocol, tables[name], datasets, candidates, detectors)
+        for name, protocol in PROTOCOLS.items()
+        if name in tables
+    )
 
 
 def _read_protocol(
-    name: str,
+    protocol: Protocol,
     table: Table,
     datasets: Sequence[str],
     candidates: Mapping[str, Candidate],
-    heads: Mapping[str, Head],
-) -> Protocol:
-    chosen = table.take_list("datasets", str, (), choices=datasets)
-    judged: tuple[str, ...] = ()
-    if name != "ablation":  # which makes its own
-        judged = table.take_list("candidates", str, tuple(candidates), choices=candidates)
+    detectors: Mapping[str, DetectorSpec],
+) -> ProtocolSpec:
+    dataset_names = table.get_list("datasets", str, (), choices=datasets)
+    candidate_names: tuple[str, ...] = ()
+    if protocol.has_candidates:
+        candidate_names = table.get_list("candidates", str, tuple(candidates), choices=candidates)
     split = "identities"
-    if name != "cross-dataset":
-        split = table.take("split", str, split, choices=("identities", "official"))
-    folds = table.take("folds", int, 3, least=2)
-    options = PROTOCOLS[name](table, candidates, heads)
-    made = options.pop("candidates", tuple(candidates[key] for key in judged))
-    for learned in options.get("fit", ()):
-        if learned not in (chosen or datasets):
-            raise table.error("fit", f"{learned!r} is no dataset of this protocol")
+    if protocol.has_split:
+        split = table.get("split", str, split, choices=("identities", "official"))
+    folds = table.get("folds", int, 3, minimum=2)
+    context = ReadContext(dataset_names or datasets, candidates, detectors)
+    options = protocol.read_options(table, context)
+    chosen_candidates = options.pop("candidates", tuple(candidates[key] for key in candidate_names))
     table.close()
-    return Protocol(name, chosen, made, folds, split, options)
+    return ProtocolSpec(protocol.name, dataset_names, chosen_candidates, folds, split, options)
 
 
-def _within_dataset(table: Table, *_: Any) -> dict[str, Any]:
-    return {}
+def make_jobs(
+    specs: Sequence[ProtocolSpec],
+    tables: Tables,
+    *,
+    seed: int,
+    trained_on: TrainedOn | None = None,
+) -> list[Job]:
+    """List the jobs of some protocols.
+
+    Parameters
+    ----------
+    specs : sequence of ProtocolSpec
+    tables : mapping of str to PairTable
+        The datasets.
+    seed : int
+        Of the assignment of people to folds.
+    trained_on : mapping of str to mapping of str to ndarray of bool, default=None
+        For each extractor and dataset, the rows that show somebody it was trained on. They are not
+        judged in a protocol that has a candidate with that extractor.
+
+    Returns
+    -------
+    jobs : list of Job
+        Not planned yet: without pipelines and keys.
+
+    Raises
+    ------
+    ValueError
+        If a dataset does not suit a protocol, or people cannot be kept apart; the message names
+        the protocol's table in the configuration.
+    """
+    jobs: list[Job] = []
+    for spec in specs:
+        protocol = PROTOCOLS[spec.name]
+        try:
+            of_protocol = list(protocol.jobs(spec, protocol.datasets(spec, tables), seed))
+            jobs += _without_trained_on(of_protocol, spec, tables, trained_on or {})
+        except ValueError as error:
+            raise ValueError(f"[protocols.{spec.name}] {error}") from error
+    return jobs
 
 
-def _cross_manipulation(table: Table, *_: Any) -> dict[str, Any]:
-    return {"calibrate": table.take("calibrate", bool, True)}
+def rows_trained_on(
+    spec: ProtocolSpec, dataset: str, trained_on: TrainedOn
+) -> NDArray[np.bool_] | None:
+    """Mark the rows of a dataset that show people an extractor of a protocol was trained on.
+
+    Parameters
+    ----------
+    spec : ProtocolSpec
+    dataset : str
+    trained_on : mapping of str to mapping of str to ndarray of bool
+        As for :func:`make_jobs`.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool, or None
+        None if no candidate has an extractor.
+    """
+    names = {name for candidate in spec.candidates for name in candidate.extractors}
+    masks = [trained_on[name][dataset] for name in sorted(names)]
+    return np.logical_or.reduce(masks) if masks else None
 
 
-def _cross_dataset(table: Table, *_: Any) -> dict[str, Any]:
-    return {
-        "bpcer": table.take("bpcer", float, 0.05, least=0, most=0.5),
-        "fit": table.take_list("fit", str, ()),
-        "mixed_modes": table.take("mixed_modes", bool, False),
-    }
-
-
-def _compression(table: Table, *_: Any) -> dict[str, Any]:
-    levels = table.take_list("levels", str, ())
-    if levels and "jpeg" in table.values:
-        raise table.error("jpeg", "give levels of the datasets or JPEG qualities, not both")
-    return {"levels": levels, "jpeg": _strengths(table, "jpeg", (90, 60, 30))}
-
-
-def _robustness(table: Table, *_: Any) -> dict[str, Any]:
-    kinds = table.take_list("kinds", str, tuple(STRENGTHS), choices=STRENGTHS)
-    found = {kind: _strengths(table, kind, STRENGTHS[kind]) for kind in STRENGTHS}
-    degrade = table.take("degrade", str, "probe", choices=("probe", "both"))
-    return {"degrade": degrade, "degradations": tuple(d for kind in kinds for d in found[kind])}
-
-
-def _strengths(table: Table, kind: str, default: Sequence[float]) -> tuple[Degradation, ...]:
-    _, least, most = UNITS[kind]
-    number: type = int if kind == "jpeg" else float
-    values = table.take_list(kind, number, default, least=least, most=most)
-    return tuple(Degradation(kind, value) for value in values)
-
-
-def _ablation(
-    table: Table, candidates: Mapping[str, Candidate], heads: Mapping[str, Head]
-) -> dict[str, Any]:
-    """Vary operator, normalisation and head of one candidate, each by itself or all together."""
-    base = candidates[table.take("base", str, next(iter(candidates)), choices=candidates)]
-    operators = table.take_list("operators", str, OPERATORS, choices=OPERATORS)
-    scalings = table.take_list("normalizations", str, NORMALIZATIONS, choices=NORMALIZATIONS)
-    given = table.take("detectors", list, list(heads or _HEADS))
-    axes: dict[str, list[tuple[str, Any]]] = {
-        "operator": [(one, one) for one in operators],
-        "normalize": [(one, None if one == "none" else one) for one in scalings],
-        "detector": [(_label(one), read_head(table, "detectors", one, heads)) for one in given],
-    }
-    if table.take("product", bool, False):
-        made = [
-            replace(base, name=" / ".join(labels), **dict(zip(axes, values, strict=True)))
-            for labels, values in (
-                zip(*chosen, strict=True) for chosen in itertools.product(*axes.values())
+def _without_trained_on(
+    jobs: Sequence[Job], spec: ProtocolSpec, tables: Tables, trained_on: TrainedOn
+) -> list[Job]:
+    """Judge only people whom no extractor of the protocol was trained on."""
+    by_dataset = {name: rows_trained_on(spec, name, trained_on) for name in tables}
+    masks = {name: mask for name, mask in by_dataset.items() if mask is not None and mask.any()}
+    if not masks:
+        return list(jobs)
+    remaining = [replace(job, steps=tuple(_remaining_steps(job.steps, masks))) for job in jobs]
+    for job in remaining:
+        if job.test in masks and len(np.unique(tables[job.test].target[job.judged.rows])) < 2:
+            raise ValueError(
+                f"datasets: of {job}, no genuine pairs and deepfakes remain to be judged, as an "
+                "extractor was trained on their people: let it learn from some splits, as in "
+                'splits = ["train"], and judge others with split = "official", or let it learn '
+                "from another dataset"
             )
-        ]
-    else:
-        made = [base] + [
-            replace(base, name=f"{axis}: {label}", **{axis: value})
-            for axis, choices in axes.items()
-            for label, value in choices
-            if value != getattr(base, axis)
-        ]
-    return {"candidates": tuple(made)}
+    return remaining
 
 
-def _label(given: Any) -> str:
-    """Name a detector of the list: by its name and what is particular about it."""
-    if not isinstance(given, dict):
-        return str(given)
-    params = ", ".join(f"{key}={value}" for key, value in given.items() if key != "name")
-    return f"{given.get('name')}({params})"
-
-
-#: How to read what only this protocol has; results are given in this order.
-PROTOCOLS: dict[str, Read] = {
-    "within-dataset": _within_dataset,
-    "cross-manipulation": _cross_manipulation,
-    "cross-dataset": _cross_dataset,
-    "compression": _compression,
-    "robustness": _robustness,
-    "ablation": _ablation,
-}
+def _remaining_steps(
+    steps: Iterable[Step], masks: Mapping[str, NDArray[np.bool_]]
+) -> Iterator[Step]:
+    for number, step in enumerate(steps):
+        score = step.score
+        if score.dataset in masks:
+            score = replace(score, rows=score.rows[~masks[score.dataset][score.rows]])
+        if number == 0 or len(score.rows):  # a threshold is set on the rows that remain
+            yield Step(step.fit, score)
