@@ -58,9 +58,12 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     >>> from pathlib import Path
     >>> from sklearn_diffake.benchmark import read_config
     >>> _ = Path("small.toml").write_text('''
+    ... bootstrap = 10
     ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
+    ... datasets.faces.arguments = { n_pairs = 24, size = 64, techniques = ["swap", "splice"] }
     ... candidates.one.embedder = "difffake-lite0-identity"
+    ... candidates.one.align = false
+    ... candidates.one.detector = "MahalanobisDetector"
     ... protocols.cross-manipulation.folds = 2
     ... ''')
     >>> config = read_config("small.toml")

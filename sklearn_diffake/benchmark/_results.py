@@ -69,17 +69,14 @@ def write_results(
         "failures": failures,
     }
     write_json(config.output / "results.json", results)
-    pictures: dict[str, dict[str, bytes]] = {}
+    sections, pictures = {}, {}
     for name, of_protocol in group_by(rows, "protocol").items():
-        pictures[name] = draw_figures(name, of_protocol, finished, tables)
-        for file, picture in pictures[name].items():
+        sections[name] = PROTOCOLS[name].section(of_protocol)
+        figure_files = draw_figures(name, of_protocol, finished, tables)
+        for file, picture in figure_files.items():
             write_file(config.output / file, picture)
-    sections = {
-        name: PROTOCOLS[name].section(of_protocol)
-        for name, of_protocol in group_by(rows, "protocol").items()
-    }
-    names = {name: list(files) for name, files in pictures.items()}
-    text = "\n".join(document(results, sections, names, confidence=config.confidence))
+        pictures[name] = list(figure_files)
+    text = "\n".join(document(results, sections, pictures, confidence=config.confidence))
     write_file(config.output / "report.md", text.encode())
 
 
@@ -154,8 +151,8 @@ def summarize(
         for number, values in in_parallel(with_intervals, tasks):
             rows[number]["figures"] = values
             bar.update()
-    for name, of_protocol in group_by(rows, "protocol").items():
-        PROTOCOLS[name].compare_rows(of_protocol)
+    for name in dict.fromkeys(row["protocol"] for row in rows):
+        PROTOCOLS[name].compare_rows([row for row in rows if row["protocol"] == name])
     return rows
 
 

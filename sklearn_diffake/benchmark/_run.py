@@ -120,19 +120,9 @@ def run_benchmark(
 
     Examples
     --------
-    >>> from pathlib import Path
+    The configuration is that of :func:`read_config`.
+
     >>> from sklearn_diffake.benchmark import read_config, run_benchmark
-    >>> _ = Path("small.toml").write_text('''
-    ... bootstrap = 10
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments.n_pairs = 24
-    ... datasets.faces.arguments.size = 64
-    ... datasets.faces.arguments.techniques = ["swap", "splice"]
-    ... candidates.distance.embedder = "difffake-lite0-identity"
-    ... candidates.distance.align = false
-    ... candidates.distance.detector = "MahalanobisDetector"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
     >>> result = run_benchmark(read_config("small.toml"))
     >>> result.n_cells, result.failures
     (4, {})

@@ -157,14 +157,9 @@ class Config:
 
     Examples
     --------
-    >>> from pathlib import Path
+    The configuration is that of :func:`read_config`.
+
     >>> from sklearn_diffake.benchmark import read_config
-    >>> _ = Path("small.toml").write_text('''
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
-    ... candidates.one.embedder = "difffake-lite0-identity"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
     >>> config = read_config("small.toml").replace(output="elsewhere")
     >>> config.seed, config.output.name, config.cache.name
     (0, 'elsewhere', 'cache')

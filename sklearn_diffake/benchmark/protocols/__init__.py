@@ -16,15 +16,22 @@ from sklearn_diffake.benchmark.protocols._registry import (
     rows_trained_on,
 )
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-
 __all__ = [
     "PROTOCOLS",
     "Protocol",
     "ReadContext",
+    "import_protocols",
     "make_jobs",
     "read_protocols",
     "register",
     "rows_trained_on",
 ]
+
+
+def import_protocols() -> None:
+    """Import the files of this folder, each of which registers a protocol."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+
+
+import_protocols()
