@@ -25,7 +25,7 @@ from sklearn_diffake.benchmark import read_config, run_benchmark
 
 here = Path(__file__).parent if "__file__" in globals() else Path.cwd()
 folder = TemporaryDirectory()
-config = read_config(here / "paper.toml").place(output=folder.name)
+config = read_config(here / "paper.toml").replace(output=folder.name)
 result = run_benchmark(config)
 results = json.loads((result.folder / "results.json").read_text())
 for extractor in results["extractors"]:

@@ -48,7 +48,7 @@ def results(folder):
 
 def timed(config, folder, **where):
     start = time.perf_counter()
-    result = run_benchmark(config.place(folder), **where)
+    result = run_benchmark(config.replace(folder), **where)
     return time.perf_counter() - start, result
 
 

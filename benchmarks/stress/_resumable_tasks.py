@@ -11,8 +11,7 @@ from torch import nn
 
 from benchmarks.stress._kills import Wrong, apart
 from sklearn_diffake import persistence
-from sklearn_diffake.benchmark._run import run_benchmark
-from sklearn_diffake.benchmark.config import read_config
+from sklearn_diffake.benchmark import read_config, run_benchmark
 from sklearn_diffake.datasets import extract_frames, make_face_pairs
 from sklearn_diffake.embedding import EmbeddingStore, ForgeryEmbedder
 from sklearn_diffake.novelty import MahalanobisDetector
@@ -144,7 +143,7 @@ operators = ["squared", "absolute", "cosine"]
 
     def whole(self, folder):
         config = read_config(self.folder / "benchmark.toml", trusted=["_works:tiny"])
-        run_benchmark(config.place(folder))
+        run_benchmark(config.replace(folder))
         return [(folder / name).read_bytes() for name in ("results.json", "report.md")]
 
 

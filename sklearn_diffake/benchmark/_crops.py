@@ -1,4 +1,4 @@
-"""What a worker does: pictures become crops, and crops become vectors."""
+"""The work of a worker process: cut crops from pictures, and embed them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ NO_FACE_FOUND = "no face was found"
 
 
 class Crop(NamedTuple):
-    """What an embedder gets of one picture.
+    """The crop of one picture, as an embedder gets it.
 
     Parameters
     ----------
     has_face : bool
-        Whether a face was found, or none was looked for.
+        Whether a face was found; True without an aligner.
     digest : bytes or None
         Of its pixels; None if the crop is the file itself.
     image : path or ndarray or None
-        None in what a worker returns.
+        None in the answer of a worker.
     new_faces : PictureFaces or None
-        Faces that were detected now, without crops.
+        Faces that this worker detected, without crops.
     """
 
     has_face: bool
@@ -36,14 +36,14 @@ class Crop(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """What became of the crops of one job.
+    """The vectors of the crops of one network.
 
     Parameters
     ----------
     values : list of ndarray or str
         Embeddings, and reasons why there is none.
     n_computed : int
-        How many embeddings were computed now; the others were stored.
+        Number of embeddings that were computed; the others were stored.
     """
 
     values: list[Any]
@@ -55,36 +55,38 @@ def embed(
     stored_faces: Sequence[Any],
     degradation: Degradation | None,
     aligner: Any,
-    jobs: Sequence[tuple[Any, Sequence[int]]],
+    networks: Sequence[tuple[Any, Sequence[int]]],
 ) -> tuple[list[Crop | str], list[Vectors]]:
-    """Turn pictures into vectors, or say what is wrong with them.
+    """Turn pictures into vectors, or into the reasons why that is impossible.
 
     Parameters
     ----------
     sources : sequence of path or ndarray
     stored_faces : sequence of PictureFaces or None
-        What is stored of the faces of each picture, perhaps with crops.
+        The stored faces of each picture, if any; perhaps with crops.
     degradation : Degradation or None
-        What is done to the pictures first.
+        Applied to the pictures first.
     aligner : FaceAligner or None
-    jobs : sequence of (FaceEmbedder, places)
-        Networks, and the positions in `sources` of what each is to embed.
+    networks : sequence of (FaceEmbedder, positions)
+        Each with the positions in `sources` that it embeds.
 
     Returns
     -------
     crops : list of Crop or str
         For each picture, or why there is none.
     vectors : list of Vectors
-        For each job.
+        For each network.
     """
     crops = _make_crops(sources, stored_faces, degradation, aligner)
     usable = [_without_face_refused(crop, aligner) for crop in crops]
-    vectors = [_embed_crops(embedder, [usable[i] for i in places]) for embedder, places in jobs]
+    vectors = [
+        _embed_crops(embedder, [usable[i] for i in positions]) for embedder, positions in networks
+    ]
     return [c if isinstance(c, str) else c._replace(image=None) for c in crops], vectors
 
 
 def refuses_missing_faces(aligner: Any) -> bool:
-    """Say whether a picture without a face has no embedding."""
+    """Return whether a picture without a face gets no embedding."""
     return aligner is not None and aligner.on_missing in ("raise", "skip")
 
 
@@ -97,7 +99,7 @@ def _without_face_refused(crop: Crop | str, aligner: Any) -> Crop | str:
 def _make_crops(
     sources: Sequence[Any], stored_faces: Sequence[Any], degradation: Any, aligner: Any
 ) -> list[Crop | str]:
-    """Read, degrade and align pictures; a picture that fails fails alone."""
+    """Read, degrade and align pictures; a failure concerns one picture only."""
     if aligner is None and degradation is None:
         return [Crop(True, None, source) for source in sources]
 
@@ -110,10 +112,10 @@ def _make_crops(
     opened = apply_or_split(open_all, list(zip(sources, stored_faces, strict=True)))
     good = [i for i, image in enumerate(opened) if not isinstance(image, str)]
     if aligner is None:
-        made: list[Any] = [Crop(True, image_digest(opened[i]), opened[i]) for i in good]
+        new_crops: list[Any] = [Crop(True, image_digest(opened[i]), opened[i]) for i in good]
     else:
-        made = apply_or_split(align_all, [(opened[i], stored_faces[i]) for i in good])
-    crops = dict(zip(good, made, strict=True))
+        new_crops = apply_or_split(align_all, [(opened[i], stored_faces[i]) for i in good])
+    crops = dict(zip(good, new_crops, strict=True))
     return [crops.get(i, image) for i, image in enumerate(opened)]
 
 
@@ -126,19 +128,19 @@ def _open(source: Any, faces: Any, degradation: Degradation | None, aligner: Any
 
 
 def _align(aligner: Any, pictures: Sequence[tuple[Any, Any]]) -> list[Crop]:
-    """Find the faces of pictures where they are not stored, and cut a crop of the chosen one."""
-    images, stored = zip(*pictures, strict=True)
+    """Detect the faces of pictures unless stored, and cut the crop of the selected face."""
+    images, stored_faces = zip(*pictures, strict=True)
     crops = []
-    found = aligner._find_faces(list(images), list(stored))
-    for before, faces in zip(stored, found, strict=True):
+    all_faces = aligner._find_faces(list(images), list(stored_faces))
+    for earlier, faces in zip(stored_faces, all_faces, strict=True):
         crop = faces.crops[aligner._chosen_face(faces)]
-        new_faces = replace(faces, crops={}) if before is None else None
+        new_faces = replace(faces, crops={}) if earlier is None else None
         crops.append(Crop(faces.n_faces > 0, image_digest(crop), crop, new_faces))
     return crops
 
 
 def _embed_crops(embedder: Any, crops: Sequence[Crop | str]) -> Vectors:
-    """Embed crops; a crop that fails fails alone."""
+    """Embed crops; a failure concerns one crop only."""
     n_computed = 0
 
     def embed_all(images: Sequence[Any]) -> list[Any]:
@@ -152,9 +154,9 @@ def _embed_crops(embedder: Any, crops: Sequence[Crop | str]) -> Vectors:
         ]
 
     values: list[Any] = [crop if isinstance(crop, str) else None for crop in crops]
-    places = [i for i, crop in enumerate(crops) if isinstance(crop, Crop)]
+    positions = [i for i, crop in enumerate(crops) if isinstance(crop, Crop)]
     images = [crop.image for crop in crops if isinstance(crop, Crop)]
-    for i, value in zip(places, apply_or_split(embed_all, images), strict=True):
+    for i, value in zip(positions, apply_or_split(embed_all, images), strict=True):
         values[i] = value
     return Vectors(values, n_computed)
 
@@ -162,7 +164,7 @@ def _embed_crops(embedder: Any, crops: Sequence[Crop | str]) -> Vectors:
 def apply_or_split(
     function: Callable[[Sequence[Any]], list[Any]], items: Sequence[Any]
 ) -> list[Any]:
-    """Apply a function to items together; if it fails, to each alone, to find which one fails.
+    """Apply a function to all items; if it fails, to each item separately, to find which one fails.
 
     Parameters
     ----------
@@ -173,18 +175,18 @@ def apply_or_split(
     Returns
     -------
     results : list
-        For an item that fails alone, what went wrong, as text.
+        For an item that fails, the reason as text.
     """
     if not items:
         return []
     try:
         return function(items)
-    except Exception as error:  # an image that cannot be used, or a network that breaks down
+    except Exception as error:  # a bad image, or an error in a network
         if len(items) == 1:
             return [_describe(error)]
     return [result for item in items for result in apply_or_split(function, [item])]
 
 
 def _describe(error: Exception) -> str:
-    """Say what is wrong with an image, without its place; or what broke down."""
+    """Return what is wrong with an image, without its name; or which error was raised."""
     return error.message if isinstance(error, ImageError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Pairs with what is known of them, from loaders and from tables."""
+"""Load the pairs of a dataset from a loader or a table, with names of people and techniques."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_diffake.benchmark._registry import find_loader
-from sklearn_diffake.benchmark._specs import DatasetSpec
+from sklearn_diffake.benchmark._settings import DatasetSpec
 from sklearn_diffake.model_selection import connected_groups
 from sklearn_diffake.pairs import TableError, make_reference_pairs, make_same_video_pairs
 from sklearn_diffake.pairs import load_pairs as read_pair_table
@@ -21,11 +21,11 @@ from sklearn_diffake.utils._missing import is_missing
 from sklearn_diffake.utils._mode import MIXED, REFERENCE
 
 GENUINE = "genuine"
-#: What is known of a pair, "" where it is not.
+#: Names that describe a pair; "" where one is missing.
 COLUMNS = ("technique", "compression", "split", "identity", "video", "original")
-_TO_KEEP_APART = ("identity", "video", "original", "reference_video")
+_GROUP_COLUMNS = ("identity", "video", "original", "reference_video")
 _PATHS = ("reference", "probe")
-# Columns whose names are compared: a person is the same one as donor, a video as original.
+# Names of one kind are compared across columns: an identity of one row may be a donor in another.
 _KINDS = {
     **dict.fromkeys(("identity", "donor"), "person"),
     **dict.fromkeys(("video", "original", "reference_video"), "video"),
@@ -35,12 +35,12 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class PairTable:
-    """Pairs of images, and what is known of them.
+    """Pairs of images, and the names that describe them.
 
     Attributes
     ----------
     name : str
-        What the configuration calls the dataset.
+        Name of the dataset in the configuration.
     data : ndarray of shape (n, 2) or (n, 2, H, W, 3)
         Paths or arrays.
     target : ndarray of shape (n,), int64
@@ -48,11 +48,11 @@ class PairTable:
     columns : dict of str to ndarray of shape (n,), object
         Those of `COLUMNS`, as strings.
     groups : ndarray of shape (n, k), object
-        Names of what must be kept on one side of a split: people, videos.
+        Names of people and videos that a split must not separate.
     mode : {"reference", "same-video"}
         How the pairs were formed.
     skipped_videos : int
-        Videos of which no pair could be made, as they are missing, damaged or show no face.
+        Videos without a pair, because they are missing, corrupt or show no face.
     """
 
     name: str
@@ -66,8 +66,8 @@ class PairTable:
     def __len__(self) -> int:
         return len(self.target)
 
-    def take(self, rows: NDArray[np.int64]) -> PairTable:
-        """Return some of the pairs."""
+    def select(self, rows: NDArray[np.int64]) -> PairTable:
+        """Return a table of some of the pairs."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(
             self,
@@ -79,14 +79,14 @@ class PairTable:
 
 
 class _Loaded(NamedTuple):
-    """What a source gives of its pairs.
+    """The pairs of a source.
 
     Parameters
     ----------
     data : ndarray
     target : array-like of int
     columns : mapping of str to sequence
-        What is known of the pairs, by name.
+        Names that describe the pairs, by column.
     mode : str
     skipped_videos : int
     """
@@ -105,7 +105,7 @@ def load_pairs(spec: DatasetSpec, *, seed: int) -> PairTable:
     ----------
     spec : DatasetSpec
     seed : int
-        Of the draw of pairs, and of those kept if there is a limit.
+        Seed of the draw of pairs, and of their selection if there is a limit.
 
     Returns
     -------
@@ -137,9 +137,9 @@ def load_pairs(spec: DatasetSpec, *, seed: int) -> PairTable:
 
 
 def _from_loader(spec: DatasetSpec, seed: int) -> _Loaded:
-    loader, known = find_loader(spec.value)
+    loader, accepted = find_loader(spec.value)
     arguments = dict(spec.arguments)
-    if "random_state" in known:
+    if "random_state" in accepted:
         arguments.setdefault("random_state", seed)
     bunch = loader(**arguments)
     data = np.asarray(bunch.data)
@@ -160,13 +160,13 @@ def _from_images(spec: DatasetSpec, seed: int) -> _Loaded:
         frame = "frame" if "frame" in images else None
         pairs = make_same_video_pairs(table, frame=frame, random_state=seed, **options)
     probes = pairs.index[:, 1]
-    known = {name: [values[row] for row in probes] for name, values in images.items()}
-    known["technique"] = _techniques(known, pairs.target)
-    return _Loaded(pairs.data, pairs.target, known, mode)
+    columns = {name: [values[row] for row in probes] for name, values in images.items()}
+    columns["technique"] = _techniques(columns, pairs.target)
+    return _Loaded(pairs.data, pairs.target, columns, mode)
 
 
 def _label(cell: str, row: int) -> int:
-    """Read the label of an image, which must have one if there is such a column."""
+    """Read the label of an image; it must not be empty if there is such a column."""
     try:
         label = parse_label(cell)
     except ValueError as error:
@@ -185,71 +185,77 @@ def _from_pairs(spec: DatasetSpec, seed: int) -> _Loaded:
                 "templates of several pictures are not compared yet", path=spec.value, line=line
             )
     target = np.ones(len(pairs.data), dtype=np.int64) if pairs.target is None else pairs.target
-    unknown = np.flatnonzero(np.isnan(target))
-    if unknown.size:
-        line = int(pairs.lines[unknown[0]])
+    unlabeled = np.flatnonzero(np.isnan(target))
+    if unlabeled.size:
+        line = int(pairs.lines[unlabeled[0]])
         raise TableError("the label is empty", path=spec.value, line=line, column="label")
-    known: dict[str, Any] = {plain_name(name): list(values) for name, values in pairs.extra.items()}
-    known |= {side: list(pairs.data[:, i]) for i, side in enumerate(_PATHS)}
+    columns: dict[str, Any] = {
+        plain_name(name): list(values) for name, values in pairs.extra.items()
+    }
+    columns |= {side: list(pairs.data[:, i]) for i, side in enumerate(_PATHS)}
     if pairs.groups is not None:
-        known["identity"] = ["" if person is None else person for person in pairs.groups]
-    known["technique"] = _techniques(known, target)
-    return _Loaded(pairs.data, target, known, _mode_of_table(spec, pairs.mode))
+        columns["identity"] = ["" if person is None else person for person in pairs.groups]
+    columns["technique"] = _techniques(columns, target)
+    return _Loaded(pairs.data, target, columns, _mode_of_table(spec, pairs.mode))
 
 
-def _mode_of_table(spec: DatasetSpec, stated: str | None) -> str:
-    """Return the mode of a table of pairs; the configuration says it where the table does not."""
-    wanted: str | None = spec.arguments.get("mode")
-    if stated == MIXED:
+def _mode_of_table(spec: DatasetSpec, of_pairs: str | None) -> str:
+    """Return the mode of a table of pairs; that of the configuration if the table has none."""
+    configured: str | None = spec.arguments.get("mode")
+    if of_pairs == MIXED:
         raise ValueError("it has pairs of the reference mode and of the same-video mode: split it")
-    if wanted is not None and stated not in (None, wanted):
-        raise ValueError(f"its pairs are of the {stated} mode, the configuration says {wanted!r}")
-    return wanted or stated or REFERENCE
+    if configured is not None and of_pairs not in (None, configured):
+        raise ValueError(
+            f"its pairs are of the {of_pairs} mode, the configuration says {configured!r}"
+        )
+    return configured or of_pairs or REFERENCE
 
 
 def _techniques(columns: Mapping[str, Any], labels: NDArray[np.int64]) -> list[str]:
-    """Name techniques: "deepfake" where a deepfake's is not told."""
-    named = columns.get("technique", [""] * len(labels))
-    plain = {1: GENUINE, -1: "deepfake"}
-    return [name or plain[label] for name, label in zip(named, labels.tolist(), strict=True)]
+    """Return the techniques, "deepfake" where that of a deepfake is missing."""
+    names = columns.get("technique", [""] * len(labels))
+    defaults = {1: GENUINE, -1: "deepfake"}
+    return [name or defaults[label] for name, label in zip(names, labels.tolist(), strict=True)]
 
 
 def _texts(columns: Mapping[str, Any], name: str, n_rows: int) -> NDArray[Any]:
-    """Return a column of names as text, each in one spelling; "" where there is none."""
+    """Return a column of names as text, each in one spelling; "" where one is missing."""
     values = list(columns[name]) if name in columns else [""] * n_rows
     names = name_codes(values, kind=f"column {name!r}").values(values)
     return np.array(["" if is_missing(v) else str(v) for v in names], dtype=object)
 
 
 def _groups(spec: DatasetSpec, columns: Mapping[str, Any], n_rows: int) -> NDArray[Any]:
-    """Return what must be kept on one side, each kind of name told apart by a prefix."""
+    """Return the names that a split must not separate, with their kind as a prefix."""
     if isinstance(columns, dict):  # of a file, where names are compared in lower case
         spec = replace(spec, groups=tuple(map(plain_name, spec.groups or ())))
     for name in spec.groups or ():
         if name not in columns:
             raise ValueError(f"groups: there is no column {name!r}; there are {list(columns)}")
-    chosen = list(spec.groups or [name for name in _TO_KEEP_APART if name in columns])
-    table = {name: _texts(columns, name, n_rows) for name in chosen}
+    names = list(spec.groups or [name for name in _GROUP_COLUMNS if name in columns])
+    table = {name: _texts(columns, name, n_rows) for name in names}
     table = {name: values for name, values in table.items() if (values != "").any()}
-    if not table:  # nothing but the files tells who is seen
+    if not table:  # a file is the only name of a person
         if any(side not in columns for side in _PATHS):
             raise ValueError(f"groups: no column of {list(columns)} says what to keep apart")
         table = {side: _texts(columns, side, n_rows) for side in _PATHS}
-    own = f"{spec.name}:" if spec.distinct_people else ""
-    parts = [
-        [f"{_KINDS.get(name, name)}:{own}{value}" if value else "" for value in values]
+    prefix = f"{spec.name}:" if spec.distinct_people else ""
+    prefixed = [
+        [f"{_KINDS.get(name, name)}:{prefix}{value}" if value else "" for value in values]
         for name, values in table.items()
     ]
-    return np.array(parts, dtype=object).T
+    return np.array(prefixed, dtype=object).T
 
 
-def _limit(table: PairTable, most: int, seed: int) -> PairTable:
-    """Keep some of the pairs: all of one group after another, drawn at random."""
+def _limit(table: PairTable, maximum: int, seed: int) -> PairTable:
+    """Keep some of the pairs: all of a group, group by group in random order."""
     group = connected_groups(table.groups)
     sizes = np.bincount(group)
     order = np.random.default_rng(seed).permutation(len(sizes))
-    fits = order[np.cumsum(sizes[order]) <= most]
+    fits = order[np.cumsum(sizes[order]) <= maximum]
     rows = np.flatnonzero(np.isin(group, fits))
     if not len(rows):
-        raise ValueError(f"limit = {most} is fewer than the {sizes.min()} pairs of any one group")
-    return table.take(rows)
+        raise ValueError(
+            f"limit = {maximum} is fewer than the {sizes.min()} pairs of any one group"
+        )
+    return table.select(rows)

@@ -1,4 +1,4 @@
-"""What pictures suffer on their way: compression, blur, noise, and a smaller size."""
+"""Degrade pictures as transmission does: compression, blur, noise, and a smaller size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "noise": (2.0, 5.0, 10.0, 15.0, 25.0),
     "resize": (0.8, 0.6, 0.4, 0.3, 0.2),
 }
-#: What the strength of each kind is, and the values it may have.
+#: The unit of the strength of each kind, its minimum and its maximum.
 UNITS: dict[str, tuple[str, float, float]] = {
     "jpeg": ("JPEG quality", 1, 95),
     "blur": ("blur, sigma in pixels", 0.01, 100),
@@ -31,14 +31,14 @@ UNITS: dict[str, tuple[str, float, float]] = {
 
 @dataclass(frozen=True)
 class Degradation:
-    """One kind of loss at one strength.
+    """One kind of degradation at one strength.
 
     Attributes
     ----------
     kind : {"jpeg", "blur", "noise", "resize"}
     strength : float
-        JPEG quality; sigma of the blur in pixels; sigma of the noise, of 255; share of the size
-        to which the picture is reduced before it is enlarged again.
+        JPEG quality; sigma of the blur in pixels; sigma of the noise, of 255; fraction of the
+        size to which the picture is reduced before it is enlarged again.
     """
 
     kind: str
@@ -84,11 +84,11 @@ def _noise(image: Image, sigma: float) -> Image:
     return np.round(noisy).clip(0, 255).astype(np.uint8)
 
 
-def _resize(image: Image, share: float) -> Image:
+def _resize(image: Image, fraction: float) -> Image:
     from PIL import Image as pil
 
     height, width = image.shape[:2]
-    small = (max(1, round(width * share)), max(1, round(height * share)))
+    small = (max(1, round(width * fraction)), max(1, round(height * fraction)))
     reduced = pil.fromarray(image).resize(small, pil.Resampling.BOX)
     return np.asarray(reduced.resize((width, height), pil.Resampling.BILINEAR))
 

@@ -1,4 +1,4 @@
-"""Train the extractors of a benchmark, each once, and keep their weights in the cache."""
+"""Train the extractors of a benchmark, each once, and store their weights in the cache."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.benchmark._cells import remove_leftovers, write_json
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import crop_description, digest_of, make_aligner
-from sklearn_diffake.benchmark._specs import Candidate, Config, ExtractorSpec
+from sklearn_diffake.benchmark._settings import Candidate, Config, ExtractorSpec
+from sklearn_diffake.benchmark.report._outputs import remove_temporary_files, write_json
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.model_selection import connected_groups
 from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._atomic_files import private_folder
 
-FORMAT = 1  # of what is kept of a training; part of its digest
+FORMAT = 1  # of the files of a training; part of its digest
 _WEIGHTS, _FACTS = "weights.safetensors", "training.json"
 # Parameters that change no weights; of the file `weights` the content counts, not the name.
 _NOT_DECISIVE = ("device", "n_jobs", "cache", "verbose", "checkpoint_dir", "pooling", "weights")
 
-Rows = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Training:
-    """A training that is to be done, or is done.
+    """The training of an extractor, finished or not.
 
     Attributes
     ----------
     spec : ExtractorSpec
     sources : list
-        Distinct images to learn from: paths or arrays.
+        Distinct images to train on: paths or arrays.
     people : ndarray of shape (n_sources,), int64
-        Who is seen in each.
+        Number of the person in each.
     aligner : FaceAligner or None
     embedder : ForgeryEmbedder
         Not fitted.
@@ -61,7 +59,7 @@ class Training:
         return self.folder / _WEIGHTS
 
     def facts(self) -> dict[str, Any] | None:
-        """Return what is known of the finished training; None if it is not finished."""
+        """Return the facts of the finished training; None if it is not finished."""
         try:
             facts = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -78,12 +76,12 @@ def plan_trainings(
     versions: Mapping[str, Any],
     n_jobs: int | None,
 ) -> dict[str, Training]:
-    """Find out what each extractor is trained on, and where its weights are or will be.
+    """List what each extractor is trained on, and the folder of its weights.
 
     Parameters
     ----------
     config : Config
-        Its device is one that is there.
+        Its device is resolved.
     tables : mapping of str to PairTable
         The datasets.
     images : mapping of str to Images
@@ -91,9 +89,9 @@ def plan_trainings(
     store : EmbeddingStore
         Keeps the crops.
     versions : mapping
-        Of what else decides the numbers.
+        Versions of the libraries that decide the numbers.
     n_jobs : int or None
-        Processes that make fakes, as joblib counts them.
+        Processes that generate deepfakes, as joblib counts them.
 
     Returns
     -------
@@ -103,13 +101,13 @@ def plan_trainings(
     Raises
     ------
     ValueError
-        If there is no genuine pair to learn from; the message names the table of the extractor.
+        If there is no genuine pair to train on; the message names the table of the extractor.
     """
-    used = {name for p in config.protocols for c in p.candidates for name in c.extractors}
+    names = {name for p in config.protocols for c in p.candidates for name in c.extractors}
     return {
         spec.name: _plan(spec, config, tables, images, store, versions, n_jobs)
         for spec in config.extractors
-        if spec.name in used
+        if spec.name in names
     }
 
 
@@ -123,11 +121,11 @@ def _plan(
     n_jobs: int | None,
 ) -> Training:
     table, of_table = tables[spec.dataset], images[spec.dataset]
-    rows = rows_learned_from(spec, table)
+    rows = training_rows(spec, table)
     group = connected_groups(table.groups)[rows]
-    places, first = np.unique(of_table.index[rows].ravel(), return_index=True)
-    readable = [place for place in places.tolist() if of_table.digests[place] is not None]
-    people = group[first[np.isin(places, readable)] // 2]
+    positions, first = np.unique(of_table.index[rows].ravel(), return_index=True)
+    readable = [i for i in positions.tolist() if of_table.digests[i] is not None]
+    people = group[first[np.isin(positions, readable)] // 2]
     shared: dict[str, Any] = {"device": config.device, "batch_size": config.batch_size}
     aligner = _make_aligner(spec, shared, store, n_jobs)
     params = {"margin": aligner.margin} if aligner is not None else {}
@@ -139,7 +137,7 @@ def _plan(
         "embedder": {k: v for k, v in embedder.get_params().items() if k not in _NOT_DECISIVE},
         "start": _fingerprint(spec),
         "align": crop_description(aligner),
-        "images": [of_table.digests[place].hex() for place in readable],
+        "images": [of_table.digests[i].hex() for i in readable],
         "people": np.unique(people, return_inverse=True)[1].tolist(),
         "device": config.device,
         "versions": dict(versions),
@@ -154,7 +152,7 @@ def _plan(
 def _make_aligner(
     spec: ExtractorSpec, shared: Mapping[str, Any], store: EmbeddingStore, n_jobs: int | None
 ) -> Any:
-    """Make the aligner that cuts faces to learn from; pictures without a face are left out."""
+    """Make the aligner that cuts faces to train on; pictures without a face are skipped."""
     align = None if spec.align is None else {**spec.align, "on_missing": "skip"}
     aligner = make_aligner([FaceEmbedder(**_start(spec))], align, **shared)
     return aligner and aligner.set_params(cache=store, n_jobs=n_jobs)
@@ -171,8 +169,8 @@ def _fingerprint(spec: ExtractorSpec) -> str:
     return FaceEmbedder(**_start(spec), device="cpu").fit([picture]).fingerprint_
 
 
-def rows_learned_from(spec: ExtractorSpec, table: PairTable) -> Rows:
-    """Return the rows of a dataset that an extractor learns from: genuine, of its splits.
+def training_rows(spec: ExtractorSpec, table: PairTable) -> NDArray[np.int64]:
+    """Return the rows of a dataset that an extractor is trained on: genuine, of its splits.
 
     Parameters
     ----------
@@ -188,22 +186,22 @@ def rows_learned_from(spec: ExtractorSpec, table: PairTable) -> Rows:
     ValueError
         If there is none; the message names the table of the extractor.
     """
-    chosen = table.target == 1
+    is_used = table.target == 1
     if spec.splits:
-        chosen &= np.isin(table.columns["split"], spec.splits)
-    if not chosen.any():
-        there = sorted(set(table.columns["split"][table.target == 1]))
+        is_used &= np.isin(table.columns["split"], spec.splits)
+    if not is_used.any():
+        existing = sorted(set(table.columns["split"][table.target == 1]))
         raise ValueError(
             f"[extractors.{spec.name}] splits: dataset {spec.dataset!r} has no genuine pairs in "
-            f"{list(spec.splits) or 'any split'}; its genuine pairs are in splits {there}"
+            f"{list(spec.splits) or 'any split'}; its genuine pairs are in splits {existing}"
         )
-    return np.flatnonzero(chosen)
+    return np.flatnonzero(is_used)
 
 
 def rows_of_same_people(
     spec: ExtractorSpec, tables: Mapping[str, PairTable]
 ) -> dict[str, NDArray[np.bool_]]:
-    """Mark the rows of every dataset that show people or videos an extractor learns from.
+    """Mark the rows of every dataset that show people or videos an extractor is trained on.
 
     Parameters
     ----------
@@ -214,16 +212,16 @@ def rows_of_same_people(
     -------
     masks : dict of str to ndarray of bool
     """
-    table = tables[spec.dataset]
-    names = set(table.groups[rows_learned_from(spec, table)].ravel()) - {""}
+    training_table = tables[spec.dataset]
+    names = set(training_table.groups[training_rows(spec, training_table)].ravel()) - {""}
     return {
-        name: np.asarray(np.isin(other.groups.astype(str), sorted(names)).any(axis=1))
-        for name, other in tables.items()
+        dataset: np.asarray(np.isin(table.groups.astype(str), sorted(names)).any(axis=1))
+        for dataset, table in tables.items()
     }
 
 
 def train(training: Training, *, verbose: bool = False) -> dict[str, Any]:
-    """Train an extractor, or go on where a training was interrupted.
+    """Train an extractor, or resume a training that was interrupted.
 
     Parameters
     ----------
@@ -243,7 +241,7 @@ def train(training: Training, *, verbose: bool = False) -> dict[str, Any]:
         If it cannot be trained; the message names the table of the extractor.
     """
     private_folder(training.folder)
-    remove_leftovers([training.folder, training.folder / "checkpoints"])
+    remove_temporary_files([training.folder, training.folder / "checkpoints"])
     try:
         crops, people = _cut(training, verbose)
         embedder = training.embedder.set_params(verbose=int(verbose)).fit(crops, groups=people)
@@ -263,12 +261,12 @@ def train(training: Training, *, verbose: bool = False) -> dict[str, Any]:
         "history": embedder.history_,
     }
     write_json(training.folder / _FACTS, facts)
-    shutil.rmtree(training.folder / "checkpoints", ignore_errors=True)  # they have served
+    shutil.rmtree(training.folder / "checkpoints", ignore_errors=True)  # the weights replace them
     return facts
 
 
 def _cut(training: Training, verbose: bool) -> tuple[Any, NDArray[np.int64]]:
-    """Cut the faces to learn from; return them, and who is seen."""
+    """Cut the faces to train on; return them, and the person in each."""
     if training.aligner is None:
         return training.sources, training.people
     aligner = training.aligner.set_params(verbose=int(verbose))
@@ -280,7 +278,7 @@ def _cut(training: Training, verbose: bool) -> tuple[Any, NDArray[np.int64]]:
 
 
 def with_trained(candidate: Candidate, trainings: Mapping[str, Training]) -> Candidate:
-    """Give a candidate the weights of its extractors, in place of their names.
+    """Replace the names of extractors in a candidate by their weights.
 
     Parameters
     ----------
@@ -290,7 +288,7 @@ def with_trained(candidate: Candidate, trainings: Mapping[str, Training]) -> Can
     Returns
     -------
     candidate : Candidate
-        Where an extractor is not trained yet, it has the network that the training begins with,
+        For an extractor that is not trained yet, it has the network that the training begins with,
         and the training's digest as ``untrained``.
     """
     embedders = []

@@ -1,4 +1,4 @@
-"""The distinct images of a dataset, and what they are known by."""
+"""The distinct images of a dataset, and their digests."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Images:
     index : ndarray of shape (n, 2), int
         Position in `sources` of both images of every pair.
     digests : list of bytes or None
-        By content; None for what cannot be read.
+        Of their pixels; None for an image that cannot be read.
     problems : dict of int to str
-        Why.
+        Why an image cannot be read, by its position in `sources`.
     """
 
     sources: list[Any]
@@ -45,25 +45,25 @@ class Images:
     problems: dict[int, str]
 
     def fingerprint(self, table: PairTable) -> str:
-        """Return 32 hexadecimal digits that depend on the images and all that is known of them."""
+        """Return 32 hexadecimal digits that depend on the images and all that is stated of them."""
         content = hashlib.sha256()
         for row, pair in enumerate(self.index.tolist()):
-            known = [values[row] for values in table.columns.values()]
-            about = [int(table.target[row]), *known, *table.groups[row]]
-            content.update(repr(([self.digests[i] for i in pair], about)).encode())
+            names = [values[row] for values in table.columns.values()]
+            facts = [int(table.target[row]), *names, *table.groups[row]]
+            content.update(repr(([self.digests[i] for i in pair], facts)).encode())
         return content.hexdigest()[:32]
 
 
 def find_images(table: PairTable, store: EmbeddingStore, *, verbose: bool = False) -> Images:
-    """Find the distinct images of a dataset, and what they are known by.
+    """Find the distinct images of a dataset, and their digests.
 
-    Files that the store knows and that are unchanged are not read.
+    Files whose digests are stored and that are unchanged are not read.
 
     Parameters
     ----------
     table : PairTable
     store : EmbeddingStore
-        Remembers the digests of files.
+        Holds the digests of files that were read before.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -71,37 +71,40 @@ def find_images(table: PairTable, store: EmbeddingStore, *, verbose: bool = Fals
     -------
     images : Images
     """
-    found = image_table(table.data)
-    keys = {i: key for i, source in enumerate(found.sources) if (key := file_key(source))}
-    known = store.get_file_digests(list(keys.values()))
-    results: dict[int, bytes | str] = {i: known[k] for i, k in keys.items() if k in known}
-    left = [i for i in range(len(found.sources)) if i not in results]
-    files = [i for i in left if isinstance(found.sources[i], (str, os.PathLike))]
-    pictures = sorted(set(left) - set(files))
-    parts = [files[part] for part in gen_batches(len(files), _FILES_PER_TASK)] if files else []
-    tasks = [(part, [found.sources[i] for i in part]) for part in parts]
+    images = image_table(table.data)
+    sources = images.sources
+    keys = {i: key for i, source in enumerate(sources) if (key := file_key(source))}
+    stored_digests = store.get_file_digests(list(keys.values()))
+    results: dict[int, bytes | str] = {
+        i: stored_digests[key] for i, key in keys.items() if key in stored_digests
+    }
+    unread = [i for i in range(len(sources)) if i not in results]
+    files = [i for i in unread if isinstance(sources[i], (str, os.PathLike))]
+    arrays = sorted(set(unread) - set(files))
+    batches = [files[batch] for batch in gen_batches(len(files), _FILES_PER_TASK)] if files else []
+    tasks = [(batch, [sources[i] for i in batch]) for batch in batches]
     with progress_bar(
-        total=len(left), desc=f"reading {table.name}", unit="image", verbose=verbose
+        total=len(unread), desc=f"reading {table.name}", unit="image", verbose=verbose
     ) as bar:
-        for i in pictures:  # here, as sending them would take longer
-            results.update(_digests([i], [found.sources[i]]))
+        for i in arrays:  # in this process, as sending them to another would take longer
+            results.update(_digests([i], [sources[i]]))
             bar.update(1)
         for digests in in_parallel(_digests, tasks):
-            read = {keys[i]: d for i, d in digests.items() if i in keys and isinstance(d, bytes)}
-            store.put_file_digests(read)
+            new = {keys[i]: d for i, d in digests.items() if i in keys and isinstance(d, bytes)}
+            store.put_file_digests(new)
             results.update(digests)
             bar.update(len(digests))
     problems = {i: value for i, value in results.items() if isinstance(value, str)}
-    digests = [None if i in problems else results[i] for i in range(len(found.sources))]
-    return Images(found.sources, found.index, digests, problems)
+    digests = [None if i in problems else results[i] for i in range(len(sources))]
+    return Images(sources, images.index, digests, problems)
 
 
 def _digests(positions: Sequence[int], sources: Sequence[Any]) -> dict[int, bytes | str]:
     """Return the digest of every image, or what is wrong with it."""
-    found: dict[int, bytes | str] = {}
+    digests: dict[int, bytes | str] = {}
     for position, source in zip(positions, sources, strict=True):
         try:
-            found[position] = image_digest(read_image(source))
+            digests[position] = image_digest(read_image(source))
         except ImageError as error:
-            found[position] = str(error)
-    return found
+            digests[position] = str(error)
+    return digests

@@ -1,4 +1,4 @@
-"""A candidate taken apart: what turns an image into a vector, and what follows."""
+"""The pipeline of a candidate, in two halves: image to vector, and vectors to scores."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.benchmark._registry import make_detector
-from sklearn_diffake.benchmark._specs import Candidate
+from sklearn_diffake.benchmark._settings import Candidate
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.pipeline import make_difffake_pipeline
 from sklearn_diffake.store import EmbeddingStore
 
-# What changes no crop of a single picture.
-_COMPUTING = (
+# Parameters of an aligner that change no crop of a single picture.
+_NOT_DECISIVE = (
     "device", "batch_size", "cache", "n_jobs", "verbose", "shared", "n_frames", "matcher",
 )  # fmt: skip
 
 
 class EmbeddingColumns(TransformerMixin, BaseEstimator):
-    """Stand in for an embedder: take its part of embeddings that are there already.
+    """Replace an embedder where embeddings exist already: select its columns of them.
 
     Parameters
     ----------
     backbone : str
-        Of the embedder that it stands for.
+        Of the embedder that it replaces.
     start, stop : int
-        Its part of the last axis.
+        Its columns on the last axis.
     """
 
     def __init__(self, backbone: str, *, start: int, stop: int):
@@ -42,17 +42,17 @@ class EmbeddingColumns(TransformerMixin, BaseEstimator):
         self.stop = stop
 
     def fit(self, X: NDArray[np.float32], y: Any = None) -> EmbeddingColumns:
-        """Learn nothing."""
+        """Return self; nothing is learned."""
         return self
 
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the part, of shape (n, 2, stop - start)."""
+        """Return these columns, of shape (n, 2, stop - start)."""
         return X[:, :, self.start : self.stop]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """How an image becomes a vector; nothing in it is learned.
+    """One way from an image to a vector; nothing in it is learned.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Feature:
     embedder : FaceEmbedder
         Fitted.
     description : dict
-        What decides the vector, as plain values.
+        All that decides the vector, as plain values.
     """
 
     aligner: Any
@@ -74,7 +74,7 @@ class Feature:
 
     @property
     def key(self) -> str:
-        """32 hexadecimal digits that tell it from other features."""
+        """32 hexadecimal digits that identify it."""
         return digest_of(self.description)
 
     @property
@@ -86,22 +86,22 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """A candidate's pipeline in two parts.
+class CandidatePipeline:
+    """A candidate's pipeline in two halves: nothing in the first is learned.
 
     Attributes
     ----------
     features : tuple of Feature
-        The first part, one for each embedder.
-    tail : Pipeline
-        The second, not fitted: from all embeddings of pairs, joined along their last axis, to
-        scores.
+        The first half, one for each embedder.
+    detection : Pipeline
+        The second half, not fitted: from all embeddings of pairs, concatenated along their last
+        axis, to scores.
     description : dict
-        What decides the scores, as plain values.
+        All that decides the scores, as plain values.
     """
 
     features: tuple[Feature, ...]
-    tail: Pipeline
+    detection: Pipeline
     description: Mapping[str, Any]
 
 
@@ -111,7 +111,7 @@ def digest_of(values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def take_apart(
+def split_pipeline(
     candidate: Candidate,
     *,
     seed: int,
@@ -119,8 +119,8 @@ def take_apart(
     batch_size: int,
     versions: Mapping[str, Any],
     cache: EmbeddingStore | None = None,
-) -> Parts:
-    """Build a candidate's pipeline, and cut it behind the embedders.
+) -> CandidatePipeline:
+    """Build a candidate's pipeline, and split it after the embedders.
 
     Parameters
     ----------
@@ -130,23 +130,27 @@ def take_apart(
     seed : int
         Of its detector.
     device : str
-        One that is there.
+        One that is available.
     batch_size : int
         Images that go through a network together.
     versions : mapping
-        Of what else decides the numbers.
+        Versions of the libraries that decide the numbers.
     cache : EmbeddingStore, default=None
-        What workers store embeddings in; None where they cannot reach it.
+        Where workers store embeddings; None if they cannot reach it.
 
     Returns
     -------
-    parts : Parts
+    pipeline : CandidatePipeline
     """
     shared: dict[str, Any] = {"device": device, "batch_size": batch_size, "n_jobs": 1}
-    given = [
-        {k: v for k, v in params.items() if k != "untrained"} for params in candidate.embedders
+    embedders = [
+        FaceEmbedder(
+            **{name: value for name, value in params.items() if name != "untrained"},
+            **shared,
+            cache=cache,
+        )
+        for params in candidate.embedders
     ]
-    embedders = [FaceEmbedder(**params, **shared, cache=cache) for params in given]
     aligner = make_aligner(embedders, candidate.align, **shared)
     features, columns, start = [], [], 0
     for embedder, params in zip(embedders, candidate.embedders, strict=True):
@@ -156,7 +160,7 @@ def take_apart(
         features.append(feature)
         start = stop
     detector = make_detector(candidate.detector, seed=seed, device=device)
-    tail = make_difffake_pipeline(
+    detection = make_difffake_pipeline(
         columns,
         aligner=False,
         operator=candidate.operator,
@@ -170,7 +174,7 @@ def take_apart(
         "detector": candidate.detector,
         "seed": seed,
     }
-    return Parts(tuple(features), tail, description)
+    return CandidatePipeline(tuple(features), detection, description)
 
 
 def make_aligner(
@@ -182,7 +186,7 @@ def make_aligner(
     ----------
     embedders : sequence of FaceEmbedder
     align : mapping or None
-        Parameters in place of the usual ones; None for crops that are aligned already.
+        Parameters other than the defaults; None for crops that are aligned already.
     **shared
         ``device``, ``batch_size``, ``n_jobs``.
 
@@ -192,14 +196,14 @@ def make_aligner(
     """
     if align is None:
         return None
-    whole = make_difffake_pipeline(list(embedders), **shared)
-    return whole["align"].set_params(**align, shared=False)
+    pipeline = make_difffake_pipeline(list(embedders), **shared)
+    return pipeline["align"].set_params(**align, shared=False)
 
 
 def crop_description(aligner: Any) -> dict[str, Any]:
-    """Return what decides the crop of a picture, as plain values."""
+    """Return all that decides the crop of a picture, as plain values."""
     settings = aligner.get_params() if aligner else {}
-    return {key: value for key, value in settings.items() if key not in _COMPUTING}
+    return {key: value for key, value in settings.items() if key not in _NOT_DECISIVE}
 
 
 def _feature(
@@ -211,7 +215,7 @@ def _feature(
         "embedder": embedder.fingerprint_,
         "dtype": embedder.dtype,
         "device": embedder.device,
-        "batch_size": embedder.batch_size,  # it, too, shows in the last digits
+        "batch_size": embedder.batch_size,  # it changes the last digits, too
         "versions": dict(versions),
     }
     if untrained is not None:

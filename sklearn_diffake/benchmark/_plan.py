@@ -1,4 +1,4 @@
-"""What a benchmark will do: datasets, cells, pipelines, and what of it is done."""
+"""The plan of a benchmark: its datasets and jobs, and which of them are finished."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn_diffake._versions import show_versions
-from sklearn_diffake.benchmark._cells import Cell, CellStore
 from sklearn_diffake.benchmark._datasets import PairTable, load_pairs
-from sklearn_diffake.benchmark._embed import Embeddings
+from sklearn_diffake.benchmark._embeddings import Embeddings
 from sklearn_diffake.benchmark._extractors import (
     Training,
     plan_trainings,
@@ -17,14 +16,16 @@ from sklearn_diffake.benchmark._extractors import (
     with_trained,
 )
 from sklearn_diffake.benchmark._images import find_images
-from sklearn_diffake.benchmark._pipelines import Parts, take_apart
-from sklearn_diffake.benchmark._protocols import make_cells
-from sklearn_diffake.benchmark._specs import Config
+from sklearn_diffake.benchmark._jobs import Job
+from sklearn_diffake.benchmark._pipelines import CandidatePipeline, split_pipeline
+from sklearn_diffake.benchmark._settings import Config
 from sklearn_diffake.benchmark._workers import workers
+from sklearn_diffake.benchmark.protocols import make_jobs
+from sklearn_diffake.benchmark.report._outputs import JobStore
 from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
 
-#: Packages that affect results; a cell is computed again if the version of one has changed.
+#: Packages that affect results; a job is done again if the version of one has changed.
 DECISIVE = (
     "facenet-pytorch", "numpy", "onnxruntime", "pillow", "pyod", "scikit-learn", "scipy",
     "skorch", "timm", "torch", "torchvision",
@@ -33,25 +34,21 @@ DECISIVE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a benchmark will do, and what of it is done.
+    """The datasets and jobs of a benchmark, and which of the jobs are finished.
 
     Attributes
     ----------
     config : Config
-        Its device is one that is there.
+        Its device is resolved.
     tables : dict of str to PairTable
         The datasets.
     fingerprints : dict of str to str
         Of the datasets.
     embeddings : Embeddings
-        Images of all datasets, and the store of what was computed from them.
-    parts : dict of (protocol, candidate) to Parts
-        The candidates' pipelines.
-    cells : tuple of Cell
-        What is fitted on, and what is scored.
-    keys : tuple of str
-        One per cell; cells that are the same computation have the same. Those of cells that need an
-        extractor that is not trained yet are others than they will have.
+        The images of all datasets, and the store of all that was computed from them.
+    jobs : tuple of Job
+        Each has its pipeline and its key. Jobs that are the same computation have the same key. The
+        key of a job that needs an extractor changes when that is trained.
     trainings : dict of str to Training
         Of the extractors that candidates need.
     trained_on : dict of str to dict of str to ndarray of bool
@@ -63,58 +60,71 @@ class Plan:
 
     Examples
     --------
-    >>> from pathlib import Path
+    The configuration is that of :func:`read_config`.
+
     >>> from sklearn_diffake.benchmark import plan_benchmark, read_config
-    >>> _ = Path("small.toml").write_text('''
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
-    ... candidates.one.embedder = "difffake-lite0-identity"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
     >>> plan = plan_benchmark(read_config("small.toml"))
-    >>> plan.cells[0].candidate, plan.is_done(0), len(plan.pending()) == len(plan.cells)
-    ('one', False, True)
+    >>> plan.jobs[0].candidate, plan.is_done(plan.jobs[0])
+    ('one', False)
+    >>> len(plan.pending()) == len(plan.jobs)
+    True
     """
 
     config: Config
     tables: Mapping[str, PairTable]
     fingerprints: Mapping[str, str]
     embeddings: Embeddings
-    parts: Mapping[tuple[str, str], Parts]
-    cells: tuple[Cell, ...]
-    keys: tuple[str, ...]
+    jobs: tuple[Job, ...]
     trainings: Mapping[str, Training] = field(default_factory=dict)
     trained_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def parts_of(self, cell: Cell) -> Parts:
-        """Return the pipeline of a cell's candidate.
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key of every job."""
+        return tuple(job.key for job in self.jobs)
+
+    @property
+    def store(self) -> JobStore:
+        """The finished and failed jobs in the output folder."""
+        return JobStore(self.config.output)
+
+    def is_done(self, job: Job) -> bool:
+        """Return whether a job is finished.
 
         Parameters
         ----------
-        cell : Cell
-            One of `cells`.
-
-        Returns
-        -------
-        Parts
-            Its embedders, differences and detector.
-        """
-        return self.parts[cell.protocol, cell.candidate]
-
-    def is_done(self, cell: int) -> bool:
-        """Return whether a cell is finished.
-
-        Parameters
-        ----------
-        cell : int
-            Its place in `cells`.
+        job : Job
+            One of `jobs`.
 
         Returns
         -------
         bool
-            True if its result lies in the output folder.
+            True if its result is in the output folder.
         """
-        return CellStore(self.config.output).read(self.keys[cell]) is not None
+        return self.store.read(job.key) is not None
+
+    def finished(self) -> list[tuple[Job, dict[str, Any]]]:
+        """List the finished jobs, with their records.
+
+        Returns
+        -------
+        finished : list of (Job, dict)
+        """
+        store = self.store
+        records = [(job, store.read(job.key)) for job in self.jobs]
+        return [(job, record) for job, record in records if record is not None]
+
+    def pending(self) -> dict[str, Job]:
+        """Return the jobs that are not finished, each computation once.
+
+        Returns
+        -------
+        dict of str to Job
+            By key.
+        """
+        first = {job.key: job for job in reversed(self.jobs)}
+        store = self.store
+        return {key: first[key] for key in dict.fromkeys(self.keys) if store.read(key) is None}
 
     def untrained(self) -> list[str]:
         """List the extractors that are not trained yet.
@@ -126,18 +136,6 @@ class Plan:
         """
         return [name for name, training in self.trainings.items() if training.facts() is None]
 
-    def pending(self) -> dict[str, Cell]:
-        """Return the cells that are not finished, each computation once.
-
-        Returns
-        -------
-        dict of str to Cell
-            By key.
-        """
-        different = dict(zip(reversed(self.keys), reversed(self.cells), strict=True))
-        store = CellStore(self.config.output)
-        return {key: different[key] for key in dict.fromkeys(self.keys) if store.read(key) is None}
-
 
 def plan_benchmark(
     config: Config,
@@ -146,7 +144,7 @@ def plan_benchmark(
     dask: str | None = None,
     verbose: bool = False,
 ) -> Plan:
-    """Load the datasets and list all cells, without doing any or training an extractor.
+    """Load the datasets and list all jobs, without doing any or training an extractor.
 
     Parameters
     ----------
@@ -162,7 +160,7 @@ def plan_benchmark(
     Returns
     -------
     plan : Plan
-        Its ``pending()`` are the cells that :func:`run_benchmark` would do.
+        Its ``pending()`` are the jobs that :func:`run_benchmark` would do.
 
     Raises
     ------
@@ -175,16 +173,11 @@ def plan_benchmark(
 
     Examples
     --------
-    >>> from pathlib import Path
+    The configuration is that of :func:`read_config`.
+
     >>> from sklearn_diffake.benchmark import plan_benchmark, read_config
-    >>> _ = Path("small.toml").write_text('''
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
-    ... candidates.one.embedder = "difffake-lite0-identity"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
-    >>> for cell in plan_benchmark(read_config("small.toml")).cells[:2]:
-    ...     print(cell)
+    >>> for job in plan_benchmark(read_config("small.toml")).jobs[:2]:
+    ...     print(job)
     cross-manipulation | faces | one | fold 1 of 2
     cross-manipulation | faces | one | fold 2 of 2
     """
@@ -196,7 +189,7 @@ def plan_benchmark(
 
 
 def load_tables(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
-    """Load the datasets; here, as loaders may write frames of videos to this machine's disk.
+    """Load the datasets, on this machine, because loaders may write frames of videos to its disk.
 
     Parameters
     ----------
@@ -211,7 +204,7 @@ def load_tables(config: Config, n_jobs: int | None) -> dict[str, PairTable]:
     Raises
     ------
     ValueError
-        If one cannot be loaded, or videos are to be judged and it names none.
+        If one cannot be loaded, or if videos are to be judged and a pair has no video.
     """
     with workers(n_jobs):
         tables = {spec.name: load_pairs(spec, seed=config.seed) for spec in config.datasets}
@@ -229,7 +222,7 @@ def make_plan(
     verbose: bool,
     train: Callable[[Mapping[str, Training]], None] | None = None,
 ) -> Plan:
-    """Plan a benchmark with datasets that are loaded.
+    """Plan a benchmark of datasets that are loaded.
 
     Parameters
     ----------
@@ -237,54 +230,52 @@ def make_plan(
     tables : mapping of str to PairTable
         The datasets.
     n_jobs : int or None
-        Processes that make fakes for extractors, as joblib counts them.
+        Processes that generate deepfakes for extractors, as joblib counts them.
     on_cluster : bool
         Whether workers cannot reach the store.
     verbose : bool
         Show progress bars.
     train : callable, default=None
-        Trains the extractors that are not trained yet; None leaves them so.
+        Trains the extractors that are not trained yet; None does not.
 
     Returns
     -------
     plan : Plan
     """
-    config = config.place(device=resolve_device(config.device))
+    config = config.replace(device=resolve_device(config.device))
     store = EmbeddingStore(config.cache)
     images = {name: find_images(tables[name], store, verbose=verbose) for name in tables}
     fingerprints = {name: images[name].fingerprint(tables[name]) for name in tables}
     trained_on = {spec.name: rows_of_same_people(spec, tables) for spec in config.extractors}
-    cells = make_cells(config.protocols, tables, seed=config.seed, trained_on=trained_on)
+    jobs = make_jobs(config.protocols, tables, seed=config.seed, trained_on=trained_on)
     all_versions = library_versions()
     versions = {name: all_versions[name] for name in ("sklearn-diffake", *DECISIVE)}
     trainings = plan_trainings(config, tables, images, store, versions, n_jobs)
     if train is not None:
         train(trainings)
-    parts = _take_apart_all(config, trainings, versions, None if on_cluster else store)
-    keys = [cell.key(parts[cell.protocol, cell.candidate], fingerprints) for cell in cells]
-    embeddings = Embeddings(images, store)
+    pipelines = _make_pipelines(config, trainings, versions, None if on_cluster else store)
     return Plan(
         config,
         tables,
         fingerprints,
-        embeddings,
-        parts,
-        tuple(cells),
-        tuple(keys),
+        Embeddings(images, store),
+        tuple(
+            job.with_pipeline(pipelines[job.protocol, job.candidate], fingerprints) for job in jobs
+        ),
         trainings,
         trained_on,
     )
 
 
-def _take_apart_all(
+def _make_pipelines(
     config: Config,
     trainings: Mapping[str, Training],
     versions: Mapping[str, Any],
     cache: EmbeddingStore | None,
-) -> dict[tuple[str, str], Parts]:
+) -> dict[tuple[str, str], CandidatePipeline]:
     """Build the pipelines of all candidates, by the names of protocol and candidate."""
     return {
-        (protocol.name, candidate.name): take_apart(
+        (protocol.name, candidate.name): split_pipeline(
             with_trained(candidate, trainings),
             seed=config.seed,
             device=config.device,
@@ -306,5 +297,5 @@ def _check_videos(tables: Mapping[str, PairTable]) -> None:
 def library_versions() -> dict[str, Any]:
     """Return the versions of this package, of Python, and of all libraries, by their names."""
     facts = show_versions(as_dict=True) or {}
-    own = {name: facts["system"][name] for name in ("sklearn-diffake", "python", "platform")}
-    return {**own, **facts["dependencies"], **facts["extras"]}
+    system = {name: facts["system"][name] for name in ("sklearn-diffake", "python", "platform")}
+    return {**system, **facts["dependencies"], **facts["extras"]}

@@ -1,4 +1,4 @@
-"""What a configuration may name: detectors and loaders, and nothing else is ever imported."""
+"""The detectors and loaders that a configuration may name; nothing else is imported by name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sklearn_diffake import datasets, novelty
+from sklearn_diffake.benchmark._toml import ConfigError
 from sklearn_diffake.utils._extras import import_pyod
 from sklearn_diffake.utils._messages import nearest
 
 # Arguments of loaders that a configuration cannot give; with templates a row has several reference
 # videos, which splits would have to keep on one side.
 _NOT_OFFERED = ("return_X_y", "as_frame", "templates")
-_WRAPPERS = ("GenuineOnly", "PyODDetector")  # put around the detectors of others by themselves
-_OWN = tuple(n for n in novelty.__all__ if n.endswith(("Detector", "SVDD")) and n not in _WRAPPERS)
+_WRAPPERS = ("GenuineOnly", "PyODDetector")  # the detectors of other packages get one anyway
+_NOVELTY = tuple(
+    n for n in novelty.__all__ if n.endswith(("Detector", "SVDD")) and n not in _WRAPPERS
+)
 _SKLEARN = {
     "EllipticEnvelope": "covariance",
     "IsolationForest": "ensemble",
@@ -64,26 +67,9 @@ _PYOD = {
 }
 
 #: Names of detectors: the package's own, scikit-learn's, and PyOD's with ``pyod.`` before.
-DETECTORS = (*_OWN, *_SKLEARN, *(f"pyod.{name}" for name in _PYOD))
+DETECTORS = (*_NOVELTY, *_SKLEARN, *(f"pyod.{name}" for name in _PYOD))
 #: Names of functions that give datasets.
 LOADERS = tuple(n for n in datasets.__all__ if n.startswith(("load_", "fetch_", "make_")))
-
-
-class SpecError(ValueError):
-    """A detector or loader that cannot be had as it is described.
-
-    Parameters
-    ----------
-    key : str
-        The key in question, with dots for what is nested.
-    problem : str
-        What is wrong.
-    """
-
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"{key}: {problem}")
-        self.key = key
-        self.problem = problem
 
 
 def detector_name(text: str) -> str:
@@ -102,12 +88,12 @@ def detector_name(text: str) -> str:
 
     Raises
     ------
-    SpecError
+    ConfigError
         If there is no such detector.
     """
     names = {_plain_name(name): name for name in DETECTORS}
     if _plain_name(text) not in names:
-        raise SpecError("name", f"{text!r} is no detector; {nearest(text, DETECTORS)}")
+        raise ConfigError(f"{text!r} is no detector; {nearest(text, DETECTORS)}", "name")
     return names[_plain_name(text)]
 
 
@@ -136,61 +122,62 @@ def make_detector(spec: Mapping[str, Any], *, seed: int, device: str) -> Any:
 
     Raises
     ------
-    SpecError
+    ConfigError
         If there is no such detector or parameter, or a parameter has no sensible value.
     """
     params = dict(spec)
     name = params.pop("name", None)
     if not isinstance(name, str) or name not in DETECTORS:
-        raise SpecError("name", f"{name!r} is no detector; {nearest(str(name), DETECTORS)}")
-    inside: dict[str, Any] = {"seed": seed, "device": device}
-    if name in _OWN:
-        return _build(getattr(novelty, name), params, **inside)
-    around = {key: params.pop(key) for key in ("contamination",) if key in params}
+        raise ConfigError(f"{name!r} is no detector; {nearest(str(name), DETECTORS)}", "name")
+    common: dict[str, Any] = {"seed": seed, "device": device}
+    if name in _NOVELTY:
+        return _build(getattr(novelty, name), params, **common)
+    wrapper_params = {key: params.pop(key) for key in ("contamination",) if key in params}
     if name in _SKLEARN:
         if name == "LocalOutlierFactor":
             params.setdefault("novelty", True)
-        inner = _build(_import(f"sklearn.{_SKLEARN[name]}", name), params, **inside)
-        return _build(novelty.GenuineOnly, {**around, "estimator": inner}, **inside)
+        inner = _build(_import(f"sklearn.{_SKLEARN[name]}", name), params, **common)
+        return _build(novelty.GenuineOnly, {**wrapper_params, "estimator": inner}, **common)
     plain = name.removeprefix("pyod.")
-    inner = _build(_import_pyod(plain), params, **inside)
-    return _build(novelty.PyODDetector, {**around, "detector": inner}, **inside)
+    inner = _build(_import_pyod(plain), params, **common)
+    return _build(novelty.PyODDetector, {**wrapper_params, "detector": inner}, **common)
 
 
 def _import(module: str, name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
-        raise SpecError("name", f"{name} cannot be imported: {error}") from error
+        raise ConfigError(f"{name} cannot be imported: {error}", "name") from error
 
 
 def _import_pyod(name: str) -> Any:
     try:
         return getattr(import_pyod(f"pyod.models.{_PYOD[name]}"), name)
     except ImportError as error:
-        raise SpecError("name", str(error)) from error
+        raise ConfigError(str(error), "name") from error
 
 
 def _build(kind: Any, params: dict[str, Any], *, seed: int, device: str) -> Any:
-    known = inspect.signature(kind).parameters
+    parameters = inspect.signature(kind).parameters
     values = {}
     for key, value in params.items():
-        if key not in known:
-            raise SpecError(key, f"{kind.__name__} has no such parameter; {nearest(key, known)}")
+        if key not in parameters:
+            problem = f"{kind.__name__} has no such parameter; {nearest(key, parameters)}"
+            raise ConfigError(problem, key)
         try:
             values[key] = _value(value, seed=seed, device=device)
-        except SpecError as error:
-            raise SpecError(f"{key}.{error.key}", error.problem) from error
-    if "random_state" in known:
+        except ConfigError as error:
+            raise ConfigError(error.problem, f"{key}.{error.key}") from error
+    if "random_state" in parameters:
         values.setdefault("random_state", seed)
-    if "device" in known and known["device"].default == "auto":
+    if "device" in parameters and parameters["device"].default == "auto":
         values.setdefault("device", device)
     try:
         detector = kind(**values)
         if hasattr(detector, "_parameter_constraints"):
             detector._validate_params()
     except (ValueError, TypeError) as error:
-        raise SpecError("parameters", str(error)) from error
+        raise ConfigError(str(error), "parameters") from error
     return detector
 
 
@@ -216,19 +203,19 @@ def find_loader(name: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
 
     Raises
     ------
-    SpecError
+    ConfigError
         If there is no such function.
     """
     if name not in LOADERS:
-        raise SpecError("loader", f"{name!r} is no loader; {nearest(name, LOADERS)}")
+        raise ConfigError(f"{name!r} is no loader; {nearest(name, LOADERS)}", "loader")
     loader = getattr(datasets, name)
-    known = []
+    arguments: list[str] = []
     for parameter in inspect.signature(loader).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
-            known += list(_options_of(loader, parameter.name))
+            arguments += list(_options_of(loader, parameter.name))
         else:
-            known.append(parameter.name)
-    return loader, tuple(key for key in known if key not in _NOT_OFFERED)
+            arguments.append(parameter.name)
+    return loader, tuple(key for key in arguments if key not in _NOT_OFFERED)
 
 
 def _options_of(loader: Callable[..., Any], parameter: str) -> list[str]:

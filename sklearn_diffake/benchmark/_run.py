@@ -1,36 +1,30 @@
-"""Run a benchmark: load, plan, train, embed, do the cells, report."""
+"""Run a benchmark: load, plan, train, embed, do the jobs, report."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from joblib import parallel_config
 
-from sklearn_diffake.benchmark._cells import (
-    Cell,
-    CellStore,
-    Task,
-    make_task,
-    remove_leftovers,
-    run_task,
-    wanted_images,
-)
-from sklearn_diffake.benchmark._embed import merge_masks
+from sklearn_diffake.benchmark._embeddings import merge_masks
 from sklearn_diffake.benchmark._extractors import Training, train
-from sklearn_diffake.benchmark._outputs import check_results
+from sklearn_diffake.benchmark._jobs import Job, Task, make_task, run_task
 from sklearn_diffake.benchmark._plan import Plan, library_versions, load_tables, make_plan
-from sklearn_diffake.benchmark._report import write_results
-from sklearn_diffake.benchmark._specs import Config
+from sklearn_diffake.benchmark._results import write_results
+from sklearn_diffake.benchmark._settings import Config
 from sklearn_diffake.benchmark._workers import in_parallel, workers
-from sklearn_diffake.utils._atomic_files import append_line, private_folder
+from sklearn_diffake.benchmark.report._outputs import (
+    JobStore,
+    RunLog,
+    check_results,
+    remove_temporary_files,
+)
 from sklearn_diffake.utils._extras import import_extra
-from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
@@ -38,23 +32,23 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What a benchmark did.
+    """Counts and failures of one run of a benchmark, and the folder of its results.
 
     Attributes
     ----------
     folder : Path
-        Where everything is: ``results.json``, ``report.md``, figures, ``cells/``, ``failed/``
-        and ``log.jsonl``.
+        It holds ``results.json``, ``report.md``, figures, ``cells/``, ``failed/`` and
+        ``log.jsonl``.
     n_cells : int
-        Different cells.
+        Number of different jobs; each has a file in ``cells/``.
     n_before : int
-        Those of them that were finished before.
+        Number of those that were finished before.
     failures : dict of str to str
-        What failed, and why.
+        Why jobs failed, by their labels.
     images : dict of str to int
         ``wanted``, ``embedded`` now, and ``failed``; see :func:`.run_benchmark`.
     seconds : float
-        Time it took.
+        Duration of the run.
 
     See Also
     --------
@@ -85,13 +79,13 @@ def run_benchmark(
     dask: str | None = None,
     verbose: bool = False,
 ) -> BenchmarkResult:
-    """Run a benchmark, or go on with one that was interrupted.
+    """Run a benchmark, or resume one that was interrupted.
 
-    Extractors are trained first, in this process, each once: their weights are kept in the cache,
-    and a training that was interrupted goes on after its last epoch. Finished cells are kept in
-    the output folder as they come; a second start does the rest, and tries again what failed.
-    Results do not depend on interruptions, on `n_jobs`, or on whether a cluster does the work. Run
-    one at a time in a folder.
+    Extractors are trained first, in this process, each once: their weights are stored in the cache,
+    and a training that was interrupted resumes after its last epoch. The result of every job is
+    written to the output folder when it is finished; a second start does the remaining jobs and
+    retries those that failed. Results do not depend on interruptions, on `n_jobs`, or on whether a
+    cluster does the work. Run one benchmark at a time in a folder.
 
     Parameters
     ----------
@@ -110,15 +104,15 @@ def run_benchmark(
     Returns
     -------
     result : BenchmarkResult
-        Its ``images`` counts ``wanted``, distinct images of all cells (degraded ones are images
-        of their own) times embedders; ``embedded``, those that went through a network now,
+        Its ``images`` counts ``wanted``, distinct images of all jobs (a degraded image counts as
+        another) times embedders; ``embedded``, those that went through a network in this run,
         while the others were in the store; and ``failed``.
 
     Raises
     ------
     ValueError
-        If a dataset cannot be loaded, or does not suit a protocol; or if a result would take the
-        place of an input.
+        If a dataset cannot be loaded, or does not suit a protocol; or if a result would replace an
+        input.
     ImportError
         If an extra is missing: matplotlib for the figures, dask.
     OSError
@@ -126,19 +120,9 @@ def run_benchmark(
 
     Examples
     --------
-    >>> from pathlib import Path
+    The configuration is that of :func:`read_config`.
+
     >>> from sklearn_diffake.benchmark import read_config, run_benchmark
-    >>> _ = Path("small.toml").write_text('''
-    ... bootstrap = 10
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments.n_pairs = 24
-    ... datasets.faces.arguments.size = 64
-    ... datasets.faces.arguments.techniques = ["swap", "splice"]
-    ... candidates.distance.embedder = "difffake-lite0-identity"
-    ... candidates.distance.align = false
-    ... candidates.distance.detector = "MahalanobisDetector"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
     >>> result = run_benchmark(read_config("small.toml"))
     >>> result.n_cells, result.failures
     (4, {})
@@ -146,14 +130,14 @@ def run_benchmark(
     ['report.md', 'results.json']
     """
     start = time.perf_counter()
-    import_extra("matplotlib", "plots", "Figures")  # miss it before the work begins
+    import_extra("matplotlib", "plots", "Figures")  # so that it is missed before the work begins
     tables = load_tables(config, n_jobs)
     check_results(config, tables)
     with workers(n_jobs, dask):
         output = config.output
-        store = CellStore(output)
-        remove_leftovers([output, store.done, store.failed])
-        log = _Log(output / "log.jsonl")
+        store = JobStore(output)
+        remove_temporary_files([output, store.finished, store.failed])
+        log = RunLog(output / "log.jsonl")
 
         def train_all(trainings: Mapping[str, Training]) -> None:
             with parallel_config(backend="threading", n_jobs=n_jobs):  # here, also with a cluster
@@ -174,14 +158,14 @@ def run_benchmark(
         log.write("embedded", **images)
         counts = "{embedded} of {wanted} images embedded now, {failed} failed"
         log_step(_logger, verbose, counts.format(**images))
-        failures = _run_cells(plan, pending, store, log, verbose)
-        write_results(plan, store, failures, images["wanted"], library_versions(), verbose=verbose)
+        failures = _run_jobs(plan, pending, log, verbose)
+        write_results(plan, failures, images["wanted"], library_versions(), verbose=verbose)
     seconds = round(time.perf_counter() - start, 3)
     log.write("end", seconds=seconds, failures=len(failures))
     return BenchmarkResult(output, n_cells, n_cells - len(pending), failures, images, seconds)
 
 
-def _train(trainings: Mapping[str, Training], log: _Log, verbose: bool) -> None:
+def _train(trainings: Mapping[str, Training], log: RunLog, verbose: bool) -> None:
     """Train the extractors that are not trained yet."""
     for name, training in trainings.items():
         if training.facts() is not None:
@@ -194,17 +178,15 @@ def _train(trainings: Mapping[str, Training], log: _Log, verbose: bool) -> None:
         log.write("trained", extractor=name, seconds=seconds, epochs=facts["epochs"])
 
 
-def _embed(plan: Plan, pending: Mapping[str, Cell], verbose: bool) -> dict[str, int]:
-    """Embed what the cells need, each distinct image once."""
+def _embed(plan: Plan, pending: Mapping[str, Job], verbose: bool) -> dict[str, int]:
+    """Embed the images of the jobs, each distinct image once."""
 
-    def masks(cells: Any) -> Any:
-        return merge_masks(
-            found for c in cells for found in wanted_images(c, plan.parts_of(c), plan.embeddings)
-        )
+    def masks(jobs: Iterable[Job]) -> Any:
+        return merge_masks(images for job in jobs for images in job.images(plan.embeddings))
 
-    features = {f.key: f for parts in plan.parts.values() for f in parts.features}
+    features = {feature.key: feature for job in plan.jobs for feature in job.pipeline.features}
     return plan.embeddings.compute(
-        masks(plan.cells),
+        masks(plan.jobs),
         masks(pending.values()),
         features,
         batch_size=plan.config.batch_size,
@@ -212,41 +194,29 @@ def _embed(plan: Plan, pending: Mapping[str, Cell], verbose: bool) -> dict[str, 
     )
 
 
-def _run_cells(
-    plan: Plan, pending: Mapping[str, Cell], store: CellStore, log: _Log, verbose: bool
-) -> dict[str, str]:
-    """Do the cells, and write each down as it comes; return what failed, and why."""
-    failed: dict[str, str] = {}
+def _run_jobs(plan: Plan, pending: Mapping[str, Job], log: RunLog, verbose: bool) -> dict[str, str]:
+    """Do the jobs, and write the result of each when it is finished; return why jobs failed."""
+    problems: dict[str, str] = {}
+
+    def fail(key: str, problem: str) -> None:
+        problems[key] = problem
+        plan.store.write_failure(key, str(pending[key]), problem)
 
     def tasks() -> Iterator[tuple[Task]]:
-        for key, cell in pending.items():
+        for key, job in pending.items():
             try:
-                yield (make_task(key, cell, plan.parts_of(cell), plan.embeddings),)
-            except Exception as error:  # raised in a thread of joblib's, nobody would hear of it
-                failed[key] = str(error)
-                store.fail(key, str(cell), str(error))
+                yield (make_task(job, plan.embeddings),)
+            except Exception as error:  # in a thread of joblib, which would not report it
+                fail(key, str(error))
 
     with progress_bar(total=len(pending), desc="cells", unit="cell", verbose=verbose) as bar:
         for outcome in in_parallel(run_task, tasks()):
             key = outcome["key"]
             if "error" in outcome:
-                failed[key] = outcome["error"]
-                store.fail(key, str(pending[key]), outcome["error"])
+                fail(key, outcome["error"])
             else:
-                store.keep(key, str(pending[key]), outcome["record"])
+                plan.store.write_record(key, str(pending[key]), outcome["record"])
             log.write("cell", **{name: outcome[name] for name in ("key", "seconds", "warnings")})
             bar.update(1)
         bar.update(len(pending) - bar.n)
-    return {str(cell): failed[key] for key, cell in pending.items() if key in failed}
-
-
-class _Log:
-    """What happened when: all that is not the same in every run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        private_folder(path.parent)
-
-    def write(self, event: str, **facts: Any) -> None:
-        line = {"time": round(time.time(), 3), "pid": os.getpid(), "event": event, **facts}
-        append_line(self.path, json_text(line))
+    return {str(job): problems[key] for key, job in pending.items() if key in problems}

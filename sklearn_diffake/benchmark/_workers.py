@@ -1,4 +1,4 @@
-"""Where work is done: in this process, in others, or on a cluster; with the same numbers."""
+"""Do work in this process, in others, or on a cluster; with the same numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CONNECT_SECONDS = 20
 
 @contextlib.contextmanager
 def workers(n_jobs: int | None = None, dask: str | None = None) -> Iterator[None]:
-    """Choose who does the work of :func:`in_parallel` meanwhile.
+    """Choose where :func:`in_parallel` does its work, in a ``with`` block.
 
     Parameters
     ----------
     n_jobs : int, default=None
         Processes on this machine, as joblib counts them.
     dask : str, default=None
-        Address of a scheduler of dask.distributed, whose workers do it instead. They need this
+        Address of a scheduler of dask.distributed, whose workers are used instead. They need this
         package, and see files under the same paths.
 
     Raises
@@ -36,7 +36,7 @@ def workers(n_jobs: int | None = None, dask: str | None = None) -> Iterator[None
     """
     if dask is None:
         with warnings.catch_warnings(), parallel_config(backend="loky", n_jobs=n_jobs):
-            # a process that has grown, as by loading a network, is replaced: nothing to do
+            # loky replaces a process that has grown, as by loading a network; that is harmless
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             yield
         return
@@ -55,7 +55,8 @@ def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) 
     Parameters
     ----------
     function : callable
-        One that can be sent to another process. What it returns should say which task it was.
+        One that can be sent to another process. Its result should name the task, as results
+        come in any order.
     tasks : iterable of tuple
         Taken as workers become free, so that few are in memory.
 
@@ -65,10 +66,10 @@ def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) 
         In any order.
     """
     parallel = Parallel(return_as="generator_unordered", batch_size=1)
-    yield from parallel(delayed(_alone)(function, *task) for task in tasks)
+    yield from parallel(delayed(_on_one_thread)(function, *task) for task in tasks)
 
 
-def _alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function without further workers and threads: any other number may round apart."""
+def _on_one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function on one thread, as rounding depends on the number of threads."""
     with single_thread(), parallel_config(backend="sequential"):
         return function(*arguments)

@@ -49,12 +49,9 @@ def benchmark_command(args: argparse.Namespace) -> int:
     from ..benchmark import plan_benchmark, read_config, run_benchmark
 
     config = read_config(args.config, trusted=args.trust)
-    config = config.place(args.output, args.cache, args.device)
-    options: dict[str, Any] = {
-        "n_jobs": args.jobs,
-        "dask": args.dask,
-        "verbose": shows_progress(args),
-    }
+    config = config.replace(args.output, args.cache, args.device)
+    shown = shows_progress(args)
+    options: dict[str, Any] = {"n_jobs": args.jobs, "dask": args.dask, "verbose": shown}
     if args.list:
         return _list(plan_benchmark(config, **options))
     result = run_benchmark(config, **options)
@@ -76,10 +73,10 @@ def _list(plan: Any) -> int:
     """Print every cell, and how many are done."""
     for name in plan.untrained():
         print(f"to do  train the extractor {printable(name)}, before the cells that need it")
-    is_done = [plan.is_done(i) for i in range(len(plan.cells))]
-    for cell, key, finished in zip(plan.cells, plan.keys, is_done, strict=True):
-        print(f"{'done' if finished else 'to do':<5}  {key[:12]}  {printable(str(cell))}")
-    different = dict(zip(plan.keys, is_done, strict=True))
-    finished, total = sum(different.values()), len(different)
-    print(f"{len(is_done)} cells, {total} different: {finished} done, {total - finished} to do")
+    is_done = {job.key: plan.is_done(job) for job in plan.jobs}
+    for job in plan.jobs:
+        status = "done" if is_done[job.key] else "to do"
+        print(f"{status:<5}  {job.key[:12]}  {printable(str(job))}")
+    n_done, total = sum(is_done.values()), len(is_done)
+    print(f"{len(plan.jobs)} cells, {total} different: {n_done} done, {total - n_done} to do")
     return SUCCESS

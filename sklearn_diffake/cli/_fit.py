@@ -274,20 +274,21 @@ def _make_detector(args: argparse.Namespace, default: Any) -> Any:
 
 
 def _named_detector(args: argparse.Namespace, detector: str) -> Any:
-    from ..benchmark._registry import DETECTORS, SpecError, detector_name, make_detector
+    from ..benchmark import ConfigError
+    from ..benchmark._registry import DETECTORS, detector_name, make_detector
 
     try:
         name = detector_name(detector)
         if name in _NOT_OFFERED:
-            offered = [known_name for known_name in DETECTORS if known_name not in _NOT_OFFERED]
-            raise SpecError("name", f"{name} cannot be chosen; expected {list_first(offered)}")
+            offered = [detector for detector in DETECTORS if detector not in _NOT_OFFERED]
+            raise ConfigError(f"{name} cannot be chosen; expected {list_first(offered)}", "name")
         spec: dict[str, Any] = {"name": name}
         if name == _MIXTURE:
             spec["n_components"] = args.components or _COMPONENTS
         elif args.components is not None:
             raise ValueError(f"--components is for the detector gaussian-mixture, not for {name}")
         return make_detector(spec, seed=args.seed, device=args.device)
-    except SpecError as error:
+    except ConfigError as error:
         raise ValueError(f"--detector: {error.problem}") from error
 
 

@@ -19,4 +19,4 @@ def data(tmp_path_factory):
 def finished(data, tmp_path_factory):
     """What the benchmark gives in one go, in this process."""
     config = read_config(data / "benchmark.toml", trusted=TRUSTED)
-    return run_benchmark(config.place(tmp_path_factory.mktemp("finished")))
+    return run_benchmark(config.replace(tmp_path_factory.mktemp("finished")))

@@ -69,9 +69,9 @@ def test_an_ablation_may_vary_all_together(folder):
 
 def test_folders_can_be_given_otherwise(folder, tmp_path):
     config = read(folder, config_text())
-    assert config.place(tmp_path).cache == tmp_path / "cache"
-    assert config.place(tmp_path, tmp_path / "c").cache == tmp_path / "c"
-    kept = read(folder, config_text(extra="cache = 'mine'")).place(tmp_path)
+    assert config.replace(tmp_path).cache == tmp_path / "cache"
+    assert config.replace(tmp_path, tmp_path / "c").cache == tmp_path / "c"
+    kept = read(folder, config_text(extra="cache = 'mine'")).replace(tmp_path)
     assert (kept.output, kept.cache) == (tmp_path, folder / "mine")
 
 

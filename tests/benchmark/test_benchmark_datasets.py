@@ -8,7 +8,7 @@ from benchmark_cases import write_dataset, write_rows
 from PIL import Image
 
 from sklearn_diffake.benchmark._datasets import load_pairs
-from sklearn_diffake.benchmark._specs import DatasetSpec
+from sklearn_diffake.benchmark._settings import DatasetSpec
 
 IMAGES = {"mode": "reference", "k": 1, "exclude": None}
 

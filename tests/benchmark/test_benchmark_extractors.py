@@ -67,7 +67,7 @@ def config_of(data, *changes, name="extractors.toml"):
 
 
 def run(data, output, *changes):
-    return run_benchmark(config_of(data, *changes).place(output))
+    return run_benchmark(config_of(data, *changes).replace(output))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_it_is_trained_once(data, finished):
 
 
 def test_another_benchmark_with_that_cache_takes_it_over(data, finished, tmp_path):
-    config = config_of(data).place(tmp_path, cache=finished.folder / "cache")
+    config = config_of(data).replace(tmp_path, cache=finished.folder / "cache")
     run_benchmark(config)
     assert events(tmp_path, "trained") == []
     assert result_files(tmp_path) == result_files(finished.folder)
@@ -220,8 +220,8 @@ def test_people_it_was_trained_on_are_not_judged(data):
     plan = plan_benchmark(config_of(data, ('split = "official"', "folds = 2")))
     table = plan.tables["faces"]
     learned = set(table.columns["identity"][table.columns["split"] == "train"])
-    judged = [cell.steps[0].score.rows for cell in plan.cells]
-    assert len(plan.cells) == 4
+    judged = [cell.steps[0].score.rows for cell in plan.jobs]
+    assert len(plan.jobs) == 4
     people = set(table.columns["identity"][np.concatenate(judged)])
     assert len(learned) == 4
     assert len(people) == 8
@@ -236,8 +236,8 @@ def test_of_another_dataset_too(data):
         plan_benchmark(config_of(data, more, cross))  # the very same people: nothing to learn from
     distinct = (more[0], more[1] + "\ndistinct_people = true")
     plan = plan_benchmark(config_of(data, distinct, cross))
-    judged = {cell.test: set() for cell in plan.cells}
-    for cell in plan.cells:
+    judged = {cell.test: set() for cell in plan.jobs}
+    for cell in plan.jobs:
         table = plan.tables[cell.test]
         judged[cell.test] |= set(table.columns["split"][cell.steps[0].score.rows])
     assert judged == {"faces": {"test"}, "copy": {"test", "train"}}
@@ -271,7 +271,7 @@ def test_nobody_left_to_judge_is_an_error(data):
 )  # fmt: skip
 def test_what_is_wrong_is_named(data, tmp_path, change, said):
     with pytest.raises((ConfigError, ValueError), match=said):
-        plan_benchmark(config_of(data, change).place(tmp_path))
+        plan_benchmark(config_of(data, change).replace(tmp_path))
 
 
 def test_code_in_an_extractor_is_refused(data):

@@ -10,17 +10,17 @@ from benchmark_cases import TINY, TRUSTED, write_dataset
 from key_helpers import check_listed, parameters_of
 from PIL import Image
 
-from sklearn_diffake.benchmark import _cells as cells
+from sklearn_diffake.benchmark import _jobs as jobs_module
 from sklearn_diffake.benchmark import _plan as planning
 from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
-from sklearn_diffake.benchmark._cells import Cell, Condition, Rows, Step
 from sklearn_diffake.benchmark._datasets import COLUMNS, PairTable
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._embed import Embeddings
+from sklearn_diffake.benchmark._embeddings import Embeddings
 from sklearn_diffake.benchmark._images import Images
-from sklearn_diffake.benchmark._pipelines import take_apart
-from sklearn_diffake.benchmark._protocol_tables import PROTOCOLS
-from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, Protocol
+from sklearn_diffake.benchmark._jobs import Condition, Job, Rows, Step
+from sklearn_diffake.benchmark._pipelines import split_pipeline
+from sklearn_diffake.benchmark._settings import Candidate, Config, DatasetSpec, ProtocolSpec
+from sklearn_diffake.benchmark.protocols import PROTOCOLS
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 
@@ -97,10 +97,10 @@ CHANGES = {
     "Candidate.detector name": (
         'name = "IsolationForest", n_estimators = 5', 'name = "pyod.ECOD"', "every"
     ),
-    "Protocol.datasets": ('["faces"]', '["others"]', "every"),
-    "Protocol.candidates": ('["one"]', '["two"]', "every"),
-    "Protocol.folds": ("folds = 2", "folds = 3", "every"),
-    "Protocol.split": ('"identities"', '"official"', "every"),
+    "ProtocolSpec.datasets": ('["faces"]', '["others"]', "every"),
+    "ProtocolSpec.candidates": ('["one"]', '["two"]', "every"),
+    "ProtocolSpec.folds": ("folds = 2", "folds = 3", "every"),
+    "ProtocolSpec.split": ('"identities"', '"official"', "every"),
     "cross-manipulation.calibrate": ("calibrate = false", "calibrate = true", "jobs"),
 }  # fmt: skip
 OPTIONS = {
@@ -120,7 +120,7 @@ WRITTEN = {
     "robustness": 'degrade = "probe"\nkinds = ["blur"]\nblur = [2.0]\nnoise = [5.0]',
 }
 ELSEWHERE = {"Config.file", "Config.values", "Config.datasets", "Config.protocols", "Config.device",
-             "Protocol.name", "Protocol.options", "Config.extractors"}  # fmt: skip
+             "ProtocolSpec.name", "ProtocolSpec.options", "Config.extractors"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def keys(folder, tmp_path_factory):
         if text not in known:
             config = config_of(folder, text)
             cache_of = cache if "cache" not in text else None
-            known[text] = set(plan_benchmark(config.place(cache=cache_of)).keys)
+            known[text] = set(plan_benchmark(config.replace(cache=cache_of)).keys)
         return known[text]
 
     return keys
@@ -202,7 +202,7 @@ def test_every_field_of_a_configuration_is_listed():
     listed = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
     fields = {
         f"{kind.__name__}.{field.name}"
-        for kind in (Config, DatasetSpec, Candidate, Protocol)
+        for kind in (Config, DatasetSpec, Candidate, ProtocolSpec)
         for field in dataclasses.fields(kind)
     }
     check_listed("configuration", fields, (listed & fields), ELSEWHERE)
@@ -259,7 +259,7 @@ CANDIDATE = Candidate(
     normalize="embeddings",
     detector={"name": "MahalanobisDetector"},
 )
-TAKEN_APART = {
+PIPELINE = {
     "candidate": dataclasses.replace(CANDIDATE, operator="absolute"),
     "seed": 1,
     "device": "auto",
@@ -271,20 +271,20 @@ ROWS = Rows("faces", np.arange(4))
 
 def parts(**changed):
     usual = {"candidate": CANDIDATE, "seed": 0, "device": "cpu", "batch_size": 2, "versions": {}}
-    return take_apart(**{**usual, **changed})
+    return split_pipeline(**{**usual, **changed})
 
 
 def key_of(parts, learned=(ROWS,), judged=ROWS, fingerprints=None, **names):
     labels = dict.fromkeys(("protocol", "candidate", "fit", "test", "split"), "a")
-    cell = Cell(**{**labels, "condition": (), "steps": (Step(learned, judged),), **names})
-    return cell.key(parts, fingerprints or {"faces": "0", "others": "1"})
+    job = Job(**{**labels, "condition": (), "steps": (Step(learned, judged),), **names})
+    return job.with_pipeline(parts, fingerprints or {"faces": "0", "others": "1"}).key
 
 
-@pytest.mark.parametrize("name", TAKEN_APART)
+@pytest.mark.parametrize("name", PIPELINE)
 def test_all_that_a_pipeline_is_built_from_changes_the_key(name):
     """The rows are the same here, so that the pipeline alone can change it."""
-    check_listed("take_apart", parameters_of(take_apart), TAKEN_APART, {"cache"})
-    assert key_of(parts()) != key_of(parts(**{name: TAKEN_APART[name]}))
+    check_listed("split_pipeline", parameters_of(split_pipeline), PIPELINE, {"cache"})
+    assert key_of(parts()) != key_of(parts(**{name: PIPELINE[name]}))
 
 
 def degraded(reference, probe):
@@ -326,13 +326,14 @@ def test_all_that_a_job_is_done_on_changes_the_key():
 
 def test_names_change_no_key(monkeypatch):
     names = {"protocol", "candidate", "fit", "test", "split", "condition"}
-    check_listed("Cell", [field.name for field in dataclasses.fields(Cell)], {"steps"}, names)
+    fields = [field.name for field in dataclasses.fields(Job)]
+    check_listed("Job", fields, {"steps", "pipeline"}, names | {"key"})
     built = parts()
     assert {key_of(built, **{name: ("b",) if name == "condition" else "b"}) for name in names} == {
         key_of(built)
     }
     before = key_of(built)
-    monkeypatch.setattr(cells, "FORMAT", cells.FORMAT + 1)
+    monkeypatch.setattr(jobs_module, "FORMAT", jobs_module.FORMAT + 1)
     assert key_of(built) != before
 
 
@@ -454,7 +455,7 @@ def test_every_version_is_listed():
 
 @pytest.mark.parametrize("name", ["sklearn-diffake", *planning.DECISIVE])
 def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
-    config = config_of(folder, MANIPULATION).place(cache=tmp_path)
+    config = config_of(folder, MANIPULATION).replace(cache=tmp_path)
     seen, versions = [], planning.library_versions
     built = parts()
 
@@ -462,7 +463,7 @@ def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
         seen.append(versions)
         return built
 
-    monkeypatch.setattr(planning, "take_apart", note)
+    monkeypatch.setattr(planning, "split_pipeline", note)
     nothing = Images([], np.zeros((0, 2), int), [], {})
     monkeypatch.setattr(planning, "find_images", lambda table, store, verbose: nothing)
     plan_benchmark(config)
@@ -479,7 +480,7 @@ def test_a_folder_with_results_gives_what_an_empty_one_does(name, folder, tmp_pa
     old, new, _ = CHANGES[name]
 
     def results(text, output):
-        run_benchmark(config_of(folder, text).place(output=output, cache=tmp_path / "cache"))
+        run_benchmark(config_of(folder, text).replace(output=output, cache=tmp_path / "cache"))
         return json.loads((output / "results.json").read_text())
 
     results(small, tmp_path / "warm")
@@ -493,7 +494,7 @@ def test_another_picture_is_another_job(folder, tmp_path, keys):
     content = file.read_bytes()
     try:
         Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
-        after = set(plan_benchmark(config_of(folder, MANIPULATION).place(cache=tmp_path)).keys)
+        after = set(plan_benchmark(config_of(folder, MANIPULATION).replace(cache=tmp_path)).keys)
     finally:
         file.write_bytes(content)
     assert before.isdisjoint(after)

@@ -5,11 +5,17 @@ import re
 
 import pytest
 
-from sklearn_diffake.benchmark._markdown import Markup, escape, table
-from sklearn_diffake.benchmark._protocols import CALIBRATED
-from sklearn_diffake.benchmark._report import _datasets_table, _extractors_table, _report
-from sklearn_diffake.benchmark._report_sections import HEADS, SECTIONS
-from sklearn_diffake.benchmark._summary import POOLED
+from sklearn_diffake.benchmark._results import draw_figures
+from sklearn_diffake.benchmark._scores import POOLED
+from sklearn_diffake.benchmark.protocols import PROTOCOLS
+from sklearn_diffake.benchmark.protocols._cross_manipulation import CALIBRATED
+from sklearn_diffake.benchmark.report._document import (
+    datasets_table,
+    document,
+    extractors_table,
+)
+from sklearn_diffake.benchmark.report._markdown import Markup, escape, table
+from sklearn_diffake.benchmark.report._tables import FIGURE_TITLES
 from sklearn_diffake.utils._printable import printable
 
 HOSTILE = [
@@ -64,15 +70,15 @@ def test_every_section_escapes_every_name():
         "condition": [], "held_out_auc": 0.5, "transfer_eer": {"apcer": 0.5, "bpcer": 0.5},
         "transfer_bpcer": {"apcer": 0.5, "bpcer": 0.5}, "n_faceless": 0,
         "n_skipped_videos": 0, "mode": "reference",
-        "figures": {name: [0.25, 0.125, 0.5] for name in HEADS},
+        "figures": {name: [0.25, 0.125, 0.5] for name in FIGURE_TITLES},
     }  # fmt: skip
     conditions = {"robustness": ["jpeg", 50], "compression": [evil, evil]}
-    for name, section in SECTIONS.items():
+    for name, protocol in PROTOCOLS.items():
         rows = [{**row, "protocol": name, "condition": conditions.get(name, [])}]
         if name == "cross-manipulation":
             rows += [{**rows[0], "technique": evil}]
             rows += [{**rows[0], "condition": [CALIBRATED, evil]}]
-        text = "\n".join(section(rows))
+        text = "\n".join(protocol.section(rows))
         assert not re.search(r"(?<!\\)<b>|(?<!\\)`|^# h|\]\(y", text, re.MULTILINE), (name, text)
         assert r"\<b\>" in text
 
@@ -86,15 +92,16 @@ def test_datasets_and_failures_are_escaped():
     results = {
         "versions": versions, "device": evil, "seed": 0, "cells": [], "images": 0,
         "datasets": {evil: about}, "failures": {evil: evil}, "extractors": [], "not_judged": {},
+        "summary": [],
     }  # fmt: skip
     trained = {"name": evil, "parameters": {"backbone": evil}, "dataset": evil, "splits": [evil],
                "images": 1, "people": 1, "epochs": 1, "validation_auc": None, "without_face": 0,
                "skipped_videos": 0}  # fmt: skip
     text = "\n".join(
         [
-            *_datasets_table({evil: about}, []),
-            *_extractors_table([trained]),
-            *_report(results, [], [], 0.95),
+            *datasets_table({evil: about}, []),
+            *extractors_table([trained]),
+            *document(results, {}, {}, confidence=0.95),
         ]
     )
     text = text.replace("`000000000000`", "")
@@ -103,12 +110,10 @@ def test_datasets_and_failures_are_escaped():
 
 def test_names_with_dollars_are_no_mathematics_in_figures():
     pytest.importorskip("matplotlib", reason="needs the extra plots")
-    from sklearn_diffake.benchmark._figures import draw_figures
-
     name = r"$\frac{broken$"
     known = {"protocol": "cross-dataset", "candidate": name, "technique": POOLED}
-    figures = {key: [0.25, 0.125, 0.5] for key in HEADS}
+    figures = {key: [0.25, 0.125, 0.5] for key in FIGURE_TITLES}
     rows = [{**known, "fit": name, "test": name, "figures": figures}]
-    drawn = draw_figures(rows, [], {})
+    drawn = draw_figures("cross-dataset", rows, [], {})
     assert all(picture.startswith(b"\x89PNG") for picture in drawn.values())
     assert drawn

@@ -9,7 +9,7 @@ from benchmark_cases import TINY, TRUSTED, write_dataset, write_rows
 
 from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
 from sklearn_diffake.benchmark._datasets import load_pairs
-from sklearn_diffake.benchmark._specs import DatasetSpec
+from sklearn_diffake.benchmark._settings import DatasetSpec
 
 CONFIG = f"""
 bootstrap = 5
@@ -53,14 +53,14 @@ def test_a_model_of_one_mode_is_not_judged_on_pairs_of_the_other(data, tmp_path)
     with pytest.raises(ValueError, match=r"(?s)\[protocols.cross-dataset\] datasets: 'photos' has "
                        r"pairs of the reference mode, 'frames' of the same-video mode.*"
                        r"mixed_modes = true"):  # fmt: skip
-        plan_benchmark(config_of(data, CROSS).place(tmp_path))
-    within = config_of(data, "[protocols.within-dataset]\nfolds = 2").place(tmp_path)
-    assert len(plan_benchmark(within).cells) == 4  # each dataset by itself
+        plan_benchmark(config_of(data, CROSS).replace(tmp_path))
+    within = config_of(data, "[protocols.within-dataset]\nfolds = 2").replace(tmp_path)
+    assert len(plan_benchmark(within).jobs) == 4  # each dataset by itself
 
 
 def test_asked_explicitly_it_is_and_every_table_says_so(data, tmp_path):
     text = CROSS + "mixed_modes = true\nfolds = 2\n[protocols.within-dataset]\nfolds = 2"
-    result = run_benchmark(config_of(data, text).place(tmp_path))
+    result = run_benchmark(config_of(data, text).replace(tmp_path))
     assert result.failures == {}
     results = json.loads((tmp_path / "results.json").read_text())
     assert {name: about["mode"] for name, about in results["datasets"].items()} == {
@@ -155,7 +155,7 @@ normalizations = ["none"]
 detectors = ["MahalanobisDetector"]
 """
     (data / "gone.toml").write_text(text, encoding="utf-8")
-    result = run_benchmark(read_config(data / "gone.toml", trusted=TRUSTED).place(tmp_path))
+    result = run_benchmark(read_config(data / "gone.toml", trusted=TRUSTED).replace(tmp_path))
     assert result.failures == {}
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["datasets"]["faces"]["skipped_videos"] == 3

@@ -5,8 +5,10 @@ import pytest
 
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._protocols import ALL_OTHERS, CALIBRATED, make_cells
-from sklearn_diffake.benchmark._specs import Candidate, Protocol
+from sklearn_diffake.benchmark._settings import Candidate, ProtocolSpec
+from sklearn_diffake.benchmark.protocols import make_jobs
+from sklearn_diffake.benchmark.protocols._cross_dataset import ALL_OTHERS
+from sklearn_diffake.benchmark.protocols._cross_manipulation import CALIBRATED
 from sklearn_diffake.model_selection import LeakageError
 
 ONE = Candidate("one", ({"backbone": "x"},), None, "squared", "embeddings", {"name": "x"})
@@ -41,21 +43,21 @@ def table(name, *, n_people=9, people=None, fakes=True, levels=("c23", "c40")):
 
 
 def protocol(name, *, datasets=(), candidates=(ONE,), folds=3, split="identities", **options):
-    return Protocol(name, datasets, candidates, folds, split, {**OPTIONS[name], **options})
+    return ProtocolSpec(name, datasets, candidates, folds, split, {**OPTIONS[name], **options})
 
 
-def cells_of(name, *tables, **options):
+def jobs_of(name, *tables, **options):
     tables = {t.name: t for t in tables}
-    return make_cells([protocol(name, **options)], tables, seed=0), tables
+    return make_jobs([protocol(name, **options)], tables, seed=0), tables
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_no_deepfake_is_learned_from_and_nobody_is_on_both_sides(name):
     tables = [table("a"), table("b", people=["a0", "a1", *(f"b{i}" for i in range(7))])]
-    cells, tables = cells_of(name, *tables)
-    assert cells
-    for cell in cells:
-        for step in cell.steps:
+    jobs, tables = jobs_of(name, *tables)
+    assert jobs
+    for job in jobs:
+        for step in job.steps:
             judged = tables[step.score.dataset]
             seen = set(judged.columns["identity"][step.score.rows])
             assert len(step.score.rows)
@@ -67,33 +69,33 @@ def test_no_deepfake_is_learned_from_and_nobody_is_on_both_sides(name):
 
 
 def test_every_pair_is_judged_once():
-    cells, tables = cells_of("ablation", table("a"), candidates=(ONE, TWO))
+    jobs, tables = jobs_of("ablation", table("a"), candidates=(ONE, TWO))
     for name in ("one", "two"):
-        mine = [c for c in cells if c.candidate == name]
+        mine = [c for c in jobs if c.candidate == name]
         assert [c.split for c in mine] == [f"fold {i} of 3" for i in (1, 2, 3)]
         judged = np.concatenate([c.steps[0].score.rows for c in mine])
         assert sorted(judged) == list(range(len(tables["a"])))
 
 
 def test_within_a_dataset_others_are_judged_than_are_learned_from():
-    cells, tables = cells_of("within-dataset", table("a"), table("b"), candidates=(ONE, TWO))
-    assert [(c.fit, c.test, c.candidate) for c in cells] == [
+    jobs, tables = jobs_of("within-dataset", table("a"), table("b"), candidates=(ONE, TWO))
+    assert [(c.fit, c.test, c.candidate) for c in jobs] == [
         (name, name, candidate) for name in "ab" for _ in range(3) for candidate in ("one", "two")
     ]
     for name in "ab":
-        mine = [c.steps[0].score.rows for c in cells if (c.test, c.candidate) == (name, "one")]
+        mine = [c.steps[0].score.rows for c in jobs if (c.test, c.candidate) == (name, "one")]
         assert sorted(np.concatenate(mine)) == list(range(len(tables[name])))
 
 
 def test_only_chosen_datasets_are_learned_from():
-    cells, _ = cells_of("cross-dataset", table("a"), table("b"), table("c"), fit=("a",))
-    assert {(c.fit, c.test) for c in cells} == {("a", "a"), ("a", "b"), ("a", "c")}
+    jobs, _ = jobs_of("cross-dataset", table("a"), table("b"), table("c"), fit=("a",))
+    assert {(c.fit, c.test) for c in jobs} == {("a", "a"), ("a", "b"), ("a", "c")}
 
 
 def test_official_splits_are_honoured():
-    (cell,), tables = cells_of("ablation", table("a"), split="official")
+    (job,), tables = jobs_of("ablation", table("a"), split="official")
     split = tables["a"].columns["split"]
-    (step,) = cell.steps
+    (step,) = job.steps
     assert set(split[step.fit[0].rows]) == {"train", "val"}
     assert step.score.rows.tolist() == np.flatnonzero(split == "test").tolist()
 
@@ -102,21 +104,21 @@ def test_an_official_split_that_leaks_is_refused():
     leaky = table("a")
     leaky.columns["split"][0] = "test"
     with pytest.raises(ValueError, match=r"^\[protocols.ablation\] Split 0 has 'a0' on both") as e:
-        cells_of("ablation", leaky, split="official")
+        jobs_of("ablation", leaky, split="official")
     assert isinstance(e.value.__cause__, LeakageError)
     leaky.columns["split"][:] = "train"
     with pytest.raises(ValueError, match="'a' has no official splits train and test, but"):
-        cells_of("ablation", leaky, split="official")
+        jobs_of("ablation", leaky, split="official")
 
 
 def test_thresholds_never_see_the_technique_left_out():
-    cells, tables = cells_of("cross-manipulation", table("a"))
+    jobs, tables = jobs_of("cross-manipulation", table("a"))
     technique = tables["a"].columns["technique"]
-    left_out = [cell for cell in cells if cell.condition]
-    assert [cell.condition for cell in left_out] == [(CALIBRATED, "swap"), (CALIBRATED, "warp")]
-    for cell in left_out:
-        main, *others = cell.steps
-        out = cell.condition[1]
+    left_out = [job for job in jobs if job.condition]
+    assert [job.condition for job in left_out] == [(CALIBRATED, "swap"), (CALIBRATED, "warp")]
+    for job in left_out:
+        main, *others = job.steps
+        out = job.condition[1]
         assert set(technique[main.score.rows]) == {"genuine", out}
         judged = set(tables["a"].columns["identity"][main.score.rows])
         for step in others:
@@ -125,106 +127,106 @@ def test_thresholds_never_see_the_technique_left_out():
                 assert judged.isdisjoint(tables["a"].columns["identity"][rows.rows])
         held_out = np.concatenate([step.score.rows for step in others])
         assert len(held_out) == len(set(held_out))
-    plain, _ = cells_of("cross-manipulation", table("a"), calibrate=False)
-    assert plain == [cell for cell in plain if not cell.condition]
-    assert len(plain) == len(cells) - len(left_out) == 3
+    plain, _ = jobs_of("cross-manipulation", table("a"), calibrate=False)
+    assert plain == [job for job in plain if not job.condition]
+    assert len(plain) == len(jobs) - len(left_out) == 3
 
 
 def test_one_technique_calibrates_nothing():
     single = table("a")
     single.columns["technique"][single.target == -1] = "swap"
-    cells, _ = cells_of("cross-manipulation", single)
-    assert [cell.condition for cell in cells] == [()] * 3
+    jobs, _ = jobs_of("cross-manipulation", single)
+    assert [job.condition for job in jobs] == [()] * 3
 
 
 def test_datasets_are_crossed():
-    cells, tables = cells_of("cross-dataset", table("a"), table("b"), table("g", fakes=False))
-    across = [(cell.fit, cell.test) for cell in cells if cell.fit != cell.test]
+    jobs, tables = jobs_of("cross-dataset", table("a"), table("b"), table("g", fakes=False))
+    across = [(job.fit, job.test) for job in jobs if job.fit != job.test]
     assert across == [
         ("b", "a"), ("g", "a"), (ALL_OTHERS, "a"), ("a", "b"), ("g", "b"), (ALL_OTHERS, "b")
     ]  # fmt: skip
-    within = [(cell.fit, cell.test) for cell in cells if cell.fit == cell.test]
+    within = [(job.fit, job.test) for job in jobs if job.fit == job.test]
     assert within == [("a", "a")] * 3 + [("b", "b")] * 3
-    for cell in cells:
-        main, *others = cell.steps
-        if cell.fit != cell.test:
-            assert len(main.score.rows) == len(tables[cell.test])
-        if cell.fit == ALL_OTHERS:
-            assert {rows.dataset for rows in main.fit} == set(tables) - {cell.test}
-        elif cell.fit != cell.test:
-            assert {step.score.dataset for step in others} == {cell.fit}
+    for job in jobs:
+        main, *others = job.steps
+        if job.fit != job.test:
+            assert len(main.score.rows) == len(tables[job.test])
+        if job.fit == ALL_OTHERS:
+            assert {rows.dataset for rows in main.fit} == set(tables) - {job.test}
+        elif job.fit != job.test:
+            assert {step.score.dataset for step in others} == {job.fit}
 
 
 def test_people_of_two_datasets_are_learned_from_in_neither():
     shared = table("b", people=["a0", "a1", *(f"b{i}" for i in range(7))])
-    cells, tables = cells_of("cross-dataset", table("a"), shared)
-    (cell,) = [c for c in cells if (c.fit, c.test) == ("b", "a")]
-    learned = set(tables["b"].columns["identity"][cell.steps[0].fit[0].rows])
+    jobs, tables = jobs_of("cross-dataset", table("a"), shared)
+    (job,) = [c for c in jobs if (c.fit, c.test) == ("b", "a")]
+    learned = set(tables["b"].columns["identity"][job.steps[0].fit[0].rows])
     assert learned == {f"b{i}" for i in range(7)}
 
 
 def test_a_dataset_of_the_same_people_is_refused():
     same = table("b", people=[f"a{i}" for i in range(9)])
     with pytest.raises(ValueError, match=r"^\[protocols.cross-dataset\] .* no genuine row"):
-        cells_of("cross-dataset", table("a"), same, table("c"))
+        jobs_of("cross-dataset", table("a"), same, table("c"))
 
 
 def test_a_level_without_pairs_to_learn_from_is_named():
     sparse = table("a")
     sparse.columns["compression"][sparse.target == 1] = "c23"
     with pytest.raises(ValueError, match="dataset 'a' has no pairs of level 'c40' to learn from"):
-        cells_of("compression", sparse)
+        jobs_of("compression", sparse)
 
 
 def test_levels_are_crossed_within_folds():
-    cells, tables = cells_of("compression", table("a"))
-    assert len(cells) == 3 * 4
+    jobs, tables = jobs_of("compression", table("a"))
+    assert len(jobs) == 3 * 4
     level = tables["a"].columns["compression"]
-    for cell in cells:
-        (step,) = cell.steps
-        assert set(level[step.fit[0].rows]) == {cell.condition[0]}
-        assert set(level[step.score.rows]) == {cell.condition[1]}
+    for job in jobs:
+        (step,) = job.steps
+        assert set(level[step.fit[0].rows]) == {job.condition[0]}
+        assert set(level[step.score.rows]) == {job.condition[1]}
     with pytest.raises(ValueError, match="levels: dataset 'a' has no compression 'c11', but"):
-        cells_of("compression", table("a"), levels=("c23", "c11"))
+        jobs_of("compression", table("a"), levels=("c23", "c11"))
 
 
 def test_levels_are_made_where_there_is_but_one():
-    cells, _ = cells_of("compression", table("a", levels=("raw",)))
-    assert {cell.condition for cell in cells} == {
+    jobs, _ = jobs_of("compression", table("a", levels=("raw",)))
+    assert {job.condition for job in jobs} == {
         (a, b) for a in ("as it is", "jpeg 50") for b in ("as it is", "jpeg 50")
     }
-    for cell in cells:
-        (step,) = cell.steps
-        for name, rows in zip(cell.condition, (step.fit[0], step.score), strict=True):
+    for job in jobs:
+        (step,) = job.steps
+        for name, rows in zip(job.condition, (step.fit[0], step.score), strict=True):
             loss = None if name == "as it is" else LOSSES[0]
             assert rows.condition == (loss, loss)
 
 
 @pytest.mark.parametrize("degrade", ["probe", "both"])
 def test_only_what_is_judged_is_degraded(degrade):
-    cells, _ = cells_of("robustness", table("a"), degrade=degrade)
-    assert [cell.condition for cell in cells[:3]] == [("none", ""), ("jpeg", "50"), ("blur", "2")]
-    for cell, loss in zip(cells, (None, *LOSSES) * 3, strict=True):
-        (step,) = cell.steps
+    jobs, _ = jobs_of("robustness", table("a"), degrade=degrade)
+    assert [job.condition for job in jobs[:3]] == [("none", ""), ("jpeg", "50"), ("blur", "2")]
+    for job, loss in zip(jobs, (None, *LOSSES) * 3, strict=True):
+        (step,) = job.steps
         assert step.fit[0].condition == (None, None)
         assert step.score.condition == (loss if degrade == "both" else None, loss)
 
 
 def test_datasets_of_one_class_are_left_out_unless_named():
-    cells, _ = cells_of("ablation", table("a"), table("g", fakes=False))
-    assert {cell.test for cell in cells} == {"a"}
+    jobs, _ = jobs_of("ablation", table("a"), table("g", fakes=False))
+    assert {job.test for job in jobs} == {"a"}
     with pytest.raises(ValueError, match=r"\[protocols.ablation\] datasets: 'g' has not both"):
-        cells_of("ablation", table("a"), table("g", fakes=False), datasets=("a", "g"))
+        jobs_of("ablation", table("a"), table("g", fakes=False), datasets=("a", "g"))
     with pytest.raises(ValueError, match="needs two datasets at least, there is 'a'"):
-        cells_of("cross-dataset", table("a"))
+        jobs_of("cross-dataset", table("a"))
     with pytest.raises(ValueError, match="no dataset has both"):
-        cells_of("cross-dataset", table("g", fakes=False), table("h", fakes=False))
+        jobs_of("cross-dataset", table("g", fakes=False), table("h", fakes=False))
 
 
 def test_the_seed_deals_the_people():
     tables = {"a": table("a")}
     deals = [
-        [cell.steps[0].score.rows.tolist() for cell in make_cells([protocol("ablation")], tables,
+        [job.steps[0].score.rows.tolist() for job in make_jobs([protocol("ablation")], tables,
                                                                   seed=seed)]
         for seed in (0, 0, 1)
     ]  # fmt: skip

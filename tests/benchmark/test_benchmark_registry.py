@@ -14,7 +14,7 @@ from sklearn_diffake.benchmark._registry import (
     _PYOD,
     DETECTORS,
     LOADERS,
-    SpecError,
+    ConfigError,
     detector_name,
     find_loader,
     make_detector,
@@ -65,14 +65,14 @@ def test_parameters_and_inner_detectors_are_handed_on():
     "name", ["os.system", "sklearn.svm.OneClassSVM", "pyod.models.knn.KNN", ""]
 )
 def test_nothing_else_is_imported(name):
-    with pytest.raises(SpecError, match="is no detector"):
+    with pytest.raises(ConfigError, match="is no detector"):
         make_detector({"name": name}, seed=0, device="cpu")
 
 
 def test_a_detector_that_cannot_be_imported_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyod.models.knn", None)  # importing it fails
     words = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
-    with pytest.raises(SpecError, match=words) as caught:
+    with pytest.raises(ConfigError, match=words) as caught:
         make_detector({"name": "pyod.KNN"}, seed=0, device="cpu")
     assert caught.value.key == "name"
 
@@ -119,5 +119,5 @@ def test_spellings_of_detectors(text, name):
 
 def test_every_detector_has_one_spelling():
     assert [detector_name(name.lower()) for name in DETECTORS] == list(DETECTORS)
-    with pytest.raises(SpecError, match="did you mean 'MahalanobisDetector'"):
+    with pytest.raises(ConfigError, match="did you mean 'MahalanobisDetector'"):
         detector_name("MahalanobisDetecto")

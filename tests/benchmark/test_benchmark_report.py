@@ -3,23 +3,25 @@
 import numpy as np
 import pytest
 
-from sklearn_diffake.benchmark._cells import Cell, Rows, Step
 from sklearn_diffake.benchmark._datasets import PairTable
-from sklearn_diffake.benchmark._report_sections import HEADS, SECTIONS
-from sklearn_diffake.benchmark._summary import POOLED
+from sklearn_diffake.benchmark._jobs import Job, Rows, Step
+from sklearn_diffake.benchmark._scores import POOLED
+from sklearn_diffake.benchmark.protocols import PROTOCOLS
+from sklearn_diffake.benchmark.protocols._cross_manipulation import plot_det_curves
+from sklearn_diffake.benchmark.report._tables import FIGURE_TITLES
 
 figure = pytest.importorskip("matplotlib.figure", reason="needs the extra plots")
 
 
 def row(fit, test, **more):
-    figures = {name: [0.25, 0.125, 0.5] for name in HEADS}
+    figures = {name: [0.25, 0.125, 0.5] for name in FIGURE_TITLES}
     known = {"protocol": "cross-dataset", "candidate": "one", "technique": POOLED, "condition": []}
     known |= {"mode": "reference", "n_faceless": 3, "n_skipped_videos": 2}
     return {**known, "fit": fit, "test": test, "figures": figures, **more}
 
 
 def lines(rows):
-    text = "\n".join(SECTIONS["cross-dataset"](rows))
+    text = "\n".join(PROTOCOLS["cross-dataset"].section(rows))
     return [line for line in text.splitlines() if line.startswith("|")]
 
 
@@ -41,9 +43,8 @@ def test_thresholds_are_told_where_there_are_some():
 
 
 def test_the_heat_map_has_a_gap_for_it():
-    from sklearn_diffake.benchmark._figures import _datasets
-
-    ((_, size, paint),) = _datasets([row("a", "a"), row("b", "b"), row("a", "b")], [], {})
+    rows = [row("a", "a"), row("b", "b"), row("a", "b")]
+    ((_, size, paint),) = PROTOCOLS["cross-dataset"].drawings(rows, [], {})
     canvas = figure.Figure(figsize=size)
     paint(canvas)
     texts = [text.get_text() for text in canvas.axes[0].texts]
@@ -52,18 +53,16 @@ def test_the_heat_map_has_a_gap_for_it():
 
 def det_lines(*folds):
     """Draw the curves of folds with these labels; return how many there are."""
-    from sklearn_diffake.benchmark._figures import _det
-
     y = np.concatenate(folds)
     table = PairTable("a", np.empty((len(y), 2)), y, {}, np.empty((len(y), 1)))
     stops = np.cumsum([len(fold) for fold in folds])
     done = []
     for fold, stop in zip(folds, stops, strict=True):
         rows = Rows("a", np.arange(stop - len(fold), stop))
-        cell = Cell("cross-manipulation", "one", "a", "a", "", (), (Step((), rows),))
-        done.append((cell, {"decisions": [np.arange(len(fold), dtype=float)]}))
+        job = Job("cross-manipulation", "one", "a", "a", "", (), (Step((), rows),))
+        done.append((job, {"decisions": [np.arange(len(fold), dtype=float)]}))
     ax = figure.Figure().subplots()
-    _det(ax, "one", "a", done, {"a": table})
+    plot_det_curves(ax, "one", "a", done, {"a": table})
     return len(ax.lines)
 
 

@@ -27,7 +27,7 @@ TRUST = [word for name in TRUSTED for word in ("--trust", name)]
 
 def run(data, folder, **options):
     config = read_config(data / "benchmark.toml", trusted=TRUSTED)
-    return run_benchmark(config.place(folder), **options)
+    return run_benchmark(config.replace(folder), **options)
 
 
 def start(data, folder):

@@ -7,7 +7,7 @@ from image_helpers import faces, noise, save_all
 
 from sklearn_diffake.benchmark import read_config, run_benchmark
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._embed import Embeddings
+from sklearn_diffake.benchmark._embeddings import Embeddings
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
@@ -159,7 +159,7 @@ def test_a_whole_benchmark_embeds_nothing_that_is_stored(tmp_path, calls):
     embedder(cache=tmp_path / "cache").transform(paths)
     assert calls["embedded"] == 24
     config = read_config(tmp_path / "b.toml", trusted=[TINY])
-    result = run_benchmark(config.place(tmp_path / "out", tmp_path / "cache"))
+    result = run_benchmark(config.replace(tmp_path / "out", tmp_path / "cache"))
     assert result.failures == {}
     assert result.images == {"wanted": 24, "embedded": 0, "failed": 0}
     assert calls["embedded"] == 24
@@ -167,7 +167,7 @@ def test_a_whole_benchmark_embeds_nothing_that_is_stored(tmp_path, calls):
 
 @pytest.mark.parametrize("alignment", [False, True])
 @pytest.mark.parametrize("degradation", [None, Degradation("noise", 5.0)])
-@pytest.mark.parametrize("before", ["_keep_vectors", "_keep_crops"])
+@pytest.mark.parametrize("before", ["_store_vectors", "_store_crops"])
 def test_an_interrupted_run_goes_on_with_the_same_bits(
     tmp_path, calls, monkeypatch, alignment, degradation, before
 ):

@@ -53,7 +53,7 @@ def test_the_full_protocol_is_read():
 @needs_timm
 def test_without_the_data_it_says_which_and_how_to_get_it(tmp_path):
     with pytest.raises(OSError, match=r"\[datasets.faceforensics\].*not there.*Fill in the form"):
-        plan_benchmark(read_config(FULL).place(tmp_path))
+        plan_benchmark(read_config(FULL).replace(tmp_path))
 
 
 SHORTER = {

@@ -9,7 +9,7 @@ import pytest
 from cli_helpers import TINY
 
 from sklearn_diffake.benchmark._datasets import load_pairs as load_for_benchmark
-from sklearn_diffake.benchmark._specs import DatasetSpec
+from sklearn_diffake.benchmark._settings import DatasetSpec
 from sklearn_diffake.cli import main
 from sklearn_diffake.pairs import load_pairs
 

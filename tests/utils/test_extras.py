@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sklearn_diffake import benchmark, datasets, generation, metrics, persistence
-from sklearn_diffake.benchmark import _workers
-from sklearn_diffake.benchmark._registry import SpecError, make_detector
+from sklearn_diffake.benchmark import ConfigError, _workers
+from sklearn_diffake.benchmark._registry import make_detector
 from sklearn_diffake.cli import _completion
 from sklearn_diffake.cli._arguments import make_parser
 from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
@@ -93,7 +93,7 @@ def test_a_model_and_a_benchmark_with_detectors_of_pyod_name_the_extra(monkeypat
     words = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
     with pytest.raises(ValueError, match=words):
         persistence.load(tmp_path / "m.diffake")
-    with pytest.raises(SpecError, match=words):
+    with pytest.raises(ConfigError, match=words):
         make_detector({"name": "pyod.KNN"}, seed=0, device="cpu")
 
 

@@ -1,4 +1,4 @@
-r"""Markdown in which text from tables and files is text, and nothing else."""
+"""Markdown in which text from tables and files is shown and never interpreted."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 from sklearn_diffake.utils._printable import printable
 
-_MARKS = re.compile(r"[\\`*_{}\[\]()<>|~#$&@!]")  # of CommonMark and GitHub, HTML and math
-_BEGIN = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))")  # of lists and underlines
+_SYNTAX = re.compile(r"[\\`*_{}\[\]()<>|~#$&@!]")  # of CommonMark and GitHub, HTML and math
+_LINE_STARTS = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))")  # of lists and underlines
 _LINKS = re.compile(r"(?i)(?<=\bhttp)(?=:)|(?<=\bhttps)(?=:)|(?<=\bftp)(?=:)|(?<=\bwww)(?=\.)")
 
 
 class Markup(str):
-    """Text that this package has written itself, and that needs no escaping."""
+    """Markdown that this package has written itself; it is not escaped."""
 
 
 def escape(value: Any) -> str:
-    r"""Write any value as one line of Markdown that shows it, and does nothing.
+    r"""Write any value as one line of Markdown that shows it as it is.
 
     Parameters
     ----------
     value : object
-        `Markup` stays as it is; of anything else the text is shown.
+        `Markup` is returned unchanged; the text of anything else is escaped.
 
     Returns
     -------
@@ -33,35 +33,35 @@ def escape(value: Any) -> str:
 
     Examples
     --------
-    >>> from sklearn_diffake.benchmark._markdown import escape
+    >>> from sklearn_diffake.benchmark.report._markdown import escape
     >>> print(escape("# <b>[x](http://x)|y"))
     \# \<b\>\[x\]\(http\://x\)\|y
     """
     if isinstance(value, Markup):
         return value
-    text = _MARKS.sub(r"\\\g<0>", printable(str(value).strip()))
-    return _BEGIN.sub(r"\1\\", _LINKS.sub(r"\\", text))
+    text = _SYNTAX.sub(r"\\\g<0>", printable(str(value).strip()))
+    return _LINE_STARTS.sub(r"\1\\", _LINKS.sub(r"\\", text))
 
 
-def table(head: Sequence[Any], lines: Iterable[Sequence[Any]], names: int = 1) -> Iterator[str]:
-    """Write a table: the first columns, names, to the left, figures to the right.
+def table(header: Sequence[Any], lines: Iterable[Sequence[Any]], names: int = 1) -> Iterator[str]:
+    """Write a table: names are aligned left, figures right.
 
     Parameters
     ----------
-    head : sequence
+    header : sequence
         Names of the columns.
     lines : iterable of sequences
         Cells.
     names : int, default=1
-        Columns that hold names.
+        How many of the first columns hold names.
 
     Yields
     ------
     str
         Its lines, and an empty one.
     """
-    yield _line(map(escape, head))
-    yield _line(["---"] * names + ["---:"] * (len(head) - names))
+    yield _line(map(escape, header))
+    yield _line(["---"] * names + ["---:"] * (len(header) - names))
     for cells in lines:
         yield _line(map(escape, cells))
     yield ""

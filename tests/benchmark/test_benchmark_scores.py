@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from sklearn_diffake import metrics
-from sklearn_diffake.benchmark._cells import Cell, Rows, Step
 from sklearn_diffake.benchmark._datasets import PairTable
-from sklearn_diffake.benchmark._protocols import CALIBRATED
-from sklearn_diffake.benchmark._summary import (
+from sklearn_diffake.benchmark._jobs import Job, Rows, Step
+from sklearn_diffake.benchmark._results import summarize
+from sklearn_diffake.benchmark._scores import (
     FIGURES,
     POOLED,
     WORST,
@@ -16,9 +16,9 @@ from sklearn_diffake.benchmark._summary import (
     Settings,
     figures,
     join_folds,
-    summarise,
     with_intervals,
 )
+from sklearn_diffake.benchmark.protocols._cross_manipulation import CALIBRATED
 
 
 def some_scores(seed=0, n=240, ties=False):
@@ -100,12 +100,12 @@ def make_table(name, y, technique):
     return PairTable(name, np.empty((len(y), 2)), np.array(y), columns, people)
 
 
-def make_cell(candidate, condition, *rows, fit="a", test="a", protocol="cross-manipulation"):
+def make_job(candidate, condition, *rows, fit="a", test="a", protocol="cross-manipulation"):
     names = [test] + [fit] * (len(rows) - 1)
     steps = tuple(
         Step((), Rows(name, np.array(part))) for name, part in zip(names, rows, strict=True)
     )
-    return Cell(protocol, candidate, fit, test, "", condition, steps)
+    return Job(protocol, candidate, fit, test, "", condition, steps)
 
 
 Y = [1, 1, -1, -1] * 4
@@ -121,10 +121,10 @@ def test_techniques_are_told_apart():
     good = [1.0, 2.0, -1.0, -2.0] * 4
     blind = [1.0, 2.0, 3.0, -2.0] * 4  # to swaps
     done = [
-        (make_cell("good", (), range(16)), record(good)),
-        (make_cell("blind", (), range(16)), record(blind)),
+        (make_job("good", (), range(16)), record(good)),
+        (make_job("blind", (), range(16)), record(blind)),
     ]
-    rows = summarise(done, {"a": table}, Settings(5, 0.9, 0), bpcer=0.05)
+    rows = summarize(done, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
     names = [POOLED, WORST, "swap", "warp"]
     assert [(row["candidate"], row["technique"]) for row in rows] == [
         (candidate, name) for candidate in ("good", "blind") for name in names
@@ -143,10 +143,10 @@ def test_what_other_fakes_choose_is_judged_on_the_technique_left_out():
     perfect = [1.0, 2.0, -1.0, 1.0, 2.0, 0.5]
     done = [
         # perfect on what is left out, but fakes of the other technique would not choose it
-        (make_cell("a", condition, test, first, second), record(perfect, [1, 2, 3], [1, 2, 3])),
-        (make_cell("b", condition, test, first, second), record(bad, [1, 2, 0.9], [1, 2, 0])),
+        (make_job("a", condition, test, first, second), record(perfect, [1, 2, 3], [1, 2, 3])),
+        (make_job("b", condition, test, first, second), record(bad, [1, 2, 0.9], [1, 2, 0])),
     ]
-    rows = summarise(done, {"a": table}, Settings(5, 0.9, 0), bpcer=0.05)
+    rows = summarize(done, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
     assert [(row["candidate"], row["chosen"]) for row in rows] == [("a", False), ("b", True)]
     assert rows[1]["held_out_auc"] == 1
     transfer = rows[1]["transfer_eer"]
@@ -160,11 +160,9 @@ def test_thresholds_are_carried_to_another_dataset():
     tables = {"a": make_table("a", Y, TECHNIQUE), "g": make_table("g", [1] * 20, ["genuine"] * 20)}
     held_out = [list(map(float, range(10))), list(map(float, range(10, 20)))]
     decisions = [10.0, 20.0, 0.5, 1.5] * 4
-    cell = make_cell("one", (), range(16), range(10), range(10, 20), fit="g",
+    job = make_job("one", (), range(16), range(10), range(10, 20), fit="g",
                      protocol="cross-dataset")  # fmt: skip
-    rows = summarise(
-        [(cell, record(decisions, *held_out))], tables, Settings(5, 0.9, 0), bpcer=0.05
-    )
+    rows = summarize([(job, record(decisions, *held_out))], tables, Settings(5, 0.9, 0), bpcer=0.05)
     assert [row["technique"] for row in rows] == [POOLED, WORST]
     errors = rows[0]["transfer_bpcer"]
     assert errors == {"threshold": 1.0, "apcer": 0.5, "bpcer": 0.0}  # one of twenty is given up
@@ -182,8 +180,10 @@ def test_videos_are_judged_by_the_mean_of_their_pairs():
         + [-1.0] * 2
         + [1.0, 1.0, 0.5, -1.0]
     )
-    done = [(make_cell("one", (), range(16), protocol="ablation"), record(decisions))]
-    (row,) = summarise(done, {"a": table}, Settings(5, 0.9, 0, "videos"), bpcer=0.05)
+    done = [(make_job("one", (), range(16), protocol="ablation"), record(decisions))]
+    (row,) = summarize(
+        done, {"a": table}, Settings(5, 0.9, 0, "videos"), {"cross-dataset": {"bpcer": 0.05}}
+    )
     assert (row["n_genuine"], row["n_fake"]) == (4, 4)
     # genuine: 1, 1, 1, 1; deepfakes: 1, -4, -0.25, -1
     assert row["figures"]["auc"][0] == (4 * 3 + 4 * 0.5) / 16
@@ -192,8 +192,10 @@ def test_videos_are_judged_by_the_mean_of_their_pairs():
 
 def test_folds_that_lack_a_class_altogether_give_no_row():
     table = make_table("a", [1] * 8, ["genuine"] * 8)
-    done = [(make_cell("one", (), range(8)), record([1.0] * 8))]
-    assert summarise(done, {"a": table}, Settings(5, 0.9, 0), bpcer=0.05) == []
+    done = [(make_job("one", (), range(8)), record([1.0] * 8))]
+    assert (
+        summarize(done, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}}) == []
+    )
 
 
 def test_a_video_that_is_forged_in_part_is_a_deepfake():
@@ -204,9 +206,9 @@ def test_a_video_that_is_forged_in_part_is_a_deepfake():
     table = PairTable(
         "clips", np.empty((5, 2)), target, {"video": video, "technique": technique}, video[:, None]
     )
-    cell = Cell("p", "c", "clips", "clips", "", (), (Step((), Rows("clips", np.arange(5))),))
+    job = Job("p", "c", "clips", "clips", "", (), (Step((), Rows("clips", np.arange(5))),))
     record = {"decisions": [[1.0, 3.0, 6.0, 0.0, 3.0]]}
-    scores = join_folds([(cell, record)], {"clips": table}, level="videos")
+    scores = join_folds([(job, record)], {"clips": table}, level="videos")
     assert scores.y.tolist() == [1, -1]
     assert scores.decision.tolist() == [2.0, 3.0]
     assert scores.technique.tolist() == ["genuine", "swap"]

@@ -1,9 +1,10 @@
-"""What a benchmark's configuration says, as frozen values."""
+"""The settings of a benchmark, as frozen values."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ class DatasetSpec:
     arguments : mapping
         Arguments of the function, or how the images are paired.
     groups : tuple of str or None
-        Columns with what must be kept on one side of a split; None takes what there is.
+        Columns of names that a split must not separate; None takes the usual ones.
     distinct_people : bool
-        Whether its names mean other people than the same names of other datasets.
+        Whether equal names in this and another dataset are different people.
     limit : int or None
-        Most pairs to keep, drawn by whole people.
+        Maximum number of pairs, drawn person by person.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Candidate:
     name : str
     embedders : tuple of mapping
         Parameters of a `FaceEmbedder` each: ``backbone``, ``weights``, ``dtype``, ``mirror``,
-        ``scales``; or ``extractor``, the name of one that is trained, in place of the first two.
+        ``scales``; or, instead of the first two, ``extractor``, the name of one that is trained.
     align : mapping or None
         Parameters of the `FaceAligner` that are not its defaults; None for aligned crops.
     operator : str
@@ -97,22 +98,22 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """A way of judging.
+class ProtocolSpec:
+    """How one protocol is run.
 
     Attributes
     ----------
     name : str
-        One of `PROTOCOLS`.
+        One of those that are registered.
     datasets : tuple of str
         Names of datasets; empty for all that suit.
     candidates : tuple of Candidate
     folds : int
-        Parts into which people are dealt.
+        Number of folds that people are assigned to.
     split : {"identities", "official"}
         Whether people are assigned to folds at random, or by the lists of the dataset.
     options : mapping
-        What only this protocol has.
+        Options that only this protocol has.
     """
 
     name: str
@@ -125,7 +126,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Config:
-    """All that decides a benchmark's results, and where they go.
+    """The settings of a benchmark, and the folders of its results.
 
     Attributes
     ----------
@@ -136,19 +137,19 @@ class Config:
     output, cache : Path
         Folders of results and of embeddings.
     seed, bootstrap, batch_size : int
-        What seeds everything; resamples of an interval; images embedded together.
+        The seed of all randomness; resamples of an interval; images embedded together.
     confidence : float
         Of the intervals, in [0.5, 0.999].
     device : str
         Where to embed.
     level : {"pairs", "videos"}
-        What is judged.
+        Whether pairs are judged, or videos by the mean over their pairs.
     datasets : tuple of DatasetSpec
         Where pairs come from.
-    protocols : tuple of Protocol
-        What is done with them.
+    protocols : tuple of ProtocolSpec
+        How candidates are judged on them.
     extractors : tuple of ExtractorSpec
-        What is trained first.
+        Networks that are trained first.
 
     See Also
     --------
@@ -156,15 +157,10 @@ class Config:
 
     Examples
     --------
-    >>> from pathlib import Path
+    The configuration is that of :func:`read_config`.
+
     >>> from sklearn_diffake.benchmark import read_config
-    >>> _ = Path("small.toml").write_text('''
-    ... datasets.faces.loader = "make_face_pairs"
-    ... datasets.faces.arguments = { n_pairs = 24, techniques = ["swap", "splice"] }
-    ... candidates.one.embedder = "difffake-lite0-identity"
-    ... protocols.cross-manipulation.folds = 2
-    ... ''')
-    >>> config = read_config("small.toml").place(output="elsewhere")
+    >>> config = read_config("small.toml").replace(output="elsewhere")
     >>> config.seed, config.output.name, config.cache.name
     (0, 'elsewhere', 'cache')
     """
@@ -180,25 +176,30 @@ class Config:
     confidence: float
     level: str
     datasets: tuple[DatasetSpec, ...]
-    protocols: tuple[Protocol, ...]
+    protocols: tuple[ProtocolSpec, ...]
     extractors: tuple[ExtractorSpec, ...] = ()
 
-    def place(self, output: Any = None, cache: Any = None, device: str | None = None) -> Config:
-        """Return the same with other folders, or for another device; None changes nothing.
+    def replace(self, output: Any = None, cache: Any = None, device: str | None = None) -> Config:
+        """Return a configuration with other folders, or for another device.
 
         Parameters
         ----------
         output, cache : str or Path, default=None
-            Folders of results and of embeddings; a cache that lies in the former goes with it.
+            Folders of results and of embeddings; None keeps them. A cache in the folder of results
+            moves with it.
         device : str, default=None
-            Where to embed.
+            Where to embed; None keeps it.
 
         Returns
         -------
-        Config
-            A new one.
+        config : Config
         """
-        folder = Path(output) if output is not None else self.output
-        kept = self.cache if self.cache != self.output / "cache" else folder / "cache"
-        where = Path(cache) if cache is not None else kept
-        return replace(self, output=folder, cache=where, device=device or self.device)
+        new_output = self.output if output is None else Path(output)
+        if cache is not None:
+            new_cache = Path(cache)
+        else:
+            is_inside = self.cache == self.output / "cache"
+            new_cache = new_output / "cache" if is_inside else self.cache
+        return dataclasses.replace(
+            self, output=new_output, cache=new_cache, device=device or self.device
+        )

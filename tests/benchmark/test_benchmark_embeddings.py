@@ -6,7 +6,7 @@ from image_helpers import faces, noise, save_all
 
 from sklearn_diffake.benchmark._crops import embed as embed_pictures
 from sklearn_diffake.benchmark._degrade import Degradation
-from sklearn_diffake.benchmark._embed import Embeddings
+from sklearn_diffake.benchmark._embeddings import Embeddings
 from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
@@ -86,7 +86,7 @@ def test_batches_do_not_depend_on_what_is_needed_now(tmp_path, monkeypatch):
         batches.append([len(places) for _, places in task[-1]])
         return embed_pictures(*task)
 
-    monkeypatch.setattr("sklearn_diffake.benchmark._embed.embed", note)
+    monkeypatch.setattr("sklearn_diffake.benchmark._embeddings.embed", note)
 
     def compute(*places):
         needed = np.zeros(11, dtype=bool)
@@ -128,7 +128,7 @@ def test_what_has_no_vector_says_why(tmp_path):
 
 
 def test_few_matrices_are_held_and_the_last_used_stay(tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_diffake.benchmark._embed._MATRICES", 2)
+    monkeypatch.setattr("sklearn_diffake.benchmark._embeddings._MATRICES", 2)
     images = noise(2)
     known = Images(images, np.array([[0, 1]]), [image_digest(image) for image in images], {})
     embeddings = Embeddings(dict.fromkeys("abc", known), EmbeddingStore(tmp_path))

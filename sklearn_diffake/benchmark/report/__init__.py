@@ -1,0 +1,1 @@
+"""The files of results: Markdown, tables, figures, and how they are written."""
