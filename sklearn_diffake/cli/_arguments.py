@@ -14,6 +14,7 @@ from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_comma
 from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
+from ._doctor import DOCTOR_HELP, add_doctor_arguments, doctor_command
 from ._exit_codes import DONE, EXIT_CODES
 from ._fit import FIT_HELP, add_fit_arguments, fit_command
 from ._judge import (
@@ -104,6 +105,13 @@ _COMMANDS = {
         add_demo_arguments,
         "Fit and judge a public-domain portrait: a table and a picture, no network.",
         DEMO_HELP,
+        reads_photos=False,
+    ),
+    "doctor": _Command(
+        doctor_command,
+        add_doctor_arguments,
+        "Check the installation: versions, device, networks, and one pair of photographs.",
+        DOCTOR_HELP,
         reads_photos=False,
     ),
 }
