@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .. import __version__
+from .._versions import __version__
 from ..utils._messages import nearest
 from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
