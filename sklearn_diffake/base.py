@@ -6,7 +6,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -362,7 +362,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
     n_genuine_: int
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> BaseDetector:
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Fit the detector on the genuine rows.
 
         Parameters
@@ -387,7 +387,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         """
         return self._fit_genuine(X, y)
 
-    def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> BaseDetector:
+    def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> Self:
         """Fit on the genuine rows of `X` and of the `per_row` arrays (None allowed)."""
         X, genuine = self._validate_genuine(X, y, reset=True)
         if not genuine.any():

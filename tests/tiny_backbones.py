@@ -153,3 +153,20 @@ def bad_size():
     module = Means()
     module.input_size = (8, 8, 3)
     return module
+
+
+class Convolved(nn.Module):
+    """Strided convolutions, whose weights depend on nothing but a seed."""
+
+    input_size = (12, 20)
+    mean, std = (0.5, 0.25, 0.125), (0.25, 0.25, 0.25)
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 6, 3, stride=2), nn.Conv2d(6, 8, 3)
+        for parameter in self.parameters():
+            parameter.data.normal_(0, 0.2, generator=generator)
+
+    def forward(self, x):
+        return self.second(self.first(x).relu()).mean(dim=(2, 3))

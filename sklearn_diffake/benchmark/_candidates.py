@@ -11,7 +11,7 @@ from sklearn_diffake.benchmark._settings import Candidate, ExtractorSpec
 from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding.backbones import entry_of
-from sklearn_diffake.embedding.backbones._registry import ONE_SCALE
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.pairs import PairDifference
 from sklearn_diffake.utils._messages import nearest

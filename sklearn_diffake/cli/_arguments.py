@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .. import __version__
+from .._versions import __version__
 from ..utils._messages import nearest
 from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
@@ -104,6 +104,13 @@ _COMMANDS = {
         add_demo_arguments,
         "Fit and judge a public-domain portrait: a table and a picture, no network.",
         DEMO_HELP,
+        reads_photos=False,
+    ),
+    "doctor": _Command(
+        doctor_command,
+        add_doctor_arguments,
+        "Check the installation: versions, device, networks, and one pair of photographs.",
+        DOCTOR_HELP,
         reads_photos=False,
     ),
 }

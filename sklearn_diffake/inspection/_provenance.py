@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
+from .._versions import __version__, installed_version
 from ..images.read import image_digest
 from ._photo import SIDES, ExplainedPhoto
 from ._split_pipeline import SplitPipeline
@@ -62,12 +62,6 @@ def provenance_of(
 
 def package_versions() -> dict[str, str]:
     """Return the versions of sklearn-diffake and of the installed dependencies."""
-    from .. import __version__
-
     versions = {"sklearn-diffake": __version__}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    versions |= {name: version for name in _PACKAGES if (version := installed_version(name))}
     return versions

@@ -6,6 +6,7 @@ pickle is ever written or read.
 """
 
 from ._load import load
+from ._onnx import export_onnx
 from ._save import save
 
-__all__ = ["load", "save"]
+__all__ = ["export_onnx", "load", "save"]

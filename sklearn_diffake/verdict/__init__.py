@@ -1,5 +1,6 @@
 """Verdicts: from reference and probe images to an outcome with its evidence."""
 
+from ._annotate import annotate_clip
 from ._calibration_report import CalibrationReport, CategoryCalibration
 from ._evidence import ClipEvidence, ErrorRate, ImageEvidence, ModelInfo, VerdictWarning
 from ._gates import Gates
@@ -19,6 +20,7 @@ __all__ = [
     "Reference",
     "Verdict",
     "VerdictWarning",
+    "annotate_clip",
     "recalibrate",
     "verify",
     "verify_many",

@@ -58,7 +58,7 @@ def _fingerprint(fingerprint: str, mirror: bool, scales: tuple[float, ...]) -> s
     return hashlib.blake2b(f"{views}:1:{fingerprint}".encode(), digest_size=16).hexdigest()
 
 
-def _border(side: int, scale: float) -> int:
+def border(side: int, scale: float) -> int:
     """Return the number of pixels that a view omits at each edge."""
     return min(round(side * (1 - scale) / 2), (side - 1) // 2)
 
@@ -69,7 +69,7 @@ def views_of(crops: np.ndarray, *, mirror: bool, scales: tuple[float, ...]) -> I
     for scale in scales:
         view = crops
         if scale != 1:
-            y, x = _border(height, scale), _border(width, scale)
+            y, x = border(height, scale), border(width, scale)
             inner = crops[:, y : height - y, x : width - x]
             view = np.stack([resize(np.ascontiguousarray(crop), (height, width)) for crop in inner])
         yield view
@@ -90,7 +90,7 @@ def _module(module: Any, mirror: bool, scales: tuple[float, ...]) -> Any:
             views = []
             height, width = images.shape[2:]
             for scale in scales:
-                y, x = _border(height, scale), _border(width, scale)
+                y, x = border(height, scale), border(width, scale)
                 view = images
                 if scale != 1:
                     view = torch.nn.functional.interpolate(

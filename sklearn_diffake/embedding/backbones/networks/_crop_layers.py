@@ -40,7 +40,7 @@ class SquareCrop(nn.Module):
         offsets = pixels * (self.side / self.size) - self.side / 2
         x, y = (2 * (center + offsets) / ALIGNED_SIZE - 1 for center in self.center)
         grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-        grid = grid.expand(len(faces), -1, -1, -1)
+        grid = grid.expand(faces.shape[0], -1, -1, -1)  # not len: an export would fix it
         images = functional.grid_sample(faces.float(), grid, align_corners=False)
         return images.to(faces.dtype)
 
