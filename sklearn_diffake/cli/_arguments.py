@@ -14,6 +14,7 @@ from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_comma
 from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
 from ._completion import SHELLS, PrintCompletion
 from ._demo import DEMO_HELP, add_demo_arguments, demo_command
+from ._doctor import DOCTOR_HELP, add_doctor_arguments, doctor_command
 from ._exit_codes import EXIT_CODES, SUCCESS
 from ._fit import FIT_HELP, add_fit_arguments, fit_command
 from ._judge import (

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from ..embedding._pooling import pool_embeddings
 from ..faces import FaceAligner
 from ..images.table import ImageTable
 from ..inspection._split_pipeline import Branch, SplitPipeline

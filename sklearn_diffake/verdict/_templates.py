@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..embedding._pooling import pool_embeddings
-from ..faces import AlignedFaces
 from ..faces._aligned import VideoDamage
 from ..faces._matching import embed_crops
 from ..images.read import image_digest
