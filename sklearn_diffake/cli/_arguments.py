@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from .._versions import __version__
 from ..utils._messages import nearest
+from ._annotate import ANNOTATE_HELP, add_annotate_arguments, annotate_command
 from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
 from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
@@ -79,6 +80,12 @@ _COMMANDS = {
         "Judge pairs with the model that comes with the package.",
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
+    ),
+    "annotate": _Command(
+        annotate_command,
+        add_annotate_arguments,
+        "Judge a video, and write a copy that shows the face and the p-values of its frames.",
+        ANNOTATE_HELP,
     ),
     "calibrate": _Command(
         calibrate_command,

@@ -243,7 +243,7 @@ def _measured(rate: ErrorRate) -> str:
 def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdict]:
     from ..verdict import verify_many
 
-    model = _load_model(args)
+    model = load_model(args)
     options = computing(args)
     if len(pairs) > 1:
         options["verbose"] = args.verbose  # one bar over all pairs, unless more is asked for
@@ -290,7 +290,8 @@ def _bar(args: argparse.Namespace, pairs: Sequence[Pair]) -> Any:
     return progress_bar(total=len(pairs), desc="judging", unit="pair", verbose=verbosity(args))
 
 
-def _load_model(args: argparse.Namespace) -> Any:
+def load_model(args: argparse.Namespace) -> Any:
+    """Return the model in the file `args.model`, or the packaged one for `args.mode`."""
     if args.model is None:
         from .. import load_default
 
