@@ -1,6 +1,7 @@
 """The harness of the benchmarks: rows, failures, and the page made of them."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
