@@ -13,18 +13,9 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
-    "backbone_tables",
-    "bench_tables",
-    "check_tables",
-    "accessibility",
-    "forgery_tables",
-    "growth_tables",
-    "heads_tables",
     "import_diagram",
-    "promise_tables",
-    "proof_tables",
-    "quality_tables",
-    "verification_tables",
+    "result_tables",
+    "site_fixes",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -36,7 +27,10 @@ extensions = [
 ]
 exclude_patterns = [
     "_build",
-    *(f"generated/{n}_*.rst" for n in ("backbones", "bench", "heads", "proof", "quality")),
+    *(
+        f"generated/{name}_*.rst"
+        for name in ("backbones", "bench", "forgery", "heads", "proof", "quality")
+    ),
 ]
 templates_path = ["_templates"]
 default_role = "literal"
@@ -78,7 +72,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_\w+\.py$",
-    "within_subsection_order": "gallery_order.gallery_order",
+    "within_subsection_order": "site_fixes.gallery_order",
     "parallel": 2,
     "doc_module": ("sklearn_diffake",),
     "backreferences_dir": "generated/backreferences",

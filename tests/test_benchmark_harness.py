@@ -1,7 +1,7 @@
 """The harness of the benchmarks: rows, failures, and the page made of them."""
 
 import ast
-import json
+import re
 import sys
 from pathlib import Path
 
@@ -53,6 +53,43 @@ def test_every_script_belongs_to_a_suite():
     assert scripts == {name for names in SUITES.values() for name in names}
 
 
+def scripts_imported(tree):
+    """Give the file of each module of the benchmarks that a script imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("benchmarks"):
+            folder = ROOT / node.module.replace(".", "/")
+            if folder.is_dir():
+                yield from (folder / f"{alias.name}.py" for alias in node.names)
+            else:
+                yield folder.with_suffix(".py")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks").glob("*/*.py")), ids=lambda path: path.stem
+)
+def test_scripts_import_what_exists_and_can_be_run_by_their_path(path):
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    imported = list(scripts_imported(tree))
+    assert all(file.is_file() for file in imported), imported
+    if imported and not path.stem.startswith("_"):
+        assert "\nsys.path.insert(0, str(Path(__file__).parents[2]))" in source
+
+
+def test_scripts_that_pages_name_exist():
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile")]
+    pages += [*(ROOT / "docs").glob("*.rst"), *(ROOT / "docs" / "guide").glob("*.rst")]
+    pages += [*(ROOT / "sklearn_diffake").rglob("*.py"), *(ROOT / "sklearn_diffake").rglob("*.md")]
+    pages += (ROOT / "benchmarks").rglob("*.py")
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"benchmarks/[\w/]+\.py", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert not [name for name in sorted(named) if not (ROOT / name).is_file()]
+
+
 def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
     from benchmarks.speed import run
 
@@ -71,7 +108,7 @@ def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypa
 
 
 def test_losses_are_on_the_page():
-    from bench_tables import render
+    from performance_tables import render
 
     from benchmarks.speed._timing import row
 
@@ -121,25 +158,65 @@ def test_cases_of_a_release_are_counted_by_outcome(tmp_path):
     assert found == {"passed": 1, "failed": 2, "skipped": 1, "expected to fail": 1}
 
 
-def test_every_committed_result_has_its_table():
-    from check_tables import coverage, mutation, release
-    from promise_tables import render
-    from proof_tables import faults, hostile, intervals
+def declared_tables():
+    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+    try:
+        import result_tables
+    finally:
+        sys.path.pop(0)
+    return result_tables
 
-    tables = {t.__name__: t for t in (coverage, mutation, release, faults, hostile, intervals)}
-    tables["promises"] = lambda found: render(found["promises"], [])
-    for name, table in tables.items():
-        found = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
-        rows = table(found).partition(".. list-table::")[2].count("\n   * - ")
-        assert rows > 1, name  # the first is the header
+
+@pytest.mark.parametrize(
+    "module", ["catalog_tables", "performance_tables", "quality_tables", "reliability_tables"]
+)
+def test_every_declared_table_has_a_committed_result_and_rows(module):
+    import importlib
+
+    tables = declared_tables()
+    assert module in tables.DECLARED
+    for table in importlib.import_module(module).TABLES:
+        result = tables.read_result(table.source) if table.source else {}
+        text = tables.render(table, result)
+        widths = text.split(":widths: ")[1].splitlines()[0].split()
+        rows = [row for row in text.split("   * - ")[1:] if row.strip()]
+        assert len(rows) > 1, table.name  # the first is the header
+        for row in rows:
+            cells = row.partition("\n\n")[0].splitlines()
+            assert len(cells) == len(widths), table.name
+
+
+def test_every_declared_table_is_on_a_page():
+    import importlib
+
+    tables = declared_tables()
+    pages = [path.read_text() for path in (ROOT / "docs").glob("*.rst")]
+    pages += [path.read_text() for path in (ROOT / "docs" / "guide").glob("*.rst")]
+    for module in map(importlib.import_module, tables.DECLARED):
+        for table in module.TABLES:
+            assert any(f"generated/{table.name}.rst" in page for page in pages), table.name
+
+
+def test_a_result_that_is_not_there_yet_is_no_error(tmp_path, monkeypatch):
+    tables = declared_tables()
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables.read_result("faults") is None
+
+
+def test_areas_and_rates_are_shown_with_their_intervals():
+    tables = declared_tables()
+    assert tables.area(None) == "\u2013"
+    assert tables.area(0.5) == "0.500"
+    assert tables.area([0.5, 0.4, 0.6]) == "0.500 (0.400-0.600)"
+    assert tables.per_cent([0.125, 0.1, 0.2]) == "12.5 % (10.0-20.0)"
 
 
 def teardown_module():
     for name in (
-        "bench_tables",
-        "heads_tables",
-        "check_tables",
-        "promise_tables",
-        "proof_tables",
+        "catalog_tables",
+        "performance_tables",
+        "quality_tables",
+        "reliability_tables",
+        "result_tables",
     ):
         sys.modules.pop(name, None)

@@ -86,7 +86,7 @@ def test_arrows_run_down_from_box_to_box(diagram, svg):
 
 def test_the_drawing_has_words_and_calls_nobody(diagram, svg):
     assert svg.get("role") == "img"
-    named = svg.get("aria-labeledby").split()
+    named = svg.get("aria-labelledby").split()
     words = {node.get("id"): node.text for node in svg if node.get("id")}
     assert all(words[name] for name in named)
     assert "persistence imports embedding, novelty" in words[named[1]]

@@ -35,6 +35,8 @@ from scipy.stats import norm
 from sklearn import config_context
 from sklearn.metrics import roc_auc_score
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
+from benchmarks._results import machine, versions
 from sklearn_diffake.metrics import (
     apcer,
     bootstrap_interval,
@@ -341,8 +343,6 @@ def main(argv=None):
         print(json.dumps(row), flush=True)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     if args.output:
-        from benchmarks._results import machine, versions
-
         content = {"quick": args.quick, "machine": machine(), "versions": versions(), "rows": rows}
         args.output.write_text(json.dumps(content) + "\n")
     weak = [row for row in rows if row["method"] != "percentile" and row["coverage"] < 0.93]

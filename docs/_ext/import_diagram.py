@@ -19,7 +19,7 @@ import networkx as nx
 import numpy as np
 from docutils import nodes
 from docutils.statemachine import StringList
-from heads_tables import list_table
+from result_tables import list_table
 from sklearn.isotonic import isotonic_regression
 from sphinx.util.docutils import SphinxDirective
 
@@ -150,7 +150,7 @@ def draw_svg(found):
     height = len(rows) * PITCH - PITCH + HEIGHT + 32
     parts = [
         f'<svg class="import-diagram" viewBox="0 0 {width:.0f} {height}" role="img" '
-        'aria-labeledby="import-diagram-title import-diagram-words" '
+        'aria-labelledby="import-diagram-title import-diagram-words" '
         'xmlns="http://www.w3.org/2000/svg" font-size="15">',
         '<title id="import-diagram-title">Which part of the package imports which</title>',
         f'<desc id="import-diagram-words">{escape(in_words(edges))}</desc>',

@@ -1,4 +1,4 @@
-"""Draw the pictures of the user guide: ``python docs/_ext/guide_figures.py docs/_static``.
+"""Draw the pictures of the user guide: ``python docs/draw_figures.py docs/_static``.
 
 They show rendered people and NASA's portrait of Eileen Collins (public domain, of scikit-image).
 """
@@ -13,8 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from skimage.data import astronaut
 
+from sklearn_diffake import load_default
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.inspection import explain_pair
+from sklearn_diffake.inspection._drawing import draw_map, draw_photo, limit_of
+from sklearn_diffake.inspection._words import MAPS
 
 COLUMNS = {
     "reference": ("reference mode", "trusted photo", "probe"),
@@ -22,6 +26,7 @@ COLUMNS = {
 }
 GENUINE, FAKE = "#1b6e3c", "#b3261e"
 MARGINS = (-0.1, 0.0, 0.2, 0.5)
+EXPLAINED_ROW = 4  # of the deepfakes
 
 
 def two_pairs(mode):
@@ -72,6 +77,31 @@ def draw_margins(folder):
     figure.savefig(folder / "guide_margins.jpg", pil_kwargs={"quality": 88})
 
 
+def explain_fake():
+    """Explain a pair whose probe has the inner face of somebody else."""
+    faces = make_face_pairs(24, n_identities=6, techniques="swap", size=256, random_state=0)
+    reference, probe = faces.data[faces.target == -1][EXPLAINED_ROW]
+    return explain_pair(load_default(), reference, probe, stride=0.5, random_state=0)
+
+
+def draw_explanation(folder):
+    """Draw photographs and maps of an explanation."""
+    explanation = explain_fake()
+    photos = (explanation.reference, explanation.probe)
+    figure, axes = plt.subplots(2, 4, figsize=(9, 4.8), dpi=110)
+    for row, photo in zip(axes, photos, strict=True):
+        draw_photo(row[0], photo)
+        for axis, method in zip(row[1:], explanation.methods, strict=True):
+            draw_map(axis, photo, method, limit_of(photos, method))
+    for axis, title in zip(axes[0], ("", *(MAPS[m][0] for m in explanation.methods)), strict=True):
+        axis.set_title(title, fontsize=11)
+    for row, side in zip(axes, ("reference", "probe"), strict=True):
+        row[0].set_title(side, fontsize=11, loc="left")
+    figure.subplots_adjust(0.005, 0.01, 0.995, 0.94, wspace=0.03, hspace=0.12)
+    figure.savefig(folder / "guide_explaining.jpg", pil_kwargs={"quality": 88})
+
+
 if __name__ == "__main__":
     draw_pairs(Path(sys.argv[1]))
     draw_margins(Path(sys.argv[1]))
+    draw_explanation(Path(sys.argv[1]))
