@@ -15,7 +15,7 @@ from sklearn_diffake.benchmark._protocol_tables import NORMALIZATIONS, OPERATORS
 from sklearn_diffake.benchmark._registry import SpecError, find_loader
 from sklearn_diffake.benchmark._specs import Candidate, Config, DatasetSpec, ExtractorSpec
 from sklearn_diffake.benchmark._toml import REQUIRED, ConfigError, Table
-from sklearn_diffake.embedding.backbones._base import ONE_SCALE
+from sklearn_diffake.embedding.backbones._registry import ONE_SCALE
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._imports import untrusted_references
 from sklearn_diffake.utils._messages import nearest

@@ -325,8 +325,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
         Returns
         -------
-        ForgeryEmbedder
-            The embedder itself.
+        self : object
+            The fitted estimator.
 
         Raises
         ------
