@@ -145,10 +145,10 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     References
     ----------
-    .. [1] Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering",
-       CVPR 2015.
-    .. [2] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
-       Detection", WACVW 2025, arXiv 2502.16247.
+    .. [1] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face
+       Recognition and Clustering", CVPR 2015.
+    .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
 
     Examples
     --------
