@@ -60,7 +60,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         - ``"difffake-lite0-verdict"``: one number, the logit of a pseudo-deepfake by the classifier
           of the latter, higher for less natural images;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
-          facenet-pytorch, 512-d identity embeddings; the weights are downloaded on first use;
+          facenet-pytorch, 512-d identity embeddings [1]_; the weights are downloaded on first use;
         - ``"efficientnet-lite0"``: 1280-d ImageNet features, for comparison only: it recognizes
           objects, and is the weakest network measured (AUC 0.62). The weights come with the
           extra ``timm``;
@@ -145,10 +145,10 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     References
     ----------
-    .. [1] Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering",
-       CVPR 2015.
-    .. [2] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
-       Detection", WACVW 2025, arXiv 2502.16247.
+    .. [1] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face
+       Recognition and Clustering", CVPR 2015.
+    .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
 
     Examples
     --------
@@ -230,8 +230,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
         Returns
         -------
-        FaceEmbedder
-            The embedder itself.
+        self : object
+            The fitted estimator.
         """
         image_table(X, templates=True)
         resolve_device(self.device)
@@ -371,8 +371,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
         Returns
         -------
-        FaceEmbedder
-            The embedder itself.
+        self : object
+            The estimator.
         """
         return self
 

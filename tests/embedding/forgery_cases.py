@@ -63,7 +63,9 @@ def crops(n=24, seed=0, size=SIZE):
 
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (n, 5, 5, 3), dtype=np.uint8)
-    images = [Image.fromarray(one).resize((size, size), Image.Resampling.BICUBIC) for one in coarse]
+    images = [
+        Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC) for pixels in coarse
+    ]
     stacked = np.stack([np.asarray(image) for image in images])
     stacked.setflags(write=False)
     return stacked
@@ -99,15 +101,15 @@ def same_weights(a, b):
 class EasyFakes:
     """Stands in for PseudoDeepfakeDataset: checks the middle, more or less, and nothing else.
 
-    It notes what it was asked to make, and of whom.
+    Its instances are listed in `instances`.
     """
 
-    made = []
+    instances = []
 
     def __init__(self, crops, *, identity, seed, **settings):
         self.crops, self.identity, self.seed, self.settings = crops, identity, seed, settings
         self.epoch = 0
-        EasyFakes.made.append(self)
+        EasyFakes.instances.append(self)
 
     def set_epoch(self, epoch):
         self.epoch = epoch

@@ -24,10 +24,10 @@ def test_what_is_listed_is_what_is_loaded(name):
     for extra in entry.requires:
         if find_spec(PACKAGES[extra]) is None:
             pytest.skip(f"needs the extra {extra}")
-    found = find_backbone(name)
+    backbone = find_backbone(name)
     for fact in ("width", "input_size", "mean", "std", "license", "crop"):
-        assert getattr(found, fact) == getattr(entry, fact), fact
-    parameters = sum(parameter.numel() for parameter in found.module.parameters())
+        assert getattr(backbone, fact) == getattr(entry, fact), fact
+    parameters = sum(parameter.numel() for parameter in backbone.module.parameters())
     assert parameters == entry.n_parameters
 
 
@@ -51,8 +51,8 @@ def test_the_best_identity_network_is_listed_first():
     ],
 )
 def test_every_name_has_one_entry(name, entry):
-    found = entry_of(name)
-    assert (found and found.name) == entry
+    found_entry = entry_of(name)
+    assert (found_entry and found_entry.name) == entry
 
 
 def test_unknown_names_get_a_hint():
@@ -60,8 +60,8 @@ def test_unknown_names_get_a_hint():
         find_backbone("dlib_resnet")
     with pytest.raises(ValueError, match="is unknown: expected one of") as caught:
         find_backbone("??")
-    for listed in names():
-        assert listed in str(caught.value)
+    for name in names():
+        assert name in str(caught.value)
 
 
 def test_entries_are_plain_values():

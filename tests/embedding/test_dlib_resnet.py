@@ -64,14 +64,14 @@ def matrix(values):
 
 def network_file(layers):
     """Write a network as dlib serializes it."""
-    head = integer(1) + text("loss_metric_2") + integers(1, 1, 1, 1) + integers(2, 1, 2, 3)
-    head += text("input_rgb_image_sized") + integers(*[1] * 6, 150, 150)
-    first, *others = [layer + STATE for layer in layers]
-    return head + first + integer(1) + b"".join(others)
+    content = integer(1) + text("loss_metric_2") + integers(1, 1, 1, 1) + integers(2, 1, 2, 3)
+    content += text("input_rgb_image_sized") + integers(*[1] * 6, 150, 150)
+    first, *remaining = [layer + STATE for layer in layers]
+    return content + first + integer(1) + b"".join(remaining)
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def random_network():
     """Parameters of every layer, and the file that holds them."""
     rng = np.random.default_rng(0)
     params, layers = [], []
@@ -86,16 +86,16 @@ def drawn():
     return params, network_file([*layers, *pools, text("add_prev_"), matrix(params[-1])])
 
 
-def test_the_file_of_a_network_is_read(drawn):
-    params, content = drawn
+def test_the_file_of_a_network_is_read(random_network):
+    params, content = random_network
     layers = read_dlib_layers(content, PATH)
     assert [layer.name for layer in layers[:3]] == ["con_4", "affine_", "con_4"]
     for layer, expected in zip(layers, params, strict=True):
         np.testing.assert_array_equal(layer.params, expected.astype(np.float32))
 
 
-def test_affine_layers_are_folded_into_convolutions(drawn):
-    params, content = drawn
+def test_affine_layers_are_folded_into_convolutions(random_network):
+    params, content = random_network
     state = dlib_resnet_state(read_dlib_layers(content, PATH), PATH)
     network = DlibResNet()
     network.load_state_dict(state)
@@ -131,14 +131,14 @@ def test_affine_layers_are_folded_into_convolutions(drawn):
         ),
     ],
 )
-def test_other_content_is_refused_by_name(drawn, change, message):
+def test_other_content_is_refused_by_name(random_network, change, message):
     with pytest.raises(ValueError, match=message) as caught:
-        read_dlib_layers(change(drawn[1]), PATH)
+        read_dlib_layers(change(random_network[1]), PATH)
     assert PATH in str(caught.value)
 
 
-def test_other_networks_are_refused(drawn):
-    layers = read_dlib_layers(drawn[1], PATH)
+def test_other_networks_are_refused(random_network):
+    layers = read_dlib_layers(random_network[1], PATH)
     with pytest.raises(ValueError, match="56 layers with weights, expected 29 times"):
         dlib_resnet_state(layers[3:], PATH)
     layers[2] = layers[2]._replace(params=layers[2].params[1:])
@@ -146,9 +146,9 @@ def test_other_networks_are_refused(drawn):
         dlib_resnet_state(layers, PATH)
 
 
-def test_a_corrupt_file_is_refused(tmp_path, drawn):
+def test_a_corrupt_file_is_refused(tmp_path, random_network):
     path = tmp_path / PATH
-    path.write_bytes(drawn[1])
+    path.write_bytes(random_network[1])
     with pytest.raises(ValueError, match=r"network.dat' is corrupt: its SHA-256"):
         read_dlib_resnet(path)
 
@@ -165,8 +165,8 @@ def test_a_missing_package_is_named(monkeypatch, tmp_path):
 
 def test_the_crop_is_the_square():
     """Coordinates of pixels, cut out: those of the square's pixels."""
-    places = torch.arange(160) + 0.5
-    faces = torch.stack(torch.meshgrid(places, places, indexing="xy"))[None]
+    positions = torch.arange(160) + 0.5
+    faces = torch.stack(torch.meshgrid(positions, positions, indexing="xy"))[None]
     crop = SquareCrop(CROP_CENTER, CROP_SIDE, INPUT_SIZE)
     x, y = crop(faces)[0]
     step = CROP_SIDE / INPUT_SIZE

@@ -84,8 +84,8 @@ def settings(tmp_path, crops):
     return {**DECISIVE, "weights": str(tmp_path / DECISIVE["weights"])}
 
 
-def embedded(crops, **changed):
-    return FaceEmbedder(**{**USUAL, **changed}).fit_transform(crops)
+def embedded(crops, **changes):
+    return FaceEmbedder(**{**USUAL, **changes}).fit_transform(crops)
 
 
 def test_every_parameter_of_face_embedder_is_listed():
@@ -94,20 +94,20 @@ def test_every_parameter_of_face_embedder_is_listed():
 
 @pytest.mark.parametrize("name", DECISIVE)
 def test_what_changes_an_embedding_changes_its_key(name, settings, crops, tmp_path):
-    changed = {name: settings[name]}
-    cold, usual = embedded(crops, **changed), embedded(crops)
+    changes = {name: settings[name]}
+    cold, usual = embedded(crops, **changes), embedded(crops)
     assert cold.shape != usual.shape or (cold != usual).any(), "the example changes nothing"
     store = EmbeddingStore(tmp_path)
     np.testing.assert_array_equal(embedded(crops, cache=store), usual)
-    np.testing.assert_array_equal(embedded(crops, cache=store, **changed), cold)
+    np.testing.assert_array_equal(embedded(crops, cache=store, **changes), cold)
     np.testing.assert_array_equal(embedded(crops, cache=store), usual)
 
 
 @pytest.mark.parametrize("name", INDIFFERENT)
 def test_what_does_not_is_answered_by_the_cache(name, crops, tmp_path):
     embedded(crops, cache=tmp_path)
-    changed = {"cache": tmp_path, name: INDIFFERENT[name] or str(tmp_path)}
-    model = FaceEmbedder(**{**USUAL, **changed})
+    changes = {"cache": tmp_path, name: INDIFFERENT[name] or str(tmp_path)}
+    model = FaceEmbedder(**{**USUAL, **changes})
     model.fit_transform(crops)
     assert model.n_embedded_ == 0
 
@@ -131,10 +131,10 @@ def test_what_changes_a_training_is_not_resumed(name, checkpoint, tmp_path):
     if name == "weights":
         value = str(tmp_path / value)
         save_file({k: t.numpy() for k, t in Tiny().state_dict().items()}, value)
-    changed = embedder(**{"checkpoint_dir": checkpoint, name: value})
+    embedder_with_change = embedder(**{"checkpoint_dir": checkpoint, name: value})
     setting = {"weights": "first weights", "random_state": SEED}.get(name, name)
     with pytest.raises(ValueError, match=f"holds another training.* {setting}="):
-        changed.fit(pairs())
+        embedder_with_change.fit(pairs())
 
 
 @pytest.mark.parametrize("name", NOT_TRAINING)
@@ -145,8 +145,8 @@ def test_what_does_not_is_resumed(name, checkpoint, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(SAM, "step", step)
-    changed = {"checkpoint_dir": checkpoint, name: NOT_TRAINING[name] or checkpoint}
-    assert embedder(**changed).fit(pairs()).n_iter_ == 3
+    changes = {"checkpoint_dir": checkpoint, name: NOT_TRAINING[name] or checkpoint}
+    assert embedder(**changes).fit(pairs()).n_iter_ == 3
 
 
 @pytest.mark.parametrize("data", ["X", "y", "groups"])
@@ -161,7 +161,7 @@ def test_other_data_are_another_training(data, checkpoint):
 def test_embeddings_of_a_trained_network_are_its_own(tmp_path):
     """The weights decide, and what they were trained with decides the weights."""
     store = EmbeddingStore(tmp_path)
-    for changed in ({}, {"random_state": 1}, {"max_epochs": 1}, {"lr": 0.01}):
-        cold = embedder(**changed).fit(pairs()).transform(pairs())
-        warm = embedder(**changed, cache=store).fit(pairs()).transform(pairs())
+    for changes in ({}, {"random_state": 1}, {"max_epochs": 1}, {"lr": 0.01}):
+        cold = embedder(**changes).fit(pairs()).transform(pairs())
+        warm = embedder(**changes, cache=store).fit(pairs()).transform(pairs())
         np.testing.assert_array_equal(warm, cold)

@@ -48,14 +48,14 @@ def store(tmp_path):
 @pytest.fixture
 def reads(monkeypatch):
     """Every image that is decoded."""
-    seen = []
+    sources = []
 
     def read(source):
-        seen.append(source)
+        sources.append(source)
         return reading.read_image(source)
 
     monkeypatch.setattr(engine, "read_image", read)
-    return seen
+    return sources
 
 
 @pytest.fixture
@@ -107,13 +107,13 @@ def test_second_run_decodes_nothing(tmp_path, store, reads):
 def test_changed_file_is_read_again(tmp_path, store, reads):
     paths = save_all(noise(3), tmp_path)
     model = embedder(store).fit(paths)
-    before = model.transform(paths)
+    embeddings_before = model.transform(paths)
     reads.clear()
     Image.fromarray(noise(1, seed=9)[0]).save(paths[1])
     after = model.transform(paths)
     assert reads == [paths[1]]
     assert model.n_embedded_ == 1
-    np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
+    np.testing.assert_array_equal(after[[0, 2]], embeddings_before[[0, 2]])
     np.testing.assert_allclose(after[1], embedder(None).fit_transform(paths)[1], atol=1e-6)
     os.remove(paths[2])
     with pytest.raises(ImageError, match=r"row 2, file .*002.png': no such file"):
@@ -129,13 +129,13 @@ def test_file_that_was_changed_just_now_is_read_every_time(tmp_path, store, read
 
 
 @pytest.mark.usefixtures("settled")
-def test_moved_file_is_recognised_by_its_content(tmp_path, store):
+def test_moved_file_is_recognized_by_its_content(tmp_path, store):
     paths = save_all(noise(1), tmp_path)
     embedder(store).fit_transform(paths)
-    moved = str(tmp_path / "moved.png")
-    os.rename(paths[0], moved)
+    new_path = str(tmp_path / "moved.png")
+    os.rename(paths[0], new_path)
     model = embedder(store)
-    model.fit_transform([moved])
+    model.fit_transform([new_path])
     assert model.n_embedded_ == 0
 
 
@@ -143,11 +143,11 @@ def test_other_models_and_settings_are_kept_apart(store):
     images = noise(2)
     single = embedder(store).fit_transform(images)
     half = embedder(store, dtype="float16").fit_transform(images)
-    other = embedder(store, backbone="tiny_backbones:means").fit_transform(images)
+    second = embedder(store, backbone="tiny_backbones:means").fit_transform(images)
     crops = [aligner(store, size=size).fit_transform(images) for size in (16, 24)]
     assert store.info()["writes"] == 6 + 4 + 2  # embeddings, crops, detections
     assert not np.array_equal(single, half)
-    assert other.shape == (2, 3)
+    assert second.shape == (2, 3)
     assert [crop.shape[1] for crop in crops] == [16, 24]
     np.testing.assert_array_equal(embedder(store).fit_transform(images), single)
 
@@ -181,10 +181,10 @@ def test_search_in_processes_computes_each_image_once(tmp_path):
     np.testing.assert_allclose(
         parallel.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"], atol=1e-6
     )
-    again = search(store, n_jobs=2).fit(pairs, y)
+    second = search(store, n_jobs=2).fit(pairs, y)
     assert store.info()["writes"] == 3 * len(photos)
     np.testing.assert_array_equal(
-        again.cv_results_["mean_test_score"], parallel.cv_results_["mean_test_score"]
+        second.cv_results_["mean_test_score"], parallel.cv_results_["mean_test_score"]
     )
 
 
@@ -217,17 +217,17 @@ for model in (FaceAligner(on_missing="crop", device="cpu", cache=store),
 def test_hashes_are_the_same_in_every_process(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(HASH, {})
-    here = capsys.readouterr().out.split()
+    names_here = capsys.readouterr().out.split()
     shutil.rmtree("store")
-    there = subprocess.run(
+    names_elsewhere = subprocess.run(
         [sys.executable, "-c", HASH],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    assert len(set(here)) == 4  # neither fitting nor using the aligner changes it
-    assert there == here
+    assert len(set(names_here)) == 4  # neither fitting nor using the aligner changes it
+    assert names_elsewhere == names_here
 
 
 # --- what may befall the folder --------------------------------------------------------------
@@ -354,8 +354,8 @@ def test_processes_at_the_same_time_share_the_work(tmp_path):
 def test_claims_end_when_the_computation_fails(tmp_path):
     white = np.full((8, 8, 3), 255, np.uint8)
     model = embedder(tmp_path, backbone="tiny_backbones:nan_on_white").fit([white])
-    with ThreadPoolExecutor(1) as other:
-        failed = other.submit(model.transform, [white]).exception()
+    with ThreadPoolExecutor(1) as executor:
+        failed = executor.submit(model.transform, [white]).exception()
     assert "NaN or infinity" in str(failed)
     with pytest.raises(ImageError, match="NaN or infinity"):  # at once, without waiting for it
         model.transform([white])
@@ -392,14 +392,14 @@ def test_memory_holds_batches_not_tables(tmp_path, alive, batch_size):
 def test_images_that_another_process_is_at_are_not_held_meanwhile(tmp_path, alive, monkeypatch):
     paths = save_all(noise(20, (16, 16)), tmp_path)
     expected = embedder(None).fit_transform(paths)
-    gone = []  # the other process: it claims everything, delivers nothing, and ends
+    ended = []  # the other process: it claims everything, delivers nothing, and ends
 
     def sleep(_):
         alive.count()
-        gone.append(True)
+        ended.append(True)
 
     def claim(store, namespace, digests):
-        return set(digests) if gone else set()
+        return set(digests) if ended else set()
 
     monkeypatch.setattr(EmbeddingStore, "claim", claim)
     monkeypatch.setattr(engine, "time", SimpleNamespace(sleep=sleep))

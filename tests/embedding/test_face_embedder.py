@@ -37,8 +37,8 @@ def test_shapes_and_attributes():
 
 def test_mixed_sizes_and_kinds_in_one_table(tmp_path):
     (path,) = save_all(noise(1, (9, 31)), tmp_path)
-    gray, colour = noise(1, (40, 10))[0][..., 0], noise(1, (16, 16))[0]
-    pairs = objects([(path, gray), (Image.fromarray(colour), colour / 255)])
+    gray, color = noise(1, (40, 10))[0][..., 0], noise(1, (16, 16))[0]
+    pairs = objects([(path, gray), (Image.fromarray(color), color / 255)])
     embeddings = embedder().fit_transform(pairs)
     assert embeddings.shape == (2, 2, 8)
     np.testing.assert_array_equal(embeddings[1, 0], embeddings[1, 1])
@@ -64,15 +64,15 @@ def count(X, **settings):
 def test_each_image_is_embedded_once_in_a_call(tmp_path, batch_size):
     images = noise(4)
     paths = save_all(images, tmp_path)
-    every = [(i, j) for i in range(4) for j in range(4)]
-    by_path, e = count([(paths[i], paths[j]) for i, j in every], batch_size=batch_size)
-    by_object, f = count([(images[i], images[j]) for i, j in every], batch_size=batch_size)
-    copies = np.stack([np.stack([images[i], images[j]]) for i, j in every])
+    index_pairs = [(i, j) for i in range(4) for j in range(4)]
+    by_path, e = count([(paths[i], paths[j]) for i, j in index_pairs], batch_size=batch_size)
+    by_object, f = count([(images[i], images[j]) for i, j in index_pairs], batch_size=batch_size)
+    copies = np.stack([np.stack([images[i], images[j]]) for i, j in index_pairs])
     by_content, g = count(copies, batch_size=batch_size)
     assert (by_path, by_object, by_content) == (4, 4, 4)
     np.testing.assert_allclose(e, f, atol=1e-6)
     np.testing.assert_allclose(e, g, atol=1e-6)
-    for k, (i, j) in enumerate(every):
+    for k, (i, j) in enumerate(index_pairs):
         np.testing.assert_array_equal(e[k, 0], e[4 * i, 0])
         np.testing.assert_array_equal(e[k, 1], e[4 * j, 0])
 
@@ -157,10 +157,10 @@ def test_hash_is_that_of_the_parameters_and_the_backbone(tmp_path):
     assert fitted == joblib.hash(build().fit(images))
     assert unfitted == joblib.hash(sklearn.base.clone(model))
     first = joblib.hash((model.transform(images), model)[1])
-    other = build().fit(images)
-    other.transform(images)  # from the cache, so that n_embedded_ is 0
+    second = build().fit(images)
+    second.transform(images)  # from the cache, so that n_embedded_ is 0
     model.transform(images)
-    assert joblib.hash(model) == joblib.hash(other) != first
+    assert joblib.hash(model) == joblib.hash(second) != first
 
 
 def test_set_output_and_global_configuration_leave_embeddings_alone():
@@ -206,12 +206,12 @@ def test_cuda_gives_nearly_the_same(backbone):
 def test_auto_takes_cuda(monkeypatch):
     from sklearn_diffake.embedding import _face_embedder
 
-    seen = []
+    devices = []
 
     def build(backbone, device, dtype):
-        seen.append(device)
+        devices.append(device)
         return lambda crops: np.zeros((len(crops), backbone.width), np.float32)
 
     monkeypatch.setattr(_face_embedder, "build_forward", build)
     embedder(device="auto").fit_transform(noise(1))
-    assert seen == ["cuda"]
+    assert devices == ["cuda"]

@@ -47,8 +47,8 @@ class Network(nn.Module):
 
 
 def in_torch(path, weights, mirror, scales, **declared):
-    found = _torch.torch_backbone("net", Network(weights), **declared, license="")
-    return averaged_over_views(found, mirror=mirror, scales=scales)
+    backbone = _torch.torch_backbone("net", Network(weights), **declared, license="")
+    return averaged_over_views(backbone, mirror=mirror, scales=scales)
 
 
 def in_onnx(path, weights, input_size, mean, std, mirror, scales):
@@ -75,16 +75,16 @@ def test_nothing_that_a_backbone_declares_is_forgotten_here():
     assert fields == (DECLARED.keys() - {"weights"}) | NEITHER
 
 
-@pytest.mark.parametrize("changed", [None, *DECLARED])
+@pytest.mark.parametrize("name", [None, *DECLARED])
 @pytest.mark.parametrize("make", [in_torch, in_onnx])
-def test_what_changes_embeddings_changes_the_fingerprint(tmp_path, make, changed):
+def test_what_changes_embeddings_changes_the_fingerprint(tmp_path, make, name):
     usual = {name: values[0] for name, values in DECLARED.items()}
-    other = {**usual, **({} if changed is None else {changed: DECLARED[changed][1]})}
+    second_settings = {**usual, **({} if name is None else {name: DECLARED[name][1]})}
     first = make(tmp_path / "a.onnx", **usual)
-    second = make(tmp_path / "b.onnx", **other)
+    second = make(tmp_path / "b.onnx", **second_settings)
     embeddings = [embed(backbone) for backbone in (first, second)]
-    assert np.allclose(*embeddings) is (changed is None)
-    assert (first.fingerprint == second.fingerprint) is (changed is None)
+    assert np.allclose(*embeddings) is (name is None)
+    assert (first.fingerprint == second.fingerprint) is (name is None)
 
 
 def embed(backbone):
@@ -106,9 +106,9 @@ def test_what_a_module_declares_reaches_the_store(tmp_path, monkeypatch, name):
     values = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "input_size": 4}
     _lookup._find.cache_clear()
     embedder = FaceEmbedder("declaring:usual", device="cpu", cache=tmp_path / "cache")
-    before = embedder.fit_transform(CROPS)
+    embeddings_before = embedder.fit_transform(CROPS)
     monkeypatch.setattr(declaring.Declaring, name, values[name])
     _lookup._find.cache_clear()
     after = embedder.fit_transform(CROPS)
     assert embedder.n_embedded_ == len(CROPS)
-    assert not np.allclose(before, after)
+    assert not np.allclose(embeddings_before, after)

@@ -48,9 +48,9 @@ def test_attributes_are_documented_and_there(fitted):
 
 
 def test_constructor_only_stores_and_fit_changes_no_parameter(fitted):
-    before = embedder(lr=0.2).get_params()
-    assert fitted.get_params() == before
-    assert clone(fitted).get_params() == before
+    parameters = embedder(lr=0.2).get_params()
+    assert fitted.get_params() == parameters
+    assert clone(fitted).get_params() == parameters
     odd = {"techniques": {"a": 1}, "device": "cuda:99", "backbone": "nowhere", "input_size": 1}
     assert ForgeryEmbedder(**odd).get_params()["techniques"] is odd["techniques"]
 
@@ -91,10 +91,10 @@ def test_not_fitted():
 
 
 def test_fitted_state_is_plain_and_hashes_the_same(fitted):
-    again = embedder(lr=0.2).fit(pairs())
-    for model in (fitted, again):
+    second = embedder(lr=0.2).fit(pairs())
+    for model in (fitted, second):
         model.transform(crops(2))
-    assert joblib.hash(again) == joblib.hash(fitted)
+    assert joblib.hash(second) == joblib.hash(fitted)
     assert "torch" not in repr({type(value) for value in vars(fitted).values()})
     assert {type(array) for array in fitted.weights_.values()} == {np.ndarray}
 
@@ -123,10 +123,10 @@ def _features(model, images):
 
 def test_other_processes_get_the_same(fitted):
     expected = fitted.transform(crops(3))
-    (found,) = joblib.Parallel(n_jobs=2, backend="loky")(
+    (embeddings,) = joblib.Parallel(n_jobs=2, backend="loky")(
         [joblib.delayed(_features)(fitted, crops(3))]
     )
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(embeddings, expected)
 
 
 def test_training_in_threads_and_processes_is_the_same(fitted):
@@ -143,11 +143,11 @@ def test_store_keeps_the_features_of_these_weights_alone(fitted, tmp_path):
     assert first.n_embedded_ == 5
     np.testing.assert_array_equal(second.fit(pairs()).transform(crops(5)), expected)
     assert second.n_embedded_ == 0
-    other = clone(fitted).set_params(cache=tmp_path, random_state=1).fit(pairs())
-    features = other.transform(crops(5))
-    assert other.n_embedded_ == 5
+    second_model = clone(fitted).set_params(cache=tmp_path, random_state=1).fit(pairs())
+    features = second_model.transform(crops(5))
+    assert second_model.n_embedded_ == 5
     assert np.abs(features - expected).max() > 1e-3
-    assert other.fingerprint_ != first.fingerprint_ == second.fingerprint_
+    assert second_model.fingerprint_ != first.fingerprint_ == second.fingerprint_
 
 
 # --- in pipelines and searches -----------------------------------------------------------------
@@ -184,8 +184,8 @@ def test_pipeline_passes_labels_and_groups_on(photos):
     pipe = pipeline().fit(photos, y, embed__groups=groups)
     held_out = pipe["embed"].validation_rows_
     assert sorted(held_out) in [[0, 1], [2, 3], [4]] or set(held_out) == {4, 0, 1}
-    other = [*photos[:5], (photos[0][1], photos[1][0])]
-    assert same_weights(pipe["embed"], pipeline().fit(other, y, embed__groups=groups)["embed"])
+    paths = [*photos[:5], (photos[0][1], photos[1][0])]
+    assert same_weights(pipe["embed"], pipeline().fit(paths, y, embed__groups=groups)["embed"])
 
 
 def test_search_over_a_pipeline():
@@ -202,11 +202,11 @@ def test_metadata_routing_of_groups():
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = Pipeline(pipeline().steps[1:])
         pipe["embed"].set_fit_request(groups=True)
-        found = cross_validate(
+        results = cross_validate(
             pipe, pairs(), np.tile([1, 1, -1], 4), cv=GroupKFold(2), return_estimator=True,
             params={"groups": np.arange(12) // 2}, scoring="roc_auc", error_score="raise",
         )  # fmt: skip
-    assert all(len(model["embed"].validation_rows_) for model in found["estimator"])
+    assert all(len(model["embed"].validation_rows_) for model in results["estimator"])
 
 
 # --- saved and shipped -------------------------------------------------------------------------
@@ -229,9 +229,9 @@ def test_saved_and_loaded_in_another_process(fitted, tmp_path):
     environment["SKLEARN_DIFFAKE_HOME"] = str(tmp_path / "home")
     subprocess.run([sys.executable, "-c", LOAD], cwd=tmp_path, env=environment, check=True)
     for name in ("plain", "with_weights"):
-        found = np.load(tmp_path / f"{name}.npz")
-        np.testing.assert_array_equal(found["features"], fitted.transform(crops(6)))
-        np.testing.assert_array_equal(found["scores"], fitted.score_images(crops(6)))
+        arrays = np.load(tmp_path / f"{name}.npz")
+        np.testing.assert_array_equal(arrays["features"], fitted.transform(crops(6)))
+        np.testing.assert_array_equal(arrays["scores"], fitted.score_images(crops(6)))
         loaded = persistence.load(tmp_path / f"{name}.diffake", trusted=TRUSTED)
         assert loaded.get_params() == fitted.get_params()
     assert not (tmp_path / "home").exists()  # the weights are in the state, and nowhere else
@@ -273,8 +273,8 @@ def test_half_precision_file_halves_the_state(fitted, tmp_path):
     assert {a.dtype for a in ready.weights_.values() if a.dtype.kind == "f"} == {np.dtype("f2")}
     np.testing.assert_allclose(ready.transform(X), fitted.transform(X), atol=0.02)
     np.testing.assert_allclose(ready.score_images(X), fitted.score_images(X), atol=0.05)
-    again = pickle.loads(pickle.dumps(ready))
-    np.testing.assert_array_equal(again.transform(X), ready.transform(X))
+    copy = pickle.loads(pickle.dumps(ready))
+    np.testing.assert_array_equal(copy.transform(X), ready.transform(X))
     with pytest.raises(ValueError, match='dtype=\'int8\', expected "float32" or "float16"'):
         fitted.save_weights(file, dtype="int8")
 
@@ -307,14 +307,15 @@ def test_backbones_of_timm(backbone, tmp_path, monkeypatch):
     settings = {"backbone": backbone, "input_size": 32, "batch_size": 4, "max_epochs": 1}
     model = embedder(**settings, weights=weights, lr=0.01).fit(pairs(4))
     expected = model.transform(crops(3))
-    before = FaceEmbedder(backbone, weights=weights, device="cpu").fit(crops(1))
+    untrained = FaceEmbedder(backbone, weights=weights, device="cpu").fit(crops(1))
     name = next(name for name in model.weights_ if name.endswith("weight"))
-    assert (model.weights_[name] != before.find_backbone().module.state_dict()[name].numpy()).any()
+    state = untrained.find_backbone().module.state_dict()
+    assert (model.weights_[name] != state[name].numpy()).any()
 
-    def gone():
+    def fail():
         raise AssertionError("the trained weights are all that is needed")
 
-    monkeypatch.setattr(_lite0, "_tensors_of_package", gone)
+    monkeypatch.setattr(_lite0, "_tensors_of_package", fail)
     _trained = sys.modules["sklearn_diffake.embedding.backbones._lookup"]._trained
     _trained.cache_clear()
     np.testing.assert_array_equal(model.transform(crops(3)), expected)
@@ -387,9 +388,9 @@ def test_onnx_cannot_be_trained(monkeypatch):
 
     from sklearn_diffake.embedding.forgery import _estimator
 
-    found = _estimator.find_backbone("forgery_cases:tiny")
-    without = dataclasses.replace(found, module=None)
-    monkeypatch.setattr(_estimator, "find_backbone", lambda *_: without)
+    backbone = _estimator.find_backbone("forgery_cases:tiny")
+    untrainable = dataclasses.replace(backbone, module=None)
+    monkeypatch.setattr(_estimator, "find_backbone", lambda *_: untrainable)
     with pytest.raises(ValueError, match=r"backbone='face.onnx' cannot be trained: expected a to"):
         embedder(backbone="face.onnx").fit(pairs())
 

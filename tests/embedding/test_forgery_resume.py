@@ -29,12 +29,12 @@ def interrupt(monkeypatch):
 
     def arm(n_steps, error=KeyboardInterrupt):
         step = SAM.step
-        taken = []
+        steps = []
 
         def interrupted(self, closure):
-            if len(taken) == n_steps:
+            if len(steps) == n_steps:
                 raise error
-            taken.append(1)
+            steps.append(1)
             return step(self, closure)
 
         monkeypatch.setattr(SAM, "step", interrupted)
@@ -44,9 +44,9 @@ def interrupt(monkeypatch):
 
 def steps_of(monkeypatch):
     """Count the steps from here on."""
-    taken, step = [], SAM.step
-    monkeypatch.setattr(SAM, "step", lambda self, closure: taken.append(1) or step(self, closure))
-    return taken
+    steps, step = [], SAM.step
+    monkeypatch.setattr(SAM, "step", lambda self, closure: steps.append(1) or step(self, closure))
+    return steps
 
 
 @pytest.mark.parametrize("n_steps", [0, 2, 3, 7, 14])  # of 15, three in each epoch
@@ -55,9 +55,9 @@ def test_resumed_is_as_if_uninterrupted(n_steps, uninterrupted, interrupt, monke
     with pytest.raises(KeyboardInterrupt):
         embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
     monkeypatch.undo()
-    taken = steps_of(monkeypatch)
+    steps = steps_of(monkeypatch)
     resumed = embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
-    assert len(taken) == 15 - n_steps // 3 * 3
+    assert len(steps) == 15 - n_steps // 3 * 3
     assert same_weights(resumed, uninterrupted)
     assert resumed.history_ == uninterrupted.history_
     assert resumed.best_epochs_ == uninterrupted.best_epochs_
@@ -105,12 +105,12 @@ def test_killed_and_resumed(uninterrupted, tmp_path):
 @pytest.mark.parametrize("call", range(8))
 def test_killed_while_the_state_is_written(call, uninterrupted, interrupt, monkeypatch, tmp_path):
     """Whichever file was the last to be replaced, the folder holds one epoch or the next."""
-    replace, done = os.replace, []
+    replace, replaced_files = os.replace, []
 
     def cut(source, target):
-        if len(done) == 3 + call:  # the first three files are written before the first epoch
+        if len(replaced_files) == 3 + call:  # three files precede the first epoch
             raise KeyboardInterrupt
-        done.append(target)
+        replaced_files.append(target)
         return replace(source, target)
 
     monkeypatch.setattr(os, "replace", cut)
@@ -136,10 +136,10 @@ def test_early_stopping_counts_on(interrupt, monkeypatch, tmp_path):
 
 def test_a_finished_training_is_not_repeated(uninterrupted, monkeypatch, tmp_path):
     embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
-    taken = steps_of(monkeypatch)
-    again = embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
-    assert taken == []
-    assert same_weights(again, uninterrupted)
+    steps = steps_of(monkeypatch)
+    second = embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+    assert steps == []
+    assert same_weights(second, uninterrupted)
 
 
 def test_what_is_kept(tmp_path):
@@ -162,9 +162,9 @@ def test_no_seed_resumes_with_the_one_that_was_drawn(interrupt, monkeypatch, tmp
         embedder(**settings).fit(pairs())
     monkeypatch.undo()
     resumed = embedder(**settings).fit(pairs())
-    kept = json.loads((tmp_path / "checkpoint.json").read_text())
+    stored = json.loads((tmp_path / "checkpoint.json").read_text())
     assert resumed.n_iter_ == 5
-    assert isinstance(kept["settings"][SEED], int)
+    assert isinstance(stored["settings"][SEED], int)
     assert same_weights(embedder(**settings).fit(pairs()), resumed)
 
 
@@ -230,16 +230,16 @@ def test_processes_and_batches_of_transform_may_differ(finished, uninterrupted):
 
 
 @pytest.mark.parametrize("name", ["checkpoint.json", "epoch-0005", "momentum-0005"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_folder_is_named(name, damage, tmp_path):
+@pytest.mark.parametrize("corruption", ["cut", "gone"])
+def test_a_damaged_folder_is_named(name, corruption, tmp_path):
     embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
     (file,) = tmp_path.glob(f"{name}*")
-    if damage == "cut":
+    if corruption == "cut":
         file.write_bytes(file.read_bytes()[:100])
     else:
         file.unlink()
     model = embedder(**SETTINGS, checkpoint_dir=tmp_path)
-    if (name, damage) == ("checkpoint.json", "gone"):
+    if (name, corruption) == ("checkpoint.json", "gone"):
         assert model.fit(pairs()).n_iter_ == 5  # nothing to resume
         return
     with pytest.raises(ValueError, match=rf"is damaged: {name}.* cannot be read .*Remove the fold"):
@@ -284,11 +284,11 @@ def test_nan_loss_stops_and_keeps_the_last_good_weights(keep, interrupt, monkeyp
     monkeypatch.undo()
     expected = load_file(tmp_path / "good" / "epoch-0002.safetensors")
 
-    step, taken = SAM.step, []
+    step, steps = SAM.step, []
 
     def poisoned(self, closure):
-        taken.append(1)
-        if len(taken) == 8:  # the second step of the third epoch
+        steps.append(1)
+        if len(steps) == 8:  # the second step of the third epoch
             for group in self.param_groups:
                 group["params"][0].data.fill_(np.nan)
         return step(self, closure)
@@ -304,8 +304,8 @@ def test_nan_loss_stops_and_keeps_the_last_good_weights(keep, interrupt, monkeyp
         return
     last = folder / "epoch-0002.safetensors"
     assert f"weights after epoch 2 are kept in {str(last)!r}" in str(error.value)
-    kept = load_file(last)
-    assert all(np.array_equal(kept[name], expected[name]) for name in expected)
+    network = load_file(last)
+    assert all(np.array_equal(network[name], expected[name]) for name in expected)
     monkeypatch.undo()
     assert same_weights(model.fit(pairs()), embedder(**SETTINGS).fit(pairs()))
 
@@ -334,29 +334,29 @@ def test_what_goes_wrong_in_the_last_step_of_an_epoch_is_seen(
     value, message, monkeypatch, tmp_path
 ):
     """The loss of the step was still a number; the weights after it are no good."""
-    step, taken = SAM.step, []
+    step, steps = SAM.step, []
 
     def poisoned(self, closure):
         loss = step(self, closure)
-        taken.append(1)
-        if len(taken) == 6:  # the last step of the second epoch
+        steps.append(1)
+        if len(steps) == 6:  # the last step of the second epoch
             self.param_groups[0]["params"][-2].data.fill_(value)  # weights of the classifier
         return loss
 
     monkeypatch.setattr(SAM, "step", poisoned)
     with pytest.raises(RuntimeError, match=message):
         embedder(checkpoint_dir=tmp_path).fit(pairs())
-    kept = load_file(tmp_path / "epoch-0001.safetensors")
-    assert all(np.isfinite(array).all() for array in kept.values())
+    network = load_file(tmp_path / "epoch-0001.safetensors")
+    assert all(np.isfinite(array).all() for array in network.values())
     assert not (tmp_path / "epoch-0002.safetensors").exists()
 
 
 def test_the_same_settings_in_other_types_go_on(finished, monkeypatch):
-    """Numbers of NumPy are told from others neither in the file nor by it."""
-    taken = steps_of(monkeypatch)
+    """Numbers of NumPy are distinguished neither in the file nor by it."""
+    steps = steps_of(monkeypatch)
     settings = {**SETTINGS, "lr": np.float64(0.05), "n_best": np.int64(2)}
     embedder(**settings, checkpoint_dir=finished).fit(pairs())
-    assert not taken
+    assert not steps
 
 
 def test_weights_of_techniques_are_part_of_a_training(tmp_path):

@@ -20,7 +20,7 @@ from sklearn_diffake.embedding.forgery._training import RealOrFakeLoss
 def easy(monkeypatch):
     """Fakes that a small network tells from real crops within seconds."""
     monkeypatch.setattr(generation, "PseudoDeepfakeDataset", EasyFakes)
-    monkeypatch.setattr(EasyFakes, "made", [])
+    monkeypatch.setattr(EasyFakes, "instances", [])
     return EasyFakes
 
 
@@ -61,55 +61,60 @@ def test_settings_reach_what_makes_the_fakes(easy):
         "match_sharpness": 0.5,
     }
     embedder(**expected).fit(pairs())
-    train, valid = easy.made
+    train, valid = easy.instances
     assert train.settings == valid.settings == expected
     assert train.seed != valid.seed
     assert valid.crops[0].shape == (32, 32, 3)
 
 
 def test_every_epoch_has_other_fakes_and_another_order(monkeypatch, easy):
-    asked = []
+    requests = []
     getitem = easy.__getitem__
     monkeypatch.setattr(
-        easy, "__getitem__", lambda self, i: asked.append((self, self.epoch, i)) or getitem(self, i)
+        easy,
+        "__getitem__",
+        lambda self, i: requests.append((self, self.epoch, i)) or getitem(self, i),
     )
     embedder(n_best=1).fit(pairs())
-    train, valid = easy.made
-    epochs = [[i for part, epoch, i in asked if part is train and epoch == e] for e in (1, 2, 3)]
+    train, valid = easy.instances
+    epochs = [
+        [i for dataset, epoch, i in requests if dataset is train and epoch == e] for e in (1, 2, 3)
+    ]
     assert all(sorted(order) == list(range(len(train))) for order in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
-    assert [(e, i) for part, e, i in asked if part is valid] == [(0, i) for i in range(6)] * 3
+    valid_requests = [(epoch, i) for dataset, epoch, i in requests if dataset is valid]
+    assert valid_requests == [(0, i) for i in range(6)] * 3
 
 
 def test_short_epochs_take_other_images_each(monkeypatch, easy):
-    asked = {}
+    requests = {}
     getitem = easy.__getitem__
 
     def noting(self, i):
-        asked.setdefault((self, self.epoch), []).append(i)
+        requests.setdefault((self, self.epoch), []).append(i)
         return getitem(self, i)
 
     monkeypatch.setattr(easy, "__getitem__", noting)
     embedder(n_best=1, images_per_epoch=10).fit(pairs())
-    train, valid = easy.made
-    epochs = [sorted(asked[train, epoch]) for epoch in (1, 2, 3)]
+    train, valid = easy.instances
+    epochs = [sorted(requests[train, epoch]) for epoch in (1, 2, 3)]
     assert all(len(set(rows)) == 10 for rows in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
-    assert asked[valid, 0] == list(range(6)) * 3
+    assert requests[valid, 0] == list(range(6)) * 3
 
 
 def test_an_epoch_is_never_longer_than_the_data(easy):
-    whole, longer = (
+    all_images, longer = (
         embedder(max_epochs=2, images_per_epoch=number).fit(pairs()) for number in (None, 1000)
     )
-    assert same_weights(whole, longer)
+    assert same_weights(all_images, longer)
 
 
 def test_training_on_video_is_resumed_bit_for_bit(tmp_path):
     pytest.importorskip("av")
     settings = {"augment": "video", "blending": "mixed", "match_sharpness": 0.5, "techniques": None}
     settings |= {"images_per_epoch": 8, "max_epochs": 2, "checkpoint_dir": tmp_path}
-    whole = embedder(**{**settings, "checkpoint_dir": None}).fit(pairs())
+    uninterrupted = embedder(**{**settings, "checkpoint_dir": None}).fit(pairs())
     close = Progress.close_epoch
 
     def interrupted(self, net):
@@ -121,7 +126,7 @@ def test_training_on_video_is_resumed_bit_for_bit(tmp_path):
         patch.setattr(Progress, "close_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             embedder(**settings).fit(pairs())
-    assert same_weights(embedder(**settings).fit(pairs()), whole)
+    assert same_weights(embedder(**settings).fit(pairs()), uninterrupted)
 
 
 def test_learning_rate_falls_over_the_last_quarter(easy):
@@ -132,7 +137,7 @@ def test_learning_rate_falls_over_the_last_quarter(easy):
     assert expected[5] == 0.1 > expected[6] > expected[7] > 0
 
 
-# --- sharpness-aware minimisation --------------------------------------------------------------
+# --- sharpness-aware minimization --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("rho", "momentum"), [(0, 0), (0.1, 0), (0.1, 0.9)])
@@ -208,8 +213,8 @@ def test_fakes_are_not_even_read(easy, tmp_path):
     model = embedder().fit(mixed, y)
     assert same_weights(model, embedder().fit(clean))
     assert set(y[model.validation_rows_]) == {1}
-    seen = {crop.tobytes() for part in easy.made for crop in part.crops}
-    assert seen == {crop.tobytes() for crop in genuine}
+    training_crops = {crop.tobytes() for dataset in easy.instances for crop in dataset.crops}
+    assert training_crops == {crop.tobytes() for crop in genuine}
     with pytest.raises(ValueError, match=r"^row 2, column 1, file 'gone.png': no such file"):
         embedder().fit(mixed, np.ones(12))
 
@@ -218,28 +223,28 @@ def test_each_distinct_image_counts_once(easy):
     images = crops(10)
     often = np.concatenate([images, images[::-1], images[:4]])
     model = embedder(validation_fraction=0).fit(often)
-    assert [len(part) for part in easy.made] == [10]
+    assert [len(dataset) for dataset in easy.instances] == [10]
     assert same_weights(model, embedder(validation_fraction=0).fit(list(images)))
 
 
 def parts_of(easy, images):
     """Return the numbers of the images that were trained and validated on."""
     number = {image.tobytes(): i for i, image in enumerate(images)}
-    return [[number[crop.tobytes()] for crop in part.crops] for part in easy.made]
+    return [[number[crop.tobytes()] for crop in dataset.crops] for dataset in easy.instances]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_nobody_is_on_both_sides(easy, seed):
     """Eight people of four images, in two pairs each; every pair comes a second time."""
-    images, who = crops(32), np.repeat(np.arange(8), 4)
+    images, person = crops(32), np.repeat(np.arange(8), 4)
     X = np.concatenate([images, images]).reshape(32, 2, 32, 32, 3)
-    model = embedder(random_state=seed, max_epochs=1).fit(X, groups=np.tile(who[::2], 2))
+    model = embedder(random_state=seed, max_epochs=1).fit(X, groups=np.tile(person[::2], 2))
     train, valid = parts_of(easy, images)
     assert sorted(train + valid) == list(range(32))
     assert len(valid) == 8
-    assert {*who[train]}.isdisjoint(who[valid])
-    for part, numbers in zip(easy.made, (train, valid), strict=True):
-        people = set(zip(part.identity, who[numbers], strict=True))
+    assert {*person[train]}.isdisjoint(person[valid])
+    for dataset, numbers in zip(easy.instances, (train, valid), strict=True):
+        people = set(zip(dataset.identity, person[numbers], strict=True))
         assert len(people) == len({name for name, _ in people}) == len({p for _, p in people})
     held_out = {i % 32 for row in model.validation_rows_ for i in (2 * row, 2 * row + 1)}
     assert held_out == set(valid)
@@ -258,13 +263,13 @@ def test_rows_that_share_an_image_stay_together(easy):
     rows = model.validation_rows_
     assert list(rows) == list(range(rows[0], rows[0] + 4))
     assert rows[0] * 5 // 4 == min(valid)
-    assert [len(set(part.identity)) for part in easy.made] == [2, 1]
+    assert [len(set(dataset.identity)) for dataset in easy.instances] == [2, 1]
 
 
 @pytest.mark.parametrize(("n", "fraction", "n_valid"), [(8, 0.01, 2), (8, 0.99, 6), (3, 0.01, 1)])
 def test_blends_find_two_people_on_either_side(easy, n, fraction, n_valid):
     embedder(max_epochs=1, validation_fraction=fraction).fit(crops(n))
-    assert [len(part) for part in easy.made] == [n - n_valid, n_valid]
+    assert [len(dataset) for dataset in easy.instances] == [n - n_valid, n_valid]
 
 
 def test_groups_join_what_rows_do_not(easy):
@@ -284,12 +289,12 @@ def reference():
 
 
 def test_seeds(reference):
-    def again(seed):
+    def fit(seed):
         return embedder(augment=True, techniques=None, random_state=seed).fit(pairs())
 
-    assert same_weights(again(0), reference)
-    assert not same_weights(again(1), reference)
-    assert not same_weights(again(None), again(None))
+    assert same_weights(fit(0), reference)
+    assert not same_weights(fit(1), reference)
+    assert not same_weights(fit(None), fit(None))
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -310,10 +315,10 @@ def test_a_daemon_makes_the_fakes_itself(reference, monkeypatch):
 def test_global_random_state_is_left_alone_and_not_used(reference):
     np.random.seed(3)
     torch.manual_seed(3)
-    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    states_before = np.random.get_state()[1].copy(), torch.get_rng_state()
     model = embedder(augment=True, techniques=None).fit(pairs())
-    np.testing.assert_array_equal(np.random.get_state()[1], before[0])
-    torch.testing.assert_close(torch.get_rng_state(), before[1])
+    np.testing.assert_array_equal(np.random.get_state()[1], states_before[0])
+    torch.testing.assert_close(torch.get_rng_state(), states_before[1])
     assert same_weights(model, reference)
 
 
@@ -322,9 +327,9 @@ def test_the_shared_backbone_is_not_trained(reference):
 
     images = crops(4)
     fresh = FaceEmbedder("forgery_cases:tiny", device="cpu").fit(images)
-    before = fresh.transform(images)
+    embeddings_before = fresh.transform(images)
     embedder(lr=0.5).fit(pairs())
-    np.testing.assert_array_equal(fresh.transform(images), before)
+    np.testing.assert_array_equal(fresh.transform(images), embeddings_before)
 
 
 def test_mixed_precision_trains_nearly_the_same(reference):
@@ -340,24 +345,24 @@ def test_mixed_precision_trains_nearly_the_same(reference):
 
 
 def test_best_epochs_are_averaged(easy):
-    alone = embedder(max_epochs=6, lr=0.1, n_best=1).fit(pairs())
-    ranked = sorted(alone.history_, key=lambda f: (-f["valid_auc"], f["valid_loss"]))
-    assert alone.best_epochs_ == [ranked[0]["epoch"]]
-    assert alone.validation_auc_ == ranked[0]["valid_auc"]
+    best_only = embedder(max_epochs=6, lr=0.1, n_best=1).fit(pairs())
+    ranked = sorted(best_only.history_, key=lambda f: (-f["valid_auc"], f["valid_loss"]))
+    assert best_only.best_epochs_ == [ranked[0]["epoch"]]
+    assert best_only.validation_auc_ == ranked[0]["valid_auc"]
     model = embedder(max_epochs=6, lr=0.1, n_best=3).fit(pairs())
     assert model.best_epochs_ == [figures["epoch"] for figures in ranked[:3]]
     assert model.validation_auc_ >= ranked[0]["valid_auc"]
-    assert not same_weights(model, alone)
+    assert not same_weights(model, best_only)
 
 
 def test_the_average_is_that_of_the_checkpoints(easy, tmp_path):
     from safetensors.numpy import load_file
 
     model = embedder(max_epochs=6, lr=0.1, checkpoint_dir=tmp_path).fit(pairs())
-    kept = [load_file(tmp_path / f"epoch-{e:04}.safetensors") for e in model.best_epochs_]
-    assert len(kept) == 3
+    networks = [load_file(tmp_path / f"epoch-{e:04}.safetensors") for e in model.best_epochs_]
+    assert len(networks) == 3
     for name, array in model.weights_.items():
-        mean = np.mean([arrays[name] for arrays in kept], axis=0)
+        mean = np.mean([arrays[name] for arrays in networks], axis=0)
         np.testing.assert_allclose(array, mean.astype(array.dtype), rtol=1e-6, atol=1e-9)
 
 
@@ -426,8 +431,8 @@ def test_batches_hold_real_crops_and_their_own_fakes():
 
 def test_progress_is_shown_only_if_asked_for(capsys):
     embedder(verbose=1, max_epochs=1).fit(pairs())
-    shown = capsys.readouterr().err
-    assert "ForgeryEmbedder" in shown
-    assert "AUC=" in shown
+    output = capsys.readouterr().err
+    assert "ForgeryEmbedder" in output
+    assert "AUC=" in output
     embedder(max_epochs=1).fit(pairs())
     assert capsys.readouterr().err == ""

@@ -12,16 +12,16 @@ from sklearn_diffake.embedding.backbones.networks._efficientnet_lite0 import Eff
 def test_the_network_is_that_of_timm(size, training):
     timm = import_timm()
     torch.manual_seed(0)
-    theirs = timm.create_model("tf_efficientnet_lite0", num_classes=0).train(training)
-    ours = EfficientNetLite0().train(training)
-    assert list(ours.state_dict()) == list(theirs.state_dict())
-    ours.load_state_dict(theirs.state_dict())
+    reference = timm.create_model("tf_efficientnet_lite0", num_classes=0).train(training)
+    network = EfficientNetLite0().train(training)
+    assert list(network.state_dict()) == list(reference.state_dict())
+    network.load_state_dict(reference.state_dict())
     images = torch.rand(2, 3, *size)
     with torch.no_grad():
-        embedding = ours(images)
-        assert embedding.shape == (2, ours.num_features)
-        assert torch.equal(embedding, theirs(images))
-    for (name, mine), other in zip(
-        ours.state_dict().items(), theirs.state_dict().values(), strict=True
+        embedding = network(images)
+        assert embedding.shape == (2, network.num_features)
+        assert torch.equal(embedding, reference(images))
+    for (name, tensor), reference_tensor in zip(
+        network.state_dict().items(), reference.state_dict().values(), strict=True
     ):
-        assert torch.equal(mine, other), name
+        assert torch.equal(tensor, reference_tensor), name

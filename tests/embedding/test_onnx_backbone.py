@@ -67,7 +67,7 @@ def test_half_precision_graph(tmp_path):
     np.testing.assert_allclose(embeddings, MEANS, atol=2e-3)
 
 
-def test_metadata_says_how_to_normalise(tmp_path):
+def test_metadata_holds_the_normalization(tmp_path):
     path = write(
         tmp_path / "net.onnx",
         mean=json.dumps([0.5, 0.25, 0]),
@@ -107,11 +107,11 @@ def test_rectangular_input(tmp_path):
 
 def test_fingerprint_is_that_of_the_content(tmp_path):
     first, copy = write(tmp_path / "a.onnx"), write(tmp_path / "b.onnx")
-    other = write(tmp_path / "c.onnx", mean="[0, 0, 0.5]")
+    second = write(tmp_path / "c.onnx", mean="[0, 0, 0.5]")
     assert find_backbone(first).fingerprint == find_backbone(copy).fingerprint
-    assert find_backbone(first).fingerprint != find_backbone(other).fingerprint
+    assert find_backbone(first).fingerprint != find_backbone(second).fingerprint
     model = FaceEmbedder(first, device="cpu").fit(CROPS)
-    first.write_bytes(other.read_bytes())
+    first.write_bytes(second.read_bytes())
     with pytest.raises(ValueError, match="but the embedder was fitted with"):
         model.transform(CROPS)
 
@@ -159,20 +159,20 @@ def test_weights_in_a_second_file_count_too(tmp_path):
 
 
 def test_export_copies_the_file(tmp_path):
-    found = find_backbone(write(tmp_path / "net.onnx"))
-    found.export(str(tmp_path / "copy.onnx"))
-    assert find_backbone(tmp_path / "copy.onnx").fingerprint == found.fingerprint
-    assert found.suffix == ".onnx"
+    backbone = find_backbone(write(tmp_path / "net.onnx"))
+    backbone.export(str(tmp_path / "copy.onnx"))
+    assert find_backbone(tmp_path / "copy.onnx").fingerprint == backbone.fingerprint
+    assert backbone.suffix == ".onnx"
 
 
 def two_inputs(path):
-    image, again = (
+    image, second = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["b", 3, 6, 6])
         for name in ("image", "again")
     )
     node = helper.make_node("Add", ["image", "again"], ["sum"])
     out = helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["b", 3, 6, 6])
-    return finish(path, helper.make_graph([node], "net", [image, again], [out]))
+    return finish(path, helper.make_graph([node], "net", [image, second], [out]))
 
 
 def gray(path):
@@ -239,22 +239,22 @@ def test_onnxruntime_not_installed(tmp_path, monkeypatch):
 
 
 def test_cuda_is_asked_for_where_onnxruntime_has_it(tmp_path, monkeypatch):
-    asked = []
+    requested_providers = []
     session = onnxruntime.InferenceSession
 
     def note(path, options, providers):
-        asked.append(providers)
+        requested_providers.append(providers)
         return session(path, options, providers=["CPUExecutionProvider"])
 
-    there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "InferenceSession", note)
     path = str(write(tmp_path / "net.onnx"))
     _onnx_runtime._session(path, "cuda:1")
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
     for device in ("cpu", "cuda", "cuda:1"):
         _onnx_runtime._session(path, device)
     cpu = ["CPUExecutionProvider"]
-    assert asked == [
+    assert requested_providers == [
         cpu,  # an onnxruntime without CUDA
         cpu,
         [("CUDAExecutionProvider", {"device_id": 0}), *cpu],

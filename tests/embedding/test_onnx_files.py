@@ -89,12 +89,12 @@ def test_a_graph_in_a_model_has_no_files(tmp_path):
 def test_names_are_found_wherever_a_graph_may_hold_tensors():
     """Every place of onnx.proto3, with the numbers that the package onnx gives to its fields."""
     attribute = helper.make_attribute("a", external("in an attribute"))
-    several = onnx.AttributeProto(name="b", tensors=[external("in a list")])
+    list_attribute = onnx.AttributeProto(name="b", tensors=[external("in a list")])
     inner = helper.make_graph([], "inner", [], [], [external("in a graph")])
-    within = onnx.AttributeProto(name="c", g=inner, graphs=[inner])
+    graph_attribute = onnx.AttributeProto(name="c", g=inner, graphs=[inner])
     sparse = onnx.SparseTensorProto(values=external("values"), indices=external("indices"))
-    either = onnx.AttributeProto(name="d", sparse_tensor=sparse, sparse_tensors=[sparse])
-    node = onnx.NodeProto(attribute=[attribute, several, within, either])
+    sparse_attribute = onnx.AttributeProto(name="d", sparse_tensor=sparse, sparse_tensors=[sparse])
+    node = onnx.NodeProto(attribute=[attribute, list_attribute, graph_attribute, sparse_attribute])
     deep = onnx.GraphProto(initializer=[external("in training")])
     function = onnx.FunctionProto(node=[onnx.NodeProto(
         attribute=[helper.make_attribute("e", external("in a function"))])])  # fmt: skip

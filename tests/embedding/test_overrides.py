@@ -43,8 +43,8 @@ def test_normalization_is_that_of_the_parameters(tmp_path, kind):
 
 def test_what_is_given_is_as_if_it_were_declared(tmp_path):
     declaring = write(tmp_path / "a.onnx", mean="[0.5, 0.5, 0.5]", std="[0.5, 0.5, 0.5]")
-    given = FaceEmbedder(declaring, mean=0.5, std=(0.5,) * 3, input_size=6).fit(CROPS)
-    assert given.fingerprint_ == FaceEmbedder(declaring).fit(CROPS).fingerprint_
+    overridden = FaceEmbedder(declaring, mean=0.5, std=(0.5,) * 3, input_size=6).fit(CROPS)
+    assert overridden.fingerprint_ == FaceEmbedder(declaring).fit(CROPS).fingerprint_
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_backbone_that_declares_nothing_warns_at_every_fit(tmp_path):
 def test_crop_in_metadata_and_parameter(tmp_path):
     path = write(tmp_path / "net.onnx", crop="[112, 0.1]")
     assert FaceEmbedder(path).fit(CROPS).backbone_info_["crop"] == dict(ARCFACE, margin=0.1)
-    own = FaceEmbedder(path, crop=(128, 0)).fit(CROPS)
-    assert own.backbone_info_["crop"] == dict(ARCFACE, size=128)
+    overridden = FaceEmbedder(path, crop=(128, 0)).fit(CROPS)
+    assert overridden.backbone_info_["crop"] == dict(ARCFACE, size=128)
     with pytest.raises(ValueError, match=r"net.onnx' declares crop='wide'"):
         embed(write(tmp_path / "net.onnx", crop="wide"))
 
@@ -132,14 +132,14 @@ def test_weights_that_a_graph_lists_among_its_inputs(tmp_path):
 
 
 def test_a_function_is_its_name():
-    named = FaceEmbedder("tiny_backbones:colours", device="cpu").fit(CROPS)
-    given = FaceEmbedder(tiny_backbones.colours, device="cpu").fit(CROPS)
-    assert given.fingerprint_ == named.fingerprint_
-    assert given.backbone_info_ == named.backbone_info_
-    np.testing.assert_array_equal(given.transform(CROPS), named.transform(CROPS))
-    assert clone(given).backbone is tiny_backbones.colours
-    copy = pickle.loads(pickle.dumps(given))
-    np.testing.assert_array_equal(copy.transform(CROPS), given.transform(CROPS))
+    from_name = FaceEmbedder("tiny_backbones:colours", device="cpu").fit(CROPS)
+    from_function = FaceEmbedder(tiny_backbones.colours, device="cpu").fit(CROPS)
+    assert from_function.fingerprint_ == from_name.fingerprint_
+    assert from_function.backbone_info_ == from_name.backbone_info_
+    np.testing.assert_array_equal(from_function.transform(CROPS), from_name.transform(CROPS))
+    assert clone(from_function).backbone is tiny_backbones.colours
+    copy = pickle.loads(pickle.dumps(from_function))
+    np.testing.assert_array_equal(copy.transform(CROPS), from_function.transform(CROPS))
 
 
 def test_functions_and_classes_without_a_name():
@@ -194,10 +194,10 @@ def test_mirrored_embeddings_are_means_over_both_images(tmp_path, kind):
     backbone = "tiny_backbones:colours" if kind == "torch" else flat(tmp_path / "net.onnx")
     direct, flipped = embed(backbone), embed(backbone, np.ascontiguousarray(CROPS[:, :, ::-1]))
     assert np.abs(direct - flipped).max() > 0.01
-    both = embed(backbone, mirror=True)
-    np.testing.assert_allclose(both, (direct + flipped) / 2, atol=1e-5)
+    averaged = embed(backbone, mirror=True)
+    np.testing.assert_allclose(averaged, (direct + flipped) / 2, atol=1e-5)
     np.testing.assert_array_equal(
-        embed(backbone, np.ascontiguousarray(CROPS[:, :, ::-1]), mirror=True), both
+        embed(backbone, np.ascontiguousarray(CROPS[:, :, ::-1]), mirror=True), averaged
     )
 
 
@@ -206,11 +206,11 @@ def test_scales_average_over_tighter_crops():
     direct, scaled = embed(backbone, **size), embed(backbone, scales=(0.5,), **size)
     inner = np.ascontiguousarray(CROPS[:, 3:9, 3:9])
     np.testing.assert_allclose(scaled, embed(backbone, inner, **size), atol=1e-5)
-    both = embed(backbone, scales=[1, 0.5], **size)
-    np.testing.assert_allclose(both, (direct + scaled) / 2, atol=1e-5)
+    averaged = embed(backbone, scales=[1, 0.5], **size)
+    np.testing.assert_allclose(averaged, (direct + scaled) / 2, atol=1e-5)
     flipped = np.ascontiguousarray(CROPS[:, :, ::-1])
     four = embed(backbone, mirror=True, scales=[1, 0.5], **size)
-    expected = (both + embed(backbone, flipped, scales=[1, 0.5], **size)) / 2
+    expected = (averaged + embed(backbone, flipped, scales=[1, 0.5], **size)) / 2
     np.testing.assert_allclose(four, expected, atol=1e-5)
 
 

@@ -46,8 +46,8 @@ def test_both_are_under_sixteen_megabytes():
 def test_each_has_a_model_card(name):
     card = (DATA / f"{name}.md").read_text(encoding="utf-8")
     assert "@" not in card  # no placeholder is left
-    for word in ("Data", "Recipe", "Seed", "Results", "Intended use", "Not intended", "Limits"):
-        assert f"**{word}" in card, word
+    for heading in ("Data", "Recipe", "Seed", "Results", "Intended use", "Not intended", "Limits"):
+        assert f"**{heading}" in card, heading
 
 
 def test_the_forgery_classifier_comes_along(crops):
@@ -63,16 +63,17 @@ def test_the_verdict_is_that_of_the_classifier(tmp_path, crops):
     classifier = ForgeryEmbedder("difffake-lite0", max_epochs=0, device="cpu").fit(crops)
     verdict = FaceEmbedder("difffake-lite0-verdict", device="cpu").fit_transform(crops)
     np.testing.assert_allclose(-verdict[:, 0], classifier.score_images(crops), atol=1e-4)
-    own = str(tmp_path / "own.safetensors")  # a classifier of one's own, and a copy by export
+    file = str(tmp_path / "own.safetensors")  # a classifier of one's own, and a copy by export
     classifier.coef_ = 2 * classifier.coef_
     classifier.intercept_ = 2 * classifier.intercept_
-    classifier.save_weights(own)
-    again = FaceEmbedder("difffake-lite0-verdict", weights=own, device="cpu").fit_transform(crops)
-    np.testing.assert_allclose(again, 2 * verdict, atol=1e-4)
+    classifier.save_weights(file)
+    embedder = FaceEmbedder("difffake-lite0-verdict", weights=file, device="cpu")
+    embeddings = embedder.fit_transform(crops)
+    np.testing.assert_allclose(embeddings, 2 * verdict, atol=1e-4)
     copy = str(tmp_path / "copy.safetensors")
-    find_backbone("difffake-lite0-verdict", own).export(copy)
+    find_backbone("difffake-lite0-verdict", file).export(copy)
     embedder = FaceEmbedder("difffake-lite0-verdict", weights=copy, device="cpu")
-    np.testing.assert_array_equal(embedder.fit_transform(crops), again)
+    np.testing.assert_array_equal(embedder.fit_transform(crops), embeddings)
 
 
 def test_the_identity_network_looks_at_the_arcface_crop(crops):
@@ -83,11 +84,11 @@ def test_the_identity_network_looks_at_the_arcface_crop(crops):
 
 
 def test_weights_of_ones_own(tmp_path, crops):
-    own = find_backbone("difffake-lite0-identity")
+    backbone = find_backbone("difffake-lite0-identity")
     file = tmp_path / "own.safetensors"
-    own.export(str(file))
-    other = find_backbone("difffake-lite0-identity", str(file))
-    assert other.fingerprint == own.fingerprint
+    backbone.export(str(file))
+    reloaded = find_backbone("difffake-lite0-identity", str(file))
+    assert reloaded.fingerprint == backbone.fingerprint
     with pytest.raises(ValueError, match="not hold the weights of 'difffake-lite0-identity'"):
         FaceEmbedder("difffake-lite0-identity", weights=packaged_file("difffake-lite0")).fit(crops)
 
@@ -105,17 +106,17 @@ def test_the_same_vectors_in_another_process(tmp_path, crops):
     subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)}
     )
-    here = FaceEmbedder("difffake-lite0-identity", device="cpu").fit_transform(crops)
+    expected = FaceEmbedder("difffake-lite0-identity", device="cpu").fit_transform(crops)
     # torch's threads add up in another order there: the numbers are up to 20 large, in float32
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), here, atol=1e-4)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-4)
 
 
 def test_both_meet_in_one_pipeline(crops):
     pairs = crops.reshape(3, 2, 160, 160, 3)
-    both = ["difffake-lite0", "difffake-lite0-identity"]
-    pipe = make_difffake_pipeline(both, aligner=False, operator="squared", device="cpu")
-    joined = pipe[:-1].fit_transform(pairs)
-    assert joined.shape == (3, 1280 + 128)
+    names = ["difffake-lite0", "difffake-lite0-identity"]
+    pipe = make_difffake_pipeline(names, aligner=False, operator="squared", device="cpu")
+    features = pipe[:-1].fit_transform(pairs)
+    assert features.shape == (3, 1280 + 128)
     assert isinstance(pipe["features"].transformer_list[0][1]["diff"], PairDifference)
 
 

@@ -77,16 +77,7 @@ def onnx_backbone(
         metadata = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError as error:
         raise ValueError(f"{path!r} holds names that are not in UTF-8: {error}") from error
-    declared = {key: _from_json(metadata, key) for key in ("mean", "std", "crop")}
-    norm = {"mean": mean or declared["mean"], "std": std or declared["std"]}
-    undeclared = tuple(key for key, value in norm.items() if value is None)
-    mean, std = check_normalization(
-        norm["mean"] or IMAGENET_MEAN, norm["std"] or IMAGENET_STD, repr(path)
-    )
-    digest = hashlib.blake2b(graph, digest_size=16)
-    for file in weight_files:
-        digest.update(file.read_bytes())
-    digest.update(repr((height, width, mean, std)).encode())
+    mean, std, undeclared = _normalization(metadata, path, mean, std)
 
     def build(device: str, dtype: str) -> Forward:
         if dtype != "float32":
@@ -95,14 +86,6 @@ def onnx_backbone(
             )
         on_device = _Network.checked(_session(path, device, content), consumed, path)
         return lambda crops: on_device.run(crops, mean, std)
-
-    def export(target: str) -> None:
-        if weight_files:
-            raise ValueError(
-                f"{path!r} keeps its weights in {[file.name for file in weight_files]}: write one "
-                "file with onnx.save(onnx.load(path), other_path), and use that"
-            )
-        shutil.copyfile(path, target)
 
     try:
         probe = network.run(np.zeros((1, height, width, 3), np.uint8), mean, std)
@@ -115,13 +98,49 @@ def onnx_backbone(
         std,
         probe.shape[1],
         metadata.get("license") or metadata.get("licence") or "not declared in the file",
-        digest.hexdigest(),
+        _fingerprint(graph, weight_files, (height, width, mean, std)),
         build,
-        export,
+        lambda target: _export(path, weight_files, target),
         ".onnx",
-        crop=check_crop(declared["crop"], f"{path!r} declares"),
+        crop=check_crop(_from_json(metadata, "crop"), f"{path!r} declares"),
         undeclared=undeclared,
     )
+
+
+def _normalization(
+    metadata: dict[str, str],
+    path: str,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
+    """Return mean and std, by default those of the metadata, and the names of undeclared ones."""
+    values = {
+        "mean": mean or _from_json(metadata, "mean"),
+        "std": std or _from_json(metadata, "std"),
+    }
+    undeclared = tuple(key for key, value in values.items() if value is None)
+    mean, std = check_normalization(
+        values["mean"] or IMAGENET_MEAN, values["std"] or IMAGENET_STD, repr(path)
+    )
+    return mean, std, undeclared
+
+
+def _fingerprint(graph: bytes, weight_files: list[Path], declared: tuple[Any, ...]) -> str:
+    digest = hashlib.blake2b(graph, digest_size=16)
+    for file in weight_files:
+        digest.update(file.read_bytes())
+    digest.update(repr(declared).encode())
+    return digest.hexdigest()
+
+
+def _export(path: str, weight_files: list[Path], target: str) -> None:
+    """Copy a graph; raises ValueError if its weights are in other files."""
+    if weight_files:
+        raise ValueError(
+            f"{path!r} keeps its weights in {[file.name for file in weight_files]}: write one "
+            "file with onnx.save(onnx.load(path), other_path), and use that"
+        )
+    shutil.copyfile(path, target)
 
 
 def _input_size(images: Any, path: str, requested: tuple[int, int] | None) -> tuple[int, int]:

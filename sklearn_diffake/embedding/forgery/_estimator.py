@@ -188,11 +188,11 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
     References
     ----------
-    .. [1] Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
-    .. [2] Stamnas and Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
-       Detection", WACVW 2025, arXiv 2502.16247.
-    .. [3] Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generalization",
-       ICLR 2021.
+    .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
+    .. [2] S. Stamnas, V. Sanchez, "DiffFake: Exposing Deepfakes using Differential Anomaly
+       Detection", WACVW 2025, arXiv:2502.16247.
+    .. [3] P. Foret, A. Kleiner, H. Mobahi, B. Neyshabur, "Sharpness-Aware Minimization for
+       Efficiently Improving Generalization", ICLR 2021.
 
     Examples
     --------
@@ -325,8 +325,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
         Returns
         -------
-        ForgeryEmbedder
-            The embedder itself.
+        self : object
+            The fitted estimator.
 
         Raises
         ------

@@ -31,8 +31,8 @@ class SAM(torch.optim.SGD):
 
     References
     ----------
-    .. [1] Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generalization",
-       ICLR 2021.
+    .. [1] P. Foret, A. Kleiner, H. Mobahi, B. Neyshabur, "Sharpness-Aware Minimization for
+       Efficiently Improving Generalization", ICLR 2021.
     """
 
     def __init__(
