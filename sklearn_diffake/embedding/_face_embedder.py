@@ -55,7 +55,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         - ``"difffake-lite0-verdict"``: one number, what the classifier of the latter thinks of the
           image; the logit of a pseudo-deepfake, higher for less natural;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
-          facenet-pytorch, 512-d identity embeddings; the weights are downloaded on first use;
+          facenet-pytorch, 512-d identity embeddings [1]_; the weights are downloaded on first use;
         - ``"efficientnet-lite0"``: 1280-d ImageNet features, for comparison only: it tells objects,
           and is the weakest network measured (AUC 0.62). The weights come with the extra ``timm``;
         - ``"timm:<model>"``: any image model of timm, without its classifier;
@@ -224,8 +224,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
         Returns
         -------
-        FaceEmbedder
-            The embedder itself.
+        self : object
+            The fitted estimator.
         """
         image_table(X, templates=True)
         resolve_device(self.device)
@@ -364,8 +364,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
         Returns
         -------
-        FaceEmbedder
-            The embedder itself.
+        self : object
+            The estimator.
         """
         return self
 

@@ -319,8 +319,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
 
         Returns
         -------
-        ForgeryEmbedder
-            The embedder itself.
+        self : object
+            The fitted estimator.
 
         Raises
         ------
