@@ -377,7 +377,7 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         Returns
         -------
         self : object
-            The fitted detector.
+            The fitted estimator.
 
         Raises
         ------

@@ -152,3 +152,36 @@ def test_every_fitted_attribute_is_documented(estimator):
 @pytest.mark.parametrize("estimator", TABULAR)
 def test_every_parameter_is_documented_in_order(estimator):
     assert documented(estimator, "Parameters") == list(inspect.signature(estimator).parameters)
+
+
+ESTIMATORS = [
+    name for name in PUBLIC if inspect.isclass(find(name)) and issubclass(find(name), BaseEstimator)
+]
+FITTED = "self : object\n    The fitted estimator"
+
+
+def section(docstring, title):
+    """Return the dedented text of a section of a numpydoc docstring, None without it."""
+    match = re.search(rf"^{title}\n-+\n(.*?)(?=\n\n\S[^\n]*\n---|\Z)", docstring, re.DOTALL | re.M)
+    return match and match[1].strip()
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_fit_returns_the_estimator_in_one_form(name):
+    for method in ("fit", "partial_fit"):
+        function = inspect.getattr_static(find(name), method, None)
+        if function is not None and function.__module__.startswith("sklearn_diffake."):
+            text = section(inspect.getdoc(getattr(find(name), method)), "Returns")
+            assert text.startswith(FITTED), f"{method}: {text}"
+            assert method == "partial_fit" or text == FITTED + ".", text
+
+
+@pytest.mark.parametrize("name", DOCUMENTED + MEMBERS)
+def test_references_are_numbered_and_cited(name):
+    docstring = inspect.getdoc(find(name)) or ""
+    text = section(docstring, "References")
+    numbers = re.findall(r"^\.\. \[(\d+)\]", text or "", re.M)
+    if text:
+        assert text.startswith(".. [1] ")
+        assert numbers == [str(i + 1) for i in range(len(numbers))]
+    assert set(re.findall(r"\[(\d+)\]_", docstring)) == set(numbers)

@@ -24,20 +24,22 @@ def load_celeb_df(
 ) -> Any:
     """Load Celeb-DF: deepfakes of celebrities, made with care.
 
-    Read are ``Celeb-real/id0_0000.mp4``, ``YouTube-real/00000.mp4``,
+    It reads ``Celeb-real/id0_0000.mp4``, ``YouTube-real/00000.mp4``,
     ``Celeb-synthesis/id0_id1_0000.mp4``, and the official test split
     ``List_of_testing_videos.txt``, which lists 518 videos in version 2 and 100 in version 1; all
-    others are for training. What is not there is left out, and said: see `absent` of the result;
-    without the list there are no splits.
+    others are for training. Missing folders and files are left out and listed in `absent` of the
+    result; without the list there are no splits.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
     root : str or Path
         Folder that holds these three folders and the list.
     version : {1, 2}, default=2
-        The version that lies there. Both look alike; this only names the dataset.
+        Version of the files. Both have the same layout; this only names the dataset.
     **options
-        What all loaders share, see :func:`.load_video_table`.
+        Options of all loaders, see :func:`.load_video_table`.
 
     Returns
     -------
@@ -49,13 +51,13 @@ def load_celeb_df(
     Raises
     ------
     FileNotFoundError
-        If no video is there.
+        If there is no video.
     ValueError
         If a video is not named as above, or the list contradicts the folders.
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -64,7 +66,8 @@ def load_celeb_df(
 
     References
     ----------
-    Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics", CVPR 2020.
+    .. [1] Li et al., "Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics",
+       CVPR 2020.
 
     Examples
     --------
@@ -73,7 +76,7 @@ def load_celeb_df(
     >>> describe(faces)  # doctest: +SKIP
     """
     if version not in _VERSIONS:
-        raise ValueError(f"version={version!r} is not known; expected 1 or 2.")
+        raise ValueError(f"version must be 1 or 2, got {version!r}.")
     tree = Tree(root, _VERSIONS[version])
     test = _read_list(tree)
     videos = {}
@@ -84,7 +87,7 @@ def load_celeb_df(
     for name in sorted((test or set()) - set(videos)):  # a half-copied tree
         folder, _, file = name.partition("/")
         if str(tree.root / folder) in absent:
-            continue  # that says it all
+            continue  # its folder is listed as absent already
         videos[name] = _video(tree, folder, os.path.splitext(file)[0], file, test)
     return pair_videos(list(videos.values()), tree.info, tree=tree, **options)
 
@@ -98,9 +101,7 @@ def _read_list(tree: Tree) -> set[str] | None:
     for number, fields in tree.read_lines(path):
         folder = fields[-1].partition("/")[0]
         if len(fields) != 2 or folder not in _FOLDERS:
-            raise tree.content_error(
-                path, f"line {number}: '1 YouTube-real/00170.mp4' or such is expected"
-            )
+            raise tree.content_error(path, f"line {number} must be like '1 YouTube-real/00170.mp4'")
         if fields[0] != ("1" if _FOLDERS[folder] == 1 else "0"):
             raise tree.content_error(path, f"line {number}: label {fields[0]} contradicts {folder}")
         names.add(fields[1])
@@ -117,7 +118,7 @@ def _video(tree: Tree, folder: str, stem: str, file: str, test: set[str] | None)
     match = _NAME.fullmatch(stem)
     if match is None or (match[2] is None) != (folder == "Celeb-real"):
         expected = "id0_0000.mp4" if folder == "Celeb-real" else "id0_id1_0000.mp4"
-        raise tree.content_error(path, f"a name such as {expected} is expected")
+        raise tree.content_error(path, f"the name must be like {expected}")
     target, donor, number = match.groups()
     if donor is None:
         return Video(str(path), 1, split=split, identity=target, video=name)

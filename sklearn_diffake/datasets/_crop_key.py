@@ -1,4 +1,4 @@
-"""What tells one detector of faces from another, in the key of the frames it cropped."""
+"""The key of a face detector, as a part of the key of the frames that it crops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import joblib
 
 
 def crop_key(crop: Any) -> Any:
-    """Describe what crops frames by plain values.
+    """Describe a detector of faces by plain values.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def crop_key(crop: Any) -> Any:
 
 
 def _function_key(function: FunctionType) -> list[str]:
-    """Describe what a function does, as far as it says so itself."""
+    """Describe a function by its code, defaults and closure."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     bound_values = [function.__defaults__, function.__kwdefaults__, *cells]
     return [joblib.hash(_code_key(function.__code__)), _value_keys(bound_values)]
@@ -68,5 +68,5 @@ def _value_key(value: Any) -> str:
         return repr(crop_key(value))
     try:
         return str(joblib.hash(value))
-    except Exception:  # what cannot be pickled says so in its own way
+    except Exception:  # objects that cannot be pickled raise errors of any type
         return f"{type(value).__module__}.{type(value).__qualname__}"

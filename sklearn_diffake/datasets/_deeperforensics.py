@@ -36,11 +36,13 @@ def load_deeperforensics(
 ) -> Any:
     """Load DeeperForensics-1.0: the faces of 100 actors in the videos of FaceForensics++.
 
-    Read are ``manipulated_videos/<variant>/<target>_<actor>.mp4``, the official splits
-    ``lists/splits/{train,val,test}.txt``, and where asked for, ``source_videos/<actor>/...``.
+    It reads ``manipulated_videos/<variant>/<target>_<actor>.mp4``, the official splits
+    ``lists/splits/{train,val,test}.txt``, and if `actors` is set, ``source_videos/<actor>/...``.
     Its genuine videos are those of FaceForensics++ in compression c23, which is a dataset of its
-    own. What is not there is left out, and said: see `absent` of the result. Without one of the
-    lists, the videos of the folders that are on none of them have the split ``""``.
+    own. Missing folders and files are left out and listed in `absent` of the result. Without one of
+    the lists, the videos of the folders that are on none of them have the split ``""``.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
@@ -53,12 +55,11 @@ def load_deeperforensics(
         ``"end_to_end_level_1"`` to ``"..._5"``, ``"end_to_end_random_level"``,
         ``"end_to_end_mix_2_distortions"`` to ``"..._4_..."``, or ``"all"``.
     actors : str, default=None
-        Which of the 48,475 videos of the actors themselves to take as well, as genuine ones of
-        their split: a pattern of file names such as
-        ``"*_light_uniform_neutral_camera_front.mp4"``. They are the references of reference
-        mode; the owners advise not to train on them as genuine videos.
+        Which of the 48,475 videos of the actors to add, as genuine ones of their split: a pattern
+        of file names such as ``"*_light_uniform_neutral_camera_front.mp4"``. They are the
+        references of reference mode; the owners advise not to train on them as genuine videos.
     **options
-        What all loaders share, see :func:`.load_video_table`.
+        Options of all loaders, see :func:`.load_video_table`.
 
     Returns
     -------
@@ -69,13 +70,13 @@ def load_deeperforensics(
     Raises
     ------
     FileNotFoundError
-        If no video is there, or none fits the pattern.
+        If no video is there, or none matches the pattern.
     ValueError
         If a variant is not known, or a list is damaged.
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -84,8 +85,8 @@ def load_deeperforensics(
 
     References
     ----------
-    Jiang et al., "DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery
-    Detection", CVPR 2020.
+    .. [1] Jiang et al., "DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery
+       Detection", CVPR 2020.
 
     Examples
     --------
@@ -132,9 +133,7 @@ def _read_splits(tree: Tree) -> dict[tuple[str, str], str]:
             stem = os.path.splitext(os.path.basename(fields[0]))[0]
             target, _, actor = stem.partition("_")
             if not (target and actor):
-                raise tree.content_error(
-                    path, f"line {number}: a name such as 000_M101.mp4 is expected"
-                )
+                raise tree.content_error(path, f"line {number} must be a name like 000_M101.mp4")
             swaps[target, actor] = split
     return swaps
 

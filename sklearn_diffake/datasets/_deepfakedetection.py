@@ -31,10 +31,12 @@ def load_deepfakedetection(
 ) -> Any:
     """Load DeepFakeDetection: 363 videos of 28 actors, and 3,068 deepfakes of them.
 
-    Read are ``original_sequences/actors/<compression>/videos/01__exit_phone_room.mp4`` and
+    It reads ``original_sequences/actors/<compression>/videos/01__exit_phone_room.mp4`` and
     ``manipulated_sequences/DeepFakeDetection/<compression>/videos/\
-01_02__exit_phone_room__YVGY8LOK.mp4``. There are no official splits. What is not there is
-    left out, and said: see `absent` of the result.
+01_02__exit_phone_room__YVGY8LOK.mp4``. There are no official splits. Missing folders and files are
+    left out and listed in `absent` of the result.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def load_deepfakedetection(
     compressions : str or sequence of str, default="c23"
         Some of ``"raw"``, ``"c23"`` and ``"c40"``, or ``"all"``.
     **options
-        What all loaders share, see :func:`.load_video_table`.
+        Options of all loaders, see :func:`.load_video_table`.
 
     Returns
     -------
@@ -54,13 +56,13 @@ def load_deepfakedetection(
     Raises
     ------
     FileNotFoundError
-        If no video is there.
+        If there is no video.
     ValueError
         If an option is not known, or a video is not named as above.
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -70,7 +72,7 @@ def load_deepfakedetection(
 
     References
     ----------
-    Dufour and Gully, "Contributing Data to Deepfake Detection Research", Google AI, 2019.
+    .. [1] Dufour and Gully, "Contributing Data to Deepfake Detection Research", Google AI, 2019.
 
     Examples
     --------
@@ -89,7 +91,7 @@ def load_deepfakedetection(
                 row = describe_sequence(path, path.stem, tree.name(path), technique, compression)
                 if row is None:
                     raise tree.content_error(
-                        path, "a name such as 01_02__scene__YVGY8LOK.mp4 is expected"
+                        path, "the name must be like 01_02__scene__YVGY8LOK.mp4"
                     )
                 videos.append(row)
     present_compressions = {row.compression for row in videos}

@@ -53,7 +53,7 @@ def describe(dataset: Bunch, *, as_dict: bool = False) -> dict[str, Any] | None:
     """
     if not isinstance(dataset, Bunch) or not {"frame", "images"} <= set(dataset):
         raise TypeError(
-            f"describe counts what a loader of sklearn_diffake.datasets returns, got "
+            f"dataset must come from a loader of sklearn_diffake.datasets, got "
             f"{type(dataset).__name__}."
         )
     images, frame = dataset.images, dataset.frame

@@ -24,26 +24,28 @@ _SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> Any:
     """Load the DFDC dataset: 100,000 deepfakes and the videos of actors they were made from.
 
-    Read is every ``metadata.json`` and ``labels.csv`` in `root` and below, and the videos that
+    It reads every ``metadata.json`` and ``labels.csv`` in `root` and below, and the videos that
     lie beside each: the parts ``dfdc_train_part_0`` to ``dfdc_train_part_49``, whose metadata
-    tell the original of each deepfake, and the folders ``validation`` and ``test`` with
-    ``labels.csv``. Kaggle's ``train_sample_videos`` will do as well. Videos that are listed and
-    not there, such as originals in a part that is not unpacked, are left out, and said: see
-    `absent` of the result.
+    name the original of each deepfake, and the folders ``validation`` and ``test`` with
+    ``labels.csv``. Kaggle's ``train_sample_videos`` works as well. Missing
+    videos, such as originals in a part that is not unpacked, are left out and listed in `absent`
+    of the result.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
     root : str or Path
         Folder of the parts, or one part.
     **options
-        What all loaders share, see :func:`.load_video_table`. The dataset names no people:
+        Options of all loaders, see :func:`.load_video_table`. The dataset names no people:
         reference mode is not possible.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
         As :func:`.load_video_table` returns, with the splits ``"train"``, ``"val"`` and ``"test"``,
-        as the metadata or else the folders tell. The technique is not published: ``"DFDC"``
+        from the metadata, or else from the folders. The technique is not published: ``"DFDC"``
         stands for all.
 
     Raises
@@ -55,7 +57,7 @@ def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -64,8 +66,8 @@ def load_dfdc(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
 
     References
     ----------
-    Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset", 2020,
-    arXiv:2006.07397.
+    .. [1] Dolhansky et al., "The DeepFake Detection Challenge (DFDC) Dataset", 2020,
+       arXiv:2006.07397.
 
     Examples
     --------

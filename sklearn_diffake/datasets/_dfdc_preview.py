@@ -23,14 +23,16 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
     Read is ``dataset.json``, which gives for every video, by its place below `root` such as
     ``original_videos/643116/643116_A_001.mp4`` or ``method_A/...``, the ``label`` (real or fake),
     the ``set`` (train or test), and in deepfakes, the actors ``target_id`` and ``swapped_id``.
-    Videos that are not there are left out, and said: see `absent` of the result.
+    Missing videos are left out and listed in `absent` of the result.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
     root : str or Path
         Folder of dataset.json.
     **options
-        What all loaders share, see :func:`.load_video_table`.
+        Options of all loaders, see :func:`.load_video_table`.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -57,8 +59,8 @@ def load_dfdc_preview(root: str | os.PathLike[str], **options: Unpack[PairOption
 
     References
     ----------
-    Dolhansky et al., "The Deepfake Detection Challenge (DFDC) Preview Dataset", 2019,
-    arXiv:1910.08854.
+    .. [1] Dolhansky et al., "The Deepfake Detection Challenge (DFDC) Preview Dataset", 2019,
+       arXiv:1910.08854.
 
     Examples
     --------

@@ -39,12 +39,14 @@ def load_faceforensics(
 ) -> Any:
     """Load FaceForensics++: 1,000 genuine videos, each manipulated by five techniques.
 
-    Read are ``original_sequences/youtube/<compression>/videos/033.mp4``,
+    It reads ``original_sequences/youtube/<compression>/videos/033.mp4``,
     ``manipulated_sequences/<technique>/<compression>/videos/033_097.mp4``, and the official splits
     ``train.json``, ``val.json`` and ``test.json``, which lie in `root`, or in ``splits`` or
-    ``dataset/splits`` below it. What is not there is left out, and said: see `absent` of the
-    result. Without one of the lists, the videos of the folders that are on none of them have the
-    split ``""``.
+    ``dataset/splits`` below it. Missing folders and files are left out and listed in `absent` of
+    the result. Without one of the lists, the videos of the folders that are on none of them have
+    the split ``""``.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
@@ -52,11 +54,11 @@ def load_faceforensics(
         Folder that holds ``original_sequences`` and ``manipulated_sequences``.
     techniques : str or sequence of str, default="all"
         Some of ``"Deepfakes"``, ``"Face2Face"``, ``"FaceSwap"``, ``"NeuralTextures"`` and
-        ``"FaceShifter"``; ``"all"`` takes those that are there.
+        ``"FaceShifter"``; ``"all"`` takes those that exist.
     compressions : str or sequence of str, default="c23"
-        Some of ``"raw"``, ``"c23"`` and ``"c40"``, or ``"all"`` for those that are there.
+        Some of ``"raw"``, ``"c23"`` and ``"c40"``, or ``"all"`` for those that exist.
     **options
-        What all loaders share, see :func:`.load_video_table`. `references` is ``"all_videos"`` by
+        Options of all loaders, see :func:`.load_video_table`. `references` is ``"all_videos"`` by
         default: every person has one genuine video only, so genuine pairs come from one video. A
         deepfake is never paired with the source frame it was made from.
 
@@ -76,7 +78,7 @@ def load_faceforensics(
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -86,7 +88,8 @@ def load_faceforensics(
 
     References
     ----------
-    Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images", ICCV 2019.
+    .. [1] Rössler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images",
+       ICCV 2019.
 
     Examples
     --------
@@ -136,7 +139,7 @@ def _describe_listed(
         path = folder / f"{stem}.mp4"
         row = describe_sequence(path, stem, tree.name(path), technique, compression, split)
         if row is None:
-            raise tree.content_error(path, "a name such as 033.mp4 or 033_097.mp4 is expected")
+            raise tree.content_error(path, "the name must be like 033.mp4 or 033_097.mp4")
         rows.append(row)
     return rows
 

@@ -18,16 +18,18 @@ FFIW = DatasetInfo(
 def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> Any:
     """Load FFIW-10K: videos of several people, of whom some are manipulated.
 
-    Read are the genuine videos of ``source/{train,val,test}`` and the manipulated ones of
-    ``target/{train,val,test}``. These folders are the official splits; what is not there is left
-    out, and said: see `absent` of the result. That for testing is not given to everybody.
+    It reads the genuine videos of ``source/{train,val,test}`` and the manipulated ones of
+    ``target/{train,val,test}``. These folders are the official splits; missing ones
+    are left out and listed in `absent` of the result. The test split is not published to everybody.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
     root : str or Path
         Folder that holds ``source`` and ``target``.
     **options
-        What all loaders share, see :func:`.load_video_table`. The dataset names no people:
+        Options of all loaders, see :func:`.load_video_table`. The dataset names no people:
         reference mode is not possible. With ``crop="face"``, the person who is followed need not
         be the one who was manipulated.
 
@@ -39,11 +41,11 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
     Raises
     ------
     FileNotFoundError
-        If no video is there.
+        If there is no video.
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -52,7 +54,7 @@ def load_ffiw(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> A
 
     References
     ----------
-    Zhou et al., "Face Forensics in the Wild", CVPR 2021.
+    .. [1] Zhou et al., "Face Forensics in the Wild", CVPR 2021.
 
     Examples
     --------

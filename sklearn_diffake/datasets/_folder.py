@@ -1,4 +1,4 @@
-"""Pairs from folders whose names tell what is genuine."""
+"""Pairs from folders whose names say genuine or fake."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def load_video_folder(
     dataset : str, default=None
         Name of the dataset; None takes that of the folder.
     **options
-        What all loaders share, see :func:`.load_video_table`.
+        Options of all loaders, see :func:`.load_video_table`.
 
     Returns
     -------
@@ -56,11 +56,11 @@ def load_video_folder(
     FileNotFoundError
         If there is no such folder, or no video or picture in it.
     ValueError
-        If folders do not tell whether a file is genuine.
+        If no folder's name says whether a file is genuine.
 
     See Also
     --------
-    load_video_table : Where a table tells what is genuine.
+    load_video_table : Labels from a table.
     describe : Count what a dataset holds.
 
     Examples

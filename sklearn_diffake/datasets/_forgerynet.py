@@ -21,18 +21,20 @@ _SPLITS = {"Training": "train", "Validation": "val", "Test": "test"}
 def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]) -> Any:
     """Load the 221,247 videos of ForgeryNet, which are manipulated in parts only.
 
-    Read are ``Training/video_list.txt`` and ``Training/video/...``, and the same of ``Validation``
-    and ``Test``, as far as they are there. A line of a list has the number of segments, the
-    video, for each segment its first frame, number of frames and whether it is manipulated, and
-    three labels: two, three and sixteen classes, of which 0 is genuine. Videos that are not there
-    are left out, and said: see `absent` of the result.
+    It reads ``Training/video_list.txt`` and ``Training/video/...``, and the same of ``Validation``
+    and ``Test``, as far as they are there. A line of a list has the number of segments, the video,
+    for each segment its first frame, number of frames and whether it is manipulated, and three
+    labels: two, three and sixteen classes, of which 0 is genuine. Missing videos are left out and
+    listed in `absent` of the result.
+
+    The dataset is described in [1]_.
 
     Parameters
     ----------
     root : str or Path
         Folder that holds ``Training``, ``Validation`` or ``Test``.
     **options
-        What all loaders share, see :func:`.load_video_table`. The dataset names no people:
+        Options of all loaders, see :func:`.load_video_table`. The dataset names no people:
         reference mode is not possible.
 
     Returns
@@ -51,7 +53,7 @@ def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]
 
     See Also
     --------
-    load_video_table : What all loaders share.
+    load_video_table : The options and the result of all loaders.
     describe : Count what a dataset holds.
 
     Notes
@@ -60,8 +62,8 @@ def load_forgerynet(root: str | os.PathLike[str], **options: Unpack[PairOptions]
 
     References
     ----------
-    He et al., "ForgeryNet: A Versatile Benchmark for Comprehensive Forgery Analysis",
-    CVPR 2021.
+    .. [1] He et al., "ForgeryNet: A Versatile Benchmark for Comprehensive Forgery Analysis",
+       CVPR 2021.
 
     Examples
     --------
@@ -87,7 +89,7 @@ def _read_line(tree: Tree, folder: Path, split: str, fields: list[str]) -> Video
     """Read ``<n> <video> n x (<first frame> <frames> <fake>) <2 classes> <3> <16>``."""
     count = int(fields[0])
     if len(fields) != 2 + 3 * count + 3:
-        raise ValueError(f"{count} segments and 3 labels are expected, got {len(fields)} words")
+        raise ValueError(f"there must be {count} segments and 3 labels, got {len(fields)} words")
     binary_label, _, technique_label = (int(field) for field in fields[-3:])
     if (binary_label == 0) != (technique_label == 0):
         raise ValueError(f"labels {binary_label} and {technique_label} contradict each other")

@@ -30,7 +30,7 @@ from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
 _FORMAT = 2  # raised whenever other pictures would come out of the same video
-_MARGIN = 0.65  # what is kept around a face on every side, in face widths
+_MARGIN = 0.65  # kept around a face on every side, in face widths
 _INDEX = "frames.json"
 _STEM_BYTES = 60  # of the title of a video; file systems limit the bytes of a name
 
@@ -38,7 +38,7 @@ Crop = Literal["face"] | Callable[[np.ndarray], Any] | None
 
 
 class Extraction(NamedTuple):
-    """What is taken from a video, see `extract_frames`."""
+    """How frames are taken from a video, see `extract_frames`."""
 
     n_frames: int
     crop: Crop = None
@@ -281,7 +281,7 @@ def _write_frames(
 
 
 def _crop_faces(work: Path, numbers: list[int], boxes: list[np.ndarray]) -> list[int]:
-    """Cut the face of one person out of every picture; tell which pictures have it."""
+    """Crop the face of one person from every picture; return the positions of these pictures."""
     from PIL import Image
 
     positions = []

@@ -49,6 +49,8 @@ def fetch_lfw_pairs(
 ) -> Any:
     """Load the official pairs of LFW, by scikit-learn's own fetcher, as paths of photographs.
 
+    The dataset is described in [1]_.
+
     Parameters
     ----------
     subset : {"train", "test", "10_folds"}, default="train"
@@ -86,8 +88,8 @@ def fetch_lfw_pairs(
 
     References
     ----------
-    Huang et al., "Labeled Faces in the Wild: A Database for Studying Face Recognition in
-    Unconstrained Environments", University of Massachusetts, Amherst, 2007.
+    .. [1] Huang et al., "Labeled Faces in the Wild: A Database for Studying Face Recognition in
+       Unconstrained Environments", University of Massachusetts, Amherst, 2007.
 
     Examples
     --------

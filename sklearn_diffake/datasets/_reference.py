@@ -91,7 +91,7 @@ def _spellings(video: str) -> tuple[str, str]:
 
 
 def _one_video_notes(images: pd.DataFrame, pairs: Bunch) -> list[str]:
-    """Say which pairs are easier than those that a case has: both frames are of one video."""
+    """Say how many pairs are easier than those of a case: both frames are of one video."""
     video = images["video"].to_numpy(dtype=object)
     pair, reference, probe = flat_rows(pairs)
     genuine = pairs.target == 1

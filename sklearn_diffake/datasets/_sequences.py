@@ -27,11 +27,11 @@ def describe_sequence(
     stem : str
         Its name, such as ``033``, ``033_097``, ``01__scene`` or ``01_02__scene__YVGY8LOK``.
     name : str
-        Its place in the dataset.
+        Its path in the dataset.
     technique : str or None
         None for a genuine video.
     compression, split : str
-        As the folders and lists say.
+        From the folders and lists.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def describe_by_folders(
 
 
 def read_pairs(tree: Tree) -> list[tuple[str, str, str]]:
-    """List split, target and donor of the official splits that are there, either way round."""
+    """List split, target and donor of the official splits that exist, each pair in both orders."""
     pairs = []
     for split in _LISTS:
         name = f"{split}.json"
@@ -103,7 +103,7 @@ def read_pairs(tree: Tree) -> list[tuple[str, str, str]]:
         for pair in tree.read_json(path, list):
             if not (isinstance(pair, list) and [type(item) for item in pair] == [str, str]):
                 raise tree.content_error(
-                    path, f'pairs such as ["071", "054"] are expected, got {pair!r}'
+                    path, f'entries must be pairs like ["071", "054"], got {pair!r}'
                 )
             first, second = pair
             pairs += [(split, first, second), (split, second, first)]

@@ -34,9 +34,9 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
         - ``fake_frames``: where only parts of a video are manipulated, the frame numbers of these
           parts, as in ``"0:12;40:80"`` (without the last), optional.
     dataset : str, default="videos"
-        Name of the whole.
+        Name of the dataset.
     **options
-        What all loaders share:
+        Options of all loaders:
 
         subset : str, default="all"
             Only the videos of this split, such as ``"train"``, ``"val"`` or ``"test"``.
@@ -56,7 +56,7 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             In reference mode, whether the `k` references of a frame are one template, and make
             one pair with it; else each of them makes a pair of its own.
         n_frames : int, default=16
-            Frames per video, evenly spaced in time over the whole of it.
+            Frames per video, evenly spaced in time over its duration.
         crop : "face", callable or None, default=None
             Store only the face of one person, see :func:`.extract_frames`.
         cache : str or Path, default=None
@@ -126,7 +126,7 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
 
     See Also
     --------
-    load_video_folder : Where folders tell what is genuine.
+    load_video_folder : Labels from the names of folders.
     describe : Count what a dataset holds.
 
     Examples

@@ -68,14 +68,14 @@ def _check_boxes(boxes: ArrayLike, frame: int) -> np.ndarray:
         return np.empty((0, 4))
     if array.ndim != 2 or array.shape[1] != 4:
         raise ValueError(
-            f"The boxes of frame {frame} have shape {array.shape}; expected (k, 4): left, top, "
-            "right, bottom."
+            f"boxes of frame {frame} must have shape (k, 4): left, top, right, bottom, got shape "
+            f"{array.shape}."
         )
     return array
 
 
 def _match_people(people: list[np.ndarray], frame_boxes: np.ndarray) -> dict[int, int]:
-    """Tell which of the known people each face belongs to, where it belongs to any."""
+    """Match faces to people: return the person of each face that has one."""
     if not people or not len(frame_boxes):
         return {}
     cost = _track_distance(np.stack(people), frame_boxes)

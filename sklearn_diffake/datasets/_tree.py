@@ -1,4 +1,4 @@
-"""What the readers of published datasets share: rows, folders, lists, and what is absent."""
+"""The folder of a published dataset: rows, lists, and a record of missing files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from sklearn_diffake.images.formats import FileFormat, file_format
 from sklearn_diffake.utils._natural import natural_key
 
-#: Kinds of files that lie beside pictures and videos without being meant for such.
+#: Kinds of files that accompany pictures and videos.
 SIDE_FILES = frozenset({"text", "table", "document", "pdf", "array", "archive", "mask"})
-GENUINE = "genuine"  # the technique of what is not manipulated
+GENUINE = "genuine"  # the technique of genuine videos
 
 
 class DatasetInfo(NamedTuple):
@@ -39,7 +39,7 @@ class Video(NamedTuple):
 
 
 class AbsentItem(NamedTuple):
-    """A part of a published dataset that is not in its folder."""
+    """A folder, list or video that is missing from a published dataset."""
 
     path: str
     kind: str  # "folder", "list" or "video"
@@ -61,7 +61,7 @@ class MediaFile(NamedTuple):
 
 
 class Tree:
-    """The folder of a published dataset, which may hold a part of it only.
+    """The folder of a published dataset, which may be incomplete.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ class Tree:
     Attributes
     ----------
     absent : list of Absent
-        What was looked for so far, and is not there.
+        Folders, lists and videos that were looked for and are missing.
     skipped : list of Skipped
-        Files that are there, and cannot be used for what they are.
+        Files that are neither video nor picture.
     hint : str
         Which option of the loader chooses what is read.
 
@@ -95,7 +95,7 @@ class Tree:
             raise self.missing_error("the folder of the dataset", self.root)
 
     def missing_error(self, subject: str, *paths: Path, hint: str = "") -> FileNotFoundError:
-        """Make the error that says what was looked for, where, and how to get it."""
+        """Return the error that names the missing item, its paths, and how to get it."""
         joined_paths = " or ".join(str(path) for path in paths)
         return FileNotFoundError(
             f"{self.info.name}: {subject} was looked for, and is not there: {joined_paths}. "
@@ -103,7 +103,7 @@ class Tree:
         )
 
     def find_folder(self, *names: str) -> Path | None:
-        """Return a folder, or None and remember that it is absent."""
+        """Return a folder; None if it is absent, which is recorded."""
         path = self.root.joinpath(*names)
         if path.is_dir():
             return path
@@ -111,7 +111,7 @@ class Tree:
         return None
 
     def find_file(self, *names: str) -> Path | None:
-        """Return the first of some files that is there, or None and remember that it is absent."""
+        """Return the first file that exists; None if there is none, which is recorded."""
         paths = [self.root / name for name in names]
         for path in paths:
             if path.is_file():
@@ -120,18 +120,16 @@ class Tree:
         return None
 
     def name(self, path: Path) -> str:
-        """Name a file by its place in the dataset; a list may not name any elsewhere."""
+        """Return a file's path in the dataset; raise an error if it lies outside."""
         inside = path.relative_to(self.root) if path.is_relative_to(self.root) else path
         if inside.is_absolute() or ".." in inside.parts or not inside.parts:
-            raise self.content_error(
-                path, f"it is to be read, and lies outside of the folder {self.root}"
-            )
+            raise self.content_error(path, f"it lies outside of the folder {self.root}")
         return inside.as_posix()
 
     def media_files(self, paths: Iterable[Path]) -> list[MediaFile]:
-        """Keep what is a video or a picture by its content, in natural order.
+        """Keep videos and pictures, recognized by content, in natural order.
 
-        What begins with a dot is not the dataset's; other files are remembered as skipped.
+        Names with a leading dot are ignored; other files are recorded as skipped.
         """
         media = []
         for path in sorted(paths, key=natural_key):
@@ -146,7 +144,7 @@ class Tree:
         return media
 
     def list_videos(self, *names: str, pattern: str = "*") -> list[Path]:
-        """List the videos of a folder; none, and it is remembered as absent, if there are none."""
+        """List the videos of a folder; a folder without any is recorded as absent."""
         folder = self.find_folder(*names)
         if folder is None:
             return []
@@ -164,7 +162,7 @@ class Tree:
         present_names: Collection[str],
         pattern: str,
     ) -> None:
-        """Refuse what an option names if nothing of it is there, and say what is.
+        """Raise an error if an option names something of which there is no video.
 
         Parameters
         ----------
@@ -188,7 +186,7 @@ class Tree:
                 )
 
     def keep_present(self, videos: Sequence[Video]) -> list[Video]:
-        """Keep the videos that are there, and remember the others as absent."""
+        """Keep the videos that exist, and record the others as absent."""
         present = []
         for video in videos:
             if os.path.isfile(video.path):
@@ -201,7 +199,7 @@ class Tree:
         return present
 
     def content_error(self, path: Path, problem: str) -> ValueError:
-        """Make the error that says what is wrong in a file."""
+        """Return the error that names a file and its problem."""
         return ValueError(f"{self.info.name}, {path}: {problem}.")
 
     def read_json(self, path: Path, kind: type) -> Any:
@@ -214,12 +212,12 @@ class Tree:
             ) from error
         if not isinstance(content, kind):
             raise self.content_error(
-                path, f"a JSON {kind.__name__} is expected, not a {type(content).__name__}"
+                path, f"the content must be a JSON {kind.__name__}, got a {type(content).__name__}"
             )
         return content
 
     def read_lines(self, path: Path) -> Iterator[tuple[int, list[str]]]:
-        """Read number and words of every line of a text file that is not blank."""
+        """Yield number and fields of every line of a text file that is not blank."""
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
@@ -230,7 +228,7 @@ class Tree:
 
 
 def summarize(absent: Sequence[AbsentItem]) -> str:
-    """Say what is absent: how many of each kind, and the first ones by name.
+    """Summarize absent items: the number of each kind, and the first paths.
 
     Parameters
     ----------
@@ -251,13 +249,13 @@ def summarize(absent: Sequence[AbsentItem]) -> str:
 
 
 def parse_choices(name: str, requested: str | Sequence[str], choices: Sequence[str]) -> list[str]:
-    """Read a parameter that is one name, several, or ``"all"`` of the known ones."""
+    """Read a parameter that is one choice, several, or ``"all"``."""
     names = [requested] if isinstance(requested, str) else list(requested)
     if names == ["all"]:
         return list(choices)
     for item in names:
         if item not in choices:
-            raise ValueError(f"{name}={item!r} is not known; expected some of {list(choices)}.")
+            raise ValueError(f"{name} must be some of {list(choices)}, got {item!r}.")
     if not names:
-        raise ValueError(f"{name} is empty; expected some of {list(choices)}.")
+        raise ValueError(f"{name} must be some of {list(choices)}, got none.")
     return names

@@ -1,4 +1,4 @@
-"""Pairs of frames from a table of videos; every loader ends here."""
+"""Pairs of frames from a table of videos, for every loader."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NAME_COLUMNS = ("technique", "compression", "split", "identity", "video", "orig
 
 
 class PairOptions(TypedDict, total=False):
-    """The options that all loaders share; they are described in :func:`.load_video_table`."""
+    """The options that all loaders share; see :func:`.load_video_table`."""
 
     subset: str
     mode: Literal["same-video", "same_video", "reference"]
@@ -112,8 +112,7 @@ def pair_videos(
     kind = mode_name(mode)
     if templates and kind != REFERENCE:
         raise ValueError(
-            f"templates=True makes templates of references, and mode={kind!r} has none. Use "
-            "mode='reference'."
+            f"mode must be 'reference' with templates=True, got {kind!r}, which has no references."
         )
     selected = _select_subset(_normalize_names(videos), subset, info.name, tree)
     if tree is not None:
@@ -140,7 +139,7 @@ def pair_videos(
 
 
 def _normalize_names(videos: Sequence[Video]) -> list[Video]:
-    """Write names that look the same alike; a warning says which were not."""
+    """Write equivalent names alike; a warning lists those that differed."""
     columns = {}
     for column in _NAME_COLUMNS:
         values = [getattr(video, column) for video in videos]
@@ -177,7 +176,7 @@ def _select_subset(
 
 
 def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
-    """Say which parts of a dataset are not there."""
+    """Log and warn which parts of a dataset are absent."""
     if not tree.absent:
         return
     message = f"{tree.info.name}: absent are {summarize(tree.absent)}; the others are loaded."
@@ -188,7 +187,7 @@ def _report_absent(tree: Tree, verbose: int, on_broken: str) -> None:
 
 
 def _report_skipped(tree: Tree, verbose: int, on_broken: str) -> None:
-    """Say which files are not used, but for those that are not meant to be."""
+    """Log and warn which files are not used, side files apart."""
     skipped = [item for item in tree.skipped if item.kind not in SIDE_FILES]
     if not skipped:
         return
@@ -221,7 +220,7 @@ def _frames_of_all(
     n_jobs: int | None,
     verbose: int,
 ) -> Iterator[Frames | str]:
-    """Yield the frames of every video, or what is wrong with it."""
+    """Yield the frames of every video, or the problem with it."""
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
         joblib.delayed(_frames_or_reason)(video.path, cache, extraction) for video in videos
     )
@@ -236,14 +235,12 @@ def _frames_of_all(
 def _frame_table(
     videos: list[Video], results: Iterator[Frames | str], info: DatasetInfo, on_broken: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a table with one row per frame, and one of the videos that gave none."""
+    """Return a table with one row per frame, and one of the broken videos."""
     pd = import_pandas()
     rows: list[tuple[Any, ...]] = []
     broken: list[tuple[str, str]] = []
     undecodable: list[tuple[str, int]] = []
-    picture_counts: Counter[str] = (
-        Counter()
-    )  # of the pictures that are frames of one video, how many
+    picture_counts: Counter[str] = Counter()  # of the pictures that are frames of one video
     for i, (video, result) in enumerate(zip(videos, results, strict=True)):
         if isinstance(result, str):
             if on_broken == "raise":
@@ -274,13 +271,13 @@ def _frame_table(
 def _frames_or_reason(
     path: str, cache: str | os.PathLike[str] | None, extraction: Extraction
 ) -> Frames | str:
-    """Return the frames of a video or a picture, or what is wrong with it."""
+    """Return the frames of a video or a picture, or the problem with it."""
     content = file_format(path)
     if content.kind == "missing":
         return "no such file; is the copy of the dataset complete?"
     if content.is_image:
         return Frames([path], [0], [0.0], 0)
-    if not content.is_video and content.kind != "unknown":  # of which the decoder may know more
+    if not content.is_video and content.kind != "unknown":  # the decoder may still read it
         return content.describe("image or video")
     try:
         return store_frames(path, cache, extraction)
@@ -295,8 +292,8 @@ def _read_ranges(video: Video) -> list[range]:
         return [range(int(first), int(stop)) for first, stop in ranges]
     except ValueError:
         raise ValueError(
-            f"{video.path}: fake_frames is {video.fake_frames!r}; expected ranges of frame numbers "
-            "such as '0:12;40:80'."
+            f"{video.path}: fake_frames must be ranges of frame numbers such as '0:12;40:80', got "
+            f"{video.fake_frames!r}."
         ) from None
 
 

@@ -56,7 +56,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
         - ``"dlib-resnet"``: dlib's face recognition network, 128-d for identity; its weights, in
           the public domain, come with the package ``face_recognition_models``;
         - ``"difffake-lite0-identity"``, ``"difffake-lite0"``: the networks that come with this
-          package, 128-d for identity and 1280-d for forgery; they need no download;
+          package, 128-d for identity and 1280-d for forgery, the latter after [2]_; they need no
+          download;
         - ``"difffake-lite0-verdict"``: one number, the logit of a pseudo-deepfake by the classifier
           of the latter, higher for less natural images;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of

@@ -223,7 +223,7 @@ class FaceAligner(
         Returns
         -------
         self : object
-            The fitted aligner.
+            The fitted estimator.
         """
         self._check_select(image_table(X, templates=True))
         return self
@@ -360,7 +360,7 @@ class FaceAligner(
         Returns
         -------
         self : object
-            The aligner.
+            The estimator.
         """
         return self
 

@@ -27,8 +27,9 @@ def _predictor() -> Any:
 def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:
     """Find 68 landmarks in the pixels of a canonical crop with dlib.
 
-    The face is where the alignment put it, so that no detector is run. The crop is continued
-    beyond its edges where the box of the face does not fit in.
+    The predictor is an ensemble of regression trees [1]_. The alignment fixes the position of the
+    face, so that no detector is run. The crop is extended by its edges where the box of the face
+    exceeds it.
 
     Parameters
     ----------

@@ -146,8 +146,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        PseudoDeepfakeGenerator
-            The generator itself.
+        self : object
+            The fitted estimator.
         """
         load_cv2()
         check_crops(X)
@@ -325,8 +325,8 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        PseudoDeepfakeGenerator
-            The generator itself.
+        self : object
+            The estimator.
         """
         return self
 

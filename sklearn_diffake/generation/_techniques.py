@@ -302,6 +302,8 @@ def draw(
 ) -> Record:
     """Draw the parameters of one pseudo-deepfake.
 
+    Self-blended images are those of [1]_, with the masks and weights of [2]_.
+
     Parameters
     ----------
     rng : numpy.random.Generator

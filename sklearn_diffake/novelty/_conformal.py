@@ -233,7 +233,7 @@ class ConformalDetector(PValueDetector):
         Returns
         -------
         self : object
-            The fitted detector.
+            The fitted estimator.
 
         Raises
         ------

@@ -106,7 +106,7 @@ class GenuineOnly(MetaEstimatorMixin, BaseDetector):
         Returns
         -------
         self : object
-            The fitted detector.
+            The fitted estimator.
 
         Raises
         ------

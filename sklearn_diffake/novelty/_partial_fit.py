@@ -98,7 +98,7 @@ class PartialFitDetector(BaseDetector):
         Returns
         -------
         self : object
-            The detector; it scores as soon as there are enough genuine rows.
+            The fitted estimator; it scores as soon as there are enough genuine rows.
 
         Raises
         ------

@@ -177,7 +177,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         Returns
         -------
         self : object
-            The fitted transformer.
+            The fitted estimator.
 
         Raises
         ------

@@ -102,7 +102,7 @@ class DifferenceScaler(
         Returns
         -------
         self : object
-            The fitted scaler.
+            The fitted estimator.
 
         Raises
         ------
@@ -148,7 +148,8 @@ class DifferenceScaler(
         Returns
         -------
         self : object
-            The scaler; it transforms as soon as there are as many genuine rows as `n_components`.
+            The fitted estimator; it transforms as soon as there are as many genuine rows as
+            `n_components`.
 
         Raises
         ------

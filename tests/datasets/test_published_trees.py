@@ -122,7 +122,7 @@ def test_faceforensics_techniques_and_compressions(tmp_path, videos):
     (root / "dataset" / "splits").rename(root / "splits")
     again = datasets.load_faceforensics(root, techniques="FaceSwap", **options)
     assert len(again.data) == 20
-    with pytest.raises(ValueError, match="techniques='Faceswap' is not known"):
+    with pytest.raises(ValueError, match=r"techniques must be some of .* got 'Faceswap'"):
         datasets.load_faceforensics(root, techniques="Faceswap", **options)
     with pytest.raises(FileNotFoundError, match=r"youtube/raw/videos.*form"):
         datasets.load_faceforensics(root, compressions="raw", **options)
@@ -166,7 +166,7 @@ def test_celeb_df(load):
         "Celeb-synthesis/id1_id0_0002.mp4",
     }  # fmt: skip
     assert load("celeb_df", version=1).frame["dataset"][0] == "Celeb-DF-v1"
-    with pytest.raises(ValueError, match="expected 1 or 2"):
+    with pytest.raises(ValueError, match="version must be 1 or 2, got 3"):
         load("celeb_df", version=3)
 
 
@@ -298,16 +298,16 @@ def test_a_half_copied_tree(name, file, tmp_path, videos):
 
 @pytest.mark.parametrize(("name", "file", "content", "message"), [
     ("faceforensics", "train.json", "[[", "train.json: not a JSON file"),
-    ("faceforensics", "val.json", '[["720", 672]]', "val.json: pairs such as"),
-    ("faceforensics", "test.json", "{}", "a JSON list is expected, not a dict"),
+    ("faceforensics", "val.json", '[["720", 672]]', "val.json: entries must be pairs like"),
+    ("faceforensics", "test.json", "{}", "the content must be a JSON list, got a dict"),
     ("celeb_df", "List_of_testing_videos.txt", "0 Celeb-real/id0_0002.mp4", "line 1: label 0 cont"),
     ("celeb_df", "List_of_testing_videos.txt", "\n1 Elsewhere/a.mp4", "line 2"),
     ("dfdc", "dfdc_train_part_0/metadata.json", '{"a.mp4": {"label": "?"}}', "entry 'a.mp4'"),
     ("dfdc", "test/labels.csv", "filename,label\nx.mp4,1\n", "label of x.mp4 contradicts"),
     ("dfdc", "test/labels.csv", "filename,label\n" + 200_000 * "x", "labels.csv: field larger"),
     ("dfdc_preview", "dataset.json", '{"a.mp4": 1}', "no label real or fake in the entry 'a.mp4'"),
-    ("deeperforensics", "lists/splits/val.txt", "720.mp4", "line 1: a name such as 000_M101"),
-    ("forgerynet", "Training/video_list.txt", "2 a.mp4 0 8 1 1 1 7", "line 1: 2 segments"),
+    ("deeperforensics", "lists/splits/val.txt", "720.mp4", "line 1 must be a name like 000_M101"),
+    ("forgerynet", "Training/video_list.txt", "2 a.mp4 0 8 1 1 1 7", "line 1: there must be 2"),
     ("forgerynet", "Training/video_list.txt", "1 a.mp4 0 8 1 1 1 0", "line 1: labels 1 and 0"),
 ])  # fmt: skip
 def test_damaged_lists(name, file, content, message, tmp_path, videos):
@@ -325,7 +325,7 @@ def test_damaged_lists(name, file, content, message, tmp_path, videos):
 def test_strange_names(name, file, tmp_path, videos):
     root = getattr(tree_files, name)(tmp_path / "tree", videos)
     videos.put(root, file)
-    with pytest.raises(ValueError, match=f"{file}: a name such as"):
+    with pytest.raises(ValueError, match=f"{file}: the name must be like"):
         PUBLISHED[name](root, cache=tmp_path / "cache")
 
 

@@ -119,6 +119,25 @@ def kinds(tmp_path_factory):
     return people_files.make_videos(tmp_path_factory.mktemp("people"))
 
 
+@pytest.fixture(scope="module")
+def detections():
+    """The boxes of every picture so far: the videos of all trees are copies of the same few."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def detect_each_picture_once(monkeypatch, detections):
+    detect = _frames._detect_by_mtcnn
+
+    def detect_once(image):
+        key = image.shape, image.tobytes()
+        if key not in detections:
+            detections[key] = detect(image)
+        return detections[key]
+
+    monkeypatch.setattr(_frames, "_detect_by_mtcnn", detect_once)
+
+
 @pytest.fixture(params=LOADERS)
 def name(request):
     return request.param

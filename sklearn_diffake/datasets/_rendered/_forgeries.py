@@ -44,7 +44,7 @@ class Forgery(NamedTuple):
     match: float = 0.0  # by how much the source's colors are brought to the face's, 0 to 1
     coarse: float = 1.0  # detail of the source lost: it is scaled down by this and up again
     shift: tuple[float, float] = (0.0, 0.0)  # misplacement, pixels
-    amount: float = 0.0  # what it means depends on the technique
+    amount: float = 0.0  # its meaning depends on the technique
     expression: Expression | None = None  # to warp the face to
     grid: dict[str, Any] | None = None  # of an upsampling decoder
     donor: Shot | None = None
@@ -62,7 +62,7 @@ class _Technique(NamedTuple):
 
 
 def draw_forgery(rng: np.random.Generator, technique: str, donor: Shot) -> Forgery:
-    """Draw what the frames of a forged video share.
+    """Draw the parameters that all frames of a forged video share.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def draw_forgery(rng: np.random.Generator, technique: str, donor: Shot) -> Forge
 
 
 def vary_forgery(rng: np.random.Generator, forgery: Forgery, shot: Shot) -> Forgery:
-    """Draw in what one frame of a forged video differs from the others: it flickers."""
+    """Draw the deviation of one frame of a forged video: forgeries flicker."""
     dx, dy = rng.normal(0, TECHNIQUES[forgery.technique].shift, 2)
     feather, ratio, coarse, amount, match = rng.uniform(0, 1, 5).tolist()
     changes: dict[str, Any] = {

@@ -34,7 +34,10 @@ class Settings(NamedTuple):
     masks: bool  # whether they are returned
 
     def generator(self, name: str, *numbers: int) -> np.random.Generator:
-        """Return the generator of one draw, which no other draw changes."""
+        """Return the generator of one draw, which is independent of all other draws.
+
+        The name seeds it: another name gives other pictures for the same `random_state`.
+        """
         checksums = [zlib.crc32(text.encode()) for text in (self.dataset, name)]
         return np.random.default_rng([self.seed, *checksums, *numbers])
 

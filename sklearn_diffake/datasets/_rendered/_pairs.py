@@ -87,7 +87,7 @@ def make_face_pairs(
     A parametric head is rendered in perspective, with Lambert's shading [1]_. Geometry and
     colors of a person stay the same; each of a person's videos has its own light, backdrop and
     camera, and each frame its own pose and expression. Detectors of faces find them, and networks
-    for face recognition tell the people apart; but they are no photographs, and figures on them
+    for face recognition distinguish the people; but they are no photographs, and figures on them
     say nothing about real deepfakes. The dataset is meant for tests and examples.
 
     Probes are manipulated as rendered, and photographed afterwards, by the same camera with the
@@ -252,16 +252,16 @@ def make_face_pairs(
 def _check_counts(mode: str, n_identities: int, n_videos: int, n_frames: int) -> None:
     if n_identities < MIN_IDENTITIES:
         raise ValueError(
-            f"n_identities={n_identities} is too few: at least {MIN_IDENTITIES} are needed, two "
-            "in each of the splits train, val and test."
+            f"n_identities must be at least {MIN_IDENTITIES}, two in each of the splits train, val "
+            f"and test, got {n_identities}."
         )
     if mode == "reference" and n_videos < 2:
         raise ValueError(
-            "n_videos=1 is too few for mode='reference', whose references come from other videos "
-            "of a person; at least 2 are needed."
+            "n_videos must be at least 2 with mode='reference', whose references come from other "
+            "videos of a person, got 1."
         )
     if mode == SAME_VIDEO and n_frames < 2:
-        raise ValueError("n_frames=1 is too few for mode='same-video'; at least 2 are needed.")
+        raise ValueError("n_frames must be at least 2 with mode='same-video', got 1.")
 
 
 def _render_all(

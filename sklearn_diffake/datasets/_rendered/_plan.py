@@ -72,7 +72,7 @@ def plan_pairs(
     n_pairs, n_fake : int
         Number of pairs, and of those that are deepfakes.
     recompressed_share : float
-        Fraction of genuine and of manipulated pairs whose probe is compressed strongly once more.
+        Fraction of genuine and of manipulated pairs whose probe is strongly compressed once more.
     mode : {"reference", "same-video"}
     techniques, compressions : sequence of str
     n_identities, n_videos, n_frames : int
@@ -105,8 +105,8 @@ def plan_pairs(
     for (number, name, compression), members in groups.items():
         if len(members) > len(choices):
             raise ValueError(
-                f"{len(members)} different pairs of one person are wanted of {name} frames, and "
-                f"n_videos={n_videos} of n_frames={n_frames} give {len(choices)} with "
+                f"n_pairs={n_pairs} needs {len(members)} different pairs of {name} frames of one "
+                f"person, and n_videos={n_videos} of n_frames={n_frames} give {len(choices)} with "
                 f"mode={mode!r}; raise n_identities, n_videos or n_frames, or lower n_pairs."
             )
         pairs = rng.choice(len(choices), len(members), replace=False)
