@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code: int = args.run(args)
             sys.stdout.flush()
             return code
-    except BrokenPipeError:  # `head`, say, has seen enough
+    except BrokenPipeError:  # such as `head`, after its lines
         with contextlib.suppress(OSError, ValueError):
             discard(sys.stdout.fileno())
         return BROKEN_PIPE

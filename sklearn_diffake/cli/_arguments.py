@@ -53,7 +53,7 @@ _PHOTOS = "(REFERENCE PROBE [PROBE ...] | --reference ... --probe ... | --csv PA
 
 
 class _Command(NamedTuple):
-    """A command: what it does, and how it is described."""
+    """A command: its function and its description."""
 
     run: Callable[[argparse.Namespace], int]
     add_arguments: Callable[[argparse.ArgumentParser], None]
@@ -174,7 +174,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_help(parser: argparse.ArgumentParser, commands: Any, general: Any) -> None:
-    """Add the command ``help``, which prints what ``--help`` does."""
+    """Add the command ``help``, which prints the same as ``--help``."""
     summary = "Explain a command."
     help_parser = commands.add_parser(
         "help",

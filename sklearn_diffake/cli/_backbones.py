@@ -30,7 +30,7 @@ def backbone_names() -> str:
 
 
 def add_backbones_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument("--json", action="store_true", help="write a JSON array of objects")
 
 

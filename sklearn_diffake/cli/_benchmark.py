@@ -25,7 +25,7 @@ it says mixed_modes = true. Needs the extra plots, and with --dask the extra das
 
 
 def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what the command takes."""
+    """Add the arguments of the command."""
     add = parser.add_argument
     add("config", metavar="CONFIG.toml", help="what is judged, on what, and how")
     add("-o", "--output", metavar="FOLDER", help="where results go, instead of the file's output")

@@ -41,7 +41,7 @@ _MOST_LINES = 20
 
 
 def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what the command takes."""
+    """Add the arguments of the command."""
     add = parser.add_argument
     add(
         "model",
@@ -89,7 +89,7 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
 def calibrate_command(args: argparse.Namespace) -> int:
     """Set the threshold of a model on the genuine pairs of a table, and save it."""
     pairs, genuine = read_genuine(args.pairs)
-    people = _named_people(args, genuine)
+    people = _people_of_pairs(args, genuine)
     photos = sorted({file for pair in pairs for file in pair.files})
     inputs = [args.model, args.pairs, *files_in([args.cache]), *photos]
     check_writable(args.output, inputs=inputs)
@@ -128,8 +128,8 @@ def calibrate_command(args: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _named_people(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str] | None:
-    """Return the person of each pair; None if the table does not say of any."""
+def _people_of_pairs(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str] | None:
+    """Return the person of each pair; None if the table names none."""
     people = people_of(args, pairs)
     if people is None:
         if not args.quiet:

@@ -18,7 +18,7 @@ _FILES = {
     "PROBE",
     "FILE",
     "CONFIG.toml",
-}  # metavars of what is a file
+}  # metavars of files
 _FOLDERS = {"DIR", "FOLDER"}
 
 

@@ -23,7 +23,7 @@ The picture needs the extra demo, pip install 'sklearn-diffake[demo]'; all else 
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "-o",
         "--output",

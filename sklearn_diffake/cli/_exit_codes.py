@@ -1,4 +1,4 @@
-"""With what code the program ends, and why."""
+"""The exit codes of the program."""
 
 from __future__ import annotations
 

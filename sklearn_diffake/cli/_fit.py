@@ -47,7 +47,7 @@ _NOT_OFFERED = ("ConformalDetector", "NearestReferenceDetector")  # the first is
 
 
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what the command takes."""
+    """Add the arguments of the command."""
     add = parser.add_argument
     add("pairs", metavar="PAIRS.csv", help="genuine pairs; those labeled -1 are left out")
     add(
@@ -210,7 +210,7 @@ def check_files(table: str, pairs: Sequence[Pair]) -> None:
 
 
 def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | None] | None:
-    """Return the person of each pair, from the column of ``--person`` if it is given.
+    """Return the person of each pair, from the column of ``--person`` if there is one.
 
     Parameters
     ----------

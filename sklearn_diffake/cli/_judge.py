@@ -70,14 +70,14 @@ _DEFAULT_NOTES: dict[Mode, str] = {
 
 
 def add_score_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what ``score`` takes."""
+    """Add the arguments of ``score``."""
     parser.add_argument("model", metavar="MODEL", help="file that fit has saved")
     add_trust(parser)
     _add_judge_arguments(parser)
 
 
 def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what ``compare`` takes."""
+    """Add the arguments of ``compare``."""
     parser.set_defaults(model=None)
     _add_judge_arguments(parser)
 
@@ -148,7 +148,7 @@ def judge_command(args: argparse.Namespace) -> int:
     inputs = _input_files(args, pairs)
     check_output_option(args.output, inputs)
     check_report_option(args, pairs, inputs)
-    with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no result
+    with contextlib.redirect_stdout(sys.stderr):  # libraries may print, which is no result
         verdicts = _verdicts(args, pairs)
     summary = _Summary()
     try:
@@ -213,14 +213,14 @@ class _Summary:
         if self.outcomes["suspicious"] and self.n > 1 and self.last is not None:
             write_line(f"suspicious means: {SUSPICIOUS_MEANS[self.last.mode]}")
         if self.model is not None and self._n_calibration:
-            write_line(f"note: {_basis(self.model, self._n_calibration)}")
+            write_line(f"note: {_calibration_note(self.model, self._n_calibration)}")
         for rate in self.model.error_rates if self.model else ():
             if rate.n_probes == 1 and rate.n_references < 2:
-                write_line(f"note: {_measured(rate)}")
+                write_line(f"note: {_rate_note(rate)}")
         print_accuracy(self._labeled)
 
 
-def _basis(model: ModelInfo, n_calibration: set[int]) -> str:
+def _calibration_note(model: ModelInfo, n_calibration: set[int]) -> str:
     low, high = min(n_calibration), max(n_calibration)
     count = f"{high:,}" if low == high else f"{low:,} to {high:,} (by number of images)"
     target = "" if model.target_bpcer is None else f", to reject {model.target_bpcer:.1%} of them"
@@ -230,7 +230,7 @@ def _basis(model: ModelInfo, n_calibration: set[int]) -> str:
     )
 
 
-def _measured(rate: ErrorRate) -> str:
+def _rate_note(rate: ErrorRate) -> str:
     kind, unit = ("one photograph against one", "pairs")
     if not rate.n_references:
         kind, unit = ("single frames", "frames")
@@ -246,7 +246,7 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
     model = load_model(args)
     options = computing(args)
     if len(pairs) > 1:
-        options["verbose"] = args.verbose  # one bar over all pairs, unless more is asked for
+        options["verbose"] = args.verbose  # one bar over all pairs by default
     set_everywhere(model, **options)
     if args.select is not None:
         _set_select(model, args.select)
@@ -276,7 +276,7 @@ def _side(cell: str | tuple[str, ...]) -> str | list[str]:
 
 
 def _quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-    """Yield verdicts; what libraries print meanwhile goes to standard error."""
+    """Yield verdicts; libraries print to standard error meanwhile."""
     while True:
         with contextlib.redirect_stdout(sys.stderr):
             try:

@@ -1,4 +1,4 @@
-"""Which mode pairs are of, and that a model judges no pairs of the other mode unless asked to."""
+"""The mode of pairs; a model judges pairs of the other mode only if the user allows it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def mode_of_pair(pair: Pair) -> Mode | None:
-    """Return the mode of a pair: what its table says, else that of a reference and a probe.
+    """Return the mode of a pair: that of its table, else reference mode.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Options that several commands share: how they are described, and what they mean."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def shared_options() -> list[argparse.ArgumentParser]:
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Describe how a model may use what is none of the package's own."""
+    """Add the option that trusts types and backbones from outside of the package."""
     parser.add_argument(
         "--trust",
         action="append",
@@ -152,7 +152,7 @@ def verbosity(args: argparse.Namespace) -> int:
 
 
 def shows_progress(args: argparse.Namespace) -> bool:
-    """Return whether bars are asked for, or there is a terminal to show them on."""
+    """Return whether bars were requested, or there is a terminal to show them on."""
     return bool(args.verbose or (sys.stderr.isatty() and not args.quiet))
 
 

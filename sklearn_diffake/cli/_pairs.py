@@ -136,7 +136,7 @@ def _clips(args: argparse.Namespace, table: Sequence[Pair] | None) -> list[Pair]
 
 
 def choose_mode(args: argparse.Namespace) -> Mode:
-    """Return the mode that is asked for: same-video mode too by one video and nothing else.
+    """Return the requested mode; one video and nothing else means same-video mode.
 
     Parameters
     ----------

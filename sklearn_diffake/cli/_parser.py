@@ -1,4 +1,4 @@
-"""The parser of arguments: errors of one line that propose what was probably meant."""
+"""The parser of arguments: errors of one line with the closest names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def program_name() -> str:
 
 
 def command_to_type() -> str:
-    """Return what to type to get this program: its path, if its name alone is not in the path."""
+    """Return the command that starts this program: a path, if its name is not in PATH."""
     name = program_name()
     if name != PROGRAM or shutil.which(PROGRAM):
         return name

@@ -43,7 +43,7 @@ def run_program(main: Any) -> NoReturn:
         code = INTERRUPTED
     except SystemExit as stop:
         code = stop.code
-    except Exception:  # of whatever a signal left half done; Python's own code would be 1
+    except Exception:  # after an interrupted step; Python's own code would be 1
         code = FAILED
     signals.uninstall()
     code = flush_output(code)
@@ -63,7 +63,7 @@ class Signals:
         self.received: int | None = None
 
     def install(self) -> None:
-        """Begin, but for those that whoever started this process has told it to ignore."""
+        """Handle the signals, except those that the parent process set to be ignored."""
         for name in _SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -85,7 +85,7 @@ class Signals:
 
 
 class Dropping:
-    """A text stream that drops what it cannot write.
+    """A text stream that drops text that it cannot write.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ class Dropping:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or do not."""
+        """Write, or drop the text."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Write what is waiting, or do not."""
+        """Flush, or drop the text."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
@@ -132,7 +132,7 @@ def discard(number: int) -> None:
 
 
 def flush_output(code: Any) -> Any:
-    """Write what is waiting; return the exit code, which is another if that fails."""
+    """Flush standard output; return the exit code, which is another if that fails."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError) as error:

@@ -1,7 +1,8 @@
 """Explain verdicts: image regions, contributions of embedders, and similar genuine pairs."""
 
 from ._contributions import Contribution
-from ._explain import PairExplanation, explain_pair
+from ._explain import explain_pair
+from ._explanation import PairExplanation
 from ._nearest import NearestGenuine
 from ._photo import ExplainedPhoto
 

@@ -53,8 +53,8 @@ class NearestGenuine:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownGenuine:
-    """Genuine pairs: inputs of the detector, and features and photographs if known.
+class GenuinePairs:
+    """Genuine pairs: inputs of the detector, and features and photographs if available.
 
     Attributes
     ----------
@@ -92,9 +92,9 @@ class KnownGenuine:
         return NearestGenuine(indices[0], distances[0], typical, names, crops)
 
 
-def known_genuine(
+def genuine_pairs(
     pipeline: Any, split: SplitPipeline, genuine: Any, row: Any
-) -> KnownGenuine | None:
+) -> GenuinePairs | None:
     """Return the given genuine pairs, or the training rows that the detector stores.
 
     Parameters
@@ -108,7 +108,7 @@ def known_genuine(
 
     Returns
     -------
-    KnownGenuine or None
+    GenuinePairs or None
         None if there are none.
 
     Raises
@@ -120,7 +120,7 @@ def known_genuine(
     width = _flat(row).shape[1]
     if genuine is None:
         rows = kept_rows(split.detector)
-        return None if rows is None or rows.shape[1:] != (width,) else KnownGenuine(rows)
+        return None if rows is None or rows.shape[1:] != (width,) else GenuinePairs(rows)
     array = genuine.to_numpy() if hasattr(genuine, "iloc") else genuine
     if isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind in "fiu":
         if array.shape[1] != width or not len(array):
@@ -128,7 +128,7 @@ def known_genuine(
                 "genuine must be pairs of photographs, or differences as the last step of the "
                 f"pipeline takes them, of shape (m, {width}), got the shape {array.shape}"
             )
-        return KnownGenuine(array.astype(np.float64))
+        return GenuinePairs(array.astype(np.float64))
     try:
         return _embedded(split_pipeline(pipeline, stores=True), genuine)
     except ImageError as error:
@@ -137,7 +137,7 @@ def known_genuine(
         ) from error
 
 
-def _embedded(split: SplitPipeline, genuine: Any) -> KnownGenuine:
+def _embedded(split: SplitPipeline, genuine: Any) -> GenuinePairs:
     table = image_table(genuine)
     if not table.is_pairs:
         raise ImageError("they must be pairs, got single images")
@@ -147,7 +147,7 @@ def _embedded(split: SplitPipeline, genuine: Any) -> KnownGenuine:
     pairs = genuine if crops is None else crops
     features = split.features(pairs)
     rows = split.join(features) if features else split.rows(pairs)
-    return KnownGenuine(_flat(rows), features, table, crops)
+    return GenuinePairs(_flat(rows), features, table, crops)
 
 
 def _flat(rows: Any) -> NDArray[np.float64]:

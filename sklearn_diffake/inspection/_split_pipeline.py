@@ -210,7 +210,7 @@ def with_feature_names(rows: NDArray, step: Any) -> Any:
 
 
 def threshold_of(detector: Any, score: float, row: Any) -> float:
-    """Return the threshold of a detector, given one row and its score."""
+    """Return the threshold of a detector; some need one row and its score."""
     offset = getattr(detector, "offset_", None)
     if offset is not None and hasattr(detector, "score_samples"):
         return float(np.ravel(offset)[0])
@@ -250,7 +250,7 @@ def _branches(name: str, step: Any) -> list[Branch]:
 
 
 def _silent(estimator: Any, stores: bool) -> Any:
-    """Copy an estimator and its nested ones, without progress bar, and without store if wanted.
+    """Copy an estimator and its nested ones, without progress bars; without stores by choice.
 
     Fitted attributes are shared with the original.
     """

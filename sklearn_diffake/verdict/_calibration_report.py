@@ -1,4 +1,4 @@
-"""On what a threshold rests after recalibration, and how sure it is."""
+"""The report of a recalibration: its people and pairs, thresholds, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class CategoryCalibration:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """On what a recalibrated model rests.
+    """The people, pairs and thresholds of a recalibrated model.
 
     Attributes
     ----------
@@ -112,11 +112,11 @@ class CalibrationReport:
 
     @property
     def unit(self) -> str:
-        """What `n` counts: ``"people"`` or ``"pairs"``."""
+        """Unit of `n`: ``"people"`` or ``"pairs"``."""
         return "people" if self.grouped else "pairs"
 
     def sureness(self) -> str:
-        """Say between which bounds the true BPCER lies for so many people.
+        """Return a sentence on the interval of the true BPCER for so many people.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class CalibrationReport:
         )
 
     def warning(self) -> str | None:
-        """Return what to warn of, if there are too few people.
+        """Return a warning, if there are too few people.
 
         Returns
         -------
@@ -243,7 +243,7 @@ def report_of(
     left_out_rows: dict[int, str],
     left_out_pictures: dict[str, str],
 ) -> CalibrationReport:
-    """Read from a calibrated detector on what it rests.
+    """Return the report of a calibrated detector.
 
     Parameters
     ----------

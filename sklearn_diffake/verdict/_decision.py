@@ -60,12 +60,12 @@ def decide(
     -------
     Verdict
     """
-    if problem := _not_finite(scored):
+    if problem := _not_finite_reason(scored):
         return scoreless(model, reference, probe, "error", problem)
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
     warnings += _run_warnings(scored, rules.gates)
-    outcome, reason = hold_back(*_outcome(model, scored, rules.abstain), warnings)
+    outcome, reason = hold_back(*_decide_outcome(model, scored, rules.abstain), warnings)
     return Verdict(
         outcome=outcome,
         reason=reason,
@@ -79,7 +79,7 @@ def decide(
         clip=scored.clip,
         images=(*reference.images, *_with_scores(probe, scored)),
         warnings=tuple(warnings),
-        model=_info(model, scored.category),
+        model=_model_info(model, scored.category),
         mode=model.mode,
     )
 
@@ -146,14 +146,14 @@ def few_frames(model: JudgingModel, clip: Template, gates: Gates) -> Verdict | N
     return scoreless(model, EMPTY, clip, "inconclusive", reason, warnings)
 
 
-def _info(model: JudgingModel, category: tuple[int, int] | None) -> ModelInfo:
+def _model_info(model: JudgingModel, category: tuple[int, int] | None) -> ModelInfo:
     """Return the facts about the model, with the people that set this category's threshold."""
     if category is None:
         return model.info
     return dataclasses.replace(model.info, n_calibration=model.n_calibration(*category))
 
 
-def _not_finite(scored: Scored) -> str | None:
+def _not_finite_reason(scored: Scored) -> str | None:
     """Return why numbers give no verdict, None if they do."""
     for name in ("score", "threshold"):
         value = getattr(scored, name)
@@ -162,7 +162,9 @@ def _not_finite(scored: Scored) -> str | None:
     return None
 
 
-def _outcome(model: JudgingModel, scored: Scored, abstain: float | None) -> tuple[Outcome, str]:
+def _decide_outcome(
+    model: JudgingModel, scored: Scored, abstain: float | None
+) -> tuple[Outcome, str]:
     genuine, suspicious = GENUINE_MEANS[model.mode], SUSPICIOUS_MEANS[model.mode]
     if scored.p_value is None or scored.level is None:
         score, threshold = significant(scored.score), significant(scored.threshold)
@@ -170,7 +172,7 @@ def _outcome(model: JudgingModel, scored: Scored, abstain: float | None) -> tupl
             return "suspicious", f"{suspicious} (score {score} is below the threshold {threshold})"
         return "genuine", f"{genuine} (score {score}, threshold {threshold})"
     p, level = significant(scored.p_value), significant(scored.level)
-    basis = _basis(scored)
+    basis = _decided_by(scored)
     if scored.p_value <= scored.level:
         return "suspicious", f"{suspicious} (p = {p}, level {level}{basis})"
     band = abstain_band(model, scored.level, abstain)
@@ -182,7 +184,7 @@ def _outcome(model: JudgingModel, scored: Scored, abstain: float | None) -> tupl
     return "genuine", f"{genuine} (p = {p}, level {level}{basis})"
 
 
-def _basis(scored: Scored) -> str:
+def _decided_by(scored: Scored) -> str:
     """Return which part of a clip its p-value is that of."""
     if scored.clip is None:
         return ""
@@ -226,8 +228,8 @@ def _calibration_warnings(
         warnings.append(
             make_warning(
                 "category_not_calibrated",
-                f"{_counts(*actual)} were not calibrated; the threshold is that of "
-                f"{_counts(*scored.category)}",
+                f"{_image_counts(*actual)} were not calibrated; the threshold is that of "
+                f"{_image_counts(*scored.category)}",
             )
         )
     return warnings
@@ -247,7 +249,7 @@ def _run_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
     return [make_warning("part_suspicious", message)]
 
 
-def _counts(k: int, m: int) -> str:
+def _image_counts(k: int, m: int) -> str:
     return f"{k} reference{'s' * (k != 1)} and {m} probe{'s' * (m != 1)}"
 
 

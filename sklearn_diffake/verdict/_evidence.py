@@ -10,7 +10,7 @@ from ..utils._mode import Mode
 Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
 SideName = Literal["reference", "probe"]
 
-#: What "genuine" and "suspicious" mean in each mode, wherever a person reads it.
+#: What "genuine" and "suspicious" mean in each mode, in all texts for people.
 GENUINE_MEANS: dict[Mode, str] = {
     "reference": "like genuine pairs of one person",
     "same-video": "like frames of genuine videos",

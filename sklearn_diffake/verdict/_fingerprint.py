@@ -22,11 +22,12 @@ _COMPUTING = {
 }
 _EMBEDDER = ("fingerprint_", "dtype", "pooling")
 _MISSING = object()
-_VERSION = 1  # raised when the default of a parameter changes: those at their default are left out
+# Raised when the default of a parameter changes, as parameters at their default are ignored.
+_VERSION = 1
 
 
 def fingerprint_model(model: Any) -> str:
-    """Compute the SHA-256 of what decides scores and thresholds of a fitted model.
+    """Compute the SHA-256 of everything that decides scores and thresholds of a fitted model.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def _container_chunks(value: Any, above: frozenset[int]) -> Iterator[bytes]:
 
 
 def _state_of(item: Any) -> Any:
-    """Return what decides the results of an object, as plain values."""
+    """Return the state that decides the results of an object, as plain values."""
     if isinstance(item, FaceEmbedder) and hasattr(item, "fingerprint_"):
         return {name: getattr(item, name) for name in _EMBEDDER}
     if not hasattr(item, "__dict__"):

@@ -46,7 +46,7 @@ class Source:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Any]:
-        """Yield what the aligner takes; the content of a clip is a file for so long.
+        """Yield an input of the aligner; the content of a clip is a temporary file.
 
         Yields
         ------
@@ -83,7 +83,7 @@ class Side:
         return any(source.is_clip for source in self.sources)
 
     def key(self) -> tuple[Any, ...]:
-        """Return what is equal for sides of the same unchanged files or the same objects."""
+        """Return a key, equal for sides of the same unchanged files or the same objects."""
         return tuple(_source_key(source.item) for source in self.sources)
 
 

@@ -87,7 +87,7 @@ class JudgingModel:
         return aligner is not None and aligner.select == "match"
 
     def aligner(self, n_frames: int) -> FaceAligner | None:
-        """Return a copy of the aligner that leaves out what it cannot use."""
+        """Return a copy of the aligner that skips unusable images."""
         if self.pipeline.aligner is None:
             return None
         aligner = copy.copy(self.pipeline.aligner)

@@ -12,7 +12,7 @@ from ._face_images import find_faces
 from ._inputs import N_FRAMES, check_positive, read_side
 from ._model import JudgingModel, prepare_model
 from ._reference_file import pack_reference, unpack_reference
-from ._templates import Template, embed_templates, with_matched
+from ._templates import Template, embed_templates, with_matching_embeddings
 
 
 class Reference:
@@ -73,7 +73,7 @@ class Reference:
         (template,) = embed_templates(ready, [(side, images)])
         if not len(template.used_positions):
             raise unusable_error(template, 0)
-        self._set(ready, with_matched(ready, template, images))
+        self._set(ready, with_matching_embeddings(ready, template, images))
 
     def _set(self, model: JudgingModel, template: Template) -> None:
         self.model = model

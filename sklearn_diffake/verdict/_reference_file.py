@@ -42,8 +42,8 @@ def pack_reference(template: Template, fingerprint: str) -> bytes:
         f"branch_{i}": embeddings for i, embeddings in enumerate(template.embeddings)
     }
     arrays["sources"] = template.sources.astype(np.int64)
-    if template.matched is not None:
-        arrays["matched"] = template.matched
+    if template.matching_embeddings is not None:
+        arrays["matched"] = template.matching_embeddings
     header = {
         "format": _FORMAT,
         "fingerprint": fingerprint,
@@ -115,7 +115,9 @@ def _unpack(content: bytes, model: JudgingModel) -> Template:
         raise ValueError("its digests are not those of its images")
     sources = _sources(arrays["sources"], len(images))
     matrices = np.full((len(images), 2, 3), np.nan)
-    return Template(images, sources, embeddings, digests, matrices, None, matched=matched)
+    return Template(
+        images, sources, embeddings, digests, matrices, None, matching_embeddings=matched
+    )
 
 
 def _embeddings(

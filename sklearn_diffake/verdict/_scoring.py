@@ -78,7 +78,7 @@ class _Block:
         return len(self.rows[0])
 
     def values(self, scores: Floats) -> Floats:
-        """Return the values, given the scores of the rows."""
+        """Return the values for the scores of the rows."""
         return np.array([scores[rows].mean() for rows in self.means])
 
 
@@ -116,12 +116,14 @@ def score_templates(
             threshold_of(model.pipeline.detector, float(scores[stop - 1]), rows[stop - 1 : stop])
             for stop in stops
         ]
-        return [_by_threshold(*block) for block in zip(blocks, values, thresholds, strict=True)]
+        return [
+            _scored_by_threshold(*block) for block in zip(blocks, values, thresholds, strict=True)
+        ]
     n_images = np.array([n for block in blocks for n in block.n_images], dtype=np.intp)
     p_values = _p_values(model.conformal, rows, np.concatenate(values), n_images)
     ends = np.cumsum([len(block.means) for block in blocks])[:-1]
     numbers = zip(blocks, values, np.split(p_values, ends), strict=True)
-    return [_by_p_values(model, *block) for block in numbers]
+    return [_scored_by_p_values(model, *block) for block in numbers]
 
 
 def _block(model: JudgingModel, reference: Template, probe: Template, window: int | None) -> _Block:
@@ -173,7 +175,7 @@ def _p_values(
     return detector.p_values(rows, n_images=n_images)  # "cv+" compares several scores
 
 
-def _of_images(block: _Block, values: Floats) -> dict[int, float]:
+def _image_values(block: _Block, values: Floats) -> dict[int, float]:
     """Return the values of images by their position; of a single one that of the pair."""
     if not block.positions:
         return {int(block.probe.used_positions[0]): float(values[0])}
@@ -181,44 +183,46 @@ def _of_images(block: _Block, values: Floats) -> dict[int, float]:
     return dict(zip(block.positions, values[1 : 1 + n].tolist(), strict=True))
 
 
-def _of_windows(block: _Block, values: Floats) -> list[float]:
+def _window_values(block: _Block, values: Floats) -> list[float]:
     return values[1 + len(block.positions) :].tolist()
 
 
-def _by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
+def _scored_by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
     """Collect the numbers of a model without p-values."""
-    of_images, clip, n_run = _of_images(block, scores), None, 0
+    image_values, clip, n_run = _image_values(block, scores), None, 0
     if block.plan is not None:
         below = float(np.nextafter(threshold, -np.inf))
-        windows = _of_windows(block, scores)
-        clip = describe_clip(block.probe, block.plan, of_images, below, windows, None, None)
-        n_run = longest_run(block.plan, of_images, below)
+        windows = _window_values(block, scores)
+        clip = describe_clip(block.probe, block.plan, image_values, below, windows, None, None)
+        n_run = longest_run(block.plan, image_values, below)
     score = float(scores[0])
-    return Scored(score, threshold, None, None, None, of_images, {}, clip, n_run=n_run)
+    return Scored(score, threshold, None, None, None, image_values, {}, clip, n_run=n_run)
 
 
-def _by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
+def _scored_by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
     detector = model.conformal
     assert detector is not None
     k, m = block.n_images[0]
-    of_images = _of_images(block, p)
+    image_values = _image_values(block, p)
     scored = Scored(
         score=float(scores[0]),
         threshold=detector.threshold_of(k, m),
         p_value=float(p[0]),
         level=detector.level_of(k, m),
         category=detector.category_of(k, m),
-        image_scores=_of_images(block, scores),
-        image_p_values=of_images,
+        image_scores=_image_values(block, scores),
+        image_p_values=image_values,
     )
     if block.plan is None:
         return scored
-    windows = _of_windows(block, p)
+    windows = _window_values(block, p)
     p_value = float(p[0])
     combined = combine_clip(model, block.plan, (k, m), p_value, windows)
     line = detector.level_of(k, 1)
-    clip = describe_clip(block.probe, block.plan, of_images, line, windows, combined, p_value)
-    scored = dataclasses.replace(scored, clip=clip, n_run=longest_run(block.plan, of_images, line))
+    clip = describe_clip(block.probe, block.plan, image_values, line, windows, combined, p_value)
+    scored = dataclasses.replace(
+        scored, clip=clip, n_run=longest_run(block.plan, image_values, line)
+    )
     if not combined.windows_tested:
         return dataclasses.replace(scored, windows_untested=bool(windows))
     return dataclasses.replace(

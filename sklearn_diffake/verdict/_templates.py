@@ -54,7 +54,7 @@ class Template:
         Device and inode of each file.
     video_damages : dict of int to VideoDamage
         Of the clips that are damaged, by number of the source.
-    matched : ndarray of shape (n_used, d), float64, or None
+    matching_embeddings : ndarray of shape (n_used, d), float64, or None
         For models that choose faces by comparison: unit embeddings of the used images, with which
         the faces of the other side are compared.
     """
@@ -67,7 +67,7 @@ class Template:
     side: Side | None
     files: frozenset[tuple[int, int]] = frozenset()
     video_damages: dict[int, VideoDamage] = field(default_factory=dict)
-    matched: NDArray[np.float64] | None = None
+    matching_embeddings: NDArray[np.float64] | None = None
 
     @property
     def used_positions(self) -> NDArray[np.intp]:
@@ -175,7 +175,7 @@ def gather_templates(
         if template is None:
             template = next(embedded)
             if template.is_fixed or not model.matches:
-                memory[key] = with_matched(model, template, images[0])
+                memory[key] = with_matching_embeddings(model, template, images[0])
         elif key is not None:
             memory[key] = memory.pop(key)  # the last of all
         templates.append((template, next(embedded)))
@@ -193,7 +193,9 @@ def _find_missing_faces(
     sides: dict[int, tuple[Side, Side]] = {}
     for i, ((reference, probe), template) in enumerate(zip(pairs, references, strict=True)):
         if template is not None and model.matches:
-            faces[i] = find_faces(model, [(probe, probe)], n_frames, template.matched)[0]
+            faces[i] = find_faces(model, [(probe, probe)], n_frames, template.matching_embeddings)[
+                0
+            ]
         else:
             is_new = template is None and isinstance(reference, Side)
             sides[i] = (reference if is_new else probe, probe)  # type: ignore[assignment]
@@ -241,11 +243,11 @@ def _make_template(
     values: Sequence[NDArray[np.float32]],
     failures: dict[int, str],
 ) -> Template:
-    """Put the images of a side together, given the embeddings of its crops."""
+    """Put the images of a side together with the embeddings of its crops."""
     positions = [i for i, image in enumerate(images) if image.crop is not None]
     digests = tuple(None if i.crop is None else image_digest(i.crop) for i in images)
     reasons = {positions[row]: reason for row, reason in failures.items()}
-    reasons |= dict.fromkeys(_copies(digests, images), DUPLICATE)
+    reasons |= dict.fromkeys(_duplicate_positions(digests, images), DUPLICATE)
     if model.mode == "same-video":
         reasons |= dict.fromkeys(still_frames([image.crop for image in images]), DUPLICATE_FRAME)
     embeddings = []
@@ -264,12 +266,12 @@ def _make_template(
         digests,
         np.stack([image.matrix for image in images]),
         side,
-        _files_of(side),
+        _file_identities(side),
         {i.source: i.video_damage for i in images if i.video_damage is not None},
     )
 
 
-def _copies(digests: Sequence[bytes | None], images: Sequence[FaceImage]) -> list[int]:
+def _duplicate_positions(digests: Sequence[bytes | None], images: Sequence[FaceImage]) -> list[int]:
     """Return the positions of images whose crop an earlier source has: not of still frames."""
     owners: dict[bytes, int] = {}
     return [
@@ -310,7 +312,9 @@ def still_frames(crops: Sequence[NDArray[np.uint8] | None]) -> list[int]:
     return still
 
 
-def with_matched(model: JudgingModel, template: Template, images: Sequence[FaceImage]) -> Template:
+def with_matching_embeddings(
+    model: JudgingModel, template: Template, images: Sequence[FaceImage]
+) -> Template:
     """Add the embeddings that faces of the other side are compared with.
 
     Parameters
@@ -330,10 +334,10 @@ def with_matched(model: JudgingModel, template: Template, images: Sequence[FaceI
     crops = [crop for i in template.used_positions if (crop := images[i].crop) is not None]
     assert model.pipeline.aligner is not None
     matched = embed_crops(model.pipeline.aligner.matcher, crops)
-    return dataclasses.replace(template, matched=matched)
+    return dataclasses.replace(template, matching_embeddings=matched)
 
 
-def _files_of(side: Side) -> frozenset[tuple[int, int]]:
+def _file_identities(side: Side) -> frozenset[tuple[int, int]]:
     files = set()
     for source in side.sources:
         if source.path is not None:

@@ -306,7 +306,7 @@ def _judge_batch(
     model = requests[0].model
     sides = [(request.reference, request.probe) for request in requests]
     templates = gather_templates(model, sides, options.n_frames, memory)
-    verdicts = [_unscored(model, *pair, options.rules.gates) for pair in templates]
+    verdicts = [_unscorable_verdict(model, *pair, options.rules.gates) for pair in templates]
     usable = [i for i, verdict in enumerate(verdicts) if verdict is None]
     scored = score_templates(model, [templates[i] for i in usable], options.rules.window)
     for i, numbers in zip(usable, scored, strict=True):
@@ -318,7 +318,7 @@ def _judge_batch(
     ]
 
 
-def _unscored(
+def _unscorable_verdict(
     model: JudgingModel, reference: Template, probe: Template, gates: Gates
 ) -> Verdict | None:
     """Return the verdict on templates that cannot be scored; None if they can."""

@@ -93,7 +93,7 @@ CODES = {
 
 
 def make_warning(code: str, message: str) -> VerdictWarning:
-    """Return a warning with one of the known codes."""
+    """Return a warning; its code must be one of `CODES`."""
     if code not in CODES:
         raise KeyError(code)
     return VerdictWarning(code, message)
@@ -141,7 +141,9 @@ def warnings_of(
     sides = [("reference", reference), ("probe", probe)]
     for name, template in sides if model.mode == "reference" else sides[1:]:
         messages = chain(
-            _of_quality(template, gates), _of_losses(template, gates), _of_choice(model, template)
+            _quality_messages(template, gates),
+            _unused_input_messages(template, gates),
+            _face_choice_messages(model, template),
         )
         warnings += [make_warning(code, f"{name}: {message}") for code, message in messages]
     if model.mode == "same-video":
@@ -155,7 +157,7 @@ def warnings_of(
                 "errors",
             )
         )
-    return warnings + list(_of_identity(reference, probe))
+    return warnings + list(_shared_input_warnings(reference, probe))
 
 
 def same_video_warnings(model: JudgingModel) -> list[VerdictWarning]:
@@ -198,11 +200,11 @@ def same_video_warnings(model: JudgingModel) -> list[VerdictWarning]:
     return warnings
 
 
-def _of_quality(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
+def _quality_messages(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
     """Compare the best image of a side with the limits."""
     images = [image for image in template.images if image.used]
-    size, eyes = _best(images, "face_size"), _best(images, "eye_distance")
-    sharpness, brightness = _best(images, "sharpness"), _best(images, "brightness")
+    size, eyes = _best_value(images, "face_size"), _best_value(images, "eye_distance")
+    sharpness, brightness = _best_value(images, "sharpness"), _best_value(images, "brightness")
     if size is not None and size < gates.min_face_size:
         yield "small_face", f"the face has {size:.0f} pixels, {gates.min_face_size:g} are needed"
     elif eyes is not None and eyes < gates.min_eye_distance:
@@ -223,12 +225,12 @@ def _of_quality(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
         )
 
 
-def _best(images: Sequence[ImageEvidence], name: str) -> float | None:
+def _best_value(images: Sequence[ImageEvidence], name: str) -> float | None:
     values = [value for image in images if (value := getattr(image, name)) is not None]
     return max(values, default=None)
 
 
-def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
+def _unused_input_messages(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
     """Report the inputs that could not be used."""
     if template.side is not None and (skipped := template.side.skipped):
         yield "skipped_files", f"no pictures or videos: {_first_names(skipped)}"
@@ -269,7 +271,7 @@ def _of_losses(template: Template, gates: Gates) -> Iterator[tuple[str, str]]:
             yield "most_frames_unusable", message
 
 
-def _of_choice(model: JudgingModel, template: Template) -> Iterator[tuple[str, str]]:
+def _face_choice_messages(model: JudgingModel, template: Template) -> Iterator[tuple[str, str]]:
     images = [i for i in template.images if i.used and i.n_faces is not None and i.n_faces > 1]
     if images and model.pipeline.aligner is not None:
         n = len(images)
@@ -280,7 +282,7 @@ def _of_choice(model: JudgingModel, template: Template) -> Iterator[tuple[str, s
         )
 
 
-def _of_identity(reference: Template, probe: Template) -> Iterator[VerdictWarning]:
+def _shared_input_warnings(reference: Template, probe: Template) -> Iterator[VerdictWarning]:
     """Find files and pixels that are on both sides."""
     if reference.files & probe.files:
         yield make_warning("same_file", "one file is both reference and probe")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils._extras import import_extra
-from .._explanation import ExplanationData
+from .._explanation_data import ExplanationData
 from .._photo import SIDES, ExplainedPhoto, lay_over
 from .text import (
     CAUTION,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...utils._atomic_files import atomic_write, check_output
 from ...utils._numbers import percent
 from ...utils._printable import printable
-from .._explanation import ExplanationData
+from .._explanation_data import ExplanationData
 from .._photo import SIDES, ExplainedPhoto
 from .figure import (
     AGAINST,

@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from ...utils._numbers import percent, significant
-from .._explanation import ExplanationData
+from .._explanation_data import ExplanationData
 from .._photo import ExplainedPhoto
 
 #: Title and description of each kind of map.

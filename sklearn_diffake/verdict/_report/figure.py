@@ -16,7 +16,7 @@ from .sources import Picture
 _WIDTH, _HEIGHT = 960, 300  # of a timeline, in the units of its drawing
 _MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 70, 20, 20, 56
 _AROUND = 2.2  # shown around a face, in sides of its box
-_STRIP = 26  # above the axis of time, for what is not a score
+_STRIP = 26  # above the axis of time, for marks that are no score
 _TICKS = 6  # at most, on an axis
 
 
@@ -121,7 +121,7 @@ def boxed_png(picture: Picture, image: ImageEvidence, *, side: int, zoom: bool =
 
 
 def sorted_box(box: Sequence[float]) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom in an order that can be drawn."""
+    """Return left, top, right and bottom, sorted so that they can be drawn."""
     left, top, right, bottom = box
     return min(left, right), min(top, bottom), max(left, right), max(top, bottom)
 

@@ -13,7 +13,7 @@ from .sources import Picture, Pictures
 
 #: Networks whose maps were compared with known altered places (benchmarks/quality/explanations.py).
 MEASURED_NETWORKS = frozenset({"difffake-lite0-identity", "difffake-lite0-verdict"})
-#: What that showed. `tests/verdict/test_report_maps.py` holds it against the results.
+#: The result. `tests/verdict/test_report_maps.py` holds it against the results.
 EVIDENCE = (
     "This kind of map is shown because it was measured on altered pictures of other people, whose "
     "altered places were known: it finds a replaced inner face far more often than chance would; "

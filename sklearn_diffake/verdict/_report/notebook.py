@@ -1,4 +1,4 @@
-"""A verdict in a notebook."""
+"""The notebook view of a verdict."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ...inspection._report.text import MAPS, short
 from .._evidence import ImageEvidence, VerdictData
 from .figure import Timeline, boxed_png, is_below, timeline
 from .maps import EVIDENCE, Maps, least_genuine, maps_of
-from .rates import FEWEST_TESTED, prevalence_rows, rate_rows
+from .rates import FEWEST_TESTED, PrevalenceRow, RateRow, prevalence_rows, rate_rows
 from .sources import FileFacts, Picture, Pictures, ReportSource, State, sources_of
 from .text import CAUTION, MODE_TEXTS, clock, count, expected_count, outcome_text
 
@@ -107,14 +107,7 @@ def report_page(
             n_images=len(rows),
             images_inside=len(rows) <= _ROWS_INSIDE,
             rates=rates,
-            prevalence=[
-                (rate, prevalence_rows(rate.apcer, rate.bpcer))
-                for rate in rates
-                if rate.nearest
-                and rate.apcer is not None
-                and rate.bpcer is not None
-                and rate.n >= FEWEST_TESTED
-            ],
+            prevalence=_prevalence_tables(rates),
             versions=package_versions(),
             clock=clock,
             count=count,
@@ -122,6 +115,18 @@ def report_page(
         )
     )
     return html_page(title, content)
+
+
+def _prevalence_tables(rates: list[RateRow]) -> list[tuple[RateRow, list[PrevalenceRow]]]:
+    """Count suspicious verdicts by prevalence, at the rates nearest to the case."""
+    return [
+        (rate, prevalence_rows(rate.apcer, rate.bpcer))
+        for rate in rates
+        if rate.nearest
+        and rate.apcer is not None
+        and rate.bpcer is not None
+        and rate.n >= FEWEST_TESTED
+    ]
 
 
 def _clip_section(

@@ -49,7 +49,7 @@ class RateRow:
 
     @property
     def unit(self) -> str:
-        """What was counted."""
+        """Unit of `n`."""
         if self.n_references:
             return "pair"
         return "frame" if self.n_probes == 1 else "clip"
@@ -64,7 +64,7 @@ class RateRow:
 
 @dataclass(frozen=True)
 class Expected:
-    """What to expect of so many cases.
+    """Expected numbers among so many cases.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class PrevalenceRow:
-    """What a suspicious verdict is worth where so many cases are altered.
+    """Fraction of suspicious verdicts that are right, where so many cases are altered.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _nearest(verdict: VerdictData, measured: Iterable[tuple[int, int]]) -> tuple
 
 
 def prevalence_rows(apcer: ErrorRate, bpcer: ErrorRate) -> list[PrevalenceRow]:
-    """Compute what suspicious verdicts are worth, by how frequent altered cases are."""
+    """Compute the fractions of suspicious verdicts that are right, by prevalence."""
     rows = []
     for prevalence in PREVALENCES:
         expected = [

@@ -52,7 +52,7 @@ class ReportSource:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What identifies the content of a source.
+    """Checksum and size of a source.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Pictures:
 
     @property
     def available(self) -> bool:
-        """Whether the verdict still holds what it was made from."""
+        """Whether the verdict still holds its images."""
         return self._images is not None
 
     @property
@@ -123,7 +123,7 @@ class Pictures:
         return None if self._images is None else self._images.pipeline
 
     def state(self, row: int) -> State:
-        """Return whether an image that was used still shows what was compared."""
+        """Return whether an image that was used still shows the same pixels."""
         if self._images is None:
             return "not kept"
         if self.crop(row) is not None:
