@@ -104,9 +104,9 @@ class CrossManipulation(Protocol):
             yield "All techniques together, and the worst:\n"
             pooled = [row for row in plain if row["technique"] in (POOLED, WORST)]
             yield from full_table(pooled, {"candidate": "candidate", "technique": "technique"})
-            left_out = [row for row in of_dataset if row["condition"][:1] == [CALIBRATED]]
-            if left_out:
-                yield from _left_out_table(left_out)
+            left_out_rows = [row for row in of_dataset if row["condition"][:1] == [CALIBRATED]]
+            if left_out_rows:
+                yield from _left_out_table(left_out_rows)
 
     def drawings(
         self, rows: Sequence[Row], finished: Sequence[FinishedJob], tables: Tables
@@ -199,7 +199,7 @@ def plot_det_curves(
     for job, record in finished:
         if (job.candidate, job.test) != (candidate, dataset) or CALIBRATED in job.condition:
             continue
-        y = tables[dataset].target[job.judged.rows]
+        y = tables[dataset].target[job.judged_rows.rows]
         if len(np.unique(y)) == 2:
             curves.append(detection_error_curve(y, record["decisions"][0]))
     if curves:
