@@ -76,3 +76,26 @@ def test_a_name_is_registered_once():
     module = importlib.import_module("sklearn_diffake.benchmark.protocols._ablation")
     with pytest.raises(ValueError, match="there is a protocol 'ablation' already"):
         protocols.register(module.Ablation)
+
+
+def test_a_run_executes_no_file_of_another_protocol(config):
+    """As read in a profile: reader, jobs, table and figure are in the protocol's own file."""
+    pytest.importorskip("matplotlib", reason="needs the extra plots")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("[protocols.few-pairs]\nsizes = [4, 6]\nfolds = 2", ""))
+    folder = Path(protocols.__file__).parent
+    executed = set()
+
+    def note(frame, event, argument):
+        file = Path(frame.f_code.co_filename)
+        if event == "call" and file.parent == folder:
+            executed.add(file.name)
+
+    profile = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        result = run_benchmark(read_config(config, trusted=TRUSTED))
+    finally:
+        sys.setprofile(profile)
+    assert result.failures == {}
+    assert executed == {"_base.py", "_registry.py", "_within_dataset.py"}
