@@ -71,6 +71,7 @@ def test_the_page_has_one_listing_for_each_kind():
         "robust_distance",
         "newsroom",
         "screen_stripes",
+        "few_pairs",  # used in tests/benchmark/test_benchmark_new_protocol.py
     ]
     assert PAGE.count("```python") == len(LISTINGS)
 

@@ -18,10 +18,6 @@ TOP_LEVEL = "top-level modules"
 PAGES = "pages"
 MOST_BANNED_NAMES = 0.01  # of the assigned names of an area
 
-# Areas that were written before the vocabulary. A name leaves this list when its area keeps to it.
-NOT_YET = {
-    "benchmark",
-}  # fmt: skip
 
 
 class Vocabulary(NamedTuple):
@@ -174,26 +170,21 @@ def check_sentences(paths, area):
     return places
 
 
-@pytest.mark.parametrize("area", sorted(set(python_files()) - NOT_YET))
+@pytest.mark.parametrize("area", sorted(python_files()))
 def test_names_say_what_they_are(area):
     total, places = check_names(python_files()[area])
     assert len(places) <= MOST_BANNED_NAMES * total, "\n".join(places)
 
 
-@pytest.mark.parametrize("area", sorted(set(python_files()) - NOT_YET))
+@pytest.mark.parametrize("area", sorted(python_files()))
 def test_sentences_keep_to_the_vocabulary(area):
     places = check_sentences(python_files()[area], area)
     assert not places, "\n".join(places)
 
 
-@pytest.mark.skipif(PAGES in NOT_YET, reason="the pages do not keep to the vocabulary yet")
 def test_pages_keep_to_the_vocabulary():
     places = check_sentences(pages(), PAGES)
     assert not places, "\n".join(places)
-
-
-def test_exempt_areas_exist():
-    assert set(python_files()) | {PAGES} >= NOT_YET
 
 
 def test_banned_names_are_seen_wherever_they_are_assigned():

@@ -9,11 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sklearn_diffake.benchmark._candidates import (
-    read_candidates,
-    read_detectors,
-    read_extractors,
-)
+from sklearn_diffake.benchmark._candidates import read_candidates, read_detectors, read_extractors
 from sklearn_diffake.benchmark._registry import find_loader
 from sklearn_diffake.benchmark._settings import Config, DatasetSpec
 from sklearn_diffake.benchmark._toml import ConfigError, Table

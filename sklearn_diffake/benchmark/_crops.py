@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sklearn_diffake.benchmark._degrade import Degradation
+from sklearn_diffake.benchmark._pipelines import refuses_missing_faces
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.read import image_digest, read_image
 from sklearn_diffake.images.table import image_table
@@ -83,11 +84,6 @@ def embed(
         _embed_crops(embedder, [usable[i] for i in positions]) for embedder, positions in networks
     ]
     return [c if isinstance(c, str) else c._replace(image=None) for c in crops], vectors
-
-
-def refuses_missing_faces(aligner: Any) -> bool:
-    """Return whether a picture without a face gets no embedding."""
-    return aligner is not None and aligner.on_missing in ("raise", "skip")
 
 
 def _without_face_refused(crop: Crop | str, aligner: Any) -> Crop | str:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from sklearn_diffake.benchmark._crops import Crop, Vectors, embed, refuses_missing_faces
+from sklearn_diffake.benchmark._crops import Crop, Vectors, embed
 from sklearn_diffake.benchmark._degrade import Degradation
 from sklearn_diffake.benchmark._images import Images
-from sklearn_diffake.benchmark._pipelines import Feature, digest_of
+from sklearn_diffake.benchmark._pipelines import Feature, digest_of, refuses_missing_faces
 from sklearn_diffake.benchmark._workers import in_parallel
 from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._progress import progress_bar

@@ -108,7 +108,7 @@ class Job:
         return " | ".join(name for name in names if name)
 
     @property
-    def judged(self) -> Rows:
+    def judged_rows(self) -> Rows:
         """The pairs whose scores are judged."""
         return self.steps[0].score
 

@@ -200,6 +200,11 @@ def make_aligner(
     return pipeline["align"].set_params(**align, shared=False)
 
 
+def refuses_missing_faces(aligner: Any) -> bool:
+    """Return whether a picture without a face gets no embedding."""
+    return aligner is not None and aligner.on_missing in ("raise", "skip")
+
+
 def crop_description(aligner: Any) -> dict[str, Any]:
     """Return all that decides the crop of a picture, as plain values."""
     settings = aligner.get_params() if aligner else {}

@@ -244,7 +244,7 @@ def _count_not_judged(plan: Plan) -> dict[str, dict[str, int]]:
 def _describe_jobs(finished: Iterable[FinishedJob], tables: Tables) -> Iterator[dict[str, Any]]:
     """Describe every finished job; its figures are those of its own fold."""
     for job, record in finished:
-        y = tables[job.test].target[job.judged.rows]
+        y = tables[job.test].target[job.judged_rows.rows]
         decision = np.asarray(record["decisions"][0])
         fold = np.zeros(len(y), dtype=np.int64)
         yield {

@@ -100,7 +100,7 @@ def join_folds(folds: Sequence[FinishedJob], tables: Tables, *, level: str) -> S
     group = connected_groups(table.groups)
     columns = []
     for fold, (job, record) in enumerate(folds):
-        rows, decision = job.judged.rows, np.asarray(record["decisions"][0])
+        rows, decision = job.judged_rows.rows, np.asarray(record["decisions"][0])
         y = table.target[rows]
         if level == "videos":
             # deepfakes first, because the first row of a video gives its label and technique

@@ -22,7 +22,7 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 class ConfigError(ValueError):
-    """A benchmark's configuration that cannot be used; the message names table and key.
+    r"""A benchmark's configuration that cannot be used; the message names table and key.
 
     Parameters
     ----------
@@ -43,10 +43,9 @@ class ConfigError(ValueError):
     >>> try:
     ...     read_config("bad.toml")
     ... except ConfigError as error:
-    ...     print(error)
+    ...     print(error, error.key, sep="\n")
     /...bad.toml: sead: unknown key; did you mean 'seed'?
-    >>> error.key
-    'sead'
+    sead
     """
 
     def __init__(

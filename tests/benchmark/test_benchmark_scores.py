@@ -162,7 +162,12 @@ def test_thresholds_are_carried_to_another_dataset():
     decisions = [10.0, 20.0, 0.5, 1.5] * 4
     job = make_job("one", (), range(16), range(10), range(10, 20), fit="g",
                      protocol="cross-dataset")  # fmt: skip
-    rows = summarize([(job, record(decisions, *held_out))], tables, Settings(5, 0.9, 0), bpcer=0.05)
+    rows = summarize(
+        [(job, record(decisions, *held_out))],
+        tables,
+        Settings(5, 0.9, 0),
+        {"cross-dataset": {"bpcer": 0.05}},
+    )
     assert [row["technique"] for row in rows] == [POOLED, WORST]
     errors = rows[0]["transfer_bpcer"]
     assert errors == {"threshold": 1.0, "apcer": 0.5, "bpcer": 0.0}  # one of twenty is given up

@@ -16,12 +16,7 @@ from sklearn_diffake.benchmark._toml import Table
 from sklearn_diffake.benchmark.protocols._base import Protocol, ReadContext
 from sklearn_diffake.benchmark.protocols._registry import register
 from sklearn_diffake.benchmark.report._figures import Drawing
-from sklearn_diffake.benchmark.report._tables import (
-    Row,
-    dataset_title,
-    full_table,
-    group_by,
-)
+from sklearn_diffake.benchmark.report._tables import Row, dataset_title, full_table, group_by
 
 _DETECTORS = (
     "GaussianMixtureDetector",

@@ -12,14 +12,7 @@ from sklearn_diffake.benchmark._candidates import DetectorSpec
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._degrade import UNITS, Degradation
 from sklearn_diffake.benchmark._jobs import Job, Rows, Step
-from sklearn_diffake.benchmark._scores import (
-    POOLED,
-    WORST,
-    FinishedJob,
-    Scores,
-    Tables,
-    figures,
-)
+from sklearn_diffake.benchmark._scores import POOLED, WORST, FinishedJob, Scores, Tables, figures
 from sklearn_diffake.benchmark._settings import Candidate, ProtocolSpec
 from sklearn_diffake.benchmark._toml import Table
 from sklearn_diffake.benchmark.report._figures import Drawing

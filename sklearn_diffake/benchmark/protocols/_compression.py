@@ -21,11 +21,12 @@ from sklearn_diffake.benchmark.protocols._base import (
     splits,
 )
 from sklearn_diffake.benchmark.protocols._registry import register
-from sklearn_diffake.benchmark.report._figures import Drawing, auc_of, heat_map
+from sklearn_diffake.benchmark.report._figures import Drawing, heat_map
 from sklearn_diffake.benchmark.report._tables import (
+    Grid,
     Row,
     dataset_title,
-    first_row,
+    distinct,
     group_by,
     matrix,
 )
@@ -75,27 +76,16 @@ class Compression(Protocol):
             for candidate, of_candidate in group_by(of_dataset, "candidate").items():
                 yield dataset_title(of_candidate, candidate)
                 yield "AUC, learned from the levels down, judged on those across:\n"
-                levels = _levels_of(of_candidate)
-                yield from matrix(levels, levels, _finder(of_candidate), "learned from")
+                yield from matrix(_grid(of_candidate), "learned from")
 
     def drawings(
         self, rows: Sequence[Row], finished: Sequence[FinishedJob], tables: Tables
     ) -> Iterator[Drawing]:
         """Yield a heat map of levels for each dataset and candidate."""
-        for dataset, candidate in dict.fromkeys((row["test"], row["candidate"]) for row in rows):
-            of_candidate = [
-                row for row in rows if (row["test"], row["candidate"]) == (dataset, candidate)
-            ]
-            levels = _levels_of(of_candidate)
-            yield heat_map(
-                f"{dataset}-{candidate}",
-                levels,
-                levels,
-                _auc_finder(of_candidate),
-                xlabel="judged on",
-                ylabel="learned from",
-                width=1.1,
-            )
+        for dataset, of_dataset in group_by(rows, "test").items():
+            for candidate, of_candidate in group_by(of_dataset, "candidate").items():
+                label, grid = f"{dataset}-{candidate}", _grid(of_candidate)
+                yield heat_map(label, grid, xlabel="judged on", ylabel="learned from", width=1.1)
 
 
 def _levels(spec: ProtocolSpec, table: PairTable) -> dict[str, tuple[NDArray[np.bool_], Condition]]:
@@ -117,13 +107,8 @@ def _levels(spec: ProtocolSpec, table: PairTable) -> dict[str, tuple[NDArray[np.
     return {level: (row_levels == level, NOT_DEGRADED) for level in level_names or existing}
 
 
-def _levels_of(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(row["condition"][0] for row in rows))
-
-
-def _finder(rows: Sequence[Row]) -> Any:
-    return lambda level, test_level: first_row(rows, condition=[level, test_level])
-
-
-def _auc_finder(rows: Sequence[Row]) -> Any:
-    return lambda level, test_level: auc_of(rows, condition=[level, test_level])
+def _grid(rows: Sequence[Row]) -> Grid:
+    levels = distinct(rows, lambda row: row["condition"][0])
+    return Grid.from_rows(
+        rows, lambda row: row["condition"][0], lambda row: row["condition"][1], columns=levels
+    )

@@ -24,15 +24,14 @@ from sklearn_diffake.benchmark.protocols._base import (
     within_dataset_jobs,
 )
 from sklearn_diffake.benchmark.protocols._registry import register
-from sklearn_diffake.benchmark.report._figures import Drawing, auc_of, heat_map
+from sklearn_diffake.benchmark.report._figures import Drawing, heat_map
 from sklearn_diffake.benchmark.report._markdown import Markup, escape
 from sklearn_diffake.benchmark.report._markdown import table as markdown_table
 from sklearn_diffake.benchmark.report._tables import (
     COUNTS,
     NONE,
+    Grid,
     Row,
-    distinct,
-    first_row,
     format_rate,
     full_table,
     group_by,
@@ -116,12 +115,7 @@ class CrossDataset(Protocol):
             pooled = [row for row in of_candidate if row["technique"] == POOLED]
             yield f"### {escape(candidate)}\n"
             yield "AUC, learned from the datasets down, judged on those across:\n"
-            yield from matrix(
-                distinct(of_candidate, "fit"),
-                distinct(of_candidate, "test"),
-                _finder(pooled),
-                "learned from",
-            )
+            yield from matrix(Grid.from_rows(pooled, "fit", "test"), "learned from")
             names = {"fit": "learned from", "test": "judged on", "mode": "mode"}
             yield from full_table(pooled, names)
             transferred = [row for row in pooled if "transfer_bpcer" in row]
@@ -134,14 +128,8 @@ class CrossDataset(Protocol):
         """Yield a heat map for each candidate."""
         for candidate, of_candidate in group_by(rows, "candidate").items():
             pooled = [row for row in of_candidate if row["technique"] == POOLED]
-            yield heat_map(
-                candidate,
-                distinct(pooled, "fit"),
-                distinct(pooled, "test"),
-                _auc_finder(pooled),
-                xlabel="judged on",
-                ylabel="learned from",
-            )
+            grid = Grid.from_rows(pooled, "fit", "test")
+            yield heat_map(candidate, grid, xlabel="judged on", ylabel="learned from")
 
 
 def _check_modes(tables: Tables) -> None:
@@ -177,14 +165,6 @@ def _rows_of_other_people(
         usable.append((table, rows))
         start += len(table)
     return usable
-
-
-def _finder(rows: Sequence[Row]) -> Any:
-    return lambda fit, test: first_row(rows, fit=fit, test=test)
-
-
-def _auc_finder(rows: Sequence[Row]) -> Any:
-    return lambda fit, test: auc_of(rows, fit=fit, test=test)
 
 
 def _threshold_table(rows: Sequence[Row]) -> Iterator[str]:

@@ -22,14 +22,14 @@ from sklearn_diffake.benchmark.protocols._base import (
     within_dataset_jobs,
 )
 from sklearn_diffake.benchmark.protocols._registry import register
-from sklearn_diffake.benchmark.report._figures import Drawing, auc_of, heat_map
+from sklearn_diffake.benchmark.report._figures import Drawing, heat_map
 from sklearn_diffake.benchmark.report._markdown import table as markdown_table
 from sklearn_diffake.benchmark.report._tables import (
     COUNTS,
+    Grid,
     Row,
     dataset_title,
     distinct,
-    first_row,
     format_figure,
     format_rate,
     full_table,
@@ -95,18 +95,14 @@ class CrossManipulation(Protocol):
             order = [name for name in techniques if name not in (POOLED, WORST)]
             order += [name for name in (POOLED, WORST) if name in techniques]
             yield "AUC of every technique by itself, and of all together:\n"
-            yield from matrix(
-                distinct(plain, "candidate"),
-                order,
-                _finder(plain),
-                "candidate",
-            )
+            grid = Grid.from_rows(plain, "candidate", "technique", columns=order)
+            yield from matrix(grid, "candidate")
             yield "All techniques together, and the worst:\n"
             pooled = [row for row in plain if row["technique"] in (POOLED, WORST)]
             yield from full_table(pooled, {"candidate": "candidate", "technique": "technique"})
-            left_out = [row for row in of_dataset if row["condition"][:1] == [CALIBRATED]]
-            if left_out:
-                yield from _left_out_table(left_out)
+            left_out_rows = [row for row in of_dataset if row["condition"][:1] == [CALIBRATED]]
+            if left_out_rows:
+                yield from _left_out_table(left_out_rows)
 
     def drawings(
         self, rows: Sequence[Row], finished: Sequence[FinishedJob], tables: Tables
@@ -114,21 +110,20 @@ class CrossManipulation(Protocol):
         """Yield for each dataset a heat map of techniques, and the DET curves."""
         plain = [row for row in rows if not row["condition"]]
         for dataset, of_dataset in group_by(plain, "test").items():
-            candidates = distinct(of_dataset, "candidate")
-            techniques = [
+            names = [
                 name for name in distinct(of_dataset, "technique") if name not in (POOLED, WORST)
             ]
+            lines = [*names, POOLED]
+            grid = Grid.from_rows(of_dataset, "technique", "candidate", lines=lines)
             yield heat_map(
                 dataset,
-                [*techniques, POOLED],
-                candidates,
-                _auc_finder(of_dataset),
-                names=[*techniques, "all"],
+                grid,
+                names=[*names, "all"],
                 xlabel="candidate",
                 ylabel="technique",
                 height=0.4,
             )
-            yield _det_drawing(dataset, candidates, finished, tables)
+            yield _det_drawing(dataset, grid.columns, finished, tables)
 
 
 def _left_out_jobs(spec: ProtocolSpec, table: PairTable, seed: int) -> Iterator[Job]:
@@ -146,14 +141,6 @@ def _left_out_jobs(spec: ProtocolSpec, table: PairTable, seed: int) -> Iterator[
         steps = (main, *held_out_steps(spec, table, train, seed))
         condition = (CALIBRATED, technique)
         yield from candidate_jobs(spec, steps, fit=table.name, test=table.name, condition=condition)
-
-
-def _finder(rows: Sequence[Row]) -> Any:
-    return lambda candidate, technique: first_row(rows, candidate=candidate, technique=technique)
-
-
-def _auc_finder(rows: Sequence[Row]) -> Any:
-    return lambda technique, candidate: auc_of(rows, candidate=candidate, technique=technique)
 
 
 def _left_out_table(rows: Sequence[Row]) -> Iterator[str]:
@@ -199,7 +186,7 @@ def plot_det_curves(
     for job, record in finished:
         if (job.candidate, job.test) != (candidate, dataset) or CALIBRATED in job.condition:
             continue
-        y = tables[dataset].target[job.judged.rows]
+        y = tables[dataset].target[job.judged_rows.rows]
         if len(np.unique(y)) == 2:
             curves.append(detection_error_curve(y, record["decisions"][0]))
     if curves:

@@ -180,7 +180,7 @@ def _without_trained_on(
         return list(jobs)
     remaining = [replace(job, steps=tuple(_remaining_steps(job.steps, masks))) for job in jobs]
     for job in remaining:
-        if job.test in masks and len(np.unique(tables[job.test].target[job.judged.rows])) < 2:
+        if job.test in masks and len(np.unique(tables[job.test].target[job.judged_rows.rows])) < 2:
             raise ValueError(
                 f"datasets: of {job}, no genuine pairs and deepfakes remain to be judged, as an "
                 "extractor was trained on their people: let it learn from some splits, as in "

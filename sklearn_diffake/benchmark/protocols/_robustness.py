@@ -22,11 +22,10 @@ from sklearn_diffake.benchmark.report._figures import Drawing
 from sklearn_diffake.benchmark.report._markdown import table as markdown_table
 from sklearn_diffake.benchmark.report._tables import (
     COUNTS,
+    Grid,
     Row,
     counts,
     dataset_title,
-    distinct,
-    first_row,
     format_figure,
     group_by,
 )
@@ -67,16 +66,12 @@ class Robustness(Protocol):
         for of_dataset in group_by(rows, "test").values():
             yield dataset_title(of_dataset)
             yield "AUC where the pictures judged are degraded, and those learned from are not:\n"
-            names = distinct(of_dataset, "candidate")
+            grid = Grid.from_rows(of_dataset, lambda row: tuple(row["condition"]), "candidate")
             lines = []
-            for kind, strength in dict.fromkeys(tuple(row["condition"]) for row in of_dataset):
-                line = [
-                    first_row(of_dataset, candidate=name, condition=[kind, strength])
-                    for name in names
-                ]
+            for (kind, strength), line in zip(grid.lines, grid.cells, strict=True):
                 label = f"{UNITS[kind][0]} {strength}" if strength else "as they are"
                 lines.append([label, *(format_figure(row, "auc") for row in line), *counts(line)])
-            yield from markdown_table(["condition", *names, *COUNTS.values()], lines)
+            yield from markdown_table(["condition", *grid.columns, *COUNTS.values()], lines)
 
     def drawings(
         self, rows: Sequence[Row], finished: Sequence[FinishedJob], tables: Tables

@@ -7,14 +7,8 @@ from collections.abc import Iterator, Sequence
 from sklearn_diffake.benchmark._scores import POOLED, FinishedJob, Tables
 from sklearn_diffake.benchmark.protocols._base import Protocol
 from sklearn_diffake.benchmark.protocols._registry import register
-from sklearn_diffake.benchmark.report._figures import Drawing, auc_of, heat_map
-from sklearn_diffake.benchmark.report._tables import (
-    FIGURE_TITLES,
-    Row,
-    distinct,
-    first_row,
-    matrix,
-)
+from sklearn_diffake.benchmark.report._figures import Drawing, heat_map
+from sklearn_diffake.benchmark.report._tables import FIGURE_TITLES, Grid, Row, matrix
 
 
 @register
@@ -31,13 +25,7 @@ class WithinDataset(Protocol):
         pooled = [row for row in rows if row["technique"] == POOLED]
         for figure in ("auc", "eer"):
             yield f"{FIGURE_TITLES[figure]} on people of the dataset who were not learned from:\n"
-            yield from matrix(
-                distinct(pooled, "candidate"),
-                distinct(pooled, "test"),
-                lambda name, dataset: first_row(pooled, candidate=name, test=dataset),
-                "candidate",
-                figure,
-            )
+            yield from matrix(Grid.from_rows(pooled, "candidate", "test"), "candidate", figure)
         yield from super().section(rows)
 
     def drawings(
@@ -46,11 +34,5 @@ class WithinDataset(Protocol):
         """Yield a heat map of candidates and datasets."""
         pooled = [row for row in rows if row["technique"] == POOLED]
         if pooled:
-            yield heat_map(
-                "",
-                distinct(pooled, "candidate"),
-                distinct(pooled, "test"),
-                lambda name, dataset: auc_of(pooled, candidate=name, test=dataset),
-                xlabel="dataset",
-                ylabel="candidate",
-            )
+            grid = Grid.from_rows(pooled, "candidate", "test")
+            yield heat_map("", grid, xlabel="dataset", ylabel="candidate")

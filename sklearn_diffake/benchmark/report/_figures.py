@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_diffake.benchmark.report._tables import Row, first_row
+from sklearn_diffake.benchmark.report._tables import Grid
 from sklearn_diffake.metrics import TechniqueHeatmapDisplay
 
 _SCALE: dict[str, Any] = {"vmin": 0.5, "vmax": 1.0}
@@ -52,9 +52,7 @@ class Drawing(NamedTuple):
 
 def heat_map(
     label: str,
-    down: Sequence[str],
-    across: Sequence[str],
-    auc_of: Callable[[Any, Any], float],
+    grid: Grid,
     *,
     xlabel: str,
     ylabel: str,
@@ -62,40 +60,37 @@ def heat_map(
     width: float = 1.3,
     names: Sequence[str] | None = None,
 ) -> Drawing:
-    """Draw the AUC of everything down against everything across.
+    """Draw the AUC of a grid of rows.
 
     Parameters
     ----------
     label : str
         Of the drawing.
-    down, across : sequence of str
-        What the lines and columns stand for.
-    auc_of : callable
-        Returns the AUC for a line and a column; NaN leaves a gap.
+    grid : Grid
     xlabel, ylabel : str
     height, width : float
         Of a line and of a column, in inches.
     names : sequence of str, default=None
-        Names of the lines, if they are not those of `down`.
+        Names of the lines, if they are not those of the grid.
 
     Returns
     -------
     drawing : Drawing
     """
-    values = np.array([[auc_of(line, column) for column in across] for line in down], dtype=float)
+    values = [
+        [np.nan if row is None else row["figures"]["auc"][0] for row in rows] for rows in grid.cells
+    ]
 
     def paint(figure: Any) -> None:
         ax = figure.subplots()
         display = TechniqueHeatmapDisplay(
-            values, techniques=names or down, detectors=across, metric_name="AUC"
+            np.array(values, dtype=float),
+            techniques=names or grid.lines,
+            detectors=grid.columns,
+            metric_name="AUC",
         )
         display.plot(ax, **_SCALE)
         ax.set(xlabel=xlabel, ylabel=ylabel)
 
-    return Drawing(label, (3 + width * len(across), 2 + height * len(down)), paint)
-
-
-def auc_of(rows: Iterable[Row], **values: Any) -> float:
-    """Return the AUC of the first row that has some values, NaN if no row has them."""
-    row = first_row(rows, **values)
-    return float("nan") if row is None else float(row["figures"]["auc"][0])
+    size = (3 + width * len(grid.columns), 2 + height * len(grid.lines))
+    return Drawing(label, size, paint)

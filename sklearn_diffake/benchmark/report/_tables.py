@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn_diffake.benchmark._scores import FIGURES
 from sklearn_diffake.benchmark.report._markdown import Markup, escape, table
 from sklearn_diffake.utils._numbers import fraction, percent
 
 Row = Mapping[str, Any]  # of the summary
+Key = str | Callable[[Row], Any]  # of a row, or a function of it
 #: Shown in a table for a missing value.
 NONE = Markup("-")
 
@@ -64,49 +65,59 @@ def group_by(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
     return groups
 
 
-def distinct(rows: Iterable[Row], key: str) -> list[Any]:
+def distinct(rows: Iterable[Row], key: Key) -> list[Any]:
     """List the values of a key, in order of appearance."""
-    return list(dict.fromkeys(row[key] for row in rows))
+    return list(dict.fromkeys(_value(row, key) for row in rows))
 
 
-def first_row(rows: Iterable[Row], **values: Any) -> Row | None:
-    """Return the first row that has some values, None if no row has them."""
-    for row in rows:
-        if all(row[key] == value for key, value in values.items()):
-            return row
-    return None
+def _value(row: Row, key: Key) -> Any:
+    return row[key] if isinstance(key, str) else key(row)
 
 
-def matrix(
-    down: Sequence[Any],
-    across: Sequence[Any],
-    find_row: Callable[[Any, Any], Row | None],
-    corner: str,
-    figure: str = "auc",
-) -> Iterator[str]:
-    """Write a table of one figure.
+class Grid(NamedTuple):
+    """Rows of the summary, arranged in lines and columns.
 
     Parameters
     ----------
-    down, across : sequence
-        Names of the lines and of the columns.
-    find_row : callable
-        Returns the row of the summary for a line and a column; None leaves a gap.
-    corner : str
-        Header of the names of the lines.
-    figure : str, default="auc"
-
-    Yields
-    ------
-    str
-        The lines of the table.
+    lines, columns : list
+        The values that they stand for.
+    cells : list of list
+        The first row with both values; None leaves a gap.
     """
+
+    lines: list[Any]
+    columns: list[Any]
+    cells: list[list[Row | None]]
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Sequence[Row],
+        down: Key,
+        across: Key,
+        *,
+        lines: list[Any] | None = None,
+        columns: list[Any] | None = None,
+    ) -> Grid:
+        """Arrange rows by two keys, or functions of a row; the values are in order of appearance.
+
+        Lines and columns may be given instead, to choose and order them.
+        """
+        first: dict[Any, Row] = {}
+        for row in rows:
+            first.setdefault((_value(row, down), _value(row, across)), row)
+        lines = distinct(rows, down) if lines is None else lines
+        columns = distinct(rows, across) if columns is None else columns
+        return cls(lines, columns, [[first.get((a, b)) for b in columns] for a in lines])
+
+
+def matrix(grid: Grid, corner: str, figure: str = "auc") -> Iterator[str]:
+    """Write a table of one figure; `corner` is the header of its lines."""
     lines = []
-    for name in down:
-        rows = [find_row(name, column) for column in across]
+    for name, rows in zip(grid.lines, grid.cells, strict=True):
         texts = (format_figure(row, figure, interval=False) for row in rows)
         lines.append([name, *texts, *counts(rows)])
-    yield from table([corner, *across, *COUNTS.values()], lines)
+    yield from table([corner, *grid.columns, *COUNTS.values()], lines)
 
 
 def full_table(rows: Sequence[Row], names: Mapping[str, str]) -> Iterator[str]:
