@@ -17,8 +17,8 @@ from sklearn_diffake import load_default
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.inspection import explain_pair
-from sklearn_diffake.inspection._drawing import draw_map, draw_photo, limit_of
-from sklearn_diffake.inspection._words import MAPS
+from sklearn_diffake.inspection._report.figure import draw_map, draw_photo, limit_of
+from sklearn_diffake.inspection._report.text import MAPS
 
 COLUMNS = {
     "reference": ("reference mode", "trusted photo", "probe"),

@@ -19,7 +19,6 @@ PAGES = "pages"
 MOST_BANNED_NAMES = 0.01  # of the assigned names of an area
 
 
-
 class Vocabulary(NamedTuple):
     """The tables of CONTRIBUTING.md: what is not written."""
 
