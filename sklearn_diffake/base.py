@@ -11,14 +11,15 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
-from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
-from sklearn_diffake.utils._links import DocumentedMixin
 from sklearn_diffake.utils._messages import list_first
+
+from .utils._sklearn_compat import Interval, _fit_context, _num_samples, _safe_indexing
 
 __all__ = [
     "BaseDetector",

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import gen_batches
 
 from .embedding import FaceEmbedder
 from .embedding.backbones import BackboneEntry, Crop, entry_of
@@ -23,8 +22,9 @@ from .images.table import image_table
 from .novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from .pairs import DifferenceScaler, PairDifference
 from .utils._messages import warn_caller
-from .utils._mode import MODES, Mode
+from .utils._modes import MODES, Mode
 from .utils._progress import progress_bar
+from .utils._sklearn_compat import _num_samples, _safe_indexing
 
 _METHODS = ("score_samples", "decision_function", "predict")
 _PACKAGED = {"reference": "default.diffake", "same-video": "same_video.diffake"}

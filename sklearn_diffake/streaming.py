@@ -11,14 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, get_tags
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from .base import genuine_mask, missing_rows, take_rows, warn_of_missing
 from .embedding import FaceEmbedder
 from .faces import FaceAligner
 from .pairs import PairDifference
 from .utils._progress import progress_bar
+from .utils._sklearn_compat import _num_samples, _safe_indexing
 
 _LEARN_NOTHING = (FaceAligner, FaceEmbedder, PairDifference)
 # Iterates over all pairs once, given the text of a progress bar; over the first alone, given None.

@@ -16,7 +16,7 @@ from sklearn_diffake.benchmark._toml import ConfigError, Table
 from sklearn_diffake.benchmark.protocols import read_protocols
 from sklearn_diffake.utils._imports import untrusted_references
 from sklearn_diffake.utils._messages import nearest
-from sklearn_diffake.utils._mode import MODES, REFERENCE, mode_name
+from sklearn_diffake.utils._modes import MODES, REFERENCE, mode_name
 
 _PATHS = ("root", "table", "data_home", "cache")  # arguments of loaders that are paths
 _SECTIONS = ("datasets", "detectors", "extractors", "candidates", "protocols")

@@ -17,8 +17,8 @@ from sklearn_diffake.pairs import load_pairs as read_pair_table
 from sklearn_diffake.utils._delimited import plain_name, read_columns, resolve
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._labels import parse_label
-from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._mode import MIXED, REFERENCE
+from sklearn_diffake.utils._modes import MIXED, REFERENCE
+from sklearn_diffake.utils._names import is_missing
 
 GENUINE = "genuine"
 #: Names that describe a pair; "" where one is missing.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..generation._edits import compress
+from sklearn_diffake.generation._edits import compress
 
 Image = NDArray[np.uint8]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from sklearn_diffake import datasets, novelty
 from sklearn_diffake.benchmark._toml import ConfigError
-from sklearn_diffake.utils._extras import import_pyod
 from sklearn_diffake.utils._messages import nearest
+from sklearn_diffake.utils._optional import import_pyod
 
 # Arguments of loaders that a configuration cannot give; with templates a row has several reference
 # videos, which splits would have to keep on one side.

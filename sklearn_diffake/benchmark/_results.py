@@ -25,7 +25,7 @@ from sklearn_diffake.benchmark.protocols import PROTOCOLS, rows_trained_on
 from sklearn_diffake.benchmark.report._document import document
 from sklearn_diffake.benchmark.report._outputs import write_file, write_json
 from sklearn_diffake.benchmark.report._tables import group_by
-from sklearn_diffake.utils._mode import common_mode
+from sklearn_diffake.utils._modes import common_mode
 from sklearn_diffake.utils._progress import progress_bar
 
 

@@ -24,7 +24,7 @@ from sklearn_diffake.benchmark.report._outputs import (
     check_results,
     remove_temporary_files,
 )
-from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)

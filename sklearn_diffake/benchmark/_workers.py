@@ -9,7 +9,7 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
-from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
 from sklearn_diffake.utils._threads import single_thread
 
 _CONNECT_SECONDS = 20

@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ..utils._progress import listening, write_line
+from sklearn_diffake.utils._progress import listening, write_line
+
 from ._arguments import PROGRAM, parse_arguments
 from ._exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, code_of, is_out_of_memory
 from ._options import with_flags

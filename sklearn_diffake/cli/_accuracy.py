@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..utils._numbers import fraction, percent
+from sklearn_diffake.utils._numbers import fraction, percent
 
 #: With fewer pairs of a class, and fewer of them apart from each other, no rate is printed.
 MIN_PAIRS = 5
@@ -67,8 +67,8 @@ def accuracy_lines(verdicts: Sequence[LabeledVerdict]) -> list[str]:
     counted = f"{counts[1]} genuine, {counts[-1]} deepfake"
     if max(counts.values()) < MIN_PAIRS:
         return [f"no error rates: the labeled pairs are too few ({counted})"]
-    from ..metrics import apcer, bpcer
-    from ..model_selection import connected_groups
+    from sklearn_diffake.metrics import apcer, bpcer
+    from sklearn_diffake.model_selection import connected_groups
 
     groups = connected_groups([row.sides for row in verdicts])
     accepted = [1.0 if row.outcome != "suspicious" else -1.0 for row in verdicts]
@@ -106,7 +106,7 @@ def _ranking_lines(
 ) -> list[str]:
     from sklearn.metrics import roc_auc_score
 
-    from ..metrics import equal_error_rate
+    from sklearn_diffake.metrics import equal_error_rate
 
     # scores of different numbers of images cannot be compared, p-values can
     has_categories = len({row.category for row in verdicts}) > 1
@@ -125,7 +125,7 @@ def _interval(
     metric: Any, labels: list[int], values: list[Any], groups: Any, write: Any = percent
 ) -> str:
     """Write the 95 % interval of a figure, over pairs that have nothing in common."""
-    from ..metrics import confidence_interval
+    from sklearn_diffake.metrics import confidence_interval
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it is printed here

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ..utils._atomic_files import check_writable
-from ..utils._numbers import significant
-from ..utils._printable import printable
+from sklearn_diffake.utils._atomic_files import check_writable
+from sklearn_diffake.utils._messages import printable
+from sklearn_diffake.utils._numbers import significant
+
 from ._exit_codes import code_of_outcomes
 from ._judge import load_model, set_everywhere
 from ._options import add_trust, computing, positive_number, shows_progress
@@ -51,7 +52,7 @@ def annotate_command(args: argparse.Namespace) -> int:
     if not args.output.lower().endswith(".mp4"):
         raise ValueError(f"--output must end in .mp4, got {args.output!r}")
     check_writable(args.output, inputs=[args.clip, *(args.reference or [])])
-    from ..verdict import annotate_clip, verify
+    from sklearn_diffake.verdict import annotate_clip, verify
 
     args.mode = "reference" if args.reference else "same-video"
     model = load_model(args)

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from .._versions import __version__
-from ..utils._messages import nearest
+from sklearn_diffake._versions import __version__
+from sklearn_diffake.utils._messages import nearest
+
 from ._annotate import ANNOTATE_HELP, add_annotate_arguments, annotate_command
 from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
 from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command

@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from ..utils._printable import printable
+from sklearn_diffake.utils._messages import printable
+
 from ._exit_codes import JOBS_FAILED, SUCCESS
 from ._options import shows_progress
 
@@ -46,7 +47,7 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
 
 def benchmark_command(args: argparse.Namespace) -> int:
     """Run a benchmark, or list its cells."""
-    from ..benchmark import plan_benchmark, read_config, run_benchmark
+    from sklearn_diffake.benchmark import plan_benchmark, read_config, run_benchmark
 
     config = read_config(args.config, trusted=args.trust)
     config = config.replace(args.output, args.cache, args.device)

@@ -11,9 +11,9 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..utils._atomic_files import check_writable
-from ..utils._messages import list_first
-from ..utils._printable import printable
+from sklearn_diffake.utils._atomic_files import check_writable
+from sklearn_diffake.utils._messages import list_first, printable
+
 from ._exit_codes import SUCCESS
 from ._fit import people_of
 from ._judge import set_everywhere
@@ -22,7 +22,7 @@ from ._options import add_saving, add_trust, computing, files_in, positive_numbe
 from ._pairs import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
-    from ..verdict import CalibrationReport
+    from sklearn_diffake.verdict import CalibrationReport
 
 DEFAULT = "default"
 CALIBRATE_HELP = f"""\
@@ -94,9 +94,9 @@ def calibrate_command(args: argparse.Namespace) -> int:
     inputs = [args.model, args.pairs, *files_in([args.cache]), *photos]
     check_writable(args.output, inputs=inputs)
 
-    from .. import persistence
-    from ..verdict import recalibrate
-    from ..verdict._recalibrate import with_last_step
+    from sklearn_diffake import persistence
+    from sklearn_diffake.verdict import recalibrate
+    from sklearn_diffake.verdict._recalibrate import with_last_step
 
     model = _load_model(args)
     _check_abstain(args, model)
@@ -150,10 +150,10 @@ def _people_of_pairs(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[st
 
 def _load_model(args: argparse.Namespace) -> Any:
     if args.model == DEFAULT:
-        from .. import load_default
+        from sklearn_diffake import load_default
 
         return load_default()
-    from ..persistence import load
+    from sklearn_diffake.persistence import load
 
     return load(args.model, trusted=args.trust)
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from ..utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
+
 from ._parser import PROGRAM
 
 SHELLS = ("bash", "zsh", "tcsh")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..utils._printable import printable
+from sklearn_diffake.utils._messages import printable
+
 from ._exit_codes import SUCCESS
 from ._options import shows_progress
 from ._parser import command_to_type
 
 if TYPE_CHECKING:
-    from ..demo import DemoResult
+    from sklearn_diffake.demo import DemoResult
 
 DEMO_HELP = """\
 examples:
@@ -35,7 +36,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def demo_command(args: argparse.Namespace) -> int:
     """Run the demo."""
-    from ..demo import run_demo
+    from sklearn_diffake.demo import run_demo
 
     result = run_demo(args.output, verbose=shows_progress(args))
     names = ("model.diffake", "probes.csv")

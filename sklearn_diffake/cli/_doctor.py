@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from ..utils._printable import printable
+from sklearn_diffake.utils._messages import printable
+
 from ._exit_codes import FAILED, SUCCESS
 
 DOCTOR_HELP = """\
@@ -98,7 +99,7 @@ def _run(name: str, function: Callable[[], str]) -> Check:
 
 
 def _check_versions() -> Iterator[Check]:
-    from .._versions import show_versions
+    from sklearn_diffake._versions import show_versions
 
     versions: dict[str, dict[str, Any]] = show_versions(as_dict=True) or {}
     system = versions["system"]
@@ -116,7 +117,7 @@ def _check_facenet_pytorch() -> str:
 
     import torch
 
-    from ..utils._torchvision import import_torchvision
+    from sklearn_diffake.utils._torchvision import import_torchvision
 
     installed = version("facenet-pytorch")
     release = tuple(int(number) for number in torch.__version__.split(".")[:2])
@@ -134,7 +135,7 @@ def _check_facenet_pytorch() -> str:
 def _check_device() -> str:
     import torch
 
-    from ..utils._device import resolve_device
+    from sklearn_diffake.utils._device import resolve_device
 
     device = resolve_device("auto")
     ones = torch.ones(64, 64, device=device)
@@ -146,7 +147,7 @@ def _check_device() -> str:
 
 
 def _check_weights() -> Iterator[Check]:
-    from ..embedding.backbones import entries
+    from sklearn_diffake.embedding.backbones import entries
 
     for entry in entries():
         if entry.offline and entry.matches is None and not entry.requires:
@@ -157,7 +158,7 @@ def _embed_once(backbone: str) -> str:
     """Load a network and embed a gray crop."""
     import numpy as np
 
-    from ..embedding import FaceEmbedder
+    from sklearn_diffake.embedding import FaceEmbedder
 
     start = time.perf_counter()
     crops = np.full((1, 2, 160, 160, 3), 128, dtype=np.uint8)
@@ -172,7 +173,7 @@ def _check_pair() -> str:
 
     from PIL import Image
 
-    from .. import verify
+    from sklearn_diffake import verify
 
     start = time.perf_counter()
     with (resources.files("sklearn_diffake.demo") / "astronaut.jpg").open("rb") as file:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..utils._atomic_files import check_writable
-from ..utils._messages import list_first, nearest
-from ..utils._printable import printable
+from sklearn_diffake.utils._atomic_files import check_writable
+from sklearn_diffake.utils._messages import list_first, nearest, printable
+
 from ._backbones import backbone_names
 from ._exit_codes import SUCCESS
 from ._modes import mode_to_fit
@@ -18,7 +18,7 @@ from ._options import add_saving, computing, files_in, positive_number, rate
 from ._pairs import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
-    from ..utils._mode import Mode
+    from sklearn_diffake.utils._modes import Mode
 
 FIT_HELP = f"""\
 examples:
@@ -157,9 +157,9 @@ def fit_command(args: argparse.Namespace) -> int:
     inputs = [args.pairs, *(args.backbone or ()), *files_in([args.cache]), *photos]
     check_writable(args.output, inputs=inputs)
 
-    from .. import persistence
-    from ..base import missing_rows
-    from ..images.errors import ImageError
+    from sklearn_diffake import persistence
+    from sklearn_diffake.base import missing_rows
+    from sklearn_diffake.images.errors import ImageError
 
     start = time.perf_counter()
     pipe = _make_pipeline(args, mode)
@@ -239,7 +239,7 @@ def people_of(args: argparse.Namespace, pairs: Sequence[Pair]) -> list[str | Non
 
 
 def _make_pipeline(args: argparse.Namespace, mode: Mode) -> Any:
-    from .. import make_difffake_pipeline
+    from sklearn_diffake import make_difffake_pipeline
 
     operators = args.operator or [_OPERATOR]
     backbones = args.backbone or [_BACKBONE]
@@ -263,7 +263,7 @@ def _make_pipeline(args: argparse.Namespace, mode: Mode) -> Any:
 
 def _make_detector(args: argparse.Namespace, default: Any) -> Any:
     """Make the detector of the options, or else of the default's kind, and calibrate it."""
-    from ..novelty import ConformalDetector
+    from sklearn_diffake.novelty import ConformalDetector
 
     inner = default.detector if isinstance(default, ConformalDetector) else default
     return ConformalDetector(
@@ -274,8 +274,8 @@ def _make_detector(args: argparse.Namespace, default: Any) -> Any:
 
 
 def _named_detector(args: argparse.Namespace, detector: str) -> Any:
-    from ..benchmark import ConfigError
-    from ..benchmark._registry import DETECTORS, detector_name, make_detector
+    from sklearn_diffake.benchmark import ConfigError
+    from sklearn_diffake.benchmark._registry import DETECTORS, detector_name, make_detector
 
     try:
         name = detector_name(detector)
@@ -308,8 +308,8 @@ def _check_pipeline(pipe: Any, pair: Pair) -> None:
 def _print_fit(
     pipe: Any, pairs: Sequence[Pair], genuine: Sequence[Pair], missing: Any, seconds: float
 ) -> None:
-    from ..novelty._calibration import calibration_of
-    from ..pairs import mode_of
+    from sklearn_diffake.novelty._calibration import calibration_of
+    from sklearn_diffake.pairs import mode_of
 
     n_photos = len({file for pair in genuine for file in pair.files})
     counts = getattr(pipe["align"], "counts_", None)

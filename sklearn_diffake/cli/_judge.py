@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..utils._mode import MODES, Mode
-from ..utils._numbers import percent
-from ..utils._progress import progress_bar, write_line
+from sklearn_diffake.utils._modes import MODES, Mode
+from sklearn_diffake.utils._numbers import percent
+from sklearn_diffake.utils._progress import progress_bar, write_line
+
 from ._accuracy import LabeledVerdict, print_accuracy
 from ._exit_codes import code_of_outcomes
 from ._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
@@ -23,7 +24,7 @@ from ._pairs import CSV_FORM, Pair, choose_mode, pairs_of_arguments, read_pairs
 from ._verdict_printer import json_printer, table_printer
 
 if TYPE_CHECKING:
-    from ..verdict import ErrorRate, ModelInfo, Verdict
+    from sklearn_diffake.verdict import ErrorRate, ModelInfo, Verdict
 
 SCORE_HELP = """\
 examples:
@@ -202,7 +203,7 @@ class _Summary:
 
     def print_notes(self) -> None:
         """Write notes to standard error."""
-        from ..verdict._evidence import SUSPICIOUS_MEANS
+        from sklearn_diffake.verdict._evidence import SUSPICIOUS_MEANS
 
         sys.stdout.flush()
         for code, (message, count) in self._warnings.items():
@@ -241,7 +242,7 @@ def _rate_note(rate: ErrorRate) -> str:
 
 
 def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdict]:
-    from ..verdict import verify_many
+    from sklearn_diffake.verdict import verify_many
 
     model = load_model(args)
     options = computing(args)
@@ -264,7 +265,7 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
 
 def _with_name(model: Any, args: argparse.Namespace) -> Any:
     """Let verdicts name the file that a model came from."""
-    from ..verdict._model import PACKAGED_NAMES, prepare_model
+    from sklearn_diffake.verdict._model import PACKAGED_NAMES, prepare_model
 
     ready = prepare_model(model)
     name = PACKAGED_NAMES[args.mode] if args.model is None else os.path.basename(args.model)
@@ -293,13 +294,13 @@ def _bar(args: argparse.Namespace, pairs: Sequence[Pair]) -> Any:
 def load_model(args: argparse.Namespace) -> Any:
     """Return the model in the file `args.model`, or the packaged one for `args.mode`."""
     if args.model is None:
-        from .. import load_default
+        from sklearn_diffake import load_default
 
         model = load_default(mode=args.mode)
         if not args.quiet:
             print(_DEFAULT_NOTES[args.mode], file=sys.stderr)
         return model
-    from ..persistence import load
+    from sklearn_diffake.persistence import load
 
     model = load(args.model, trusted=args.trust)
     if not hasattr(model, "score_samples"):
@@ -326,8 +327,8 @@ def _set_select(model: Any, select: str) -> None:
     """Choose faces in another way than the model was fitted with."""
     from sklearn.base import clone
 
-    from ..embedding import FaceEmbedder
-    from ..faces import FaceAligner
+    from sklearn_diffake.embedding import FaceEmbedder
+    from sklearn_diffake.faces import FaceAligner
 
     steps = list(_steps(model))
     aligners = [step for step in steps if isinstance(step, FaceAligner)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ._pairs import Pair
 
 if TYPE_CHECKING:
-    from ..utils._mode import Mode
-    from ..verdict import Verdict
+    from sklearn_diffake.utils._modes import Mode
+    from sklearn_diffake.verdict import Verdict
 
 
 def mode_of_pair(pair: Pair) -> Mode | None:
@@ -25,7 +25,7 @@ def mode_of_pair(pair: Pair) -> Mode | None:
     {"reference", "same-video"} or None
         None for a pair that lacks a side.
     """
-    from ..utils._mode import REFERENCE
+    from sklearn_diffake.utils._modes import REFERENCE
 
     return (pair.mode or REFERENCE) if all(pair.paths) else None
 
@@ -50,7 +50,7 @@ def mode_to_fit(pairs: Sequence[Pair], mode: str | None, table: str) -> Mode:
     ValueError
         If pairs are of different modes, or of another than the user says; it names the line.
     """
-    from ..utils._mode import REFERENCE, mode_name
+    from sklearn_diffake.utils._modes import REFERENCE, mode_name
 
     default = REFERENCE if mode is None else mode_name(mode)
     expected = default if mode is not None else pairs[0].mode or default
@@ -93,9 +93,9 @@ def pairs_of_other_mode(
     ModeError
         If there is any, and there may not; it names file and line.
     """
-    from ..pairs import ModeError, mode_of
-    from ..pairs._mode import refuse_other
-    from ..utils._mode import REFERENCE, SAME_VIDEO
+    from sklearn_diffake.pairs import ModeError, mode_of
+    from sklearn_diffake.pairs._mode import refuse_other
+    from sklearn_diffake.utils._modes import REFERENCE, SAME_VIDEO
 
     mismatched: set[int] = set()
     mode_of_model = mode_of(model)  # looks through all of the model: once, not for each pair
@@ -127,7 +127,7 @@ def label_other_mode(verdict: Verdict, mode: Mode | None) -> Verdict:
     -------
     Verdict
     """
-    from ..verdict._warnings import hold_back, make_warning
+    from sklearn_diffake.verdict._warnings import hold_back, make_warning
 
     message = f"the pair is of {mode} mode and the model is not: its threshold promises nothing"
     warning = make_warning("other_mode", message)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..utils._mode import Mode
+from sklearn_diffake.utils._modes import Mode
 
 TEMPLATE_MARK = "|"  # between the pictures of a template
 CSV_FORM = """\
@@ -151,7 +151,7 @@ def choose_mode(args: argparse.Namespace) -> Mode:
         mode: Mode = args.mode
         return mode
     if len(args.photos) == 1 and not (args.csv or args.reference or args.probe):
-        from ..images.formats import is_video
+        from sklearn_diffake.images.formats import is_video
 
         return "same-video" if is_video(args.photos[0]) else "reference"
     return "reference"
@@ -181,8 +181,8 @@ def read_pairs(path: str, *, labeled: bool = False, keep_empty: bool = False) ->
     OSError
         If it cannot be read.
     """
-    from ..pairs._pair_table import iter_pairs
-    from ..utils._delimited import open_table, plain_name
+    from sklearn_diffake.pairs._pair_table import iter_pairs
+    from sklearn_diffake.utils._delimited import open_table, plain_name
 
     with open_table(path) as table:
         pairs = []

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..utils._messages import nearest
+from sklearn_diffake.utils._messages import nearest
 
 PROGRAM = "sklearn-diffake"
 

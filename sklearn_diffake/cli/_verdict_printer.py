@@ -7,15 +7,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from ..utils._json import json_text
-from ..utils._numbers import fraction, percent
-from ..utils._printable import printable
-from ..utils._progress import bars_hidden
+from sklearn_diffake.utils._json import json_text
+from sklearn_diffake.utils._messages import printable
+from sklearn_diffake.utils._numbers import fraction, percent
+from sklearn_diffake.utils._progress import bars_hidden
+
 from ._pairs import TEMPLATE_MARK, Pair
 from ._verdict_rows import full_row
 
 if TYPE_CHECKING:
-    from ..verdict import Verdict
+    from sklearn_diffake.verdict import Verdict
 
 Show = Callable[[Pair, "Verdict"], None]
 _COLORS = {"genuine": "green", "suspicious": "red", "inconclusive": "yellow", "error": "yellow"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ._pairs import Pair
 
 if TYPE_CHECKING:
-    from ..verdict import Verdict
+    from sklearn_diffake.verdict import Verdict
 
 _CLIP: dict[str, type] = {
     "n_frames": int,

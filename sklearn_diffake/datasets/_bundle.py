@@ -8,8 +8,8 @@ from sklearn.utils import Bunch
 
 from sklearn_diffake.datasets._pair_table import describe_pairs, person_names
 from sklearn_diffake.datasets._tree import AbsentItem, DatasetInfo, SkippedFile, Tree, summarize
-from sklearn_diffake.utils._extras import import_extra
-from sklearn_diffake.utils._mode import REFERENCE
+from sklearn_diffake.utils._modes import REFERENCE
+from sklearn_diffake.utils._optional import import_extra
 
 if TYPE_CHECKING:
     import pandas as pd

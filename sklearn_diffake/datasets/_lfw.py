@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sklearn_diffake.datasets._bundle import bundle_frames, import_pandas
 from sklearn_diffake.datasets._tree import GENUINE, DatasetInfo
+from sklearn_diffake.utils._sklearn_compat import StrOptions, validate_params
 
 LFW = DatasetInfo(
     "LFW",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sklearn_diffake.images.formats import FileFormat, file_format
-from sklearn_diffake.utils._natural import natural_key
+from sklearn_diffake.utils._names import natural_key
 
 #: Kinds of files that accompany pictures and videos.
 SIDE_FILES = frozenset({"text", "table", "document", "pdf", "array", "archive", "mask"})

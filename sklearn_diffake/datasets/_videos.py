@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import joblib
 from numpy.random import RandomState
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.datasets._bundle import bundle_frames, import_pandas
 from sklearn_diffake.datasets._frames import Crop, Extraction, Frames, store_frames
@@ -33,8 +32,9 @@ from sklearn_diffake.images.video import OnDamage
 from sklearn_diffake.pairs import make_same_video_pairs
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, parse_label
-from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO, SPELLINGS, mode_name
+from sklearn_diffake.utils._modes import REFERENCE, SAME_VIDEO, SPELLINGS, mode_name
 from sklearn_diffake.utils._progress import log_step, progress_bar
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics._plotting import FAKE, GENUINE
-from ..utils._numbers import fraction, percent
+from sklearn_diffake.metrics._plotting import FAKE, GENUINE
+from sklearn_diffake.utils._numbers import fraction, percent
+
 from ._result import DemoResult
 
 _N_SHOWN = 2  # probes of each group

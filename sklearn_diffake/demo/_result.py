@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 
-from ..novelty._calibration import calibration_of
-from ..utils._numbers import fraction, percent
+from sklearn_diffake.novelty._calibration import calibration_of
+from sklearn_diffake.utils._numbers import fraction, percent
 
 GENUINE = "genuine re-take"
 _ROW = "{:<22}{:>6}{:>10}{:>10}{:>7}"

@@ -16,12 +16,13 @@ from numpy.random import Generator
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from .. import persistence
-from ..faces import FaceAligner
-from ..generation._portrait import MANIPULATIONS, Manipulation, Portrait, retake
-from ..metrics import confidence_interval, equal_error_rate
-from ..pipeline import make_difffake_pipeline
-from ..utils._atomic_files import OutputError, atomic_write, private_folder
+from sklearn_diffake import persistence
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.generation._portrait import MANIPULATIONS, Manipulation, Portrait, retake
+from sklearn_diffake.metrics import confidence_interval, equal_error_rate
+from sklearn_diffake.pipeline import make_difffake_pipeline
+from sklearn_diffake.utils._atomic_files import OutputError, atomic_write, private_folder
+
 from ._figure import draw_result
 from ._result import GENUINE, HEADER, DemoResult
 

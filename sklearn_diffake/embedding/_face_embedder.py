@@ -7,8 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_diffake.base import mark_single_pictures
@@ -26,10 +25,11 @@ from sklearn_diffake.images.results import ArrayResults, Results
 from sklearn_diffake.images.table import ImageTable, image_table
 from sklearn_diffake.store import EmbeddingStore, as_store
 from sklearn_diffake.utils._device import resolve_device
-from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._doc_links import DocumentedMixin
+from sklearn_diffake.utils._estimators import AddedParametersMixin
 from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._progress import log_step, progress_bar
-from sklearn_diffake.utils._saved import AddedParametersMixin
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
 
 _logger = logging.getLogger(__name__)
 

@@ -1,8 +1,9 @@
 """Detect, choose and align faces."""
 
-from ..images.errors import ImageError
-from ..images.missing import MissingFace
-from ..images.read import read_image
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.missing import MissingFace
+from sklearn_diffake.images.read import read_image
+
 from ._aligned import AlignedFaces
 from ._aligner import FaceAligner
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.missing import MissingFace
+from sklearn_diffake.images.missing import MissingFace
 
 
 class VideoDamage(NamedTuple):
@@ -159,7 +159,7 @@ class AlignedFaces:
         return np.array(placeholders, dtype=bool).reshape(self.is_missing.shape)
 
     def _describe(self, i: int) -> str:
-        from ..images.errors import ImageError
+        from sklearn_diffake.images.errors import ImageError
 
         column = int(self.column[i]) if self.is_missing.ndim == 2 else None
         return str(ImageError(self.reason[i], column=column, path=self.path[i]))

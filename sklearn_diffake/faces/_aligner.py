@@ -7,17 +7,18 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 
-from ..images.errors import ImageError
-from ..images.results import Results
-from ..images.table import ImageTable, image_table
-from ..store import EmbeddingStore
-from ..utils._device import resolve_device
-from ..utils._links import DocumentedMixin
-from ..utils._progress import log_step, progress_bar
-from ..utils._saved import AddedParametersMixin
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.results import Results
+from sklearn_diffake.images.table import ImageTable, image_table
+from sklearn_diffake.store import EmbeddingStore
+from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._doc_links import DocumentedMixin
+from sklearn_diffake.utils._estimators import AddedParametersMixin
+from sklearn_diffake.utils._progress import log_step, progress_bar
+from sklearn_diffake.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+
 from ._aligned import AlignedFaces, VideoDamage
 from ._cells import Alignment
 from ._finding import FaceFinder

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.errors import ImageError
-from ..images.missing import MissingFace
-from ..images.results import Results
-from ..images.table import ImageTable
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.missing import MissingFace
+from sklearn_diffake.images.results import Results
+from sklearn_diffake.images.table import ImageTable
+
 from ._aligned import AlignedFaces, VideoDamage
 from ._matching import Candidates, Match, embed_crops, match_faces
 from ._stored_faces import NO_FACE, PictureFaces, crop_matrix

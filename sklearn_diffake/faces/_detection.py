@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..utils._threads import thread_map, torch_threads
-from ..utils._torchvision import import_torchvision
+from sklearn_diffake.utils._threads import thread_map, torch_threads
+from sklearn_diffake.utils._torchvision import import_torchvision
 
 _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
 _FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own

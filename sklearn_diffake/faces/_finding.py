@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 
-from ..images._damage import DamageAccount, OnDamage
-from ..images.engine import ComputeOnce
-from ..images.formats import is_video
-from ..store import EmbeddingStore, as_store
-from ..utils._device import resolve_device
-from ..utils._threads import thread_map
+from sklearn_diffake.images._damage import DamageAccount, OnDamage
+from sklearn_diffake.images.engine import ComputeOnce
+from sklearn_diffake.images.formats import is_video
+from sklearn_diffake.store import EmbeddingStore, as_store
+from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._threads import thread_map
+
 from ._aligned import VideoDamage
 from ._detection import Faces, detect_faces
 from ._geometry import template, warp
@@ -77,7 +78,7 @@ class FaceFinder:
         on_damage: OnDamage = "raise" if self.on_missing == "raise" else "skip"
 
         def read_frames(path: Any) -> Iterator[tuple[int, float, np.ndarray]]:
-            from ..images import video
+            from sklearn_diffake.images import video
 
             account = DamageAccount(on_damage)
             yield from video.read_accounted(path, video.evenly_spaced(self.n_frames), account)

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from ..images.errors import ImageError
+from sklearn_diffake.images.errors import ImageError
 
 _EQUAL = 1e-6  # similarities that differ by less are equal
 

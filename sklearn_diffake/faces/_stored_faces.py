@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..images.results import ArrayResults
-from ..store import EmbeddingStore
+from sklearn_diffake.images.results import ArrayResults
+from sklearn_diffake.store import EmbeddingStore
+
 from ._detection import Faces
 from ._geometry import center_square, fit_similarity
 

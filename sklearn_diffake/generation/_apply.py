@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..faces._geometry import fit_similarity
+from sklearn_diffake.faces._geometry import fit_similarity
+
 from ._artifacts import change_detail, jpeg
 from ._color import match_colors, shift_color
 from ._cv2 import one_thread

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._extras import import_extra, missing_extra
+from sklearn_diffake.utils._optional import import_extra, missing_extra
 
 Image = NDArray[np.uint8]
 

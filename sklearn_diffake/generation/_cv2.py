@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
 
 _lock = threading.Lock()
 _n_users = 0

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._dlib_files import dlib_model_file
-from ..utils._extras import import_extra
+from sklearn_diffake.utils._optional import dlib_model_file, import_extra
 
 _PURPOSE = "Landmarks by dlib"
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, Tags, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..utils._links import DocumentedMixin
-from ..utils._progress import progress_bar
+from sklearn_diffake.utils._doc_links import DocumentedMixin
+from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
+
 from ._cv2 import load_cv2
 from ._rows import PseudoDeepfakeRows, check_crops
 from ._techniques import TECHNIQUES, technique_weights

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..faces._geometry import fit_similarity, template
+from sklearn_diffake.faces._geometry import fit_similarity, template
+
 from ._cv2 import one_thread
 from ._dlib import dlib_landmarks
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..faces._geometry import fit_similarity
+from sklearn_diffake.faces._geometry import fit_similarity
+
 from ._artifacts import draw_lighting_mismatch, light_gain
 from ._camera import Camera, photograph
 from ._edits import blend, encode_jpeg, lose_detail, move_image, paint_mask, warp_by_points

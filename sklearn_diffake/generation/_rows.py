@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils._groups import group_codes
+from sklearn_diffake.utils._groups import group_codes
+
 from ._apply import apply_pair
 from ._codec import available_codecs
 from ._landmarks import place_landmarks

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
+
 from .errors import VideoError
 from .formats import file_format
 

@@ -12,7 +12,8 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
-from ..store import EmbeddingStore, FileKey
+from sklearn_diffake.store import EmbeddingStore, FileKey
+
 from .errors import ImageError
 from .missing import MissingFace
 from .read import file_key, image_digest, read_image

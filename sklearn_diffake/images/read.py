@@ -21,7 +21,7 @@ from .errors import ImageError
 from .formats import file_format, pillow_formats
 
 if TYPE_CHECKING:
-    from ..store import FileKey
+    from sklearn_diffake.store import FileKey
 
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pairs import DifferenceScaler
+from sklearn_diffake.pairs import DifferenceScaler
+
 from ._split_pipeline import Branch, SplitPipeline, transformed, with_feature_names
 
 _MAX_BRANCHES = 10  # the score is computed for every subset of branches

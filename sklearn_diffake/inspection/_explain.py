@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ..base import threshold_warning
-from ..novelty._calibration import calibration_of
-from ..utils._progress import progress_bar
+from sklearn_diffake.base import threshold_warning
+from sklearn_diffake.novelty._calibration import calibration_of
+from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
+
 from ._contributions import contributions
 from ._explanation import PairExplanation
 from ._nearest import genuine_pairs

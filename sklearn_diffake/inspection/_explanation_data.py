@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..novelty._calibration import Calibration
-from ..utils._numbers import significant
+from sklearn_diffake.novelty._calibration import Calibration
+from sklearn_diffake.utils._numbers import significant
+
 from ._contributions import Contribution
 from ._nearest import NearestGenuine
 from ._photo import ExplainedPhoto

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from ..faces import ImageError, read_image
-from ..images.table import ImageTable, image_table
+from sklearn_diffake.faces import ImageError, read_image
+from sklearn_diffake.images.table import ImageTable, image_table
+
 from ._split_pipeline import SplitPipeline, split_pipeline
 
 _INNER = ("estimator_", "detector_")  # attributes of wrapped detectors

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._progress import progress_bar
+from sklearn_diffake.utils._progress import progress_bar
+
 from ._photo import ExplainedPhoto
 from ._split_pipeline import SplitPipeline, pair_table
 

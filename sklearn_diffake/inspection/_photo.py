@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..faces import FaceAligner, ImageError, read_image
+from sklearn_diffake.faces import FaceAligner, ImageError, read_image
 
 SIDES = ("reference", "probe")
 

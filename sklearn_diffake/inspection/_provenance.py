@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._versions import __version__, installed_version
-from ..images.read import image_digest
+from sklearn_diffake._versions import __version__, installed_version
+from sklearn_diffake.images.read import image_digest
+
 from ._photo import SIDES, ExplainedPhoto
 from ._split_pipeline import SplitPipeline
 

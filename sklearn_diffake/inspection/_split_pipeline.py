@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..embedding import FaceEmbedder
-from ..faces import FaceAligner
-from ..images.table import image_table
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.images.table import image_table
 
 Pixels = NDArray[np.uint8]
 SKIPPED_STEPS = (None, "passthrough", "drop")

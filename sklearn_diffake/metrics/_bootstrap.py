@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_diffake.metrics._checks import check_rows, check_scores
 from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._sklearn_compat import Interval, validate_params
 
 #: Fewest groups of each class: resampling fewer groups underestimates their variance.
 MIN_RESAMPLED_GROUPS = 5
@@ -64,7 +64,7 @@ def bootstrap_interval(
     score: ArrayLike,
     *,
     groups: ArrayLike | None = None,
-    metadata: dict[str, ArrayLike] | None = None,
+    metadata: Mapping[str, ArrayLike] | None = None,
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
@@ -172,7 +172,7 @@ def bootstrap_interval(
 
 
 def check_extras(
-    n_samples: int, groups: ArrayLike | None, metadata: dict[str, ArrayLike] | None
+    n_samples: int, groups: ArrayLike | None, metadata: Mapping[str, ArrayLike] | None
 ) -> tuple[dict[str, NDArray[Any]], Integers]:
     """Check metadata and groups, and number the groups.
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._labels import check_labels
-from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._names import is_missing
 
 _NAMES = {1: "genuine (+1)", -1: "deepfake (-1)"}
 

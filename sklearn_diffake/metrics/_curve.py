@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_diffake.metrics._checks import check_scores, technique_rows
+from sklearn_diffake.utils._sklearn_compat import Interval, validate_params
 
 
 class ErrorCurve(NamedTuple):

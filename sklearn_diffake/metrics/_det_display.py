@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
-from sklearn.utils import _safe_indexing
 
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing, detection_error_curve
 from sklearn_diffake.metrics._plotting import axes_or_new, estimator_scores
 from sklearn_diffake.utils._numbers import percent
+from sklearn_diffake.utils._sklearn_compat import _safe_indexing
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 _EDGE = 3.2  # normal deviate of the frame, on which more extreme rates are drawn: 0.07 %

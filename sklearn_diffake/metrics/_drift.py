@@ -12,11 +12,11 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import ks_2samp
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.utils._groups import group_codes
 from sklearn_diffake.utils._numbers import fraction, percent, significant
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 Direction = Literal["lower", "higher"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.metrics._bootstrap import (
     ConfidenceInterval,
@@ -32,6 +31,7 @@ from sklearn_diffake.metrics._closed_intervals import (
 from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
 from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 MIN_INTERVAL_GROUPS = 2
 
@@ -112,7 +112,7 @@ def confidence_interval(
     score: ArrayLike,
     *,
     groups: ArrayLike | None = None,
-    metadata: dict[str, ArrayLike] | None = None,
+    metadata: Mapping[str, ArrayLike] | None = None,
     method: Literal["auto", "bootstrap"] = "auto",
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
@@ -236,7 +236,7 @@ def _without_draws(
     y_true: ArrayLike,
     score: ArrayLike,
     groups: ArrayLike | None,
-    metadata: dict[str, ArrayLike] | None,
+    metadata: Mapping[str, ArrayLike] | None,
     confidence_level: float,
 ) -> ConfidenceInterval:
     """Check the rows, and compute estimate and interval of a usual metric."""
@@ -259,7 +259,7 @@ def _without_draws(
 
 
 def _closed(
-    metric: Callable[..., float], metadata: dict[str, ArrayLike] | None
+    metric: Callable[..., float], metadata: Mapping[str, ArrayLike] | None
 ) -> tuple[_Closed, dict[str, Any]] | None:
     """Return the method of a metric's interval, and the metric's options.
 

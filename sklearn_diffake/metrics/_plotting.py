@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._response import _get_response_values
 
 from sklearn_diffake.metrics._scorers import RESPONSES
-from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
+from sklearn_diffake.utils._sklearn_compat import _get_response_values
 
 # Colors of Okabe and Ito, which color-blind people can distinguish.
 GENUINE, FAKE = "#0072B2", "#D55E00"

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import make_scorer, roc_auc_score
-from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_diffake.metrics._checks import check_rows, check_scores
 from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
 from sklearn_diffake.metrics._ranking import average_precision_fake
-from sklearn_diffake.metrics._video import video_level
+from sklearn_diffake.metrics._video import Pooling, video_level
 from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._sklearn_compat import StrOptions, validate_params
 
 # Methods that give scores, by preference. scikit-learn makes +1 the high class of a classifier.
 RESPONSES = ("decision_function", "predict_proba")
@@ -73,7 +73,7 @@ def get_scorer_names() -> list[str]:
     },
     prefer_skip_nested_validation=True,
 )
-def get_scorer(name: str, *, pool: str | None = None) -> Any:
+def get_scorer(name: str, *, pool: Pooling | None = None) -> Any:
     """Return a scorer for ``scoring=`` by its name.
 
     scikit-learn's metadata routing passes technique and video of each row to the scorer::
@@ -142,7 +142,7 @@ def _evaluate(
     y_score: ArrayLike,
     *,
     name: str,
-    pool: str | None,
+    pool: Pooling | None,
     technique: ArrayLike | None = None,
     video: ArrayLike | None = None,
 ) -> float:
@@ -167,6 +167,7 @@ def _evaluate(
     if pool is not None:
         pooled = video_level(values, rows.pop("video"), pool, y_true=labels)
         rows = {name: value[pooled.first_row] for name, value in rows.items()}
+        assert pooled.y_true is not None  # labels were given
         labels, values = pooled.y_true, pooled.score
     return float(metric.function(labels, values, **metric.options, **rows))
 

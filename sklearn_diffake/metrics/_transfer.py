@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.metrics._checks import check_scores
 from sklearn_diffake.metrics._curve import bpcer_at_apcer, crossing, detection_error_curve
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, worst_apcer
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 
 class TransferredErrors(NamedTuple):

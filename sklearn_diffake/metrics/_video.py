@@ -8,13 +8,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._labels import check_labels
-from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._names import is_missing
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
+
+#: How scores of a video become one.
+Pooling = Literal["mean", "median", "trimmed", "min", "max"]
 
 
 class VideoScores(NamedTuple):
@@ -51,7 +54,7 @@ class VideoScores(NamedTuple):
 def video_level(
     score: ArrayLike,
     video: ArrayLike,
-    how: Literal["mean", "median", "trimmed", "min", "max"] = "mean",
+    how: Pooling = "mean",
     *,
     y_true: ArrayLike | None = None,
     trim: float = 0.1,

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._labels import check_labels
-from sklearn_diffake.utils._missing import is_missing
+from sklearn_diffake.utils._names import is_missing
+from sklearn_diffake.utils._sklearn_compat import validate_parameter_constraints
 
 
 def read_labels(y: ArrayLike | None, n_samples: int) -> NDArray[np.int64]:

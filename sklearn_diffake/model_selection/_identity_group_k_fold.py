@@ -9,7 +9,6 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.utils.validation import _num_samples
 
 from sklearn_diffake.model_selection._checks import check_split, read_labels
 from sklearn_diffake.model_selection._groups import (
@@ -17,6 +16,7 @@ from sklearn_diffake.model_selection._groups import (
     connected_groups,
     group_columns,
 )
+from sklearn_diffake.utils._sklearn_compat import _num_samples
 
 
 class IdentityGroupKFold(StratifiedGroupKFold):

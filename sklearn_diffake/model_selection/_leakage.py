@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, check_cv
-from sklearn.model_selection._split import GroupsConsumerMixin
-from sklearn.utils.validation import _num_samples
 
 from sklearn_diffake.model_selection._groups import (
     Columns,
@@ -20,6 +18,7 @@ from sklearn_diffake.model_selection._groups import (
 )
 from sklearn_diffake.utils._groups import name_codes
 from sklearn_diffake.utils._messages import list_first
+from sklearn_diffake.utils._sklearn_compat import GroupsConsumerMixin, _num_samples
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 

@@ -8,9 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.model_selection._split import GroupsConsumerMixin
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _num_samples
 
 from sklearn_diffake.model_selection._checks import (
     check_parameters,
@@ -24,6 +21,7 @@ from sklearn_diffake.model_selection._groups import (
     select_columns,
     split_columns,
 )
+from sklearn_diffake.utils._sklearn_compat import GroupsConsumerMixin, StrOptions, _num_samples
 
 
 class LeaveOneDatasetOut(GroupsConsumerMixin, BaseCrossValidator):

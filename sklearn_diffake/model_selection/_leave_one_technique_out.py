@@ -10,9 +10,6 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold
-from sklearn.model_selection._split import GroupsConsumerMixin
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _num_samples
 
 from sklearn_diffake.model_selection._checks import (
     check_parameters,
@@ -28,6 +25,7 @@ from sklearn_diffake.model_selection._groups import (
     select_columns,
     split_columns,
 )
+from sklearn_diffake.utils._sklearn_compat import GroupsConsumerMixin, Interval, _num_samples
 
 
 class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):

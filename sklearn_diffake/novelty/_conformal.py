@@ -11,10 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_consistent_length, check_is_fitted
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags, get_tags, indexable
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_diffake.base import check_finite
 from sklearn_diffake.novelty._calibration import calibration_of
@@ -37,6 +36,14 @@ from sklearn_diffake.novelty._p_values import (
     row_weights,
 )
 from sklearn_diffake.utils._progress import log_step, progress_bar
+from sklearn_diffake.utils._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    _num_samples,
+    _safe_indexing,
+)
 
 _logger = logging.getLogger(__name__)
 _LEVEL = Interval(Real, 0, 1, closed="neither")

@@ -13,12 +13,12 @@ from joblib import effective_n_jobs
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
 from sklearn_diffake.novelty._standardise import mean_and_scale
 from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 from sklearn_diffake.utils._threads import torch_threads
 
 
@@ -281,7 +281,7 @@ class DeepSVDD(BaseDetector):
 
     def _fit(self, X: NDArray[Any], **per_row: Any) -> None:
         from sklearn_diffake.novelty._svdd_train import SVDDSettings, train_network
-        from sklearn_diffake.utils._seeded import seeded
+        from sklearn_diffake.utils._device import seeded
 
         if not all(isinstance(n, Integral) and n > 0 for n in self.hidden_layer_sizes):
             raise ValueError(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_diffake.novelty._mixture_sums import MixtureStream
 from sklearn_diffake.novelty._partial_fit import SAMPLE_ROWS, PartialFitDetector, TooFewRows
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 from sklearn_diffake.utils._threads import one_thread
 
 _MAX_SHRINKAGE = 0.99  # of "auto": at 1 the data would have no say

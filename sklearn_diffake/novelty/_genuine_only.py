@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import MetaEstimatorMixin, _fit_context, clone, is_outlier_detector
+from sklearn.base import MetaEstimatorMixin, clone, is_outlier_detector
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.utils import Tags, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_diffake.base import BaseDetector
+from sklearn_diffake.utils._sklearn_compat import (
+    HasMethods,
+    Interval,
+    _fit_context,
+    _routing_enabled,
+)
 
 
 class GenuineOnly(MetaEstimatorMixin, BaseDetector):

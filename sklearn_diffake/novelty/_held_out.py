@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
 from sklearn.utils import column_or_1d
 
-from ..utils._groups import group_codes
+from sklearn_diffake.utils._groups import group_codes
 
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from sklearn.covariance import shrunk_covariance
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_diffake.novelty._partial_fit import PartialFitDetector, TooFewRows
 from sklearn_diffake.utils._moments import RunningMoments
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 
 _MIN_SHRINKAGE = 1e-6  # of estimated coefficients, which can be 0 on degenerate data
 

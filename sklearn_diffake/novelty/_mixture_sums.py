@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
-from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky
 from sklearn.utils import gen_batches
 
 from sklearn_diffake.novelty._partial_fit import RowStream
+from sklearn_diffake.utils._sklearn_compat import _compute_precision_cholesky
 
 _BLOCK = 1024  # rows between two updates of the mixture, unless there are more features
 

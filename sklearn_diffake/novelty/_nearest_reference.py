@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags, check_array, check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
+from sklearn_diffake.utils._arrays import cosine_distance, row_lengths
 from sklearn_diffake.utils._groups import group_codes
-from sklearn_diffake.utils._vectors import cosine_distance, row_lengths
+from sklearn_diffake.utils._sklearn_compat import StrOptions
 
 
 class NearestReferenceDetector(BaseDetector):

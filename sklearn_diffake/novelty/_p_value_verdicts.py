@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
-from ..base import BaseDetector, refuse_missing
+from sklearn_diffake.base import BaseDetector, refuse_missing
+
 from ._categories import CategoryMixin
 
 

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_diffake.base import BaseDetector, missing_rows, warn_of_missing
 from sklearn_diffake.novelty._row_sample import RowSample
 from sklearn_diffake.utils._moments import RunningMoments, forget_fit
+from sklearn_diffake.utils._sklearn_compat import _fit_context
 
 #: Rows from which the threshold is found; a detector may need more of them to begin with.
 SAMPLE_ROWS = 8192

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from sklearn.base import _clone_parametrized, clone
+from sklearn.base import clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods
 
 from sklearn_diffake.base import BaseDetector
 from sklearn_diffake.novelty._pyod_networks import (
@@ -24,8 +23,9 @@ from sklearn_diffake.novelty._pyod_networks import (
     pack,
     unpack,
 )
-from sklearn_diffake.utils._extras import import_pyod
+from sklearn_diffake.utils._optional import import_pyod
 from sklearn_diffake.utils._progress import log_step
+from sklearn_diffake.utils._sklearn_compat import HasMethods, _clone_parametrized
 from sklearn_diffake.utils._threads import one_thread
 
 _logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import numpy as np
 from joblib import parallel_config
 from numpy.typing import NDArray
 
-from sklearn_diffake.utils._seeded import SHARED_GENERATORS
+from sklearn_diffake.utils._device import SHARED_GENERATORS
 from sklearn_diffake.utils._threads import one_thread, torch_threads
 
 # Supported detectors with a network, and the attribute that holds it.

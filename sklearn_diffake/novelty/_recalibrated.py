@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from ..base import BaseDetector
+from sklearn_diffake.base import BaseDetector
+
 from ._conformal import ConformalDetector
 
 _TARGET = 0.05

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_diffake.novelty._standardise import blocks, standardize
+from sklearn_diffake.utils._device import seeded
 from sklearn_diffake.utils._imports import import_function
-from sklearn_diffake.utils._seeded import seeded
 
 _SLOPE = 0.1  # of the leaky ReLU, which is unbounded on both sides, so that no unit saturates
 _PROBE_STD = 3.0  # of the noise; that of genuine rows is 1

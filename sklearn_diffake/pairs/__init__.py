@@ -5,7 +5,7 @@ from sklearn_diffake.pairs._mode import check_mode, mode_of
 from sklearn_diffake.pairs._pair_table import TableError, load_pairs
 from sklearn_diffake.pairs._pairing import make_reference_pairs, make_same_video_pairs
 from sklearn_diffake.pairs._scaler import DifferenceScaler
-from sklearn_diffake.utils._mode import ModeError
+from sklearn_diffake.utils._modes import ModeError
 
 __all__ = [
     "DifferenceScaler",

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, row_blocks
-from sklearn_diffake.utils._links import DocumentedMixin
-from sklearn_diffake.utils._mode import MODES, Mode
-from sklearn_diffake.utils._saved import AddedParametersMixin
-from sklearn_diffake.utils._vectors import cosine_distance, reciprocal, row_lengths
+from sklearn_diffake.utils._arrays import cosine_distance, reciprocal, row_lengths
+from sklearn_diffake.utils._doc_links import DocumentedMixin
+from sklearn_diffake.utils._estimators import AddedParametersMixin
+from sklearn_diffake.utils._modes import MODES, Mode
+from sklearn_diffake.utils._sklearn_compat import StrOptions, _fit_context
 
 # Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
 # `first`, possibly `first` itself, into which the result may be written.

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn_diffake.pairs._difference import PairDifference
 from sklearn_diffake.utils._estimators import estimators
-from sklearn_diffake.utils._mode import Mode, ModeError
+from sklearn_diffake.utils._modes import Mode, ModeError
 
 _USES = {
     "reference": "judges a probe against trusted images of the person",

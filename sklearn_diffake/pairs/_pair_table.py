@@ -21,7 +21,7 @@ from sklearn_diffake.utils._delimited import (
     resolve,
 )
 from sklearn_diffake.utils._labels import parse_label
-from sklearn_diffake.utils._mode import SAME_VIDEO, Mode, common_mode, mode_of_columns
+from sklearn_diffake.utils._modes import SAME_VIDEO, Mode, common_mode, mode_of_columns
 
 _TEMPLATE_MARK = "|"
 _LABEL = "label"

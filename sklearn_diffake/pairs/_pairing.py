@@ -10,14 +10,12 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_diffake.utils._groups import name_codes, value_codes
 from sklearn_diffake.utils._labels import CONVENTION, LabelError, check_labels
-from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._mode import REFERENCE, SAME_VIDEO
-from sklearn_diffake.utils._natural import natural_key
-from sklearn_diffake.utils._spelling import name_key
+from sklearn_diffake.utils._modes import REFERENCE, SAME_VIDEO
+from sklearn_diffake.utils._names import is_missing, name_key, natural_key
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 _NEVER = np.iinfo(np.int64).max  # a position that no row has
 _K = [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})]

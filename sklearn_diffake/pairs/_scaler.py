@@ -8,20 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_diffake.base import check_finite, genuine_mask, missing_rows
-from sklearn_diffake.utils._links import DocumentedMixin
+from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._moments import RunningMoments, forget_fit
+from sklearn_diffake.utils._sklearn_compat import Interval, _fit_context
 
 
 class DifferenceScaler(

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .._versions import __version__
+from sklearn_diffake._versions import __version__
 
 FORMAT = 1
 #: Packages whose versions are in the manifest.

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import OutlierMixin
 
-from ..novelty._pyod import PYOD_TYPES
-from ..utils._extras import import_pyod
+from sklearn_diffake.novelty._pyod import PYOD_TYPES
+from sklearn_diffake.utils._optional import import_pyod
+
 from ._compiled import (
     check_binary_tree,
     check_covariance,

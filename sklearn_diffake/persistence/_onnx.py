@@ -15,10 +15,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..embedding import FaceEmbedder
-from ..faces import FaceAligner
-from ..utils._atomic_files import atomic_write
-from ..utils._extras import import_extra
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.utils._atomic_files import atomic_write
+from sklearn_diffake.utils._optional import import_extra
 
 _OPSET = 17  # of onnxruntime 1.13 and later
 

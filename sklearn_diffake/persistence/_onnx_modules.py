@@ -11,10 +11,10 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from ..embedding import FaceEmbedder
-from ..embedding.backbones._views import border
-from ..novelty import ConformalDetector, MahalanobisDetector, SumRuleDetector
-from ..pairs import DifferenceScaler, PairDifference
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones._views import border
+from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector, SumRuleDetector
+from sklearn_diffake.pairs import DifferenceScaler, PairDifference
 
 _ONE = 2.0**22  # as Pillow's resampling of 8-bit images has it
 

@@ -6,13 +6,17 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
-from ..base import BaseDetector
-from ..novelty._categories import CategoryMixin
-from ..novelty._pyod import PYOD_TYPES
-from ..novelty._pyod_networks import NETWORKS, name_of
-from ..utils._estimators import estimators
+from sklearn_diffake.base import BaseDetector
+from sklearn_diffake.novelty._categories import CategoryMixin
+from sklearn_diffake.novelty._pyod import PYOD_TYPES
+from sklearn_diffake.novelty._pyod_networks import NETWORKS, name_of
+from sklearn_diffake.utils._estimators import estimators
+from sklearn_diffake.utils._sklearn_compat import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
+
 from ._schema import Refusal
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..embedding import FaceEmbedder
-from ..utils._estimators import estimators
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.utils._estimators import estimators
 
 #: Parameters that are local folders. scikit-learn reads pickles from its `memory`.
 FOLDERS = ("cache", "checkpoint_dir", "memory")

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..embedding import FaceEmbedder
-from ..embedding.backbones._user_function import reference_of
-from ..utils._atomic_files import atomic_open
-from ..utils._estimators import estimators
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones._user_function import reference_of
+from sklearn_diffake.utils._atomic_files import atomic_open
+from sklearn_diffake.utils._estimators import estimators
+
 from ._archive import MANIFEST, STATE, make_manifest, uncompressed, weights_member
 from ._parts import FOLDERS, embedders
 from ._skops import skops_io

@@ -12,8 +12,9 @@ from sklearn import metrics, model_selection
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
-from ..novelty._pyod import PYOD_TYPES
-from ..utils._imports import untrusted_references
+from sklearn_diffake.novelty._pyod import PYOD_TYPES
+from sklearn_diffake.utils._imports import untrusted_references
+
 from ._schema import Node, Schema, full_name
 from ._skops import skops_io
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..embedding.backbones._lookup import fingerprint_of
-from ..utils._atomic_files import atomic_write, private_folder
+from sklearn_diffake.embedding.backbones._lookup import fingerprint_of
+from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
+
 from ._parts import embedders
 from ._schema import Refusal
 

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from ..utils._atomic_files import private_file, private_folder
+from sklearn_diffake.utils._atomic_files import private_file, private_folder
+
 from ._locks import lock_problem
 from ._tables import (
     APPLICATION_ID,

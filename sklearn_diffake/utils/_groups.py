@@ -11,8 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sklearn_diffake.utils._messages import warn_caller
-from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._spelling import lookalike_key, name_key
+from sklearn_diffake.utils._names import is_missing, lookalike_key, name_key
 
 _MOST_SHOWN = 5
 

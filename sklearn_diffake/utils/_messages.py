@@ -1,4 +1,4 @@
-"""Compose messages for users, and warn at the line of their code."""
+"""Compose messages for users, escape untrusted text, and warn at the line of the caller."""
 
 from __future__ import annotations
 
@@ -75,3 +75,30 @@ def warn_caller(message: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_library_folders()):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def printable(text: str) -> str:
+    r"""Escape invisible characters and control sequences, as ``repr`` does.
+
+    Parameters
+    ----------
+    text : str
+        One line, such as the name of a file; may hold lone surrogates.
+
+    Returns
+    -------
+    str
+        The text with every character that is not :meth:`str.isprintable` escaped: control
+        characters, line ends, marks that change the direction of writing. Backslashes stay as
+        they are.
+
+    Examples
+    --------
+    >>> print(printable("a\x1b[2Jb\n.png"))
+    a\x1b[2Jb\n.png
+    >>> printable("Zoë.png")
+    'Zoë.png'
+    """
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images._damage import DamageAccount
-from ..images._decoding import import_av
-from ..images.video import VideoFrame, read_accounted
-from ..utils._atomic_files import atomic_open
-from ..utils._progress import progress_bar
+from sklearn_diffake.images._damage import DamageAccount
+from sklearn_diffake.images._decoding import import_av
+from sklearn_diffake.images.video import VideoFrame, read_accounted
+from sklearn_diffake.utils._atomic_files import atomic_open
+from sklearn_diffake.utils._progress import progress_bar
+
 from ._annotated_frames import FramePainter, TimedEvidence
 from ._evidence import ImageEvidence
 from ._verdict import Verdict

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._numbers import significant
+from sklearn_diffake.utils._numbers import significant
+
 from ._evidence import ImageEvidence, Outcome
 
 _ABOVE, _BELOW, _UNKNOWN = (0, 114, 178), (213, 94, 0), (118, 118, 118)  # Okabe and Ito

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
 
-from ..base import missing_rows
-from ..images.errors import ImageError
-from ..images.table import ImageTable, image_table
-from ..inspection._split_pipeline import SplitPipeline, transformed
-from ..novelty._p_values import SINGLE
+from sklearn_diffake.base import missing_rows
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.table import ImageTable, image_table
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline, transformed
+from sklearn_diffake.novelty._p_values import SINGLE
+from sklearn_diffake.utils._sklearn_compat import _safe_indexing
+
 from ._calibration_sources import EmbeddedSources, SourcePair, embed_sources, score_pairs
 
 #: Numbers of images for which templates are formed.

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.stats import beta
 
-from ..utils._numbers import percent, significant
+from sklearn_diffake.utils._numbers import percent, significant
 
 _CONFIDENCE = 0.95
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from ..faces import FaceAligner
-from ..images.table import ImageTable
-from ..inspection._split_pipeline import Branch, SplitPipeline
-from ..utils._progress import progress_bar
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.images.table import ImageTable
+from sklearn_diffake.inspection._split_pipeline import Branch, SplitPipeline
+from sklearn_diffake.utils._progress import progress_bar
+
 from ._templates import pool_groups
 
 _BATCH = 256  # sources whose crops are in memory together

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..novelty._clip_evidence import (
+from sklearn_diffake.novelty._clip_evidence import (
     ClipPValue,
     combine,
     fraction_below,
@@ -16,6 +16,7 @@ from ..novelty._clip_evidence import (
     most_windows,
     windows_of,
 )
+
 from ._evidence import ClipEvidence
 from ._model import JudgingModel
 from ._templates import Template

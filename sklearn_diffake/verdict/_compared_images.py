@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..faces._geometry import warp
-from ..images.errors import ImageError
-from ..images.read import image_digest, read_image
-from ..inspection._split_pipeline import SplitPipeline
+from sklearn_diffake.faces._geometry import warp
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.read import image_digest, read_image
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline
+
 from ._inputs import Source
 from ._model import JudgingModel
 from ._templates import Template
@@ -74,7 +75,7 @@ class ComparedImages:
         with source.opened() as item:
             if frame is None:
                 return read_image(item)
-            from ..images.video import read_frames
+            from sklearn_diffake.images.video import read_frames
 
             return next(read_frames(item, [frame], on_damage="skip")).image
 

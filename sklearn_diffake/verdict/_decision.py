@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..utils._numbers import significant
+from sklearn_diffake.utils._numbers import significant
+
 from ._evidence import (
     GENUINE_MEANS,
     SUSPICIOUS_MEANS,

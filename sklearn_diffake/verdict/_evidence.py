@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..utils._mode import Mode
+from sklearn_diffake.utils._modes import Mode
 
 Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
 SideName = Literal["reference", "probe"]

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..faces import AlignedFaces
-from ..faces._aligned import VideoDamage
-from ..images.errors import ImageError
-from ..images.missing import MissingFace
-from ..images.read import read_image
+from sklearn_diffake.faces import AlignedFaces
+from sklearn_diffake.faces._aligned import VideoDamage
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.missing import MissingFace
+from sklearn_diffake.images.read import read_image
+
 from ._evidence import ImageEvidence
 from ._gates import estimate_yaw, measure_crop
 from ._inputs import SIDES, Side, Source
@@ -162,7 +163,7 @@ def _evidence(
 
 def _read_crops(side: Side, cells: Sequence[Any], column: int, *, n_frames: int) -> list[FaceImage]:
     """Read pictures, and frames of clips, that are crops already."""
-    from ..images.video import sample_frames
+    from sklearn_diffake.images.video import sample_frames
 
     images: list[FaceImage] = []
     sources = side.sources

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ..embedding import FaceEmbedder
-from ..faces import FaceAligner
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner
 
 _COMPUTING = {
     *("cache", "checkpoint_dir", "memory", "device", "n_jobs", "batch_size", "verbose"),

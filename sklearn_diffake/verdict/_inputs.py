@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..images.errors import ImageError
-from ..images.formats import file_format
-from ..utils._natural import natural_key
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.utils._names import natural_key
+
 from ._evidence import SideName
 
 #: Frames of a clip that are used unless the caller sets another number.

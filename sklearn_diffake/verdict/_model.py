@@ -14,14 +14,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..base import threshold_warning
-from ..faces import FaceAligner
-from ..inspection._split_pipeline import SplitPipeline, split_pipeline
-from ..novelty import ConformalDetector
-from ..pairs import mode_of
-from ..pairs._mode import refuse_other
-from ..utils._estimators import estimators
-from ..utils._mode import Mode
+from sklearn_diffake.base import threshold_warning
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline, split_pipeline
+from sklearn_diffake.novelty import ConformalDetector
+from sklearn_diffake.pairs import mode_of
+from sklearn_diffake.pairs._mode import refuse_other
+from sklearn_diffake.utils._estimators import estimators
+from sklearn_diffake.utils._modes import Mode
+
 from ._evidence import ErrorRate, ModelInfo
 from ._fingerprint import fingerprint_model
 
@@ -126,7 +127,7 @@ def prepare_model(model: Any) -> JudgingModel:
     if model is None:
         return packaged_model("reference")
     if isinstance(model, (str, os.PathLike)):
-        from ..persistence import load
+        from sklearn_diffake.persistence import load
 
         return _prepare(load(model), os.path.basename(os.fsdecode(model)))
     if not hasattr(model, "get_params"):
@@ -156,7 +157,7 @@ def packaged_model(mode: Mode) -> JudgingModel:
     -------
     JudgingModel
     """
-    from ..pipeline import load_default
+    from sklearn_diffake.pipeline import load_default
 
     return _prepare(load_default(mode=mode), PACKAGED_NAMES[mode])
 

@@ -10,18 +10,24 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import _num_samples, check_consistent_length
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length
 
-from ..base import genuine_mask
-from ..inspection._split_pipeline import split_pipeline
-from ..novelty._calibration import FEW
-from ..novelty._p_values import least_n
-from ..novelty._recalibrated import recalibrated, target_of
-from ..pairs import check_mode
-from ..utils._groups import name_codes
-from ..utils._messages import list_first, warn_caller
+from sklearn_diffake.base import genuine_mask
+from sklearn_diffake.inspection._split_pipeline import split_pipeline
+from sklearn_diffake.novelty._calibration import FEW
+from sklearn_diffake.novelty._p_values import least_n
+from sklearn_diffake.novelty._recalibrated import recalibrated, target_of
+from sklearn_diffake.pairs import check_mode
+from sklearn_diffake.utils._groups import name_codes
+from sklearn_diffake.utils._messages import list_first, warn_caller
+from sklearn_diffake.utils._sklearn_compat import (
+    Interval,
+    _num_samples,
+    _safe_indexing,
+    validate_params,
+)
+
 from ._calibration_evidence import Evidence, Templates, plain_evidence
 from ._calibration_report import CalibrationReport, report_of
 

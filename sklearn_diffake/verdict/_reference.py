@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..images.errors import ImageError
-from ..utils._atomic_files import atomic_write
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.utils._atomic_files import atomic_write
+
 from ._evidence import ImageEvidence
 from ._face_images import find_faces
 from ._inputs import N_FRAMES, check_positive, read_side

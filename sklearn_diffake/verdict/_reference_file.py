@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._json import json_text
-from ..utils._sealed import verify_checksum, with_checksum
+from sklearn_diffake.utils._checksums import verify_checksum, with_checksum
+from sklearn_diffake.utils._json import json_text
+
 from ._evidence import ImageEvidence
 from ._model import JudgingModel
 from ._templates import Template

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection._split_pipeline import threshold_of
-from ..novelty import ConformalDetector
-from ..novelty._p_values import SINGLE
+from sklearn_diffake.inspection._split_pipeline import threshold_of
+from sklearn_diffake.novelty import ConformalDetector
+from sklearn_diffake.novelty._p_values import SINGLE
+
 from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
 from ._evidence import ClipEvidence
 from ._model import JudgingModel

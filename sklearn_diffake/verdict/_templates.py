@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedding._pooling import pool_embeddings
-from ..faces._aligned import VideoDamage
-from ..faces._matching import embed_crops
-from ..images.read import image_digest
+from sklearn_diffake.embedding._pooling import pool_embeddings
+from sklearn_diffake.faces._aligned import VideoDamage
+from sklearn_diffake.faces._matching import embed_crops
+from sklearn_diffake.images.read import image_digest
+
 from ._evidence import ImageEvidence
 from ._face_images import FaceImage, find_faces
 from ._inputs import Side

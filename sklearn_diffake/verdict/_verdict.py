@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ..utils._json import json_text
+from sklearn_diffake.utils._json import json_text
+
 from ._evidence import VerdictData
 
 _PAGE_SUFFIXES = (".html", ".htm")
@@ -129,7 +130,8 @@ class Verdict(VerdictData):
         nor are the pictures of a verdict that was pickled. SHA-256 checksums are those of the files
         when the report is written.
         """
-        from ..inspection._report.page import write_report
+        from sklearn_diffake.inspection._report.page import write_report
+
         from ._report.page import report_page
 
         name = os.fspath(path)

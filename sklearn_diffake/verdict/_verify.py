@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..images.errors import ImageError
-from ..images.table import pair_rows
-from ..utils._mode import MODES, Mode
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.table import pair_rows
+from sklearn_diffake.utils._modes import MODES, Mode
+
 from ._compared_images import ComparedImages
 from ._decision import Rules, decide, few_frames, scoreless
 from ._gates import Gates

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from ..novelty._p_values import SINGLE
-from ..utils._numbers import percent
+from sklearn_diffake.novelty._p_values import SINGLE
+from sklearn_diffake.utils._numbers import percent
+
 from ._evidence import ImageEvidence, Outcome, VerdictWarning
 from ._gates import Gates
 from ._model import JudgingModel

@@ -16,7 +16,7 @@ from sklearn_diffake.benchmark.report._document import (
 )
 from sklearn_diffake.benchmark.report._markdown import Markup, escape, table
 from sklearn_diffake.benchmark.report._tables import FIGURE_TITLES
-from sklearn_diffake.utils._printable import printable
+from sklearn_diffake.utils._messages import printable
 
 HOSTILE = [
     "plain", "a_b_c", "_x_", "*x*", "**x**", "`x`", "``x", "a|b", "\\|", "\\", "x\\",

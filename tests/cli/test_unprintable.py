@@ -12,7 +12,7 @@ from named_verdicts import Model, NamedVerdict, verdict_of
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
 from sklearn_diffake.faces import ImageError
-from sklearn_diffake.utils._printable import printable
+from sklearn_diffake.utils._messages import printable
 from sklearn_diffake.utils._progress import progress_bar, write_line
 
 CLEAR = "\x1b[2J"  # clears the screen of a terminal

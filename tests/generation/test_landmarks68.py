@@ -14,7 +14,7 @@ from sklearn_diffake.generation import (
     mean_shape,
 )
 from sklearn_diffake.generation import _dlib as dlib_module
-from sklearn_diffake.utils import _dlib_files
+from sklearn_diffake.utils import _optional
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra 'generation'")
 
@@ -100,7 +100,7 @@ def test_dlib_missing_is_named(monkeypatch):
 def test_dlib_model_missing_is_named(monkeypatch):
     pytest.importorskip("dlib", reason="needs the extra 'dlib'")
     dlib_module._predictor.cache_clear()
-    monkeypatch.setattr(_dlib_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(_optional, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"need face_recognition_models \(not installed\): pip"):
         dlib_landmarks(CROP)
 

@@ -69,7 +69,7 @@ def test_nothing_else_imports_what_a_string_names():
         "persistence/_objects.py",
         "persistence/_skops.py",
         "persistence/_trust.py",
-        "utils/_extras.py",
+        "utils/_optional.py",
         "utils/_imports.py",
         "utils/_torchvision.py",
     }

@@ -3,7 +3,7 @@
 import pytest
 
 from sklearn_diffake.pairs import load_pairs, make_reference_pairs, make_same_video_pairs
-from sklearn_diffake.utils._mode import MIXED, common_mode, mode_name, mode_of_columns
+from sklearn_diffake.utils._modes import MIXED, common_mode, mode_name, mode_of_columns
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from verdict_helpers import fitted
 
 from sklearn_diffake import Reference, verify, verify_many
 from sklearn_diffake.faces import ImageError
-from sklearn_diffake.utils._sealed import with_checksum
+from sklearn_diffake.utils._checksums import with_checksum
 from sklearn_diffake.verdict import _reference_file as module
 
 

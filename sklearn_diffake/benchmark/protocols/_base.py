@@ -275,7 +275,7 @@ def transferred_thresholds(
     y = table.target[np.concatenate(rows)]
     held_out = np.concatenate([np.asarray(decisions) for decisions in record["decisions"][1:]])
     fold = np.repeat(np.arange(len(rows)), [len(numbers) for numbers in rows])
-    judged_pairs = {"y_test": scores.y, "score_test": scores.decision}
+    judged_pairs: dict[str, Any] = {"y_test": scores.y, "score_test": scores.decision}
     values: dict[str, Any] = {}
     if bpcer is not None:
         errors = threshold_transfer(y, held_out, **judged_pairs, at="bpcer", rate=bpcer)

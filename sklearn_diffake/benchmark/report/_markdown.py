@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sklearn_diffake.utils._printable import printable
+from sklearn_diffake.utils._messages import printable
 
 _SYNTAX = re.compile(r"[\\`*_{}\[\]()<>|~#$&@!]")  # of CommonMark and GitHub, HTML and math
 _LINE_STARTS = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))")  # of lists and underlines

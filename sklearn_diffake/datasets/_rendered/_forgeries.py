@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...faces._geometry import fit_similarity
-from ...generation._artifacts import draw_upsampling_grid
-from ...generation._camera import photograph
-from ...generation._edits import (
+from sklearn_diffake.faces._geometry import fit_similarity
+from sklearn_diffake.generation._artifacts import draw_upsampling_grid
+from sklearn_diffake.generation._camera import photograph
+from sklearn_diffake.generation._edits import (
     blend,
     lose_detail,
     match_colors,
@@ -21,7 +21,8 @@ from ...generation._edits import (
     retouch_skin,
     warp_by_points,
 )
-from ...generation._masks import outlines
+from sklearn_diffake.generation._masks import outlines
+
 from ._head_model import Expression, Person
 from ._rendering import Picture, landmarks_of, render
 from ._scenes import Shot

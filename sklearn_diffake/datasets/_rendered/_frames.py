@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generation._camera import photograph
-from .._tree import GENUINE
+from sklearn_diffake.datasets._tree import GENUINE
+from sklearn_diffake.generation._camera import photograph
+
 from ._forgeries import TECHNIQUES, draw_forgery, forge, vary_forgery
 from ._head_model import Person, draw_person
 from ._plan import RECOMPRESSED, Frame, split_members_except

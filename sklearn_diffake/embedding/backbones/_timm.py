@@ -46,7 +46,7 @@ def _build(name: str, weights: Any) -> Any:
 
 def import_timm() -> Any:
     """Import timm, with an error that names the extra if it is missing."""
-    from sklearn_diffake.utils._extras import import_extra
+    from sklearn_diffake.utils._optional import import_extra
     from sklearn_diffake.utils._torchvision import import_torchvision
 
     import_torchvision()

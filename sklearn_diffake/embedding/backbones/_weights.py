@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_diffake.utils._sealed import verify_checksum
+from sklearn_diffake.utils._checksums import verify_checksum
 
 #: A .safetensors file, the tensors themselves, or None for a network's usual ones.
 Weights = str | dict[str, Any] | None

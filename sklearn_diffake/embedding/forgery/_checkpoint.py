@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
-from sklearn_diffake.utils._sealed import verify_checksum, with_checksum
+from sklearn_diffake.utils._checksums import verify_checksum, with_checksum
 
 State = dict[str, NDArray[Any]]
 

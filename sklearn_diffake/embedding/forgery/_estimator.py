@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_diffake.embedding._face_embedder import FaceEmbedder
@@ -25,6 +23,7 @@ from sklearn_diffake.embedding.backbones._lookup import (
 from sklearn_diffake.embedding.backbones._packaged import PACKAGED_FILES, packaged_file
 from sklearn_diffake.images.table import image_table
 from sklearn_diffake.utils._device import resolve_device
+from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
 
 
 class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore[call-arg]

@@ -45,8 +45,8 @@ from sklearn_diffake.embedding.forgery._crops import (
     GenuineCrops,
 )
 from sklearn_diffake.embedding.forgery._sam import SAM, batch_norms
+from sklearn_diffake.utils._device import seeded
 from sklearn_diffake.utils._progress import log_step, progress_bar
-from sklearn_diffake.utils._seeded import seeded
 
 _logger = logging.getLogger(__name__)
 #: Positions of the crops to train and to validate on.

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils._extras import import_extra
-from .._explanation_data import ExplanationData
-from .._photo import SIDES, ExplainedPhoto, lay_over
+from sklearn_diffake.inspection._explanation_data import ExplanationData
+from sklearn_diffake.inspection._photo import SIDES, ExplainedPhoto, lay_over
+from sklearn_diffake.utils._optional import import_extra
+
 from .text import (
     CAUTION,
     MAPS,

@@ -11,11 +11,12 @@ from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from ...utils._atomic_files import atomic_write, check_output
-from ...utils._numbers import percent
-from ...utils._printable import printable
-from .._explanation_data import ExplanationData
-from .._photo import SIDES, ExplainedPhoto
+from sklearn_diffake.inspection._explanation_data import ExplanationData
+from sklearn_diffake.inspection._photo import SIDES, ExplainedPhoto
+from sklearn_diffake.utils._atomic_files import atomic_write, check_output
+from sklearn_diffake.utils._messages import printable
+from sklearn_diffake.utils._numbers import percent
+
 from .figure import (
     AGAINST,
     IN_FAVOR,

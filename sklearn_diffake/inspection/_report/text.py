@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
-from ...utils._numbers import percent, significant
-from .._explanation_data import ExplanationData
-from .._photo import ExplainedPhoto
+from sklearn_diffake.inspection._explanation_data import ExplanationData
+from sklearn_diffake.inspection._photo import ExplainedPhoto
+from sklearn_diffake.utils._numbers import percent, significant
 
 #: Title and description of each kind of map.
 MAPS = {

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...inspection._report.page import picture_png
-from ...inspection._report.text import number
-from .._evidence import ClipEvidence, ImageEvidence, VerdictData
+from sklearn_diffake.inspection._report.page import picture_png
+from sklearn_diffake.inspection._report.text import number
+from sklearn_diffake.verdict._evidence import ClipEvidence, ImageEvidence, VerdictData
+
 from .sources import Picture
 
 _WIDTH, _HEIGHT = 960, 300  # of a timeline, in the units of its drawing

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...inspection._occlusion import JOINT, joint_occlusion
-from ...inspection._report.figure import limit_of, load_matplotlib
-from ...inspection._report.page import Figure, map_figure
-from ...inspection._split_pipeline import SplitPipeline
-from .._evidence import SideName, VerdictData
+from sklearn_diffake.inspection._occlusion import JOINT, joint_occlusion
+from sklearn_diffake.inspection._report.figure import limit_of, load_matplotlib
+from sklearn_diffake.inspection._report.page import Figure, map_figure
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline
+from sklearn_diffake.verdict._evidence import SideName, VerdictData
+
 from .sources import Picture, Pictures
 
 #: Networks whose maps were compared with known altered places (benchmarks/quality/explanations.py).

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from ...utils._numbers import significant
-from ...utils._printable import printable
-from .._evidence import VerdictData
+from sklearn_diffake.utils._messages import printable
+from sklearn_diffake.utils._numbers import significant
+from sklearn_diffake.verdict._evidence import VerdictData
 
 _COLORS = {  # Okabe and Ito, which color-blind people can distinguish
     "genuine": "#0072B2",

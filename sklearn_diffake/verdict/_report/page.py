@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ...inspection._provenance import package_versions
-from ...inspection._report.page import Figure, environment, html_page
-from ...inspection._report.text import MAPS, short
-from .._evidence import ImageEvidence, VerdictData
+from sklearn_diffake.inspection._provenance import package_versions
+from sklearn_diffake.inspection._report.page import Figure, environment, html_page
+from sklearn_diffake.inspection._report.text import MAPS, short
+from sklearn_diffake.verdict._evidence import ImageEvidence, VerdictData
+
 from .figure import Timeline, boxed_png, is_below, timeline
 from .maps import EVIDENCE, Maps, least_genuine, maps_of
 from .rates import FEWEST_TESTED, PrevalenceRow, RateRow, prevalence_rows, rate_rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .._evidence import ErrorRate, VerdictData
+from sklearn_diffake.verdict._evidence import ErrorRate, VerdictData
+
 from .text import count
 
 #: Fractions of all cases that are altered, or show somebody else, for which a report counts.

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...images.errors import ImageError
-from ...images.read import image_digest
-from ...inspection._split_pipeline import SplitPipeline
-from .._compared_images import ComparedImages
-from .._evidence import ImageEvidence, SideName, VerdictData
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.read import image_digest
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline
+from sklearn_diffake.verdict._compared_images import ComparedImages
+from sklearn_diffake.verdict._evidence import ImageEvidence, SideName, VerdictData
 
 Picture = NDArray[np.uint8]
 State = Literal["as compared", "changed", "not kept"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...utils._mode import Mode
-from .._evidence import GENUINE_MEANS, SUSPICIOUS_MEANS, Outcome
+from sklearn_diffake.utils._modes import Mode
+from sklearn_diffake.verdict._evidence import GENUINE_MEANS, SUSPICIOUS_MEANS, Outcome
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from sklearn_diffake.embedding.backbones.networks._crop_layers import SquareCrop
 from sklearn_diffake.embedding.backbones.networks._dlib_format import DlibLayer, read_dlib_layers
-from sklearn_diffake.utils._dlib_files import dlib_model_file
+from sklearn_diffake.utils._optional import dlib_model_file
 
 #: Side of the square images that the network takes, in pixels.
 INPUT_SIZE = 150

@@ -1,7 +1,8 @@
-"""Compare names of people, videos, datasets and techniques that may be spelled differently."""
+"""Compare and sort names that may be spelled differently, and recognize missing ones."""
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from numbers import Integral, Real
@@ -66,3 +67,54 @@ def lookalike_key(key: Any) -> Any:
         return key
     folded = unicodedata.normalize("NFKC", key).casefold()
     return name_key(unicodedata.normalize("NFKC", folded))
+
+
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
+
+
+def natural_key(name: Any) -> tuple[Any, ...]:
+    """Return a key by which numbers in names are sorted by their value.
+
+    Parameters
+    ----------
+    name : object
+        A name or a path; of other objects, the text.
+
+    Returns
+    -------
+    tuple
+        Can be compared with the key of any other name.
+
+    Examples
+    --------
+    >>> sorted(["frame_10.png", "frame_9.png", "frame_1.png"], key=natural_key)
+    ['frame_1.png', 'frame_9.png', 'frame_10.png']
+    """
+    text = os.fspath(name) if isinstance(name, os.PathLike) else str(name)
+    separated = text.replace(os.sep, "/").replace("/", "\0")  # a folder goes before longer names
+    pieces: list[Any] = _DIGITS.split(separated)
+    pieces[1::2] = [_size(digits) for digits in pieces[1::2]]
+    # text and numbers alternate, and text is first: any two keys can be compared
+    return tuple(pieces), text
+
+
+def _size(digits: str) -> tuple[int, str]:
+    """Return a sort key of digits; Python refuses to convert very long numbers."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a name is None, NaN, NaT, NA, or has no visible character.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    missing : bool
+    """
+    if isinstance(value, str):
+        return not name_key(value)
+    return value is None or str(value) in ("nan", "NaT", "<NA>")

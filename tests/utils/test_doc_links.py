@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 import sklearn_diffake
-from sklearn_diffake.utils._links import DOCS_URL
+from sklearn_diffake.utils._doc_links import DOCS_URL
 
 ROOT = Path(__file__).resolve().parents[2]
 

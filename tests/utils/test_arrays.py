@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_diffake.utils._vectors import cosine_distance, reciprocal, row_lengths
+from sklearn_diffake.utils._arrays import cosine_distance, reciprocal, row_lengths
 
 
 def test_cosine_distance_of_rows():

@@ -1,8 +1,10 @@
-"""Import optional dependencies, and say how to install them."""
+"""Import optional dependencies, locate files in them, and say how to install them."""
 
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 
@@ -69,3 +71,37 @@ def missing_extra(
     state = f"cannot be imported: {reason}" if reason else "not installed"
     requirement = f"--force-reinstall {package}" if extra is None else f"'sklearn-diffake[{extra}]'"
     return ImportError(f"{purpose} need {package} ({state}): pip install {requirement}")
+
+
+_PACKAGE = "face_recognition_models"
+
+
+def dlib_model_file(name: str, purpose: str) -> Path:
+    """Return the path of a file of the package ``face_recognition_models``.
+
+    The package is located, not imported: its import needs ``pkg_resources``, which setuptools no
+    longer has.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    purpose : str
+        What needs it: the subject of a sentence in the plural.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed or lacks the file.
+    """
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise missing_extra(_PACKAGE, None, purpose)
+    path = Path(spec.origin).parent / "models" / name
+    if not path.is_file():
+        raise missing_extra(_PACKAGE, None, purpose, f"{str(path)!r} does not exist")
+    return path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from sklearn_diffake.utils._sealed import verify_checksum, with_checksum
+from sklearn_diffake.utils._checksums import verify_checksum, with_checksum
 
 ARRAYS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(3)}
 

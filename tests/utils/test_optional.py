@@ -18,8 +18,8 @@ from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
 from sklearn_diffake.generation import _dlib
 from sklearn_diffake.inspection import _drawing
 from sklearn_diffake.novelty import PyODDetector
-from sklearn_diffake.utils import _dlib_files
-from sklearn_diffake.utils._extras import import_extra
+from sklearn_diffake.utils import _optional
+from sklearn_diffake.utils._optional import import_extra
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(datasets.__file__).resolve().parents[1]
@@ -99,7 +99,7 @@ def test_a_model_and_a_benchmark_with_detectors_of_pyod_name_the_extra(monkeypat
 
 def test_models_of_dlib_may_be_missing_too(monkeypatch):
     pytest.importorskip("dlib")
-    monkeypatch.setattr(_dlib_files, "find_spec", lambda module: None)
+    monkeypatch.setattr(_optional, "find_spec", lambda module: None)
     _dlib._predictor.cache_clear()
     with pytest.raises(ImportError, match=r"face_recognition_models \(not installed\): pip"):
         generation.dlib_landmarks(CROP)
@@ -126,7 +126,7 @@ def raises_import_error(node):
 
 
 def test_no_module_words_it_otherwise():
-    own = {PACKAGE / "utils" / "_extras.py", PACKAGE / "utils" / "_torchvision.py"}
+    own = {PACKAGE / "utils" / "_optional.py", PACKAGE / "utils" / "_torchvision.py"}
     for path in set(PACKAGE.rglob("*.py")) - own:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert not [node.lineno for node in ast.walk(tree) if raises_import_error(node)], path

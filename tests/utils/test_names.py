@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._spelling import lookalike_key, name_key
+from sklearn_diffake.utils._names import is_missing, lookalike_key, name_key
 
 COMPOSED, DECOMPOSED = "Zo\u00eb", "Zoe\u0308"
 

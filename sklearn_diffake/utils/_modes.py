@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from sklearn_diffake.utils._missing import is_missing
-from sklearn_diffake.utils._spelling import name_key
+from sklearn_diffake.utils._names import is_missing, name_key
 
 Mode = Literal["reference", "same-video"]
 
@@ -72,7 +71,7 @@ def mode_name(text: str) -> Mode:
 
     Examples
     --------
-    >>> from sklearn_diffake.utils._mode import mode_name
+    >>> from sklearn_diffake.utils._modes import mode_name
     >>> mode_name("same_video")
     'same-video'
     """
