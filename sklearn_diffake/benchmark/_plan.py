@@ -109,6 +109,7 @@ class Plan:
         Returns
         -------
         finished : list of (Job, dict)
+            In the order of `jobs`.
         """
         store = self.store
         records = [(job, store.read(job.key)) for job in self.jobs]

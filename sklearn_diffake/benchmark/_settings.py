@@ -193,6 +193,7 @@ class Config:
         Returns
         -------
         config : Config
+            A new one.
         """
         new_output = self.output if output is None else Path(output)
         if cache is not None:
