@@ -13,7 +13,7 @@ SIDE = 32
 
 
 def genuine_crops(n=40, seed=0):
-    """Pairs of images that differ by a little noise: smooth colours, one per pair."""
+    """Pairs of images that differ by a little noise: smooth colors, one per pair."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(60, 196, (n, 1, 4, 4, 3)).repeat(8, axis=2).repeat(8, axis=3)
     return np.clip(coarse + rng.normal(scale=6, size=(n, 2, SIDE, SIDE, 3)), 0, 255).astype(
@@ -64,7 +64,7 @@ class Flat(Additive):
 
 
 class OwnEmbedder(BaseEstimator):
-    """Not one of the package: mean colours."""
+    """Not one of the package: mean colors."""
 
     def fit(self, X, y=None):
         self.fitted_ = True

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class Window(nn.Module):
-    """Mean colours of 2 x 2 cells within one window of a 32 x 32 image, mixed and bent."""
+    """Mean colors of 2 x 2 cells within one window of a 32 x 32 image, mixed and bent."""
 
     input_size = 32
     mean, std = (0.5, 0.4, 0.3), (0.5, 0.6, 0.4)

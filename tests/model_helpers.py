@@ -12,7 +12,7 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
 
-BACKBONE = "tiny_backbones:colours"
+BACKBONE = "tiny_backbones:colors"
 
 
 class Foreign(BaseEstimator):

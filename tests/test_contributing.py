@@ -211,7 +211,7 @@ def test_a_dataset_is_one_file(load, faces, tmp_path, capsys):
     assert "newsroom" in capsys.readouterr().out
 
     pipe = make_pipeline(
-        FaceEmbedder("tiny_backbones:Colours", device="cpu"),
+        FaceEmbedder("tiny_backbones:Colors", device="cpu"),
         PairDifference(),
         MahalanobisDetector(),
     ).fit(dataset.data, dataset.target)

@@ -142,8 +142,8 @@ def test_picture_can_be_opened_and_describes_itself(result):
         picture.load()
         assert picture.width > 1200
         words = picture.info["Description"]
-    colours = {tuple(pixel) for pixel in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
-    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours  # both verdicts are there
+    colors = {tuple(pixel) for pixel in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colors  # both verdicts are there
     assert "genuine re-takes accepted" in words
     assert all(name in words for name in MANIPULATIONS)
 

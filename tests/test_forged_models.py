@@ -27,7 +27,7 @@ from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC, OneClassSVM
-from tiny_backbones import colours
+from tiny_backbones import colors
 
 from benchmarks.stress._forged_files import node, plain, read_model, walk, write_model
 from sklearn_diffake import __version__, novelty, pairs, persistence
@@ -564,11 +564,11 @@ def test_weights_are_checked_before_they_are_written(with_weights, refused, tmp_
     content, fingerprint = with_weights
     forged = Forged(content)
     member = f"weights/{fingerprint}.safetensors"
-    state = colours().state_dict()
+    state = colors().state_dict()
     forged.members[member] = save({**state, "mix.bias": state["mix.bias"] + 1})
-    refused(forged, "the fingerprint of its weights", trusted=["tiny_backbones:colours"])
+    refused(forged, "the fingerprint of its weights", trusted=["tiny_backbones:colors"])
     forged.members[member] = b"nothing of that kind"
-    refused(forged, "is damaged", trusted=["tiny_backbones:colours"])
+    refused(forged, "is damaged", trusted=["tiny_backbones:colors"])
     assert not (tmp_path / "home").exists()
 
 
@@ -576,14 +576,14 @@ def test_one_model_leaves_the_weights_of_another(with_weights, tmp_path):
     content, fingerprint = with_weights
     path = tmp_path / "one.diffake"
     path.write_bytes(content)
-    persistence.load(path, trusted=["tiny_backbones:colours"])
+    persistence.load(path, trusted=["tiny_backbones:colors"])
     kept = tmp_path / "home" / "weights" / f"{fingerprint}.safetensors"
     before = kept.read_bytes()
     forged = Forged(content)  # the same tensors, in other bytes
     other = save(load_tensors(before), {"note": "another file"})
     assert other != before
     forged.members[f"weights/{fingerprint}.safetensors"] = other
-    persistence.load(forged.write(path), trusted=["tiny_backbones:colours"])
+    persistence.load(forged.write(path), trusted=["tiny_backbones:colors"])
     assert kept.read_bytes() == before
 
 
@@ -600,7 +600,7 @@ def test_weights_have_no_names_of_their_own(with_weights, tmp_path, name):
     path.write_bytes(content)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name.format(fingerprint), b"1")
-    persistence.load(path, trusted=["tiny_backbones:colours"])
+    persistence.load(path, trusted=["tiny_backbones:colors"])
     files = [file for file in (tmp_path / "home").rglob("*") if file.is_file()]
     assert [file.name for file in files] == [f"{fingerprint}.safetensors"]
 

@@ -41,9 +41,9 @@ from sklearn_diffake.pairs import PairDifference
 
 IMAGE_ESTIMATORS = [
     FaceAligner(48, min_face_size=0.4, device="cpu"),
-    FaceEmbedder("tiny_backbones:colours", device="cpu"),
+    FaceEmbedder("tiny_backbones:colors", device="cpu"),
     ForgeryEmbedder(
-        "tiny_backbones:colours",
+        "tiny_backbones:colors",
         max_epochs=1,
         validation_fraction=0,
         device="cpu",
@@ -73,7 +73,7 @@ def reference(images):
 
 
 def close(result, expected):
-    """Compare crops to a grey level (rounding), embeddings to 1e-5."""
+    """Compare crops to a gray level (rounding), embeddings to 1e-5."""
     assert result.shape == expected.shape
     assert result.dtype == expected.dtype
     tolerance = 1 if expected.dtype == np.uint8 else 1e-5
@@ -170,7 +170,7 @@ def test_clone_and_parameters(estimator):
     for name, value in copy.get_params().items():
         assert copy.set_params(**{name: value}) is copy
     with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
-        copy.set_params(colour=1)
+        copy.set_params(color=1)
 
 
 @every_estimator
@@ -240,7 +240,7 @@ from pathlib import Path
 from sklearn_diffake import persistence
 images = np.load("images.npy")
 for path in Path(".").glob("*.diffake"):
-    model = persistence.load(path, trusted=["tiny_backbones:colours"])
+    model = persistence.load(path, trusted=["tiny_backbones:colors"])
     np.save(path.stem, model.transform(images))
 """
 
@@ -254,7 +254,7 @@ def test_saved_and_loaded_in_another_process(images, tmp_path):
     subprocess.run([sys.executable, "-c", LOAD], cwd=tmp_path, env=environment, check=True)
     for i, model in enumerate(models):
         np.testing.assert_array_equal(np.load(tmp_path / f"{i}.npy"), model.transform(images))
-        loaded = persistence.load(tmp_path / f"{i}.diffake", trusted=["tiny_backbones:colours"])
+        loaded = persistence.load(tmp_path / f"{i}.diffake", trusted=["tiny_backbones:colors"])
         assert loaded.get_params() == model.get_params()
 
 
@@ -287,7 +287,7 @@ def pipeline(cache):
 
 @pytest.fixture(scope="module")
 def labeled():
-    """Twelve pairs: a genuine one is two retakes, a fake one has its colours exchanged."""
+    """Twelve pairs: a genuine one is two retakes, a fake one has its colors exchanged."""
     photos = faces(24, seed=3)
     y = np.tile([1, 1, -1], 4)  # mixed: cv=2 does not shuffle
     for row in np.flatnonzero(y == -1):
@@ -312,7 +312,7 @@ def test_search_over_the_whole_pipeline(form, labeled, cache, tmp_path):
     X = as_pairs(form, photos, save_all(photos, tmp_path))
     grid = {
         "align__margin": [0.0, 0.2],
-        "embed__backbone": ["tiny_backbones:colours", "tiny_backbones:means"],
+        "embed__backbone": ["tiny_backbones:colors", "tiny_backbones:means"],
         "diff__operator": ["squared", "absolute"],
         "detect__covariance_type": ["full", "diag"],
     }

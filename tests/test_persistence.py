@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from tiny_backbones import colours
+from tiny_backbones import colors
 
 from sklearn_diffake import __version__, verify
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
@@ -136,7 +136,7 @@ def test_caches_are_not_saved(model, pairs, path, tmp_path, kind):
 
 def test_paths_become_strings(pairs, path, tmp_path):
     weights = tmp_path / "w.safetensors"
-    save_file(colours().state_dict(), weights)
+    save_file(colors().state_dict(), weights)
     save(FaceEmbedder(BACKBONE, weights=weights, device="cpu").fit(pairs), path)
     assert trusting(path).weights == str(weights)
 
@@ -184,7 +184,7 @@ def test_parts_and_plain_estimators(pairs, path):
 def weights(tmp_path):
     torch.manual_seed(3)
     file = tmp_path / "mine.safetensors"
-    save_file(colours().state_dict(), file)
+    save_file(colors().state_dict(), file)
     return file
 
 

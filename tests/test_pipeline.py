@@ -8,7 +8,7 @@ import sklearn
 from image_helpers import faces, noise
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from tiny_backbones import colours
+from tiny_backbones import colors
 
 import sklearn_diffake
 from sklearn_diffake import make_difffake_pipeline
@@ -18,7 +18,7 @@ from sklearn_diffake.novelty import ConformalDetector, GaussianMixtureDetector, 
 from sklearn_diffake.pairs import PairDifference
 from sklearn_diffake.pipeline import load_default, score_in_batches
 
-TINY = "tiny_backbones:colours"
+TINY = "tiny_backbones:colors"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_difffake_s_recipe():
         (["dlib-resnet", "difffake-lite0"], ["cosine", "probe"], False),
         (["dlib-resnet", TINY], ["cosine", "absolute"], False),
         (TINY, "probe", False),
-        (FaceEmbedder(colours), "probe", False),
+        (FaceEmbedder(colors), "probe", False),
         (TINY, "concat", False),
     ],
 )
@@ -200,7 +200,7 @@ def test_set_output_of_the_whole_pipeline(pairs, cache):
 
 def test_representation():
     pipe = build()
-    assert "FaceEmbedder(backbone='tiny_backbones:colours'" in repr(pipe)
+    assert "FaceEmbedder(backbone='tiny_backbones:colors'" in repr(pipe)
     assert "FaceAligner" in pipe._repr_html_()
 
 
@@ -242,8 +242,8 @@ def test_several_embedders_are_joined_at_one_scale(pairs, cache):
     pipe.set_params(align__min_face_size=0.4, align__size=48, detect__n_components=1)
     assert [name for name, _ in pipe.steps] == ["align", "features", "detect"]
     names = [name for name, _ in pipe["features"].transformer_list]
-    assert names == ["tiny_backbones_colours", "tiny_backbones_colours_1"]
-    pipe.set_params(features__tiny_backbones_colours_1__diff__operator="absolute")
+    assert names == ["tiny_backbones_colors", "tiny_backbones_colors_1"]
+    pipe.set_params(features__tiny_backbones_colors_1__diff__operator="absolute")
     assert pipe["features"].transformer_list[0][1]["diff"].operator == "squared"
     pipe.fit(pairs)
     joined = pipe[:-1].transform(pairs)

@@ -109,7 +109,7 @@ def test_photographs_of_one_video_are_embedded_once(tmp_path):
     frames = {"path": [str(i) for i in range(40)], "video": [f"v{i // 10}" for i in range(40)]}
     pairs = make_same_video_pairs(frames, k=4, random_state=0)
     pipe = make_difffake_pipeline(
-        "tiny_backbones:colours", aligner=False, operator="subtract", cache=tmp_path / "store",
+        "tiny_backbones:colors", aligner=False, operator="subtract", cache=tmp_path / "store",
         device="cpu", detector=GaussianMixtureDetector(2, random_state=0),
     )  # fmt: skip
     batched = fit_in_batches(pipe, images[pairs.index], batch_size=16, random_state=0)

@@ -25,14 +25,14 @@ from sklearn_diffake.novelty import (
 )
 from sklearn_diffake.pairs import DifferenceScaler, PairDifference
 
-COLOURS = "tiny_backbones:colours"
+COLORS = "tiny_backbones:colors"
 
 
 def aligner(**settings):
     return FaceAligner(**{"size": 48, "min_face_size": 0.4, "device": "cpu", **settings})
 
 
-def embedder(backbone=COLOURS, **settings):
+def embedder(backbone=COLORS, **settings):
     return FaceEmbedder(backbone, device="cpu", **settings)
 
 

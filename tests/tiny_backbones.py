@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Grid(nn.Module):
-    """Mean colours of a 4 x 4 grid, mixed: an embedding of 8 numbers."""
+    """Mean colors of a 4 x 4 grid, mixed: an embedding of 8 numbers."""
 
     input_size = 16
     license = "public domain"
@@ -21,7 +21,7 @@ class Grid(nn.Module):
         return self.mix(self.pool(x).flatten(1))
 
 
-class Colours(Grid):
+class Colors(Grid):
     """Declares the normalization of ImageNet."""
 
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -75,7 +75,7 @@ class OneShort(Means):
         return y[:-1] if len(y) > 1 else y
 
 
-class Tied(Colours):
+class Tied(Colors):
     """Two layers that share their weights."""
 
     def __init__(self):
@@ -88,13 +88,13 @@ class Tied(Colours):
         return self.second(self.first(super().forward(x)))
 
 
-def colours():
-    return Colours()
+def colors():
+    return Colors()
 
 
 def slow():
     time.sleep(0.3)
-    return Colours()
+    return Colors()
 
 
 def declared():
@@ -126,7 +126,7 @@ def undeclared():
 
 
 def half():
-    return Colours().half()
+    return Colors().half()
 
 
 def training():

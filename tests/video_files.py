@@ -12,7 +12,7 @@ BRIGHT = 250
 
 
 def picture(number, size=(64, 48), corner=True):
-    """A grey image; its top left corner is bright."""
+    """A gray image; its top left corner is bright."""
     image = np.full((size[1], size[0], 3), (number * STEP) % 232, dtype=np.uint8)
     if corner:
         image[: size[1] // 4, : size[0] // 4] = BRIGHT

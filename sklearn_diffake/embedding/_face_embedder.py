@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_diffake.base import mark_single_pictures
 from sklearn_diffake.embedding._pooling import pool_templates
-from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone
+from sklearn_diffake.embedding.backbones._base import FORMER_LICENSE_KEY, ONE_SCALE, Backbone
 from sklearn_diffake.embedding.backbones._lookup import (
     BackboneLike,
     Overrides,
@@ -425,8 +425,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         info = state.get("backbone_info_")
-        if info and "licence" in info:  # as version 0.1.0 wrote it
-            info = {"license" if key == "licence" else key: info[key] for key in info}
+        if info and FORMER_LICENSE_KEY in info:  # as version 0.1.0 wrote it
+            info = {"license" if key == FORMER_LICENSE_KEY else key: info[key] for key in info}
             state = {**state, "backbone_info_": info}
         super().__setstate__(state)
 

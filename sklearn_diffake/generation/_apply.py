@@ -21,7 +21,11 @@ Record = dict[str, Any]
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
-_OLD_KEYS = {"colour": "color", "artefact": "artifact", "colour_transfer": "color_transfer"}
+_OLD_KEYS = {
+    "colour": "color",  # codespell:ignore
+    "artefact": "artifact",  # codespell:ignore
+    "colour_transfer": "color_transfer",
+}
 _MASK_MARGIN = 8  # pixels around the mask that filters may look at
 
 

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 from PIL import Image
 
-TINY = "tiny_backbones:colours"
+TINY = "tiny_backbones:colors"
 TECHNIQUES = ("patch", "swap", "tint")
 SIZE = 24
 

@@ -76,7 +76,7 @@ def test_folders_can_be_given_otherwise(folder, tmp_path):
 
 
 def test_files_of_an_embedder_begin_at_the_configuration(folder):
-    given = 'embedder = "tiny_backbones:colours"'
+    given = 'embedder = "tiny_backbones:colors"'
     text = changed(given, "embedder = {backbone = 'net.ONNX', dtype = 'float16'}")
     (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
     expected = {"weights": None, "dtype": "float16", "mirror": False, "scales": (1.0,)}
@@ -192,11 +192,11 @@ CASES = {
         r"\[protocols.ablation\] detectors: expected a detector's name or a table, got 3",
     ),
     "no embedder": (
-        changed('embedder = "tiny_backbones:colours"', "embedder = []"),
+        changed('embedder = "tiny_backbones:colors"', "embedder = []"),
         r"\[candidates.one\] embedder: the list is empty",
     ),
     "unknown key of an embedder": (
-        changed('embedder = "tiny_backbones:colours"', "embedder = {backbone = 'x', wieghts = ''}"),
+        changed('embedder = "tiny_backbones:colors"', "embedder = {backbone = 'x', wieghts = ''}"),
         r"\[candidates.one.embedder\] wieghts: unknown key; did you mean 'weights'",
     ),
     "matched faces": (

@@ -40,11 +40,11 @@ def test_there_are_five_strengths_from_weak_to_strong(kind):
 
 
 def test_noise_has_the_sigma_asked_for_and_differs_from_picture_to_picture():
-    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
-    noise = Degradation("noise", 10.0).apply(grey).astype(float) - 128
+    gray = np.full((64, 64, 3), 128, dtype=np.uint8)
+    noise = Degradation("noise", 10.0).apply(gray).astype(float) - 128
     assert abs(noise.std() - 10) < 0.3
     assert abs(noise.mean()) < 0.5
-    other = Degradation("noise", 10.0).apply(grey + 1).astype(float) - 129
+    other = Degradation("noise", 10.0).apply(gray + 1).astype(float) - 129
     assert (noise != other).mean() > 0.9
 
 

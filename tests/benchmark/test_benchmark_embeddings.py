@@ -14,7 +14,7 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.images.read import image_digest
 
 
-def embedder(name="colours"):
+def embedder(name="colors"):
     return FaceEmbedder(f"tiny_backbones:{name}", device="cpu").fit(noise(1))
 
 

@@ -94,7 +94,7 @@ def test_a_trained_extractor_is_judged_and_described(finished):
     assert decisions[0] != decisions[1]
     report = (finished.folder / "report.md").read_text()
     assert "## Extractors" in report
-    assert "| small | tiny\\_backbones:colours | faces \\(train\\) | 16 | 4 | 2 |" in report
+    assert "| small | tiny\\_backbones:colors | faces \\(train\\) | 16 | 4 | 2 |" in report
 
 
 def test_it_is_trained_once(data, finished):

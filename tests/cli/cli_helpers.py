@@ -4,7 +4,7 @@ import dataclasses
 
 from named_verdicts import verdict_of
 
-TINY = "tiny_backbones:colours"
+TINY = "tiny_backbones:colors"
 FIT = ["--no-align", "--backbone", TINY, "--device", "cpu"]
 FIT += ["--operator", "squared", "--components", "1"]
 FIT += ["--target-bpcer", "0.1"]

@@ -1,4 +1,4 @@
-"""The manners of the command line: errors, warnings, colour, help, pipes."""
+"""The manners of the command line: errors, warnings, color, help, pipes."""
 
 import json
 import os

@@ -103,9 +103,9 @@ def test_asked_explicitly_they_are_judged_and_labelled(folder, tmp_path, capsys)
         assert main(["score", str(folder / "model"), *TRUST, "--json", *words]) in (0, 1, 5)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    labelled, usual = verdicts("--csv", table, "--other-mode"), verdicts("--csv", plain)
+    labeled, usual = verdicts("--csv", table, "--other-mode"), verdicts("--csv", plain)
     assert {row["outcome"] for row in usual} >= {"genuine"}
-    for (*_, mode), row, before in zip(pairs, labelled, usual, strict=True):
+    for (*_, mode), row, before in zip(pairs, labeled, usual, strict=True):
         codes = [warning["code"] for warning in row["warnings"]]
         assert row["score"] == before["score"]
         if mode == "reference":

@@ -29,8 +29,8 @@ def write_clip(path, images, rate=10):
     return str(path)
 
 
-def flat(grey):
-    return np.full((32, 32, 3), grey, np.uint8)
+def flat(gray):
+    return np.full((32, 32, 3), gray, np.uint8)
 
 
 @pytest.fixture(scope="module")

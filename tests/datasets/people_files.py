@@ -36,7 +36,7 @@ def _write(path, images, **options):
 
 
 def _stand(size, *people):
-    """A grey room of this (width, height), and people: (tint, left, height of the head)."""
+    """A gray room of this (width, height), and people: (tint, left, height of the head)."""
     image = np.full((size[1], size[0], 3), 96, dtype=np.uint8)
     for tint, left, height in people:
         head = Image.fromarray(small_face()).resize((height * 4 // 5, height))

@@ -194,8 +194,8 @@ def test_technique_changes_the_face_where_its_mask_says(technique, number):
 def test_attribute_replaces_one_part(part):
     picture, _, mask = forged("attribute", family=part)
     rows, columns = np.nonzero(mask > 127)
-    centre = picture.landmarks[PARTS[part]].mean(0)
-    assert np.hypot(columns.mean() - centre[0], rows.mean() - centre[1]) < 8
+    center = picture.landmarks[PARTS[part]].mean(0)
+    assert np.hypot(columns.mean() - center[0], rows.mean() - center[1]) < 8
     for other in set(PARTS) - {part}:
         middle = picture.landmarks[PARTS[other]][:6].mean(0)  # of one eye
         x, y = np.rint(middle).astype(int)

@@ -21,7 +21,7 @@ from sklearn_diffake.utils._torchvision import import_torchvision
 CROPS = np.stack(noise(3, (16, 16)))
 
 
-def embed(backbone="tiny_backbones:colours", X=CROPS, **settings):
+def embed(backbone="tiny_backbones:colors", X=CROPS, **settings):
     return FaceEmbedder(backbone, device="cpu", **settings).fit_transform(X)
 
 
@@ -91,7 +91,7 @@ def test_a_module_without_weights_of_its_own_is_the_same_every_time(fresh):
 
 
 def test_threads_do_not_share_the_seed_of_a_factory(fresh):
-    names = ("tiny_backbones:slow", "tiny_backbones:colours")
+    names = ("tiny_backbones:slow", "tiny_backbones:colors")
     expected = [find_backbone(name).fingerprint for name in names]
     _lookup._find.cache_clear()
     with ThreadPoolExecutor(2) as pool:
@@ -154,30 +154,30 @@ def test_is_reference(name, expected):
 
 @pytest.fixture
 def weights(tmp_path):
-    """Other weights for `tiny_backbones.colours`."""
+    """Other weights for `tiny_backbones.colors`."""
     torch.manual_seed(5)
-    path = tmp_path / "colours.safetensors"
-    save_file(tiny_backbones.colours().state_dict(), path)
+    path = tmp_path / "colors.safetensors"
+    save_file(tiny_backbones.colors().state_dict(), path)
     return path
 
 
 def test_weights_are_used_and_change_the_fingerprint(weights):
     with_own, with_given = embed(), embed(weights=weights)
     assert np.abs(with_own - with_given).max() > 0.01
-    default, replaced = (find_backbone("tiny_backbones:colours", w) for w in (None, weights))
+    default, replaced = (find_backbone("tiny_backbones:colors", w) for w in (None, weights))
     assert default.fingerprint != replaced.fingerprint
     copy = weights.with_name("copy.safetensors")
     copy.write_bytes(weights.read_bytes())
-    assert find_backbone("tiny_backbones:colours", copy).fingerprint == replaced.fingerprint
+    assert find_backbone("tiny_backbones:colors", copy).fingerprint == replaced.fingerprint
 
 
 def test_fingerprints_depend_on_names_and_normalization():
-    names = ("colours", "declared", "means", "nan_on_white")
+    names = ("colors", "declared", "means", "nan_on_white")
     assert len({find_backbone(f"tiny_backbones:{name}").fingerprint for name in names}) == 4
 
 
 def test_other_weights_at_the_same_place_are_noticed(weights):
-    model = FaceEmbedder("tiny_backbones:colours", weights=weights, device="cpu").fit(CROPS)
+    model = FaceEmbedder("tiny_backbones:colors", weights=weights, device="cpu").fit(CROPS)
     state = load_file(weights)
     save_file({**state, "mix.bias": state["mix.bias"] + 1}, weights)
     with pytest.raises(ValueError, match=r"has the fingerprint \w+, but the embedder was fitted"):
@@ -186,7 +186,7 @@ def test_other_weights_at_the_same_place_are_noticed(weights):
 
 
 def test_exported_weights_lead_to_the_same_fingerprint(tmp_path, weights):
-    for name in ("tiny_backbones:colours", "tiny_backbones:tied", "tiny_backbones:declared"):
+    for name in ("tiny_backbones:colors", "tiny_backbones:tied", "tiny_backbones:declared"):
         backbone = find_backbone(name)
         exported = tmp_path / "exported.safetensors"
         backbone.export(str(exported))
@@ -214,7 +214,7 @@ def misshapen(path, state):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (missing, r"does not hold the weights of .*colours': 'mix.bias' is missing \(1 such"),
+        (missing, r"does not hold the weights of .*colors': 'mix.bias' is missing \(1 such"),
         (unexpected, "'extra' is not expected"),
         (misshapen, r"'mix.bias' has shape \(9,\), expected \(8,\)"),
         (lambda path, _: path.write_bytes(path.read_bytes()[:-9]), "is damaged"),

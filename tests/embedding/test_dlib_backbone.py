@@ -113,7 +113,7 @@ def test_other_weights_of_its_own_are_refused(crops, tmp_path):
     backbone.export(str(tmp_path / "own.safetensors"))
     reloaded = FaceEmbedder("dlib-resnet", weights=tmp_path / "own.safetensors").fit(crops)
     assert reloaded.fingerprint_ == backbone.fingerprint
-    backbone = FaceEmbedder("tiny_backbones:colours", device="cpu").fit(crops).find_backbone()
+    backbone = FaceEmbedder("tiny_backbones:colors", device="cpu").fit(crops).find_backbone()
     backbone.export(str(tmp_path / "other.safetensors"))
     with pytest.raises(ValueError, match="does not hold the weights of 'dlib-resnet'"):
         FaceEmbedder("dlib-resnet", weights=tmp_path / "other.safetensors").fit(crops)

@@ -10,7 +10,7 @@ from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.embedding.forgery._checkpoint import SEED
 from sklearn_diffake.store import EmbeddingStore
 
-USUAL = {"backbone": "tiny_backbones:colours", "device": "cpu"}
+USUAL = {"backbone": "tiny_backbones:colors", "device": "cpu"}
 DECISIVE = {
     "backbone": "forgery_cases:tiny",
     "weights": "other.safetensors",
@@ -77,7 +77,7 @@ def settings(tmp_path, crops):
     """Return the changed settings; the file of weights is made."""
     from sklearn_diffake.embedding.backbones._lookup import find_backbone
 
-    file = tmp_path / "colours.safetensors"
+    file = tmp_path / "colors.safetensors"
     find_backbone(USUAL["backbone"], None).export(file)
     arrays = {name: array + np.float32(0.5) for name, array in load_file(file).items()}
     save_file(arrays, tmp_path / DECISIVE["weights"])

@@ -28,7 +28,7 @@ from sklearn_diffake.images import read as reading
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
 
-BACKBONE = "tiny_backbones:colours"
+BACKBONE = "tiny_backbones:colors"
 
 
 def embedder(cache, **settings):
@@ -125,7 +125,7 @@ def test_file_that_was_changed_just_now_is_read_every_time(tmp_path, store, read
     for _ in range(2):
         embedder(store).fit_transform(paths)
     assert reads == paths * 2
-    assert store.info()["writes"] == 1  # and recognised by its content
+    assert store.info()["writes"] == 1  # and recognized by its content
 
 
 @pytest.mark.usefixtures("settled")
@@ -204,7 +204,7 @@ from sklearn_diffake.faces import FaceAligner
 images = list(np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8))
 store = EmbeddingStore("store")
 for model in (FaceAligner(on_missing="crop", device="cpu", cache=store),
-              FaceEmbedder("tiny_backbones:colours", device="cpu", cache=store)):
+              FaceEmbedder("tiny_backbones:colors", device="cpu", cache=store)):
     print(joblib.hash(model))
     model.fit(images)
     print(joblib.hash(model))
@@ -326,7 +326,7 @@ import json, sys, numpy as np
 from pathlib import Path
 from sklearn_diffake.embedding import FaceEmbedder
 images = list(np.random.default_rng(0).integers(0, 256, (40, 20, 20, 3), dtype=np.uint8))
-model = FaceEmbedder("tiny_backbones:colours", device="cpu", batch_size=2, cache="store")
+model = FaceEmbedder("tiny_backbones:colors", device="cpu", batch_size=2, cache="store")
 embeddings = model.fit_transform(images)
 print(json.dumps([model.n_embedded_, embeddings.tolist()]))
 """

@@ -15,7 +15,7 @@ from sklearn_diffake.faces import ImageError
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
 
-BACKBONE = "tiny_backbones:colours"
+BACKBONE = "tiny_backbones:colors"
 
 
 def embedder(**settings):

@@ -191,7 +191,7 @@ def test_pipeline_passes_labels_and_groups_on(photos):
 def test_search_over_a_pipeline():
     X, y = pairs(16), np.tile([1, 1, 1, -1], 4)
     pipe = Pipeline(pipeline().steps[1:])
-    grid = {"embed__rho": [0.0, 0.05], "embed__backbone": [*TRUSTED, "tiny_backbones:colours"]}
+    grid = {"embed__rho": [0.0, 0.05], "embed__backbone": [*TRUSTED, "tiny_backbones:colors"]}
     search = GridSearchCV(pipe, grid, cv=2, scoring="roc_auc", error_score="raise", n_jobs=2)
     search.fit(X, y)
     assert len(np.unique(search.cv_results_["mean_test_score"])) > 1

@@ -186,7 +186,7 @@ def finished(tmp_path_factory):
         ({"random_state": 1}, "seed drawn from random_state="),
         ({"input_size": 24}, "input_size=32 there, 24 here"),
         ({"weights": True}, "first weights='[0-9a-f]+' there, '[0-9a-f]+' here"),
-        ({"backbone": "tiny_backbones:colours", "input_size": 32}, "backbone='forgery_cases:tiny'"),
+        ({"backbone": "tiny_backbones:colors", "input_size": 32}, "backbone='forgery_cases:tiny'"),
     ],
 )
 def test_another_training_is_refused(change, message, finished, tmp_path):

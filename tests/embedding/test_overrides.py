@@ -132,12 +132,12 @@ def test_weights_that_a_graph_lists_among_its_inputs(tmp_path):
 
 
 def test_a_function_is_its_name():
-    from_name = FaceEmbedder("tiny_backbones:colours", device="cpu").fit(CROPS)
-    from_function = FaceEmbedder(tiny_backbones.colours, device="cpu").fit(CROPS)
+    from_name = FaceEmbedder("tiny_backbones:colors", device="cpu").fit(CROPS)
+    from_function = FaceEmbedder(tiny_backbones.colors, device="cpu").fit(CROPS)
     assert from_function.fingerprint_ == from_name.fingerprint_
     assert from_function.backbone_info_ == from_name.backbone_info_
     np.testing.assert_array_equal(from_function.transform(CROPS), from_name.transform(CROPS))
-    assert clone(from_function).backbone is tiny_backbones.colours
+    assert clone(from_function).backbone is tiny_backbones.colors
     copy = pickle.loads(pickle.dumps(from_function))
     np.testing.assert_array_equal(copy.transform(CROPS), from_function.transform(CROPS))
 
@@ -159,9 +159,9 @@ def test_functions_and_classes_without_a_name():
 
 def test_a_module_itself_is_refused():
     with pytest.raises(TypeError, match="a torch module: it would be copied by every clone"):
-        embed(tiny_backbones.colours())
+        embed(tiny_backbones.colors())
     with pytest.raises(ValueError, match="must be an instance of 'str'"):
-        ForgeryEmbedder(tiny_backbones.colours).fit(CROPS)
+        ForgeryEmbedder(tiny_backbones.colors).fit(CROPS)
 
 
 def test_a_function_that_can_be_imported_is_saved_by_its_name(tmp_path):
@@ -191,7 +191,7 @@ def test_others_cannot_be_saved(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
 def test_mirrored_embeddings_are_means_over_both_images(tmp_path, kind):
-    backbone = "tiny_backbones:colours" if kind == "torch" else flat(tmp_path / "net.onnx")
+    backbone = "tiny_backbones:colors" if kind == "torch" else flat(tmp_path / "net.onnx")
     direct, flipped = embed(backbone), embed(backbone, np.ascontiguousarray(CROPS[:, :, ::-1]))
     assert np.abs(direct - flipped).max() > 0.01
     averaged = embed(backbone, mirror=True)
@@ -202,7 +202,7 @@ def test_mirrored_embeddings_are_means_over_both_images(tmp_path, kind):
 
 
 def test_scales_average_over_tighter_crops():
-    backbone, size = "tiny_backbones:colours", {"input_size": CROPS.shape[1]}
+    backbone, size = "tiny_backbones:colors", {"input_size": CROPS.shape[1]}
     direct, scaled = embed(backbone, **size), embed(backbone, scales=(0.5,), **size)
     inner = np.ascontiguousarray(CROPS[:, 3:9, 3:9])
     np.testing.assert_allclose(scaled, embed(backbone, inner, **size), atol=1e-5)
@@ -248,13 +248,13 @@ def test_the_module_for_gradients_computes_the_same(scales, atol):
 def test_saved_with_weights(tmp_path, kind, monkeypatch):
     """The weights are those of the network; what is made of them is in the parameters."""
     monkeypatch.setenv("SKLEARN_DIFFAKE_HOME", str(tmp_path / "home"))
-    backbone = "tiny_backbones:colours" if kind == "torch" else flat(tmp_path / "net.onnx")
+    backbone = "tiny_backbones:colors" if kind == "torch" else flat(tmp_path / "net.onnx")
     model = FaceEmbedder(backbone, mirror=True, mean=0.25, std=(0.5, 1, 1), device="cpu")
     expected = model.fit_transform(CROPS)
     persistence.save(model, tmp_path / "model.diffake", include_weights=True)
     if kind == "onnx":
         backbone.unlink()
-    loaded = persistence.load(tmp_path / "model.diffake", trusted=["tiny_backbones:colours"])
+    loaded = persistence.load(tmp_path / "model.diffake", trusted=["tiny_backbones:colors"])
     assert "home" in str(loaded.weights if kind == "torch" else loaded.backbone)
     np.testing.assert_array_equal(loaded.transform(CROPS), expected)
 
@@ -263,13 +263,13 @@ def test_models_of_the_first_version_are_loaded():
     """They call the terms of the weights by the British word."""
     model = FaceEmbedder("tiny_backbones:means", device="cpu").fit(CROPS)
     state = model.__getstate__()
-    info = dict(state["backbone_info_"], licence="MIT")
+    info = dict(state["backbone_info_"], licence="MIT")  # codespell:ignore
     del info["license"], info["crop"], info["mirror"], info["scales"]
     state = {k: v for k, v in state.items() if k not in ("mirror", "scales", "crop", "mean", "std")}
     old = FaceEmbedder.__new__(FaceEmbedder)
     old.__setstate__({**state, "backbone_info_": info})
     assert old.backbone_info_["license"] == "MIT"
-    assert "licence" not in old.backbone_info_
+    assert "licence" not in old.backbone_info_  # codespell:ignore
     np.testing.assert_array_equal(old.transform(CROPS), model.transform(CROPS))
 
 

@@ -19,7 +19,7 @@ def aligner(**settings):
 
 
 def difference(a, b):
-    """Mean absolute difference of two crops, in grey levels of 256."""
+    """Mean absolute difference of two crops, in gray levels of 256."""
     return np.abs(a.astype(float) - b).mean()
 
 

@@ -110,10 +110,10 @@ def test_tiny_images_have_a_centre_too(shape):
 
 
 @pytest.mark.parametrize("scale", [0.11, 0.24, 0.45, 0.8, 3.0])
-@pytest.mark.parametrize("centre", [(250, 200), (3, 2), (490, 505), (-20, 700)])
-def test_warp_reads_only_what_the_crop_sees_and_gives_the_pixels_of_the_whole(scale, centre):
+@pytest.mark.parametrize("center", [(250, 200), (3, 2), (490, 505), (-20, 700)])
+def test_warp_reads_only_what_the_crop_sees_and_gives_the_pixels_of_the_whole(scale, center):
     matrix = similarity(scale, 25, (0, 0))
-    matrix[:, 2] = 32 - matrix[:, :2] @ centre
+    matrix[:, 2] = 32 - matrix[:, :2] @ center
     factor = max(1, int(1 / scale + 1e-6))
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2] / factor
     whole = Image.fromarray(astronaut()).reduce(factor)

@@ -100,7 +100,7 @@ def test_records_with_british_keys_are_replayed():
     techniques = {"texture_mismatch": 1, "identity_blend": 1, "self_blend_global": 1}
     fakes = generator(techniques=techniques, augment=True).generate(CROPS)
     text = json.dumps(fakes.records)
-    text = text.replace('"color', '"colour').replace('"artifact"', '"artefact"')
+    text = text.replace('"color', '"colour').replace('"artifact"', '"artefact"')  # codespell:ignore
     replayed = generator(augment=True).replay(CROPS, json.loads(text))
     np.testing.assert_array_equal(replayed.images, fakes.images)
     np.testing.assert_array_equal(replayed.reals, fakes.reals)

@@ -190,13 +190,13 @@ def test_modes_of_pil(mode, value, expected):
     np.testing.assert_allclose(read, np.broadcast_to(expected, read.shape), atol=mode == "YCbCr")
 
 
-@pytest.mark.parametrize("colour", [0, 1])
-def test_palette_with_transparency(tmp_path, colour):
-    image = Image.new("P", (2, 2), colour)
+@pytest.mark.parametrize("color", [0, 1])
+def test_palette_with_transparency(tmp_path, color):
+    image = Image.new("P", (2, 2), color)
     image.putpalette([255, 0, 0, 0, 0, 255])
     path = tmp_path / "icon.gif"
     image.save(path, transparency=0)
-    np.testing.assert_array_equal(read_image(path)[0, 0], [WHITE, (0, 0, 255)][colour])
+    np.testing.assert_array_equal(read_image(path)[0, 0], [WHITE, (0, 0, 255)][color])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""explain_pair: numbers, contributions, neighbours, provenance, and what it refuses."""
+"""explain_pair: numbers, contributions, neighbors, provenance, and what it refuses."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ BOTH = [CORNER, RIGHT]
 
 
 def onnx_network(path):
-    """A network without gradient: mean colours."""
+    """A network without gradient: mean colors."""
     axes = numpy_helper.from_array(np.array([2, 3]), "axes")
     node = helper.make_node("ReduceMean", ["image", "axes"], ["vector"], keepdims=0)
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", 3, 8, 8])
@@ -449,7 +449,7 @@ def test_import_loads_nothing_heavy():
 
 
 def test_pairs_of_an_aligner(tmp_path):
-    """With a `FaceAligner` that takes the centre where there is no face."""
+    """With a `FaceAligner` that takes the center where there is no face."""
     pipe = build()
     aligner = FaceAligner(SIDE, on_missing="crop", device="cpu", cache=tmp_path)
     pipe.steps[0] = ("align", aligner.fit([np.zeros((9, 9, 3), np.uint8)]))

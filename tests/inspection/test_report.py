@@ -26,7 +26,7 @@ HOSTILE = '"><script>alert(1)</script>&$\\frac{a$.png'
 
 @pytest.fixture(scope="module")
 def explanation(tmp_path_factory):
-    """Of files with a hostile name, by two networks, with neighbours and a p-value."""
+    """Of files with a hostile name, by two networks, with neighbors and a p-value."""
     folder = tmp_path_factory.mktemp("photos") / "x"
     folder.mkdir()
     # no slash may be in the name of a file, so the name ends in what is left of the tag

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sklearn_diffake.metrics import equal_error_rate
 
-LABELLED = st.lists(
+LABELED = st.lists(
     st.tuples(st.sampled_from([1, -1]), st.integers(-20, 20)), min_size=2, max_size=40
 ).filter(lambda rows: len({label for label, _ in rows}) == 2)
 
@@ -43,7 +43,7 @@ def test_by_hand(genuine, fake, eer, threshold):
     assert equal_error_rate(y, genuine + fake) == found
 
 
-@given(LABELLED, st.sampled_from(sorted(INCREASING)))
+@given(LABELED, st.sampled_from(sorted(INCREASING)))
 def test_only_the_order_of_scores_matters(rows, name):
     y, score = np.array(rows, dtype=float).T
     mapped = INCREASING[name](score)
@@ -53,14 +53,14 @@ def test_only_the_order_of_scores_matters(rows, name):
     np.testing.assert_array_equal(mapped >= threshold_mapped, score >= threshold)
 
 
-@given(LABELLED)
+@given(LABELED)
 def test_turning_scores_around(rows):
     y, score = np.array(rows, dtype=float).T
     assert equal_error_rate(y, -score) == pytest.approx(1 - equal_error_rate(y, score))
     assert equal_error_rate(-y, -score) == pytest.approx(equal_error_rate(y, score))
 
 
-@given(LABELLED)
+@given(LABELED)
 def test_threshold_brings_the_error_rates_closest(rows):
     y, score = np.array(rows, dtype=float).T
     eer, threshold = equal_error_rate(y, score, return_threshold=True)

@@ -66,7 +66,7 @@ def test_offset_is_a_quantile_of_our_own_scores(name):
         ("COPOD", {}, 6, 0.065),
         ("IForest", {}, 6, 0.065),
         ("INNE", {}, 6, 0.065),
-        ("LUNAR", {}, 64, 0.08),  # 0.10 with rows as their own neighbours
+        ("LUNAR", {}, 64, 0.08),  # 0.10 with rows as their own neighbors
         ("VAE", {}, 6, 0.065),
     ],
 )

@@ -18,7 +18,7 @@ from sklearn_diffake.novelty._pyod import PYOD_TYPES, PyODDetector
 from sklearn_diffake.novelty._pyod_networks import unpack
 
 ROOT = Path(__file__).resolve().parents[2]
-# Of scikit-learn, held by forests and by searches for neighbours.
+# Of scikit-learn, held by forests and by searches for neighbors.
 COMPILED = {
     "sklearn.tree._tree.Tree",
     "sklearn.neighbors._kd_tree.KDTree",

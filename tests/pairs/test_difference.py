@@ -12,7 +12,7 @@ OPERATORS = ["absolute", "subtract", "squared", "cubed", "concat", "hadamard", "
 NORMALIZE = [None, "embeddings", "difference", "both"]
 
 A, B = np.array([3.0, 4.0]), np.array([0.0, 2.0])
-EXPECTED = {  # by hand, without normalisation
+EXPECTED = {  # by hand, without normalization
     "absolute": [3.0, 2.0],
     "subtract": [3.0, 2.0],
     "squared": [9.0, 4.0],

@@ -44,7 +44,7 @@ def align(verbose):
 
 
 def embed(verbose):
-    model = FaceEmbedder("tiny_backbones:colours", device="cpu", verbose=verbose)
+    model = FaceEmbedder("tiny_backbones:colors", device="cpu", verbose=verbose)
     model.fit_transform(noise(3))
 
 
@@ -124,7 +124,7 @@ with progress_bar(total=2, desc="x", unit="y", verbose=1) as bar:
 
 TOLD = {
     align: r"2 images: a face in 2, none in 0, .*2 searched on (cpu|cuda|mps), 0 repeated",
-    embed: r"3 images: 3 computed by tiny_backbones:colours .* on cpu, 0 repeated",
+    embed: r"3 images: 3 computed by tiny_backbones:colors .* on cpu, 0 repeated",
     train: r"trained on 60 rows on cpu for 2 epochs: loss from ",
     calibrate: r"calibrated on 60 pairs: rejects p <= 0\.2",
     fit_pyod: r"fitted pyod.models.ecod.ECOD on 60 rows in ",
@@ -155,7 +155,7 @@ def test_steps_are_told_with_two_and_logged_for_who_listens(step, capsys, caplog
 def test_cache_hits_are_counted(tmp_path, capsys):
     crops = noise(4)
     for computed, where in ((4, " on cpu"), (0, "")):
-        model = FaceEmbedder("tiny_backbones:colours", device="cpu", cache=tmp_path, verbose=2)
+        model = FaceEmbedder("tiny_backbones:colors", device="cpu", cache=tmp_path, verbose=2)
         model.fit_transform([*crops, crops[0].copy()])
         err = capsys.readouterr().err
         assert f"5 images: {computed} computed" in err
@@ -163,7 +163,7 @@ def test_cache_hits_are_counted(tmp_path, capsys):
 
 
 def test_a_model_whose_device_is_gone_still_answers_from_the_store(tmp_path):
-    crops, model = noise(2), FaceEmbedder("tiny_backbones:colours", device="cpu", cache=tmp_path)
+    crops, model = noise(2), FaceEmbedder("tiny_backbones:colors", device="cpu", cache=tmp_path)
     expected = model.fit_transform(crops)
     found = model.set_params(device="cuda:99", verbose=2).transform(crops)
     np.testing.assert_array_equal(found, expected)

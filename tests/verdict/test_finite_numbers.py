@@ -14,7 +14,7 @@ def model():
     pairs = [(images[i], images[i + 1]) for i in range(11)]
     detector = MahalanobisDetector(contamination=0.2)
     pipe = make_difffake_pipeline(
-        "tiny_backbones:colours",
+        "tiny_backbones:colors",
         aligner=False,
         operator="squared",
         device="cpu",

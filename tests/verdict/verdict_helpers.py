@@ -11,7 +11,7 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
 
-COLOURS, MEANS = "tiny_backbones:colours", "tiny_backbones:means"
+COLORS, MEANS = "tiny_backbones:colors", "tiny_backbones:means"
 
 
 def make_model(
@@ -26,13 +26,13 @@ def make_model(
         branches = [
             (name, Pipeline([("embed", FaceEmbedder(name, device="cpu")), ("diff", difference)]))
             for name, difference in (
-                (COLOURS, PairDifference(operator, mode=mode)),
+                (COLORS, PairDifference(operator, mode=mode)),
                 (MEANS, PairDifference("probe", mode=mode)),
             )
         ]
         steps.append(("features", FeatureUnion(branches)))
     else:
-        embedder = FaceEmbedder(COLOURS, device="cpu")
+        embedder = FaceEmbedder(COLORS, device="cpu")
         steps += [("embed", embedder), ("diff", PairDifference(operator, mode=mode))]
     if detector is None:
         detector = ConformalDetector(

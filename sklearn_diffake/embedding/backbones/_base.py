@@ -20,6 +20,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 #: The crop itself is the only view of it that is embedded.
 ONE_SCALE = (1.0,)
+#: How version 0.1.0 spelled the name of a license.
+FORMER_LICENSE_KEY = "licence"  # codespell:ignore
 # For RGB values in [0, 1]; what is larger was meant for values in 0..255.
 _LARGEST_MEAN, _LARGEST_STD = 1.0, 4.0
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_diffake.embedding.backbones._base import (
+    FORMER_LICENSE_KEY,
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
@@ -97,7 +98,7 @@ def onnx_backbone(
         mean,
         std,
         probe.shape[1],
-        metadata.get("license") or metadata.get("licence") or "not declared in the file",
+        metadata.get("license") or metadata.get(FORMER_LICENSE_KEY) or "not declared in the file",
         _fingerprint(graph, weight_files, (height, width, mean, std)),
         build,
         lambda target: _export(path, weight_files, target),

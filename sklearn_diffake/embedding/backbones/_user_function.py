@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sklearn_diffake.embedding.backbones._base import (
+    FORMER_LICENSE_KEY,
     IMAGENET_MEAN,
     IMAGENET_STD,
     check_crop,
@@ -81,7 +82,7 @@ def _backbone_of(function: Callable[[], Any], name: str, weights: Any) -> Any:
         getattr(module, "mean", IMAGENET_MEAN), getattr(module, "std", IMAGENET_STD), subject
     )
     subject += " declares"
-    terms = getattr(module, "license", getattr(module, "licence", "not declared"))
+    terms = getattr(module, "license", getattr(module, FORMER_LICENSE_KEY, "not declared"))
     return torch_backbone(
         name,
         module,
