@@ -29,7 +29,11 @@ SYSTEMS = [  # as shown, as named in the figures, references
     ("ImageNet features (``efficientnet-lite0``): a warning", "ImageNet", (1, 3)),
 ]
 LINES = {1: ("#1f4e9c", "o-"), 2: ("#d2691e", "s--"), 4: ("#5a5a5a", "^:")}  # by probe images
-EXPLAINED = {"default": "the default", "identity": "identity only", "verdict": "verdict only"}
+EXPLAINED = {
+    "default": "the default",
+    "small network": "difffake-lite0-identity",
+    "verdict": "difffake-lite0-verdict",
+}
 MAPS = ("joint occlusion", "occlusion", "gradient")
 SHOWN = [("default", "joint occlusion"), ("default", "gradient"), ("verdict", "gradient")]
 EXPERIMENTS = {
