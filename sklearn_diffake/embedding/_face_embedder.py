@@ -58,8 +58,9 @@ class FaceEmbedder(  # type: ignore[call-arg]
         - ``"difffake-lite0-identity"``, ``"difffake-lite0"``: the networks that come with this
           package, 128-d for identity and 1280-d for forgery, the latter after [2]_; they need no
           download;
-        - ``"difffake-lite0-verdict"``: one number, the logit of a pseudo-deepfake by the classifier
-          of the latter, higher for less natural images;
+        - ``"difffake-lite0-video"``: the forgery network trained on for compressed video, 1280-d;
+        - ``"difffake-lite0-verdict"``, ``"difffake-lite0-video-verdict"``: one number, the logit of
+          a pseudo-deepfake by the classifier of a forgery network, higher for less natural images;
         - ``"facenet-vggface2"``, ``"facenet-casia-webface"``: InceptionResnetV1 of
           facenet-pytorch, 512-d identity embeddings [1]_; the weights are downloaded on first use;
         - ``"efficientnet-lite0"``: 1280-d ImageNet features, for comparison only: it recognizes

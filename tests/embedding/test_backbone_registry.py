@@ -87,6 +87,7 @@ def test_error_rates_are_those_that_were_measured():
         ("dlib-resnet", 160, 0.2),
         (FaceEmbedder("dlib-resnet", mirror=True), 160, 0.2),
         ("difffake-lite0-identity", 160, 0.2),
+        ("difffake-lite0-video-verdict", 160, 0.2),
         ("facenet-vggface2", 160, 0.0),
         ("efficientnet-lite0", 224, 0.0),
         ("mine:network", 224, 0.0),

@@ -15,10 +15,13 @@ _LICENSE = "BSD-3-Clause; trained on Labeled Faces in the Wild, whose own terms 
 PACKAGED_FILES = {
     "difffake-lite0": "forgery.safetensors",
     "difffake-lite0-verdict": "forgery.safetensors",
+    "difffake-lite0-video": "forgery_video.safetensors",
+    "difffake-lite0-video-verdict": "forgery_video.safetensors",
     "difffake-lite0-identity": "identity.safetensors",
 }
 SHA256 = {
     "forgery.safetensors": "9fcd17ee9711b706f4a29184aaee709e7b3fd4d2b1e4d9eec901d7bf3a299eab",
+    "forgery_video.safetensors": "1d34cabfcb3fad1c1da3269df7771402a035d35a587ea20bc5f690999c0121d5",
     "identity.safetensors": "7701a2ad5b10f9aaae4da371018ddafd59bad2143b7ed726df0ecd196859a78c",
 }
 #: Crop of the faces that they were trained on.
@@ -39,7 +42,7 @@ def packaged_backbone(name: str, weights: Any) -> Any:
         identity_module,
     )
 
-    verdict = name == "difffake-lite0-verdict"
+    verdict = name.endswith("-verdict")
     is_identity = name == "difffake-lite0-identity"
     module = identity_module() if is_identity else forgery_module(verdict=verdict)
     source = weights or _checked_file(name)
@@ -91,3 +94,5 @@ def _register(
 _register("difffake-lite0-identity", "identity", 128, 160, 3_614_848, {1: 0.1913, 3: 0.1305})
 _register("difffake-lite0", "forgery", 1280, 128, 3_371_008)
 _register("difffake-lite0-verdict", "forgery", 1, 128, 3_372_289)
+_register("difffake-lite0-video", "forgery", 1280, 160, 3_371_008)
+_register("difffake-lite0-video-verdict", "forgery", 1, 160, 3_372_289)
