@@ -13,9 +13,7 @@ from sklearn_diffake.verdict._evidence import SideName, VerdictData
 from .sources import Picture, Pictures
 
 #: Networks whose maps were compared with known altered places (benchmarks/quality/explanations.py).
-MEASURED_NETWORKS = frozenset(
-    {"dlib-resnet", "difffake-lite0-identity", "difffake-lite0-verdict"}
-)
+MEASURED_NETWORKS = frozenset({"dlib-resnet", "difffake-lite0-identity", "difffake-lite0-verdict"})
 #: The result. `tests/verdict/test_report_maps.py` holds it against the results.
 EVIDENCE = (
     "This kind of map is shown because it was measured on altered pictures of other people, whose "
