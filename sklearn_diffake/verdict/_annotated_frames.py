@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.utils._colors import BLUE, DARK_GRAY, INK, LIGHT_GRAY, ORANGE, rgb
 from sklearn_diffake.utils._numbers import significant
-
-from ._evidence import ImageEvidence, Outcome
+from sklearn_diffake.verdict._evidence import ImageEvidence, Outcome
 
 _ABOVE, _BELOW, _UNKNOWN = rgb(BLUE), rgb(ORANGE), rgb(DARK_GRAY)
 _PAPER, _INK, _GRID = (255, 255, 255), rgb(INK), rgb(LIGHT_GRAY)
