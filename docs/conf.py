@@ -52,12 +52,12 @@ html_theme_options = {
     "header_links_before_dropdown": 4,
     "secondary_sidebar_items": {
         "**": ["page-toc"],
-        "guide/heads": [],
+        "guide/detectors": [],
     },
     "show_prev_next": True,
 }
 RESULT_PAGES = ("detection_quality", "performance", "reliability", "running_benchmarks")
-PAGES_ALONE = ("index", "changelog", "coming_from", "contributing", "glossary", "guide/heads")
+PAGES_ALONE = ("index", "changelog", "coming_from", "contributing", "glossary", "guide/detectors")
 html_sidebars = {page: [] for page in (*PAGES_ALONE, *RESULT_PAGES)}
 redirects = {  # addresses of 0.1.0
     "benchmark": "running_benchmarks.html",
@@ -65,6 +65,7 @@ redirects = {  # addresses of 0.1.0
     "proof": "reliability.html",
     "quality": "detection_quality.html",
     "results": "detection_quality.html",
+    "guide/heads": "detectors.html",
 }
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -19,12 +19,13 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.inspection import explain_pair
 from sklearn_diffake.inspection._report.figure import draw_map, draw_photo, limit_of
 from sklearn_diffake.inspection._report.text import MAPS
+from sklearn_diffake.utils._colors import BLUE, ORANGE
 
 COLUMNS = {
     "reference": ("reference mode", "trusted photo", "probe"),
     "same-video": ("same-video mode", "earlier frame", "later frame"),
 }
-GENUINE, FAKE = "#1b6e3c", "#b3261e"
+GENUINE, FAKE = BLUE, ORANGE
 MARGINS = (-0.1, 0.0, 0.2, 0.5)
 EXPLAINED_ROW = 4  # of the deepfakes
 

@@ -9,10 +9,10 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ._versions import __version__
+from sklearn_diffake._versions import __version__
 
 if TYPE_CHECKING:  # editors and type checkers see what `__getattr__` imports
-    from . import (
+    from sklearn_diffake import (
         base,
         datasets,
         embedding,
@@ -28,16 +28,16 @@ if TYPE_CHECKING:  # editors and type checkers see what `__getattr__` imports
         streaming,
         verdict,
     )
-    from ._versions import show_versions
-    from .pipeline import (
+    from sklearn_diffake._versions import show_versions
+    from sklearn_diffake.pipeline import (
         PairScores,
         load_default,
         make_difffake_pipeline,
         score_in_batches,
         score_pairs,
     )
-    from .streaming import fit_in_batches
-    from .verdict import Reference, Verdict, recalibrate, verify, verify_many
+    from sklearn_diffake.streaming import fit_in_batches
+    from sklearn_diffake.verdict import Reference, Verdict, recalibrate, verify, verify_many
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # the log is for who asks
 

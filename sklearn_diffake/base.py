@@ -18,8 +18,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._messages import list_first
-
-from .utils._sklearn_compat import Interval, _fit_context, _num_samples, _safe_indexing
+from sklearn_diffake.utils._sklearn_compat import (
+    Interval,
+    _fit_context,
+    _num_samples,
+    _safe_indexing,
+)
 
 __all__ = [
     "BaseDetector",

@@ -13,18 +13,18 @@ from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import gen_batches
 
-from .embedding import FaceEmbedder
-from .embedding.backbones import BackboneEntry, Crop, entry_of
-from .faces import FaceAligner
-from .images.engine import ComputeOnce
-from .images.errors import ImageError
-from .images.table import image_table
-from .novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
-from .pairs import DifferenceScaler, PairDifference
-from .utils._messages import warn_caller
-from .utils._modes import MODES, Mode
-from .utils._progress import progress_bar
-from .utils._sklearn_compat import _num_samples, _safe_indexing
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones import BackboneEntry, Crop, entry_of
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.images.engine import ComputeOnce
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.table import image_table
+from sklearn_diffake.novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
+from sklearn_diffake.pairs import DifferenceScaler, PairDifference
+from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._modes import MODES, Mode
+from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
 
 _METHODS = ("score_samples", "decision_function", "predict")
 _PACKAGED = {"reference": "default.diffake", "same-video": "same_video.diffake"}
@@ -490,7 +490,7 @@ def load_default(*, mode: Mode = "reference") -> Pipeline:
     >>> load_default().predict([(photo, photo[:, ::-1])])                 # the probe is mirrored
     array([1])
     """
-    from .persistence import load
+    from sklearn_diffake.persistence import load
 
     if mode not in _PACKAGED:
         raise ValueError(f"mode={mode!r}, expected one of {MODES}")

@@ -14,12 +14,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from .base import genuine_mask, missing_rows, take_rows, warn_of_missing
-from .embedding import FaceEmbedder
-from .faces import FaceAligner
-from .pairs import PairDifference
-from .utils._progress import progress_bar
-from .utils._sklearn_compat import _num_samples, _safe_indexing
+from sklearn_diffake.base import genuine_mask, missing_rows, take_rows, warn_of_missing
+from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.faces import FaceAligner
+from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.utils._progress import progress_bar
+from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
 
 _LEARN_NOTHING = (FaceAligner, FaceEmbedder, PairDifference)
 # Iterates over all pairs once, given the text of a progress bar; over the first alone, given None.

@@ -2,7 +2,7 @@
 
     python benchmarks/release/promises.py [--save]
 
-Of this, and of the figures of bench.json that say more, the table in docs/proof is made.
+Of this, and of the figures of bench.json that say more, the table in docs/reliability is made.
 """
 
 import argparse

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from benchmarks.stress._kills import FORK, Wrong
+from benchmarks.stress._resumable_tasks import TINY
 from sklearn_diffake import persistence
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder, ForgeryEmbedder
@@ -188,14 +189,17 @@ class ModelWithWeights(ModelFile):
 
     def __init__(self, folder):
         self.file, self.X = folder / "model.diffake", faces()
-        steps = [("embed", FaceEmbedder("_works:tiny")), ("pair", PairDifference())]
+        steps = [
+            ("embed", FaceEmbedder(TINY)),
+            ("pair", PairDifference()),
+        ]
         model = Pipeline([*steps, ("detect", MahalanobisDetector())]).fit(self.X)
         persistence.save(model, self.file, include_weights=True)
         self.content = self.file.read_bytes()
         self.expected = self.result()
 
     def result(self):
-        model = persistence.load(self.file, trusted=["_works:tiny"])
+        model = persistence.load(self.file, trusted=[TINY])
         return model.score_samples(self.X).tobytes()
 
 
@@ -206,14 +210,12 @@ class WeightsFile:
 
     def __init__(self, folder):
         self.file = folder / "tiny.safetensors"
-        ForgeryEmbedder("_works:tiny", max_epochs=1, random_state=0).fit(faces()).save_weights(
-            self.file
-        )
+        ForgeryEmbedder(TINY, max_epochs=1, random_state=0).fit(faces()).save_weights(self.file)
         self.content = self.file.read_bytes()
         self.expected = self.result()
 
     def result(self):
-        model = ForgeryEmbedder("_works:tiny", weights=self.file, max_epochs=0).fit(faces())
+        model = ForgeryEmbedder(TINY, weights=self.file, max_epochs=0).fit(faces())
         return model.score_images(faces()).tobytes()
 
     def look(self, content):
@@ -259,7 +261,10 @@ class CheckpointFile:
 
     def result(self):
         model = ForgeryEmbedder(
-            "_works:tiny", max_epochs=1, checkpoint_dir=self.folder, random_state=0
+            TINY,
+            max_epochs=1,
+            checkpoint_dir=self.folder,
+            random_state=0,
         ).fit(faces())
         return model.fingerprint_, joblib.hash(model.history_)
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from benchmarks.speed._images import write_jpegs
 from benchmarks.stress._kills import FORK, Wrong, apart, fork
-from benchmarks.stress._resumable_tasks import Training, VideoFrames
+from benchmarks.stress._resumable_tasks import TINY, Training, VideoFrames
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
 from sklearn_diffake.datasets import extract_frames, make_face_pairs
@@ -36,7 +36,7 @@ class Embedding:
         self.expected = self.whole(folder / "undisturbed")
 
     def whole(self, folder):
-        embedder = FaceEmbedder("_works:tiny", cache=folder, batch_size=2, verbose=1)
+        embedder = FaceEmbedder(TINY, cache=folder, batch_size=2, verbose=1)
         return embedder.fit_transform(self.images).tobytes()
 
 
@@ -46,7 +46,12 @@ class Search(Embedding):
     name, seconds = "GridSearchCV", 1.0
 
     def whole(self, folder):
-        steps = [("embed", FaceEmbedder("_works:tiny", cache=folder, batch_size=2, verbose=1))]
+        steps = [
+            (
+                "embed",
+                FaceEmbedder(TINY, cache=folder, batch_size=2, verbose=1),
+            )
+        ]
         steps += [("pair", PairDifference()), ("detect", MahalanobisDetector())]
         grid = {"pair__operator": ["squared", "absolute"]}
         y = np.where(np.arange(60) % 3, 1, -1)
@@ -61,7 +66,7 @@ class TrainingWithBar(Training):
 
     def whole(self, folder):
         embedder = ForgeryEmbedder(
-            "_works:tiny", max_epochs=5, batch_size=4, checkpoint_dir=folder, random_state=0,
+            TINY, max_epochs=5, batch_size=4, checkpoint_dir=folder, random_state=0,
             verbose=1,
         )  # fmt: skip
         return embedder.fit(self.faces).fingerprint_

@@ -16,6 +16,9 @@ from sklearn_diffake.datasets import extract_frames, make_face_pairs
 from sklearn_diffake.embedding import EmbeddingStore, ForgeryEmbedder
 from sklearn_diffake.novelty import MahalanobisDetector
 
+#: A small network, as a backbone.
+TINY = "benchmarks.stress._resumable_tasks:tiny"
+
 
 class StoreWrites:
     """Batches of embeddings written to one store."""
@@ -113,7 +116,11 @@ class Training(Resumed):
 
     def whole(self, folder):
         embedder = ForgeryEmbedder(
-            "_works:tiny", max_epochs=5, batch_size=4, checkpoint_dir=folder, random_state=0
+            TINY,
+            max_epochs=5,
+            batch_size=4,
+            checkpoint_dir=folder,
+            random_state=0,
         )
         return embedder.fit(self.faces).fingerprint_
 
@@ -129,7 +136,7 @@ bootstrap = 20
 loader = "make_face_pairs"
 arguments = { n_pairs = 60, size = 64 }
 [candidates.tiny]
-embedder = "_works:tiny"
+embedder = "benchmarks.stress._resumable_tasks:tiny"
 align = false
 detector = "MahalanobisDetector"
 [protocols.ablation]
@@ -142,7 +149,7 @@ operators = ["squared", "absolute", "cosine"]
         (self.folder / "benchmark.toml").write_text(self.config)
 
     def whole(self, folder):
-        config = read_config(self.folder / "benchmark.toml", trusted=["_works:tiny"])
+        config = read_config(self.folder / "benchmark.toml", trusted=[TINY])
         run_benchmark(config.replace(folder))
         return [(folder / name).read_bytes() for name in ("results.json", "report.md")]
 
@@ -188,6 +195,6 @@ class Tiny(nn.Module):
 
 
 def tiny():
-    """Backbone "_works:tiny"."""
+    """Return the network of `TINY`."""
     torch.manual_seed(0)
     return Tiny()

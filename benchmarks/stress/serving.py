@@ -27,6 +27,7 @@ from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks._results import machine, versions
+from benchmarks.stress._resumable_tasks import TINY
 from sklearn_diffake import Reference, load_default, verify
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
@@ -74,7 +75,10 @@ def small_model():
     model = Pipeline(
         [
             ("align", FaceAligner(48, min_face_size=0.4, device="cpu")),
-            ("embed", FaceEmbedder("_works:tiny", mean=0.5, std=0.5, device="cpu")),
+            (
+                "embed",
+                FaceEmbedder(TINY, mean=0.5, std=0.5, device="cpu"),
+            ),
             ("diff", PairDifference()),
             (
                 "detect",

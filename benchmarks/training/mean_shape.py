@@ -19,7 +19,7 @@ import numpy as np
 import sklearn_diffake.generation as generation
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.generation._landmarks import (
-    _frame,
+    _crop_transform,
     _model,
     dlib_landmarks,
     fitted_shape,
@@ -73,7 +73,7 @@ def regress(faces, with_points, mean):
 
 def measure(faces):
     """Mean shape, and the regressions from pixels alone and from pixels and five points."""
-    frame = _frame(SIZE, MARGIN)
+    frame = _crop_transform(SIZE, MARGIN)
     mean = np.mean([unplace(truth, frame) for _, _, truth in faces], axis=0)
     numbers = {"mean": mean}
     for name in ("pixels", "points"):
@@ -103,7 +103,7 @@ def agreement(shapes, truths, margin):
 
 def compare(faces):
     """IoU with dlib's hull: of the mean shape, fitted to the pixels, and to the five points too."""
-    frame = _frame(SIZE, MARGIN)
+    frame = _crop_transform(SIZE, MARGIN)
     shapes = {
         "mean": [mean_shape(SIZE, margin=MARGIN)] * len(faces),
         "default": [fitted_shape(crop, margin=MARGIN) for crop, _, _ in faces],

@@ -33,7 +33,7 @@ WHEN = {
     "SumRuleDetector": "Several measures of unnaturalness in one unit, such as the distance of two "
     "identities and the verdict of a forgery classifier.",
 }
-INNER = {  # whose cost is shown for a head that has none of its own
+INNER = {  # whose cost is shown for a detector that has none of its own
     "DeepSVDD": "DeepSVDD, one-class",
     "GenuineOnly": "GenuineOnly(LocalOutlierFactor)",
     "PyODDetector": "PyODDetector(ECOD)",
@@ -98,10 +98,24 @@ def weights(entry):
 
 TABLES = (
     Table(
+        "install_sizes",
+        "install_sizes",
+        (
+            Column("Extra", 16, lambda row: f"``{row['name']}``"),
+            Column("Packages", 12, lambda row: str(row["packages"])),
+            Column("MB", 12, lambda row: f"{row['MB']:,.0f}"),
+            Column(
+                "The largest of them (MB)",
+                60,
+                lambda row: ", ".join(f"{name} {size:,.0f}" for name, size in row["largest"].items()),
+            ),
+        ),
+    ),
+    Table(
         "heads_all",
         "novelty",
         (
-            Column("Head", 16, lambda row: f":class:`~sklearn_diffake.novelty.{row[0]}`"),
+            Column("Detector", 16, lambda row: f":class:`~sklearn_diffake.novelty.{row[0]}`"),
             Column("When to use", 26, lambda row: WHEN[row[0]]),
             Column("Cost", 16, cost),
             Column("GPU", 5, lambda row: "fit" if "device" in parameters(row) else "no"),
@@ -116,7 +130,7 @@ TABLES = (
         "heads_learned",
         "novelty",
         (
-            code("Head", 34, "head"),
+            code("Detector", 34, "head"),
             Column("Mean AUC", 18, lambda row: f"{row['auc']:.3f} ± {row['spread']:.3f}"),
             area_of("Digits", 12, "digits_auc"),
             area_of("Worst task", 12, "worst_task"),
@@ -129,7 +143,7 @@ TABLES = (
         "heads_real",
         "real_detectors",
         (
-            code("Head", 30, "head"),
+            code("Detector", 30, "head"),
             area_of("AUC (95 %)", 20, "AUC"),
             rate("EER (95 %)", 22, "EER"),
             at_threshold("BPCER", 10, "BPCER at the fitted threshold"),

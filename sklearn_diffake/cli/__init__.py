@@ -10,12 +10,18 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from sklearn_diffake.cli._arguments import PROGRAM, parse_arguments
+from sklearn_diffake.cli._exit_codes import (
+    BAD_INPUT,
+    BROKEN_PIPE,
+    FAILED,
+    INTERRUPTED,
+    code_of,
+    is_out_of_memory,
+)
+from sklearn_diffake.cli._options import with_flags
+from sklearn_diffake.cli._process import discard, run_program
 from sklearn_diffake.utils._progress import listening, write_line
-
-from ._arguments import PROGRAM, parse_arguments
-from ._exit_codes import BAD_INPUT, BROKEN_PIPE, FAILED, INTERRUPTED, code_of, is_out_of_memory
-from ._options import with_flags
-from ._process import discard, run_program
 
 __all__ = ["main"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from sklearn_diffake.cli._exit_codes import code_of_outcomes
+from sklearn_diffake.cli._judge import load_model, set_everywhere
+from sklearn_diffake.cli._options import add_trust, computing, positive_number, shows_progress
 from sklearn_diffake.utils._atomic_files import check_writable
 from sklearn_diffake.utils._messages import printable
 from sklearn_diffake.utils._numbers import significant
-
-from ._exit_codes import code_of_outcomes
-from ._judge import load_model, set_everywhere
-from ._options import add_trust, computing, positive_number, shows_progress
 
 ANNOTATE_HELP = """\
 examples:

@@ -8,18 +8,28 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sklearn_diffake._versions import __version__
-from sklearn_diffake.utils._messages import nearest
-
-from ._annotate import ANNOTATE_HELP, add_annotate_arguments, annotate_command
-from ._backbones import BACKBONES_HELP, add_backbones_arguments, backbones_command
-from ._benchmark import BENCHMARK_HELP, add_benchmark_arguments, benchmark_command
-from ._calibrate import CALIBRATE_HELP, add_calibrate_arguments, calibrate_command
-from ._completion import SHELLS, PrintCompletion
-from ._demo import DEMO_HELP, add_demo_arguments, demo_command
-from ._doctor import DOCTOR_HELP, add_doctor_arguments, doctor_command
-from ._exit_codes import EXIT_CODES, SUCCESS
-from ._fit import FIT_HELP, add_fit_arguments, fit_command
-from ._judge import (
+from sklearn_diffake.cli._annotate import ANNOTATE_HELP, add_annotate_arguments, annotate_command
+from sklearn_diffake.cli._backbones import (
+    BACKBONES_HELP,
+    add_backbones_arguments,
+    backbones_command,
+)
+from sklearn_diffake.cli._benchmark import (
+    BENCHMARK_HELP,
+    add_benchmark_arguments,
+    benchmark_command,
+)
+from sklearn_diffake.cli._calibrate import (
+    CALIBRATE_HELP,
+    add_calibrate_arguments,
+    calibrate_command,
+)
+from sklearn_diffake.cli._completion import SHELLS, PrintCompletion
+from sklearn_diffake.cli._demo import DEMO_HELP, add_demo_arguments, demo_command
+from sklearn_diffake.cli._doctor import DOCTOR_HELP, add_doctor_arguments, doctor_command
+from sklearn_diffake.cli._exit_codes import EXIT_CODES, SUCCESS
+from sklearn_diffake.cli._fit import FIT_HELP, add_fit_arguments, fit_command
+from sklearn_diffake.cli._judge import (
     COMPARE_HELP,
     JUDGE_HELP,
     SCORE_HELP,
@@ -27,8 +37,9 @@ from ._judge import (
     add_score_arguments,
     judge_command,
 )
-from ._options import shared_options
-from ._parser import PROGRAM, Parser, program_name
+from sklearn_diffake.cli._options import shared_options
+from sklearn_diffake.cli._parser import PROGRAM, Parser, program_name
+from sklearn_diffake.utils._messages import nearest
 
 _DESCRIPTION = """\
 Detect deepfakes as unnatural differences between photographs of one person: references that are

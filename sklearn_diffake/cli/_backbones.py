@@ -6,10 +6,9 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from sklearn_diffake.cli._exit_codes import SUCCESS
 from sklearn_diffake.embedding.backbones import BackboneEntry, entries, names
 from sklearn_diffake.utils._messages import printable
-
-from ._exit_codes import SUCCESS
 
 BACKBONES_HELP = """\
 examples:

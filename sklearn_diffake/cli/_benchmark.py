@@ -6,10 +6,9 @@ import argparse
 import sys
 from typing import Any
 
+from sklearn_diffake.cli._exit_codes import JOBS_FAILED, SUCCESS
+from sklearn_diffake.cli._options import shows_progress
 from sklearn_diffake.utils._messages import printable
-
-from ._exit_codes import JOBS_FAILED, SUCCESS
-from ._options import shows_progress
 
 BENCHMARK_HELP = """\
 examples:

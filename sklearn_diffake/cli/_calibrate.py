@@ -11,15 +11,21 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sklearn_diffake.cli._exit_codes import SUCCESS
+from sklearn_diffake.cli._fit import people_of
+from sklearn_diffake.cli._judge import set_everywhere
+from sklearn_diffake.cli._modes import pairs_of_other_mode
+from sklearn_diffake.cli._options import (
+    add_saving,
+    add_trust,
+    computing,
+    files_in,
+    positive_number,
+    rate,
+)
+from sklearn_diffake.cli._pairs import CSV_FORM, Pair, read_genuine
 from sklearn_diffake.utils._atomic_files import check_writable
 from sklearn_diffake.utils._messages import list_first, printable
-
-from ._exit_codes import SUCCESS
-from ._fit import people_of
-from ._judge import set_everywhere
-from ._modes import pairs_of_other_mode
-from ._options import add_saving, add_trust, computing, files_in, positive_number, rate
-from ._pairs import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
     from sklearn_diffake.verdict import CalibrationReport

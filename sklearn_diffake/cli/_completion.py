@@ -6,9 +6,8 @@ import argparse
 import sys
 from typing import Any
 
+from sklearn_diffake.cli._parser import PROGRAM
 from sklearn_diffake.utils._optional import import_extra
-
-from ._parser import PROGRAM
 
 SHELLS = ("bash", "zsh", "tcsh")
 _FILES = {

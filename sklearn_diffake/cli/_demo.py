@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from sklearn_diffake.cli._exit_codes import SUCCESS
+from sklearn_diffake.cli._options import shows_progress
+from sklearn_diffake.cli._parser import command_to_type
 from sklearn_diffake.utils._messages import printable
-
-from ._exit_codes import SUCCESS
-from ._options import shows_progress
-from ._parser import command_to_type
 
 if TYPE_CHECKING:
     from sklearn_diffake.demo import DemoResult

@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from sklearn_diffake.cli._exit_codes import FAILED, SUCCESS
 from sklearn_diffake.utils._messages import printable
-
-from ._exit_codes import FAILED, SUCCESS
 
 DOCTOR_HELP = """\
 examples:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sklearn_diffake.cli._backbones import backbone_names
+from sklearn_diffake.cli._exit_codes import SUCCESS
+from sklearn_diffake.cli._modes import mode_to_fit
+from sklearn_diffake.cli._options import add_saving, computing, files_in, positive_number, rate
+from sklearn_diffake.cli._pairs import CSV_FORM, Pair, read_genuine
 from sklearn_diffake.utils._atomic_files import check_writable
 from sklearn_diffake.utils._messages import list_first, nearest, printable
-
-from ._backbones import backbone_names
-from ._exit_codes import SUCCESS
-from ._modes import mode_to_fit
-from ._options import add_saving, computing, files_in, positive_number, rate
-from ._pairs import CSV_FORM, Pair, read_genuine
 
 if TYPE_CHECKING:
     from sklearn_diffake.utils._modes import Mode

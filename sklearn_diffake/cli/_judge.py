@@ -11,17 +11,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sklearn_diffake.cli._accuracy import LabeledVerdict, print_accuracy
+from sklearn_diffake.cli._exit_codes import code_of_outcomes
+from sklearn_diffake.cli._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
+from sklearn_diffake.cli._options import (
+    add_trust,
+    computing,
+    files_in,
+    positive_number,
+    rate_or_zero,
+    verbosity,
+)
+from sklearn_diffake.cli._outputs import (
+    check_output_option,
+    check_report_option,
+    open_output,
+    write_report,
+)
+from sklearn_diffake.cli._pairs import CSV_FORM, Pair, choose_mode, pairs_of_arguments, read_pairs
+from sklearn_diffake.cli._verdict_printer import json_printer, table_printer
 from sklearn_diffake.utils._modes import MODES, Mode
 from sklearn_diffake.utils._numbers import percent
 from sklearn_diffake.utils._progress import progress_bar, write_line
-
-from ._accuracy import LabeledVerdict, print_accuracy
-from ._exit_codes import code_of_outcomes
-from ._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
-from ._options import add_trust, computing, files_in, positive_number, rate_or_zero, verbosity
-from ._outputs import check_output_option, check_report_option, open_output, write_report
-from ._pairs import CSV_FORM, Pair, choose_mode, pairs_of_arguments, read_pairs
-from ._verdict_printer import json_printer, table_printer
 
 if TYPE_CHECKING:
     from sklearn_diffake.verdict import ErrorRate, ModelInfo, Verdict

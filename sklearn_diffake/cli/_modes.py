@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ._pairs import Pair
+from sklearn_diffake.cli._pairs import Pair
 
 if TYPE_CHECKING:
     from sklearn_diffake.utils._modes import Mode

@@ -11,14 +11,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from sklearn_diffake.cli._pairs import Pair
+from sklearn_diffake.cli._parser import PROGRAM
+from sklearn_diffake.cli._verdict_rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row, full_row
 from sklearn_diffake.utils._atomic_files import atomic_open, check_writable, line_file
 from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._messages import printable
 from sklearn_diffake.utils._optional import import_extra
-
-from ._pairs import Pair
-from ._parser import PROGRAM
-from ._verdict_rows import INPUT_COLUMNS, RESULT_COLUMNS, flat_row, full_row
 
 if TYPE_CHECKING:
     from sklearn_diffake.verdict import Verdict

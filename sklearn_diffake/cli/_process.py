@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 from typing import Any, NoReturn
 
-from ._exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED
+from sklearn_diffake.cli._exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from sklearn_diffake.cli._pairs import TEMPLATE_MARK, Pair
+from sklearn_diffake.cli._verdict_rows import full_row
 from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._messages import printable
 from sklearn_diffake.utils._numbers import fraction, percent
 from sklearn_diffake.utils._progress import bars_hidden
-
-from ._pairs import TEMPLATE_MARK, Pair
-from ._verdict_rows import full_row
 
 if TYPE_CHECKING:
     from sklearn_diffake.verdict import Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._pairs import Pair
+from sklearn_diffake.cli._pairs import Pair
 
 if TYPE_CHECKING:
     from sklearn_diffake.verdict import Verdict

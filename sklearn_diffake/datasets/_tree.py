@@ -72,9 +72,9 @@ class Tree:
 
     Attributes
     ----------
-    absent : list of Absent
+    absent : list of AbsentItem
         Folders, lists and videos that were looked for and are missing.
-    skipped : list of Skipped
+    skipped : list of SkippedFile
         Files that are neither video nor picture.
     hint : str
         Which option of the loader chooses what is read.
@@ -232,7 +232,7 @@ def summarize(absent: Sequence[AbsentItem]) -> str:
 
     Parameters
     ----------
-    absent : sequence of Absent
+    absent : sequence of AbsentItem
 
     Returns
     -------

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_diffake.demo._result import DemoResult
 from sklearn_diffake.metrics._plotting import FAKE, GENUINE
 from sklearn_diffake.utils._numbers import fraction, percent
-
-from ._result import DemoResult
 
 _N_SHOWN = 2  # probes of each group
 _CLOSE_UP = (0.2, 0.2, 0.8, 0.8)  # the face is in the middle of re-takes

@@ -17,14 +17,13 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from sklearn_diffake import persistence
+from sklearn_diffake.demo._figure import draw_result
+from sklearn_diffake.demo._result import GENUINE, HEADER, DemoResult
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.generation._portrait import MANIPULATIONS, Manipulation, Portrait, retake
 from sklearn_diffake.metrics import confidence_interval, equal_error_rate
 from sklearn_diffake.pipeline import make_difffake_pipeline
 from sklearn_diffake.utils._atomic_files import OutputError, atomic_write, private_folder
-
-from ._figure import draw_result
-from ._result import GENUINE, HEADER, DemoResult
 
 _FILES = ("demo.txt", "reference.png", "photos", "train.csv", "probes.csv", "model.diffake",
           "demo.png")  # fmt: skip

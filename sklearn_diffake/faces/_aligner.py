@@ -9,6 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sklearn_diffake.faces._aligned import AlignedFaces, VideoDamage
+from sklearn_diffake.faces._cells import Alignment
+from sklearn_diffake.faces._finding import FaceFinder
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.results import Results
 from sklearn_diffake.images.table import ImageTable, image_table
@@ -18,10 +21,6 @@ from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
 from sklearn_diffake.utils._progress import log_step, progress_bar
 from sklearn_diffake.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
-
-from ._aligned import AlignedFaces, VideoDamage
-from ._cells import Alignment
-from ._finding import FaceFinder
 
 _logger = logging.getLogger(__name__)
 _CHOICES = {

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.faces._aligned import AlignedFaces, VideoDamage
+from sklearn_diffake.faces._matching import Candidates, Match, embed_crops, match_faces
+from sklearn_diffake.faces._stored_faces import NO_FACE, PictureFaces, crop_matrix
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.missing import MissingFace
 from sklearn_diffake.images.results import Results
 from sklearn_diffake.images.table import ImageTable
-
-from ._aligned import AlignedFaces, VideoDamage
-from ._matching import Candidates, Match, embed_crops, match_faces
-from ._stored_faces import NO_FACE, PictureFaces, crop_matrix
 
 _N_SHOWN = 5  # rows named in a message
 _NO_FACE_FOUND = "no face was found"

@@ -10,17 +10,22 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 
+from sklearn_diffake.faces._aligned import VideoDamage
+from sklearn_diffake.faces._detection import Faces, detect_faces
+from sklearn_diffake.faces._geometry import template, warp
+from sklearn_diffake.faces._stored_faces import (
+    NO_FACE,
+    PictureFaces,
+    StoredFaces,
+    crop_matrix,
+    largest_first,
+)
 from sklearn_diffake.images._damage import DamageAccount, OnDamage
 from sklearn_diffake.images.engine import ComputeOnce
 from sklearn_diffake.images.formats import is_video
 from sklearn_diffake.store import EmbeddingStore, as_store
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._threads import thread_map
-
-from ._aligned import VideoDamage
-from ._detection import Faces, detect_faces
-from ._geometry import template, warp
-from ._stored_faces import NO_FACE, PictureFaces, StoredFaces, crop_matrix, largest_first
 
 _DECIMALS = 2  # of landmarks, in pixels
 

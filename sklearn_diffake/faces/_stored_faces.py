@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_diffake.faces._detection import Faces
+from sklearn_diffake.faces._geometry import center_square, fit_similarity
 from sklearn_diffake.images.results import ArrayResults
 from sklearn_diffake.store import EmbeddingStore
-
-from ._detection import Faces
-from ._geometry import center_square, fit_similarity
 
 MOST_FACES = 16  # the largest faces of a picture are kept
 NO_FACE = -1  # number of the crop that shows the center of a picture

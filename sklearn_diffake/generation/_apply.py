@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_diffake.faces._geometry import fit_similarity
-
-from ._artifacts import change_detail, jpeg
-from ._color import match_colors, shift_color
-from ._cv2 import one_thread
-from ._degradation import degrade, match_sharpness, move
-from ._masks import render_mask
-from ._techniques import TECHNIQUES
+from sklearn_diffake.generation._artifacts import change_detail, jpeg
+from sklearn_diffake.generation._color import match_colors, shift_color
+from sklearn_diffake.generation._cv2 import one_thread
+from sklearn_diffake.generation._degradation import degrade, match_sharpness, move
+from sklearn_diffake.generation._masks import render_mask
+from sklearn_diffake.generation._techniques import TECHNIQUES
 
 Record = dict[str, Any]
 Image = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._edits import compress
+from sklearn_diffake.generation._edits import compress
 
 
 class Camera(NamedTuple):

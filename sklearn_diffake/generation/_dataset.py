@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._cv2 import load_cv2
-from ._rows import PseudoDeepfakeRows
+from sklearn_diffake.generation._cv2 import load_cv2
+from sklearn_diffake.generation._rows import PseudoDeepfakeRows
 
 
 class PseudoDeepfakeDataset:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._codec import CHROMA, CODECS, available_codecs, code_frames
+from sklearn_diffake.generation._codec import CHROMA, CODECS, available_codecs, code_frames
 
 Record = dict[str, Any]
 Image = NDArray[np.uint8]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._artifacts import decoder_gain
-from ._color import transfer_table
+from sklearn_diffake.generation._artifacts import decoder_gain
+from sklearn_diffake.generation._color import transfer_table
 
 Image8 = NDArray[np.uint8]
 Map = NDArray[np.floating]

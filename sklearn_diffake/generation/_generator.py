@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch, Tags, check_random_state
 
+from sklearn_diffake.generation._cv2 import load_cv2
+from sklearn_diffake.generation._rows import PseudoDeepfakeRows, check_crops
+from sklearn_diffake.generation._techniques import TECHNIQUES, technique_weights
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
-
-from ._cv2 import load_cv2
-from ._rows import PseudoDeepfakeRows, check_crops
-from ._techniques import TECHNIQUES, technique_weights
 
 
 class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):

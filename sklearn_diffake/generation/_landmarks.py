@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_diffake.faces._geometry import fit_similarity, template
-
-from ._cv2 import one_thread
-from ._dlib import dlib_landmarks
+from sklearn_diffake.generation._cv2 import one_thread
+from sklearn_diffake.generation._dlib import dlib_landmarks
 
 _SIDE = 24  # pixels of the coarse view of a face
 _OVERSAMPLING = 4

@@ -13,12 +13,18 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from sklearn_diffake.faces._geometry import fit_similarity
-
-from ._artifacts import draw_lighting_mismatch, light_gain
-from ._camera import Camera, photograph
-from ._edits import blend, encode_jpeg, lose_detail, move_image, paint_mask, warp_by_points
-from ._landmarks import place_mean_shape
-from ._masks import outlines
+from sklearn_diffake.generation._artifacts import draw_lighting_mismatch, light_gain
+from sklearn_diffake.generation._camera import Camera, photograph
+from sklearn_diffake.generation._edits import (
+    blend,
+    encode_jpeg,
+    lose_detail,
+    move_image,
+    paint_mask,
+    warp_by_points,
+)
+from sklearn_diffake.generation._landmarks import place_mean_shape
+from sklearn_diffake.generation._masks import outlines
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Points = NDArray[np.floating]  # (k, 2): x and y in pixels

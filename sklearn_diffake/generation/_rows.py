@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_diffake.generation._apply import apply_pair
+from sklearn_diffake.generation._codec import available_codecs
+from sklearn_diffake.generation._landmarks import place_landmarks
+from sklearn_diffake.generation._techniques import TECHNIQUES, draw_from, technique_weights
 from sklearn_diffake.utils._groups import group_codes
-
-from ._apply import apply_pair
-from ._codec import available_codecs
-from ._landmarks import place_landmarks
-from ._techniques import TECHNIQUES, draw_from, technique_weights
 
 Record = dict[str, Any]
 

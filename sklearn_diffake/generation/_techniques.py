@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _artifacts as artifacts
-from ._color import draw_color
-from ._degradation import draw_degradation, draw_views
-from ._masks import GLOBAL_FAMILIES, LOCAL_FAMILIES, draw_mask
+from sklearn_diffake.generation import _artifacts as artifacts
+from sklearn_diffake.generation._color import draw_color
+from sklearn_diffake.generation._degradation import draw_degradation, draw_views
+from sklearn_diffake.generation._masks import GLOBAL_FAMILIES, LOCAL_FAMILIES, draw_mask
 
 Record = dict[str, Any]
 _Draw = Callable[[np.random.Generator], Record]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ImageError
+from sklearn_diffake.images.errors import ImageError
 
 
 def rgb_array(array: np.ndarray) -> NDArray[np.uint8]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ._decoding import FrameState
-from .errors import VideoError
+from sklearn_diffake.images._decoding import FrameState
+from sklearn_diffake.images.errors import VideoError
 
 OnDamage = Literal["raise", "skip"]
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
+from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.formats import file_format
 from sklearn_diffake.utils._optional import import_extra
-
-from .errors import VideoError
-from .formats import file_format
 
 #: A video with more pixels in a frame is refused before it is decoded. A decoder keeps up to
 #: seventeen frames, so it needs at most about 2.5 GB. The limit is two frames in 8K.

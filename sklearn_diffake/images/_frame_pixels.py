@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._decoding import OpenVideo, check_size, import_av
+from sklearn_diffake.images._decoding import OpenVideo, check_size, import_av
 
 # FFmpeg's numbers of color matrices (AVColorSpace) and PyAV's names of them for swscale.
 _MATRICES = {1: "ITU709", 4: "FCC", 7: "SMPTE240M", 9: "BT2020", 10: "BT2020"}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._decoding import OpenVideo, import_av, open_video
-from .errors import VideoError
+from sklearn_diffake.images._decoding import OpenVideo, import_av, open_video
+from sklearn_diffake.images.errors import VideoError
 
 # Containers that store the time of each frame. With others, demuxers guess, and guess differently
 # after a seek.

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._damage import DamageAccount
-from ._decoding import Decoder, FrameState, OpenVideo, open_video
-from ._frame_pixels import Display, read_display, to_image
-from ._packets import PacketIndex, read_index
-from .errors import VideoError
+from sklearn_diffake.images._damage import DamageAccount
+from sklearn_diffake.images._decoding import Decoder, FrameState, OpenVideo, open_video
+from sklearn_diffake.images._frame_pixels import Display, read_display, to_image
+from sklearn_diffake.images._packets import PacketIndex, read_index
+from sklearn_diffake.images.errors import VideoError
 
 _N_COMPARED = 4  # first frames, which must agree with the list before any seek
 _MOST_SEEKS = 3  # each to an earlier key frame, before reading from the start

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ._decoding import check_size
-from ._frame_pixels import flatten
-from .errors import VideoError
+from sklearn_diffake.images._decoding import check_size
+from sklearn_diffake.images._frame_pixels import flatten
+from sklearn_diffake.images.errors import VideoError
 
 _SECONDS = 1 / 1000  # the unit of the times
 

@@ -12,13 +12,12 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.missing import MissingFace
+from sklearn_diffake.images.read import file_key, image_digest, read_image
+from sklearn_diffake.images.results import FrameResult, Results, ResultStore
+from sklearn_diffake.images.table import ImageTable
 from sklearn_diffake.store import EmbeddingStore, FileKey
-
-from .errors import ImageError
-from .missing import MissingFace
-from .read import file_key, image_digest, read_image
-from .results import FrameResult, Results, ResultStore
-from .table import ImageTable
 
 _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05

@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ._signatures import Format, match_signature
+from sklearn_diffake.images._signatures import Format, match_signature
 
 #: Formats of images that are read, by Pillow's names. None of them runs a program.
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "MPO")

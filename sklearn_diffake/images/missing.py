@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import ImageError
+from sklearn_diffake.images.errors import ImageError
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._arrays import rgb_array, scale_to_uint8, to_uint8
-from ._color import to_srgb
-from ._orientation import upright_by
-from .errors import ImageError
-from .formats import file_format, pillow_formats
+from sklearn_diffake.images._arrays import rgb_array, scale_to_uint8, to_uint8
+from sklearn_diffake.images._color import to_srgb
+from sklearn_diffake.images._orientation import upright_by
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.formats import file_format, pillow_formats
 
 if TYPE_CHECKING:
     from sklearn_diffake.store import FileKey

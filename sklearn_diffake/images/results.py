@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.store import EmbeddingStore
-
-from .errors import ImageError
 
 _READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
 

@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ImageError, describe_place
+from sklearn_diffake.images.errors import ImageError, describe_place
 
 #: Hint for users who pass the pictures of one pair as rows.
 ONE_PAIR = "one pair is written [(reference, probe)]"

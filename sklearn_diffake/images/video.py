@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._damage import DamageAccount, OnDamage
-from ._decoding import check_file, clear_errors, import_av
-from ._reading import Choice, read_chosen
-from ._webp import read_images, read_times
-from .errors import VideoError
-from .formats import file_format
+from sklearn_diffake.images._damage import DamageAccount, OnDamage
+from sklearn_diffake.images._decoding import check_file, clear_errors, import_av
+from sklearn_diffake.images._reading import Choice, read_chosen
+from sklearn_diffake.images._webp import read_images, read_times
+from sklearn_diffake.images.errors import VideoError
+from sklearn_diffake.images.formats import file_format
 
 
 class VideoFrame(NamedTuple):

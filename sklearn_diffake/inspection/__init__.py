@@ -1,10 +1,10 @@
 """Explain verdicts: image regions, contributions of embedders, and similar genuine pairs."""
 
-from ._contributions import Contribution
-from ._explain import explain_pair
-from ._explanation import PairExplanation
-from ._nearest import NearestGenuine
-from ._photo import ExplainedPhoto
+from sklearn_diffake.inspection._contributions import Contribution
+from sklearn_diffake.inspection._explain import explain_pair
+from sklearn_diffake.inspection._explanation import PairExplanation
+from sklearn_diffake.inspection._nearest import NearestGenuine
+from sklearn_diffake.inspection._photo import ExplainedPhoto
 
 __all__ = [
     "Contribution",

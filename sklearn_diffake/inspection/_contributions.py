@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.inspection._split_pipeline import (
+    Branch,
+    SplitPipeline,
+    transformed,
+    with_feature_names,
+)
 from sklearn_diffake.pairs import DifferenceScaler
-
-from ._split_pipeline import Branch, SplitPipeline, transformed, with_feature_names
 
 _MAX_BRANCHES = 10  # the score is computed for every subset of branches
 

@@ -12,17 +12,21 @@ from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
 from sklearn_diffake.base import threshold_warning
+from sklearn_diffake.inspection._contributions import contributions
+from sklearn_diffake.inspection._explanation import PairExplanation
+from sklearn_diffake.inspection._nearest import genuine_pairs
+from sklearn_diffake.inspection._occlusion import PATCHES, STRIDE, grid_side, occlusion_maps
+from sklearn_diffake.inspection._photo import ExplainedPhoto, read_pair
+from sklearn_diffake.inspection._provenance import provenance_of
+from sklearn_diffake.inspection._split_pipeline import (
+    SplitPipeline,
+    pair_table,
+    split_pipeline,
+    threshold_of,
+)
 from sklearn_diffake.novelty._calibration import calibration_of
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
-
-from ._contributions import contributions
-from ._explanation import PairExplanation
-from ._nearest import genuine_pairs
-from ._occlusion import PATCHES, STRIDE, grid_side, occlusion_maps
-from ._photo import ExplainedPhoto, read_pair
-from ._provenance import provenance_of
-from ._split_pipeline import SplitPipeline, pair_table, split_pipeline, threshold_of
 
 _METHODS = ("occlusion", "gradient")
 _FRACTION = Interval(Real, 0, 1, closed="right")
@@ -214,7 +218,7 @@ def _methods(method: str | Sequence[str] | None, split: SplitPipeline) -> tuple[
     if invalid or not selected:
         raise ValueError(f"method must be some of {_METHODS}, or None for all, got {method!r}")
     if "gradient" in selected:
-        from ._gradient import check_torch
+        from sklearn_diffake.inspection._gradient import check_torch
 
         try:
             check_torch(split)
@@ -259,7 +263,7 @@ def _add_maps(
                 for photo, values in zip(photos, maps, strict=True):
                     photo.maps[name] = values
         if "gradient" in settings.methods:
-            from ._gradient import gradient_maps
+            from sklearn_diffake.inspection._gradient import gradient_maps
 
             maps = gradient_maps(
                 split, crops, n_smooth=settings.n_smooth, noise=settings.noise, rng=rng, bar=bar

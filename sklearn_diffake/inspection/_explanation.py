@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from ._explanation_data import ExplanationData
+from sklearn_diffake.inspection._explanation_data import ExplanationData
 
 
 class PairExplanation(ExplanationData):
@@ -117,8 +117,12 @@ class PairExplanation(ExplanationData):
         Colors are vermilion and blue of Okabe and Ito, which color-blind people can distinguish; an
         outline encloses values above half of the maximum of a map.
         """
-        from ._report.figure import load_matplotlib
-        from ._report.page import explanation_page, explanation_picture, write_report
+        from sklearn_diffake.inspection._report.figure import load_matplotlib
+        from sklearn_diffake.inspection._report.page import (
+            explanation_page,
+            explanation_picture,
+            write_report,
+        )
 
         suffix = os.path.splitext(os.fspath(path))[1].lower()
         if suffix not in (".html", ".htm", ".png"):
@@ -137,8 +141,8 @@ class PairExplanation(ExplanationData):
 
     def _repr_html_(self) -> str | None:
         """Return the report for a notebook; None, which shows it as text, without matplotlib."""
-        from ._report.figure import load_matplotlib
-        from ._report.page import explanation_fragment
+        from sklearn_diffake.inspection._report.figure import load_matplotlib
+        from sklearn_diffake.inspection._report.page import explanation_fragment
 
         try:
             load_matplotlib()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn_diffake.inspection._contributions import Contribution
+from sklearn_diffake.inspection._nearest import NearestGenuine
+from sklearn_diffake.inspection._photo import ExplainedPhoto
 from sklearn_diffake.novelty._calibration import Calibration
 from sklearn_diffake.utils._numbers import significant
-
-from ._contributions import Contribution
-from ._nearest import NearestGenuine
-from ._photo import ExplainedPhoto
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline, pair_table
 from sklearn_diffake.utils._device import resolve_device
-
-from ._split_pipeline import SplitPipeline, pair_table
 
 _STEP = 1e-3  # step of central differences, as a fraction of an embedding's root mean square
 _ROWS = 2048  # rows per batch

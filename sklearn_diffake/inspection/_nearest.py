@@ -13,8 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from sklearn_diffake.faces import ImageError, read_image
 from sklearn_diffake.images.table import ImageTable, image_table
-
-from ._split_pipeline import SplitPipeline, split_pipeline
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline, split_pipeline
 
 _INNER = ("estimator_", "detector_")  # attributes of wrapped detectors
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.inspection._photo import ExplainedPhoto
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline, pair_table
 from sklearn_diffake.utils._progress import progress_bar
-
-from ._photo import ExplainedPhoto
-from ._split_pipeline import SplitPipeline, pair_table
 
 Crop = NDArray[np.uint8]
 Map = NDArray[np.float64]

@@ -7,9 +7,8 @@ from typing import Any
 
 from sklearn_diffake._versions import __version__, installed_version
 from sklearn_diffake.images.read import image_digest
-
-from ._photo import SIDES, ExplainedPhoto
-from ._split_pipeline import SplitPipeline
+from sklearn_diffake.inspection._photo import SIDES, ExplainedPhoto
+from sklearn_diffake.inspection._split_pipeline import SplitPipeline
 
 _PACKAGES = ("scikit-learn", "numpy", "torch", "onnxruntime")
 

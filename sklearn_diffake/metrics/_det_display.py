@@ -12,6 +12,7 @@ from scipy.stats import norm
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing, detection_error_curve
 from sklearn_diffake.metrics._plotting import axes_or_new, estimator_scores
+from sklearn_diffake.utils._colors import GRAY, LIGHT_GRAY
 from sklearn_diffake.utils._numbers import percent
 from sklearn_diffake.utils._sklearn_compat import _safe_indexing
 
@@ -290,7 +291,7 @@ class DetectionErrorDisplay:
         ax, ends = self.ax_, (-_EDGE, _EDGE)
         # Draw this line once: each further copy makes it darker
         if not any(line.get_gid() == "equal rates" for line in ax.lines):
-            dots = {"color": "#888888", "linestyle": ":", "linewidth": 1.0, "zorder": 0}
+            dots = {"color": GRAY, "linestyle": ":", "linewidth": 1.0, "zorder": 0}
             ax.plot(ends, ends, gid="equal rates", **dots)
         accepted = "deepfakes accepted"
         if self.worst_technique:
@@ -305,7 +306,7 @@ class DetectionErrorDisplay:
         labels = [f"{100 * tick:g} %" for tick in _TICKS]
         ax.set_xticks(norm.ppf(_TICKS), labels, fontsize="small")
         ax.set_yticks(norm.ppf(_TICKS), labels, fontsize="small")
-        ax.grid(color="#DDDDDD", linewidth=0.6)
+        ax.grid(color=LIGHT_GRAY, linewidth=0.6)
         ax.set_axisbelow(True)
         ax.legend(loc="upper right", fontsize="small")
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_diffake.metrics._scorers import RESPONSES
+from sklearn_diffake.utils._colors import BLUE, ORANGE
 from sklearn_diffake.utils._optional import import_extra
 from sklearn_diffake.utils._sklearn_compat import _get_response_values
 
-# Colors of Okabe and Ito, which color-blind people can distinguish.
-GENUINE, FAKE = "#0072B2", "#D55E00"
+GENUINE, FAKE = BLUE, ORANGE
 
 
 def axes_or_new(display: Any, ax: Any) -> Any:

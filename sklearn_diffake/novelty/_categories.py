@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ._p_values import (
+from sklearn_diffake.novelty._p_values import (
     SINGLE,
     Floats,
     ascending,

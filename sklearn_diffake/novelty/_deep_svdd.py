@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
-from sklearn_diffake.novelty._standardise import mean_and_scale
+from sklearn_diffake.novelty._standardize import mean_and_scale
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 from sklearn_diffake.utils._threads import torch_threads

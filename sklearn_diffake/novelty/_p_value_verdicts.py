@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
 from sklearn_diffake.base import BaseDetector, refuse_missing
-
-from ._categories import CategoryMixin
+from sklearn_diffake.novelty._categories import CategoryMixin
 
 
 class PValueDetector(CategoryMixin, BaseDetector):

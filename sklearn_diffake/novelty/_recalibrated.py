@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from sklearn_diffake.base import BaseDetector
-
-from ._conformal import ConformalDetector
+from sklearn_diffake.novelty._conformal import ConformalDetector
 
 _TARGET = 0.05
 

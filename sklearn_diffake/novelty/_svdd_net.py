@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sklearn_diffake.novelty._standardise import blocks, standardize
+from sklearn_diffake.novelty._standardize import blocks, standardize
 from sklearn_diffake.utils._device import seeded
 from sklearn_diffake.utils._imports import import_function
 

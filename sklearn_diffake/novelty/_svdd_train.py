@@ -20,7 +20,7 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.utils.data import Dataset
 
-from sklearn_diffake.novelty._standardise import blocks, standardize
+from sklearn_diffake.novelty._standardize import blocks, standardize
 from sklearn_diffake.novelty._svdd_net import (
     CollapseProbe,
     initialize,

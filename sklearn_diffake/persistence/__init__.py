@@ -5,8 +5,8 @@ A saved model is one zip file: ``model.skops`` (parameters and fitted state), ``
 pickle is ever written or read.
 """
 
-from ._load import load
-from ._onnx import export_onnx
-from ._save import save
+from sklearn_diffake.persistence._load import load
+from sklearn_diffake.persistence._onnx import export_onnx
+from sklearn_diffake.persistence._save import save
 
 __all__ = ["export_onnx", "load", "save"]

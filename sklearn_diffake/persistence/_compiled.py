@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._schema import Refusal
+from sklearn_diffake.persistence._schema import Refusal
 
 _LEAF = -1
 _DEEPEST = 62  # levels of a binary tree whose nodes an int64 can count

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ._archive import BUILT_WITH, read_archive, refuse_bombs
-from ._objects import check_objects
-from ._parameters import check_loaded_parameters
-from ._schema import Refusal, Schema
-from ._skops import skops_io
-from ._trust import foreign_names, unseen_names
-from ._weights import checked_weights
+from sklearn_diffake.persistence._archive import BUILT_WITH, read_archive, refuse_bombs
+from sklearn_diffake.persistence._objects import check_objects
+from sklearn_diffake.persistence._parameters import check_loaded_parameters
+from sklearn_diffake.persistence._schema import Refusal, Schema
+from sklearn_diffake.persistence._skops import skops_io
+from sklearn_diffake.persistence._trust import foreign_names, unseen_names
+from sklearn_diffake.persistence._weights import checked_weights
 
 _logger = logging.getLogger(__name__)
 

@@ -17,9 +17,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 
 from sklearn_diffake.novelty._pyod import PYOD_TYPES
-from sklearn_diffake.utils._optional import import_pyod
-
-from ._compiled import (
+from sklearn_diffake.persistence._compiled import (
     check_binary_tree,
     check_covariance,
     check_distance,
@@ -29,9 +27,10 @@ from ._compiled import (
     check_support_vectors,
     check_tree,
 )
-from ._parts import FOLDERS
-from ._schema import FIELDS, Node, Refusal, Schema, full_name, scalar
-from ._trust import BINARY_TREES, DISTANCES, is_own_type
+from sklearn_diffake.persistence._parts import FOLDERS
+from sklearn_diffake.persistence._schema import FIELDS, Node, Refusal, Schema, full_name, scalar
+from sklearn_diffake.persistence._trust import BINARY_TREES, DISTANCES, is_own_type
+from sklearn_diffake.utils._optional import import_pyod
 
 # Attributes of scikit-learn's base classes, which have no annotations.
 _INHERITED = {"n_features_in_", "feature_names_in_", "_metadata_request", "_sklearn_output_config"}

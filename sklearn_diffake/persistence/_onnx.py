@@ -99,7 +99,7 @@ def _graph(steps: list[tuple[str, Any]]) -> bytes:
     """Return the ONNX model of steps."""
     import torch
 
-    from ._onnx_modules import step_module
+    from sklearn_diffake.persistence._onnx_modules import step_module
 
     module = torch.nn.Sequential(*(step_module(name, step) for name, step in steps)).eval()
     height, width = steps[0][1].backbone_info_["input_size"]

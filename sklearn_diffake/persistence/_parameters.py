@@ -11,13 +11,12 @@ from sklearn_diffake.base import BaseDetector
 from sklearn_diffake.novelty._categories import CategoryMixin
 from sklearn_diffake.novelty._pyod import PYOD_TYPES
 from sklearn_diffake.novelty._pyod_networks import NETWORKS, name_of
+from sklearn_diffake.persistence._schema import Refusal
 from sklearn_diffake.utils._estimators import estimators
 from sklearn_diffake.utils._sklearn_compat import (
     InvalidParameterError,
     validate_parameter_constraints,
 )
-
-from ._schema import Refusal
 
 
 def check_loaded_parameters(model: Any) -> None:

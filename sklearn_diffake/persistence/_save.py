@@ -12,12 +12,17 @@ from typing import Any
 
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.embedding.backbones._user_function import reference_of
+from sklearn_diffake.persistence._archive import (
+    MANIFEST,
+    STATE,
+    make_manifest,
+    uncompressed,
+    weights_member,
+)
+from sklearn_diffake.persistence._parts import FOLDERS, embedders
+from sklearn_diffake.persistence._skops import skops_io
 from sklearn_diffake.utils._atomic_files import atomic_open
 from sklearn_diffake.utils._estimators import estimators
-
-from ._archive import MANIFEST, STATE, make_manifest, uncompressed, weights_member
-from ._parts import FOLDERS, embedders
-from ._skops import skops_io
 
 
 def save(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ._skops import skops_io
+from sklearn_diffake.persistence._skops import skops_io
 
 Node = dict[str, Any]
 

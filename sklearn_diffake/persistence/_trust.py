@@ -13,10 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
 from sklearn_diffake.novelty._pyod import PYOD_TYPES
+from sklearn_diffake.persistence._schema import Node, Schema, full_name
+from sklearn_diffake.persistence._skops import skops_io
 from sklearn_diffake.utils._imports import untrusted_references
-
-from ._schema import Node, Schema, full_name
-from ._skops import skops_io
 
 _PACKAGE_PREFIX = "sklearn_diffake."
 #: Trees of neighbors, whose arrays are checked.

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_diffake.embedding.backbones._lookup import fingerprint_of
+from sklearn_diffake.persistence._parts import embedders
+from sklearn_diffake.persistence._schema import Refusal
 from sklearn_diffake.utils._atomic_files import atomic_write, private_folder
-
-from ._parts import embedders
-from ._schema import Refusal
 
 _PARAMETERS = {".onnx": "backbone", ".safetensors": "weights"}
 

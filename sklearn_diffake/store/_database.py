@@ -20,10 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from sklearn_diffake.utils._atomic_files import private_file, private_folder
-
-from ._locks import lock_problem
-from ._tables import (
+from sklearn_diffake.store._locks import lock_problem
+from sklearn_diffake.store._tables import (
     APPLICATION_ID,
     SCHEMA,
     VERSION,
@@ -31,6 +29,7 @@ from ._tables import (
     layout,
     own_layout,
 )
+from sklearn_diffake.utils._atomic_files import private_file, private_folder
 
 _T = TypeVar("_T")
 

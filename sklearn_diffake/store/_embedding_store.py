@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 
-from ._database import Database, get_database
-from ._owner import current_owner, is_running
-from ._tables import (
+from sklearn_diffake.store._database import Database, get_database
+from sklearn_diffake.store._owner import current_owner, is_running
+from sklearn_diffake.store._tables import (
     check_pages,
     chunks,
     corruption_error,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
-from ._messages import printable
+from sklearn_diffake.utils._messages import printable
 
 ROOT = "sklearn_diffake"
 

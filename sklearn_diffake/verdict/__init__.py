@@ -1,13 +1,19 @@
 """Verdicts: from reference and probe images to an outcome with its evidence."""
 
-from ._annotate import annotate_clip
-from ._calibration_report import CalibrationReport, CategoryCalibration
-from ._evidence import ClipEvidence, ErrorRate, ImageEvidence, ModelInfo, VerdictWarning
-from ._gates import Gates
-from ._recalibrate import recalibrate
-from ._reference import Reference
-from ._verdict import Verdict
-from ._verify import verify, verify_many
+from sklearn_diffake.verdict._annotate import annotate_clip
+from sklearn_diffake.verdict._calibration_report import CalibrationReport, CategoryCalibration
+from sklearn_diffake.verdict._evidence import (
+    ClipEvidence,
+    ErrorRate,
+    ImageEvidence,
+    ModelInfo,
+    VerdictWarning,
+)
+from sklearn_diffake.verdict._gates import Gates
+from sklearn_diffake.verdict._recalibrate import recalibrate
+from sklearn_diffake.verdict._reference import Reference
+from sklearn_diffake.verdict._verdict import Verdict
+from sklearn_diffake.verdict._verify import verify, verify_many
 
 __all__ = [
     "CalibrationReport",

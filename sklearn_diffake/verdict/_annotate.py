@@ -14,10 +14,9 @@ from sklearn_diffake.images._decoding import import_av
 from sklearn_diffake.images.video import VideoFrame, read_accounted
 from sklearn_diffake.utils._atomic_files import atomic_open
 from sklearn_diffake.utils._progress import progress_bar
-
-from ._annotated_frames import FramePainter, TimedEvidence
-from ._evidence import ImageEvidence
-from ._verdict import Verdict
+from sklearn_diffake.verdict._annotated_frames import FramePainter, TimedEvidence
+from sklearn_diffake.verdict._evidence import ImageEvidence
+from sklearn_diffake.verdict._verdict import Verdict
 
 _CODECS = ("libx264", "mpeg4")  # the second one is in every build of FFmpeg
 _TICKS = 90_000  # a second, as in MPEG

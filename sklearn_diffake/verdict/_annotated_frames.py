@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.utils._colors import BLUE, DARK_GRAY, INK, LIGHT_GRAY, ORANGE, rgb
 from sklearn_diffake.utils._numbers import significant
+from sklearn_diffake.verdict._evidence import ImageEvidence, Outcome
 
-from ._evidence import ImageEvidence, Outcome
-
-_ABOVE, _BELOW, _UNKNOWN = (0, 114, 178), (213, 94, 0), (118, 118, 118)  # Okabe and Ito
-_PAPER, _INK, _GRID = (255, 255, 255), (26, 26, 26), (200, 200, 200)
+_ABOVE, _BELOW, _UNKNOWN = rgb(BLUE), rgb(ORANGE), rgb(DARK_GRAY)
+_PAPER, _INK, _GRID = (255, 255, 255), rgb(INK), rgb(LIGHT_GRAY)
 _LEAST_P = 1e-3  # bottom of the axis
 _STRIP = 0.22  # height of the strip below the picture, as a fraction of the picture's
 

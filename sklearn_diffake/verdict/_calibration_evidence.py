@@ -16,8 +16,12 @@ from sklearn_diffake.images.table import ImageTable, image_table
 from sklearn_diffake.inspection._split_pipeline import SplitPipeline, transformed
 from sklearn_diffake.novelty._p_values import SINGLE
 from sklearn_diffake.utils._sklearn_compat import _safe_indexing
-
-from ._calibration_sources import EmbeddedSources, SourcePair, embed_sources, score_pairs
+from sklearn_diffake.verdict._calibration_sources import (
+    EmbeddedSources,
+    SourcePair,
+    embed_sources,
+    score_pairs,
+)
 
 #: Numbers of images for which templates are formed.
 N_REFERENCES = (1, 2, 3, 5)

@@ -14,8 +14,7 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.images.table import ImageTable
 from sklearn_diffake.inspection._split_pipeline import Branch, SplitPipeline
 from sklearn_diffake.utils._progress import progress_bar
-
-from ._templates import pool_groups
+from sklearn_diffake.verdict._templates import pool_groups
 
 _BATCH = 256  # sources whose crops are in memory together
 _CHUNK = 4096  # pairs of templates that are scored together

@@ -16,10 +16,9 @@ from sklearn_diffake.novelty._clip_evidence import (
     most_windows,
     windows_of,
 )
-
-from ._evidence import ClipEvidence
-from ._model import JudgingModel
-from ._templates import Template
+from sklearn_diffake.verdict._evidence import ClipEvidence
+from sklearn_diffake.verdict._model import JudgingModel
+from sklearn_diffake.verdict._templates import Template
 
 Positions = NDArray[np.intp]
 

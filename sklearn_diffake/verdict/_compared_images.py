@@ -12,10 +12,9 @@ from sklearn_diffake.faces._geometry import warp
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.read import image_digest, read_image
 from sklearn_diffake.inspection._split_pipeline import SplitPipeline
-
-from ._inputs import Source
-from ._model import JudgingModel
-from ._templates import Template
+from sklearn_diffake.verdict._inputs import Source
+from sklearn_diffake.verdict._model import JudgingModel
+from sklearn_diffake.verdict._templates import Template
 
 Pixels = NDArray[np.uint8]
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sklearn_diffake.utils._numbers import significant
-
-from ._evidence import (
+from sklearn_diffake.verdict._evidence import (
     GENUINE_MEANS,
     SUSPICIOUS_MEANS,
     ImageEvidence,
@@ -17,12 +16,17 @@ from ._evidence import (
     Outcome,
     VerdictWarning,
 )
-from ._gates import Gates
-from ._model import JudgingModel
-from ._scoring import Scored
-from ._templates import DUPLICATE_FRAME, EMPTY, Template
-from ._verdict import Verdict
-from ._warnings import hold_back, make_warning, same_video_warnings, warnings_of
+from sklearn_diffake.verdict._gates import Gates
+from sklearn_diffake.verdict._model import JudgingModel
+from sklearn_diffake.verdict._scoring import Scored
+from sklearn_diffake.verdict._templates import DUPLICATE_FRAME, EMPTY, Template
+from sklearn_diffake.verdict._verdict import Verdict
+from sklearn_diffake.verdict._warnings import (
+    hold_back,
+    make_warning,
+    same_video_warnings,
+    warnings_of,
+)
 
 
 @dataclass(frozen=True, eq=False)

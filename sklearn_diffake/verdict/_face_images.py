@@ -16,11 +16,10 @@ from sklearn_diffake.faces._aligned import VideoDamage
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.missing import MissingFace
 from sklearn_diffake.images.read import read_image
-
-from ._evidence import ImageEvidence
-from ._gates import estimate_yaw, measure_crop
-from ._inputs import SIDES, Side, Source
-from ._model import JudgingModel
+from sklearn_diffake.verdict._evidence import ImageEvidence
+from sklearn_diffake.verdict._gates import estimate_yaw, measure_crop
+from sklearn_diffake.verdict._inputs import SIDES, Side, Source
+from sklearn_diffake.verdict._model import JudgingModel
 
 _NO_MATRIX = np.full((2, 3), np.nan)
 

@@ -16,8 +16,7 @@ import numpy as np
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.formats import file_format
 from sklearn_diffake.utils._names import natural_key
-
-from ._evidence import SideName
+from sklearn_diffake.verdict._evidence import SideName
 
 #: Frames of a clip that are used unless the caller sets another number.
 N_FRAMES = 24

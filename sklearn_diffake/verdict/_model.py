@@ -22,9 +22,8 @@ from sklearn_diffake.pairs import mode_of
 from sklearn_diffake.pairs._mode import refuse_other
 from sklearn_diffake.utils._estimators import estimators
 from sklearn_diffake.utils._modes import Mode
-
-from ._evidence import ErrorRate, ModelInfo
-from ._fingerprint import fingerprint_model
+from sklearn_diffake.verdict._evidence import ErrorRate, ModelInfo
+from sklearn_diffake.verdict._fingerprint import fingerprint_model
 
 
 @dataclass(frozen=True, eq=False)

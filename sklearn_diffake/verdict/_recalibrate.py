@@ -27,9 +27,8 @@ from sklearn_diffake.utils._sklearn_compat import (
     _safe_indexing,
     validate_params,
 )
-
-from ._calibration_evidence import Evidence, Templates, plain_evidence
-from ._calibration_report import CalibrationReport, report_of
+from sklearn_diffake.verdict._calibration_evidence import Evidence, Templates, plain_evidence
+from sklearn_diffake.verdict._calibration_report import CalibrationReport, report_of
 
 
 @overload

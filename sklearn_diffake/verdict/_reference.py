@@ -7,13 +7,12 @@ from typing import Any
 
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.utils._atomic_files import atomic_write
-
-from ._evidence import ImageEvidence
-from ._face_images import find_faces
-from ._inputs import N_FRAMES, check_positive, read_side
-from ._model import JudgingModel, prepare_model
-from ._reference_file import pack_reference, unpack_reference
-from ._templates import Template, embed_templates, with_matching_embeddings
+from sklearn_diffake.verdict._evidence import ImageEvidence
+from sklearn_diffake.verdict._face_images import find_faces
+from sklearn_diffake.verdict._inputs import N_FRAMES, check_positive, read_side
+from sklearn_diffake.verdict._model import JudgingModel, prepare_model
+from sklearn_diffake.verdict._reference_file import pack_reference, unpack_reference
+from sklearn_diffake.verdict._templates import Template, embed_templates, with_matching_embeddings
 
 
 class Reference:

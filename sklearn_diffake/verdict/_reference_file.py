@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.utils._checksums import verify_checksum, with_checksum
 from sklearn_diffake.utils._json import json_text
-
-from ._evidence import ImageEvidence
-from ._model import JudgingModel
-from ._templates import Template
+from sklearn_diffake.verdict._evidence import ImageEvidence
+from sklearn_diffake.verdict._model import JudgingModel
+from sklearn_diffake.verdict._templates import Template
 
 _FORMAT = 1
 _MOST_BYTES = 256 * 2**20

@@ -13,11 +13,16 @@ from numpy.typing import NDArray
 from sklearn_diffake.inspection._split_pipeline import threshold_of
 from sklearn_diffake.novelty import ConformalDetector
 from sklearn_diffake.novelty._p_values import SINGLE
-
-from ._clips import ClipPlan, combine_clip, describe_clip, longest_run, plan_clips
-from ._evidence import ClipEvidence
-from ._model import JudgingModel
-from ._templates import Template
+from sklearn_diffake.verdict._clips import (
+    ClipPlan,
+    combine_clip,
+    describe_clip,
+    longest_run,
+    plan_clips,
+)
+from sklearn_diffake.verdict._evidence import ClipEvidence
+from sklearn_diffake.verdict._model import JudgingModel
+from sklearn_diffake.verdict._templates import Template
 
 Floats = NDArray[Any]
 Positions = NDArray[np.intp]

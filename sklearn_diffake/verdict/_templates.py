@@ -16,11 +16,10 @@ from sklearn_diffake.embedding._pooling import pool_embeddings
 from sklearn_diffake.faces._aligned import VideoDamage
 from sklearn_diffake.faces._matching import embed_crops
 from sklearn_diffake.images.read import image_digest
-
-from ._evidence import ImageEvidence
-from ._face_images import FaceImage, find_faces
-from ._inputs import Side
-from ._model import JudgingModel
+from sklearn_diffake.verdict._evidence import ImageEvidence
+from sklearn_diffake.verdict._face_images import FaceImage, find_faces
+from sklearn_diffake.verdict._inputs import Side
+from sklearn_diffake.verdict._model import JudgingModel
 
 _STILL = 2.0  # gray levels
 

@@ -10,8 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sklearn_diffake.utils._json import json_text
-
-from ._evidence import VerdictData
+from sklearn_diffake.verdict._evidence import VerdictData
 
 _PAGE_SUFFIXES = (".html", ".htm")
 
@@ -131,8 +130,7 @@ class Verdict(VerdictData):
         when the report is written.
         """
         from sklearn_diffake.inspection._report.page import write_report
-
-        from ._report.page import report_page
+        from sklearn_diffake.verdict._report.page import report_page
 
         name = os.fspath(path)
         if os.path.splitext(name)[1].lower() not in _PAGE_SUFFIXES:
@@ -158,7 +156,7 @@ class Verdict(VerdictData):
         return list(dict.fromkeys([*(image.path for image in self.images if image.path), *files]))
 
     def _repr_html_(self) -> str:
-        from ._report.notebook import verdict_html
+        from sklearn_diffake.verdict._report.notebook import verdict_html
 
         return verdict_html(self)
 

@@ -13,16 +13,15 @@ import numpy as np
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.table import pair_rows
 from sklearn_diffake.utils._modes import MODES, Mode
-
-from ._compared_images import ComparedImages
-from ._decision import Rules, decide, few_frames, scoreless
-from ._gates import Gates
-from ._inputs import N_FRAMES, Side, check_positive, read_clip, read_side
-from ._model import JudgingModel, packaged_model, prepare_model
-from ._reference import Reference, unusable_error
-from ._scoring import score_templates
-from ._templates import EMPTY, Template, TemplateMemory, gather_templates
-from ._verdict import Verdict
+from sklearn_diffake.verdict._compared_images import ComparedImages
+from sklearn_diffake.verdict._decision import Rules, decide, few_frames, scoreless
+from sklearn_diffake.verdict._gates import Gates
+from sklearn_diffake.verdict._inputs import N_FRAMES, Side, check_positive, read_clip, read_side
+from sklearn_diffake.verdict._model import JudgingModel, packaged_model, prepare_model
+from sklearn_diffake.verdict._reference import Reference, unusable_error
+from sklearn_diffake.verdict._scoring import score_templates
+from sklearn_diffake.verdict._templates import EMPTY, Template, TemplateMemory, gather_templates
+from sklearn_diffake.verdict._verdict import Verdict
 
 _MOST_TEMPLATES = 32  # references that are remembered by one call of verify_many
 

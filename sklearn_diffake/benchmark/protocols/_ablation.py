@@ -17,6 +17,7 @@ from sklearn_diffake.benchmark.protocols._base import Protocol, ReadContext
 from sklearn_diffake.benchmark.protocols._registry import register
 from sklearn_diffake.benchmark.report._figures import Drawing
 from sklearn_diffake.benchmark.report._tables import Row, dataset_title, full_table, group_by
+from sklearn_diffake.utils._colors import BLUE, GRAY, LIGHT_GRAY
 
 _DETECTORS = (
     "GaussianMixtureDetector",
@@ -103,11 +104,11 @@ def _variant_drawing(dataset: str, rows: Sequence[Row]) -> Drawing:
             [[area[0] if value is None else value for value in area] for area in areas]
         ).T
         error = np.maximum([values - low, high - values], 0)
-        ax.errorbar(values, heights, xerr=error, fmt="o", color="#0072B2", capsize=2)
-        ax.axvline(values[0], color="#888888", linestyle=":", linewidth=1)
+        ax.errorbar(values, heights, xerr=error, fmt="o", color=BLUE, capsize=2)
+        ax.axvline(values[0], color=GRAY, linestyle=":", linewidth=1)
         ax.set_yticks(heights, [row["candidate"] for row in rows])
         ax.invert_yaxis()
         ax.set(xlabel="AUC")
-        ax.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+        ax.grid(axis="x", color=LIGHT_GRAY, linewidth=0.6)
 
     return Drawing(dataset, (7, 1 + 0.3 * len(rows)), paint)

@@ -29,6 +29,7 @@ from sklearn_diffake.benchmark.report._tables import (
     format_figure,
     group_by,
 )
+from sklearn_diffake.utils._colors import LIGHT_GRAY
 
 
 @register
@@ -105,4 +106,4 @@ def _plot_decline(ax: Any, rows: Sequence[Row], kind: str) -> None:
         ax.fill_between(range(len(steps)), low, high, color=line.get_color(), alpha=0.15)
         ax.set_xticks(range(len(steps)), [row["condition"][1] or "none" for row in steps])
     ax.set(xlabel=UNITS[kind][0])
-    ax.grid(color="#DDDDDD", linewidth=0.6)
+    ax.grid(color=LIGHT_GRAY, linewidth=0.6)

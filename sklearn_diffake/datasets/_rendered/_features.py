@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._head_model import (
+from sklearn_diffake.datasets._rendered._head_model import (
     Expression,
     HeadMaps,
     Map,

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.datasets._rendered._head_model import Expression, Person
+from sklearn_diffake.datasets._rendered._rendering import Picture, landmarks_of, render
+from sklearn_diffake.datasets._rendered._scenes import Shot
 from sklearn_diffake.faces._geometry import fit_similarity
 from sklearn_diffake.generation._artifacts import draw_upsampling_grid
 from sklearn_diffake.generation._camera import photograph
@@ -22,10 +25,6 @@ from sklearn_diffake.generation._edits import (
     warp_by_points,
 )
 from sklearn_diffake.generation._masks import outlines
-
-from ._head_model import Expression, Person
-from ._rendering import Picture, landmarks_of, render
-from ._scenes import Shot
 
 Image8 = NDArray[np.uint8]
 _INNER = slice(17, 68)  # the landmarks without the jaw

@@ -10,14 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.datasets._rendered._forgeries import (
+    TECHNIQUES,
+    draw_forgery,
+    forge,
+    vary_forgery,
+)
+from sklearn_diffake.datasets._rendered._head_model import Person, draw_person
+from sklearn_diffake.datasets._rendered._plan import RECOMPRESSED, Frame, split_members_except
+from sklearn_diffake.datasets._rendered._rendering import render
+from sklearn_diffake.datasets._rendered._scenes import Shot, draw_frame, draw_shot
 from sklearn_diffake.datasets._tree import GENUINE
 from sklearn_diffake.generation._camera import photograph
-
-from ._forgeries import TECHNIQUES, draw_forgery, forge, vary_forgery
-from ._head_model import Person, draw_person
-from ._plan import RECOMPRESSED, Frame, split_members_except
-from ._rendering import render
-from ._scenes import Shot, draw_frame, draw_shot
 
 COMPRESSIONS: dict[str, tuple[int, int] | None] = {"raw": None, "c23": (60, 76), "c40": (18, 29)}
 _STRONG = (10, 20)

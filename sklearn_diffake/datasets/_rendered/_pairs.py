@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 
 from sklearn_diffake.datasets._bundle import bundle_pairs, import_pandas
+from sklearn_diffake.datasets._rendered._forgeries import TECHNIQUES
+from sklearn_diffake.datasets._rendered._frames import (
+    COMPRESSIONS,
+    RenderedFrame,
+    Settings,
+    make_frames,
+)
+from sklearn_diffake.datasets._rendered._head_model import still_head
+from sklearn_diffake.datasets._rendered._plan import MIN_IDENTITIES, Plan, plan_pairs, split_of
+from sklearn_diffake.datasets._rendered._rendering import render
+from sklearn_diffake.datasets._rendered._scenes import LOOKS
 from sklearn_diffake.datasets._tree import GENUINE, parse_choices
 from sklearn_diffake.utils._modes import SAME_VIDEO, SPELLINGS, mode_name
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, validate_params
-
-from ._forgeries import TECHNIQUES
-from ._frames import COMPRESSIONS, RenderedFrame, Settings, make_frames
-from ._head_model import still_head
-from ._plan import MIN_IDENTITIES, Plan, plan_pairs, split_of
-from ._rendering import render
-from ._scenes import LOOKS
 
 _DESCRIPTION = """{dataset}
 

@@ -8,10 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_diffake.generation._edits import interpolate
-
-from ._features import brow_line, lids, lips, make_head, mouth_width
-from ._head_model import (
+from sklearn_diffake.datasets._rendered._features import (
+    brow_line,
+    lids,
+    lips,
+    make_head,
+    mouth_width,
+)
+from sklearn_diffake.datasets._rendered._head_model import (
     REACH,
     SAMPLES,
     WIDTH,
@@ -24,6 +28,7 @@ from ._head_model import (
     ridge,
     step,
 )
+from sklearn_diffake.generation._edits import interpolate
 
 _ITERATIONS = 4  # of the search for the surface
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.datasets._rendered._head_model import Color, Expression, Person
+from sklearn_diffake.datasets._rendered._rendering import Backdrop, Light, Pose, Scene
 from sklearn_diffake.generation._camera import Camera
-
-from ._head_model import Color, Expression, Person
-from ._rendering import Backdrop, Light, Pose, Scene
 
 Range = tuple[float, float]
 

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.inspection._explanation_data import ExplanationData
 from sklearn_diffake.inspection._photo import SIDES, ExplainedPhoto, lay_over
-from sklearn_diffake.utils._optional import import_extra
-
-from .text import (
+from sklearn_diffake.inspection._report.text import (
     CAUTION,
     MAPS,
     calibration_lines,
@@ -27,9 +25,10 @@ from .text import (
     short,
     verdict_sentence,
 )
+from sklearn_diffake.utils._colors import BLUE, ORANGE
+from sklearn_diffake.utils._optional import import_extra
 
-# Colors of Okabe and Ito, which color-blind people can distinguish; the outline works in gray, too.
-AGAINST, IN_FAVOR = "#D55E00", "#0072B2"
+AGAINST, IN_FAVOR = ORANGE, BLUE  # the outline works in gray, too
 _BORDER = 0.08  # around the crop, as a fraction of its side
 _DPI = 100
 _VIEW = 320  # pixels of the longer side of a panel

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_diffake.inspection._explanation_data import ExplanationData
 from sklearn_diffake.inspection._photo import SIDES, ExplainedPhoto
-from sklearn_diffake.utils._atomic_files import atomic_write, check_output
-from sklearn_diffake.utils._messages import printable
-from sklearn_diffake.utils._numbers import percent
-
-from .figure import (
+from sklearn_diffake.inspection._report.figure import (
     AGAINST,
     IN_FAVOR,
     as_png,
@@ -28,7 +24,7 @@ from .figure import (
     limit_of,
     png_bytes,
 )
-from .text import (
+from sklearn_diffake.inspection._report.text import (
     CAUTION,
     MAPS,
     calibration_lines,
@@ -41,6 +37,9 @@ from .text import (
     short,
     verdict_sentence,
 )
+from sklearn_diffake.utils._atomic_files import atomic_write, check_output
+from sklearn_diffake.utils._messages import printable
+from sklearn_diffake.utils._numbers import percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment

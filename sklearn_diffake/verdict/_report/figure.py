@@ -11,8 +11,7 @@ import numpy as np
 from sklearn_diffake.inspection._report.page import picture_png
 from sklearn_diffake.inspection._report.text import number
 from sklearn_diffake.verdict._evidence import ClipEvidence, ImageEvidence, VerdictData
-
-from .sources import Picture
+from sklearn_diffake.verdict._report.sources import Picture
 
 _WIDTH, _HEIGHT = 960, 300  # of a timeline, in the units of its drawing
 _MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 70, 20, 20, 56

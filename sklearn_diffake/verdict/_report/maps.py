@@ -9,13 +9,10 @@ from sklearn_diffake.inspection._report.figure import limit_of, load_matplotlib
 from sklearn_diffake.inspection._report.page import Figure, map_figure
 from sklearn_diffake.inspection._split_pipeline import SplitPipeline
 from sklearn_diffake.verdict._evidence import SideName, VerdictData
-
-from .sources import Picture, Pictures
+from sklearn_diffake.verdict._report.sources import Picture, Pictures
 
 #: Networks whose maps were compared with known altered places (benchmarks/quality/explanations.py).
-MEASURED_NETWORKS = frozenset(
-    {"dlib-resnet", "difffake-lite0-identity", "difffake-lite0-verdict"}
-)
+MEASURED_NETWORKS = frozenset({"dlib-resnet", "difffake-lite0-identity", "difffake-lite0-verdict"})
 #: The result. `tests/verdict/test_report_maps.py` holds it against the results.
 EVIDENCE = (
     "This kind of map is shown because it was measured on altered pictures of other people, whose "

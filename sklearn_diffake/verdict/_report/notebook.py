@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from html import escape
 
+from sklearn_diffake.utils._colors import BLUE, BROWN, DARK_GRAY, ORANGE
 from sklearn_diffake.utils._messages import printable
 from sklearn_diffake.utils._numbers import significant
 from sklearn_diffake.verdict._evidence import VerdictData
 
-_COLORS = {  # Okabe and Ito, which color-blind people can distinguish
-    "genuine": "#0072B2",
-    "suspicious": "#D55E00",
-    "inconclusive": "#806000",
-    "error": "#555555",
+_COLORS = {
+    "genuine": BLUE,
+    "suspicious": ORANGE,
+    "inconclusive": BROWN,
+    "error": DARK_GRAY,
 }
 _MOST_IMAGES = 12
 

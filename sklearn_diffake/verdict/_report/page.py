@@ -11,12 +11,31 @@ from sklearn_diffake.inspection._provenance import package_versions
 from sklearn_diffake.inspection._report.page import Figure, environment, html_page
 from sklearn_diffake.inspection._report.text import MAPS, short
 from sklearn_diffake.verdict._evidence import ImageEvidence, VerdictData
-
-from .figure import Timeline, boxed_png, is_below, timeline
-from .maps import EVIDENCE, Maps, least_genuine, maps_of
-from .rates import FEWEST_TESTED, PrevalenceRow, RateRow, prevalence_rows, rate_rows
-from .sources import FileFacts, Picture, Pictures, ReportSource, State, sources_of
-from .text import CAUTION, MODE_TEXTS, clock, count, expected_count, outcome_text
+from sklearn_diffake.verdict._report.figure import Timeline, boxed_png, is_below, timeline
+from sklearn_diffake.verdict._report.maps import EVIDENCE, Maps, least_genuine, maps_of
+from sklearn_diffake.verdict._report.rates import (
+    FEWEST_TESTED,
+    PrevalenceRow,
+    RateRow,
+    prevalence_rows,
+    rate_rows,
+)
+from sklearn_diffake.verdict._report.sources import (
+    FileFacts,
+    Picture,
+    Pictures,
+    ReportSource,
+    State,
+    sources_of,
+)
+from sklearn_diffake.verdict._report.text import (
+    CAUTION,
+    MODE_TEXTS,
+    clock,
+    count,
+    expected_count,
+    outcome_text,
+)
 
 _PICTURE, _THUMBNAIL = 480, 150  # pixels of the longer side
 _MOST_PICTURES = 12  # of each side, shown as a whole

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sklearn_diffake.verdict._evidence import ErrorRate, VerdictData
-
-from .text import count
+from sklearn_diffake.verdict._report.text import count
 
 #: Fractions of all cases that are altered, or show somebody else, for which a report counts.
 PREVALENCES = (0.5, 0.1, 0.01, 0.001)

@@ -1,0 +1,98 @@
+"""Figures that pages quote in their own words are those of the committed results."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+README = "README.md"
+LIMITS = "docs/guide/limits.rst"
+CARD = "sklearn_diffake/data/default.md"
+CALIBRATING = "docs/guide/calibrating.rst"
+
+
+def read_page(name):
+    """Return a page without emphasis and line breaks."""
+    return re.sub(r"\s+", " ", (ROOT / name).read_text(encoding="utf-8").replace("**", ""))
+
+
+def figures_of(system, references, probes=1):
+    rows = json.loads((RESULTS / "verification_quality.json").read_text(encoding="utf-8"))["rows"]
+    (row,) = [
+        row
+        for row in rows
+        if (row["labels"], row["part"], row["system"]) == ("cleaned", "test", system)
+        and (row["references"], row["probes"]) == (references, probes)
+    ]
+    return row
+
+
+def percent(value):
+    return f"{100 * value:.1f} %"
+
+
+def with_interval(figure):
+    estimate, low, high = (100 * value for value in figure)
+    return f"{estimate:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def rates_in_readme(system, references):
+    row = figures_of(system, references)
+    rates = f"{percent(row['APCER'][0])} / {percent(row['BPCER'][0])}"
+    return f"| {references} | {with_interval(row['EER'])} | {rates} |"
+
+
+@pytest.mark.parametrize("system", ["default", "small network", "ArcFace ONNX"])
+@pytest.mark.parametrize("references", [1, 3])
+def test_rates_in_the_readme(system, references):
+    assert rates_in_readme(system, references) in read_page(README)
+
+
+def test_rates_of_the_weakest_network_in_the_readme():
+    assert rates_in_readme("ImageNet", 1) in read_page(README)
+
+
+def test_rates_with_several_probe_images_in_the_readme():
+    row = figures_of("default", 3, 4)
+    text = f"EER of {percent(row['EER'][0])}, and accepts {percent(row['APCER'][0])} of deepfakes"
+    assert text in read_page(README)
+
+
+@pytest.mark.parametrize("page", [LIMITS, CARD])
+@pytest.mark.parametrize("references", [1, 3])
+@pytest.mark.parametrize("figure", ["EER", "APCER", "BPCER"])
+def test_error_rates_of_the_default(page, references, figure):
+    assert with_interval(figures_of("default", references)[figure]) in read_page(page)
+
+
+@pytest.mark.parametrize("page", [LIMITS, CARD])
+@pytest.mark.parametrize("references", [1, 3])
+def test_auc_of_the_default(page, references):
+    assert f"{figures_of('default', references)['AUC'][0]:.3f}" in read_page(page)
+
+
+def test_fakes_that_keep_the_identity():
+    one, three = (figures_of("default", k)["AUC, hard quarter"][0] for k in (1, 3))
+    text = f"an AUC of {one:.3f} with one reference and of {three:.3f} with three"
+    assert text in read_page(LIMITS)
+
+
+def test_rates_on_the_page_on_thresholds():
+    row = figures_of("default", 1)
+    text = (
+        f"rejects {percent(row['BPCER'][0])} of genuine pairs and lets {percent(row['APCER'][0])} "
+        "of the fakes pass"
+    )
+    assert text in read_page(CALIBRATING)
+
+
+def test_rejected_pairs_of_people_left_out():
+    checks = json.loads((RESULTS / "default_calibration.json").read_text(encoding="utf-8"))["check"]
+    (row,) = [row for row in checks if (row["references"], row["probes"]) == (1, 1)]
+    bpcer, low, high = (100 * value for value in row["BPCER"])
+    text = f"{bpcer:.1f} % are rejected (95 % interval {low:.1f} to {high:.1f} %, "
+    text += f"{row['pairs of templates']} pairs of {row['people']} people"
+    assert text in read_page(CARD)
