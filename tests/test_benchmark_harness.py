@@ -168,7 +168,14 @@ def declared_tables():
 
 
 @pytest.mark.parametrize(
-    "module", ["catalog_tables", "performance_tables", "quality_tables", "reliability_tables"]
+    "module",
+    [
+        "catalog_tables",
+        "performance_tables",
+        "quality_tables",
+        "reliability_tables",
+        "same_video_tables",
+    ],
 )
 def test_every_declared_table_has_a_committed_result_and_rows(module):
     import importlib
@@ -218,5 +225,6 @@ def teardown_module():
         "quality_tables",
         "reliability_tables",
         "result_tables",
+        "same_video_tables",
     ):
         sys.modules.pop(name, None)

@@ -1,4 +1,4 @@
-"""The experiments with forgery networks: stand-in clips, pairs within a clip, held-out people."""
+"""The experiments with forgery networks: stand-in clips, pairs within a clip, which one ships."""
 
 import sys
 from pathlib import Path
@@ -93,3 +93,30 @@ def test_an_average_lies_between_both_networks(tmp_path):
     arrays, metadata = read(tmp_path / "one.safetensors")
     np.testing.assert_array_equal(arrays["a"], first["a"])
     assert metadata["input_size"] == "32"
+
+
+def figures_with_gain(*gain):
+    return None, {"frames": [{"part": "validation", "gain over the first": gain}]}
+
+
+def test_the_first_composition_ships_unless_another_one_is_better_beyond_chance():
+    from benchmarks.training.fit_same_video import best_composition
+
+    first = (None, {"frames": [{"part": "validation"}]})
+    by_chance, better, best = (
+        figures_with_gain(0.4, -0.01, 0.5),
+        figures_with_gain(0.1, 0.01, 0.2),
+        figures_with_gain(0.2, 0.05, 0.3),
+    )
+    assert best_composition([first, by_chance]) == 0
+    assert best_composition([first, by_chance, better, best]) == 3
+
+
+def test_fakes_are_detected_at_the_target_bpcer():
+    from benchmarks.training.fit_same_video import detection_gain, detection_rate
+
+    y = np.repeat([1, -1], [100, 4])
+    good = np.r_[np.arange(100), -1, -1, -1, 50]
+    poor = np.r_[np.arange(100), -1, 50, 50, 50]
+    assert detection_rate(y, good) == 0.75
+    assert detection_gain(y, good, poor) == 0.5

@@ -12,6 +12,8 @@ README = "README.md"
 LIMITS = "docs/guide/limits.rst"
 CARD = "sklearn_diffake/data/default.md"
 CALIBRATING = "docs/guide/calibrating.rst"
+CLIP_CARD = "sklearn_diffake/data/same_video.md"
+VIDEO_NETWORK_CARD = "sklearn_diffake/data/difffake-lite0-video.md"
 
 
 def read_page(name):
@@ -96,3 +98,40 @@ def test_rejected_pairs_of_people_left_out():
     text = f"{bpcer:.1f} % are rejected (95 % interval {low:.1f} to {high:.1f} %, "
     text += f"{row['pairs of templates']} pairs of {row['people']} people"
     assert text in read_page(CARD)
+
+
+def compositions_for_clips():
+    """Return what was measured of each composition for clips alone, on the test part."""
+    result = json.loads((RESULTS / "same_video.json").read_text(encoding="utf-8"))
+    for composition in (result, *result["other compositions"]):
+        (row,) = [row for row in composition["frames"] if row["part"] == "test"]
+        yield row
+
+
+@pytest.mark.parametrize("page", [LIMITS, CLIP_CARD])
+@pytest.mark.parametrize("figure", ["APCER", "BPCER", "EER"])
+def test_error_rates_of_a_clip_by_itself(page, figure):
+    shipped, *_ = compositions_for_clips()
+    assert with_interval(shipped[figure]) in read_page(page)
+
+
+def test_other_compositions_for_a_clip_by_itself():
+    _, video, both = compositions_for_clips()
+    page = read_page(CLIP_CARD)
+    for figure in ("APCER", "BPCER"):
+        assert with_interval(video[figure]) in page
+    for row in (video, both):
+        assert f"AUC of {row['AUC'][0]:.3f}" in page
+
+
+def test_figures_of_the_forgery_network_for_video():
+    result = json.loads((RESULTS / "forgery_experiments.json").read_text(encoding="utf-8"))
+    networks = {row["name"]: row for row in result["networks"]}
+    page = read_page(VIDEO_NETWORK_CARD)
+    for name in ("shipped", "third stage, mean"):
+        row = networks[name]
+        for key, values in row.items():
+            if isinstance(values, list):
+                assert "{:.3f} ({:.3f} to {:.3f})".format(*values) in page, key
+        assert f"{row['clips']:.3f} / {row['clips, single frames']:.3f}" in page
+        assert f"| {row['identity_kept']:.3f}" in page

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
-DECLARED = ("catalog_tables", "performance_tables", "quality_tables", "reliability_tables")
+DECLARED = (
+    "catalog_tables",
+    "performance_tables",
+    "quality_tables",
+    "reliability_tables",
+    "same_video_tables",
+)
 NOT_MEASURED = "Not measured yet.\n"
 
 
