@@ -107,7 +107,7 @@ TABLES = (
             Column(
                 "The largest of them (MB)",
                 60,
-                lambda row: ", ".join(f"{name} {size:,.0f}" for name, size in row["largest"].items()),
+                lambda row: ", ".join(f"{name} {mb:,.0f}" for name, mb in row["largest"].items()),
             ),
         ),
     ),
