@@ -1,4 +1,4 @@
-"""Train the forgery network that ships: EfficientNet-Lite0 on pseudo-deepfakes of real faces.
+"""Train a forgery network of the package: EfficientNet-Lite0 on pseudo-deepfakes of real faces.
 
 Input is what prepare_faces.py wrote. People are held out: nobody of them is trained or validated
 on, so that `benchmarks/quality/forgery_experiments.py` can judge on
