@@ -169,7 +169,7 @@ def test_clone_and_parameters(estimator):
     assert set(vars(copy)) == set(copy.get_params())
     for name, value in copy.get_params().items():
         assert copy.set_params(**{name: value}) is copy
-    with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
+    with pytest.raises(ValueError, match="Invalid parameter 'color'"):
         copy.set_params(color=1)
 
 

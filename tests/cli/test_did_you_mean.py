@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         (["comapre", "a", "b"], "there is no command 'comapre'; did you mean 'compare'?"),
         (["Score"], "did you mean 'score'?"),
-        (["xyz"], "expected one of backbones, benchmark, calibrate, compare, demo, fit, help"),
+        (
+            ["xyz"],
+            "expected one of annotate, backbones, benchmark, calibrate, compare, demo, doctor,",
+        ),
         (
             ["compare", "a", "--refrence", "c"],
             "no option --refrence; did you mean --reference?",

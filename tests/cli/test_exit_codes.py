@@ -252,14 +252,25 @@ def test_failed_jobs_of_a_benchmark_have_a_code_of_their_own(monkeypatch, tmp_pa
         failures={"job": "why"}, images={"wanted": 0, "embedded": 0, "failed": 0}, n_cells=1,
         n_before=0, seconds=1.0, folder=tmp_path,
     )  # fmt: skip
-    config = SimpleNamespace(place=lambda *args: None)
+    config = SimpleNamespace(replace=lambda *args: None)
     monkeypatch.setattr(benchmark, "read_config", lambda path, trusted: config)
     monkeypatch.setattr(benchmark, "run_benchmark", lambda config, **options: result)
     assert main(["benchmark", "b.toml"]) == 4
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["fit"], ["score"], ["compare"], ["benchmark"], ["demo"], ["help"]]
+    "command",
+    [
+        [],
+        ["fit"],
+        ["score"],
+        ["compare"],
+        ["annotate"],
+        ["benchmark"],
+        ["demo"],
+        ["doctor"],
+        ["help"],
+    ],
 )
 def test_all_codes_are_in_every_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
