@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
         (["Score"], "did you mean 'score'?"),
         (
             ["xyz"],
-            "expected one of annotate, backbones, benchmark, calibrate, compare, demo, doctor,",
+            "expected one of annotate, backbones, benchmark, calibrate, compare, demo",
         ),
         (
             ["compare", "a", "--refrence", "c"],
