@@ -62,8 +62,8 @@ def annotate_clip(
 
     Notes
     -----
-    Read more in the :ref:`User Guide <verdicts>`. A p-value of one frame is less certain than that of
-    the clip; the outcome rests on the clip.
+    Read more in the :ref:`User Guide <verdicts>`. A p-value of one frame is less certain than that
+    of the clip; the outcome rests on the clip.
 
     Examples
     --------
