@@ -51,15 +51,15 @@ def requirements_of(name, extras):
 
 def distributions(name, extras=()):
     """Return the names of a distribution and of all that it needs; raise if one is missing."""
-    found, waiting = set(), [(name, frozenset(extras))]
+    visited, waiting = set(), [(name, frozenset(extras))]
     while waiting:
         name, extras = waiting.pop()
         key = canonicalize_name(name), extras
-        if key not in found:
-            found.add(key)
+        if key not in visited:
+            visited.add(key)
             needed = requirements_of(name, extras)
             waiting += [(requirement.name, frozenset(requirement.extras)) for requirement in needed]
-    return {name for name, _ in found}
+    return {name for name, _ in visited}
 
 
 def size_of(name):

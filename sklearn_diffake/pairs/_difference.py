@@ -67,7 +67,7 @@ _OPERATORS: dict[str, Callable[[NDArray, NDArray, NDArray | None], NDArray]] = {
     "cosine": _cosine,
     "probe": _probe,
 }
-_UNSCALED = ("cosine", "probe")  # operators to which `normalize` does not apply
+UNSCALED = ("cosine", "probe")  # operators to which `normalize` does not apply
 
 
 def _unit(rows: NDArray) -> NDArray:
@@ -217,7 +217,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         return differences
 
     def _combine(self, pairs: NDArray) -> NDArray:
-        normalize = None if self.operator in _UNSCALED else self.normalize
+        normalize = None if self.operator in UNSCALED else self.normalize
         first, second, out = pairs[:, 0], pairs[:, 1], None
         if normalize in ("embeddings", "both"):
             first, second = _unit(first), _unit(second)

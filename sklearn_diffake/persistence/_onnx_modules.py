@@ -12,9 +12,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding.backbones._base import ONE_SCALE
 from sklearn_diffake.embedding.backbones._views import border
 from sklearn_diffake.novelty import ConformalDetector, MahalanobisDetector, SumRuleDetector
 from sklearn_diffake.pairs import DifferenceScaler, PairDifference
+from sklearn_diffake.pairs._difference import UNSCALED
 
 _ONE = 2.0**22  # as Pillow's resampling of 8-bit images has it
 
@@ -48,7 +50,7 @@ class EmbedderModule(nn.Module):
             TighterView(backbone.input_size, scale) if scale != 1 else nn.Identity()
             for scale in backbone.scales
         )
-        if self.mirror or len(self.views) > 1 or backbone.scales != (1.0,):
+        if self.mirror or backbone.scales != ONE_SCALE:  # a module that averages over views
             self.network = backbone.module.network
         for name in ("mean", "std"):
             values = torch.tensor(getattr(backbone, name)) * 255
@@ -131,8 +133,7 @@ class DifferenceModule(nn.Module):
     def __init__(self, difference: PairDifference) -> None:
         super().__init__()
         self.operator = difference.operator
-        scaled = self.operator not in ("cosine", "probe")
-        self.normalize = difference.normalize if scaled else None
+        self.normalize = None if self.operator in UNSCALED else difference.normalize
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return differences (n, k)."""

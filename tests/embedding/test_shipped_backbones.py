@@ -80,7 +80,7 @@ def test_the_verdict_is_that_of_the_classifier(name, tmp_path, crops):
     classifier = ForgeryEmbedder(name, max_epochs=0, device="cpu").fit(crops)
     verdict = FaceEmbedder(f"{name}-verdict", device="cpu").fit_transform(crops)
     np.testing.assert_allclose(-verdict[:, 0], classifier.score_images(crops), atol=1e-4)
-    file = str(tmp_path / "own.safetensors")  # a classifier of one's own, and a copy by export
+    file = str(tmp_path / "own.safetensors")  # a classifier of the user, and a copy by export
     classifier.coef_ = 2 * classifier.coef_
     classifier.intercept_ = 2 * classifier.intercept_
     classifier.save_weights(file)
