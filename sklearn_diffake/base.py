@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,9 +13,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_diffake.utils._batches import batch_slices, size_within
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._labels import GENUINE, LabelError, any_labels, check_labels
 from sklearn_diffake.utils._messages import list_first
@@ -145,13 +146,13 @@ def row_blocks(X: NDArray[Any]) -> Iterator[slice]:
     X : ndarray of shape (n_samples, ...)
         Of any number format.
 
-    Yields
-    ------
-    slice
+    Returns
+    -------
+    iterator of slice
         Rows of about two megabytes; at least one row.
     """
-    if len(X):
-        yield from gen_batches(len(X), max(_BLOCK * len(X) // max(X.nbytes, 1), 1))
+    row_size = X.itemsize * math.prod(X.shape[1:])
+    return batch_slices(len(X), size_within(_BLOCK, row_size))
 
 
 def check_finite(X: NDArray[Any], *, name: str = "X") -> None:

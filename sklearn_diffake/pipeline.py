@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import gen_batches
 
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.embedding.backbones import BackboneEntry, Crop, entry_of
@@ -21,6 +20,7 @@ from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.table import image_table
 from sklearn_diffake.novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
 from sklearn_diffake.pairs import DifferenceScaler, PairDifference
+from sklearn_diffake.utils._batches import batch_slices
 from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._modes import MODES, Mode
 from sklearn_diffake.utils._progress import progress_bar
@@ -332,7 +332,7 @@ def score_in_batches(
         raise ValueError("X must hold at least one pair")
     call, batches = getattr(model, method), []
     with progress_bar(total=n_pairs, desc="scoring", unit="pair", verbose=verbose) as bar:
-        for rows in gen_batches(n_pairs, batch_size):
+        for rows in batch_slices(n_pairs, batch_size):
             batches.append(call(_safe_indexing(X, rows)))
             bar.update(rows.stop - rows.start)
     return np.concatenate(batches)

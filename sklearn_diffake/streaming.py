@@ -18,6 +18,7 @@ from sklearn_diffake.base import genuine_mask, missing_rows, take_rows, warn_of_
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.pairs import PairDifference
+from sklearn_diffake.utils._estimators import active_steps
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
 
@@ -119,15 +120,12 @@ def fit_in_batches(
 def _fit(step: Any, batches: Batches, name: str) -> None:
     """Fit a step of a pipeline, or a pipeline, on batches of genuine pairs."""
     if isinstance(step, Pipeline):
-        for inner_name, inner in step.steps:
-            if inner in (None, "passthrough"):
-                continue
+        for inner_name, inner in active_steps(step.steps):
             _fit(inner, batches, inner_name)
             batches = _transformed(inner, batches)
     elif isinstance(step, FeatureUnion):
-        for inner_name, inner in step.transformer_list:
-            if inner not in ("drop", "passthrough"):
-                _fit(inner, batches, inner_name)
+        for inner_name, inner in active_steps(step.transformer_list):
+            _fit(inner, batches, inner_name)
     elif isinstance(step, FrozenEstimator):
         check_is_fitted(step)
     elif isinstance(step, _LEARN_NOTHING) or not get_tags(step).requires_fit:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
 from sklearn_diffake.benchmark._crops import Crop, Vectors, embed
 from sklearn_diffake.benchmark._degrade import Degradation
@@ -19,6 +18,7 @@ from sklearn_diffake.benchmark._images import Images
 from sklearn_diffake.benchmark._pipelines import Feature, digest_of, refuses_missing_faces
 from sklearn_diffake.benchmark._workers import in_parallel
 from sklearn_diffake.store import EmbeddingStore
+from sklearn_diffake.utils._batches import batches_of
 from sklearn_diffake.utils._progress import progress_bar
 
 _MATRICES = 8  # of embeddings held in memory
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
 
     view: View
     sources: list[int]
-    digests: list[bytes]
+    digests: Sequence[bytes]
     missing: list[MissingVectors]
 
 
@@ -226,8 +226,7 @@ class Embeddings:
                 d: position for by_digest in first.values() for d, position in by_digest.items()
             }
             order = sorted(set().union(*new.values()), key=positions.__getitem__)
-            for batch in gen_batches(len(order), batch_size) if order else ():
-                digests = order[batch]
+            for digests in batches_of(order, batch_size):
                 missing = [
                     MissingVectors(name, rows)
                     for name in names

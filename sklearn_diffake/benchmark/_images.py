@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._workers import in_parallel
@@ -18,6 +17,7 @@ from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.read import file_key, image_digest, read_image
 from sklearn_diffake.images.table import image_table
 from sklearn_diffake.store import EmbeddingStore
+from sklearn_diffake.utils._batches import batches_of
 from sklearn_diffake.utils._progress import progress_bar
 
 _FILES_PER_TASK = 64
@@ -81,8 +81,7 @@ def find_images(table: PairTable, store: EmbeddingStore, *, verbose: bool = Fals
     unread = [i for i in range(len(sources)) if i not in results]
     files = [i for i in unread if isinstance(sources[i], (str, os.PathLike))]
     arrays = sorted(set(unread) - set(files))
-    batches = [files[batch] for batch in gen_batches(len(files), _FILES_PER_TASK)] if files else []
-    tasks = [(batch, [sources[i] for i in batch]) for batch in batches]
+    tasks = [(batch, [sources[i] for i in batch]) for batch in batches_of(files, _FILES_PER_TASK)]
     with progress_bar(
         total=len(unread), desc=f"reading {table.name}", unit="image", verbose=verbose
     ) as bar:

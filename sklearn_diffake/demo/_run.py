@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 from sklearn.metrics import roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from sklearn_diffake import persistence
 from sklearn_diffake.demo._figure import draw_result
@@ -24,6 +23,7 @@ from sklearn_diffake.generation._portrait import MANIPULATIONS, Manipulation, Po
 from sklearn_diffake.metrics import confidence_interval, equal_error_rate
 from sklearn_diffake.pipeline import make_difffake_pipeline
 from sklearn_diffake.utils._atomic_files import OutputError, atomic_write, private_folder
+from sklearn_diffake.utils._threads import one_thread
 
 _FILES = ("demo.txt", "reference.png", "photos", "train.csv", "probes.csv", "model.diffake",
           "demo.png")  # fmt: skip
@@ -101,7 +101,7 @@ def run_demo(
     report(f"fitting on {n_train} genuine pairs")
     pipe = make_difffake_pipeline(on_missing="warn", random_state=0, verbose=bool(verbose))
     pipe.set_params(align__min_face_size=0.12)  # saves time: no face is smaller
-    with threadpool_limits(1):  # photographs are small: threads would mostly wait for each other
+    with one_thread():  # photographs are small: threads would mostly wait for each other
         pipe.fit([(folder / "reference.png", path) for _, path in train])
         n_manipulated = len(probes) - n_genuine
         report(f"judging {n_genuine} genuine and {n_manipulated} manipulated probes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_diffake.images.table import ImageTable
+from sklearn_diffake.utils._arrays import unit_rows
 
 
 def pool_templates(embeddings: np.ndarray, table: ImageTable) -> np.ndarray:
@@ -51,6 +52,5 @@ def pool_embeddings(embeddings: np.ndarray) -> np.ndarray:
         return np.full(rows.shape[1], np.nan)
     if rows.shape[1] == 1:
         return np.asarray(rows.mean(axis=0))
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    units = rows / np.where(lengths == 0, 1, lengths)
+    units, lengths = unit_rows(rows)
     return np.asarray(units.mean(axis=0) * lengths.mean())

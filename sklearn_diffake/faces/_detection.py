@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_diffake.utils._batches import batches_of, size_within
 from sklearn_diffake.utils._threads import thread_map, torch_threads
 from sklearn_diffake.utils._torchvision import import_torchvision
 
@@ -148,10 +149,9 @@ def _detect_all(
     for i, image in enumerate(images):
         groups.setdefault(image.shape, []).append(i)
     for shape, group in groups.items():
-        step = max(1, _BATCH_PIXELS // (shape[0] * shape[1]))
+        batch_size = size_within(_BATCH_PIXELS, shape[0] * shape[1])
         smallest = max(_SMALLEST, round(min_face_size * min(shape[:2])))
-        for start in range(0, len(group), step):
-            members = group[start : start + step]
+        for members in batches_of(group, batch_size):
             for i, (boxes, points) in zip(
                 members, _detect([images[i] for i in members], smallest, device), strict=True
             ):

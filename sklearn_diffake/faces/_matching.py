@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.utils._arrays import unit_rows
 
 _EQUAL = 1e-6  # similarities that differ by less are equal
 
@@ -94,8 +95,7 @@ def embed_crops(matcher: Any, crops: Sequence[np.ndarray]) -> NDArray[np.float64
     bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(bad):
         raise ImageError("its embedding is not finite", row=int(bad[0]))
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.where(lengths == 0, 1, lengths)
+    return unit_rows(embeddings)[0]
 
 
 def match_faces(templates: Sequence[Candidates]) -> list[list[Match]]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_diffake.faces._geometry import fit_similarity
 from sklearn_diffake.generation._artifacts import change_detail, jpeg
 from sklearn_diffake.generation._color import match_colors, shift_color
-from sklearn_diffake.generation._cv2 import one_thread
+from sklearn_diffake.generation._cv2 import cv2_on_one_thread
 from sklearn_diffake.generation._degradation import degrade, match_sharpness, move
 from sklearn_diffake.generation._masks import render_mask
 from sklearn_diffake.generation._techniques import TECHNIQUES
@@ -147,7 +147,7 @@ def apply_pair(
         )  # fmt: skip
     else:
         donor, donor_points = crop, points
-    with one_thread() as cv2:
+    with cv2_on_one_thread() as cv2:
         real, fake, mask = _blend(cv2, record, crop, points, donor, donor_points)
         if record.get("match_sharpness"):
             real = match_sharpness(cv2, real, fake, mask)

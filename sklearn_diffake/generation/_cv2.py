@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sklearn_diffake.utils._optional import import_extra
-
-_lock = threading.Lock()
-_n_users = 0
-_saved_threads = 0
+from sklearn_diffake.utils._threads import SharedLimit
 
 
 def load_cv2() -> Any:
@@ -25,30 +21,27 @@ def load_cv2() -> Any:
     return import_extra("cv2", "generation", "Pseudo-deepfakes")
 
 
+def _set_one_thread() -> Callable[[], None]:
+    cv2 = load_cv2()
+    n_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    return lambda: cv2.setNumThreads(n_threads)
+
+
+_limit = SharedLimit(_set_one_thread)
+
+
 @contextmanager
-def one_thread() -> Iterator[Any]:
+def cv2_on_one_thread() -> Iterator[Any]:
     """Yield ``cv2`` without threads of its own, and restore their number afterwards.
 
     The number of threads is global to the process. Crops are small and many, so the work is split
-    by crop and not inside one. Several Python threads may run this at once: the first to enter
-    saves the number, the last to leave restores it.
+    by crop and not inside one.
 
     Yields
     ------
     module
         ``cv2``.
     """
-    global _n_users, _saved_threads
-    cv2 = load_cv2()
-    with _lock:
-        if _n_users == 0:
-            _saved_threads = cv2.getNumThreads()
-            cv2.setNumThreads(1)
-        _n_users += 1
-    try:
-        yield cv2
-    finally:
-        with _lock:
-            _n_users -= 1
-            if _n_users == 0:
-                cv2.setNumThreads(_saved_threads)
+    with _limit.apply():
+        yield load_cv2()

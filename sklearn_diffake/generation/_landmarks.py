@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_diffake.faces._geometry import fit_similarity, template
-from sklearn_diffake.generation._cv2 import one_thread
+from sklearn_diffake.generation._cv2 import cv2_on_one_thread
 from sklearn_diffake.generation._dlib import dlib_landmarks
 
 _SIDE = 24  # pixels of the coarse view of a face
@@ -137,7 +137,7 @@ def _coarse_view(crop: NDArray[np.uint8], transform: NDArray) -> NDArray[np.floa
     """Return the ArcFace crop within a crop as a few gray levels of mean 0 and variance 1."""
     side = _OVERSAMPLING * _SIDE
     matrix = np.column_stack([transform[:, :2] / side, transform[:, 2]])
-    with one_thread() as cv2:
+    with cv2_on_one_thread() as cv2:
         gray = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY).astype(np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         face = cv2.warpAffine(

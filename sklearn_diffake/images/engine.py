@@ -18,6 +18,7 @@ from sklearn_diffake.images.read import file_key, image_digest, read_image
 from sklearn_diffake.images.results import FrameResult, Results, ResultStore
 from sklearn_diffake.images.table import ImageTable
 from sklearn_diffake.store import EmbeddingStore, FileKey
+from sklearn_diffake.utils._batches import batches_of
 
 _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
@@ -170,14 +171,14 @@ class _Pass:
         self, sources: Sequence[int], pool: ThreadPoolExecutor
     ) -> Iterator[list[_Picture]]:
         """Decode sources: pictures in batches in threads, videos one by one."""
-        size, is_video = self.job.batch_size, self.job.is_video
+        is_video = self.job.is_video
         videos: list[int] = []
         pictures = list(sources)
         if is_video is not None:
             videos = [i for i in sources if is_video(self.table.sources[i])]
             pictures = sorted(set(sources) - set(videos))
-        for start in range(0, len(pictures), size):
-            decoded = pool.map(self._decode, pictures[start : start + size])
+        for batch in batches_of(pictures, self.job.batch_size):
+            decoded = pool.map(self._decode, batch)
             yield [picture for picture in decoded if picture is not None]
         for source in videos:
             yield from self._decode_video(source)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.store import EmbeddingStore
+from sklearn_diffake.utils._batches import batches_of, size_within
 
 _READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
 
@@ -52,10 +53,9 @@ class ArrayResults:
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
         """Return the stored results of the given digests."""
         results: dict[bytes, Any] = {}
-        step = max(1, _READ_BYTES // self.dtype.itemsize)
-        for start in range(0, len(digests), step):
-            chunk = self.store.get_many(self.namespace, digests[start : start + step])
-            for digest, value in chunk.items():
+        batch_size = size_within(_READ_BYTES, self.dtype.itemsize)
+        for batch in batches_of(digests, batch_size):
+            for digest, value in self.store.get_many(self.namespace, batch).items():
                 flat = np.frombuffer(value, self.dtype.base)
                 results[digest] = flat.reshape(self.dtype.shape)
         return results

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from sklearn_diffake.inspection._split_pipeline import SplitPipeline, pair_table
+from sklearn_diffake.utils._batches import batch_slices
 from sklearn_diffake.utils._device import resolve_device
 
 _STEP = 1e-3  # step of central differences, as a fraction of an embedding's root mean square
@@ -58,8 +59,8 @@ def embedding_gradients(
     for i, (branch, point) in enumerate(zip(split.branches, points, strict=True)):
         step = _STEP * (np.sqrt(np.square(point).mean()) or 1.0)
         slope = np.empty(point.size)
-        for start in range(0, point.size, _ROWS // 2):
-            positions = np.arange(start, min(start + _ROWS // 2, point.size))
+        for batch in batch_slices(point.size, _ROWS // 2):
+            positions = np.arange(batch.start, batch.stop)
             shifted = np.repeat(point, 2 * len(positions), axis=0)
             flat = shifted.reshape(len(shifted), -1)
             flat[np.arange(len(positions)), positions] += step

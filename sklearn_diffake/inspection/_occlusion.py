@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.inspection._photo import ExplainedPhoto
 from sklearn_diffake.inspection._split_pipeline import SplitPipeline, pair_table
+from sklearn_diffake.utils._batches import batches_of, size_within
 from sklearn_diffake.utils._progress import progress_bar
 
 Crop = NDArray[np.uint8]
@@ -136,11 +137,11 @@ def _hidden_scores(
     """
     filled = [_fill(crop, fill, patch) for crop in crops]
     size = sum(crop.nbytes for crop in crops)
-    step = max(1, min(batch_size // 2, _MEMORY // size))  # two new crops per position
+    step = min(max(1, batch_size // 2), size_within(_MEMORY, size))  # two new crops per position
     scores = []
-    for start in range(0, side * side, step):
+    for positions in batches_of(range(side * side), step):
         pairs = []
-        for position in range(start, min(start + step, side * side)):
+        for position in positions:
             reference, probe = (
                 _hide(crop, filling, patch, side, position)
                 for crop, filling in zip(crops, filled, strict=True)

@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.images.table import image_table
+from sklearn_diffake.utils._estimators import active_steps
 
 Pixels = NDArray[np.uint8]
-SKIPPED_STEPS = (None, "passthrough", "drop")
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,7 @@ def split_pipeline(pipeline: Any, *, stores: bool = False) -> SplitPipeline:
             "the model must be a fitted pipeline such as that of load_default(), got "
             f"{type(pipeline).__name__}"
         )
-    steps = [
-        (name, _silent(step, stores)) for name, step in pipeline.steps if step not in SKIPPED_STEPS
-    ]
+    steps = [(name, _silent(step, stores)) for name, step in active_steps(pipeline.steps)]
     detector = steps[-1][1]
     if not (hasattr(detector, "score_samples") or hasattr(detector, "decision_function")):
         raise TypeError(
@@ -234,14 +232,9 @@ def _branches(name: str, step: Any) -> list[Branch]:
     if not isinstance(step, FeatureUnion):
         return []
     branches = []
-    for name, branch in step.transformer_list:
-        if branch == "drop":  # "passthrough" is a FunctionTransformer after fit
-            continue
-        inner = (
-            [s for _, s in branch.steps if s not in SKIPPED_STEPS]
-            if hasattr(branch, "steps")
-            else [branch]
-        )
+    for name, branch in active_steps(step.transformer_list):
+        has_steps = hasattr(branch, "steps")  # "passthrough" is a FunctionTransformer after fit
+        inner = [s for _, s in active_steps(branch.steps)] if has_steps else [branch]
         if not isinstance(inner[0], FaceEmbedder):
             return []
         weight = (step.transformer_weights or {}).get(name, 1.0)

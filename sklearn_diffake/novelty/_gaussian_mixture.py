@@ -13,7 +13,13 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from sklearn_diffake.novelty._mixture_sums import MixtureStream
-from sklearn_diffake.novelty._partial_fit import SAMPLE_ROWS, PartialFitDetector, TooFewRows
+from sklearn_diffake.novelty._partial_fit import (
+    SAMPLE_ROWS,
+    PartialFitDetector,
+    TooFewRows,
+    rows_without_spread,
+)
+from sklearn_diffake.utils._arrays import exceeds_rounding
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 from sklearn_diffake.utils._threads import one_thread
 
@@ -327,12 +333,8 @@ class GaussianMixtureDetector(PartialFitDetector):
                 f"n_samples={n_samples}, need at least {2 * self.n_components}. Give more genuine "
                 "pairs or reduce n_components."
             )
-        rounding = 16 * np.finfo(np.float64).eps * np.abs(X).max()
-        if np.ptp(X, axis=0).max() <= rounding:
-            raise TooFewRows(
-                f"All {n_samples} genuine rows are the same (no feature varies), so there is no "
-                "spread to model. Are the pairs made of one image twice?"
-            )
+        if not exceeds_rounding(np.ptp(X, axis=0).max(), np.abs(X).max()):
+            raise rows_without_spread(n_samples)
 
     def _n_pca(self, n_samples: int, n_features: int) -> int | float | None:
         """Resolve `n_pca` for this many genuine rows and features."""

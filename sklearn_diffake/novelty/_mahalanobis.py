@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from sklearn.covariance import shrunk_covariance
 
-from sklearn_diffake.novelty._partial_fit import PartialFitDetector, TooFewRows
+from sklearn_diffake.novelty._partial_fit import PartialFitDetector, TooFewRows, rows_without_spread
 from sklearn_diffake.utils._moments import RunningMoments
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 
@@ -136,10 +136,7 @@ class MahalanobisDetector(PartialFitDetector):
                 "2. Give more genuine pairs."
             )
         if not moments.varies:
-            raise TooFewRows(
-                f"All {n_samples} genuine rows are the same (no feature varies), so there is no "
-                "spread to model. Are the pairs made of one image twice?"
-            )
+            raise rows_without_spread(n_samples)
         shrinkage = self._coefficient(moments)
         covariance = shrunk_covariance(moments.covariance, shrinkage=shrinkage)
         try:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
-from sklearn.utils import gen_batches
 
 from sklearn_diffake.novelty._partial_fit import RowStream
+from sklearn_diffake.utils._batches import batch_slices
 from sklearn_diffake.utils._sklearn_compat import _compute_precision_cholesky
 
 _BLOCK = 1024  # rows between two updates of the mixture, unless there are more features
@@ -91,7 +91,7 @@ class MixtureStream(RowStream):
         X : ndarray of shape (n_samples, n_features)
         location : ndarray of shape (n_features,)
         """
-        for rows in gen_batches(len(X), max(_BLOCK, X.shape[1])):
+        for rows in batch_slices(len(X), max(_BLOCK, X.shape[1])):
             self._add(X[rows], mixture.predict_proba(X[rows] - location))
             self.set_parameters(mixture, location)
 

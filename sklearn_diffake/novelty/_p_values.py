@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import gen_batches
+
+from sklearn_diffake.utils._batches import batch_slices, size_within
 
 #: Category of a pair of single images.
 SINGLE = (1, 1)
@@ -201,7 +202,7 @@ def cross_margin(
     weight = np.concatenate([np.diff(masses)[:n] for _, masses, n in cut])
     detector = np.repeat(np.arange(len(cut)), lowest)
     margin = np.empty(len(scores))
-    for rows in gen_batches(len(scores), max(1, _CHUNK // len(calibration))):
+    for rows in batch_slices(len(scores), size_within(_CHUNK, len(calibration))):
         above = scores[rows][:, detector] - calibration
         order = np.argsort(-above, axis=1)
         p = p_values_of_mass(np.cumsum(weight[order], axis=1), n_calibration)

@@ -24,6 +24,14 @@ class TooFewRows(ValueError):
     """The genuine rows so far do not suffice; more of them may."""
 
 
+def rows_without_spread(n_rows: int) -> TooFewRows:
+    """Return the error of a detector whose genuine rows are all the same."""
+    return TooFewRows(
+        f"All {n_rows} genuine rows are the same (no feature varies), so there is no spread to "
+        "model. Are the pairs made of one image twice?"
+    )
+
+
 class RowStream(BaseEstimator):
     """Statistics and sample of the genuine rows, kept between two chunks.
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_diffake.utils._arrays import exceeds_rounding
+from sklearn_diffake.utils._batches import batch_slices, size_within
+
 _IN_CACHE = 2**14  # values per block that fit a cache
 
 
@@ -21,12 +24,11 @@ def blocks(X: Any, n_values: int = 2**18) -> Iterator[slice]:
     n_values : int, default=2**18
         Largest number of values in a slice of more than one row.
 
-    Yields
-    ------
-    slice
+    Returns
+    -------
+    iterator of slice
     """
-    size = max(1, n_values // max(1, math.prod(X.shape[1:])))
-    return (slice(start, start + size) for start in range(0, len(X), size))
+    return batch_slices(len(X), size_within(n_values, math.prod(X.shape[1:])))
 
 
 def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -54,8 +56,7 @@ def mean_and_scale(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.flo
 
     location = mean(lambda x: x)
     scale = np.sqrt(mean(lambda x: np.square(x - location)))
-    rounding = 16 * np.finfo(np.float64).eps * np.abs(location)
-    varies = scale > rounding
+    varies = exceeds_rounding(scale, np.abs(location))
     if not varies.any():
         raise ValueError(
             f"All {len(X)} genuine rows are the same (nothing varies), so there is nothing to "

@@ -28,6 +28,7 @@ from sklearn_diffake.novelty._svdd_net import (
     make_mlp,
     state_of,
 )
+from sklearn_diffake.utils._batches import batch_slices
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
@@ -254,9 +255,9 @@ class Batches:
 
     def _slices(self) -> Iterator[slice]:
         n = len(self.dataset)
-        for start in range(0, n, self.batch_size):
-            is_single_row = start == n - 1 and min(n, self.batch_size) > 1
-            yield slice(start - is_single_row, start + self.batch_size)
+        for rows in batch_slices(n, self.batch_size):
+            is_single_row = rows.start == n - 1 and min(n, self.batch_size) > 1
+            yield slice(rows.start - is_single_row, rows.stop)
 
 
 class SVDDLoss(nn.Module):

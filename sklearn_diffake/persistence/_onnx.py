@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.utils._atomic_files import atomic_write
+from sklearn_diffake.utils._estimators import active_steps
 from sklearn_diffake.utils._optional import import_extra
 
 _OPSET = 17  # of onnxruntime 1.13 and later
@@ -86,7 +87,7 @@ def _exported_steps(pipeline: Any) -> list[tuple[str, Any]]:
     if not isinstance(pipeline, Pipeline):
         raise TypeError(f"pipeline must be a Pipeline, got {type(pipeline).__name__}")
     check_is_fitted(pipeline)
-    steps = [(name, step) for name, step in pipeline.steps if step not in (None, "passthrough")]
+    steps = active_steps(pipeline.steps)
     if steps and isinstance(steps[0][1], FaceAligner):
         del steps[0]
     if not steps or not isinstance(steps[0][1], FaceEmbedder):

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from sklearn_diffake.store._database import Database, get_database
 from sklearn_diffake.store._owner import current_owner, is_running
 from sklearn_diffake.store._tables import (
+    KEYS_PER_STATEMENT,
     check_pages,
-    chunks,
     corruption_error,
     counters,
     drop_claims,
@@ -23,6 +23,7 @@ from sklearn_diffake.store._tables import (
     shrink,
     transaction,
 )
+from sklearn_diffake.utils._batches import batches_of
 
 FileKey = tuple[str, *tuple[int, ...]]
 
@@ -201,11 +202,11 @@ class EmbeddingStore:
                 )
                 unavailable = set(row_numbers(connection, namespace, distinct))
                 running = {owner: False}  # the caller's own claims do not block it
-                for chunk in chunks(distinct):
+                for batch in batches_of(distinct, KEYS_PER_STATEMENT):
                     rows = connection.execute(
                         "SELECT digest, owner FROM claims "  # nosec B608  # only question marks are put in
-                        f"WHERE namespace = ? AND digest IN ({placeholders(chunk)})",
-                        (namespace, *chunk),
+                        f"WHERE namespace = ? AND digest IN ({placeholders(batch)})",
+                        (namespace, *batch),
                     )
                     for digest, claimant in rows:
                         name = claimant.decode(errors="replace")
@@ -258,11 +259,11 @@ class EmbeddingStore:
 
         def read(connection: sqlite3.Connection) -> dict[FileKey, bytes]:
             file_digests = {}
-            for chunk in chunks(list(by_path)):
+            for batch in batches_of(list(by_path), KEYS_PER_STATEMENT):
                 rows = connection.execute(
                     "SELECT path, stamp, digest FROM files "  # nosec B608  # only question marks are put in
-                    f"WHERE path IN ({placeholders(chunk)})",
-                    chunk,
+                    f"WHERE path IN ({placeholders(batch)})",
+                    batch,
                 )
                 for path, stamp, digest in rows:
                     if path in by_path and stamp == _stamp(by_path[path]).encode():
@@ -366,13 +367,13 @@ def _look_up(
     """Return the intact values, and the row numbers of long unused and of corrupt values."""
     values, stale, broken = {}, [], []
     old = time.time() - _REFRESH_SECONDS
-    for chunk in chunks(list(requested)):
+    for batch in batches_of(list(requested), KEYS_PER_STATEMENT):
         rows = connection.execute(
             "SELECT id, entry.namespace, entry.digest, value, entry.checksum, "  # nosec B608  # only question marks are put in
             "entry.used < ? FROM entries AS indexed JOIN entries AS entry USING (id) "
             "LEFT JOIN blobs USING (id) "  # the index may lead to another's entry
-            f"WHERE indexed.namespace = ? AND indexed.digest IN ({placeholders(chunk)})",
-            (old, namespace, *chunk),
+            f"WHERE indexed.namespace = ? AND indexed.digest IN ({placeholders(batch)})",
+            (old, namespace, *batch),
         )
         for number, name, digest, value, checksum, is_old in rows:
             matches = name == namespace.encode() and digest in requested

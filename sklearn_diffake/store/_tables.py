@@ -13,11 +13,13 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 
+from sklearn_diffake.utils._batches import batches_of
+
 APPLICATION_ID = 0x44464B45
 VERSION = 1
 _PAGE = 16384  # bytes; smaller pages would be mostly empty with a value of 2 or 5 kB
 _OVERHEAD = 256  # bytes of bookkeeping an entry
-_CHUNK = 500  # digests a statement
+KEYS_PER_STATEMENT = 500  # digests a statement
 _COUNTERS = ("entries", "bytes", "charged", "writes", "evictions")
 
 # Values are in another table than their bookkeeping: to mark one as used does not rewrite it.
@@ -94,12 +96,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def chunks(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Split a list of digests into chunks that one statement takes."""
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
-
-
 def placeholders(items: Sequence[bytes]) -> str:
     """Return a placeholder for each item."""
     return ",".join("?" * len(items))
@@ -120,14 +116,14 @@ def row_numbers(
 ) -> dict[bytes, int]:
     """Return the row number of each digest that is stored."""
     numbers: dict[bytes, int] = {}
-    for chunk in chunks(digests):
+    for batch in batches_of(digests, KEYS_PER_STATEMENT):
         numbers.update(
             connection.execute(
                 "SELECT entry.digest, entry.id "  # nosec B608  # only question marks are put in
                 "FROM entries AS indexed JOIN entries AS entry USING (id) "  # not the index alone
                 "WHERE entry.namespace = indexed.namespace AND entry.digest = indexed.digest "
-                f"AND indexed.namespace = ? AND indexed.digest IN ({placeholders(chunk)})",
-                (namespace, *chunk),
+                f"AND indexed.namespace = ? AND indexed.digest IN ({placeholders(batch)})",
+                (namespace, *batch),
             )
         )
     return numbers

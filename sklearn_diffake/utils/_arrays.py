@@ -1,9 +1,13 @@
-"""Lengths and cosine distances of vectors."""
+"""Lengths and cosine distances of vectors, and whether values vary."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+_ROUNDING = 16 * np.finfo(np.float64).eps  # of sums of equal values, relative to the values
 
 
 def row_dot(first: NDArray, second: NDArray) -> NDArray[np.float64]:
@@ -62,3 +66,37 @@ def cosine_distance(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     inner = row_dot(first, second)
     similarity = inner * reciprocal(row_lengths(first)) * reciprocal(row_lengths(second))
     return np.asarray(1.0 - np.clip(similarity, -1.0, 1.0))
+
+
+def unit_rows(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Divide rows by their L2 norms; zeros stay zeros.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d), float64
+
+    Returns
+    -------
+    units : ndarray of shape (n, d), float64
+    lengths : ndarray of shape (n, 1), float64
+        The norms.
+    """
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths == 0, 1, lengths), lengths
+
+
+def exceeds_rounding(spread: Any, magnitude: Any) -> Any:
+    """Return whether values vary by more than rounding.
+
+    Parameters
+    ----------
+    spread : float or ndarray
+        Range or standard deviation of the values.
+    magnitude : float or ndarray
+        Of the values; not negative.
+
+    Returns
+    -------
+    bool, or ndarray of bool
+    """
+    return spread > _ROUNDING * magnitude

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +21,22 @@ def estimators(item: Any, seen: set[int] | None = None) -> Iterator[Any]:
         yield item
     for child in _children(item):
         yield from estimators(child, seen)
+
+
+def active_steps(steps: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return the steps of a pipeline, or the branches of a union, that are estimators.
+
+    Parameters
+    ----------
+    steps : iterable of (str, estimator or str or None)
+        Such as ``Pipeline.steps``.
+
+    Returns
+    -------
+    list of (str, estimator)
+        Without ``None``, ``"passthrough"`` and ``"drop"``.
+    """
+    return [(name, step) for name, step in steps if not (step is None or isinstance(step, str))]
 
 
 def _children(item: Any) -> list[Any]:

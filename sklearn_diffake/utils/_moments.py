@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-_ROUNDING = 16 * np.finfo(np.float64).eps
+from sklearn_diffake.utils._arrays import exceeds_rounding
 
 
 def forget_fit(estimator: BaseEstimator, state: str, fitted: str) -> None:
@@ -132,7 +132,7 @@ class RunningMoments(BaseEstimator):
     @property
     def varies(self) -> bool:
         """Whether any feature varies by more than rounding."""
-        return bool(np.sqrt(self.variances.max()) > _ROUNDING * np.abs(self.mean_).max())
+        return bool(exceeds_rounding(np.sqrt(self.variances.max()), np.abs(self.mean_).max()))
 
     @property
     def covariance(self) -> NDArray[np.float64]:

@@ -15,7 +15,6 @@ from threadpoolctl import ThreadpoolController
 _lock = threading.RLock()
 _users, _n_initial = 0, 0  # of `torch_threads`, and the setting before the first of them
 _local = threading.local()  # `outer`: the settings of the enclosing `torch_threads` of this thread
-_single: dict[str, Any] = {"users": 0}  # of `single_thread`, and the limits set by its first user
 
 
 def one_thread(user_api: str | None = None) -> Any:
@@ -104,27 +103,52 @@ def torch_threads(n_threads: int) -> Iterator[None]:
             torch.set_num_threads(outer[-1] if outer else _n_initial)
 
 
+class SharedLimit:
+    """A limit of the whole process, which blocks in several threads may need at the same time.
+
+    Each block sets the limit, and the end of the last open block restores what was set before the
+    first.
+
+    Parameters
+    ----------
+    set_limit : callable
+        Sets the limit, and returns what restores the former setting when it is called.
+    """
+
+    def __init__(self, set_limit: Callable[[], Callable[[], object]]) -> None:
+        self._set_limit = set_limit
+        self._lock = threading.Lock()
+        self._restore: list[Callable[[], object]] = []  # one for each open block
+
+    @contextmanager
+    def apply(self) -> Iterator[None]:
+        """Keep the limit until the block ends."""
+        with self._lock:
+            self._restore.append(self._set_limit())
+        try:
+            yield
+        finally:
+            with self._lock:
+                if len(self._restore) == 1:
+                    self._restore[0]()
+                    self._restore.clear()
+                else:
+                    self._restore.pop()
+
+
+_library_limit = SharedLimit(lambda: one_thread().restore_original_limits)
+
+
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Limit linear algebra, OpenMP and torch to one thread, in every thread within the block.
 
-    Depending on the library, a limit belongs to the process or to the thread. So each block sets
-    the limits, and the end of the last open block restores those of the process.
+    Depending on the library, a limit belongs to the process or to the thread, so each block sets
+    it.
 
     Yields
     ------
     None
     """
-    with torch_threads(1):
-        with _lock:
-            limits = one_thread()
-            if not _single["users"]:
-                _single["limits"] = limits
-            _single["users"] += 1
-        try:
-            yield
-        finally:
-            with _lock:
-                _single["users"] -= 1
-                if not _single["users"]:
-                    _single.pop("limits").restore_original_limits()
+    with torch_threads(1), _library_limit.apply():
+        yield

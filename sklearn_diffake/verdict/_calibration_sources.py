@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.images.table import ImageTable
 from sklearn_diffake.inspection._split_pipeline import Branch, SplitPipeline
+from sklearn_diffake.utils._batches import batches_of
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.verdict._templates import pool_groups
 
@@ -75,8 +75,7 @@ def embed_sources(
     result = EmbeddedSources([np.full((n, width), np.nan, np.float32) for width in widths])
     partners = _partners(table) if split.aligner and split.aligner.select == "match" else None
     with progress_bar(total=len(sources), desc="embedding", unit="source", verbose=verbose) as bar:
-        for batch in gen_batches(len(sources), _BATCH):
-            numbers = sources[batch]
+        for numbers in batches_of(sources, _BATCH):
             crops = _crops(split.aligner, table, numbers, partners, result.reasons)
             numbers_with_crops = [number for number in numbers if number in crops]
             for branch, embeddings in zip(split.branches, result.embeddings, strict=True):
@@ -105,8 +104,8 @@ def score_pairs(
     scores : ndarray of shape (n,), float64
     """
     scores = [np.empty(0)]
-    for rows in gen_batches(len(pairs), _CHUNK):
-        cells = [cell for pair in pairs[rows] for cell in pair]
+    for batch in batches_of(pairs, _CHUNK):
+        cells = [cell for pair in batch for cell in pair]
         pooled = [pool_groups(embeddings, cells) for embeddings in embedded.embeddings]
         embeddings = [vectors.reshape(-1, 2, vectors.shape[1]) for vectors in pooled]
         scores.append(split.score(split.detector_rows(embeddings)))

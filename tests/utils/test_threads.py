@@ -71,3 +71,21 @@ def test_single_thread_until_the_last_user_leaves():
 def test_thread_map_keeps_the_order(n_jobs):
     assert _threads.thread_map(pow, [2, 3, 4], [1, 2, 3], n_jobs=n_jobs) == [2, 9, 64]
     assert _threads.thread_map(pow, [], [], n_jobs=n_jobs) == []
+
+
+def test_a_shared_limit_is_set_by_each_block_and_restored_by_the_last():
+    calls = []
+
+    def set_limit():
+        number = len(calls)
+        calls.append(f"set {number}")
+        return lambda: calls.append(f"restore {number}")
+
+    limit = _threads.SharedLimit(set_limit)
+    first, second = limit.apply(), limit.apply()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # leaves before the second, as threads may
+    assert calls == ["set 0", "set 1"]
+    second.__exit__(None, None, None)
+    assert calls == ["set 0", "set 1", "restore 0"]

@@ -21,6 +21,7 @@ from sklearn_diffake.embedding.backbones._base import (
     check_normalization,
 )
 from sklearn_diffake.embedding.backbones._onnx_graph import consumed_names, external_files
+from sklearn_diffake.utils._batches import batch_slices
 from sklearn_diffake.utils._optional import import_extra
 
 _DEFAULT_SIZE = 112  # for a graph that leaves its input size open; the usual one of face models
@@ -230,7 +231,7 @@ class _Network:
             x = x.transpose(0, 3, 1, 2)
         x = np.ascontiguousarray(x, dtype=kind)
         fixed = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else len(x)
-        batches = [self._run_batch(x[i : i + fixed], fixed) for i in range(0, len(x), fixed)]
+        batches = [self._run_batch(x[rows], fixed) for rows in batch_slices(len(x), fixed)]
         return np.concatenate(batches).astype(np.float32, copy=False)
 
     def _run_batch(self, batch: np.ndarray, size: int) -> np.ndarray:
