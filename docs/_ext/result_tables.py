@@ -1,52 +1,116 @@
-"""Tables of the pages, declared: a file of results, its rows, and what a column shows of a row.
+"""Tables of the pages, as declared in ``docs/tables.toml``: results become reStructuredText.
 
-Before a build, each `Table` of the modules named in `DECLARED` is written to
-``docs/generated/NAME.rst``, which a page includes. To add one, add its declaration there.
+A declaration names a file of results, its rows, and for each column a format string of a row. What
+a format string cannot say is computed by the functions of `MODULES`.
 """
 
 import importlib
 import json
-from collections.abc import Callable
-from operator import itemgetter
+import string
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
-DECLARED = (
-    "catalog_tables",
-    "performance_tables",
-    "quality_tables",
-    "reliability_tables",
-    "same_video_tables",
-)
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+DECLARATIONS = ROOT / "docs" / "tables.toml"
+MODULES = ("quality_rows", "reliability_rows")
 NOT_MEASURED = "Not measured yet.\n"
-
-
-def nothing(result):
-    """Write no text."""
-    return ""
+DASH = "\N{EN DASH}"
 
 
 class Column(NamedTuple):
-    """A column: its title, its share of the width, and what it shows of a row."""
+    """A column: its title, its part of the width, and a format string of a row."""
 
     title: str
     width: int
-    show: Callable
+    cell: str
 
 
 class Table(NamedTuple):
-    """A table of the rows of a result; all functions but those of columns get the whole result.
-
-    Where the columns depend on the result, they are a function of it.
-    """
+    """A table as declared; a call is a function's name, as `call`, and its options."""
 
     name: str
-    source: str | None
-    columns: tuple | Callable
-    rows: Callable = itemgetter("rows")
-    before: Callable = nothing
-    after: Callable = nothing
+    columns: list | dict  # of columns, or a call
+    source: str | None = None
+    rows: str | dict = "rows"  # the key in the result, or a call
+    before: dict | None = None  # a call
+    after: str = ""
+
+
+# --- formats of cells --------------------------------------------------------------------------
+
+
+def show_rate(values, digits=1):
+    """Show a rate and its interval."""
+    estimate, low, high = (f"{100 * value:.{digits}f}" for value in values)
+    return f"{estimate} % ({low}-{high})"
+
+
+def show_area(values):
+    """Show an area and its interval, or an area alone; a dash if there is none."""
+    if values is None:
+        return DASH
+    if not isinstance(values, list):
+        return f"{values:.3f}"
+    return "{:.3f} ({:.3f}-{:.3f})".format(*values)
+
+
+def show_number(value):
+    """Show three digits; nothing if there is no number."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+FORMATS = {
+    "area": show_area,
+    "milliseconds": lambda seconds: f"{1000 * seconds:.1f}",
+    "number": show_number,
+    "percent": lambda fraction: f"{100 * fraction:.1f} %",
+    "percent or nothing": lambda value: "" if value is None else f"{100 * value:.1f} %",
+    "rate": show_rate,
+    "whole percent": lambda values: f"{100 * values[0]:.0f} %",
+    "whole rate": lambda values: show_rate(values, 0),
+    "zero": lambda count: f"**{count:,}**" if count else "0",
+}
+
+
+class CellFormatter(string.Formatter):
+    """Format strings with `FORMATS` beside those of Python; a key that is absent is None."""
+
+    def get_value(self, key, args, kwargs):
+        """Return the value of a key."""
+        return kwargs.get(key)
+
+    def format_field(self, value, format_spec):
+        """Show a value."""
+        if format_spec in FORMATS:
+            return FORMATS[format_spec](value)
+        if value is None:
+            raise ValueError(f"a cell has no value to show (format {format_spec!r})")
+        return super().format_field(value, format_spec)
+
+
+FORMATTER = CellFormatter()
+
+
+# --- tables ------------------------------------------------------------------------------------
+
+
+def read_tables():
+    """Read the declarations."""
+    declared = tomllib.loads(DECLARATIONS.read_text(encoding="utf-8"))
+    return [Table(name, **fields) for name, fields in declared.items()]
+
+
+def call(declaration, result):
+    """Call a function of the modules with the result and the declared options."""
+    options = dict(declaration)
+    name = options.pop("call")
+    modules = map(importlib.import_module, MODULES)
+    function = next(getattr(module, name) for module in modules if hasattr(module, name))
+    return function(result, **options)
 
 
 def list_table(header, rows, widths):
@@ -59,67 +123,24 @@ def list_table(header, rows, widths):
 
 def render_rows(columns, rows):
     """Write the rows of a table by its columns."""
-    titles, widths = ([column[i] for column in columns] for i in (0, 1))
-    cells = [[column.show(row) for column in columns] for row in rows]
+    titles, widths, templates = zip(*columns, strict=True)
+    cells = [[FORMATTER.vformat(cell, (), row) for cell in templates] for row in rows]
     return list_table(titles, cells, " ".join(map(str, widths)))
 
 
 def render(table, result):
-    """Write a table with what stands before and after it."""
-    columns = table.columns(result) if callable(table.columns) else table.columns
-    body = render_rows(columns, table.rows(result))
-    return table.before(result) + body + table.after(result)
+    """Write a table with the text before and after it."""
+    is_called = isinstance(table.columns, dict)
+    columns = call(table.columns, result) if is_called else table.columns
+    rows = result[table.rows] if isinstance(table.rows, str) else call(table.rows, result)
+    before = call(table.before, result) if table.before else ""
+    return before + render_rows(columns, rows) + table.after
 
 
 def read_result(name):
     """Read a file of results; None where it does not exist yet."""
     file = RESULTS / f"{name}.json"
     return json.loads(file.read_text()) if file.exists() else None
-
-
-def per_cent(values):
-    """Show a rate and its interval."""
-    estimate, low, high = (100 * value for value in values)
-    return f"{estimate:.1f} % ({low:.1f}-{high:.1f})"
-
-
-def area(values):
-    """Show an area and its interval, or an area alone; a dash stands for none."""
-    if values is None:
-        return "\u2013"
-    if not isinstance(values, list):
-        return f"{values:.3f}"
-    return "{:.3f} ({:.3f}-{:.3f})".format(*values)
-
-
-def text(title, width, key):
-    """Declare a column that shows a value as it is."""
-    return Column(title, width, itemgetter(key))
-
-
-def code(title, width, key):
-    """Declare a column of names of the code."""
-    return Column(title, width, lambda row: f"``{row[key]}``")
-
-
-def count(title, width, key):
-    """Declare a column of whole numbers."""
-    return Column(title, width, lambda row: f"{row[key]:,}")
-
-
-def rate(title, width, key):
-    """Declare a column of rates with intervals."""
-    return Column(title, width, lambda row: per_cent(row[key]))
-
-
-def area_of(title, width, key):
-    """Declare a column of areas under a curve."""
-    return Column(title, width, lambda row: area(row.get(key)))
-
-
-def milliseconds(title, width, key):
-    """Declare a column of times that are given in seconds."""
-    return Column(title, width, lambda row: f"{1000 * row[key]:.1f}")
 
 
 def write_page(app, name, page):
@@ -132,14 +153,13 @@ def write_page(app, name, page):
 
 def write_tables(app):
     """Write all declared tables, and pages and figures of several."""
-    for module in map(importlib.import_module, DECLARED):
-        for table in module.TABLES:
-            result = read_result(table.source) if table.source else {}
-            page = NOT_MEASURED if result is None else render(table, result)
-            write_page(app, table.name, page)
-        for name, page in getattr(module, "PAGES", {}).items():
+    for table in read_tables():
+        result = read_result(table.source) if table.source else {}
+        write_page(app, table.name, NOT_MEASURED if result is None else render(table, result))
+    for module in map(importlib.import_module, MODULES):
+        for name, page in module.PAGES.items():
             write_page(app, name, page())
-        for name, draw in getattr(module, "FIGURES", {}).items():
+        for name, draw in module.FIGURES.items():
             draw(Path(app.srcdir) / "generated" / name)
 
 
