@@ -44,9 +44,9 @@ __all__ = [
 #: Code of the warning about a threshold that rests on few genuine rows.
 FEW_GENUINE = "few-genuine-pairs"
 _BLOCK = 2**21  # bytes
-# Arrays of one embedding per row that a transformer returned, by their id; an array that was
-# sliced or computed from one of them is another array.
-_SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
+# Arrays and DataFrames of one embedding per row that a transformer returned, by their id; what was
+# sliced or computed from one of them is another object.
+_SINGLE: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
 
 def genuine_mask(
@@ -255,21 +255,21 @@ def _rows_of(mask: NDArray[np.bool_]) -> str:
     return f"row{'s' * (len(rows) > 1)} {list_first(rows, n_shown=10)}"
 
 
-def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
-    """Record that the rows of an array are embeddings of single pictures, which are not pairs.
+def mark_single_pictures(X: Any) -> Any:
+    """Record that the rows of a table are embeddings of single pictures, which are not pairs.
 
-    In shape, such an array is like an array of differences. A pipeline passes it on unchanged,
+    In shape, such a table is like a table of differences. A pipeline passes it on unchanged,
     so that a detector can refuse it, see :func:`refuse_single_pictures`.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, d)
+    X : ndarray or DataFrame of shape (n_samples, d)
         One embedding per row.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, d)
-        The same array.
+    X : ndarray or DataFrame of shape (n_samples, d)
+        The same object.
     """
     _SINGLE[id(X)] = X
     return X

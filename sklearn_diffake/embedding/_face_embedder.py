@@ -28,6 +28,7 @@ from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
 from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._output import in_container, keep_index
 from sklearn_diffake.utils._progress import log_step, progress_bar
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
 
@@ -251,7 +252,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self._n_features_out = backbone.width
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Embed every image.
 
         Parameters
@@ -263,8 +264,9 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray of shape (n, 2, d) or (n, d), float32
-            Embeddings; NaN for a cell in which `FaceAligner` left no usable face.
+        ndarray of shape (n, 2, d), or ndarray or DataFrame of shape (n, d), float32
+            Embeddings; NaN for a cell in which `FaceAligner` left no usable face. Those of single
+            pictures are a DataFrame if `set_output` asks for it.
 
         Raises
         ------
@@ -293,7 +295,9 @@ class FaceEmbedder(  # type: ignore[call-arg]
             f" on {resolve_device(self.device)}" if self.n_embedded_ else "",
             len(table.sources) - self.n_embedded_,
         )
-        return result if table.is_pairs else mark_single_pictures(result)
+        if table.is_pairs:
+            return keep_index(result, X)
+        return mark_single_pictures(in_container(self, result, X))
 
     def _embed_pictures(self, table: ImageTable, *, errors: str = "raise") -> Results:
         """Embed the pictures of a table one by one, without pooling templates.
@@ -364,18 +368,23 @@ class FaceEmbedder(  # type: ignore[call-arg]
         return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
     def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
-        """Do nothing: embeddings of pairs have three axes and are always numpy arrays.
+        """Set the container of embeddings of single pictures.
+
+        Embeddings of pairs have three axes, which no DataFrame has: they stay numpy arrays in every
+        configuration, and `PairDifference` makes the DataFrame.
 
         Parameters
         ----------
-        transform : str, default=None
-            Ignored.
+        transform : {"default", "pandas", "polars"}, default=None
+            "default" is numpy arrays; None changes nothing.
 
         Returns
         -------
         self : object
             The estimator.
         """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # the name that `clone` copies
         return self
 
     def find_backbone(self) -> Backbone:

@@ -19,6 +19,7 @@ from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
+from sklearn_diffake.utils._output import ImageOutputMixin, keep_index
 from sklearn_diffake.utils._progress import log_step, progress_bar
 from sklearn_diffake.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 
@@ -31,8 +32,14 @@ _CHOICES = {
 }
 
 
-class FaceAligner(
-    AddedParametersMixin, DocumentedMixin, FaceFinder, TransformerMixin, BaseEstimator
+class FaceAligner(  # type: ignore[call-arg]
+    AddedParametersMixin,
+    DocumentedMixin,
+    ImageOutputMixin,
+    FaceFinder,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Detect the face of each image and warp it to a canonical square crop.
 
@@ -313,7 +320,7 @@ class FaceAligner(
             If an image cannot be read, or has no face and ``on_missing="raise"``; the message
             names row, column and file.
         """
-        return self._align(X, "raise")[0].crops
+        return keep_index(self._align(X, "raise")[0].crops, X)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Align the face of every picture, as `transform` does.
@@ -347,22 +354,7 @@ class FaceAligner(
                 UserWarning,
                 stacklevel=3,  # scikit-learn wraps this method
             )
-        return faces.crops
-
-    def set_output(self, *, transform: Any = None) -> "FaceAligner":
-        """Do nothing: crops are images and stay numpy arrays in every configuration.
-
-        Parameters
-        ----------
-        transform : str, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        return self
+        return keep_index(faces.crops, X)
 
     def _check_select(self, table: ImageTable) -> None:
         if self.select != "match":

@@ -371,7 +371,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         ImageError
             If an image cannot be read; the message names row, column and file.
         """
-        embeddings = self.transform(X).astype(np.float64)
+        embeddings = np.asarray(self.transform(X), dtype=np.float64)
         return (embeddings * self.coef_.astype(np.float64)).sum(axis=-1) + self.intercept_
 
     def save_weights(self, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
