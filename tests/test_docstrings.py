@@ -157,6 +157,24 @@ def test_every_parameter_is_documented_in_order(estimator):
 ESTIMATORS = [
     name for name in PUBLIC if inspect.isclass(find(name)) and issubclass(find(name), BaseEstimator)
 ]
+ABSTRACT = {"base.BaseDetector"}
+
+
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - ABSTRACT))
+def test_number_of_features_or_its_absence_is_documented(name):
+    estimator = find(name)
+    absent = "There is no `n_features_in_`" in (section(inspect.getdoc(estimator), "Notes") or "")
+    assert absent != ("n_features_in_" in documented(estimator, "Attributes"))
+    if not absent:
+        width = fit_on_what_it_takes(estimator).n_features_in_
+        assert width == 4
+    elif name != "embedding.ForgeryEmbedder":  # its fit takes long; tests/test_output.py has it
+        small = {"backbone": "tiny_backbones:colors"} if name == "embedding.FaceEmbedder" else {}
+        pytest.importorskip("cv2", reason="needs the extra 'generation'")
+        crops = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+        assert not hasattr(estimator(**small).fit(crops), "n_features_in_")
+
+
 FITTED = "self : object\n    The fitted estimator"
 
 

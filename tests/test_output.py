@@ -90,6 +90,7 @@ def test_a_trained_embedder_follows_too():
     pytest.importorskip("cv2", reason="needs the extra 'generation'")
     crops = np.stack(noise(4, (32, 32)))
     model = ForgeryEmbedder(max_epochs=1, input_size=32, device="cpu", random_state=0).fit(crops)
+    assert not hasattr(model, "n_features_in_")
     scores = model.score_images(crops)
     table = model.set_output(transform="pandas").transform(crops)
     assert list(table.columns[:2]) == ["forgeryembedder0", "forgeryembedder1"]

@@ -146,6 +146,13 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Images that went through the network in the last call of `transform`; the others were
         duplicates or in the store.
 
+    Notes
+    -----
+    There is no `n_features_in_`: a row holds pictures, not features.
+
+    Embeddings of single pictures, one per row, fit into a DataFrame: ``set_output`` gives one, with
+    the index of the input. Those of pairs have three axes and are always numpy arrays.
+
     References
     ----------
     .. [1] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face

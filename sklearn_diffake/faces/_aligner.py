@@ -133,6 +133,10 @@ class FaceAligner(  # type: ignore[call-arg]
     --------
     AlignedFaces : Result of `align`, with boxes and landmarks.
 
+    Notes
+    -----
+    There is no `n_features_in_`: a row holds pictures, not features.
+
     References
     ----------
     .. [1] K. Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded

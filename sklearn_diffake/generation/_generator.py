@@ -80,6 +80,10 @@ class PseudoDeepfakeGenerator(  # type: ignore[call-arg]
     --------
     PseudoDeepfakeDataset : The same, one item at a time, for training.
 
+    Notes
+    -----
+    There is no `n_features_in_`: a row holds a picture, not features.
+
     References
     ----------
     .. [1] Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.

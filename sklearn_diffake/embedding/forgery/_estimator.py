@@ -185,6 +185,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
     Random layers draw from torch's global generators, which are seeded for them and restored
     afterwards; fits in threads of one process run one at a time.
 
+    There is no `n_features_in_`: a row holds pictures, not features.
+
     References
     ----------
     .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
