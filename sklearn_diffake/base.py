@@ -25,22 +25,7 @@ from sklearn_diffake.utils._sklearn_compat import (
     _safe_indexing,
 )
 
-__all__ = [
-    "BaseDetector",
-    "LabelError",
-    "any_labels",
-    "check_finite",
-    "genuine_mask",
-    "genuine_rows",
-    "mark_single_pictures",
-    "missing_rows",
-    "refuse_missing",
-    "refuse_single_pictures",
-    "row_blocks",
-    "take_rows",
-    "threshold_warning",
-    "warn_of_missing",
-]
+__all__ = ["BaseDetector", "LabelError", "any_labels"]
 #: Code of the warning about a threshold that rests on few genuine rows.
 FEW_GENUINE = "few-genuine-pairs"
 _BLOCK = 2**21  # bytes

@@ -21,6 +21,8 @@ from sklearn_diffake.pairs import PairDifference
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
 
+__all__ = ["fit_in_batches"]
+
 _LEARN_NOTHING = (FaceAligner, FaceEmbedder, PairDifference)
 # Iterates over all pairs once, given the text of a progress bar; over the first alone, given None.
 Batches = Callable[[str | None], Iterator[Any]]

@@ -19,6 +19,8 @@ from sklearn_diffake.images.results import FrameResult, Results, ResultStore
 from sklearn_diffake.images.table import ImageTable
 from sklearn_diffake.store import EmbeddingStore, FileKey
 
+__all__ = ["ComputeOnce", "ReadFrames"]
+
 _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _END: Any = object()

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.store import EmbeddingStore
 
+__all__ = ["ArrayResults", "FrameResult", "ResultStore", "Results"]
+
 _READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
 
 

@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.images.errors import ImageError, describe_place
 
+__all__ = [
+    "ONE_PAIR",
+    "PAIR_COLUMNS",
+    "ImageTable",
+    "find_pair_columns",
+    "image_table",
+    "pair_rows",
+]
+
 #: Hint for users who pass the pictures of one pair as rows.
 ONE_PAIR = "one pair is written [(reference, probe)]"
 #: Names of the two columns of pairs, in this order.
