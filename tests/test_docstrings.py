@@ -185,6 +185,20 @@ ESTIMATORS = [
     name for name in PUBLIC if inspect.isclass(find(name)) and issubclass(find(name), BaseEstimator)
 ]
 ABSTRACT = {"base.BaseDetector"}
+TYPED = (Path(__file__).parent / "typed_entry_points.py").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - ABSTRACT))
+def test_mypy_checks_that_fit_keeps_the_type(name):
+    kind = name.rpartition(".")[2]
+    assert re.search(rf"^    assert_type\({kind}\(.*\)\.fit\(X\), {kind}\)$", TYPED, re.M)
+
+
+def test_mypy_checks_the_functions_of_the_package():
+    functions = [name for name in sklearn_diffake.__all__ if inspect.isfunction(find(name))]
+    assert functions
+    missing = [name for name in functions if not re.search(rf"assert_type\(.*\b{name}\(", TYPED)]
+    assert not missing
 
 
 @pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - ABSTRACT))

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -228,7 +228,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "FaceEmbedder":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Load the backbone.
 
         Parameters
@@ -374,7 +374,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         prefix = type(self).__name__.lower()
         return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
-    def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
+    def set_output(self, *, transform: Any = None) -> Self:
         """Set the container of embeddings of single pictures.
 
         Embeddings of pairs have three axes, which no DataFrame has: they stay numpy arrays in every

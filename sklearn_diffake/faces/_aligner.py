@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -221,7 +221,7 @@ class FaceAligner(  # type: ignore[call-arg]
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "FaceAligner":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; there is nothing to fit.
 
         Parameters

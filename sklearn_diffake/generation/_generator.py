@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -141,7 +141,7 @@ class PseudoDeepfakeGenerator(  # type: ignore[call-arg]
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> PseudoDeepfakeGenerator:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the crops; nothing is learned.
 
         Parameters

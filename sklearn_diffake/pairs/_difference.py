@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,7 +165,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         self.mode = mode
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PairDifference:
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Check the input and store its width.
 
         Parameters

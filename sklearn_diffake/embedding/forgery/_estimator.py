@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -308,9 +308,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
-    ) -> ForgeryEmbedder:
+    def fit(self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Train the network on the genuine faces and fakes made of them.
 
         Parameters
@@ -462,7 +460,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         backbone: Backbone,
         classifier: dict[str, NDArray[Any]],
         device: str,
-    ) -> ForgeryEmbedder:
+    ) -> Self:
         from sklearn_diffake.embedding.forgery._checkpoint import TrainingSettings, stored_seed
         from sklearn_diffake.embedding.forgery._crops import genuine_crops, hold_out
         from sklearn_diffake.embedding.forgery._training import train_network
