@@ -16,9 +16,7 @@ face swaps, and how the scores of four of them are spread.
 # are done once for all detectors.
 
 import matplotlib.pyplot as plt
-import numpy as np
 from pyod.models.knn import KNN
-from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
@@ -27,7 +25,7 @@ from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.metrics import ScoreHistogramDisplay, confidence_interval
-from sklearn_diffake.model_selection import IdentityGroupKFold
+from sklearn_diffake.model_selection import IdentityGroupKFold, cross_val_scores
 from sklearn_diffake.novelty import (
     DeepSVDD,
     GaussianMixtureDetector,
@@ -69,16 +67,14 @@ detectors = {
 }
 
 # %%
-# Each person's pairs are scored by a detector that was fitted on genuine pairs of others:
-# ``fit(X, y)`` never learns from rows with ``y == -1``. Decision functions, zero at the detector's
-# own threshold, can be put together from several fits.
+# Each person's pairs are scored by a detector that was fitted on genuine pairs of others.
+# Decision functions, zero at the detector's own threshold, can be put together from several fits.
 
-scores = {name: np.empty(len(y)) for name in detectors}
 cv = IdentityGroupKFold(4, shuffle=True, random_state=0)
-for name, detector in detectors.items():
-    for train, test in cv.split(embeddings, y, people):
-        fitted = clone(detector).fit(embeddings[train], y[train])
-        scores[name][test] = fitted.decision_function(embeddings[test])
+scores = {
+    name: cross_val_scores(detector, embeddings, y, groups=people, cv=cv)
+    for name, detector in detectors.items()
+}
 
 # %%
 # How well, and how surely

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import LocalOutlierFactor
@@ -27,7 +26,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.metrics import confidence_interval
-from sklearn_diffake.model_selection import LeaveOneDatasetOut
+from sklearn_diffake.model_selection import LeaveOneDatasetOut, cross_val_scores
 from sklearn_diffake.novelty import GaussianMixtureDetector, GenuineOnly, SumRuleDetector
 
 parts = [
@@ -71,9 +70,9 @@ with TemporaryDirectory() as folder:
     pipeline.set_params(embed__cache=folder)
     search.fit(X, y, groups=groups)
     refit = search.best_estimator_["embed"].n_embedded_
-    winner, scores = clone(search.best_estimator_), np.empty(len(y))
-    for train, test in splitter.split(X, y, groups):
-        scores[test] = winner.fit(X[train], y[train]).score_samples(X[test])
+    scores = cross_val_scores(
+        search.best_estimator_, X, y, groups=groups, cv=splitter, method="score_samples"
+    )
 fits = len(search.cv_results_["params"]) * search.n_splits_
 print(f"{fits} fits before the last one, in which the network saw {refit} pictures.")
 print(f"Best: {search.best_params_}, mean AUC {search.best_score_:.3f}")

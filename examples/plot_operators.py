@@ -23,7 +23,7 @@ from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.metrics import DetectionErrorDisplay, confidence_interval
-from sklearn_diffake.model_selection import IdentityGroupKFold
+from sklearn_diffake.model_selection import IdentityGroupKFold, cross_val_scores
 from sklearn_diffake.novelty import MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
 
@@ -45,11 +45,12 @@ y, people = faces.target, faces.groups
 
 OPERATORS = ["absolute", "subtract", "squared", "cubed", "cosine", "concat", "hadamard", "probe"]
 cv = IdentityGroupKFold(4, shuffle=True, random_state=0)
-scores = {operator: np.empty(len(y)) for operator in OPERATORS}
-for operator, held_out in scores.items():
-    for train, test in cv.split(embeddings, y, people):
-        detector = make_pipeline(PairDifference(operator), MahalanobisDetector())
-        held_out[test] = detector.fit(embeddings[train], y[train]).score_samples(embeddings[test])
+scores = {}
+for operator in OPERATORS:
+    detector = make_pipeline(PairDifference(operator), MahalanobisDetector())
+    scores[operator] = cross_val_scores(
+        detector, embeddings, y, groups=people, cv=cv, method="score_samples"
+    )
 
 # %%
 # AUC, with intervals over people

@@ -5,6 +5,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
+__all__ = ["__version__", "installed_version", "show_versions"]
+
 __version__ = "0.1.0"
 
 _DEPENDENCIES = (

@@ -26,28 +26,13 @@ from sklearn_diffake.utils._sklearn_compat import (
     _safe_indexing,
 )
 
-__all__ = [
-    "BaseDetector",
-    "LabelError",
-    "any_labels",
-    "check_finite",
-    "genuine_mask",
-    "genuine_rows",
-    "mark_single_pictures",
-    "missing_rows",
-    "refuse_missing",
-    "refuse_single_pictures",
-    "row_blocks",
-    "take_rows",
-    "threshold_warning",
-    "warn_of_missing",
-]
+__all__ = ["BaseDetector", "LabelError", "any_labels"]
 #: Code of the warning about a threshold that rests on few genuine rows.
 FEW_GENUINE = "few-genuine-pairs"
 _BLOCK = 2**21  # bytes
-# Arrays of one embedding per row that a transformer returned, by their id; an array that was
-# sliced or computed from one of them is another array.
-_SINGLE: WeakValueDictionary[int, NDArray[Any]] = WeakValueDictionary()
+# Arrays and DataFrames of one embedding per row that a transformer returned, by their id; what was
+# sliced or computed from one of them is another object.
+_SINGLE: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
 
 def genuine_mask(
@@ -256,21 +241,21 @@ def _rows_of(mask: NDArray[np.bool_]) -> str:
     return f"row{'s' * (len(rows) > 1)} {list_first(rows, n_shown=10)}"
 
 
-def mark_single_pictures(X: NDArray[Any]) -> NDArray[Any]:
-    """Record that the rows of an array are embeddings of single pictures, which are not pairs.
+def mark_single_pictures(X: Any) -> Any:
+    """Record that the rows of a table are embeddings of single pictures, which are not pairs.
 
-    In shape, such an array is like an array of differences. A pipeline passes it on unchanged,
+    In shape, such a table is like a table of differences. A pipeline passes it on unchanged,
     so that a detector can refuse it, see :func:`refuse_single_pictures`.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, d)
+    X : ndarray or DataFrame of shape (n_samples, d)
         One embedding per row.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, d)
-        The same array.
+    X : ndarray or DataFrame of shape (n_samples, d)
+        The same object.
     """
     _SINGLE[id(X)] = X
     return X

@@ -26,6 +26,14 @@ from sklearn_diffake.utils._modes import MODES, Mode
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
 
+__all__ = [
+    "PairScores",
+    "load_default",
+    "make_difffake_pipeline",
+    "score_in_batches",
+    "score_pairs",
+]
+
 _METHODS = ("score_samples", "decision_function", "predict")
 _PACKAGED = {"reference": "default.diffake", "same-video": "same_video.diffake"}
 

@@ -22,6 +22,8 @@ from sklearn_diffake.utils._estimators import active_steps
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
 
+__all__ = ["fit_in_batches"]
+
 _LEARN_NOTHING = (FaceAligner, FaceEmbedder, PairDifference)
 # Iterates over all pairs once, given the text of a progress bar; over the first alone, given None.
 Batches = Callable[[str | None], Iterator[Any]]

@@ -20,6 +20,8 @@ from sklearn_diffake import novelty, pairs
 
 API = Path(__file__).resolve().parents[1] / "docs" / "api.rst"
 
+PACKAGE_NAMES = set(sklearn_diffake.__all__)
+
 # Checks of numpydoc that are left out, each with its reason.
 NOT_FOR_ALL = {
     "GL01": "a summary starts on the line of the quotes, which numpydoc before 1.11 refuses",
@@ -31,21 +33,20 @@ NOT_FOR_METHODS = {"EX01": "the example of the class shows them"}
 NOT_FOR_RECORDS = {"PR01": "users read their fields, which are Attributes, and seldom fill them"}
 
 
+# Others, such as `images`, `store` and `utils`, are shared by the subpackages, not by users.
+PUBLIC_MODULES = sorted({*dir(sklearn_diffake), "benchmark", "cli", "demo"} - PACKAGE_NAMES)
+
+
 def public_names():
-    """Names below the package, as subpackages offer them in ``__all__``, and some of modules.
+    """Names below the package, as its public modules offer them in ``__all__``.
 
     What the package itself offers is not listed again with its subpackage.
     """
     top = set(sklearn_diffake.__all__) - {"__version__"}
-    names = top | {"base.BaseDetector", "persistence.load", "persistence.save"}
-    for module in pkgutil.iter_modules(sklearn_diffake.__path__):
-        if module.ispkg:
-            offered = importlib.import_module(f"sklearn_diffake.{module.name}")
-            names |= {
-                f"{module.name}.{name}"
-                for name in getattr(offered, "__all__", ())
-                if name not in top
-            }
+    names = set(top)
+    for module in PUBLIC_MODULES:
+        offered = importlib.import_module(f"sklearn_diffake.{module}").__all__
+        names |= {f"{module}.{name}" for name in offered if name not in top}
     return sorted(names)
 
 
@@ -86,6 +87,32 @@ def problems(name, *left_out):
     known = {code for codes in (NOT_FOR_ALL, *left_out) for code in codes}
     errors = validate(f"sklearn_diffake.{name}")["errors"]
     return [f"{code}: {message}" for code, message in errors if code not in known]
+
+
+def modules_without_underscore():
+    """Names of all modules of the package whose path has no private part."""
+    walked = pkgutil.walk_packages(sklearn_diffake.__path__, "sklearn_diffake.")
+    return ["sklearn_diffake", *(m.name for m in walked if "._" not in m.name)]
+
+
+@pytest.mark.parametrize("name", modules_without_underscore())
+def test_all_names_what_a_module_offers(name):
+    module = importlib.import_module(name)
+    missing = [offered for offered in module.__all__ if not hasattr(module, offered)]
+    assert not missing
+    assert len(set(module.__all__)) == len(module.__all__)
+
+
+def test_a_public_object_has_one_import_path():
+    paths = {}
+    for name in DOCUMENTED:
+        paths.setdefault(id(find(name)), []).append(name)
+    assert [names for names in paths.values() if len(names) > 1] == []
+    for name in set(sklearn_diffake.__all__) - {"__version__"}:  # also where it is defined
+        for module in PUBLIC_MODULES:
+            offered = importlib.import_module(f"sklearn_diffake.{module}")
+            if name in offered.__all__:
+                assert getattr(offered, name) is getattr(sklearn_diffake, name)
 
 
 def test_every_public_name_is_in_the_api_reference():
@@ -157,6 +184,38 @@ def test_every_parameter_is_documented_in_order(estimator):
 ESTIMATORS = [
     name for name in PUBLIC if inspect.isclass(find(name)) and issubclass(find(name), BaseEstimator)
 ]
+ABSTRACT = {"base.BaseDetector"}
+TYPED = (Path(__file__).parent / "typed_entry_points.py").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - ABSTRACT))
+def test_mypy_checks_that_fit_keeps_the_type(name):
+    kind = name.rpartition(".")[2]
+    assert re.search(rf"^    assert_type\({kind}\(.*\)\.fit\(X\), {kind}\)$", TYPED, re.M)
+
+
+def test_mypy_checks_the_functions_of_the_package():
+    functions = [name for name in sklearn_diffake.__all__ if inspect.isfunction(find(name))]
+    assert functions
+    missing = [name for name in functions if not re.search(rf"assert_type\(.*\b{name}\(", TYPED)]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - ABSTRACT))
+def test_number_of_features_or_its_absence_is_documented(name):
+    estimator = find(name)
+    absent = "There is no `n_features_in_`" in (section(inspect.getdoc(estimator), "Notes") or "")
+    assert absent != ("n_features_in_" in documented(estimator, "Attributes"))
+    if not absent:
+        width = fit_on_what_it_takes(estimator).n_features_in_
+        assert width == 4
+    elif name != "embedding.ForgeryEmbedder":  # its fit takes long; tests/test_output.py has it
+        small = {"backbone": "tiny_backbones:colors"} if name == "embedding.FaceEmbedder" else {}
+        pytest.importorskip("cv2", reason="needs the extra 'generation'")
+        crops = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+        assert not hasattr(estimator(**small).fit(crops), "n_features_in_")
+
+
 FITTED = "self : object\n    The fitted estimator"
 
 

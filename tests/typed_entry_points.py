@@ -7,21 +7,28 @@ from collections.abc import Iterator
 from typing import Any, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
 
 import sklearn_diffake
 from sklearn_diffake import (
     PairScores,
     Reference,
     Verdict,
+    fit_in_batches,
     load_default,
     make_difffake_pipeline,
+    recalibrate,
+    score_in_batches,
     score_pairs,
+    show_versions,
     verify,
     verify_many,
 )
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.generation import PseudoDeepfakeGenerator
+from sklearn_diffake.metrics import get_scorer_names, get_scorers
+from sklearn_diffake.model_selection import cross_val_scores
 from sklearn_diffake.novelty import (
     ConformalDetector,
     DeepSVDD,
@@ -42,9 +49,24 @@ def check_functions() -> None:
     assert_type(sklearn_diffake.verify("reference.jpg", "probe.jpg"), Verdict)
     assert_type(verify_many([("a.jpg", "b.jpg")]), Iterator[Verdict])
     assert_type(verify(Reference("reference.jpg"), "probe.jpg"), Verdict)
-    assert_type(score_pairs(load_default(), [("a.jpg", "b.jpg")]), PairScores)
-    assert_type(sklearn_diffake.__version__, str)
+    assert_type(load_default(), Any)
     assert_type(make_difffake_pipeline(), Any)
+    assert_type(score_pairs(load_default(), [("a.jpg", "b.jpg")]), PairScores)
+    assert_type(score_in_batches(load_default(), [("a.jpg", "b.jpg")]), NDArray[Any])
+    assert_type(fit_in_batches(make_difffake_pipeline(), [("a.jpg", "b.jpg")]), Any)
+    assert_type(recalibrate(load_default(), [("a.jpg", "b.jpg")]), Any)
+    assert_type(show_versions(), dict[str, dict[str, Any]] | None)
+    assert_type(sklearn_diffake.__version__, str)
+
+
+def check_evaluation() -> None:
+    detector, y = MahalanobisDetector(), [1, -1] * 4
+    assert_type(cross_val_scores(detector, X, y, cv=2), NDArray[np.float64])
+    assert_type(
+        cross_val_scores(detector, X, y, cv=2, return_folds=True),
+        tuple[NDArray[np.float64], NDArray[np.int64]],
+    )
+    assert_type(get_scorers(get_scorer_names()), dict[str, Any])
 
 
 def check_estimators() -> None:
@@ -62,3 +84,15 @@ def check_estimators() -> None:
     assert_type(NearestReferenceDetector().fit(X), NearestReferenceDetector)
     assert_type(ConformalDetector(SumRuleDetector()).fit(X), ConformalDetector)
     assert_type(GenuineOnly(DeepSVDD()).fit(X), GenuineOnly)
+    assert_type(DifferenceScaler().partial_fit(X), DifferenceScaler)
+    assert_type(FaceAligner().set_output(transform="pandas"), FaceAligner)
+    assert_type(FaceEmbedder().set_output(transform="pandas"), FaceEmbedder)
+
+
+class OwnEmbedder(FaceEmbedder):
+    """A subclass keeps its own type."""
+
+
+def check_subclasses() -> None:
+    assert_type(OwnEmbedder().fit(X), OwnEmbedder)
+    assert_type(OwnEmbedder().set_output(transform="pandas"), OwnEmbedder)

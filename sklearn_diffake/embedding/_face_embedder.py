@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -28,6 +28,7 @@ from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
 from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._output import in_container, keep_index
 from sklearn_diffake.utils._progress import log_step, progress_bar
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
 
@@ -145,6 +146,13 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Images that went through the network in the last call of `transform`; the others were
         duplicates or in the store.
 
+    Notes
+    -----
+    There is no `n_features_in_`: a row holds pictures, not features.
+
+    Embeddings of single pictures, one per row, fit into a DataFrame: ``set_output`` gives one, with
+    the index of the input. Those of pairs have three axes and are always numpy arrays.
+
     References
     ----------
     .. [1] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A Unified Embedding for Face
@@ -220,7 +228,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "FaceEmbedder":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Load the backbone.
 
         Parameters
@@ -251,7 +259,7 @@ class FaceEmbedder(  # type: ignore[call-arg]
         self._n_features_out = backbone.width
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Embed every image.
 
         Parameters
@@ -263,8 +271,9 @@ class FaceEmbedder(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray of shape (n, 2, d) or (n, d), float32
-            Embeddings; NaN for a cell in which `FaceAligner` left no usable face.
+        ndarray of shape (n, 2, d), or ndarray or DataFrame of shape (n, d), float32
+            Embeddings; NaN for a cell in which `FaceAligner` left no usable face. Those of single
+            pictures are a DataFrame if `set_output` asks for it.
 
         Raises
         ------
@@ -293,7 +302,9 @@ class FaceEmbedder(  # type: ignore[call-arg]
             f" on {resolve_device(self.device)}" if self.n_embedded_ else "",
             len(table.sources) - self.n_embedded_,
         )
-        return result if table.is_pairs else mark_single_pictures(result)
+        if table.is_pairs:
+            return keep_index(result, X)
+        return mark_single_pictures(in_container(self, result, X))
 
     def _embed_pictures(self, table: ImageTable, *, errors: str = "raise") -> Results:
         """Embed the pictures of a table one by one, without pooling templates.
@@ -363,19 +374,24 @@ class FaceEmbedder(  # type: ignore[call-arg]
         prefix = type(self).__name__.lower()
         return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
-    def set_output(self, *, transform: Any = None) -> "FaceEmbedder":
-        """Do nothing: embeddings of pairs have three axes and are always numpy arrays.
+    def set_output(self, *, transform: Any = None) -> Self:
+        """Set the container of embeddings of single pictures.
+
+        Embeddings of pairs have three axes, which no DataFrame has: they stay numpy arrays in every
+        configuration, and `PairDifference` makes the DataFrame.
 
         Parameters
         ----------
-        transform : str, default=None
-            Ignored.
+        transform : {"default", "pandas", "polars"}, default=None
+            "default" is numpy arrays; None changes nothing.
 
         Returns
         -------
         self : object
             The estimator.
         """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # the name that `clone` copies
         return self
 
     def find_backbone(self) -> Backbone:

@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -19,6 +19,7 @@ from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
+from sklearn_diffake.utils._output import ImageOutputMixin, keep_index
 from sklearn_diffake.utils._progress import log_step, progress_bar
 from sklearn_diffake.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 
@@ -31,8 +32,14 @@ _CHOICES = {
 }
 
 
-class FaceAligner(
-    AddedParametersMixin, DocumentedMixin, FaceFinder, TransformerMixin, BaseEstimator
+class FaceAligner(  # type: ignore[call-arg]
+    AddedParametersMixin,
+    DocumentedMixin,
+    ImageOutputMixin,
+    FaceFinder,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Detect the face of each image and warp it to a canonical square crop.
 
@@ -126,6 +133,10 @@ class FaceAligner(
     --------
     AlignedFaces : Result of `align`, with boxes and landmarks.
 
+    Notes
+    -----
+    There is no `n_features_in_`: a row holds pictures, not features.
+
     References
     ----------
     .. [1] K. Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
@@ -210,7 +221,7 @@ class FaceAligner(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "FaceAligner":
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; there is nothing to fit.
 
         Parameters
@@ -313,7 +324,7 @@ class FaceAligner(
             If an image cannot be read, or has no face and ``on_missing="raise"``; the message
             names row, column and file.
         """
-        return self._align(X, "raise")[0].crops
+        return keep_index(self._align(X, "raise")[0].crops, X)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Align the face of every picture, as `transform` does.
@@ -347,22 +358,7 @@ class FaceAligner(
                 UserWarning,
                 stacklevel=3,  # scikit-learn wraps this method
             )
-        return faces.crops
-
-    def set_output(self, *, transform: Any = None) -> "FaceAligner":
-        """Do nothing: crops are images and stay numpy arrays in every configuration.
-
-        Parameters
-        ----------
-        transform : str, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        return self
+        return keep_index(faces.crops, X)
 
     def _check_select(self, table: ImageTable) -> None:
         if self.select != "match":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -16,11 +16,14 @@ from sklearn_diffake.generation._cv2 import load_cv2
 from sklearn_diffake.generation._rows import PseudoDeepfakeRows, check_crops
 from sklearn_diffake.generation._techniques import TECHNIQUES, technique_weights
 from sklearn_diffake.utils._doc_links import DocumentedMixin
+from sklearn_diffake.utils._output import ImageOutputMixin
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
 
 
-class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
+class PseudoDeepfakeGenerator(  # type: ignore[call-arg]
+    DocumentedMixin, ImageOutputMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Make pseudo-deepfakes out of aligned crops of genuine faces.
 
     A face is blended with a changed copy of itself [1]_, over the whole face or a part of it [2]_,
@@ -76,6 +79,10 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
     See Also
     --------
     PseudoDeepfakeDataset : The same, one item at a time, for training.
+
+    Notes
+    -----
+    There is no `n_features_in_`: a row holds a picture, not features.
 
     References
     ----------
@@ -134,7 +141,7 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> PseudoDeepfakeGenerator:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the crops; nothing is learned.
 
         Parameters
@@ -314,21 +321,6 @@ class PseudoDeepfakeGenerator(DocumentedMixin, TransformerMixin, BaseEstimator):
                 bar.update()
         reals, fakes, masks = (np.stack(arrays) for arrays in zip(*triples, strict=True))
         return Bunch(images=fakes, reals=reals, masks=masks, records=list(records))
-
-    def set_output(self, *, transform: Any = None) -> PseudoDeepfakeGenerator:
-        """Do nothing: crops are images, they stay numpy arrays in every configuration.
-
-        Parameters
-        ----------
-        transform : str, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        return self
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

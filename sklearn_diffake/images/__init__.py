@@ -1,1 +1,3 @@
 """Read pictures from files, videos and tables."""
+
+__all__: list[str] = []

@@ -20,6 +20,8 @@ from sklearn_diffake.images.table import ImageTable
 from sklearn_diffake.store import EmbeddingStore, FileKey
 from sklearn_diffake.utils._batches import batches_of
 
+__all__ = ["ComputeOnce", "ReadFrames"]
+
 _logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _END: Any = object()

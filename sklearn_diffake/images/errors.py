@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Self
 
+__all__ = ["ImageError", "VideoError", "describe_place"]
+
 _SIDES = ("reference", "probe")  # columns of a table of pairs
 
 

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from sklearn_diffake.images._signatures import Format, match_signature
 
+__all__ = ["IMAGE_FORMATS", "FileFormat", "file_format", "is_image", "is_video", "pillow_formats"]
+
 #: Formats of images that are read, by Pillow's names. None of them runs a program.
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "MPO")
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sklearn_diffake.images.errors import ImageError
 
+__all__ = ["MissingFace"]
+
 
 @dataclass(frozen=True)
 class MissingFace:

@@ -23,6 +23,8 @@ from sklearn_diffake.images.formats import file_format, pillow_formats
 if TYPE_CHECKING:
     from sklearn_diffake.store import FileKey
 
+__all__ = ["MAX_PIXELS", "file_key", "image_digest", "read_image"]
+
 #: An image with more pixels is refused before it is decoded.
 MAX_PIXELS = 178_956_970
 

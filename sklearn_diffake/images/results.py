@@ -13,6 +13,8 @@ from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._batches import batches_of, size_within
 
+__all__ = ["ArrayResults", "FrameResult", "ResultStore", "Results"]
+
 _READ_BYTES = 64 * 2**20  # stored results are read in portions of this size
 
 

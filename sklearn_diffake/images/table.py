@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.images.errors import ImageError, describe_place
 
+__all__ = [
+    "ONE_PAIR",
+    "PAIR_COLUMNS",
+    "ImageTable",
+    "find_pair_columns",
+    "image_table",
+    "pair_rows",
+]
+
 #: Hint for users who pass the pictures of one pair as rows.
 ONE_PAIR = "one pair is written [(reference, probe)]"
 #: Names of the two columns of pairs, in this order.
@@ -121,7 +130,7 @@ def image_table(X: Any, *, templates: bool = False) -> ImageTable:
         Pairs: a DataFrame (pandas, polars or arrow) with the columns ``reference`` and ``probe``,
         in any case and among others, or with two columns; an (n, 2) array or a list of n rows of
         two cells; or an (n, 2, H, W, C) array. Single pictures: a Series, array or list of n of
-        them, or an (n, H, W, C) array.
+        them, a DataFrame with one column, or an (n, H, W, C) array.
 
         A cell is a path (of a picture or a video), a PIL image or an array; or a template of
         several pictures of one person: a list, tuple or one-dimensional array of these, or a
@@ -169,7 +178,7 @@ def find_pair_columns(names: Sequence[Any]) -> tuple[int, int]:
         If a name occurs twice, or without the other name, or there are not exactly two columns
         without these names.
     """
-    plain = [name.strip().casefold() if isinstance(name, str) else None for name in names]
+    plain = _plain_names(names)
     counts = [plain.count(name) for name in PAIR_COLUMNS]
     if counts == [1, 1]:
         return plain.index(PAIR_COLUMNS[0]), plain.index(PAIR_COLUMNS[1])
@@ -300,6 +309,8 @@ def _read_rows(X: Any) -> ImageTable | Iterator[tuple[Any, ...]]:
         raise ImageError(f"{_FORMS}, got a single {type(X).__name__}; {ONE_PAIR}")
     if len(X) == 0:
         raise ImageError(f"{_FORMS}, got 0 rows; {ONE_PAIR}")
+    if isinstance(X, nw.DataFrame) and _holds_single_pictures(X.columns):
+        X = X[X.columns[0]]  # as ColumnTransformer selects it by a list of one name
     if isinstance(X, nw.DataFrame):
         return _frame_rows(X)
     if isinstance(X, np.ndarray) and X.dtype.kind not in "OUST":
@@ -307,6 +318,16 @@ def _read_rows(X: Any) -> ImageTable | Iterator[tuple[Any, ...]]:
     if isinstance(X, nw.Series) or (isinstance(X, np.ndarray) and X.dtype.kind in "UT"):
         X = X.to_list() if isinstance(X, nw.Series) else X.tolist()
     return (_row_cells(row, i) for i, row in enumerate(X))
+
+
+def _plain_names(names: Sequence[Any]) -> list[str | None]:
+    """Return names of columns in lower case, without blanks; None for what is no text."""
+    return [name.strip().casefold() if isinstance(name, str) else None for name in names]
+
+
+def _holds_single_pictures(names: Sequence[Any]) -> bool:
+    """Return whether a DataFrame has one column, which is not half of a table of pairs."""
+    return len(names) == 1 and _plain_names(names)[0] not in PAIR_COLUMNS
 
 
 def _is_table(X: Any) -> bool:

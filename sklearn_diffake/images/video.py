@@ -20,6 +20,16 @@ from sklearn_diffake.images._webp import read_images, read_times
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.formats import file_format
 
+__all__ = [
+    "VideoFrame",
+    "choose_frames",
+    "evenly_spaced",
+    "read_accounted",
+    "read_frames",
+    "sample_frames",
+    "warn_of_damage",
+]
+
 
 class VideoFrame(NamedTuple):
     """One frame of a video.

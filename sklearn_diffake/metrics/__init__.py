@@ -15,7 +15,7 @@ from sklearn_diffake.metrics._heatmap_display import TechniqueHeatmapDisplay
 from sklearn_diffake.metrics._histogram_display import ScoreHistogramDisplay
 from sklearn_diffake.metrics._intervals import confidence_interval
 from sklearn_diffake.metrics._ranking import average_precision_fake, youden_thresholded_auc
-from sklearn_diffake.metrics._scorers import get_scorer, get_scorer_names
+from sklearn_diffake.metrics._scorers import get_scorer, get_scorer_names, get_scorers
 from sklearn_diffake.metrics._transfer import threshold_transfer
 from sklearn_diffake.metrics._video import video_level
 
@@ -35,6 +35,7 @@ __all__ = [
     "equal_error_rate",
     "get_scorer",
     "get_scorer_names",
+    "get_scorers",
     "p_value_drift",
     "threshold_transfer",
     "video_level",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,12 @@ from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate,
 from sklearn_diffake.metrics._ranking import average_precision_fake
 from sklearn_diffake.metrics._video import Pooling, video_level
 from sklearn_diffake.utils._labels import check_labels
-from sklearn_diffake.utils._messages import warn_caller
+from sklearn_diffake.utils._messages import nearest, warn_caller
 from sklearn_diffake.utils._sklearn_compat import StrOptions, validate_params
 
 # Methods that give scores, by preference. scikit-learn makes +1 the high class of a classifier.
 RESPONSES = ("decision_function", "predict_proba")
+_POOLINGS = StrOptions({"mean", "median", "trimmed", "min", "max"})
 
 
 class _Metric(NamedTuple):
@@ -68,8 +69,8 @@ def get_scorer_names() -> list[str]:
 
 @validate_params(
     {
-        "name": [StrOptions(set(_METRICS))],
-        "pool": [StrOptions({"mean", "median", "trimmed", "min", "max"}), None],
+        "name": [str],
+        "pool": [_POOLINGS, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -107,7 +108,8 @@ def get_scorer(name: str, *, pool: Pooling | None = None) -> Any:
     Raises
     ------
     ValueError
-        When it is called on a fold without a required class, without any score, without required
+        If there is no such scorer; the message has the nearest name. By the scorer,
+        when it is called on a fold without a required class, without any score, without required
         metadata, or with metadata that it cannot use.
 
     Warns
@@ -119,22 +121,80 @@ def get_scorer(name: str, *, pool: Pooling | None = None) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.model_selection import StratifiedKFold, cross_validate
+    >>> from sklearn.model_selection import StratifiedKFold, cross_val_score
     >>> from sklearn_diffake.metrics import get_scorer
     >>> from sklearn_diffake.novelty import MahalanobisDetector
     >>> y = np.repeat([1, -1], 100)
     >>> X = np.random.default_rng(0).normal(size=(200, 4)) + 4.0 * (y == -1)[:, np.newaxis]
-    >>> scoring = {name: get_scorer(name) for name in ("roc_auc", "neg_bpcer10")}
-    >>> result = cross_validate(
-    ...     MahalanobisDetector(), X, y, cv=StratifiedKFold(), scoring=scoring)
-    >>> bool(result["test_roc_auc"].min() > 0.95)
+    >>> errors = cross_val_score(
+    ...     MahalanobisDetector(), X, y, cv=StratifiedKFold(), scoring=get_scorer("neg_bpcer10")
+    ... )
+    >>> bool(errors.min() > -0.2)
     True
     """
+    if name not in _METRICS:
+        raise ValueError(
+            f"The 'name' parameter of get_scorer must be the name of a scorer of this package, got "
+            f"{name!r}: {nearest(name, _METRICS)}"
+        )
     response = "decision_function" if _METRICS[name].at_zero else RESPONSES
     better = not name.startswith("neg_")
     return make_scorer(
         _evaluate, response_method=response, greater_is_better=better, name=name, pool=pool
     )
+
+
+@validate_params(
+    {"names": ["array-like", None], "pool": [_POOLINGS, None]},
+    prefer_skip_nested_validation=True,
+)
+def get_scorers(
+    names: Iterable[str] | None = None, *, pool: Pooling | None = None
+) -> dict[str, Any]:
+    """Return several scorers, as ``scoring=`` takes them to compute several figures at once.
+
+    Parameters
+    ----------
+    names : iterable of str, default=None
+        Names of :func:`get_scorer_names`; None for all that need no metadata.
+    pool : {"mean", "median", "trimmed", "min", "max"}, default=None
+        As for :func:`get_scorer`.
+
+    Returns
+    -------
+    scorers : dict of str to callable
+        By name, in the order of `names`. A search needs ``refit=``, the name that it chooses by.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scorer; the message has the nearest name.
+
+    See Also
+    --------
+    get_scorer : Returns one of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    >>> from sklearn_diffake.metrics import get_scorers
+    >>> from sklearn_diffake.novelty import MahalanobisDetector
+    >>> y = np.repeat([1, -1], 100)
+    >>> X = np.random.default_rng(0).normal(size=(200, 4)) + 4.0 * (y == -1)[:, np.newaxis]
+    >>> search = GridSearchCV(
+    ...     MahalanobisDetector(),
+    ...     {"contamination": [0.01, 0.2]},
+    ...     scoring=get_scorers(["roc_auc", "neg_bpcer"]),
+    ...     refit="neg_bpcer",
+    ...     cv=StratifiedKFold(),
+    ... ).fit(X, y)
+    >>> search.best_params_
+    {'contamination': 0.01}
+    """
+    if names is None:
+        names = [name for name in get_scorer_names() if _METRICS[name].technique != "required"]
+    return {name: get_scorer(name, pool=pool) for name in names}
 
 
 def _evaluate(

@@ -1,5 +1,6 @@
-"""Split data without leakage between datasets, techniques, persons or videos."""
+"""Split data without leakage between datasets, techniques, persons or videos, and score it."""
 
+from sklearn_diffake.model_selection._cross_val_scores import cross_val_scores
 from sklearn_diffake.model_selection._groups import connected_groups
 from sklearn_diffake.model_selection._identity_group_k_fold import IdentityGroupKFold
 from sklearn_diffake.model_selection._leakage import LeakageError, LeakageGuard, check_no_leakage
@@ -14,4 +15,5 @@ __all__ = [
     "LeaveOneTechniqueOut",
     "check_no_leakage",
     "connected_groups",
+    "cross_val_scores",
 ]

@@ -6,7 +6,7 @@ import logging
 import math
 import warnings
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -221,7 +221,7 @@ class ConformalDetector(PValueDetector):
         *,
         groups: ArrayLike | None = None,
         n_images: ArrayLike | None = None,
-    ) -> ConformalDetector:
+    ) -> Self:
         """Fit the detector on some genuine rows, and calibrate it on the others.
 
         Parameters

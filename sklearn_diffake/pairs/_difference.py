@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from sklearn_diffake.utils._arrays import cosine_distance, reciprocal, row_lengt
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
 from sklearn_diffake.utils._modes import MODES, Mode
+from sklearn_diffake.utils._output import in_container
 from sklearn_diffake.utils._sklearn_compat import StrOptions, _fit_context
 
 # Every operator takes (first, second, out): `out` is None, or an array of the shape and dtype of
@@ -164,7 +165,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         self.mode = mode
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PairDifference:
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Check the input and store its width.
 
         Parameters
@@ -188,7 +189,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
         self._validate(X, reset=True)
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray:
+    def transform(self, X: ArrayLike) -> Any:
         """Compute the differences of pairs of embeddings.
 
         Parameters
@@ -198,7 +199,7 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
 
         Returns
         -------
-        differences : ndarray of shape (n_samples, k)
+        differences : ndarray or DataFrame of shape (n_samples, k)
             ``k = d``; ``2 d`` for ``"concat"``; 1 for ``"cosine"``. A row is NaN if an embedding of
             the pair is NaN, because a template has no usable face.
 
@@ -209,12 +210,12 @@ class PairDifference(AddedParametersMixin, DocumentedMixin, TransformerMixin, Ba
             some values of an embedding are NaN or infinite.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        pairs, X = X, self._validate(X, reset=False)
         differences = np.empty((len(X), self._width()), dtype=X.dtype)
         for rows in row_blocks(X):
             differences[rows] = self._combine(X[rows])
         differences[_missing_embeddings(X).any(axis=1)] = np.nan
-        return differences
+        return in_container(self, differences, pairs)
 
     def _combine(self, pairs: NDArray) -> NDArray:
         normalize = None if self.operator in UNSCALED else self.normalize

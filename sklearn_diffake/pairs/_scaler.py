@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,7 +83,7 @@ class DifferenceScaler(
         self.n_components = n_components
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Compute center and scale of the genuine differences.
 
         Parameters
@@ -128,7 +128,7 @@ class DifferenceScaler(
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DifferenceScaler:
+    def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn from a chunk of differences, in addition to the chunks before.
 
         Center, components and scale are those of ``fit`` on the rows of all chunks, to rounding.

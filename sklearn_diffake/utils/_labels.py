@@ -28,6 +28,17 @@ class LabelError(ValueError):
         Row of the label, from 0.
     value : object
         The label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_diffake.base import LabelError
+    >>> from sklearn_diffake.novelty import MahalanobisDetector
+    >>> try:
+    ...     MahalanobisDetector().fit(np.zeros((2, 1)), [1, 0])
+    ... except LabelError as error:
+    ...     print(error.row, error.value)
+    1 0
     """
 
     __module__ = "sklearn_diffake.base"  # where it is public
@@ -125,6 +136,10 @@ def any_labels() -> Iterator[None]:
 
     ``check_estimator`` passes labels such as 0, 1 and 2 to ``fit`` of every kind of estimator. It
     does not check what they mean.
+
+    Yields
+    ------
+    None
 
     Examples
     --------

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.validation import _num_samples
 
@@ -43,6 +44,7 @@ __all__ = [
     "_clone_parametrized",
     "_compute_precision_cholesky",
     "_fit_context",
+    "_get_container_adapter",
     "_get_response_values",
     "_num_samples",
     "_routing_enabled",

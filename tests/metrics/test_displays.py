@@ -301,3 +301,24 @@ def test_matplotlib_is_imported_when_drawing_only():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Plots of DetectionErrorDisplay need matplotlib (not installed)" in done.stdout
+
+
+def test_displays_of_scikit_learn_draw_the_same_error_rates(data):
+    from sklearn.metrics import DetCurveDisplay, RocCurveDisplay
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y, _, _ = data
+    pipe = make_pipeline(StandardScaler(), MahalanobisDetector()).fit(X, y)
+    score = pipe.decision_function(X)
+    curve = detection_error_curve(y, score)
+    points = set(zip(curve.apcer.round(9), curve.bpcer.round(9), strict=True))
+    det = drawn(DetCurveDisplay.from_predictions(y, score, pos_label=1))
+    assert len(det.fpr) > 50
+    assert set(zip(det.fpr.round(9), det.fnr.round(9), strict=True)) <= points
+    roc = drawn(RocCurveDisplay.from_predictions(y, score, pos_label=1))
+    assert roc.roc_auc == roc_auc_score(y, score)
+    assert set(zip(roc.fpr.round(9), (1 - roc.tpr).round(9), strict=True)) <= points
+    for display in (DetCurveDisplay, RocCurveDisplay):
+        with pytest.raises(ValueError, match="binary classifier"):
+            display.from_estimator(pipe, X, y)

@@ -1,6 +1,7 @@
 """Metrics as scorers: in searches, with metadata routing."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.metrics import get_scorer as sklearn_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 
 from sklearn_diffake import metrics
-from sklearn_diffake.metrics import get_scorer, get_scorer_names, video_level
+from sklearn_diffake.metrics import get_scorer, get_scorer_names, get_scorers, video_level
 from sklearn_diffake.novelty import MahalanobisDetector
 
 NEEDS_NOTHING = sorted(set(get_scorer_names()) - {"neg_worst_apcer"})
@@ -75,11 +76,10 @@ def test_classifier_that_knows_probabilities_only(data):
 
 def test_grid_search_with_several(data):
     X, y, _, _ = data
-    scoring = {name: get_scorer(name) for name in NEEDS_NOTHING}
     search = GridSearchCV(
         MahalanobisDetector(),
         {"contamination": [0.01, 0.2]},
-        scoring=scoring,
+        scoring=get_scorers(),
         refit="neg_bpcer",
         cv=StratifiedKFold(3),
     ).fit(X, y)
@@ -204,6 +204,36 @@ def test_names():
         get_scorer("f1")
     with pytest.raises(ValueError, match="'pool' parameter"):
         get_scorer("roc_auc", pool="mode")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("neg_equal_eror_rate", "did you mean 'neg_equal_error_rate'?"),
+        ("ROC_AUC", "did you mean 'roc_auc'?"),
+        ("f1", "expected one of average_precision_fake, neg_apcer"),
+    ],
+)
+def test_a_name_that_is_not_quite_right(name, advice):
+    with pytest.raises(ValueError, match=f"got '{name}': {re.escape(advice)}"):
+        get_scorer(name)
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        get_scorers(["roc_auc", name])
+
+
+@pytest.mark.usefixtures("routing")
+def test_several_scorers(data):
+    X, y, _, video = data
+    detector = MahalanobisDetector().fit(X, y)
+    assert list(get_scorers(("roc_auc", "neg_apcer"))) == ["roc_auc", "neg_apcer"]
+    assert list(get_scorers()) == NEEDS_NOTHING
+    (scorer,) = get_scorers(["neg_bpcer10"], pool="mean").values()
+    scorer.set_score_request(video=True)
+    pooled = get_scorer("neg_bpcer10", pool="mean").set_score_request(video=True)
+    assert scorer(detector, X, y, video=video) == pooled(detector, X, y, video=video)
+    assert get_scorers(["roc_auc"])["roc_auc"] is not get_scorers(["roc_auc"])["roc_auc"]
+    with pytest.raises(ValueError, match="'names' parameter"):
+        get_scorers("roc_auc")
 
 
 def test_pickle(data):

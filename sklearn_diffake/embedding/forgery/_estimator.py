@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -185,6 +185,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
     Random layers draw from torch's global generators, which are seeded for them and restored
     afterwards; fits in threads of one process run one at a time.
 
+    There is no `n_features_in_`: a row holds pictures, not features.
+
     References
     ----------
     .. [1] K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022.
@@ -306,9 +308,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
-    ) -> ForgeryEmbedder:
+    def fit(self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Train the network on the genuine faces and fakes made of them.
 
         Parameters
@@ -371,7 +371,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         ImageError
             If an image cannot be read; the message names row, column and file.
         """
-        embeddings = self.transform(X).astype(np.float64)
+        embeddings = np.asarray(self.transform(X), dtype=np.float64)
         return (embeddings * self.coef_.astype(np.float64)).sum(axis=-1) + self.intercept_
 
     def save_weights(self, path: str | os.PathLike[str], *, dtype: str = "float32") -> None:
@@ -460,7 +460,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         backbone: Backbone,
         classifier: dict[str, NDArray[Any]],
         device: str,
-    ) -> ForgeryEmbedder:
+    ) -> Self:
         from sklearn_diffake.embedding.forgery._checkpoint import TrainingSettings, stored_seed
         from sklearn_diffake.embedding.forgery._crops import genuine_crops, hold_out
         from sklearn_diffake.embedding.forgery._training import train_network
