@@ -28,6 +28,7 @@ from sklearn_diffake.cli._completion import SHELLS, PrintCompletion
 from sklearn_diffake.cli._demo import DEMO_HELP, add_demo_arguments, demo_command
 from sklearn_diffake.cli._doctor import DOCTOR_HELP, add_doctor_arguments, doctor_command
 from sklearn_diffake.cli._exit_codes import EXIT_CODES, SUCCESS
+from sklearn_diffake.cli._find import FIND_HELP, add_find_arguments, find_command
 from sklearn_diffake.cli._fit import FIT_HELP, add_fit_arguments, fit_command
 from sklearn_diffake.cli._judge import (
     COMPARE_HELP,
@@ -50,6 +51,7 @@ examples:
   sklearn-diffake demo
   sklearn-diffake compare passport.jpg selfie.jpg
   sklearn-diffake compare --reference passport.jpg card.jpg --probe call.mp4 --report why.html
+  sklearn-diffake find photos/ --reference passport.jpg card.jpg -o found.csv
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2
   sklearn-diffake score model.diffake --csv pairs.csv --output scores.csv
   sklearn-diffake benchmark benchmark.toml --jobs -1
@@ -92,6 +94,13 @@ _COMMANDS = {
         "Judge pairs with the model that comes with the package.",
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
+    ),
+    "find": _Command(
+        find_command,
+        add_find_arguments,
+        "Find the pictures of a folder that do not fit a person, the least fitting first.",
+        FIND_HELP,
+        usage="find [options] (PROBE [PROBE ...] | --csv FILE) --reference REFERENCE [...]",
     ),
     "annotate": _Command(
         annotate_command,

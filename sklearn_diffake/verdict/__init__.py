@@ -9,6 +9,7 @@ from sklearn_diffake.verdict._evidence import (
     ModelInfo,
     VerdictWarning,
 )
+from sklearn_diffake.verdict._find_misfits import RankedPicture, find_misfits
 from sklearn_diffake.verdict._gates import Gates
 from sklearn_diffake.verdict._recalibrate import recalibrate
 from sklearn_diffake.verdict._reference import Reference
@@ -23,10 +24,12 @@ __all__ = [
     "Gates",
     "ImageEvidence",
     "ModelInfo",
+    "RankedPicture",
     "Reference",
     "Verdict",
     "VerdictWarning",
     "annotate_clip",
+    "find_misfits",
     "recalibrate",
     "verify",
     "verify_many",
