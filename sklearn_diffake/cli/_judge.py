@@ -159,7 +159,7 @@ def judge_command(args: argparse.Namespace) -> int:
             _bar(args, pairs) as bar,
         ):
             show = json_printer() if args.json else table_printer(pairs)
-            for pair, verdict in zip(pairs, _quietly(verdicts), strict=True):
+            for pair, verdict in zip(pairs, quietly(verdicts), strict=True):
                 write(pair, verdict)
                 show(pair, verdict)
                 summary.add(pair, verdict)
@@ -289,8 +289,17 @@ def _side(cell: str | tuple[str, ...]) -> str | list[str]:
     return cell if isinstance(cell, str) else list(cell)
 
 
-def _quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-    """Yield verdicts; libraries print to standard error meanwhile."""
+def quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+    """Yield verdicts; libraries print to standard error meanwhile.
+
+    Parameters
+    ----------
+    verdicts : iterator of Verdict
+
+    Yields
+    ------
+    Verdict
+    """
     while True:
         with contextlib.redirect_stdout(sys.stderr):
             try:

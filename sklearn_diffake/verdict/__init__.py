@@ -13,6 +13,7 @@ from sklearn_diffake.verdict._find_misfits import RankedPicture, find_misfits
 from sklearn_diffake.verdict._gates import Gates
 from sklearn_diffake.verdict._recalibrate import recalibrate
 from sklearn_diffake.verdict._reference import Reference
+from sklearn_diffake.verdict._stream import verify_stream
 from sklearn_diffake.verdict._verdict import Verdict
 from sklearn_diffake.verdict._verify import verify, verify_many
 
@@ -33,4 +34,5 @@ __all__ = [
     "recalibrate",
     "verify",
     "verify_many",
+    "verify_stream",
 ]
