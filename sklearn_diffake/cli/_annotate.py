@@ -6,7 +6,13 @@ import argparse
 
 from sklearn_diffake.cli._exit_codes import code_of_outcomes
 from sklearn_diffake.cli._judge import load_model, set_everywhere
-from sklearn_diffake.cli._options import add_trust, computing, positive_number, shows_progress
+from sklearn_diffake.cli._options import (
+    add_reference,
+    add_trust,
+    computing,
+    positive_number,
+    shows_progress,
+)
 from sklearn_diffake.utils._atomic_files import check_writable
 from sklearn_diffake.utils._messages import printable
 from sklearn_diffake.utils._numbers import significant
@@ -29,13 +35,7 @@ def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="the video to write, FILE.mp4"
     )
-    parser.add_argument(
-        "--reference",
-        nargs="+",
-        action="extend",
-        metavar="REFERENCE",
-        help="pictures, videos and folders that together show the trusted person",
-    )
+    add_reference(parser)
     parser.add_argument("--model", metavar="MODEL", help="file that fit has saved")
     add_trust(parser)
     parser.add_argument(

@@ -28,6 +28,7 @@ from sklearn_diffake.cli._completion import SHELLS, PrintCompletion
 from sklearn_diffake.cli._demo import DEMO_HELP, add_demo_arguments, demo_command
 from sklearn_diffake.cli._doctor import DOCTOR_HELP, add_doctor_arguments, doctor_command
 from sklearn_diffake.cli._exit_codes import EXIT_CODES, SUCCESS
+from sklearn_diffake.cli._find import FIND_HELP, add_find_arguments, find_command
 from sklearn_diffake.cli._fit import FIT_HELP, add_fit_arguments, fit_command
 from sklearn_diffake.cli._judge import (
     COMPARE_HELP,
@@ -39,6 +40,7 @@ from sklearn_diffake.cli._judge import (
 )
 from sklearn_diffake.cli._options import shared_options
 from sklearn_diffake.cli._parser import PROGRAM, Parser, program_name
+from sklearn_diffake.cli._watch import WATCH_HELP, add_watch_arguments, watch_command
 from sklearn_diffake.utils._messages import nearest
 
 _DESCRIPTION = """\
@@ -50,6 +52,8 @@ examples:
   sklearn-diffake demo
   sklearn-diffake compare passport.jpg selfie.jpg
   sklearn-diffake compare --reference passport.jpg card.jpg --probe call.mp4 --report why.html
+  sklearn-diffake find photos/ --reference passport.jpg card.jpg -o found.csv
+  sklearn-diffake watch inbox/ --reference passport.jpg card.jpg --jsonl verdicts.jsonl
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2
   sklearn-diffake score model.diffake --csv pairs.csv --output scores.csv
   sklearn-diffake benchmark benchmark.toml --jobs -1
@@ -92,6 +96,21 @@ _COMMANDS = {
         "Judge pairs with the model that comes with the package.",
         f"{COMPARE_HELP}\n{JUDGE_HELP}",
         usage=f"compare [options] {_PHOTOS}",
+    ),
+    "find": _Command(
+        find_command,
+        add_find_arguments,
+        "Find the pictures of a folder that do not fit a person, the least fitting first.",
+        FIND_HELP,
+        usage="find [options] (PROBE [PROBE ...] | --csv FILE) --reference REFERENCE [...]",
+    ),
+    "watch": _Command(
+        watch_command,
+        add_watch_arguments,
+        "Judge the new files of a folder, or a camera or stream, as they arrive.",
+        WATCH_HELP,
+        usage="watch [options] (FOLDER | VIDEO | ADDRESS | --camera NUMBER) --reference "
+        "REFERENCE [...]",
     ),
     "annotate": _Command(
         annotate_command,

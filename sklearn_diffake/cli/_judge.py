@@ -15,11 +15,11 @@ from sklearn_diffake.cli._accuracy import LabeledVerdict, print_accuracy
 from sklearn_diffake.cli._exit_codes import code_of_outcomes
 from sklearn_diffake.cli._modes import label_other_mode, mode_of_pair, pairs_of_other_mode
 from sklearn_diffake.cli._options import (
+    add_abstain,
+    add_frames,
     add_trust,
     computing,
     files_in,
-    positive_number,
-    rate_or_zero,
     verbosity,
 )
 from sklearn_diffake.cli._outputs import (
@@ -103,26 +103,16 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         inputs(f"--{side}", nargs="+", action="extend", metavar=side.upper(), help=text)
     inputs("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
-    options = parser.add_argument_group("how it is judged").add_argument
+    group = parser.add_argument_group("how it is judged")
+    options = group.add_argument
     options(
         "--mode",
         choices=MODES,
         help="compare probes with a reference, or judge each video by its own frames (default: "
         "reference; same-video for one video and nothing else)",
     )
-    options(
-        "--frames",
-        type=positive_number,
-        metavar="N",
-        help="frames that are looked at of a video, evenly spaced (default: 24)",
-    )
-    options(
-        "--abstain",
-        type=rate_or_zero,
-        metavar="P",
-        help="call p-values up to this inconclusive, above those that are suspicious (default: "
-        "the model's, else twice its level; 0: none)",
-    )
+    add_frames(group)
+    add_abstain(group)
     options(
         "--select",
         choices=("largest", "central", "confident", "match"),
@@ -169,7 +159,7 @@ def judge_command(args: argparse.Namespace) -> int:
             _bar(args, pairs) as bar,
         ):
             show = json_printer() if args.json else table_printer(pairs)
-            for pair, verdict in zip(pairs, _quietly(verdicts), strict=True):
+            for pair, verdict in zip(pairs, quietly(verdicts), strict=True):
                 write(pair, verdict)
                 show(pair, verdict)
                 summary.add(pair, verdict)
@@ -225,14 +215,26 @@ class _Summary:
         if self.outcomes["suspicious"] and self.n > 1 and self.last is not None:
             write_line(f"suspicious means: {SUSPICIOUS_MEANS[self.last.mode]}")
         if self.model is not None and self._n_calibration:
-            write_line(f"note: {_calibration_note(self.model, self._n_calibration)}")
+            write_line(f"note: {calibration_note(self.model, self._n_calibration)}")
         for rate in self.model.error_rates if self.model else ():
             if rate.n_probes == 1 and rate.n_references < 2:
                 write_line(f"note: {_rate_note(rate)}")
         print_accuracy(self._labeled)
 
 
-def _calibration_note(model: ModelInfo, n_calibration: set[int]) -> str:
+def calibration_note(model: ModelInfo, n_calibration: set[int]) -> str:
+    """Write what the threshold of a model rests on.
+
+    Parameters
+    ----------
+    model : ModelInfo
+    n_calibration : set of int
+        Genuine pairs or people, for the numbers of images that occurred.
+
+    Returns
+    -------
+    str
+    """
     low, high = min(n_calibration), max(n_calibration)
     count = f"{high:,}" if low == high else f"{low:,} to {high:,} (by number of images)"
     target = "" if model.target_bpcer is None else f", to reject {model.target_bpcer:.1%} of them"
@@ -267,15 +269,15 @@ def _verdicts(args: argparse.Namespace, pairs: Sequence[Pair]) -> Iterator[Verdi
     hint = "; --other-mode judges such pairs all the same, as inconclusive at best"
     mismatched = pairs_of_other_mode(model, pairs, args.csv, allowed=args.other_mode, hint=hint)
     sides = ((_side(pair.paths[0]), _side(pair.paths[1])) for pair in pairs)
-    verdicts = verify_many(sides, mode=args.mode, model=_with_name(model, args), **numbers)
+    verdicts = verify_many(sides, mode=args.mode, model=with_name(model, args), **numbers)
     return (
         label_other_mode(verdict, mode_of_pair(pairs[number])) if number in mismatched else verdict
         for number, verdict in enumerate(verdicts)
     )
 
 
-def _with_name(model: Any, args: argparse.Namespace) -> Any:
-    """Let verdicts name the file that a model came from."""
+def with_name(model: Any, args: argparse.Namespace) -> Any:
+    """Return a prepared model whose verdicts name the file that it came from."""
     from sklearn_diffake.verdict._model import PACKAGED_NAMES, prepare_model
 
     ready = prepare_model(model)
@@ -287,8 +289,17 @@ def _side(cell: str | tuple[str, ...]) -> str | list[str]:
     return cell if isinstance(cell, str) else list(cell)
 
 
-def _quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-    """Yield verdicts; libraries print to standard error meanwhile."""
+def quietly(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+    """Yield verdicts; libraries print to standard error meanwhile.
+
+    Parameters
+    ----------
+    verdicts : iterator of Verdict
+
+    Yields
+    ------
+    Verdict
+    """
     while True:
         with contextlib.redirect_stdout(sys.stderr):
             try:

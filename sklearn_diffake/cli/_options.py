@@ -12,6 +12,7 @@ from typing import Any
 # Flags of the parameters that estimators and functions name in their messages.
 _FLAGS = {
     "abstain": "--abstain",
+    "adjust": "--adjust",
     "backbone": "--backbone",
     "cache": "--cache",
     "detector": "--detector",
@@ -87,7 +88,7 @@ def shared_options() -> list[argparse.ArgumentParser]:
     return [general, photos]
 
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
+def add_trust(parser: Any) -> None:
     """Add the option that trusts types and backbones from outside of the package."""
     parser.add_argument(
         "--trust",
@@ -96,6 +97,38 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a type, or a backbone module:function, that MODEL may use although it is none of "
         "the package's own: it is run (can be given again)",
+    )
+
+
+def add_reference(parser: Any) -> None:
+    """Add the option for the pictures of the trusted person."""
+    parser.add_argument(
+        "--reference",
+        nargs="+",
+        action="extend",
+        metavar="REFERENCE",
+        help="pictures, videos and folders that together show the trusted person",
+    )
+
+
+def add_frames(parser: Any) -> None:
+    """Add the option for the number of frames that stand for a video."""
+    parser.add_argument(
+        "--frames",
+        type=positive_number,
+        metavar="N",
+        help="frames that are looked at of a video, evenly spaced (default: 24)",
+    )
+
+
+def add_abstain(parser: Any) -> None:
+    """Add the option for the band of p-values that are inconclusive."""
+    parser.add_argument(
+        "--abstain",
+        type=rate_or_zero,
+        metavar="P",
+        help="call p-values up to this inconclusive, above those that are suspicious (default: "
+        "the model's, else twice its level; 0: none)",
     )
 
 

@@ -82,9 +82,35 @@ def open_output(path: str | None, inputs: Sequence[str]) -> Iterator[Write]:
     else:
         rows: list[dict[str, Any]] = []
         yield lambda pair, verdict: rows.append(flat_row(pair, verdict))
-        write = _write_csv if _suffix(path) == ".csv" else _write_parquet
-        with atomic_open(path, inputs=inputs) as file:
-            write(rows, file)
+        write_rows(path, rows, INPUT_COLUMNS | RESULT_COLUMNS, inputs)
+
+
+def write_rows(
+    path: str,
+    rows: Sequence[dict[str, Any]],
+    types: dict[str, type],
+    inputs: Sequence[str],
+) -> None:
+    """Write a whole table: CSV, Parquet or lines of JSON, by the end of its name.
+
+    Parameters
+    ----------
+    path : str
+        Replaced atomically.
+    rows : sequence of dict
+        At least one, all with the same keys.
+    types : dict of str to type
+        Of the columns; others hold text.
+    inputs : sequence of str
+        Files that it must not replace.
+    """
+    with atomic_open(path, inputs=inputs) as file:
+        if _suffix(path) == ".csv":
+            _write_csv(rows, file)
+        elif _suffix(path) == ".parquet":
+            _write_parquet(rows, types, file)
+        else:
+            file.writelines(json_text(row).encode() + b"\n" for row in rows)
 
 
 def _suffix(path: str) -> str:
@@ -99,10 +125,9 @@ def _write_csv(rows: Sequence[dict[str, Any]], file: IO[bytes]) -> None:
     text.detach()
 
 
-def _write_parquet(rows: Sequence[dict[str, Any]], file: IO[bytes]) -> None:
+def _write_parquet(rows: Sequence[dict[str, Any]], types: dict[str, type], file: IO[bytes]) -> None:
     pyarrow, parquet = _import_pyarrow()
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-    types = INPUT_COLUMNS | RESULT_COLUMNS  # all others are texts of the user's table
     schema = pyarrow.schema([(name, kinds[types.get(name, str)]) for name in rows[0]])
     parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), file)
 

@@ -27,7 +27,7 @@ def json_printer() -> Show:
     """Return a function that writes a verdict as one line of JSON, at once."""
 
     def show(pair: Pair, verdict: Verdict) -> None:
-        _print_line(json_text(full_row(pair, verdict)))
+        print_line(json_text(full_row(pair, verdict)))
 
     return show
 
@@ -48,8 +48,7 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
     sides = ("reference", "probe")
     names = [[side, *(_names(pair)[i] for pair in pairs)] for i, side in enumerate(sides)]
     widths = [max(map(len, column)) for column in names]
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names the terminal cannot show
+    escape_names()
 
     def line(paths: Sequence[str], numbers: Sequence[str], last: str) -> str:
         cells = [path.ljust(width) for path, width in zip(paths, widths, strict=True)]
@@ -60,10 +59,9 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
 
     def show(pair: Pair, verdict: Verdict) -> None:
         if header:  # not before there is a verdict: an error leaves standard output empty
-            _print_line(header.pop())
-        numbers = [_decimals(verdict.score), _decimals(verdict.threshold)]
-        numbers.append("-" if verdict.p_value is None else fraction(verdict.p_value))
-        _print_line(line(_names(pair), numbers, _outcome(verdict)))
+            print_line(header.pop())
+        numbers = [decimals(verdict.score), decimals(verdict.threshold), p_text(verdict.p_value)]
+        print_line(line(_names(pair), numbers, _outcome(verdict)))
 
     return show
 
@@ -81,13 +79,24 @@ def _names(pair: Pair) -> list[str]:
     return names
 
 
-def _decimals(value: float | None) -> str:
+def decimals(value: float | None) -> str:
+    """Write a score, or a dash for none."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def p_text(value: float | None) -> str:
+    """Write a p-value, or a dash for none."""
+    return "-" if value is None else fraction(value)
+
+
+def colored_outcome(outcome: str) -> str:
+    """Return an outcome in its color, for standard output."""
+    return colored(outcome, _COLORS[outcome], sys.stdout)
 
 
 def _outcome(verdict: Verdict) -> str:
     """Return the outcome, and its evidence if that is more than two photographs."""
-    text = colored(verdict.outcome, _COLORS[verdict.outcome], sys.stdout)
+    text = colored_outcome(verdict.outcome)
     if verdict.outcome == "error":
         return f"{text}: {printable(verdict.reason)}"
     evidence = []
@@ -103,7 +112,13 @@ def _outcome(verdict: Verdict) -> str:
     return f"{text} ({', '.join(evidence)})" if evidence else text
 
 
-def _print_line(text: str) -> None:
+def escape_names() -> None:
+    """Let standard output escape the names that the terminal cannot show."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def print_line(text: str) -> None:
     """Write a line of results, above progress bars that are open, and flush it."""
     with bars_hidden():
         print(text, flush=True)

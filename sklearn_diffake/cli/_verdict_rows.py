@@ -84,7 +84,7 @@ def flat_row(pair: Pair, verdict: Verdict) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(pair, name) for name in INPUT_COLUMNS}
     for name, text in pair.extra.items():
         row[f"input_{name}" if name in reserved else name] = text
-    return {name: _encodable(value) for name, value in (row | _results(verdict)).items()}
+    return {name: encodable(value) for name, value in (row | _results(verdict)).items()}
 
 
 def _results(verdict: Verdict) -> dict[str, Any]:
@@ -103,8 +103,18 @@ def _results(verdict: Verdict) -> dict[str, Any]:
     return row
 
 
-def _encodable(value: Any) -> Any:
-    """Return a value that UTF-8 can hold: a file name may have bytes that are no text."""
+def encodable(value: Any) -> Any:
+    r"""Return a value that UTF-8 can hold: a file name may have bytes that are no text.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    object
+        Texts with such bytes written as ``\xff``; anything else as it is.
+    """
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return value

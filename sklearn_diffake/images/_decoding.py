@@ -15,8 +15,8 @@ from sklearn_diffake.utils._optional import import_extra
 #: A video with more pixels in a frame is refused before it is decoded. A decoder keeps up to
 #: seventeen frames, so it needs at most about 2.5 GB. The limit is two frames in 8K.
 MAX_FRAME_PIXELS = 2**26
-# FFmpeg's names of formats without playlists, which would open further files.
-_FORMATS = (
+#: FFmpeg's names of formats without playlists, which would open further files.
+FORMATS = (
     "mov,matroska,avi,mpeg,mpegts,mpegtsraw,mpegvideo,m4v,h264,hevc,vvc,av1,vc1,vc1test,h261,h263,"
     "ivf,obu,flv,asf,ogg,mxf,gxf,nut,dv,rm,wtv,nsv,yuv4mpegpipe,mjpeg,gif,apng"
 )
@@ -132,25 +132,54 @@ def open_video(path: str) -> Iterator[OpenVideo]:
         If it has no video stream, or one that cannot be decoded safely.
     """
     av = import_av()
-    with av.open(f"file:{os.path.abspath(path)}", **_open_options(av)) as container:
-        stream = _choose_stream(container)
-        decoder = stream.codec_context
-        if decoder is None:
-            raise VideoError("FFmpeg cannot decode the codec of this video")
-        check_size(decoder.width, decoder.height)
-        # Verify the checksums that the codec stores; intact files pass.
-        decoder.options = _pixel_limit() | {"err_detect": "crccheck"}
-        yield OpenVideo(container, stream)
+    with av.open(f"file:{os.path.abspath(path)}", **open_options("file", FORMATS)) as container:
+        yield choose_video(container)
+
+
+def choose_video(container: Any) -> OpenVideo:
+    """Choose the video stream of an open container, and set how it is decoded.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+
+    Returns
+    -------
+    OpenVideo
+
+    Raises
+    ------
+    VideoError
+        If it has no video stream, or one that cannot be decoded safely.
+    """
+    stream = _choose_stream(container)
+    decoder = stream.codec_context
+    if decoder is None:
+        raise VideoError("FFmpeg cannot decode the codec of this video")
+    check_size(decoder.width, decoder.height)
+    # Verify the checksums that the codec stores; intact files pass.
+    decoder.options = _pixel_limit() | {"err_detect": "crccheck"}
+    return OpenVideo(container, stream)
 
 
 def _pixel_limit() -> dict[str, str]:
     return {"max_pixels": str(MAX_FRAME_PIXELS)}
 
 
-def _open_options(av: Any) -> dict[str, Any]:
-    """Return the options of av.open: local files only, no playlists, no large frames."""
-    options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
-    version = int(av.__version__.split(".")[0])
+def open_options(protocols: str, formats: str) -> dict[str, Any]:
+    """Return the options of av.open: no large frames, and only what is listed.
+
+    Parameters
+    ----------
+    protocols, formats : str
+        FFmpeg's names, with commas between them.
+
+    Returns
+    -------
+    dict of str to object
+    """
+    options = {"protocol_whitelist": protocols, "format_whitelist": formats}
+    version = int(import_av().__version__.split(".")[0])
     if version < 18:  # it crashes on options of streams if a file has no header, such as MPEG-PS
         return {"container_options": options, "metadata_errors": "replace"}
     # From 19 on, metadata is read in any encoding, and the option is gone.

@@ -9,9 +9,11 @@ from sklearn_diffake.verdict._evidence import (
     ModelInfo,
     VerdictWarning,
 )
+from sklearn_diffake.verdict._find_misfits import RankedPicture, find_misfits
 from sklearn_diffake.verdict._gates import Gates
 from sklearn_diffake.verdict._recalibrate import recalibrate
 from sklearn_diffake.verdict._reference import Reference
+from sklearn_diffake.verdict._stream import verify_stream
 from sklearn_diffake.verdict._verdict import Verdict
 from sklearn_diffake.verdict._verify import verify, verify_many
 
@@ -23,11 +25,14 @@ __all__ = [
     "Gates",
     "ImageEvidence",
     "ModelInfo",
+    "RankedPicture",
     "Reference",
     "Verdict",
     "VerdictWarning",
     "annotate_clip",
+    "find_misfits",
     "recalibrate",
     "verify",
     "verify_many",
+    "verify_stream",
 ]

@@ -182,14 +182,23 @@ def _add_path(path: str, column: int, sources: list[Source], skipped: list[str])
             files = [e.path for e in entries if e.is_file() and not e.name.startswith(".")]
         _add_files(files, path, column, sources, skipped)
     elif glob.has_magic(path) and not os.path.lexists(path):
-        files = _distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
+        files = distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
         _add_files(files, path, column, sources, skipped)
     else:
         sources.append(Source(path, file_format(path).is_video))
 
 
-def _distinct_files(files: Sequence[str]) -> list[str]:
-    """Return each file once, by its shortest path: links to folders may lead in circles."""
+def distinct_files(files: Sequence[str]) -> list[str]:
+    """Return each file once, by its shortest path: links to folders may lead in circles.
+
+    Parameters
+    ----------
+    files : sequence of str
+
+    Returns
+    -------
+    list of str
+    """
     by_real_path: dict[str, str] = {}
     for file in sorted(files, key=len):
         by_real_path.setdefault(os.path.realpath(file), file)

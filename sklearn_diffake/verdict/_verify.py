@@ -27,8 +27,15 @@ _MOST_TEMPLATES = 32  # references that are remembered by one call of verify_man
 
 
 @dataclass(frozen=True, eq=False)
-class _Options:
-    """Arguments that `verify` and `verify_many` share, checked."""
+class Options:
+    """Arguments that `verify` and `verify_many` share, checked.
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames of a clip.
+    rules : Rules
+    """
 
     n_frames: int
     rules: Rules
@@ -142,7 +149,7 @@ def verify(
     >>> [warning.code for warning in verify(photo, photo).warnings]
     ['few_images', 'same_pixels']
     """
-    options = _check_options(n_frames, window, abstain, gates)
+    options = check_options(n_frames, window, abstain, gates)
     mode: Mode = "reference" if reference is not None else "same-video"
     request = _read_request(reference, probe, _prepared_model(model, mode), mode)
     return _judge_batch([request], options, {})[0]
@@ -207,7 +214,7 @@ def verify_many(
     >>> [v.outcome for v in verify_many([(photo, photo[:, ::-1]), (photo, "missing.jpg")])]
     ['genuine', 'error']
     """
-    options = _check_options(n_frames, window, abstain, gates)
+    options = check_options(n_frames, window, abstain, gates)
     check_positive("batch_size", batch_size)
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}, expected one of {MODES}")
@@ -217,7 +224,7 @@ def verify_many(
 
 
 def _judge_rows(
-    rows: Iterator[Any], model: JudgingModel | None, mode: Mode, options: _Options, batch_size: int
+    rows: Iterator[Any], model: JudgingModel | None, mode: Mode, options: Options, batch_size: int
 ) -> Iterator[Verdict]:
     memory: TemplateMemory = {}
     requests = (_read_row(row, model, mode) for row in rows)
@@ -227,7 +234,25 @@ def _judge_rows(
             del memory[next(iter(memory))]
 
 
-def _check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> _Options:
+def check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> Options:
+    """Check the arguments that `verify` and other functions share.
+
+    Parameters
+    ----------
+    n_frames, window, abstain, gates : object
+        As for `verify`.
+
+    Returns
+    -------
+    Options
+
+    Raises
+    ------
+    TypeError
+        If `gates` is of another type.
+    ValueError
+        If a number is out of range.
+    """
     check_positive("n_frames", n_frames)
     if window is not None:
         check_positive("window", window)
@@ -235,7 +260,7 @@ def _check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> _Opt
         raise ValueError(f"abstain={abstain!r}, expected a number from 0 up to below 1")
     if gates is not None and not isinstance(gates, Gates):
         raise TypeError(f"gates: expected Gates, got {type(gates).__name__}")
-    return _Options(int(n_frames), Rules(abstain, window, gates or Gates()))
+    return Options(int(n_frames), Rules(abstain, window, gates or Gates()))
 
 
 def _prepared_model(model: Any, mode: Mode) -> JudgingModel | None:
@@ -284,7 +309,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _judge_all(
-    rows: Sequence[_Request | _BadRow], options: _Options, memory: TemplateMemory
+    rows: Sequence[_Request | _BadRow], options: Options, memory: TemplateMemory
 ) -> Iterator[Verdict]:
     """Judge rows, those of one model together."""
     by_model: dict[int, list[_Request]] = {}
@@ -300,7 +325,7 @@ def _judge_all(
 
 
 def _judge_batch(
-    requests: Sequence[_Request], options: _Options, memory: TemplateMemory
+    requests: Sequence[_Request], options: Options, memory: TemplateMemory
 ) -> list[Verdict]:
     """Judge requests of one model: find, embed and score all their images together."""
     model = requests[0].model

@@ -1,0 +1,93 @@
+"""The files of a folder that have arrived whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+from sklearn_diffake.utils._names import natural_key
+
+#: Size in bytes, and time of the last change in nanoseconds.
+Stamp = tuple[int, int]
+
+
+class WatchedFolder:
+    """Finds the files of a folder, and of all folders in it, that are new or were changed.
+
+    A file counts as complete when its size and its time of change have stayed the same for some
+    seconds. One that is changed later is new again, so a copy that was interrupted for longer is
+    judged twice, and the last verdict is that on the whole file.
+
+    Parameters
+    ----------
+    folder : str
+        The folder.
+    settle : float
+        Seconds without a change, after which a file counts as complete.
+    judged : mapping of str to Stamp
+        Absolute paths of files that are not new, and their stamps.
+    clock : callable, default=time.monotonic
+        Returns seconds.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        settle: float,
+        judged: Mapping[str, Stamp],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self.settle = settle
+        self._returned = dict(judged)
+        self._clock = clock
+        self._pending: dict[str, tuple[Stamp, float]] = {}
+
+    def skip_present(self) -> None:
+        """Count the files that are there now as judged."""
+        self._returned.update((os.path.abspath(path), stamp) for path, stamp in self._scan())
+
+    def complete_files(self) -> list[tuple[str, Stamp]]:
+        """Return the files that have become complete since the last call.
+
+        Returns
+        -------
+        list of (str, Stamp)
+            Paths that begin with that of the folder, in natural order.
+
+        Raises
+        ------
+        OSError
+            If the folder is gone.
+        """
+        current_time = self._clock()
+        pending: dict[str, tuple[Stamp, float]] = {}
+        complete = []
+        for path, stamp in self._scan():
+            name = os.path.abspath(path)
+            if self._returned.get(name) == stamp:
+                continue
+            earlier, since = self._pending.get(name, (None, current_time))
+            if earlier != stamp:
+                since = current_time
+            if earlier == stamp and current_time - since >= self.settle:
+                complete.append((path, stamp))
+                self._returned[name] = stamp
+            else:
+                pending[name] = stamp, since
+        self._pending = pending
+        return sorted(complete, key=lambda item: natural_key(item[0]))
+
+    def _scan(self) -> list[tuple[str, Stamp]]:
+        from sklearn_diffake.verdict._listing import files_below
+
+        os.stat(self.folder)
+        files = []
+        for path in files_below(self.folder):
+            try:
+                status = os.stat(path)
+            except OSError:  # it was removed or renamed meanwhile
+                continue
+            files.append((path, (status.st_size, status.st_mtime_ns)))
+        return files

@@ -1,0 +1,116 @@
+"""List the pictures and clips to be judged one by one: folders with all folders in them."""
+
+from __future__ import annotations
+
+import glob
+import mimetypes
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.utils._names import natural_key
+from sklearn_diffake.verdict._inputs import distinct_files
+
+
+@dataclass
+class Listing:
+    """Pictures and clips, each of which is judged by itself.
+
+    Attributes
+    ----------
+    probes : list
+        Paths, or whatever else `verify` takes as a probe.
+    skipped : list of str
+        Files of folders and patterns that are neither a picture nor a video, nor named as one.
+    """
+
+    probes: list[Any] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def list_probes(value: Any) -> Listing:
+    """List pictures and clips.
+
+    Parameters
+    ----------
+    value : folder, pattern, picture, clip, or list of these
+        A folder stands for all files in it and in its folders, except hidden ones.
+
+    Returns
+    -------
+    Listing
+        In the order given; files of a folder or pattern in natural order.
+
+    Raises
+    ------
+    ImageError
+        If there is nothing to judge. It has `path` where that is a folder or pattern.
+    """
+    listing = Listing()
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(item, (str, os.PathLike)):
+            _add_path(os.fsdecode(item), listing)
+        else:
+            listing.probes.append(item)
+    if not listing.probes:
+        raise ImageError("the list is empty; expected one picture at least", column=1)
+    return listing
+
+
+def files_below(folder: str) -> Iterator[str]:
+    """Yield the files of a folder and of all folders in it; hidden ones are left out.
+
+    Parameters
+    ----------
+    folder : str
+
+    Yields
+    ------
+    str
+        A path that begins with `folder`, in no particular order.
+    """
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = os.path.join(path, name)
+            if not name.startswith(".") and os.path.isfile(file):
+                yield file
+
+
+def may_be_judged(path: str) -> bool:
+    """Return whether a file is a picture or video by its content, or at least by its name.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    bool
+        True for a corrupt file with the name of a picture too: its verdict has the reason.
+    """
+    content = file_format(path)
+    if content.is_image or content.is_video:
+        return True
+    kind = mimetypes.guess_type(path)[0] or ""
+    return kind.startswith(("image/", "video/"))
+
+
+def _add_path(path: str, listing: Listing) -> None:
+    if os.path.isdir(path):
+        files = list(files_below(path))
+    elif glob.has_magic(path) and not os.path.lexists(path):
+        files = distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
+    else:
+        listing.probes.append(path)
+        return
+    probes = [file for file in sorted(files, key=natural_key) if may_be_judged(file)]
+    if not probes:
+        problem = "the folder holds" if os.path.isdir(path) else "matches"
+        count = f" ({len(files)} other files)" if files else ""
+        raise ImageError(f"{problem} no picture or video{count}", column=1, path=path)
+    listing.probes += probes
+    listing.skipped += sorted(set(files) - set(probes), key=natural_key)

@@ -1,0 +1,147 @@
+"""Many pictures against the template of one person."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from image_helpers import faces, save_all
+from verdict_helpers import altered, fitted
+
+from sklearn_diffake import verify_many
+from sklearn_diffake.images.errors import ImageError
+from sklearn_diffake.novelty import MahalanobisDetector
+from sklearn_diffake.verdict import Reference, find_misfits
+from sklearn_diffake.verdict import _find_misfits as module
+from sklearn_diffake.verdict._listing import list_probes
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted()
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return faces(8, seed=5)
+
+
+def test_the_least_fitting_come_first_and_nothing_is_lost(model, photos):
+    blank = np.full((64, 64, 3), 90, np.uint8)
+    pictures = [photos[2], altered(photos[3]), blank, photos[4], "missing.jpg", altered(photos[5])]
+    rows = find_misfits(photos[:2], pictures, model=model)
+    assert sorted(row.position for row in rows) == list(range(6))
+    assert {row.position for row in rows[:2]} == {1, 5}
+    assert [row.outcome for row in rows[:2]] == ["suspicious"] * 2
+    assert [row.rank for row in rows] == [1, 2, 3, 4, None, None]
+    assert [(row.position, row.outcome) for row in rows[4:]] == [(2, "error"), (4, "error")]
+    assert "no face" in rows[4].reason
+    assert "missing.jpg" in rows[5].reason
+    assert rows[5].path == "missing.jpg"
+    assert rows[0].path is None
+    keys = [(row.p_value, row.score) for row in rows[:4]]
+    assert keys == sorted(keys)
+
+
+def test_numbers_are_those_of_verify_many(model, photos):
+    verdicts = list(verify_many([(photos[:2], photo) for photo in photos[2:]], model=model))
+    rows = find_misfits(photos[:2], photos[2:], model=model)
+    for row in rows:
+        verdict = verdicts[row.position]
+        for name in ("outcome", "reason", "score", "threshold", "p_value", "level", "n_probes"):
+            assert getattr(row, name) == getattr(verdict, name), name
+        assert row.adjusted_p_value is None
+        assert row.n_faces == 1
+        assert set(row.warnings) == {warning.code for warning in verdict.warnings}
+
+
+def test_a_reference_is_enrolled_once(model, photos, monkeypatch):
+    calls = []
+    enroll = Reference.__init__
+
+    def counted(self, *arguments, **options):
+        calls.append(arguments)
+        enroll(self, *arguments, **options)
+
+    monkeypatch.setattr(Reference, "__init__", counted)
+    reference = Reference(photos[:2], model)
+    from_reference = find_misfits(reference, photos[2:])
+    assert len(calls) == 1
+    assert find_misfits(photos[:2], photos[2:], model=model) == from_reference
+    assert len(calls) == 2
+
+
+def row(position, p, outcome="suspicious", level=0.1):
+    return module.RankedPicture(None, None, position, outcome, "it is", p, 0.0, p, level=level)
+
+
+def test_adjusted_p_values_are_those_of_benjamini_and_hochberg():
+    rows = [row(0, 0.01), row(1, 0.04), row(2, 0.08), row(3, 0.5, "genuine")]
+    rows.append(dataclasses.replace(rows[0], position=4, outcome="error", score=None, p_value=None))
+    adjusted = module._adjusted(rows, "bh")
+    expected = [0.04, 0.08, 0.08 * 4 / 3, 0.5]  # p * n / rank
+    np.testing.assert_allclose([r.adjusted_p_value for r in adjusted[:4]], expected)
+    assert [r.outcome for r in adjusted] == [
+        "suspicious", "suspicious", "inconclusive", "genuine", "error",
+    ]  # fmt: skip
+    assert adjusted[2].reason == (
+        "suspicious alone, but not among 4 pictures (adjusted p = 0.1067): it is"
+    )
+    assert adjusted[4].adjusted_p_value is None
+    harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4
+    cautious = module._adjusted(rows, "by")
+    np.testing.assert_allclose(cautious[0].adjusted_p_value, 0.04 * harmonic)
+
+
+def test_an_adjustment_that_can_find_nothing_warns(model, photos):
+    copies = [photos[2][: -1 - i] for i in range(40)]
+    with pytest.warns(UserWarning, match="pictures must have it before any is suspicious"):
+        rows = find_misfits(photos[:2], [altered(photos[3]), *copies], model=model, adjust="bh")
+    assert rows[0].position == 0
+    assert rows[0].outcome == "inconclusive"
+    assert rows[0].p_value <= rows[0].level < rows[0].adjusted_p_value
+
+
+def test_an_adjustment_with_enough_misfits_keeps_them(model, photos):
+    pictures = [altered(photos[3])[: -1 - i] for i in range(4)]
+    rows = find_misfits(photos[:2], pictures, model=model, adjust="bh")
+    assert {row.outcome for row in rows} == {"suspicious"}
+
+
+def test_wrong_arguments(photos):
+    model = fitted(detector=MahalanobisDetector())
+    with pytest.raises(ValueError, match="adjust='fdr', expected None or one of"):
+        find_misfits(photos[0], photos[1:], model=model, adjust="fdr")
+    with pytest.raises(ValueError, match="the model gives none"):
+        find_misfits(photos[0], photos[1:], model=model, adjust="bh")
+    rows = find_misfits(photos[0], [altered(photos[2]), *photos[3:5]], model=model)
+    assert [rows[0].position, rows[0].p_value] == [0, None]
+    with pytest.raises(ImageError, match="expected one picture at least"):
+        find_misfits(photos[0], [], model=model)
+
+
+def test_folders_are_searched_with_those_in_them(photos, tmp_path):
+    inner = tmp_path / "trip" / "day 2"
+    inner.mkdir(parents=True)
+    (tmp_path / ".thumbnails").mkdir()
+    save_all(photos[:2], tmp_path / "trip")
+    save_all(photos[2:3], inner)
+    save_all(photos[3:4], tmp_path / ".thumbnails")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_bytes((inner / "000.png").read_bytes())
+    listing = list_probes(tmp_path)
+    names = ["broken.jpg", "trip/000.png", "trip/001.png", "trip/day 2/000.png"]
+    assert listing.probes == [str(tmp_path / name) for name in names]
+    assert listing.skipped == [str(tmp_path / "notes.txt")]
+    pattern = list_probes([str(tmp_path / "trip" / "*.png"), photos[0]])
+    assert pattern.probes[:2] == listing.probes[1:3]
+    assert pattern.probes[2] is photos[0]
+
+
+@pytest.mark.parametrize("name", ["empty", "*.jpg"])
+def test_nothing_to_search_is_an_error(name, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no picture")
+    with pytest.raises(ImageError, match="no picture or video") as caught:
+        list_probes(tmp_path / name)
+    assert caught.value.path == str(tmp_path / name)
