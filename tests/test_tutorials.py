@@ -1,4 +1,4 @@
-"""The tutorials can be followed to the letter: their files and commands run, and print what is shown.
+"""Tutorials can be followed to the letter: files and commands run, and print what is shown.
 
 What a tutorial installs, serves or asks of a service is left out; the service has tests of its own.
 Scripts always run. Commands that take minutes run with ``-m slow``.
@@ -70,7 +70,7 @@ def commands_of(page):
 
 
 def is_like(shown, printed):
-    """Return whether a printed line is the one that is shown, but for the last digits of numbers."""
+    """Return whether a printed line is as shown, but for small differences of numbers."""
     pattern = "".join(
         r"(-?[\d.]+)" if NUMBER.fullmatch(part) else re.escape(part).replace(r"\.\.\.", ".*")
         for part in re.split(f"({NUMBER.pattern})", " ".join(shown.split()))
