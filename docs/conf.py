@@ -13,6 +13,7 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
+    "api_pages",
     "import_diagram",
     "result_tables",
     "site_fixes",
@@ -25,13 +26,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx_reredirects",
 ]
-exclude_patterns = [
-    "_build",
-    *(
-        f"generated/{name}_*.rst"
-        for name in ("backbones", "bench", "forgery", "heads", "proof", "quality")
-    ),
-]
+# Of docs/generated, only the pages of the API are pages; the tables are included by others.
+exclude_patterns = ["_build", "generated/[!s]*.rst", "generated/s[!k]*.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -40,7 +36,7 @@ autodoc_typehints = "none"  # types and shapes stand in the docstrings
 numpydoc_show_class_members = False  # docs/_templates/class.rst lists them
 numpydoc_xref_param_type = False
 # Names of other projects are not links: their inventories would need a network.
-nitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torch|tqdm)\..*")]
+xnitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torch|tqdm)\..*")]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-diffake"

@@ -28,6 +28,17 @@ ORDER = [
     "dask",
     "saving",
 ]
+BACK_LINK = re.compile(r'(/generated/)([\w.]+)(\.html#)([\w.]+)"')
+
+
+def own_anchor(match):
+    """Correct the anchor of a link from a source file back to the page of the API.
+
+    A file may hold objects that different packages offer; `viewcode` takes one package for all.
+    """
+    folder, page, separator, anchor = match.groups()
+    member = anchor.partition(f".{page.rpartition('.')[2]}")[2]
+    return f'{folder}{page}{separator}{page}{member}"'
 
 
 def gallery_order(file_name):
@@ -37,11 +48,13 @@ def gallery_order(file_name):
 
 
 def mend(app, page, template, context, doctree):
-    """Mend the roles of citations, and name the links of the gallery, whose words are hidden."""
+    """Mend roles of citations and links of source files, and name the links of the gallery."""
     body = context.get("body", "").replace(CITATIONS, '<div class="citation-list">')
     if page.endswith("auto_examples/index"):
         link = r'<a class="reference internal" href="\1" aria-label="\2"><span class="doc">\2'
         body = THUMBNAIL.sub(link, body)
+    elif page.startswith("_modules/"):
+        body = BACK_LINK.sub(own_anchor, body)
     context["body"] = body
 
 
