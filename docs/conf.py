@@ -1,6 +1,7 @@
 """Configuration of the documentation; it builds without a network."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import sklearn_diffake
@@ -21,6 +22,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -35,8 +37,13 @@ autosummary_generate = True
 autodoc_typehints = "none"  # types and shapes stand in the docstrings
 numpydoc_show_class_members = False  # docs/_templates/class.rst lists them
 numpydoc_xref_param_type = False
-# Names of other projects are not links: their inventories would need a network.
-xnitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torch|tqdm)\..*")]
+
+with (Path(__file__).parent / "inventories" / "objects.toml").open("rb") as file:
+    projects = tomllib.load(file)
+intersphinx_mapping = {  # the inventories are part of the sources: no network is needed
+    name: (project["address"], f"inventories/{name}.inv") for name, project in projects.items()
+}
+del file, projects
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-diffake"
