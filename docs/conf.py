@@ -7,6 +7,7 @@ from pathlib import Path
 import sklearn_diffake
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+import site_fixes
 
 project = "sklearn-diffake"
 author = "the sklearn-diffake developers"
@@ -69,13 +70,14 @@ redirects = {  # addresses of 0.1.0
     "quality": "detection_quality.html",
     "results": "detection_quality.html",
     "guide/heads": "detectors.html",
-}
+} | site_fixes.example_redirects()
 copybutton_exclude = ".linenos, .gp, .go"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_\w+\.py$",
+    "subsection_order": [f"../examples/{section}" for section in site_fixes.SECTIONS],
     "within_subsection_order": "site_fixes.gallery_order",
     "parallel": 2,
     "doc_module": ("sklearn_diffake",),

@@ -1,4 +1,4 @@
-"""Links to other projects: the inventories are those of the list, and the list names what exists."""
+"""Links to other projects: inventories are those of the list, which names what exists."""
 
 import importlib.util
 import inspect
