@@ -7,6 +7,7 @@ from pathlib import Path
 import sklearn_diffake
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+import project_links
 import site_fixes
 
 project = "sklearn-diffake"
@@ -16,7 +17,9 @@ version = release = sklearn_diffake.__version__
 
 extensions = [
     "api_pages",
+    "citation",
     "import_diagram",
+    "project_links",
     "result_tables",
     "site_fixes",
     "myst_parser",
@@ -59,9 +62,12 @@ html_theme_options = {
         "guide/detectors": [],
     },
     "show_prev_next": True,
-}
+} | project_links.theme_options(project_links.read_urls())
 RESULT_PAGES = ("detection_quality", "performance", "reliability", "running_benchmarks")
-PAGES_ALONE = ("index", "changelog", "coming_from", "contributing", "glossary", "guide/detectors")
+PAGES_ALONE = (
+    *("index", "changelog", "citing", "coming_from", "contributing", "glossary"),
+    "guide/detectors",
+)
 html_sidebars = {page: [] for page in (*PAGES_ALONE, *RESULT_PAGES)}
 redirects = {  # addresses of 0.1.0
     "benchmark": "running_benchmarks.html",
@@ -91,6 +97,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
+    "first_notebook_cell": project_links.first_notebook_cell(project_links.read_urls(), release),
 }
 
 
