@@ -1,7 +1,9 @@
-"""Check the built site without a network: every link leads somewhere, no picture lacks words.
+"""Check the built site without a network.
 
     python docs/check_site.py docs/_build/html
 
+Every link leads somewhere, every picture has an alternative text, and every page of the API leads
+to its page of the guide, to its source and to related objects.
 Links to other sites are checked by ``make links``, which needs a network.
 """
 
@@ -15,16 +17,27 @@ LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "sourc
 NAMED = {"canonical", "next", "prev", "search", "index", "author"}
 
 
+# What every page of the API has, by the class of the HTML element that holds it.
+API_PARTS = {
+    "guide-link": "link to the guide",
+    "viewcode-link": "link to the source",
+    "seealso": "See Also",
+}
+GALLERY = "sphx-glr-thumbcontainer"  # a thumbnail of an example
+
+
 class Page(HTMLParser):
-    """Collect what a page is linked by, links to and loads."""
+    """Collect what a page is linked by, links to and loads, and the classes of its elements."""
 
     def __init__(self, path):
         super().__init__()
         self.anchors, self.links, self.loads, self.problems = set(), [], [], []
+        self.classes = set()
         self.feed(path.read_text())
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
+        self.classes |= set((found.get("class") or "").split())
         self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
@@ -58,19 +71,35 @@ def problems_of(path, pages):
             yield f"no such place: {address}"
 
 
+def api_problems(api_pages):
+    """Yield what the pages of the API lack, by their paths."""
+    for path, page in api_pages.items():
+        for name, part in API_PARTS.items():
+            if name not in page.classes:
+                yield path, f"no {part}"
+
+
+def summary(pages, api_pages, n_problems):
+    """Return the counts of pages and of problems as a text."""
+    lines = [f"{len(pages)} pages, {n_problems} problems", f"{len(api_pages)} pages of the API:"]
+    for name, part in (API_PARTS | {GALLERY: "examples"}).items():
+        n_without = sum(name not in page.classes for page in api_pages.values())
+        lines.append(f"  {n_without} without {part}")
+    return "\n".join(lines)
+
+
 def main(folder):
     """Print every problem; return whether there is one."""
     root = Path(folder).resolve()
     pages = {
         path: Page(path) for path in sorted(root.rglob("*.html")) if "_static" not in path.parts
     }
-    found = [
-        f"{path.relative_to(root)}: {problem}"
-        for path in pages
-        for problem in problems_of(path, pages)
-    ]
-    print("\n".join([*dict.fromkeys(found), f"{len(pages)} pages, {len(found)} problems"]))
-    return bool(found) or not pages
+    api_pages = {path: page for path, page in pages.items() if path.parent == root / "generated"}
+    problems = [(path, problem) for path in pages for problem in problems_of(path, pages)]
+    problems += api_problems(api_pages)
+    lines = dict.fromkeys(f"{path.relative_to(root)}: {problem}" for path, problem in problems)
+    print("\n".join([*lines, summary(pages, api_pages, len(lines))]))
+    return bool(problems) or not api_pages
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Configuration of the documentation; it builds without a network."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import sklearn_diffake
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+import project_links
+import site_fixes
 
 project = "sklearn-diffake"
 author = "the sklearn-diffake developers"
@@ -13,25 +16,24 @@ copyright = f"2026, {author}"
 version = release = sklearn_diffake.__version__
 
 extensions = [
+    "api_pages",
+    "citation",
     "import_diagram",
+    "project_links",
     "result_tables",
     "site_fixes",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinx_reredirects",
 ]
-exclude_patterns = [
-    "_build",
-    *(
-        f"generated/{name}_*.rst"
-        for name in ("backbones", "bench", "forgery", "heads", "proof", "quality")
-    ),
-]
+# Of docs/generated, only the pages of the API are pages; the tables are included by others.
+exclude_patterns = ["_build", "generated/[!s]*.rst", "generated/s[!k]*.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -39,8 +41,13 @@ autosummary_generate = True
 autodoc_typehints = "none"  # types and shapes stand in the docstrings
 numpydoc_show_class_members = False  # docs/_templates/class.rst lists them
 numpydoc_xref_param_type = False
-# Names of other projects are not links: their inventories would need a network.
-nitpick_ignore_regex = [("py:.*", r"(joblib|numpy|pandas|PIL|sklearn|skorch|torch|tqdm)\..*")]
+
+with (Path(__file__).parent / "inventories" / "objects.toml").open("rb") as file:
+    projects = tomllib.load(file)
+intersphinx_mapping = {  # the inventories are part of the sources: no network is needed
+    name: (project["address"], f"inventories/{name}.inv") for name, project in projects.items()
+}
+del file, projects
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-diffake"
@@ -55,9 +62,12 @@ html_theme_options = {
         "guide/detectors": [],
     },
     "show_prev_next": True,
-}
+} | project_links.theme_options(project_links.read_urls())
 RESULT_PAGES = ("detection_quality", "performance", "reliability", "running_benchmarks")
-PAGES_ALONE = ("index", "changelog", "coming_from", "contributing", "glossary", "guide/detectors")
+PAGES_ALONE = (
+    *("index", "changelog", "citing", "coming_from", "contributing", "glossary"),
+    "guide/detectors",
+)
 html_sidebars = {page: [] for page in (*PAGES_ALONE, *RESULT_PAGES)}
 redirects = {  # addresses of 0.1.0
     "benchmark": "running_benchmarks.html",
@@ -66,13 +76,14 @@ redirects = {  # addresses of 0.1.0
     "quality": "detection_quality.html",
     "results": "detection_quality.html",
     "guide/heads": "detectors.html",
-}
+} | site_fixes.example_redirects()
 copybutton_exclude = ".linenos, .gp, .go"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_\w+\.py$",
+    "subsection_order": [f"../examples/{section}" for section in site_fixes.SECTIONS],
     "within_subsection_order": "site_fixes.gallery_order",
     "parallel": 2,
     "doc_module": ("sklearn_diffake",),
@@ -86,6 +97,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
+    "first_notebook_cell": project_links.first_notebook_cell(project_links.read_urls(), release),
 }
 
 

@@ -59,6 +59,10 @@ def show_versions(as_dict: bool = False) -> dict[str, dict[str, Any]] | None:
         ``"extras"`` (name to version, None where it is not installed) and ``"devices"`` (what
         torch can compute on). None otherwise.
 
+    See Also
+    --------
+    sklearn.show_versions : The same for scikit-learn.
+
     Examples
     --------
     >>> from sklearn_diffake import show_versions

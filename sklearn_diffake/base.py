@@ -328,6 +328,13 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
     n_features_in_ : int
         Number of features seen during fit.
 
+    See Also
+    --------
+    sklearn_diffake.novelty.GenuineOnly : Wraps a detector of another library, so that it learns
+        from genuine rows only.
+    sklearn_diffake.novelty.ConformalDetector : Adds p-values to any detector.
+    sklearn.base.OutlierMixin : The convention that ``predict`` follows.
+
     Examples
     --------
     A detector that scores a row by its distance to the mean of the genuine ones:

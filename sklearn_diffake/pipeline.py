@@ -321,6 +321,11 @@ def score_in_batches(
     ValueError
         If `method` is not one of these, `batch_size` is not positive, or there is no pair.
 
+    See Also
+    --------
+    fit_in_batches : Fits a pipeline in batches.
+    score_pairs : Scores pairs of which some may be unusable.
+
     Examples
     --------
     >>> import numpy as np
@@ -399,6 +404,11 @@ def score_pairs(model: Any, X: Any) -> PairScores:
     ------
     ImageError
         If X is not a table of pictures.
+
+    See Also
+    --------
+    score_in_batches : Scores in batches, for tables that do not fit in memory.
+    verify_many : Judges many pairs, with evidence.
 
     Examples
     --------

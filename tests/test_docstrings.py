@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from numpydoc.validate import validate
+from numpydoc.docscrape import get_doc_object
+from numpydoc.validate import Validator, validate
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
@@ -26,10 +27,12 @@ PACKAGE_NAMES = set(sklearn_diffake.__all__)
 NOT_FOR_ALL = {
     "GL01": "a summary starts on the line of the quotes, which numpydoc before 1.11 refuses",
     "ES01": "a summary may say all there is to say",
-    "SA01": "See Also stands where it helps",
     "RT02": "a returned value is named where the name says more, as in scikit-learn",
 }
-NOT_FOR_METHODS = {"EX01": "the example of the class shows them"}
+NOT_FOR_METHODS = {
+    "EX01": "the example of the class shows them",
+    "SA01": "the class has one; methods have their own where it helps",
+}
 NOT_FOR_RECORDS = {"PR01": "users read their fields, which are Attributes, and seldom fill them"}
 
 
@@ -123,6 +126,25 @@ def test_every_public_name_is_in_the_api_reference():
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_docstring_of_a_public_name_is_valid(name):
     assert not problems(name, NOT_FOR_RECORDS if name in RECORDS else ())
+
+
+def see_also(name):
+    """Full names in the See Also section of a public name."""
+    package = f"sklearn_diffake.{name}".rpartition(".")[0]
+    for entry in Validator(get_doc_object(find(name))).see_also:
+        in_package = f"{package}.{entry}".removeprefix("sklearn_diffake.")
+        yield f"sklearn_diffake.{in_package}" if in_package in PUBLIC + MEMBERS else entry
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_see_also_leads_to_other_public_names(name):
+    entries = list(see_also(name))
+    assert entries
+    assert f"sklearn_diffake.{name}" not in entries
+    for entry in entries:
+        assert pkgutil.resolve_name(entry), entry
+        if entry.startswith("sklearn_diffake."):
+            assert entry.removeprefix("sklearn_diffake.") in PUBLIC + MEMBERS, entry
 
 
 @pytest.mark.parametrize("name", MEMBERS)

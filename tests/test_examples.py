@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+EXAMPLES = sorted((ROOT / "examples").rglob("plot_*.py"))
 NETWORK = {"ftplib", "http", "httpx", "requests", "socket", "urllib", "urllib3"}
 ABSOLUTE = re.compile(r"/\w|~/|[A-Za-z]:[\\/]|\w+://")
 TIMEOUT = 120  # seconds; each takes about ten, but machines may be busy
@@ -62,6 +62,12 @@ def called(tree):
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 14
+
+
+@each_example
+def test_is_in_a_section_of_the_gallery(path):
+    assert path.parents[1] == ROOT / "examples", "not in a folder of examples"
+    assert (path.parent / "GALLERY_HEADER.rst").is_file()
 
 
 @each_example

@@ -49,6 +49,11 @@ def read_config(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) ->
     FileNotFoundError
         If there is no such file.
 
+    See Also
+    --------
+    plan_benchmark : Lists the jobs of a configuration, without doing any.
+    run_benchmark : Does the jobs of a configuration.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -118,6 +118,11 @@ def run_benchmark(
     OSError
         If a folder cannot be written, or no scheduler answers.
 
+    See Also
+    --------
+    read_config : Reads the configuration of a benchmark.
+    plan_benchmark : Lists the jobs, without doing any.
+
     Examples
     --------
     The configuration is that of :func:`read_config`.

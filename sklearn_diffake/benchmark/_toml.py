@@ -35,6 +35,10 @@ class ConfigError(ValueError):
     file : Path or None, default=None
         The configuration; None for a detector or loader that was described elsewhere.
 
+    See Also
+    --------
+    read_config : Reads and checks a configuration.
+
     Examples
     --------
     >>> from pathlib import Path

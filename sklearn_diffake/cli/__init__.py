@@ -58,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         With code 2 if the arguments are wrong, with 0 after ``--help`` and ``--version``.
 
+    See Also
+    --------
+    sklearn_diffake.verify : Judges one probe from Python.
+    sklearn_diffake.benchmark.run_benchmark : Runs a benchmark from Python.
+    sklearn_diffake.demo.run_demo : Runs the demo from Python.
+
     Examples
     --------
     >>> from sklearn_diffake.cli import main

@@ -33,6 +33,11 @@ def describe(dataset: Bunch, *, as_dict: bool = False) -> dict[str, Any] | None:
     TypeError
         If the dataset does not come from such a loader.
 
+    See Also
+    --------
+    load_video_folder : Loads videos and pictures from folders of any layout.
+    load_video_table : Loads the videos that a table lists.
+
     Examples
     --------
     >>> from sklearn_diffake.datasets import describe, make_face_pairs

@@ -34,6 +34,11 @@ def follow_face(boxes: Sequence[ArrayLike]) -> list[int | None]:
     ValueError
         If the boxes of a frame do not have four numbers each.
 
+    See Also
+    --------
+    extract_frames : Stores frames of a video.
+    sklearn_diffake.faces.FaceAligner : Detects the faces of each frame.
+
     Examples
     --------
     >>> from sklearn_diffake.datasets import follow_face

@@ -74,6 +74,11 @@ def run_demo(
     ValueError
         If `folder` holds a file that would be replaced and is not of an earlier demo.
 
+    See Also
+    --------
+    sklearn_diffake.load_default : The pipeline to judge photographs of your own with.
+    sklearn_diffake.recalibrate : Sets its threshold on genuine pairs of your own.
+
     Examples
     --------
     >>> from sklearn_diffake.demo import run_demo

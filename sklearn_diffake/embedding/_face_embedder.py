@@ -146,6 +146,13 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Images that went through the network in the last call of `transform`; the others were
         duplicates or in the store.
 
+    See Also
+    --------
+    ForgeryEmbedder : A network trained to detect manipulation, not to recognize people.
+    EmbeddingStore : Keeps embeddings between runs.
+    sklearn_diffake.faces.FaceAligner : Makes the crops to embed.
+    sklearn_diffake.pairs.PairDifference : Takes the difference of the two embeddings of a pair.
+
     Notes
     -----
     There is no `n_features_in_`: a row holds pictures, not features.

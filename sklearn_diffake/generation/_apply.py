@@ -63,6 +63,11 @@ def apply(
         If an input has the wrong shape or type, the landmarks lie outside the crop, or the donor
         is missing.
 
+    See Also
+    --------
+    draw : Draws the record.
+    apply_pair : Makes the genuine counterpart, too.
+
     Examples
     --------
     >>> import numpy as np

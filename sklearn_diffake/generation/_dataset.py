@@ -59,6 +59,12 @@ class PseudoDeepfakeDataset:
     ValueError
         If crops or landmarks are not as described, or no technique remains.
 
+    See Also
+    --------
+    PseudoDeepfakeGenerator : Makes all pseudo-deepfakes at once, as a transformer.
+    sklearn_diffake.embedding.ForgeryEmbedder : Trains a network on pseudo-deepfakes.
+    torch.utils.data.DataLoader : Makes batches of the items.
+
     Examples
     --------
     >>> import numpy as np

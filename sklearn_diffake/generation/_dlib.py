@@ -47,6 +47,11 @@ def dlib_landmarks(crop: NDArray[np.uint8], *, margin: float = 0.0) -> NDArray:
     ImportError
         If dlib or its model is not installed.
 
+    See Also
+    --------
+    fitted_shape : Landmarks without dlib, by a linear regression.
+    mean_shape : Landmarks of the average face.
+
     References
     ----------
     .. [1] V. Kazemi, J. Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression

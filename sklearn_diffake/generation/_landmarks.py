@@ -39,6 +39,11 @@ def mean_shape(size: int, *, margin: float = 0.0) -> NDArray[np.float32]:
     ndarray of shape (68, 2), float32
         (x, y) in pixels: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67.
 
+    See Also
+    --------
+    fitted_shape : The mean shape, fitted to one face.
+    dlib_landmarks : Landmarks found in the pixels.
+
     Examples
     --------
     >>> from sklearn_diffake.generation import mean_shape
@@ -83,6 +88,11 @@ def fitted_shape(
     ------
     ValueError
         If `points` are not five finite points.
+
+    See Also
+    --------
+    mean_shape : The shape before it is fitted.
+    dlib_landmarks : Landmarks found in the pixels.
 
     Examples
     --------

@@ -161,6 +161,11 @@ def add_technique(name: str, draw: _Draw, apply: Callable[..., artifacts.Patch])
     ValueError
         If the name belongs to the package, or the parameters do not survive JSON.
 
+    See Also
+    --------
+    technique_weights : Returns the probability of every technique.
+    draw : Draws the parameters of one pseudo-deepfake.
+
     Examples
     --------
     >>> from sklearn_diffake.generation import TECHNIQUES, add_technique, technique_weights
@@ -232,6 +237,11 @@ def technique_weights(
     -----
     RuntimeWarning
         If requested techniques are left out.
+
+    See Also
+    --------
+    add_technique : Adds a technique of your own.
+    draw : Draws a technique by these probabilities.
 
     Examples
     --------
@@ -327,6 +337,11 @@ def draw(
         `technique`; `mask`; `shift` (which side changes in color and detail), `geometry` and
         `artifact`, each None where the technique has none; `color_transfer` and `bands` of the
         techniques with a donor; `augment`.
+
+    See Also
+    --------
+    apply : Makes the pseudo-deepfake that the record describes.
+    technique_weights : Returns the probability of every technique.
 
     References
     ----------

@@ -38,6 +38,12 @@ class ImageError(ValueError):
     path : str or None
         The file.
 
+    See Also
+    --------
+    read_image : Reads one image.
+    MissingFace : Placeholder of a template without a usable face.
+    sklearn_diffake.datasets.VideoError : The same for a video.
+
     Examples
     --------
     >>> from sklearn_diffake.faces import ImageError

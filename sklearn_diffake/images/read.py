@@ -59,6 +59,11 @@ def read_image(source: Any) -> np.ndarray:
         If the source is not an image, is corrupt, is an animation, or has more than `MAX_PIXELS`
         pixels.
 
+    See Also
+    --------
+    FaceAligner : Reads images and aligns their faces.
+    sklearn_diffake.datasets.extract_frames : Stores frames of a video.
+
     Examples
     --------
     >>> import numpy as np

@@ -38,6 +38,11 @@ class Contribution:
     fraction : float
         ``abs(value)`` divided by the sum over all branches, in [0, 1].
 
+    See Also
+    --------
+    explain_pair : Computes the contributions.
+    PairExplanation : The explanation that they are part of.
+
     Examples
     --------
     >>> from sklearn_diffake.inspection import Contribution

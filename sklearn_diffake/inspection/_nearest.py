@@ -36,6 +36,11 @@ class NearestGenuine:
     crops : list of (ndarray, ndarray)
         Aligned crops of reference and probe; empty if only differences are known.
 
+    See Also
+    --------
+    explain_pair : Looks for the nearest genuine differences.
+    PairExplanation : The explanation that they are part of.
+
     Examples
     --------
     >>> import numpy as np

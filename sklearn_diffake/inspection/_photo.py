@@ -31,6 +31,11 @@ class ExplainedPhoto:
     maps : dict of str to ndarray of shape (h, w), float64
         Maps by method, in pixels of the crop; see `PairExplanation`.
 
+    See Also
+    --------
+    explain_pair : Computes the maps.
+    PairExplanation : The explanation that photographs are part of.
+
     Examples
     --------
     >>> import numpy as np

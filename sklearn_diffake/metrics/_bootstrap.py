@@ -128,6 +128,12 @@ def bootstrap_interval(
     UserWarning
         If a class is in fewer than five groups; both ends are NaN then.
 
+    See Also
+    --------
+    confidence_interval : The interval of the metrics of this package, by the method that suits
+        each.
+    sklearn_diffake.model_selection.connected_groups : Groups to resample.
+
     References
     ----------
     .. [1] T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American

@@ -190,6 +190,12 @@ def bpcer_at_apcer(
         If lengths differ, a label is neither +1 nor -1, a score is not finite, a class is absent,
         or a deepfake has no technique.
 
+    See Also
+    --------
+    detection_error_curve : Both rates at every threshold.
+    equal_error_rate : The rate where both are equal.
+    threshold_transfer : Rates at a threshold that was set on other data.
+
     References
     ----------
     .. [1] ISO/IEC 30107-3:2023, "Biometric presentation attack detection, Part 3: Testing and

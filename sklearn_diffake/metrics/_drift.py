@@ -153,6 +153,12 @@ def p_value_drift(
     ValueError
         If there is no p-value, one is not in (0, 1], or `groups` has another length.
 
+    See Also
+    --------
+    PValueDrift : The result.
+    sklearn_diffake.recalibrate : Sets a new threshold if p-values have drifted.
+    sklearn_diffake.novelty.ConformalDetector : Computes p-values.
+
     Notes
     -----
     The p-value is valid for one test. For a weekly test, use new pairs every week, and divide

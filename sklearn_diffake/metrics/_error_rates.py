@@ -59,6 +59,12 @@ def equal_error_rate(
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or one of the two
         classes is absent.
 
+    See Also
+    --------
+    detection_error_curve : Both rates at every threshold.
+    bpcer_at_apcer : BPCER at a given APCER.
+    confidence_interval : The interval of the rate.
+
     Examples
     --------
     >>> from sklearn_diffake.metrics import equal_error_rate
@@ -93,6 +99,12 @@ def bpcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or no row is
         genuine.
+
+    See Also
+    --------
+    apcer : The other error rate: deepfakes that are accepted.
+    bpcer_at_apcer : The rate at the threshold of a given APCER.
+    confidence_interval : The interval of a rate.
 
     References
     ----------
@@ -133,6 +145,13 @@ def apcer(y_true: ArrayLike, score: ArrayLike, *, threshold: float = 0.0) -> flo
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or no row is a
         deepfake.
+
+    See Also
+    --------
+    bpcer : The other error rate: genuine rows that are rejected.
+    apcer_by_technique : The rate of each technique.
+    worst_apcer : The rate of the technique that is detected worst.
+    confidence_interval : The interval of a rate.
 
     References
     ----------
@@ -177,6 +196,12 @@ def apcer_by_technique(
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, no row is a
         deepfake, or a deepfake has no technique.
+
+    See Also
+    --------
+    apcer : The rate over all techniques.
+    worst_apcer : The highest of the rates.
+    TechniqueHeatmapDisplay : Plots the rates of several detectors.
 
     References
     ----------

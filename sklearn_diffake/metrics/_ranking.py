@@ -34,6 +34,11 @@ def average_precision_fake(y_true: ArrayLike, score: ArrayLike) -> float:
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class is
         absent.
 
+    See Also
+    --------
+    sklearn.metrics.average_precision_score : With genuine rows as the positive class.
+    equal_error_rate : A rate that does not depend on the fraction of deepfakes.
+
     Examples
     --------
     >>> from sklearn_diffake.metrics import average_precision_fake
@@ -70,6 +75,12 @@ def youden_thresholded_auc(y_true: ArrayLike, score: ArrayLike) -> float:
     ValueError
         If lengths differ, a label is neither +1 nor -1, a score is not finite, or a class is
         absent.
+
+    See Also
+    --------
+    sklearn.metrics.roc_auc_score : The area under the ROC curve of the scores, which is what to
+        report.
+    threshold_transfer : Rates at a threshold that was set on other data.
 
     References
     ----------

@@ -58,6 +58,11 @@ def get_scorer_names() -> list[str]:
     names : list of str
         Sorted. Scorers that begin with ``neg_`` return negative error rates: higher is better.
 
+    See Also
+    --------
+    get_scorer : Returns the scorer of a name.
+    sklearn.metrics.get_scorer_names : The names of the scorers of scikit-learn.
+
     Examples
     --------
     >>> from sklearn_diffake.metrics import get_scorer_names
@@ -117,6 +122,12 @@ def get_scorer(name: str, *, pool: Pooling | None = None) -> Any:
     UserWarning
         If rows are left out, with the numbers of genuine rows and deepfakes. Candidates of a
         search that leave out different rows cannot be compared.
+
+    See Also
+    --------
+    get_scorer_names : Lists the names.
+    sklearn.metrics.get_scorer : The scorers of scikit-learn.
+    sklearn.metrics.make_scorer : Makes a scorer of any metric.
 
     Examples
     --------

@@ -99,6 +99,13 @@ def threshold_transfer(
         If lengths differ, a label is neither +1 nor -1, a score is not finite, a class is absent,
         or a deepfake has no technique.
 
+    See Also
+    --------
+    apcer : Deepfakes accepted, at a threshold of your own.
+    bpcer : Genuine rows rejected, at a threshold of your own.
+    sklearn_diffake.novelty.ConformalDetector : Sets the threshold on genuine pairs, without a
+        deepfake.
+
     Examples
     --------
     >>> from sklearn_diffake.metrics import threshold_transfer

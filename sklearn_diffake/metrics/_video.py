@@ -86,6 +86,11 @@ def video_level(
         If lengths differ, a score is not finite, a row has no video, a label is neither +1 nor
         -1, or a video has rows of both classes.
 
+    See Also
+    --------
+    sklearn_diffake.pairs.make_same_video_pairs : Pairs frames of one video with each other.
+    sklearn_diffake.verify : Judges a clip by the p-values of its frames.
+
     Examples
     --------
     >>> from sklearn_diffake.metrics import equal_error_rate, video_level

@@ -50,6 +50,12 @@ def connected_groups(groups: Any) -> NDArray[np.int64]:
     UserWarning
         If a name is spelled in several ways, or if names differ in case alone.
 
+    See Also
+    --------
+    IdentityGroupKFold : Folds by these groups.
+    check_no_leakage : Checks that a split shares no person and no video.
+    sklearn.model_selection.GroupKFold : Takes the numbers as ``groups``.
+
     Examples
     --------
     >>> from sklearn_diffake.model_selection import connected_groups

@@ -26,6 +26,11 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 class LeakageError(ValueError):
     """A split has a person or a video on both sides.
 
+    See Also
+    --------
+    check_no_leakage : Raises the error if a split shares people or videos.
+    LeakageGuard : Checks every split of a splitter.
+
     Examples
     --------
     >>> from sklearn_diffake.model_selection import LeakageError, check_no_leakage

@@ -118,6 +118,13 @@ class ConformalDetector(PValueDetector):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if the detector has them.
 
+    See Also
+    --------
+    sklearn_diffake.recalibrate : Sets the threshold of a fitted model on other genuine pairs.
+    sklearn_diffake.metrics.p_value_drift : Tests whether p-values still hold.
+    sklearn.model_selection.FixedThresholdClassifier : A threshold for classifiers, without a
+        guarantee.
+
     Notes
     -----
     **Guarantee.** If new genuine rows are exchangeable with those of fit, then ``P(p <= a) <= a``

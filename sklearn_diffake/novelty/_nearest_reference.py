@@ -169,6 +169,11 @@ def stack_references(pairs: ArrayLike, probe: ArrayLike) -> tuple[NDArray, NDArr
     ValueError
         If shapes do not fit, or pairs of one probe hold different embeddings of it.
 
+    See Also
+    --------
+    NearestReferenceDetector : Takes the result.
+    sklearn_diffake.pairs.make_reference_pairs : Pairs every probe with several references.
+
     Examples
     --------
     >>> import numpy as np

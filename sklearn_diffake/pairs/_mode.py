@@ -72,6 +72,11 @@ def check_mode(model: Any, expected: Mode, *, unstated: bool) -> None:
     ValueError
         If two steps of the model state different modes.
 
+    See Also
+    --------
+    mode_of : Returns the mode of a model.
+    PairDifference : States the mode of a pipeline.
+
     Examples
     --------
     >>> from sklearn_diffake import make_difffake_pipeline

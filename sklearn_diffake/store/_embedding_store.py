@@ -55,6 +55,12 @@ class EmbeddingStore:
         bytes of bookkeeping. The folder may be somewhat larger, because evictions leave some
         pages partly empty, and recent changes are in a log.
 
+    See Also
+    --------
+    FaceEmbedder : Keeps its embeddings in a store.
+    sklearn_diffake.faces.FaceAligner : Keeps its crops in a store.
+    joblib.Memory : Stores the results of any function, by its arguments.
+
     Notes
     -----
     An instance holds only its two parameters. It can be cloned, pickled, hashed and sent to other

@@ -47,6 +47,11 @@ class TableError(ValueError):
     column : str or None
         As given.
 
+    See Also
+    --------
+    load_pairs : Reads a table of pairs.
+    sklearn_diffake.datasets.load_video_table : Reads a table of videos.
+
     Examples
     --------
     >>> from pathlib import Path

@@ -1,7 +1,22 @@
 """Link to the published documentation."""
 
-#: Root of the published documentation.
-DOCS_URL = "https://sklearn-diffake.readthedocs.io/en/stable"
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
+
+
+@cache
+def docs_url() -> str:
+    """Return the root of the published documentation, "" if it is not published.
+
+    It stands in ``[project.urls]`` of ``pyproject.toml``, and so in the metadata of the installed
+    package.
+    """
+    try:
+        entries = metadata("sklearn-diffake").get_all("Project-URL") or []
+    except PackageNotFoundError:  # sources on the path, not installed
+        return ""
+    urls = dict(entry.split(", ", 1) for entry in entries)
+    return urls.get("Documentation", "").rstrip("/")
 
 
 class DocumentedMixin:
@@ -12,4 +27,8 @@ class DocumentedMixin:
     """
 
     _doc_link_module = "sklearn_diffake"
-    _doc_link_template = f"{DOCS_URL}/generated/{{estimator_module}}.{{estimator_name}}.html"
+
+    @property
+    def _doc_link_template(self) -> str:
+        root = docs_url()
+        return f"{root}/generated/{{estimator_module}}.{{estimator_name}}.html" if root else ""

@@ -35,6 +35,11 @@ class ModeError(ValueError):
     mode, expected : str or None
         As given.
 
+    See Also
+    --------
+    check_mode : Raises the error if a model is of the other mode.
+    mode_of : Returns the mode of a model.
+
     Examples
     --------
     >>> from sklearn_diffake.pairs import ModeError

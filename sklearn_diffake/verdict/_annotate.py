@@ -60,6 +60,11 @@ def annotate_clip(
     ImportError
         If PyAV is not installed (extra ``video``).
 
+    See Also
+    --------
+    sklearn_diffake.verify : Judges the clip.
+    ClipEvidence : What is drawn.
+
     Notes
     -----
     Read more in the :ref:`User Guide <verdicts>`. A p-value of one frame is less certain than that

@@ -32,6 +32,11 @@ class VerdictWarning:
     message : str
         For people.
 
+    See Also
+    --------
+    Gates : The limits of quality.
+    sklearn_diffake.Verdict : The verdict that it is part of.
+
     Examples
     --------
     >>> from sklearn_diffake.verdict import VerdictWarning
@@ -74,6 +79,11 @@ class ImageEvidence:
         Of `score`.
     reason : str or None
         Why the image was not used; None if it was.
+
+    See Also
+    --------
+    ClipEvidence : Evidence of all frames of a clip.
+    sklearn_diffake.Verdict : The verdict that it is part of.
 
     Examples
     --------
@@ -128,6 +138,12 @@ class ClipEvidence:
     decided_by : {"whole", "window"} or None
         Which of these two p-values, the smaller one, decided; None if the model gives none.
 
+    See Also
+    --------
+    ImageEvidence : Evidence of one frame.
+    sklearn_diffake.Verdict : The verdict that it is part of.
+    annotate_clip : Draws it into a copy of the clip.
+
     Examples
     --------
     >>> from sklearn_diffake.verdict import ClipEvidence
@@ -161,6 +177,11 @@ class ErrorRate:
         With its 95 % interval.
     n : int
         Pairs; in same-video mode frames or clips.
+
+    See Also
+    --------
+    ModelInfo : Lists the error rates of a model.
+    sklearn_diffake.Verdict : The verdict that it is part of.
 
     Examples
     --------
@@ -197,6 +218,11 @@ class ModelInfo:
         Genuine people (or pairs) that the threshold for this number of images rests on.
     error_rates : tuple of ErrorRate
         As measured; empty if they were not.
+
+    See Also
+    --------
+    ErrorRate : How often a model was wrong on test data.
+    sklearn_diffake.Verdict : The verdict that it is part of.
 
     Examples
     --------

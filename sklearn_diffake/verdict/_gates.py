@@ -47,6 +47,11 @@ class Gates:
     ValueError
         If a limit is negative or not finite.
 
+    See Also
+    --------
+    VerdictWarning : Says which limit was not met.
+    sklearn_diffake.verify : Takes the limits.
+
     Examples
     --------
     >>> from sklearn_diffake.verdict import Gates

@@ -206,6 +206,12 @@ def verify_many(
         If there is no such mode, a number is out of range, a `Reference` was enrolled with another
         model, or the model cannot judge in same-video mode.
 
+    See Also
+    --------
+    verify : Judges one probe.
+    Reference : Embeds trusted images once, for many probes.
+    score_pairs : Scores pairs, without evidence.
+
     Examples
     --------
     >>> from skimage.data import astronaut

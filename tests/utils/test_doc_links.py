@@ -1,9 +1,10 @@
 """In a notebook every estimator links to its own page of our documentation."""
 
+import email.message
 import importlib
 import inspect
 import re
-import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,16 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 import sklearn_diffake
-from sklearn_diffake.utils._doc_links import DOCS_URL
+from sklearn_diffake.utils import _doc_links
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCS_URL = "https://docs.example.org/en/stable"
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """Documentation that is published; it is not wherever the address is not set."""
+    monkeypatch.setattr(_doc_links, "docs_url", lambda: DOCS_URL)
 
 
 def public_estimators():
@@ -40,6 +48,7 @@ def test_the_list_is_not_empty():
     assert len(ESTIMATORS) >= 13
 
 
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_the_link_leads_to_the_page_of_the_public_name(name):
     link = ESTIMATORS[name]()._get_doc_link()
@@ -47,6 +56,7 @@ def test_the_link_leads_to_the_page_of_the_public_name(name):
     assert name in api_pages()
 
 
+@pytest.mark.usefixtures("published")
 def test_representations_hold_the_links():
     pipe = make_pipeline(sklearn_diffake.pairs.PairDifference(), PCA())
     html = pipe._repr_html_()
@@ -55,12 +65,14 @@ def test_representations_hold_the_links():
     assert "scikit-learn.org" in html  # of PCA and Pipeline
 
 
+@pytest.mark.usefixtures("published")
 def test_the_page_of_a_pipeline_of_ours():
     html = sklearn_diffake.make_difffake_pipeline()._repr_html_()
     for name in ("faces.FaceAligner", "embedding.FaceEmbedder", "novelty.ConformalDetector"):
         assert f"{DOCS_URL}/generated/sklearn_diffake.{name}.html" in html
 
 
+@pytest.mark.usefixtures("published")
 def test_a_subclass_elsewhere_links_nowhere():
     class Mine(sklearn_diffake.pairs.PairDifference):
         pass
@@ -68,6 +80,36 @@ def test_a_subclass_elsewhere_links_nowhere():
     assert Mine()._get_doc_link() == ""
 
 
-def test_the_project_names_the_same_address():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["urls"]["Documentation"] == f"{DOCS_URL}/"
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_documentation_that_is_not_published_gives_no_link(name, monkeypatch):
+    monkeypatch.setattr(_doc_links, "docs_url", lambda: "")
+    estimator = ESTIMATORS[name]()
+    assert estimator._get_doc_link() == ""
+    assert "href=" not in estimator._repr_html_().partition("</style>")[2]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (
+            ["Issues, https://a.org/issues", "Documentation, https://a.org/docs/"],
+            "https://a.org/docs",
+        ),
+        (["Issues, https://a.org/issues"], ""),
+        (None, ""),
+    ],
+)
+def test_the_address_is_that_of_the_installed_package(entries, expected, monkeypatch):
+    package = email.message.Message()
+    for entry in entries or ():
+        package["Project-URL"] = entry
+    monkeypatch.setattr(_doc_links, "metadata", lambda name: package)
+    assert _doc_links.docs_url.__wrapped__() == expected
+
+
+def test_sources_that_are_not_installed_link_nowhere(monkeypatch):
+    def fail(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(_doc_links, "metadata", fail)
+    assert _doc_links.docs_url.__wrapped__() == ""

@@ -178,6 +178,11 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         If the loss or the weights become NaN or infinite; the message names the epoch and the
         step, and where in `checkpoint_dir` the last good weights are.
 
+    See Also
+    --------
+    FaceEmbedder : Embeds faces with a network for the recognition of people.
+    sklearn_diffake.generation.PseudoDeepfakeGenerator : Makes the pseudo-deepfakes to train on.
+
     Notes
     -----
     All crops are held in memory at `input_size`: 10,000 of 128 pixels take 0.5 GB. Results are the

@@ -4,8 +4,8 @@ DiffFake's protocol, in small
 
 The protocol of the paper from end to end, on rendered clips: networks are trained on
 pseudo-deepfakes, frames of one video are paired, a mixture learns how genuine pairs differ, and the
-mean over the pairs of a video is its score. The file ``paper.toml`` beside this example says all of
-it; what each line is for is in :doc:`/guide/paper`.
+mean over the pairs of a video is its score. The file ``examples/paper.toml`` says all
+of it; what each line is for is in :doc:`/guide/paper`.
 """
 
 # %%
@@ -25,7 +25,7 @@ from sklearn_diffake.benchmark import read_config, run_benchmark
 
 here = Path(__file__).parent if "__file__" in globals() else Path.cwd()
 folder = TemporaryDirectory()
-config = read_config(here / "paper.toml").replace(output=folder.name)
+config = read_config(here.parent / "paper.toml").replace(output=folder.name)
 result = run_benchmark(config)
 results = json.loads((result.folder / "results.json").read_text())
 for extractor in results["extractors"]:
