@@ -27,7 +27,8 @@ _ALIGNER_KEYS = (
 )  # fmt: skip
 # Parameters of `ForgeryEmbedder` that the benchmark sets, or that change no weights.
 _NOT_OFFERED = (
-    "cache", "checkpoint_dir", "device", "n_jobs", "pooling", "random_state", "verbose",
+    "cache", "callbacks", "checkpoint_dir", "device", "n_jobs", "pooling", "random_state",
+    "verbose", "warm_start",
 )  # fmt: skip
 _EXTRACTOR_PARAMETERS = tuple(
     name for name in inspect.signature(ForgeryEmbedder).parameters if name not in _NOT_OFFERED

@@ -151,6 +151,31 @@ def _check_weights() -> Iterator[Check]:
     for entry in entries():
         if entry.offline and entry.matches is None and not entry.requires:
             yield _run(f"network {entry.name}", partial(_embed_once, entry.name))
+    yield from _check_downloads()
+
+
+def _check_downloads() -> Iterator[Check]:
+    """Check the weights that `fetch_weights` downloads."""
+    from sklearn_diffake.embedding.backbones._fetch import DOWNLOADS
+
+    for name, download in DOWNLOADS.items():
+        if download.size is None:
+            continue
+        if download.path.exists():
+            yield _run(f"weights {name}", partial(_check_download, name))
+        else:
+            detail = (
+                f"not downloaded ({download.size / 1e6:.0f} MB): "
+                f"sklearn_diffake.embedding.fetch_weights({name!r})"
+            )
+            yield Check(f"weights {name}", "absent", detail)
+
+
+def _check_download(name: str) -> str:
+    from sklearn_diffake.embedding.backbones._fetch import DOWNLOADS, check_weights
+
+    check_weights(name)
+    return f"{DOWNLOADS[name].path}, as released"
 
 
 def _embed_once(backbone: str) -> str:

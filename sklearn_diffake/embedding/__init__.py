@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sklearn_diffake.embedding._face_embedder import FaceEmbedder
-    from sklearn_diffake.embedding.backbones import RECIPES
+    from sklearn_diffake.embedding.backbones import RECIPES, fetch_weights
     from sklearn_diffake.embedding.forgery import ForgeryEmbedder
     from sklearn_diffake.store import EmbeddingStore
 
@@ -14,9 +14,10 @@ _MODULES = {  # loaded when they are used: the command line lists the registry w
     "EmbeddingStore": "store",
     "FaceEmbedder": "embedding._face_embedder",
     "ForgeryEmbedder": "embedding.forgery",
+    "fetch_weights": "embedding.backbones",
 }
 
-__all__ = ["RECIPES", "EmbeddingStore", "FaceEmbedder", "ForgeryEmbedder"]
+__all__ = ["RECIPES", "EmbeddingStore", "FaceEmbedder", "ForgeryEmbedder", "fetch_weights"]
 
 
 def __getattr__(name: str) -> Any:

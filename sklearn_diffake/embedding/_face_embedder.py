@@ -67,7 +67,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
         - ``"efficientnet-lite0"``: 1280-d ImageNet features, for comparison only: it recognizes
           objects, and is the weakest network measured (AUC 0.62). The weights come with the
           extra ``timm``;
-        - ``"timm:<model>"``: any image model of timm, without its classifier;
+        - ``"timm:<model>"``: any image model of timm, without its classifier, also one of the
+          Hugging Face hub, ``"timm:hf-hub:owner/name"``;
         - a path to an ``.onnx`` file, run by onnxruntime (extra ``onnx``); on CUDA where
           onnxruntime can, else on the CPU. Its metadata may hold ``mean``, ``std``, ``crop`` and
           ``license``;

@@ -17,12 +17,13 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_diffake.base import BaseDetector, check_finite
 from sklearn_diffake.novelty._standardize import mean_and_scale
+from sklearn_diffake.utils._callbacks import CallbacksMixin
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions
 from sklearn_diffake.utils._threads import torch_threads
 
 
-class DeepSVDD(BaseDetector):
+class DeepSVDD(CallbacksMixin, BaseDetector):
     """Score a row by its distance to the point to which a network maps genuine rows.
 
     Deep Support Vector Data Description [1]_: a network `phi` is trained so that the
@@ -78,9 +79,15 @@ class DeepSVDD(BaseDetector):
         Fraction of the genuine training rows that the threshold rejects, for which ``predict``
         returns -1.
     callbacks : list, default=None
-        Callbacks of skorch for the main training. Each fit uses copies of them. Numbers that they
-        record in the net's history are in ``history_``. A batch that is passed to them is
-        overwritten by later batches.
+        Callbacks of skorch for the main training, functions without arguments that return one and
+        are called by each fit, or pairs of a name and one of these. Numbers that they record in
+        the net's history are in ``history_``. A batch that is passed to them is overwritten by
+        later batches. Read more in :ref:`Watching a training <training_callbacks>`.
+    warm_start : bool, default=False
+        Whether another ``fit`` continues: with the fitted weights, center, radius and
+        standardization, for `max_epochs` more, without pretraining. Adam's moments begin at zero,
+        so that two fits of 10 epochs are not one fit of 20. Parameters of the network must stay.
+        With an int as `random_state` and the same `X`, the same rows are held out.
     device : str, default="auto"
         Device of the training; "auto" takes cuda, then mps, then cpu. All rows are moved to it at
         once. Scores are computed on the CPU.
@@ -106,11 +113,11 @@ class DeepSVDD(BaseDetector):
     history_ : list of dict
         Per epoch: `epoch`, `train_loss`, `valid_loss` (None without `early_stopping`), `radius`
         (used for these losses), and the records of `callbacks`. With the soft boundary, losses
-        during and after the warm-up are not comparable.
+        during and after the warm-up are not comparable. With `warm_start`, of all fits.
     pretrain_history_ : list of dict
         Per epoch of pretraining: `epoch` and `train_loss`, the mean squared error.
     n_iter_ : int
-        Number of epochs of the main training.
+        Number of epochs in `history_`.
     location_, scale_ : ndarray of shape (n_features,) or (1,)
         Mean that is subtracted from rows, and scale by which they are divided.
     input_shape_ : tuple of int
@@ -194,6 +201,7 @@ class DeepSVDD(BaseDetector):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, None],
+        "warm_start": ["boolean"],
         "device": [str],
         "n_jobs": [Integral],
         "random_state": ["random_state"],
@@ -230,6 +238,7 @@ class DeepSVDD(BaseDetector):
         n_iter_no_change: int = 10,
         contamination: float = 0.05,
         callbacks: list[Any] | None = None,
+        warm_start: bool = False,
         device: str = "auto",
         n_jobs: int = 1,
         random_state: int | RandomState | None = None,
@@ -252,6 +261,7 @@ class DeepSVDD(BaseDetector):
         self.n_iter_no_change = n_iter_no_change
         self.contamination = contamination
         self.callbacks = callbacks
+        self.warm_start = warm_start
         self.device = device
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -292,20 +302,39 @@ class DeepSVDD(BaseDetector):
         seed = int(rng.randint(np.iinfo(np.int32).max))
         X_train, X_valid = self._split(X, rng)
         device = resolve_device(self.device)
-        self.input_shape_ = X.shape[1:]
-        self.location_, self.scale_ = mean_and_scale(X)
+        earlier_fit = self._earlier_fit(X.shape[1:]) if self.warm_start else None
+        if earlier_fit is None:
+            self.input_shape_ = X.shape[1:]
+            self.location_, self.scale_ = mean_and_scale(X)
         with ExitStack() as stack:
             stack.enter_context(torch_threads(effective_n_jobs(self.n_jobs)))
             if self.encoder is not None:
                 stack.enter_context(seeded(seed, device))
             settings = SVDDSettings.from_parameters(self)
             scaling = self.location_, self.scale_
-            result = train_network(settings, X_train, X_valid, scaling, device, seed)
+            result = train_network(
+                settings, X_train, X_valid, scaling, device, seed, earlier_fit=earlier_fit
+            )
         self.weights_, self.center_, self.history_, self.pretrain_history_ = result
         self.n_iter_ = len(self.history_)
         self.radius_ = 0.0
         if self.objective == "soft-boundary":
             self.radius_ = math.sqrt(np.quantile(-self._score(X), 1 - self.nu))
+
+    def _earlier_fit(self, shape: tuple[int, ...]) -> Any:
+        """Return the `EarlierFit` that a warm start continues; None before the first fit."""
+        from sklearn_diffake.novelty._svdd_train import EarlierFit
+
+        if not hasattr(self, "weights_"):
+            return None
+        if shape != tuple(self.input_shape_):
+            raise ValueError(
+                f"warm_start=True continues with a network for rows of shape "
+                f"{tuple(self.input_shape_)}, got rows of shape {shape}."
+            )
+        return EarlierFit(
+            self.weights_, self.center_, self.radius_, self.history_, self.pretrain_history_
+        )
 
     def _score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         from sklearn_diffake.novelty._svdd_net import represent, restore

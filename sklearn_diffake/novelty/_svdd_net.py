@@ -86,6 +86,17 @@ def state_of(module: nn.Module) -> StateDict:
     return {name: value.cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
+def load_weights(module: nn.Module, state: StateDict) -> None:
+    """Load the result of `state_of` into a network that a warm start has built anew."""
+    try:
+        module.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True continues with the network of the last fit, whose parameters must "
+            f"stay: {' '.join(str(error).split())}"
+        ) from error
+
+
 def restore(
     encoder: str | Callable[..., Any] | None, shape: tuple[int, ...], state: StateDict
 ) -> nn.Module:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, NamedTuple
@@ -18,17 +17,18 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.helper import predefined_split
 from torch import nn
-from torch.utils.data import Dataset
 
 from sklearn_diffake.novelty._standardize import blocks, standardize
+from sklearn_diffake.novelty._svdd_batches import Batches, Rows
 from sklearn_diffake.novelty._svdd_net import (
     CollapseProbe,
     initialize,
+    load_weights,
     make_encoder,
     make_mlp,
     state_of,
 )
-from sklearn_diffake.utils._batches import batch_slices
+from sklearn_diffake.utils._callbacks import callbacks_of_fit, restore_history
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
 _logger = logging.getLogger(__name__)
@@ -74,6 +74,16 @@ class TrainingResult(NamedTuple):
     pretrain_history: list[dict[str, Any]]
 
 
+class EarlierFit(NamedTuple):
+    """The fitted state that a warm start continues."""
+
+    weights: dict[str, NDArray[Any]]
+    center: NDArray[np.float64]
+    radius: float
+    history: list[dict[str, Any]]
+    pretrain_history: list[dict[str, Any]]
+
+
 def train_network(
     settings: SVDDSettings,
     X: NDArray[Any],
@@ -81,8 +91,9 @@ def train_network(
     scaling: tuple[NDArray[Any], NDArray[Any]],
     device: str,
     seed: int,
+    earlier_fit: EarlierFit | None = None,
 ) -> TrainingResult:
-    """Train a new network.
+    """Train a new network, or continue with an earlier one.
 
     Parameters
     ----------
@@ -95,36 +106,33 @@ def train_network(
         Device of the training.
     seed : int
         Seed of the weights, of the order of rows, and of the noise for the detection of a collapse.
+    earlier_fit : EarlierFit or None
+        What a warm start continues.
 
     Returns
     -------
     TrainingResult
+        With the figures of all epochs, the earlier ones included.
     """
+    earlier_epochs = earlier_fit.history if earlier_fit else []
     draw = torch.Generator().manual_seed(seed)
-    shuffle = torch.Generator(device).manual_seed(seed)
+    shuffle = torch.Generator(device).manual_seed(seed + len(earlier_epochs))
     module = _new_encoder(settings, X.shape[1:], draw)
     probe = CollapseProbe(standardize(X[:_N_PROBES], *scaling), seed)
     initial_outputs = probe.answers(module)  # fails here if the encoder is not valid
     module.to(device)
     rows = Rows(X, *scaling, device)
     rows_valid = None if X_valid is None else Rows(X_valid, *scaling, device)
-    pretrain_history = []
-    epochs = settings.pretrain_epochs + settings.max_epochs
+    pretrain_history = earlier_fit.pretrain_history if earlier_fit else []
+    epochs = settings.max_epochs + (0 if earlier_fit else settings.pretrain_epochs)
     with progress_bar(total=epochs, desc="DeepSVDD", unit="epoch", verbose=settings.verbose) as bar:
-        if settings.pretrain_epochs:
-            decoder = _new_decoder(settings, initial_outputs.shape[1], X.shape[1:], draw).to(device)
-            pretrain_history = train(
-                settings,
-                nn.Sequential(module, decoder),
-                ReconstructionLoss(),
-                rows,
-                max_epochs=settings.pretrain_epochs,
-                shuffle=shuffle,
-                callbacks=[("monitor", EpochMonitor(bar, "pretraining"))],
-            )
+        if earlier_fit:
+            load_weights(module, earlier_fit.weights)
+        elif settings.pretrain_epochs:
+            decoder = _new_decoder(settings, initial_outputs.shape[1], X.shape[1:], draw)
+            pretrain_history = _pretrain(settings, module, decoder, rows, shuffle, bar)
             initial_outputs = probe.answers(module)
-        nu = settings.nu if settings.objective == "soft-boundary" else None
-        loss = SVDDLoss(first_center(module, rows), nu)
+        loss = _loss(settings, module, rows, earlier_fit)
         history = train(
             settings,
             module,
@@ -134,17 +142,51 @@ def train_network(
             max_epochs=settings.max_epochs,
             shuffle=shuffle,
             callbacks=_callbacks(settings, bar),
+            earlier_epochs=earlier_epochs,
         )
     probe.compare(initial_outputs, probe.answers(module), history[-1]["train_loss"])
     ends = [history[i]["train_loss"] for i in (0, -1)]
     message = "trained on %d rows on %s for %d epochs: loss from %.3g to %.3g"
     log_step(_logger, settings.verbose, message, len(X), device, len(history), *ends)
-    if nu is None:
+    if loss.nu is None:
         _warn_of_shrinking(history[0]["train_loss"], history[-1]["train_loss"])
     first = {"epoch": None, "train_loss": None, "valid_loss": None}  # these keys first
     history = [first | epoch for epoch in history]
     center = loss.center.cpu().numpy().astype(np.float64)
     return TrainingResult(state_of(module), center, history, pretrain_history)
+
+
+def _pretrain(
+    settings: SVDDSettings,
+    module: nn.Module,
+    decoder: nn.Module,
+    rows: Rows,
+    shuffle: torch.Generator,
+    bar: Any,
+) -> list[dict[str, Any]]:
+    """Train the network as a part of an autoencoder; return the figures of the epochs."""
+    return train(
+        settings,
+        nn.Sequential(module, decoder.to(rows.X.device)),
+        ReconstructionLoss(),
+        rows,
+        max_epochs=settings.pretrain_epochs,
+        shuffle=shuffle,
+        callbacks=[("monitor", EpochMonitor(bar, "pretraining"))],
+    )
+
+
+def _loss(
+    settings: SVDDSettings, module: nn.Module, rows: Rows, earlier_fit: EarlierFit | None
+) -> SVDDLoss:
+    """Return the objective, with the center and the radius of an earlier fit if there is one."""
+    nu = settings.nu if settings.objective == "soft-boundary" else None
+    if earlier_fit is None:
+        return SVDDLoss(first_center(module, rows), nu)
+    center = torch.tensor(earlier_fit.center, dtype=torch.float32, device=rows.X.device)
+    loss = SVDDLoss(center, nu)
+    loss.radius2 = earlier_fit.radius**2
+    return loss
 
 
 def _warn_of_shrinking(first: float, last: float) -> None:
@@ -175,89 +217,13 @@ def _new_decoder(
 
 
 def _callbacks(settings: SVDDSettings, bar: Any) -> list[Any]:
-    """Return the monitor, copies of the user's callbacks, and early stopping as the last."""
+    """Return the monitor, the user's callbacks, and early stopping as the last."""
     monitor = EpochMonitor(bar, "training", settings.warm_up_epochs)
-    callbacks = [("monitor", monitor), *copy.deepcopy(settings.callbacks or [])]
+    callbacks = [("monitor", monitor), *callbacks_of_fit(settings.callbacks)]
     if settings.early_stopping:
         stop = EarlyStopping(patience=settings.n_iter_no_change, load_best=True)
         callbacks.append(("early_stopping", stop))
     return callbacks
-
-
-class Rows(Dataset):
-    """Standardized rows on a device; uint8 is standardized when sliced.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-    location, scale : ndarray
-    device : str
-    """
-
-    def __init__(
-        self, X: NDArray[Any], location: NDArray[Any], scale: NDArray[Any], device: str
-    ) -> None:
-        self.scaling = None
-        if X.dtype == np.uint8:
-            self.X = torch.tensor(X, device=device)
-            self.scaling = [
-                torch.tensor(value, dtype=torch.float32, device=device)
-                for value in (location, scale)
-            ]
-        else:
-            self.X = torch.from_numpy(standardize(X, location, scale, np.float32)).to(device)
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def __getitem__(self, rows: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.pair(self.X[rows])
-
-    def pair(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return standardized rows as input and as target."""
-        if self.scaling is not None:
-            batch = (batch - self.scaling[0]) / self.scaling[1]
-        return batch, batch
-
-
-class Batches:
-    """Iterate over slices of `Rows`, which is faster than collating single rows.
-
-    Shuffled rows are copied to one buffer for the whole pass, to avoid repeated allocation. So a
-    batch must be copied if it is used after the next one.
-
-    Parameters
-    ----------
-    dataset : Rows
-    batch_size : int
-        Rows in a batch. If the last batch has one row, the row before it is added, because batch
-        normalization needs at least two.
-    generator : torch.Generator, optional
-        Draws a new order of the rows in every pass.
-    """
-
-    def __init__(
-        self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None
-    ) -> None:
-        self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        if self.generator is None:
-            yield from (self.dataset[rows] for rows in self._slices())
-            return
-        X = self.dataset.X
-        order = torch.randperm(len(X), generator=self.generator, device=self.generator.device)
-        buffer = X.new_empty(min(len(X), self.batch_size), *X.shape[1:])
-        for rows in self._slices():
-            selected = order[rows]
-            batch = torch.index_select(X, 0, selected, out=buffer[: len(selected)])
-            yield self.dataset.pair(batch)
-
-    def _slices(self) -> Iterator[slice]:
-        n = len(self.dataset)
-        for rows in batch_slices(n, self.batch_size):
-            is_single_row = rows.start == n - 1 and min(n, self.batch_size) > 1
-            yield slice(rows.start - is_single_row, rows.stop)
 
 
 class SVDDLoss(nn.Module):
@@ -360,13 +326,15 @@ def train(
     max_epochs: int,
     shuffle: torch.Generator,
     callbacks: Sequence[Any],
+    earlier_epochs: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Train a module in place with Adam, on the device of the rows.
 
     Returns
     -------
     list of dict
-        For every epoch, the recorded numbers without the duration, which differs in every fit.
+        For every epoch, the earlier ones included, the recorded numbers without the duration, which
+        differs in every fit.
     """
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError("the encoder must have parameters to train, got none.")
@@ -389,8 +357,10 @@ def train(
         device=str(device),
         verbose=0,
     )
-    net.fit(rows)
-    if not net.history or "train_loss" not in net.history[-1]:
+    net.initialize()
+    restore_history(net, earlier_epochs)
+    net.partial_fit(rows)
+    if len(net.history) == len(earlier_epochs) or "train_loss" not in net.history[-1]:
         # skorch handles it as an early stop, but it was in the middle of an epoch
         raise KeyboardInterrupt
     return [_figures(epoch) for epoch in net.history]

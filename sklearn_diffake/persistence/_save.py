@@ -22,6 +22,7 @@ from sklearn_diffake.persistence._archive import (
 from sklearn_diffake.persistence._parts import FOLDERS, embedders
 from sklearn_diffake.persistence._skops import skops_io
 from sklearn_diffake.utils._atomic_files import atomic_open
+from sklearn_diffake.utils._callbacks import CallbacksMixin
 from sklearn_diffake.utils._estimators import estimators
 
 
@@ -38,7 +39,8 @@ def save(
     ----------
     model : estimator
         A fitted pipeline or any estimator of one. Its parameters `cache`, `checkpoint_dir` and
-        `memory` are not saved, because they are folders of this machine.
+        `memory` are not saved, because they are folders of this machine, nor are `callbacks`, which
+        concern only a training.
     path : str or Path
         The file, replaced atomically. ``.diffake`` is the usual suffix.
     include_weights : bool, default=False
@@ -114,8 +116,12 @@ def _dump_state(model: Any) -> bytes:
 
 def _portable(model: Any) -> Any:
     """Copy a model without settings of this machine."""
-    model = copy.deepcopy(model)
+    # Callbacks may hold what cannot be copied, such as an open writer.
+    callbacks = [e.callbacks for e in estimators(model) if isinstance(e, CallbacksMixin)]
+    model = copy.deepcopy(model, {id(items): [] for items in callbacks if items is not None})
     for estimator in estimators(model):
+        if isinstance(estimator, CallbacksMixin):
+            estimator.callbacks = None
         for folder in FOLDERS:
             if hasattr(estimator, folder):
                 setattr(estimator, folder, None)

@@ -309,6 +309,55 @@ def test_timm_model_without_network(offline, timm):
         embed("timm:test_byobnet")
 
 
+@pytest.fixture
+def hub_model(fresh, offline, tmp_path, timm):
+    """A model in the local cache of the Hugging Face hub, as a download leaves it."""
+    torch.manual_seed(0)
+    model = timm.create_model("test_byobnet", num_classes=3)
+    folder = tmp_path / "hub" / "models--somebody--faces"
+    snapshot = folder / "snapshots" / "abc123"
+    for part in (folder / "refs", snapshot):
+        part.mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc123")
+    settings = {"license": "cc0-1.0", "mean": (0.5, 0.5, 0.5), "num_classes": 3}
+    names_of_layers = {key: model.pretrained_cfg[key] for key in ("classifier", "first_conv")}
+    config = {"architecture": "test_byobnet", "num_classes": 3}
+    config["pretrained_cfg"] = {**settings, **names_of_layers, "input_size": (3, 160, 160)}
+    (snapshot / "config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), snapshot / "model.safetensors")
+    return model, snapshot / "model.safetensors"
+
+
+@pytest.mark.parametrize("prefix", ["hf-hub", "hf_hub"])
+def test_timm_model_of_the_hugging_face_hub(hub_model, timm, prefix):
+    model, _ = hub_model
+    name = f"timm:{prefix}:somebody/faces"
+    backbone = find_backbone(name)
+    info = backbone.describe()
+    assert (info["name"], info["license"], info["mean"]) == (name, "cc0-1.0", [0.5, 0.5, 0.5])
+    assert info["width"] == model.num_features
+    model.reset_classifier(0)
+    expected = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
+    for key, tensor in backbone.module.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), expected[key])
+
+
+def test_other_weights_on_the_hub_have_another_fingerprint(hub_model):
+    _, file = hub_model
+    first = find_backbone("timm:hf-hub:somebody/faces").fingerprint
+    _lookup._find.cache_clear()
+    assert find_backbone("timm:hf-hub:somebody/faces").fingerprint == first
+    save_file({key: tensor + 1 for key, tensor in load_file(file).items()}, file)
+    _lookup._find.cache_clear()
+    assert find_backbone("timm:hf-hub:somebody/faces").fingerprint != first
+
+
+def test_hub_without_network(fresh, offline, timm):
+    problem = r"neither in the local cache nor .*huggingface\.co/somebody/faces must be a model"
+    with pytest.raises(FileNotFoundError, match=problem):
+        find_backbone("timm:hf-hub:somebody/faces")
+
+
 def test_timm_not_installed(monkeypatch, fresh):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ImportError, match=r"need timm \(not installed\): pip install"):

@@ -5,6 +5,7 @@ import pytest
 from forgery_cases import Tiny, embedder, pairs
 from key_helpers import check_listed, parameters_of
 from safetensors.numpy import load_file, save_file
+from skorch.callbacks import Callback
 
 from sklearn_diffake.embedding import FaceEmbedder, ForgeryEmbedder
 from sklearn_diffake.embedding.forgery._checkpoint import SEED
@@ -58,6 +59,8 @@ TRAINING = {
     "random_state": 1,
 }
 NOT_TRAINING = {
+    "callbacks": [Callback],
+    "warm_start": True,
     "checkpoint_dir": None,
     "device": "auto",
     "n_jobs": 1,

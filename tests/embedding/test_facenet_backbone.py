@@ -30,9 +30,7 @@ def home(tmp_path, monkeypatch):
         raise OSError("Temporary failure in name resolution")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(
-        facenet_pytorch.models.inception_resnet_v1, "download_url_to_file", no_network
-    )
+    monkeypatch.setattr("torch.hub.urlopen", no_network)
     _lookup._find.cache_clear()
     (tmp_path / "checkpoints").mkdir()
     yield tmp_path / "checkpoints"

@@ -126,7 +126,7 @@ class CountEpochs(Callback):
             raise KeyboardInterrupt
 
 
-def test_callbacks_are_called_and_left_alone():
+def test_callbacks_get_the_events_and_clones_get_none_of_their_state():
     callback = CountEpochs()
     rate = LRScheduler(policy="ExponentialLR", gamma=0.5)
     detector = DeepSVDD(callbacks=[callback, ("rate", rate)], max_epochs=4, **SETTINGS)
@@ -134,8 +134,9 @@ def test_callbacks_are_called_and_left_alone():
     detector.fit(subspace(70))
     assert list(losses(detector, "rows")) == [70, 140, 210, 280]
     np.testing.assert_allclose(losses(detector, "event_lr"), 1e-3 * 0.5 ** np.arange(4))
+    assert callback.count_ == 4
     assert joblib.hash(clone(detector)) == before
-    assert not hasattr(callback, "count_")
+    assert not hasattr(clone(detector).callbacks[0], "count_")
     other = DeepSVDD(max_epochs=4, **SETTINGS).fit(subspace(70))
     assert not np.array_equal(losses(detector), losses(other))  # the learning rate had its say
 

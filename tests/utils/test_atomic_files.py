@@ -278,6 +278,7 @@ OWN_WAY = {  # each with its reason
     ("utils/_atomic_files.py", "mkdir"),
     # into the temporary folder of `persistence.save`
     ("embedding/backbones/_onnx_runtime.py", "copyfile"),
+    ("embedding/backbones/_fetch.py", "mkdir"),  # torch's cache of public files
     ("verdict/_inputs.py", "open"),  # content of a clip, which FFmpeg takes as a file, for so long
     ("verdict/_annotate.py", "open"),  # FFmpeg writes into the file that `atomic_open` gives
     ("datasets/_frames.py", "mkdir"),  # with the mode 0700, in a folder that is private

@@ -4,6 +4,7 @@
 - `_lookup`: from a name, a file or a function to a loaded network, which is kept in memory.
 - One file per family, which registers its entries: `_dlib`, `_facenet`, `_lite0`, `_onnx`,
   `_packaged`, `_timm`, `_user_function`. Architectures in plain torch are in `networks`.
+- `_fetch`: weights that are downloaded.
 - `_torch` and `_onnx_runtime` run networks, `_weights` reads their weights, `_views` averages over
   views of a crop.
 
@@ -20,6 +21,7 @@ from sklearn_diffake.embedding.backbones import (  # noqa: F401 (they register t
     _user_function,
 )
 from sklearn_diffake.embedding.backbones._base import Crop
+from sklearn_diffake.embedding.backbones._fetch import fetch_weights
 from sklearn_diffake.embedding.backbones._onnx import RECIPES
 from sklearn_diffake.embedding.backbones._registry import (
     BackboneEntry,
@@ -28,4 +30,4 @@ from sklearn_diffake.embedding.backbones._registry import (
     names,
 )
 
-__all__ = ["RECIPES", "BackboneEntry", "Crop", "entries", "entry_of", "names"]
+__all__ = ["RECIPES", "BackboneEntry", "Crop", "entries", "entry_of", "fetch_weights", "names"]

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn_diffake.embedding.backbones._registry import BackboneEntry, register
 
 _PREFIX = "timm:"
+_HUB = ("hf-hub:", "hf_hub:")  # timm's prefixes of a model on the Hugging Face hub
 
 
 def _build(name: str, weights: Any) -> Any:
@@ -16,12 +17,15 @@ def _build(name: str, weights: Any) -> Any:
 
     timm = import_timm()
     model = name.removeprefix(_PREFIX)
-    if not timm.is_model(model):
+    is_on_hub = model.startswith(_HUB)
+    if not is_on_hub and not timm.is_model(model):
         near = difflib.get_close_matches(model, timm.list_models(), n=5, cutoff=0.4)
         raise ValueError(f"timm has no model {model!r}; the nearest are {near}")
     try:
         module = timm.create_model(model, pretrained=weights is None, num_classes=0)
     except Exception as error:  # the hub's errors are many
+        if is_on_hub:
+            raise _not_loaded(name, model[len(_HUB[0]) :], error) from error
         raise FileNotFoundError(
             f"the weights of {name!r} are not here and could not be downloaded ({error}). "
             "Give weights=<a .safetensors file>, or use 'efficientnet-lite0'."
@@ -41,6 +45,17 @@ def _build(name: str, weights: Any) -> Any:
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
         license=module.pretrained_cfg.get("license") or "see the model's card",
+    )
+
+
+def _not_loaded(name: str, repository: str, error: Exception) -> FileNotFoundError:
+    """Make the error for a model of the hub."""
+    reason = " ".join(str(error).split())
+    return FileNotFoundError(
+        f"backbone={name!r} is neither in the local cache nor could it be loaded from the Hugging "
+        f"Face hub, where https://huggingface.co/{repository} must be a model of timm ({reason}). "
+        f"On a machine with a network, 'hf download {repository}' fills the cache, which is "
+        "$HF_HOME/hub."
     )
 
 

@@ -26,7 +26,7 @@ _ADDED = {"blending": "rgb", "match_sharpness": 0.0, "images_per_epoch": None}
 #: Name of the setting that holds the seed.
 SEED = "seed drawn from random_state"
 # Settings that do not change the result: they may differ when a training is resumed.
-_NOT_DECISIVE = {"device", "checkpoint_dir", "n_jobs", "verbose"}
+_NOT_DECISIVE = {"device", "checkpoint_dir", "callbacks", "n_jobs", "verbose"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class TrainingSettings:
     n_best: int
     dtype: str
     checkpoint_dir: Any
+    callbacks: list[Any] | None
     n_jobs: int | None
     verbose: int
 

@@ -22,11 +22,12 @@ from sklearn_diffake.embedding.backbones._lookup import (
 )
 from sklearn_diffake.embedding.backbones._packaged import PACKAGED_FILES, packaged_file
 from sklearn_diffake.images.table import image_table
+from sklearn_diffake.utils._callbacks import CallbacksMixin
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._sklearn_compat import Interval, StrOptions, _fit_context
 
 
-class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     r"""Embed faces with a network trained to tell them from pseudo-deepfakes of themselves.
 
     ``fit`` needs genuine faces only: fakes are made from them on the fly, new in every epoch, and
@@ -118,6 +119,17 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         same weights as an uninterrupted one; a finished training is not repeated. A folder with
         another training is refused.
 
+    callbacks : list, default=None
+        Callbacks of skorch, functions without arguments that return one and are called by each
+        fit, or pairs of a name and one of these. Read more in
+        :ref:`Watching a training <training_callbacks>`.
+
+    warm_start : bool, default=False
+        Whether another ``fit`` continues with the trained network, as a new training that starts
+        from `weights` written by `save_weights` does; its epochs are added to `history_`.
+        `backbone` and `input_size` must stay. With an int as `random_state` and the same `X`, the
+        same images are held out. Each fit needs a `checkpoint_dir` of its own.
+
     device : str, default="auto"
         Where to compute; "auto" takes cuda, then mps, then cpu.
 
@@ -155,9 +167,9 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         See `coef_`.
     history_ : list of dict
         Per epoch: `epoch`, `train_loss`, `valid_loss` and `valid_auc` (None without validation),
-        and `lr` of the last step.
+        and `lr` of the last step. With `warm_start`, of all fits.
     n_iter_ : int
-        Number of epochs.
+        Number of epochs in `history_`.
     best_epochs_ : list of int
         The epochs whose weights were averaged, the best first.
     validation_auc_ : float or None
@@ -239,6 +251,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "n_best": [Interval(Integral, 1, None, closed="left")],
         "checkpoint_dir": [None, str, os.PathLike],
+        "callbacks": [None, list],
+        "warm_start": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -275,6 +289,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         n_iter_no_change: int = 10,
         n_best: int = 3,
         checkpoint_dir: str | os.PathLike[str] | None = None,
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
         device: str = "auto",
         dtype: str = "float32",
         pooling: str = "mean",
@@ -310,6 +326,8 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         self.n_iter_no_change = n_iter_no_change
         self.n_best = n_best
         self.checkpoint_dir = checkpoint_dir
+        self.callbacks = callbacks
+        self.warm_start = warm_start
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -337,14 +355,18 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         ImageError
             If an image cannot be read; the message names row, column and file.
         ValueError
-            If no row is genuine, there is only one distinct image, no person can be held out, or
-            `checkpoint_dir` holds another training.
+            If no row is genuine, there is only one distinct image, no person can be held out,
+            `checkpoint_dir` holds another training, or, with `warm_start`, `backbone` or
+            `input_size` is not that of the last fit.
         """
         from sklearn_diffake.embedding.backbones._torch import module_arrays
 
         device = resolve_device(self.device)
         image_table(X, templates=True)
-        backbone, classifier = self._starting_point()
+        continues = self.warm_start and hasattr(self, "weights_")
+        backbone, classifier = self._trained_network() if continues else self._starting_point()
+        if not continues:
+            self.history_ = []
         if self.max_epochs:
             return self._train(X, y, groups, backbone, classifier, device)
         if not classifier:
@@ -353,7 +375,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
                 "give a file that save_weights wrote, or use FaceEmbedder for the features alone"
             )
         self._set_network(backbone, {**module_arrays(backbone.module), **classifier})
-        self.history_, self.n_iter_, self.best_epochs_ = [], 0, []
+        self.n_iter_, self.best_epochs_ = len(self.history_), []
         self.validation_auc_, self.validation_rows_ = None, np.arange(0)
         return self
 
@@ -403,8 +425,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         if dtype not in ("float32", "float16"):
             raise ValueError(f'dtype={dtype!r}, expected "float32" or "float16"')
         backbone = self.find_backbone()
-        classifier = {"weight": self.coef_[None], "bias": np.array([self.intercept_])}
-        arrays = join_classifier(self.weights_, classifier)
+        arrays = join_classifier(self.weights_, self._classifier())
         arrays = {k: a.astype(dtype) if a.dtype.kind == "f" else a for k, a in arrays.items()}
         write_network(Path(path), arrays, describe(backbone))
 
@@ -457,6 +478,24 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         side = size or backbone.input_size[0]
         return redeclared(backbone, input_size=(side, side)), classifier
 
+    def _trained_network(self) -> tuple[Backbone, dict[str, NDArray[Any]]]:
+        """Return the backbone and the classifier of the last fit, to continue with them."""
+        from sklearn_diffake.embedding.backbones._weights import join_classifier
+
+        backbone = self.find_backbone()
+        size = self.input_size or backbone.input_size[0]
+        if (str(self.backbone), size) != (backbone.name, backbone.input_size[0]):
+            raise ValueError(
+                f"warm_start=True continues the training of backbone={backbone.name!r} with "
+                f"input_size={backbone.input_size[0]}, got backbone={self.backbone!r} and "
+                f"input_size={self.input_size!r}: use another estimator for another network"
+            )
+        return backbone, join_classifier({}, self._classifier())
+
+    def _classifier(self) -> dict[str, NDArray[Any]]:
+        bias = np.array([self.intercept_], dtype=np.float32)
+        return {"weight": self.coef_[None], "bias": bias}
+
     def _train(
         self,
         X: Any,
@@ -478,7 +517,7 @@ class ForgeryEmbedder(FaceEmbedder, auto_wrap_output_keys=None):  # type: ignore
         )
         split = hold_out(crops, self.validation_fraction, np.random.default_rng(seed))
         settings = TrainingSettings.from_parameters(self, device=device, seed=seed)
-        result = train_network(settings, backbone, classifier, crops, split)
+        result = train_network(settings, backbone, classifier, crops, split, self.history_)
         self._set_network(backbone, result.network)
         self.history_, self.n_iter_ = result.history, len(result.history)
         self.best_epochs_, self.validation_auc_ = result.best_epochs, result.validation_auc

@@ -1,19 +1,17 @@
 """How a face network learns to distinguish real crops from pseudo-deepfakes.
 
-Loads torch and skorch. skorch's own callbacks do not fit, because a training is resumed bit for
-bit: LRScheduler counts epochs from skorch's history, which is empty then; EarlyStopping has a state
-that no checkpoint holds; EpochScoring cannot score averaged weights, which belong to no epoch.
+Loads torch and skorch. skorch's EpochScoring does not fit: it cannot score averaged weights, which
+belong to no epoch.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import logging
-import math
 import multiprocessing
 import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +20,6 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from skorch import NeuralNet
-from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from torch import nn
 
@@ -44,7 +41,13 @@ from sklearn_diffake.embedding.forgery._crops import (
     FakeDataset,
     GenuineCrops,
 )
+from sklearn_diffake.embedding.forgery._monitor import (
+    TrainingMonitor,
+    train_epochs,
+    training_callbacks,
+)
 from sklearn_diffake.embedding.forgery._sam import SAM, batch_norms
+from sklearn_diffake.utils._callbacks import restore_history
 from sklearn_diffake.utils._device import seeded
 from sklearn_diffake.utils._progress import log_step, progress_bar
 
@@ -136,6 +139,7 @@ def train_network(
     classifier: State,
     crops: GenuineCrops,
     split: Split,
+    earlier_epochs: Sequence[Mapping[str, Any]] = (),
 ) -> TrainedNetwork:
     """Train a copy of a backbone, or resume its training.
 
@@ -149,10 +153,13 @@ def train_network(
     crops : GenuineCrops
     split : (ndarray, ndarray) of intp
         Positions of the crops to train and to validate on.
+    earlier_epochs : sequence of dict
+        Figures of the epochs in which the given weights were trained before.
 
     Returns
     -------
     TrainedNetwork
+        With the figures of all epochs, the earlier ones included.
     """
     device = settings.device
     checkpoint = open_checkpoint(settings, backbone, classifier, crops, split)
@@ -163,6 +170,7 @@ def train_network(
         monitor = TrainingMonitor(progress, train)
         net = _net(settings, module, valid, monitor)
         progress.resume(net)
+        restore_history(net, renumbered([*earlier_epochs, *progress.history]))
         n_epochs = 0 if progress.finished else settings.max_epochs - len(progress.history)
         message = "training %s on %d images, %d held out, on %s: %d of %d epochs to go"
         counts = len(split[0]), len(split[1]), device, n_epochs, settings.max_epochs
@@ -171,73 +179,16 @@ def train_network(
         with progress_bar(
             total=n_batches, desc="ForgeryEmbedder", unit="batch", verbose=settings.verbose
         ) as monitor.bar:
-            with contextlib.suppress(_TrainingFinished):
-                net.fit_loop(train, epochs=n_epochs)
-            return TrainedNetwork(*_best_network(progress, net, valid))
+            train_epochs(net, train, n_epochs, monitor)
+            network, best_epochs, auc = _best_network(progress, net, valid)
+        history = renumbered([*earlier_epochs, *progress.history])
+        best_epochs = [epoch + len(earlier_epochs) for epoch in best_epochs]
+        return TrainedNetwork(network, history, best_epochs, auc)
 
 
-class _TrainingFinished(Exception):
-    """The training ends before its last epoch."""
-
-
-class TrainingMonitor(Callback):
-    """Sets the learning rate, checks every loss, and closes every epoch.
-
-    Parameters
-    ----------
-    progress : Progress
-    train : EpochBatches
-
-    Attributes
-    ----------
-    bar : tqdm.tqdm
-        Set when the number of steps is known.
-    step : int
-        Number of the next step, from 0.
-    """
-
-    bar: Any
-
-    def __init__(self, progress: Progress, train: EpochBatches) -> None:
-        self.progress, self.train = progress, train
-        self.step = 0
-
-    def on_epoch_begin(self, net: NeuralNet, **_: Any) -> None:
-        """Set the order, the fakes and the random numbers of the epoch."""
-        epoch = self.train.epoch = self.progress.epoch
-        self.step = (epoch - 1) * self.train.n_batches
-        # torch's own generators: layers such as dropout draw from them
-        seed = np.random.SeedSequence([self.progress.settings.seed, epoch]).generate_state(1)[0]
-        torch.manual_seed(int(seed))
-
-    def on_batch_begin(self, net: NeuralNet, training: bool = False, **_: Any) -> None:
-        """Set the learning rate of the step."""
-        if training:
-            n_steps = net.max_epochs * self.train.n_batches
-            for group in net.optimizer_.param_groups:
-                group["lr"] = net.lr * min(1.0, (n_steps - self.step) / (n_steps / 4))
-            self.step += 1
-
-    def on_batch_end(self, net: NeuralNet, training: bool = False, **_: Any) -> None:
-        """Stop at a loss that is not finite."""
-        if training:
-            loss = net.history[-1, "batches", -1, "train_loss"]
-            if not math.isfinite(loss):
-                step = (self.step - 1) % self.train.n_batches + 1
-                self.progress.fail(f"The loss became {loss} in step {step} of")
-        self.bar.update()
-
-    def on_epoch_end(self, net: NeuralNet, **_: Any) -> None:
-        """Record the figures of the epoch and save its weights."""
-        figures = self.progress.close_epoch(net)
-        summary = {"epoch": figures["epoch"], "loss": f"{figures['train_loss']:.3g}"}
-        if figures["valid_auc"] is not None:
-            summary["AUC"] = f"{figures['valid_auc']:.4f}"
-        text = ", ".join(f"{name} {value}" for name, value in summary.items())
-        log_step(_logger, self.progress.settings.verbose, "%s of %d", text, net.max_epochs)
-        self.bar.set_postfix(**summary, waiting=f"{self.train.loader.waiting_fraction:.0%}")
-        if self.progress.finished:
-            raise _TrainingFinished
+def renumbered(epochs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copy the figures of epochs, numbered from 1."""
+    return [{**figures, "epoch": number} for number, figures in enumerate(epochs, start=1)]
 
 
 def open_checkpoint(
@@ -341,7 +292,7 @@ def _net(
         iterator_train=EpochBatches.as_iterator,
         iterator_valid=EpochBatches.as_iterator,
         train_split=None if valid is None else predefined_split(valid),
-        callbacks=[("monitor", monitor)],
+        callbacks=training_callbacks(settings, monitor),
         callbacks__print_log=None,
         device=settings.device,
         verbose=0,
@@ -355,21 +306,25 @@ def validate(net: NeuralNet, valid: EpochBatches) -> float:
     return net.criterion_.pop_auc()
 
 
-def _best_network(progress: Progress, net: NeuralNet, valid: EpochBatches | None) -> Any:
+def _best_network(
+    progress: Progress, net: NeuralNet, valid: EpochBatches | None
+) -> tuple[State, list[int], float | None]:
     """Choose between the best epoch and the average of the best ones, by validation."""
     history, best = progress.history, progress.best_epochs()
     if valid is None:
-        return progress.networks[len(history)], history, [len(history)], None
+        return progress.networks[len(history)], [len(history)], None
     network, auc = progress.networks[best[0]], history[best[0] - 1]["valid_auc"]
     if len(best) == 1:
-        return network, history, best, auc
-    average = {
+        return network, best, auc
+    means = {
         name: np.mean([progress.networks[e][name] for e in best], axis=0, dtype=np.float64)
         for name in network
     }
-    average = {name: np.asarray(a, dtype=network[name].dtype) for name, a in average.items()}
+    average: State = {
+        name: np.asarray(mean, dtype=network[name].dtype) for name, mean in means.items()
+    }
     net.module_.load(average)
     average_auc = validate(net, valid)
     if average_auc < auc:
-        return network, history, best[:1], auc
-    return average, history, best, average_auc
+        return network, best[:1], auc
+    return average, best, average_auc
