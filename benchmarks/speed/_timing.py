@@ -25,7 +25,7 @@ SUITES = {  # which bench_*.py make up a suite
     "search": ("grid_search", "dask"),
     "metrics": ("metrics",),
     "video": ("frames",),
-    "verdict": ("verify",),
+    "verdict": ("verify", "peers"),
     "whole pipeline": ("afternoon", "scale", "streaming", "limits"),
     "faults": ("faults",),
     "gpu": ("gpu",),

@@ -217,10 +217,7 @@ def pair_rows(X: Any) -> Iterable[Any]:
     TypeError
         If it cannot be iterated over.
     """
-    try:
-        frame = nw.from_native(X, eager_only=True, pass_through=True)
-    except nw.exceptions.DuplicateError as error:
-        raise ImageError(f"X is a DataFrame whose columns share a name: {error}") from error
+    frame = _as_frame(X)
     if isinstance(frame, nw.DataFrame):
         return _frame_rows(frame)
     if isinstance(X, (str, bytes, os.PathLike)) or not isinstance(X, Iterable):
@@ -301,10 +298,7 @@ def _read_rows(X: Any) -> ImageTable | Iterator[tuple[Any, ...]]:
     """Return the rows of X, or the table if X is a dense array, which has no duplicates."""
     if isinstance(X, tuple):
         raise ImageError(f"X must be a table, such as a list, got a tuple of {len(X)}; {ONE_PAIR}")
-    try:
-        X = nw.from_native(X, allow_series=True, eager_only=True, pass_through=True)
-    except nw.exceptions.DuplicateError as error:
-        raise ImageError(f"X is a DataFrame whose columns share a name: {error}") from error
+    X = _as_frame(X, allow_series=True)
     if not _is_table(X):
         raise ImageError(f"{_FORMS}, got a single {type(X).__name__}; {ONE_PAIR}")
     if len(X) == 0:
@@ -328,6 +322,16 @@ def _plain_names(names: Sequence[Any]) -> list[str | None]:
 def _holds_single_pictures(names: Sequence[Any]) -> bool:
     """Return whether a DataFrame has one column, which is not half of a table of pairs."""
     return len(names) == 1 and _plain_names(names)[0] not in PAIR_COLUMNS
+
+
+def _as_frame(X: Any, allow_series: bool = False) -> Any:
+    """Return X as a DataFrame of narwhals, or X itself if it is none."""
+    if isinstance(X, (list, tuple, np.ndarray)):
+        return X  # for these, narwhals would first look for plugins in all installed packages
+    try:
+        return nw.from_native(X, allow_series=allow_series, eager_only=True, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ImageError(f"X is a DataFrame whose columns share a name: {error}") from error
 
 
 def _is_table(X: Any) -> bool:

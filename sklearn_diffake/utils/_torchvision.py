@@ -16,6 +16,10 @@ from typing import Any
 
 _LOCK = threading.Lock()
 _LIBRARY: list[Any] = []  # keeps the registrations alive
+# What is deferred takes longer to import than all else of torchvision, and is seldom used: its
+# networks, its datasets and torch's compiler. torchvision.ops.roi_align takes one function from
+# the compiler, which it calls when regions are pooled.
+_COMPILER = ("torch._dynamo", "torch._dynamo.utils")
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -35,14 +39,20 @@ def import_torchvision() -> ModuleType:
     ImportError
         If torchvision is missing or fails for any other reason.
     """
-    with _LOCK, _deferred_compiler():
+    with (
+        _LOCK,
+        _deferred(_COMPILER, is_compile_supported=_is_compile_supported),
+        _deferred(("torchvision.models",)),
+        _deferred(("torchvision.datasets",)),
+    ):
         try:
             return importlib.import_module("torchvision")
         except RuntimeError as error:
             if "torchvision::" not in str(error):
                 raise ImportError(f"torchvision cannot be imported: {error}") from error
-        for name in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
+        for name, module in list(sys.modules.items()):
+            if name.split(".")[0] == "torchvision" and not isinstance(module, _Deferred):
+                del sys.modules[name]
         _define_operators()
         extension: Any = importlib.import_module("torchvision.extension")
         extension._has_ops = lambda: True
@@ -50,24 +60,26 @@ def import_torchvision() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _deferred_compiler() -> Iterator[None]:
-    """Keep torchvision from importing torch's compiler, which takes longer than torchvision itself.
+def _deferred(names: tuple[str, ...], **functions: Any) -> Iterator[None]:
+    """Keep a package from being imported until an attribute of it is read.
 
-    ``torchvision.ops.roi_align`` takes one function from ``torch._dynamo.utils``, which it calls
-    when regions are pooled. It gets a function that imports the true function at that time. Any
-    other code that imports the compiler meanwhile gets the true one.
+    Parameters
+    ----------
+    names : tuple of str
+        A package and submodules of it that are imported by name.
+    **functions
+        Attributes of the last of them that are imported by name.
     """
-    if "torch._dynamo" in sys.modules or "torchvision" in sys.modules:
+    if names[0] in sys.modules or "torchvision" in sys.modules:
         yield
         return
-    package, utils = _Deferred("torch._dynamo"), _Deferred("torch._dynamo.utils")
-    utils.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
-    deferred = {module.__name__: module for module in (package, utils)}
-    sys.modules |= deferred
+    placeholders = {name: _Deferred(name, names) for name in names}
+    vars(placeholders[names[-1]]).update(functions)
+    sys.modules |= placeholders
     try:
         yield
     finally:
-        for name, module in deferred.items():
+        for name, module in placeholders.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
 
@@ -75,11 +87,15 @@ def _deferred_compiler() -> Iterator[None]:
 class _Deferred(ModuleType):
     """A placeholder of a module that is imported when another attribute of it is read."""
 
+    def __init__(self, name: str, names: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.__dict__["_names"] = names
+
     def __getattr__(self, name: str) -> Any:
-        no_package = name == "__path__" and self.__name__ != "torch._dynamo"
+        no_package = name == "__path__" and self.__name__ != self._names[0]
         if no_package or name in ("__spec__", "__file__"):  # the machinery of imports looks at them
             raise AttributeError(name)
-        for module in ("torch._dynamo", "torch._dynamo.utils"):
+        for module in self._names:
             if isinstance(sys.modules.get(module), _Deferred):
                 del sys.modules[module]
         return getattr(importlib.import_module(self.__name__), name)

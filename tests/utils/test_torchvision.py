@@ -173,7 +173,7 @@ assert torch._dynamo.utils.is_compile_supported("cpu") == roi_align.is_compile_s
 MEANWHILE = """
 import sys
 from sklearn_diffake.utils import _torchvision
-with _torchvision._deferred_compiler():
+with _torchvision._deferred(_torchvision._COMPILER):
     import torch._dynamo.config
     from torch._dynamo import disable
     from torch._dynamo.utils import counters
@@ -181,12 +181,36 @@ assert sys.modules["torch._dynamo"].disable is disable
 assert sys.modules["torch._dynamo.utils"].counters is counters
 assert not isinstance(sys.modules["torch._dynamo"], _torchvision._Deferred)
 assert not isinstance(sys.modules["torch._dynamo.utils"], _torchvision._Deferred)
-with _torchvision._deferred_compiler():
+with _torchvision._deferred(_torchvision._COMPILER):
     assert not isinstance(sys.modules["torch._dynamo"], _torchvision._Deferred)
 """
 
 
 @pytest.mark.parametrize("code", [DEFERRED, MEANWHILE], ids=["deferred", "meanwhile"])
 def test_the_compiler_of_torch_is_imported_when_it_is_needed(code):
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", ["models", "datasets"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        "torchvision.{package}.__path__",
+        "importlib.import_module('torchvision.{package}').__path__",
+        "from torchvision import {package}; {package}.__path__",
+    ],
+)
+def test_networks_and_datasets_are_imported_when_they_are_used(package, use):
+    code = f"""
+{IMPORT}
+import importlib, sys
+torchvision = import_torchvision()
+import torchvision.transforms.functional
+assert "torchvision.{package}" not in sys.modules
+{use.format(package=package)}
+assert sys.modules["torchvision.{package}"] is torchvision.{package}
+assert torchvision.{package}.__file__
+"""
     done = run(code)
     assert done.returncode == 0, done.stderr
