@@ -196,7 +196,8 @@ def main(argv=None):
         {
             "splitter": name,
             **{key: int(total[key]) for key in sorted(NO_FAULTS)},
-            "faults": {key: int(n) for key, n in total.items() if key not in NO_FAULTS and n},
+            "faults": (faults := {k: int(n) for k, n in total.items() if k not in NO_FAULTS and n}),
+            "n_faults": sum(faults.values()),
         }
         for name, total in totals.items()
     ]

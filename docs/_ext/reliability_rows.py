@@ -257,6 +257,35 @@ def about_intervals(result):
     )
 
 
+def conformal_settings(result):
+    """Gather the rates of each setting and category."""
+    settings = {}
+    for row in result["rows"]:
+        settings.setdefault((row["setting"], tuple(row["category"])), []).append(row)
+    return [
+        {
+            "setting": name
+            + ("" if rows[0]["promised"] else " (nothing promised)")
+            + ("" if rows[0]["calibrated"] else " (not calibrated)"),
+            "images": f"{category[0]}, {category[1]}",
+            "rates": [f"{row['rate']:.4f} ± {row['standard error']:.4f}" for row in rows],
+        }
+        for (name, category), rows in settings.items()
+    ]
+
+
+def about_conformal(result):
+    """Say how many repetitions there were, and how often the promise was broken."""
+    promised = [row for row in result["rows"] if row["promised"]]
+    broken = [row for row in promised if row["rate"] - row["allowed"] > 4 * row["standard error"]]
+    quick = "**Few repetitions, for a quick look only.** " if result["quick"] else ""
+    return (
+        f"{quick}{promised[0]['repetitions']:,} repetitions of 200 new rows or groups each. Rates "
+        f"above the allowed one by more than four standard errors: {len(broken)} of "
+        f"{len(promised)}.\n\n"
+    )
+
+
 def percentile_settings(result):
     """Return each setting of the percentile bootstrap with ours."""
     keys = ("figure", "truth", "n_genuine", "structure")
