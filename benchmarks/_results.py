@@ -40,21 +40,21 @@ def _processor():
 
 def versions():
     """Return the versions of this package, and of those it is measured with."""
-    found = {}
+    measures = {}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            measures[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return measures
 
 
 def report(name, figures):
     """Print figures as JSON, and keep them beside the benchmarks when asked with --save."""
     import torch
 
-    about = {**machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
-    text = json.dumps({"benchmark": name, "machine": about, **figures}, indent=1)
+    environment = {**machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
+    text = json.dumps({"benchmark": name, "machine": environment, **figures}, indent=1)
     print(text)
     if "--save" in sys.argv:
         (RESULTS / f"{name}.json").write_text(text + "\n")

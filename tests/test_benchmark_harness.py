@@ -29,10 +29,10 @@ def test_a_row_is_judged_by_its_goal(goal, more_is_better, ratio, met):
 
 
 def test_turns_alternate_after_a_warm_up():
-    from benchmarks.speed._timing import by_turns
+    from benchmarks.speed._timing import time_alternately
 
     called = []
-    found = by_turns(lambda: called.append("o"), lambda: called.append("y"), 3, work=(2, 1))
+    found = time_alternately(lambda: called.append("o"), lambda: called.append("y"), 3, work=(2, 1))
     assert "".join(called) == "oy" + "oy" + "yo" + "oy"
     assert found["low"] <= found["ratio"] <= found["high"]
 
@@ -98,7 +98,7 @@ def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypa
     )
     (tmp_path / "bench_bad.py").write_text("raise ValueError('no luck')")
     (tmp_path / "bench_slow.py").write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "FOLDER", tmp_path)
     monkeypatch.setattr(run, "SUITES", {"one": ("bad", "slow", "good")})
     (found,) = run.run_all(["one"], [], limit=2)
     assert found["rows"] == [1]

@@ -63,8 +63,8 @@ def clip_faces(data, folder):
             file = folder / f"{kind}-{path.stem}.npz"
             if not file.exists():
                 np.savez(file, **_align(path))
-            with np.load(file) as kept:
-                clips.append(ClipFaces(path.stem, kind == "real", **kept))
+            with np.load(file) as arrays:
+                clips.append(ClipFaces(path.stem, kind == "real", **arrays))
     return clips
 
 

@@ -34,16 +34,16 @@ class Features:
     def __init__(self, embedder, crops):
         shape = crops.shape[:-3]
         flat = crops.reshape(-1, *crops.shape[-3:])
-        kept = []
+        feature_maps = []
         backbone = embedder.find_backbone()
         hook = backbone.module.bn2.register_forward_hook(  # the layer before pooling
-            lambda module, given, maps: kept.append(maps.flatten(2).half())
+            lambda module, inputs, maps: feature_maps.append(maps.flatten(2).half())
         )
         try:
             pooled = self._run(backbone, flat)
         finally:
             hook.remove()
-        maps = torch.cat(kept).numpy()
+        maps = torch.cat(feature_maps).numpy()
         self.maps = maps.reshape(*shape, *maps.shape[1:])
         self.pooled = pooled.reshape(*shape, -1)
         verdicts = pooled.astype(float) @ embedder.coef_ + embedder.intercept_
@@ -53,13 +53,13 @@ class Features:
     def _run(backbone, crops):
         size = tuple(backbone.input_size)
         mean, std = (torch.tensor(v).view(3, 1, 1) * 255 for v in (backbone.mean, backbone.std))
-        parts = []
+        blocks = []
         with torch.inference_mode():
             for start in range(0, len(crops), 32):
                 batch = np.stack([resize(crop, size) for crop in crops[start : start + 32]])
                 images = torch.from_numpy(batch).permute(0, 3, 1, 2).float()
-                parts.append(backbone.module((images - mean) / std).numpy())
-        return np.concatenate(parts)
+                blocks.append(backbone.module((images - mean) / std).numpy())
+        return np.concatenate(blocks)
 
 
 def difference(features, first, second, form):
@@ -109,9 +109,9 @@ def real_pairs(clip, choice, rng):
     """
     n = len(clip.crops)
     if choice.startswith("lag"):
-        place = LAGS.index(int(choice.split()[1]))
+        lag_index = LAGS.index(int(choice.split()[1]))
         moments = np.arange(n)
-        return (moments, np.zeros(n, int)), (moments, np.full(n, place))
+        return (moments, np.zeros(n, int)), (moments, np.full(n, lag_index))
     couples = np.array(list(itertools.combinations(range(n), 2)))
     if choice == "like pose":
         order = np.argsort(pose_distance(clip, couples))[: len(couples) // 10]

@@ -60,14 +60,14 @@ def _clips_of(crop, points, rng):
     forged = draw(rng, "difffake", blending="yuv420")
     fakes = []
     for _ in range(N_FRAMES):
-        placed = {**forged, "geometry": draw(rng, "self_blend_global")["geometry"]}
-        fakes.append(apply_pair(placed, crop, points))
+        warped_record = {**forged, "geometry": draw(rng, "self_blend_global")["geometry"]}
+        fakes.append(apply_pair(warped_record, crop, points))
     real = fakes[0][0]  # in the colors of video, as the fakes are
-    moved = [
+    moved_points = [
         [move(cv2, frame, view) for frame, view in zip(frames, views, strict=True)]
         for frames in ([real] * N_FRAMES, [fake for _, fake, _ in fakes])
     ]
-    return [np.stack(code_frames(frames, **codec)) for frames in moved]
+    return [np.stack(code_frames(frames, **codec)) for frames in moved_points]
 
 
 def _codec(rng):

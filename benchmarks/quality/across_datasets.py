@@ -45,7 +45,7 @@ from sklearn_diffake.pairs import PairDifference, make_reference_pairs
 
 PAIRS = 400  # of each data set
 OPERATORS = ["squared", "absolute", "subtract"]
-HEADS = [
+DETECTORS = [
     GaussianMixtureDetector(random_state=0, shrinkage="auto"),
     MahalanobisDetector(),
     DeepSVDD(max_epochs=5, device="cpu", random_state=0),
@@ -57,8 +57,8 @@ HEADS = [
 def lfw(folder):
     """Genuine pairs of people whom no shipped network has seen; half the probes are swapped."""
     crops, table = np.load(folder / "faces.npy", mmap_mode="r"), pd.read_csv(folder / "faces.csv")
-    kept = held_out(table["identity"])
-    crops, table = crops[kept], table[kept].reset_index(drop=True)
+    is_held_out = held_out(table["identity"])
+    crops, table = crops[is_held_out], table[is_held_out].reset_index(drop=True)
     table = table[table["identity"].duplicated(keep=False)].reset_index(names="row")
     pairs = make_reference_pairs(table, random_state=0)
     index = table["row"].to_numpy()[pairs.index][:PAIRS]
@@ -76,20 +76,22 @@ def dfdc(folder, data):
     rows = pd.Series(np.arange(len(crops)), pd.read_csv(folder / "faces.csv")["path"])
     manifest = pd.read_csv(data / "manifest.csv")
     pairs = make_reference_pairs(manifest, exclude="original", random_state=0)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(pairs.index))[:PAIRS])
-    index = pairs.index[chosen]
+    row_sample = np.sort(np.random.default_rng(0).permutation(len(pairs.index))[:PAIRS])
+    index = pairs.index[row_sample]
     groups = manifest["group"].to_numpy()[index[:, 1]].astype(str)
-    return crops[rows.loc[manifest["path"]].to_numpy()[index]], pairs.target[chosen], groups
+    return crops[rows.loc[manifest["path"]].to_numpy()[index]], pairs.target[row_sample], groups
 
 
 def rendered():
-    found = make_face_pairs(PAIRS, random_state=0)
-    crops = FaceAligner(160, margin=0.2, on_missing="crop", verbose=1).fit_transform(found.data)
-    return crops, found.target, found.frame["identity"].to_numpy().astype(str)
+    rendered_pairs = make_face_pairs(PAIRS, random_state=0)
+    crops = FaceAligner(160, margin=0.2, on_missing="crop", verbose=1).fit_transform(
+        rendered_pairs.data
+    )
+    return crops, rendered_pairs.target, rendered_pairs.frame["identity"].to_numpy().astype(str)
 
 
-def name_of(head):
-    return type(getattr(head, "detector", head)).__name__
+def name_of(detector):
+    return type(getattr(detector, "detector", detector)).__name__
 
 
 def summarize(search, names, seconds):
@@ -112,15 +114,15 @@ def main():
     parser.add_argument("dfdc", type=Path)
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    parts = {
+    by_dataset = {
         "DFDC": dfdc(options.faces / "dfdc_crops", options.dfdc),
         "LFW": lfw(options.faces / "lfw"),
         "rendered": rendered(),
     }
-    X, y, people = (np.concatenate([part[i] for part in parts.values()]) for i in range(3))
-    dataset = np.repeat(list(parts), [len(part[1]) for part in parts.values()])
+    X, y, people = (np.concatenate([entry[i] for entry in by_dataset.values()]) for i in range(3))
+    dataset = np.repeat(list(by_dataset), [len(entry[1]) for entry in by_dataset.values()])
     distinct = len({image.tobytes() for pair in X for image in pair})
-    found = {
+    result = {
         "pairs": len(X),
         "fakes": int((y == -1).sum()),
         "distinct images": distinct,
@@ -133,33 +135,33 @@ def main():
             [
                 ("embed", FaceEmbedder("difffake-lite0-identity", cache=store)),
                 ("diff", PairDifference()),
-                ("detect", HEADS[0]),
+                ("detect", DETECTORS[0]),
             ]
         )
-        grid = {"diff__operator": OPERATORS, "detect": HEADS}
+        grid = {"diff__operator": OPERATORS, "detect": DETECTORS}
         settings = {"cv": LeaveOneDatasetOut(), "scoring": "roc_auc", "error_score": "raise"}
         for name, search in (
             ("grid", GridSearchCV(pipeline, grid, **settings)),
             ("halving", HalvingGridSearchCV(pipeline, grid, random_state=0, **settings)),
         ):
-            before, start = store.info()["writes"], time.perf_counter()
+            n_writes_before, start = store.info()["writes"], time.perf_counter()
             search.fit(X, y, groups=dataset)
             seconds = time.perf_counter() - start
-            found[name] = {"images embedded": store.info()["writes"] - before}
+            result[name] = {"images embedded": store.info()["writes"] - n_writes_before}
             if name == "grid":
                 names = [str(name) for name in np.unique(dataset)]
-                found[name] |= summarize(search, names, seconds)
+                result[name] |= summarize(search, names, seconds)
             else:
-                found[name] |= {
+                result[name] |= {
                     "seconds": round(seconds, 1),
                     "best operator": search.best_params_["diff__operator"],
                     "best head": name_of(search.best_params_["detect"]),
                     "AUC": round(float(search.best_score_), 4),
                     "rounds": int(search.n_iterations_),
                 }
-            print(found[name], flush=True)
+            print(result[name], flush=True)
     if options.output:
-        options.output.write_text(json.dumps(found, indent=1) + "\n")
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

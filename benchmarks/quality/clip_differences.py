@@ -74,8 +74,8 @@ class Data:
         self.genuine = np.array([clip.genuine for clip in self.clips])
         people = pd.read_csv(faces / "lfw" / "faces.csv")["identity"].to_numpy()
         unseen = held_out_rows(people)
-        each = unseen[np.unique(people[unseen], return_index=True)[1]]
-        rows = np.sort(np.random.default_rng(0).permutation(each)[:N_PEOPLE])
+        one_of_each = unseen[np.unique(people[unseen], return_index=True)[1]]
+        rows = np.sort(np.random.default_rng(0).permutation(one_of_each)[:N_PEOPLE])
         crops = np.load(faces / "lfw" / "faces.npy", mmap_mode="r")[rows]
         self.stand_ins = stand_in_clips(crops, CROP.margin)
 
@@ -112,12 +112,12 @@ def judge_real(data, choice, form, fit):
     scenes = [clip.name[-4:] for clip in data.clips]
     scores = []
     for scene, change in zip(scenes, changes, strict=True):
-        others = [
+        other_frames = [
             c
             for c, s, genuine in zip(changes, scenes, data.genuine, strict=True)
             if genuine and s != scene
         ]
-        scores.append(fit(others)(change))
+        scores.append(fit(other_frames)(change))
     means = np.array([score.mean() for score in scores])
     labels = np.repeat(data.genuine, [len(score) for score in scores])
     return {
@@ -130,14 +130,14 @@ def judge_real(data, choice, form, fit):
 def fitted_on_others(kind, n_clips=None):
     """Fit on the first `n_clips` of the other genuine clips."""
 
-    def fit(others):
-        chosen = np.concatenate(others[:n_clips])
-        return detector(kind, len(chosen)).fit(chosen).score_samples
+    def fit(other_frames):
+        fit_indices = np.concatenate(other_frames[:n_clips])
+        return detector(kind, len(fit_indices)).fit(fit_indices).score_samples
 
     return fit
 
 
-def distance_alone(others):
+def distance_alone(other_clips):
     """Score by the size of the difference: nothing is fitted."""
     return lambda change: -change.sum(axis=-1)
 
@@ -233,8 +233,8 @@ def run(trial, data):
     changes = stand_in_changes(data, trial.features)
     score = distance_alone(None)
     if trial.fitted == "stand-ins":
-        known = np.concatenate(changes["genuine"][: N_PEOPLE // 2])
-        score = detector(trial.by, len(known)).fit(known).score_samples
+        known_rows = np.concatenate(changes["genuine"][: N_PEOPLE // 2])
+        score = detector(trial.by, len(known_rows)).fit(known_rows).score_samples
     figures = judge_real(data, trial.pairs, trial.features, lambda others: score)
     return {**row, **figures, "stand-ins": judge_stand_ins(changes, score)}
 
@@ -266,8 +266,8 @@ def _of_verdicts(trial, data):
 
 def complete(rows, data):
     """Return rows with those of the trials that are missing; the order is that of the trials."""
-    known = {tuple(list(row.values())[:4]): row for row in rows}
-    return [known.get(tuple(trial)) or run(trial, data) for trial in TRIALS]
+    known_rows = {tuple(list(row.values())[:4]): row for row in rows}
+    return [known_rows.get(tuple(trial)) or run(trial, data) for trial in TRIALS]
 
 
 def learning_curves(data):
@@ -283,8 +283,8 @@ def learning_curves(data):
     real = []
     for n in range(1, 5):
         values = [
-            judge_real(data, "moments", form, partial(_fit_chosen, chosen=chosen))["clips"]
-            for chosen in itertools.combinations(range(4), n)
+            judge_real(data, "moments", form, partial(_fit_chosen, chosen=clip_indices))["clips"]
+            for clip_indices in itertools.combinations(range(4), n)
         ]
         real.append(
             {"clips": n, "AUC": round(float(np.mean(values)), 4), "of": [min(values), max(values)]}
@@ -292,8 +292,8 @@ def learning_curves(data):
     changes = stand_in_changes(data, form)
     photos = []
     for n in CURVE:
-        known = np.concatenate(changes["genuine"][:n])
-        fitted = detector("Mahalanobis", len(known)).fit(known)
+        known_changes = np.concatenate(changes["genuine"][:n])
+        fitted = detector("Mahalanobis", len(known_changes)).fit(known_changes)
         on_real = judge_real(data, "moments", form, lambda others, f=fitted: f.score_samples)
         figures = judge_stand_ins(changes, fitted.score_samples)
         photos.append({"clips": n, "stand-ins": figures, "real clips": on_real["clips"]})
@@ -336,10 +336,10 @@ def sizes(data, choice, form):
             for clip, features in zip(data.clips, data.real, strict=True)
         ]
     )
-    return _both(means[data.genuine], means[~data.genuine])
+    return _both_classes(means[data.genuine], means[~data.genuine])
 
 
-def _both(genuine, fake):
+def _both_classes(genuine, fake):
     return {"genuine": float(f"{genuine.mean():.3g}"), "fake": float(f"{fake.mean():.3g}")}
 
 
@@ -349,10 +349,10 @@ def composition(data):
     photos = [np.linalg.norm(data.photos[name].pooled, axis=-1) for name in ("genuine", "fake")]
     result = {
         "pose explains": round(pose_explains(data), 3),
-        "norm of features, real clips": _both(
+        "norm of features, real clips": _both_classes(
             np.array(norms)[data.genuine], np.array(norms)[~data.genuine]
         ),
-        "norm of features, stand-ins": _both(*photos),
+        "norm of features, stand-ins": _both_classes(*photos),
     }
     for form in ("pooled, L2", "pooled"):
         for choice in (*(f"lag {lag}" for lag in LAGS[1:]), "moments"):
@@ -367,20 +367,20 @@ def main():
     data = None
     for name, weights in networks_to_judge(options):
         network = networks.setdefault(name, {"name": name})
-        missing = [part for part in PARTS if part not in network]
+        missing = [section for section in SECTIONS if section not in network]
         if not missing and len(network["rows"]) == len(TRIALS):
             continue
         data = data or Data(options.faces, options.data)
         data.embed(load_network(weights))
         network["rows"] = complete(network.get("rows", ()), data)
-        for part in missing:
-            network[part] = PARTS[part](data)
+        for section in missing:
+            network[section] = SECTIONS[section](data)
         print(json.dumps(network, indent=1), flush=True)
         result["networks"] = list(networks.values())
         options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
-PARTS = {"learning curve": learning_curves, "composition": composition}
+SECTIONS = {"learning curve": learning_curves, "composition": composition}
 
 
 if __name__ == "__main__":

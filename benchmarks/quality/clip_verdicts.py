@@ -51,7 +51,7 @@ def splice(genuine, fake, path):
     The genuine clips are repeated until they are long enough.
     """
     rate = 30
-    parts = [
+    windows = [
         itertools.islice(
             (image for clip in itertools.cycle(genuine) for _, image in frames_of(clip)),
             SECONDS_GENUINE * rate,
@@ -61,7 +61,7 @@ def splice(genuine, fake, path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = 942, 500, "yuv420p"
-        for image in itertools.chain(*parts):
+        for image in itertools.chain(*windows):
             container.mux(stream.encode(av.VideoFrame.from_image(image.resize((942, 500)))))
         container.mux(stream.encode())
 
@@ -102,11 +102,11 @@ def judge_clips(clips, genuine, enrolled):
 
 def judge_splices(genuine, fakes, enrolled):
     """Judge a clip whose last part is swapped."""
-    source, *rest = genuine
+    source, *other_clips = genuine
     with tempfile.TemporaryDirectory() as folder:
         for fake in fakes:
             path = Path(folder, "splice.mp4")
-            splice([clip for clip in rest if clip.stem[-4:] != fake.stem[-4:]], fake, path)
+            splice([clip for clip in other_clips if clip.stem[-4:] != fake.stem[-4:]], fake, path)
             for verdict in verify_many([(enrolled[source][n], str(path)) for n in N_REFERENCES]):
                 yield row_of(f"genuine + {fake.name}", "splice", source.name, verdict)
 
@@ -130,8 +130,8 @@ def main():
     enrolled, times = {}, {}
     for clip in genuine:
         images, times[clip.name] = reference_frames(clip, max(N_REFERENCES))
-        chosen = {1: [2], 3: [0, 2, 4], 5: range(5)}
-        enrolled[clip] = {n: Reference([images[i] for i in chosen[n]]) for n in N_REFERENCES}
+        frame_choice = {1: [2], 3: [0, 2, 4], 5: range(5)}
+        enrolled[clip] = {n: Reference([images[i] for i in frame_choice[n]]) for n in N_REFERENCES}
     figures = {
         "data": "Celeb-DF v2, clips of id0; references: frames of a genuine clip of another scene",
         "reference_times": times,

@@ -47,7 +47,7 @@ from sklearn_diffake.metrics import (
     worst_apcer,
 )
 
-AGAIN, DOUBTFUL = 2000, 0.94
+N_REPEATED, DOUBTFUL = 2000, 0.94
 BETWEEN = 0.7  # of the variance lies between groups
 UNEQUAL = (1, 2, 3, 5, 9)
 PEOPLE = ("people, opposed", "people, aligned")
@@ -95,9 +95,9 @@ def plain_auc(y_true, score):
     return float(np.mean(below)) / len(fake)
 
 
-def gain(y_true, score, other):
+def gain(y_true, score, other_score):
     """Return by how much an area is larger than another detector's."""
-    return plain_auc(y_true, score) - plain_auc(y_true, other)
+    return plain_auc(y_true, score) - plain_auc(y_true, other_score)
 
 
 def plain_rate(y_true, score):
@@ -164,10 +164,10 @@ def draw(cell, rng):
         if cell.structure in PEOPLE and shared is not None:
             effect[: len(shared)] = shared if cell.structure == PEOPLE[0] else -shared
         noise = rng.normal(size=(n_rows, 2))
-        for part in (
+        for setting in (
             (noise,) if shared is not None and cell.structure in PEOPLE else (effect, noise)
         ):
-            part[:, 1] = 0.6 * part[:, 0] + 0.8 * part[:, 1]
+            setting[:, 1] = 0.6 * setting[:, 0] + 0.8 * setting[:, 1]
         shared = effect
         noises.append(np.sqrt(between) * effect[group] + np.sqrt(1.0 - between) * noise)
         codes.append(group + start)
@@ -243,8 +243,8 @@ def hash_of(cell):
     return int.from_bytes(repr(cell).encode()[-64:], "little") % 2**63
 
 
-#: The settings at which the percentile bootstrap was seen to fail.
-NAMED = [
+#: The settings at which the percentile bootstrap failed.
+NAMED_CELLS = [
     Cell("AUC", 0.98, 10, 10),
     Cell("AUC", 0.995, 30, 30),
     Cell("EER", 0.04, 20, 20),
@@ -254,7 +254,7 @@ NAMED = [
 
 def settings():
     """Return all settings."""
-    cells = list(NAMED)
+    cells = list(NAMED_CELLS)
     structures = [("rows", n) for n in (10, 50, 500)]
     clustered = [(structure, n) for structure in (*CLUSTERED, PEOPLE[1]) for n in (50, 200)]
     for name, truths in (("AUC", (0.5, 0.8, 0.95, 0.98, 0.995)), ("EER", (0.02, 0.04, 0.2))):
@@ -287,11 +287,11 @@ def settings():
     ):
         cells.append(Cell(name, truth, n, n, structure, "bootstrap"))
     cells.append(Cell("AUC less another's", 0.95, 50, 50, PEOPLE[1], "bootstrap"))
-    cells += [cell._replace(method="percentile") for cell in NAMED]
+    cells += [cell._replace(method="percentile") for cell in NAMED_CELLS]
     return list(dict.fromkeys(cells))
 
 
-def one(cell, quick):
+def simulate_cell(cell, quick):
     """Simulate a setting with as many repetitions as it gets.
 
     Among many settings some fall short by chance. A setting that covers less than 94 % of 500 is
@@ -301,8 +301,8 @@ def one(cell, quick):
         return simulate(cell, 20)
     if cell.method == "percentile":
         return simulate(cell, 200)
-    first = simulate(cell, 1000 if cell in NAMED else 500)
-    return simulate(cell, AGAIN) if first["coverage"] < DOUBTFUL else first
+    first = simulate(cell, 1000 if cell in NAMED_CELLS else 500)
+    return simulate(cell, N_REPEATED) if first["coverage"] < DOUBTFUL else first
 
 
 def finished(path):
@@ -312,7 +312,7 @@ def finished(path):
         row
         for row in rows
         if row["method"] == "percentile"
-        or row["repetitions"] == AGAIN
+        or row["repetitions"] == N_REPEATED
         or row["coverage"] >= DOUBTFUL
     ]
 
@@ -335,10 +335,10 @@ def main(argv=None):
     rows = [row for cell in cells for row in earlier if matches(row, cell)]
     cells = [cell for cell in cells if not any(matches(row, cell) for row in rows)]
     start = time.perf_counter()
-    found = Parallel(args.jobs, batch_size=1, return_as="generator")(
-        delayed(one)(cell, args.quick) for cell in cells
+    results = Parallel(args.jobs, batch_size=1, return_as="generator")(
+        delayed(simulate_cell)(cell, args.quick) for cell in cells
     )
-    for row in found:
+    for row in results:
         rows.append(row)
         print(json.dumps(row), flush=True)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)

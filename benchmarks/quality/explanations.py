@@ -5,10 +5,10 @@ network has seen, in two collections: studio photographs, and frames of videos. 
 one pair, a reference and another photograph that is manipulated; each of three techniques has a
 third of the pairs. The settings of the maps were chosen on other people, of a third collection.
 
-A map is judged by the share of its positive mass inside the mask, and by the pointing game: does
+A map is judged by the fraction of its positive mass inside the mask, and by the pointing game: does
 its greatest value lie inside the mask, or within 5 % of the crop's side of it (Zhang et al.,
 "Top-down Neural Attention by Excitation Backprop", ECCV 2016, who allow 15 pixels). It is held
-against three things that know nothing of the manipulation: the share of the crop that the mask
+against three things that know nothing of the manipulation: the fraction of the crop that the mask
 takes up; random maps, which are the map itself, mirrored and moved around the crop at random, and
 so have its values and its smoothness; and, as faces are aligned and masks lie near their middle,
 the map itself with the masks of all other pairs. Intervals are 95 % bootstrap intervals over
@@ -63,10 +63,10 @@ def manipulate(faces, people):
     turn = np.arange(len(faces)) % len(TECHNIQUES)
     for number, technique in enumerate(TECHNIQUES):
         generator = PseudoDeepfakeGenerator(technique, margin=MARGIN, random_state=0)
-        made = generator.fit(faces).generate(faces, people)
+        manipulated = generator.fit(faces).generate(faces, people)
         rows = turn == number
-        fakes[rows] = made.images[rows]
-        weights = made.masks[rows]
+        fakes[rows] = manipulated.images[rows]
+        weights = manipulated.masks[rows]
         masks[rows] = weights >= weights.max(axis=(1, 2), keepdims=True) / 2
     return fakes, masks, np.array(TECHNIQUES)[turn]
 
@@ -98,7 +98,7 @@ def judge(values, masks, near):
     return np.stack([mass, masks[:, top].mean(axis=1), near[:, top].mean(axis=1)])
 
 
-def moved(values, rng):
+def shift_maps(values, rng):
     """Mirror a map at random, and move it around the crop."""
     values = values[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
     return np.roll(values, rng.integers(values.shape), axis=(0, 1))
@@ -106,25 +106,25 @@ def moved(values, rng):
 
 def figures(values, row, masks, near, rng):
     """Return every measure of the map of one row, and of every control."""
-    found = judge(values, masks, near)
+    judgments = judge(values, masks, near)
     mask, near_it = masks[row : row + 1], near[row : row + 1]
     chances = [
-        judge(moved(values, rng), mask, near_it)[:, 0] for _ in range(RANDOM_MAPS)
+        judge(shift_maps(values, rng), mask, near_it)[:, 0] for _ in range(RANDOM_MAPS)
     ]  # each of 3 measures
     area, area_near = mask.mean(), near_it.mean()
-    line = {"mass over area": found[0, row] / area}
-    others = np.arange(len(masks)) != row
+    line = {"mass over area": judgments[0, row] / area}
+    other_masks = np.arange(len(masks)) != row
     for number, measure in enumerate(MEASURES):
         controls = {
             "area": area_near if measure == "peak near" else area,
             "random maps": np.mean(chances, axis=0)[number],
-            "other masks": found[number, others].mean(),
+            "other masks": judgments[number, other_masks].mean(),
         }
-        line[measure] = found[number, row]
+        line[measure] = judgments[number, row]
         for control in CONTROLS:
             line[f"{measure}, {control}"] = controls[control]
             line[f"{measure} less {control}"] = line[measure] - controls[control]
-    line["random maps with less mass"] = np.mean([c[0] < found[0, row] for c in chances])
+    line["random maps with less mass"] = np.mean([c[0] < judgments[0, row] for c in chances])
     return line
 
 
@@ -147,21 +147,21 @@ def measure(folder, pairs, models, settings):
 def interval(values, rng):
     """Return mean and bootstrap interval of one value per person."""
     values = np.asarray(values, dtype=float)
-    drawn = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-    return [round(float(v), 4) for v in (values.mean(), *np.quantile(drawn, [0.025, 0.975]))]
+    means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    return [round(float(v), 4) for v in (values.mean(), *np.quantile(means, [0.025, 0.975]))]
 
 
 def summarize(lines):
     """Turn rows into means with intervals: over all, by technique and by collection."""
     table, rows = pd.DataFrame(lines), []
-    known = ["system", "map", "technique", "collection"]
-    for (system, kind), own in table.groupby(["system", "map"], sort=False):
-        groups = [("all", own)]
-        groups += [*own.groupby("technique"), *own.groupby("collection")]
+    key_columns = ["system", "map", "technique", "collection"]
+    for (system, kind), rows_of_map in table.groupby(["system", "map"], sort=False):
+        groups = [("all", rows_of_map)]
+        groups += [*rows_of_map.groupby("technique"), *rows_of_map.groupby("collection")]
         for name, group in groups:
             rng = np.random.default_rng(0)
             row = {"system": system, "map": kind, "probes": name, "pairs": len(group)}
-            row |= {m: interval(group[m], rng) for m in group.columns if m not in known}
+            row |= {m: interval(group[m], rng) for m in group.columns if m not in key_columns}
             rows.append(row)
     return rows
 
@@ -179,8 +179,8 @@ def report(lines):
 def write(file, result):
     """Write a row a line."""
     rows = ",\n  ".join(map(json.dumps, result["rows"]))
-    head = json.dumps(result | {"rows": []}, indent=1)
-    file.write_text(head.replace("[]", f"[\n  {rows}\n ]") + "\n")
+    header = json.dumps(result | {"rows": []}, indent=1)
+    file.write_text(header.replace("[]", f"[\n  {rows}\n ]") + "\n")
 
 
 def main():

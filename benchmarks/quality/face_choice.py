@@ -54,8 +54,8 @@ def embed(embedder, crops):
 def wrong_faces(probes, central, people):
     """Return for each probe the mean cosine to the central faces of the person's other photos."""
     inner = unit(probes) @ unit(central).T
-    others = (people[:, None] == people) & ~np.eye(len(people), dtype=bool)
-    return (inner * others).sum(axis=1) / others.sum(axis=1)
+    same_person = (people[:, None] == people) & ~np.eye(len(people), dtype=bool)
+    return (inner * same_person).sum(axis=1) / same_person.sum(axis=1)
 
 
 def evaluate(folder, weights, cache, n_photos, n_seeds):
@@ -65,7 +65,7 @@ def evaluate(folder, weights, cache, n_photos, n_seeds):
     people = np.array([names[[p for _, p in photos].index(probe)] for _, probe in pairs])
     embedder = FaceEmbedder(weights, cache=cache, device="cpu")
     settings = {"margin": 0.0, "on_missing": "crop", "cache": cache, "device": "cpu"}
-    results, central, several = {}, None, None
+    results, central, most_faces = {}, None, None
     for choice in ("central", "largest", "match"):
         start = time.perf_counter()
         matcher = embedder if choice == "match" else None
@@ -73,7 +73,7 @@ def evaluate(folder, weights, cache, n_photos, n_seeds):
         embeddings = embed(embedder, faces.crops)
         probe = faces.column == 1
         if central is None:
-            central, several = embeddings[:, 1], faces.n_faces[probe] > 1
+            central, most_faces = embeddings[:, 1], faces.n_faces[probe] > 1
         cosine = wrong_faces(embeddings[:, 1], central, people)
         wrong = cosine < ANOTHER
         rows = PairDifference("squared").fit_transform(embeddings)
@@ -87,7 +87,7 @@ def evaluate(folder, weights, cache, n_photos, n_seeds):
         ]
         results[choice] = {
             "n_wrong": int(wrong.sum()),
-            "n_wrong_of_several": int((wrong & several).sum()),
+            "n_wrong_of_several": int((wrong & most_faces).sum()),
             "share_wrong": float(wrong.mean()),
             "median_cosine": float(np.median(cosine)),
             "threshold_mean": float(np.mean(thresholds)),
@@ -98,7 +98,7 @@ def evaluate(folder, weights, cache, n_photos, n_seeds):
     return {
         "data": "LFW, people with three photographs or more, at most ten each",
         "n_photos": len(pairs),
-        "n_with_several_faces": int(several.sum()),
+        "n_with_several_faces": int(most_faces.sum()),
         "another_person_below_cosine": ANOTHER,
         "n_seeds": n_seeds,
         "choices": {name: results[name] for name in CHOICES},

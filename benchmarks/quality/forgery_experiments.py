@@ -68,15 +68,15 @@ class Faces:
         self.stills = table.reset_index(names="row").merge(manifest, on="path")
         self.still_crops = np.load(faces / "dfdc_crops" / "faces.npy", mmap_mode="r")
         self.clips = clip_faces(data, faces / "clips")
-        self.kept = pd.read_csv(faces / "identity_kept" / "faces.csv")["path"]
+        self.kept_paths = pd.read_csv(faces / "identity_kept" / "faces.csv")["path"]
         self.kept_crops = np.load(faces / "identity_kept" / "faces.npy")
 
 
 def _pseudo_deepfakes(crops, people, options):
-    made = PseudoDeepfakeDataset(
+    fake_dataset = PseudoDeepfakeDataset(
         crops, techniques=TECHNIQUES, identity=people, margin=CROP.margin, seed=1, **options
     )
-    pairs = [made[row] for row in range(len(made))]
+    pairs = [fake_dataset[row] for row in range(len(fake_dataset))]
     return np.stack([real for real, _ in pairs] + [fake for _, fake in pairs])
 
 
@@ -109,8 +109,8 @@ def judge(embedder, faces):
         figures[f"pseudo-deepfakes, {name}"] = auc(y, scores, np.tile(faces.people, 2))
     figures |= _of_stills(embedder, faces) | _of_clips(embedder, faces)
     scores = embedder.score_images(faces.kept_crops)
-    fake = faces.kept.str.startswith("fake").to_numpy()
-    frame = faces.kept.str.startswith("real/video").to_numpy()
+    fake = faces.kept_paths.str.startswith("fake").to_numpy()
+    frame = faces.kept_paths.str.startswith("real/video").to_numpy()
     figures["identity_kept"] = auc(~fake, scores)
     figures["identity_kept, frames of videos"] = auc(frame[fake | frame], scores[fake | frame])
     return figures
@@ -122,8 +122,8 @@ def _of_stills(embedder, faces):
     genuine, groups = (table["label"] == 1).to_numpy(), table["group"].to_numpy()
     validation = in_validation_part(groups)
     return {
-        f"stills, {name}": auc(genuine[part], scores[part], groups[part])
-        for name, part in (("validation", validation), ("test", ~validation))
+        f"stills, {name}": auc(genuine[in_part], scores[in_part], groups[in_part])
+        for name, in_part in (("validation", validation), ("test", ~validation))
     }
 
 
@@ -194,15 +194,15 @@ def main():
     )
     options = parser.parse_args()
     result = read_result(options.output)
-    judged = {row["name"] for row in result["networks"]}
-    about = {SHIPPED: "the network of release 0.1", **dict(options.about)}
-    waiting = [network for network in networks_to_judge(options) if network[0] not in judged]
+    judged_names = {row["name"] for row in result["networks"]}
+    descriptions = {SHIPPED: "the network of release 0.1", **dict(options.about)}
+    waiting = [network for network in networks_to_judge(options) if network[0] not in judged_names]
     faces = Faces(options.faces, options.data) if waiting else None
     for name, weights in waiting:
         embedder = load_network(weights)
         row = {
             "name": name,
-            "about": about.get(name, ""),
+            "about": descriptions.get(name, ""),
             "input size": embedder.backbone_info_["input_size"][0],
             "training": training_of(weights),
             **judge(embedder, faces),

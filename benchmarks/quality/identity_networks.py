@@ -65,13 +65,15 @@ def embed(network, faces, cache):
     """
     if cache.exists():
         return np.load(cache)
-    parts, start = [], time.perf_counter()
+    outputs, start = [], time.perf_counter()
     with torch.inference_mode():
-        for part in faces.split(BATCH):
-            views = list(views_of(part.permute(0, 2, 3, 1).numpy(), mirror=True, scales=SCALES))
+        for face_batch in faces.split(BATCH):
+            views = list(
+                views_of(face_batch.permute(0, 2, 3, 1).numpy(), mirror=True, scales=SCALES)
+            )
             batch = torch.from_numpy(np.concatenate(views)).permute(0, 3, 1, 2).float()
-            parts.append(network(batch).unflatten(0, (len(views), -1)).transpose(0, 1).numpy())
-    vectors = np.concatenate(parts)
+            outputs.append(network(batch).unflatten(0, (len(views), -1)).transpose(0, 1).numpy())
+    vectors = np.concatenate(outputs)
     print(cache.name, f"{time.perf_counter() - start:.0f} s", flush=True)
     np.save(cache, vectors)
     return vectors
@@ -113,8 +115,8 @@ def read_data(data, options):
     files = sorted(folder.glob(PATTERNS[data]))
     settings = {}
     if data == "lfw":
-        kept = held_out([file.parent.name for file in files])
-        files = [file for file, is_kept in zip(files, kept, strict=True) if is_kept]
+        in_held_out = held_out([file.parent.name for file in files])
+        files = [file for file, is_kept in zip(files, in_held_out, strict=True) if is_kept]
         settings = LFW_SETTINGS
     crops, counts = align(files, str(options.cache / data), **settings)
     print(data, counts, flush=True)
@@ -131,8 +133,8 @@ def systems(outputs):
         result[f"{name}, mirrored, of length 1 each"] = unit(unit(vectors[:, :2]).mean(1))
         result[f"{name}, mirrored, two scales"] = unit(vectors.mean(1))
     for views in ("mirrored", "mirrored, two scales"):
-        both = [result[f"{name}, {views}"] for name in ("dlib-resnet", "MobileFaceNet")]
-        result[f"dlib-resnet and MobileFaceNet, {views}"] = np.concatenate(both, 1) / 2**0.5
+        two_networks = [result[f"{name}, {views}"] for name in ("dlib-resnet", "MobileFaceNet")]
+        result[f"dlib-resnet and MobileFaceNet, {views}"] = np.concatenate(two_networks, 1) / 2**0.5
     return result
 
 
@@ -153,24 +155,24 @@ def judge(scores, y, groups=None):
 def dfdc_rows(vectors_of, paths, folder, *, cleaned):
     """Judge every system on DFDC crops, by whole groups: validation part, test part, all."""
     table = read_manifest(folder, cleaned=cleaned)
-    place = pd.Series(np.arange(len(paths)), paths)
-    rows = place.loc[table["path"]].to_numpy()
+    position = pd.Series(np.arange(len(paths)), paths)
+    rows = position.loc[table["path"]].to_numpy()
     for k in REFERENCES:
         pairs = make_reference_pairs(table, k=k, exclude="original", random_state=0)
         index, y = rows[pairs.index].reshape(-1, k, 2), pairs.target[::k]
         groups = table["group"].to_numpy()[pairs.index[::k, 1]]
         validation = in_validation_part(groups)
-        every = np.ones(len(y), bool)
-        for part, kept in (("all", every), ("validation", validation), ("test", ~validation)):
+        all_rows = np.ones(len(y), bool)
+        for part, in_part in (("all", all_rows), ("validation", validation), ("test", ~validation)):
             for name, vectors in vectors_of.items():
-                scores = template_cosines(vectors, index[kept])
+                scores = template_cosines(vectors, index[in_part])
                 yield {
                     "data": "dfdc_crops" if cleaned else "dfdc_crops, suspect labels kept",
                     "part": part,
                     "references": k,
                     "system": name,
                     "pairs": len(scores),
-                    **judge(scores, y[kept], groups[kept] if part == "test" else None),
+                    **judge(scores, y[in_part], groups[in_part] if part == "test" else None),
                 }
 
 

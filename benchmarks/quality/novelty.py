@@ -75,8 +75,8 @@ def pyod_deep_svdd(n_features, seed):
     )
 
 
-def heads(n_features, seed):
-    """Return every head of the package, by name."""
+def make_detectors(n_features, seed):
+    """Return every detector of the package, by name."""
     deep = {
         "hidden_layer_sizes": WIDTH[:-1],
         "representation_size": WIDTH[-1],
@@ -85,7 +85,7 @@ def heads(n_features, seed):
         "device": "cpu",
         "random_state": seed,
     }
-    found = {
+    result = {
         "DeepSVDD, one-class": DeepSVDD(**deep),
         "DeepSVDD, soft-boundary": DeepSVDD("soft-boundary", **deep),
         "DeepSVDD, pretrained": DeepSVDD(pretrain_epochs=EPOCHS, **deep),
@@ -97,11 +97,11 @@ def heads(n_features, seed):
         "GenuineOnly(EllipticEnvelope)": GenuineOnly(EllipticEnvelope(random_state=seed)),
     }
     for name in PYOD:
-        found[f"PyODDetector({name})"] = PyODDetector(pyod(name), random_state=seed)
-    found["PyODDetector(DeepSVDD)"] = PyODDetector(
+        result[f"PyODDetector({name})"] = PyODDetector(pyod(name), random_state=seed)
+    result["PyODDetector(DeepSVDD)"] = PyODDetector(
         pyod_deep_svdd(n_features, seed), random_state=seed
     )
-    return found
+    return result
 
 
 def peers(n_features, seed):
@@ -131,8 +131,8 @@ def tasks():
     yield "planted ring", ring, rng.normal(scale=0.3, size=(300, 2))
     plane = rng.normal(size=(600, 5)) @ rng.normal(size=(5, 40))
     plane += rng.normal(scale=0.3, size=plane.shape)
-    other = rng.normal(size=(300, 5)) @ rng.normal(size=(5, 40))
-    yield "shifted subspace", plane, other + rng.normal(scale=0.3, size=other.shape)
+    mixed = rng.normal(size=(300, 5)) @ rng.normal(size=(5, 40))
+    yield "shifted subspace", plane, mixed + rng.normal(scale=0.3, size=mixed.shape)
 
 
 def run(task, genuine, anomalies, seed):
@@ -146,41 +146,45 @@ def run(task, genuine, anomalies, seed):
     y = np.repeat([1, -1], [len(held_out), len(anomalies)])
     rows = []
     fit_on = scaler.transform(fit_on)
-    everything = {**heads(X.shape[1], seed), **peers(X.shape[1], seed)}
-    for name, head in everything.items():
+    all_detectors = {**make_detectors(X.shape[1], seed), **peers(X.shape[1], seed)}
+    for name, detector_name in all_detectors.items():
         with threadpool_limits(limits=1):
             start = time.perf_counter()
-            head.fit(fit_on)
+            detector_name.fit(fit_on)
             fitted = time.perf_counter()
-            score = -head.decision_function(X) if "peer" in name else head.score_samples(X)
+            score = (
+                -detector_name.decision_function(X)
+                if "peer" in name
+                else detector_name.score_samples(X)
+            )
             scored = time.perf_counter()
         row = {"task": task, "seed": seed, "head": name, "auc": roc_auc_score(y, score)}
         row["fit_s"], row["score_s"] = fitted - start, scored - fitted
-        if hasattr(head, "history_"):
-            losses = [epoch["train_loss"] for epoch in head.history_]
+        if hasattr(detector_name, "history_"):
+            losses = [epoch["train_loss"] for epoch in detector_name.history_]
             row["first_loss"], row["last_loss"] = losses[0], losses[-1]
         rows.append(row)
     return rows
 
 
 def summary(rows):
-    """Average over seeds, then over tasks: one row for each head, the best first."""
+    """Average over seeds, then over tasks: one row for each detector, the best first."""
     table = []
-    for head in dict.fromkeys(row["head"] for row in rows):
-        mine = [row for row in rows if row["head"] == head]
-        digits = [row["auc"] for row in mine if row["task"].startswith("digits")]
+    for detector_name in dict.fromkeys(row["head"] for row in rows):
+        rows_of_detector = [row for row in rows if row["head"] == detector_name]
+        digits = [row["auc"] for row in rows_of_detector if row["task"].startswith("digits")]
         by_task = [
-            [row["auc"] for row in mine if row["task"] == task]
-            for task in dict.fromkeys(row["task"] for row in mine)
+            [row["auc"] for row in rows_of_detector if row["task"] == task]
+            for task in dict.fromkeys(row["task"] for row in rows_of_detector)
         ]
-        entry = {"head": head, "auc": np.mean(by_task), "digits_auc": np.mean(digits)}
+        entry = {"head": detector_name, "auc": np.mean(by_task), "digits_auc": np.mean(digits)}
         entry["spread"] = np.mean(np.std(by_task, axis=1))
         entry["worst_task"] = np.min(np.mean(by_task, axis=1))
-        entry["fit_s"] = np.mean([row["fit_s"] for row in mine])
-        entry["score_s"] = np.mean([row["score_s"] for row in mine])
-        if "first_loss" in mine[0]:
-            entry["first_loss"] = np.mean([row["first_loss"] for row in mine])
-            entry["last_loss"] = np.mean([row["last_loss"] for row in mine])
+        entry["fit_s"] = np.mean([row["fit_s"] for row in rows_of_detector])
+        entry["score_s"] = np.mean([row["score_s"] for row in rows_of_detector])
+        if "first_loss" in rows_of_detector[0]:
+            entry["first_loss"] = np.mean([row["first_loss"] for row in rows_of_detector])
+            entry["last_loss"] = np.mean([row["last_loss"] for row in rows_of_detector])
         table.append({k: v if k == "head" else round(float(v), 4) for k, v in entry.items()})
     return sorted(table, key=lambda entry: -entry["auc"])
 
@@ -200,15 +204,18 @@ def main():
             f"  digits {entry['digits_auc']:.3f}  fit {entry['fit_s']:.2f} s"
         )
     if options.output:
-        found = {"seeds": options.seeds, "epochs": EPOCHS, "summary": table}
+        summary_result = {"seeds": options.seeds, "epochs": EPOCHS, "summary": table}
         by_task = {}
         for row in rows:
             by_task.setdefault(row["task"], {}).setdefault(row["head"], []).append(row["auc"])
-        found["mean auc by task"] = {
-            task: {head: round(float(np.mean(auc)), 4) for head, auc in by_head.items()}
+        summary_result["mean auc by task"] = {
+            task: {
+                detector_name: round(float(np.mean(auc)), 4)
+                for detector_name, auc in by_head.items()
+            }
             for task, by_head in by_task.items()
         }
-        options.output.write_text(json.dumps(found, indent=1) + "\n")
+        options.output.write_text(json.dumps(summary_result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Crops of the DFDC are judged against one genuine reference of their claimed identity, at a fixed
 threshold, after the aligned crop of the probe was degraded: reduced to a smaller face and enlarged
 again, blurred, or darkened. Detection and landmarks are those of the picture as it is, so what is
-measured is the network's loss alone. Then the probes as they are, by how far the head is turned.
+measured is the network's loss alone. Then the probes as they are, by the yaw of the face.
 The threshold is the shipped one; of the second network (--network) that which rejects 5 % of the
 genuine pairs as they are. Intervals are 95 % intervals over groups of identities.
 
@@ -77,7 +77,7 @@ def default_margin(crops, references, index, cache):
         pairs = np.stack([sides[0][index[:, 0]], sides[1][index[:, 1]]], axis=1)
         embedded.append(branch[1:].transform(pairs))
     weights = model["features"].transformer_weights.values()
-    rows = np.hstack([w * part for w, part in zip(weights, embedded, strict=True)])
+    rows = np.hstack([w * vectors for w, vectors in zip(weights, embedded, strict=True)])
     return model["detect"].decision_function(rows)
 
 
@@ -90,8 +90,8 @@ class Cosine:
 
     def __call__(self, crops, references, index, cache):
         self.embedder.set_params(cache=cache)
-        own = [np.ascontiguousarray(center(side)) for side in (references, crops)]
-        sides = [self.embedder.fit(own[0][:1]).transform(side) for side in own]
+        center_crops = [np.ascontiguousarray(center(side)) for side in (references, crops)]
+        sides = [self.embedder.fit(center_crops[0][:1]).transform(side) for side in center_crops]
         pairs = np.stack([sides[0][index[:, 0]], sides[1][index[:, 1]]], axis=1)
         return -PairDifference("cosine").fit_transform(pairs)[:, 0]
 
@@ -102,8 +102,8 @@ RATES = {"BPCER": bpcer, "APCER": apcer, "EER": equal_error_rate}
 def judge(margin, y, groups):
     row = {"pairs": len(y), "groups": len(np.unique(groups))}
     for name, metric in RATES.items():
-        found = confidence_interval(metric, y, margin, groups=groups, random_state=0)
-        row[name] = [round(float(value), 4) for value in found]
+        result = confidence_interval(metric, y, margin, groups=groups, random_state=0)
+        row[name] = [round(float(value), 4) for value in result]
     return row
 
 
@@ -135,8 +135,8 @@ def main():
     aligner = FaceAligner(160, margin=0.2, on_missing="crop", cache=options.cache)
     faces = aligner.align(files)
     has_face = faces.face >= 0
-    kept = has_face[index].all(axis=1)
-    index, y, groups = index[kept], y[kept], groups[kept]
+    is_usable = has_face[index].all(axis=1)
+    index, y, groups = index[is_usable], y[is_usable], groups[is_usable]
     crops = faces.crops
     zoom = np.sqrt(np.abs(np.linalg.det(faces.matrix[:, :, :2])))
     in_crop = np.nan_to_num(faces.face_size * zoom, nan=100.0)  # of the face, pixels of the crop
@@ -144,7 +144,7 @@ def main():
     if options.network:
         systems[Path(options.network).stem] = Cosine(options.network)
     rows = []
-    found = {
+    result = {
         "pairs": len(y),
         "groups": len(np.unique(groups)),
         "median face size": round(float(np.nanmedian(faces.face_size)), 1),
@@ -154,33 +154,34 @@ def main():
         "rows": rows,
     }
     lines = {}
-    for kind, value, changed in versions_of(crops, in_crop):
-        quality = [measure_crop(crop, 0.2) for crop in changed[has_face]]
-        about = {
+    for kind, value, changed_crops in versions_of(crops, in_crop):
+        quality = [measure_crop(crop, 0.2) for crop in changed_crops[has_face]]
+        environment = {
             "kind": kind,
             "value": value,
             "sharpness": spread([q.sharpness for q in quality]),
             "brightness": spread([q.brightness for q in quality]),
         }
-        about = {
-            k: v.round(4).tolist() if isinstance(v, np.ndarray) else v for k, v in about.items()
+        environment = {
+            k: v.round(4).tolist() if isinstance(v, np.ndarray) else v
+            for k, v in environment.items()
         }
         for name, score in systems.items():
-            margin = score(changed, crops, index, options.cache)
+            margin = score(changed_crops, crops, index, options.cache)
             if name != "default":
                 margin = margin - lines.setdefault(name, np.quantile(margin[y == 1], LEVEL))
-            rows.append({"system": name, **about, **judge(margin, y, groups)})
+            rows.append({"system": name, **environment, **judge(margin, y, groups)})
             print(rows[-1], flush=True)
             if kind == "none":
                 yaw = np.array([abs(estimate_yaw(p)) for p in faces.landmarks[index[:, 1]]])
                 for low, high in itertools.pairwise(YAWS):
-                    part = (low <= yaw) & (yaw < high)
-                    if len(np.unique(y[part])) == 2 and len(np.unique(groups[part])) > 4:
-                        row = judge(margin[part], y[part], groups[part])
+                    in_range = (low <= yaw) & (yaw < high)
+                    if len(np.unique(y[in_range])) == 2 and len(np.unique(groups[in_range])) > 4:
+                        row = judge(margin[in_range], y[in_range], groups[in_range])
                         rows.append({"system": name, "kind": "yaw", "value": [low, high], **row})
                         print(rows[-1], flush=True)
     if options.output:
-        options.output.write_text(json.dumps(found, indent=1) + "\n")
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Every one-class head on real photographs, and a search that swaps heads inside one pipeline.
+"""Every one-class detector on real photographs, and a search over detectors in one pipeline.
 
 Heads are fitted on squared differences of genuine LFW pairs and score crops of the DFDC against
 one genuine reference (NearestReferenceDetector also against three). Nothing is tuned on the latter;
-intervals are 95 % intervals over groups of identities. The search then runs over
-operators and heads on the DFDC pairs of some groups, to show what a GridSearchCV with real pairs
-costs.
+intervals are 95 % intervals over groups of identities. The search then runs over operators and
+detectors on the DFDC pairs of some groups, to show what a GridSearchCV with real pairs costs.
 
     python benchmarks/quality/real_detectors.py DATA --backbone mobilefacenet.onnx \\
         -o benchmarks/results/real_detectors.json
@@ -24,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.quality.novelty import heads
+from benchmarks.quality.novelty import make_detectors
 from benchmarks.quality.real_pairs import Cosine, dfdc_pairs, judge, lfw_pairs
 from sklearn_diffake import make_difffake_pipeline
 from sklearn_diffake.novelty import (
@@ -42,33 +41,34 @@ SEARCHED_GROUPS = 40
 
 
 def on_differences(n_features):
-    """Return every head that takes differences, behind the operator."""
-    found = {
-        name: make_pipeline(PairDifference(), head) for name, head in heads(n_features, 0).items()
+    """Return every detector that takes differences, behind the operator."""
+    result = {
+        name: make_pipeline(PairDifference(), detector)
+        for name, detector in make_detectors(n_features, 0).items()
     }
     few = DeepSVDD(max_epochs=5, device="cpu", random_state=0)
-    found["DeepSVDD, one-class, 5 epochs"] = make_pipeline(PairDifference(), few)
+    result["DeepSVDD, one-class, 5 epochs"] = make_pipeline(PairDifference(), few)
     calibrated = ConformalDetector(
         GaussianMixtureDetector(random_state=0), target_bpcer=0.05, random_state=0
     )
-    found["ConformalDetector(GaussianMixtureDetector)"] = make_pipeline(
+    result["ConformalDetector(GaussianMixtureDetector)"] = make_pipeline(
         PairDifference(), calibrated
     )
-    return found
+    return result
 
 
-def timed_row(name, head, genuine, probes, score_on):
+def timed_row(name, detector, genuine, probes, score_on):
     """Fit, score and judge one head."""
     start = time.perf_counter()
-    head.fit(genuine)
+    detector.fit(genuine)
     fitted = time.perf_counter()
-    row = {"head": name, **judge(head, probes, score_on), "fit_s": round(fitted - start, 2)}
+    row = {"head": name, **judge(detector, probes, score_on), "fit_s": round(fitted - start, 2)}
     print(row, flush=True)
     return row
 
 
-def compare(genuine, probes, score_on, several, several_on):
-    """Return the rows of all heads, the best first."""
+def compare(genuine, probes, score_on, candidates, several_on):
+    """Return the rows of all detectors, the best first."""
     rows = [
         timed_row(name, head, genuine, probes, score_on)
         for name, head in {"plain cosine": Cosine(), **on_differences(genuine.shape[2])}.items()
@@ -77,7 +77,7 @@ def compare(genuine, probes, score_on, several, several_on):
     rows.append(
         timed_row("NearestReferenceDetector, one reference", nearest, genuine, probes, score_on)
     )
-    X, first = stack_references(several, several_on.index[:, 1])
+    X, first = stack_references(candidates, several_on.index[:, 1])
     several_on.target, several_on.groups = several_on.target[first], several_on.groups[first]
     rows.append(
         timed_row("NearestReferenceDetector, three references", nearest, genuine, X, several_on)
@@ -86,9 +86,13 @@ def compare(genuine, probes, score_on, several, several_on):
 
 
 def search(backbone, score_on, cache):
-    """Search operators and heads in one pipeline, from paths to verdicts."""
-    kept = np.isin(score_on.groups, np.unique(score_on.groups)[:SEARCHED_GROUPS])
-    pairs, y, groups = score_on.data[kept], score_on.target[kept], score_on.groups[kept]
+    """Search operators and detectors in one pipeline, from paths to verdicts."""
+    in_search = np.isin(score_on.groups, np.unique(score_on.groups)[:SEARCHED_GROUPS])
+    pairs, y, groups = (
+        score_on.data[in_search],
+        score_on.target[in_search],
+        score_on.groups[in_search],
+    )
     grid = {
         "diff__operator": ["squared", "absolute", "subtract"],
         "detect": [
@@ -100,10 +104,10 @@ def search(backbone, score_on, cache):
     }
     pipeline = make_difffake_pipeline(backbone, operator="squared", on_missing="crop", cache=cache)
     start = time.perf_counter()
-    found = GridSearchCV(
+    fitted_search = GridSearchCV(
         pipeline, grid, cv=StratifiedGroupKFold(3), scoring="roc_auc", error_score="raise"
     ).fit(pairs, y, groups=groups)
-    table = pd.DataFrame(found.cv_results_)
+    table = pd.DataFrame(fitted_search.cv_results_)
     scores = {
         f"{row.param_diff__operator}, {type(row.param_detect).__name__}": round(
             row.mean_test_score, 4
@@ -131,14 +135,14 @@ def main():
     embed = make_difffake_pipeline(
         options.backbone, on_missing="crop", cache=options.cache, n_jobs=2, verbose=1
     )[:2].fit(fit_on.data)
-    genuine, probes, several = (
+    genuine, probes, reference_templates = (
         embed.transform(pairs.data) for pairs in (fit_on, score_on, several_on)
     )
     found = {
         "backbone": Path(options.backbone).name,
         "fitted on": f"{len(genuine)} genuine LFW pairs of {len(set(fit_on.groups))} people",
         "scored on": f"{len(probes)} DFDC pairs in {len(set(score_on.groups))} groups",
-        "rows": compare(genuine, probes, score_on, several, several_on),
+        "rows": compare(genuine, probes, score_on, reference_templates, several_on),
         "search": search(options.backbone, score_on, options.cache),
     }
     print(found["search"])

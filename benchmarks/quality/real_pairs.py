@@ -85,7 +85,7 @@ def gaussian_mixture(operator="squared", **parameters):
     return make_pipeline(PairDifference(operator), detector)
 
 
-HEADS = {
+DETECTORS = {
     "cosine": Cosine(),
     "squared + GMM (DiffFake)": gaussian_mixture(),
     "absolute + GMM": gaussian_mixture("absolute"),
@@ -94,7 +94,7 @@ HEADS = {
 
 
 def evaluate(backbone, fit_on, score_on, *, align_probes, cache):
-    """Return one row of figures for every head on one backbone."""
+    """Return one row of figures for every detector on one backbone."""
     start = time.perf_counter()
     pipeline = make_difffake_pipeline(backbone, on_missing="crop", cache=cache, n_jobs=2, verbose=1)
     embed = pipeline[:2]
@@ -107,10 +107,12 @@ def evaluate(backbone, fit_on, score_on, *, align_probes, cache):
     else:
         probes = embed["embed"].transform(score_on.data)
     rows = []
-    for name, head in HEADS.items():
-        head = head.fit(genuine) if isinstance(head, Cosine) else clone(head).fit(genuine)
+    for name, detector in DETECTORS.items():
+        detector = (
+            detector.fit(genuine) if isinstance(detector, Cosine) else clone(detector).fit(genuine)
+        )
         row = {"backbone": Path(backbone).name, "aligned": align_probes, "head": name}
-        rows.append(row | judge(head, probes, score_on))
+        rows.append(row | judge(detector, probes, score_on))
         print(rows[-1], flush=True)
     print(missing, f"{time.perf_counter() - start:.0f} s", flush=True)
     return rows
@@ -127,16 +129,16 @@ def shipped(score_on, cache):
     return row
 
 
-def judge(head, probes, score_on):
+def judge(detector, probes, score_on):
     """Return the figures of a fitted head: metrics with intervals, rates at its own threshold."""
-    score, row = head.score_samples(probes), {}
+    score, row = detector.score_samples(probes), {}
     for metric, function in METRICS.items():
         estimate, low, high = confidence_interval(
             function, score_on.target, score, groups=score_on.groups
         )
         row[metric] = [round(float(value), 4) for value in (estimate, low, high)]
-    if hasattr(head, "predict"):
-        rejected = head.predict(probes) == -1
+    if hasattr(detector, "predict"):
+        rejected = detector.predict(probes) == -1
         row["BPCER at the fitted threshold"] = float(rejected[score_on.target == 1].mean())
         row["APCER at the fitted threshold"] = float((~rejected)[score_on.target == -1].mean())
     return row
@@ -151,7 +153,7 @@ def main():
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     fit_on, score_on = lfw_pairs(options.data / "lfw"), dfdc_pairs(options.data / "dfdc_crops")
-    found = {
+    result = {
         "fitted on": f"{len(fit_on.target)} genuine LFW pairs of {len(set(fit_on.groups))} people",
         "scored on": f"{(score_on.target == 1).sum()} genuine and {(score_on.target == -1).sum()} "
         f"fake DFDC pairs in {len(set(score_on.groups))} groups",
@@ -160,10 +162,10 @@ def main():
     run = functools.partial(evaluate, fit_on=fit_on, score_on=score_on, cache=options.cache)
     for backbone in options.backbone or ["efficientnet-lite0"]:
         for align_probes in (True, False) if options.unaligned else (True,):
-            found["rows"] += run(backbone, align_probes=align_probes)
-    found["rows"].append(shipped(score_on, options.cache))
+            result["rows"] += run(backbone, align_probes=align_probes)
+    result["rows"].append(shipped(score_on, options.cache))
     if options.output:
-        options.output.write_text(json.dumps(found, indent=1) + "\n")
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How the shipped networks bear bad pictures: the probe is degraded, the reference is not.
 
 JPEG, blur, noise and reduced size, at five strengths each, on the half of the DFDC groups that
-single_images.py reports on; a share of the groups to save time.
+single_images.py reports on; a fraction of the groups to save time.
 
     python benchmarks/quality/robustness.py FACES DATA/dfdc_crops TEACHER.onnx \\
         -o benchmarks/results/robustness.json
@@ -41,8 +41,8 @@ def noise(image, sigma):
     return np.clip(image + rng.normal(scale=sigma, size=image.shape), 0, 255).astype(np.uint8)
 
 
-def resize(image, share):
-    small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+def resize(image, factor):
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, image.shape[:2], interpolation=cv2.INTER_LINEAR)
 
 
@@ -51,7 +51,7 @@ CONDITIONS = {
     "JPEG quality": [(jpeg, quality) for quality in (90, 75, 60, 45, 30)],
     "blur, sigma in pixels": [(blur, sigma) for sigma in (0.5, 1, 1.5, 2, 3)],
     "noise, sigma of 255": [(noise, sigma) for sigma in (2, 5, 10, 15, 25)],
-    "size, share": [(resize, share) for share in (0.8, 0.6, 0.4, 0.3, 0.2)],
+    "size, share": [(resize, scale) for scale in (0.8, 0.6, 0.4, 0.3, 0.2)],
 }
 
 
@@ -71,8 +71,8 @@ def main():
         zlib.crc32(f"share {group}".encode()) % 1000 < 1000 * options.share
         for group in manifest["group"]
     ]
-    kept = ~in_validation_part(manifest["group"]) & in_share
-    manifest = manifest[kept].reset_index(drop=True)
+    in_test = ~in_validation_part(manifest["group"]) & in_share
+    manifest = manifest[in_test].reset_index(drop=True)
     rows = pd.Series(np.arange(len(table)), table["path"]).loc[manifest["path"]].to_numpy()
     crops = crops[rows]
     pairs = make_reference_pairs(manifest, exclude="original", random_state=0)
@@ -92,24 +92,26 @@ def main():
         return {name: vectors[name][pairs.index + [0, len(crops)]] for name in vectors}
 
     clean = {name: network(crops) for name, network in networks.items()}
-    found = {"pairs": len(groups), "groups": len(set(groups)), "rows": []}
+    result = {"pairs": len(groups), "groups": len(set(groups)), "rows": []}
     for kind, strengths in CONDITIONS.items():
         for degrade, strength in tqdm(strengths, desc=kind):
             probes = np.stack([degrade(crop, strength) for crop in crops])
-            seen = of_pairs({n: np.concatenate([clean[n], networks[n](probes)]) for n in networks})
-            apart = identity[1:].transform(seen["identity"])[:, 0]
-            fake = verdict[1:].transform(seen["verdict"])[:, 0]
+            degraded = of_pairs(
+                {n: np.concatenate([clean[n], networks[n](probes)]) for n in networks}
+            )
+            distances = identity[1:].transform(degraded["identity"])[:, 0]
+            fake = verdict[1:].transform(degraded["verdict"])[:, 0]
             scores = {
-                "cosine of the teacher": np.einsum("nd,nd->n", *seen["teacher"].swapaxes(0, 1)),
-                "cosine of the identity head": -apart,
+                "cosine of the teacher": np.einsum("nd,nd->n", *degraded["teacher"].swapaxes(0, 1)),
+                "cosine of the identity head": -distances,
                 "forgery head, probe alone": -fake,
-                "the shipped composition": -(apart + weight * fake),
+                "the shipped composition": -(distances + weight * fake),
             }
             for system, score in scores.items():
                 row = {"condition": kind, "strength": strength, "system": system}
-                found["rows"].append(row | judge(score, pairs.target, groups, everyone))
+                result["rows"].append(row | judge(score, pairs.target, groups, everyone))
     if options.output:
-        options.output.write_text(json.dumps(found, indent=1) + "\n")
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -40,13 +40,15 @@ class Faces:
         self.crops = np.load(folder / "faces.npy", mmap_mode="r")
         self.table = pd.read_csv(folder / "faces.csv")
         if of_held_out:
-            kept = held_out(self.table["identity"])
-            self.crops, self.table = self.crops[kept], self.table[kept].reset_index(drop=True)
-        own = np.ascontiguousarray(center(self.crops))
+            mask = held_out(self.table["identity"])
+            self.crops, self.table = self.crops[mask], self.table[mask].reset_index(drop=True)
+        center_crops = np.ascontiguousarray(center(self.crops))
         settings = {"cache": cache, "verbose": 1}
         self.vectors = {
-            "teacher": unit(FaceEmbedder(teacher, **settings).fit_transform(own)),
-            "ImageNet": unit(FaceEmbedder("efficientnet-lite0", **settings).fit_transform(own)),
+            "teacher": unit(FaceEmbedder(teacher, **settings).fit_transform(center_crops)),
+            "ImageNet": unit(
+                FaceEmbedder("efficientnet-lite0", **settings).fit_transform(center_crops)
+            ),
         }
         identity = FaceEmbedder("difffake-lite0-identity", **settings).fit(self.crops[:1])
         mirrored = np.ascontiguousarray(self.crops[:, :, ::-1])
@@ -62,45 +64,45 @@ def cosine(vectors, index):
     return (vectors[index[:, 0]] * vectors[index[:, 1]]).sum(axis=1)
 
 
-def template(vectors, several):
+def template(vectors, n_images):
     """Return the cosine of each probe with the mean of its references: `several` is (n, k, 2)."""
-    mean = unit(vectors[several[:, :, 0]].mean(axis=1))
-    return (mean * vectors[several[:, 0, 1]]).sum(axis=1)
+    mean = unit(vectors[n_images[:, :, 0]].mean(axis=1))
+    return (mean * vectors[n_images[:, 0, 1]]).sum(axis=1)
 
 
-def on_differences(head, fit_vectors, fit_index, vectors, index):
-    """Fit a head on squared differences of genuine pairs; score others."""
-    head = make_pipeline(PairDifference(), clone(head)).fit(fit_vectors[fit_index])
-    return head.score_samples(vectors[index])
+def on_differences(detector, fit_vectors, fit_index, vectors, index):
+    """Fit a detector on squared differences of genuine pairs; score others."""
+    detector = make_pipeline(PairDifference(), clone(detector)).fit(fit_vectors[fit_index])
+    return detector.score_samples(vectors[index])
 
 
-def standard(score, of):
-    return (score - of.mean()) / of.std()
+def standard(score, reference_scores):
+    return (score - reference_scores.mean()) / reference_scores.std()
 
 
-def scores_of(fit, fit_index, faces, index, several):
+def scores_of(fit, fit_index, faces, index, templates):
     """Return the scores of all systems, higher for more genuine, for every probe."""
-    found = {"cosine of the teacher": cosine(faces.vectors["teacher"], index)}
-    together = several.reshape(len(index), -1, 2)
+    scores = {"cosine of the teacher": cosine(faces.vectors["teacher"], index)}
+    template_index = templates.reshape(len(index), -1, 2)
     for name in ("teacher", "identity"):
-        nearest = cosine(faces.vectors[name], several).reshape(len(index), -1).max(axis=1)
-        found[f"nearest of three references, {name}"] = nearest
-        found[f"mean of three references, {name}"] = template(faces.vectors[name], together)
+        nearest = cosine(faces.vectors[name], templates).reshape(len(index), -1).max(axis=1)
+        scores[f"nearest of three references, {name}"] = nearest
+        scores[f"mean of three references, {name}"] = template(faces.vectors[name], template_index)
     mixture = GaussianMixtureDetector(random_state=0, shrinkage="auto")
     for name in ("ImageNet", "forgery", "identity"):
-        found[f"{name}, squared + GMM"] = on_differences(
+        scores[f"{name}, squared + GMM"] = on_differences(
             mixture, fit.vectors[name], fit_index, faces.vectors[name], index
         )
-    found["identity, squared + Mahalanobis"] = on_differences(
+    scores["identity, squared + Mahalanobis"] = on_differences(
         MahalanobisDetector(), fit.vectors["identity"], fit_index, faces.vectors["identity"], index
     )
-    found["cosine of the identity head"] = cosine(faces.vectors["identity"], index)
-    found["forgery head, probe alone"] = faces.logits[index[:, 1]]
-    found["forgery head, probe less reference"] = (
+    scores["cosine of the identity head"] = cosine(faces.vectors["identity"], index)
+    scores["forgery head, probe alone"] = faces.logits[index[:, 1]]
+    scores["forgery head, probe less reference"] = (
         faces.logits[index[:, 1]] - faces.logits[index[:, 0]]
     )
-    second = standard(found["forgery head, probe alone"], fit.logits[fit_index[:, 1]])
-    for name, alone in (
+    second = standard(scores["forgery head, probe alone"], fit.logits[fit_index[:, 1]])
+    for name, single_scores in (
         ("identity", "cosine of the identity head"),
         ("identity", "mean of three references, identity"),
         ("teacher", "cosine of the teacher"),
@@ -108,16 +110,16 @@ def scores_of(fit, fit_index, faces, index, several):
     ):
         genuine = cosine(fit.vectors[name], fit_index)
         for weight in WEIGHTS:
-            found[f"{alone} + {weight} x forgery head, probe alone"] = (
-                standard(found[alone], genuine) + weight * second
+            scores[f"{single_scores} + {weight} x forgery head, probe alone"] = (
+                standard(scores[single_scores], genuine) + weight * second
             )
-    return found
+    return scores
 
 
-def judge(score, y, groups, kept):
+def judge(score, y, groups, mask):
     row = {}
     for metric, function in METRICS.items():
-        values = confidence_interval(function, y[kept], score[kept], groups=groups[kept])
+        values = confidence_interval(function, y[mask], score[mask], groups=groups[mask])
         row[metric] = [round(float(value), 4) for value in values]
     return row
 
@@ -143,40 +145,42 @@ def main():
     parser.add_argument("--distillation", type=Path, help="figures of distil_identity --measure")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    found = {"rows": []}
+    result = {"rows": []}
     if options.distillation:
-        found["distillation"] = json.loads(options.distillation.read_text())
+        result["distillation"] = json.loads(options.distillation.read_text())
     fit = Faces(options.faces / "lfw", options.teacher, options.cache, of_held_out=True)
     faces = Faces(options.faces / "dfdc_crops", options.teacher, options.cache)
     table = fit.table.reset_index(names="row")
     several_each = table[table["identity"].duplicated(keep=False)].reset_index(drop=True)
     fit_pairs = make_reference_pairs(several_each, random_state=0)
     fit_index = several_each["row"].to_numpy()[fit_pairs.index]
-    found["heads fitted on"] = len(fit_index)
+    result["heads fitted on"] = len(fit_index)
     manifest = pd.read_csv(options.dfdc / "manifest.csv")
     rows = pd.Series(np.arange(len(faces.table)), faces.table["path"])
     rows = rows.loc[manifest["path"]].to_numpy()
     three = make_reference_pairs(manifest, k=3, exclude="original", random_state=0)
-    several, pairs = rows[three.index], three.index[::3]
+    template_rows, pairs = rows[three.index], three.index[::3]
     index, y = rows[pairs], three.target[::3]
     groups = manifest["group"].to_numpy()[pairs[:, 1]]
     chosen_on = in_validation_part(groups)
-    found["default"] = at_threshold(faces, index, y, groups)
-    print(found["default"], flush=True)
+    result["default"] = at_threshold(faces, index, y, groups)
+    print(result["default"], flush=True)
     keeps = cosine(faces.vectors["teacher"], index)
-    scores = scores_of(fit, fit_index, faces, index, several)
-    for part, half in (("choose", chosen_on), ("report", ~chosen_on)):
+    scores = scores_of(fit, fit_index, faces, index, template_rows)
+    for part_name, half in (("choose", chosen_on), ("report", ~chosen_on)):
         fakes = np.flatnonzero(half & (y == -1))
         hard = half & (y == 1)
         hard[fakes[np.argsort(-keeps[fakes])[: len(fakes) // 4]]] = True
-        found[part] = {"pairs": int(half.sum()), "groups": len(set(groups[half]))}
+        result[part_name] = {"pairs": int(half.sum()), "groups": len(set(groups[half]))}
         for name, score in scores.items():
-            row = {"part": part, "system": name, **judge(score, y, groups, half)}
+            row = {"part": part_name, "system": name, **judge(score, y, groups, half)}
             row["AUC, hard quarter"] = judge(score, y, groups, hard)["AUC"]
-            found["rows"].append(row)
-            print(part.ljust(7), name.ljust(55), row["AUC"], row["EER"], row["AUC, hard quarter"])
+            result["rows"].append(row)
+            print(
+                part_name.ljust(7), name.ljust(55), row["AUC"], row["EER"], row["AUC, hard quarter"]
+            )
     if options.output:
-        options.output.write_text(json.dumps(found, indent=1) + "\n")
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How well pseudo-deepfakes of unseen people are told from real faces, technique by technique.
+"""How well pseudo-deepfakes of unseen people are distinguished from real faces, technique by technique.
 
 The network that ships is judged on people who were held out of its training. Beside it stand
 small networks that are all trained alike, one on every technique and one without each: what the
@@ -32,20 +32,20 @@ JUDGED_ON = 400  # faces
 
 def judge(embedder, crops, people, technique):
     """Return the image AUC on fakes by one technique, with its interval over people."""
-    made = PseudoDeepfakeDataset(
+    fake_dataset = PseudoDeepfakeDataset(
         crops, techniques=[technique], identity=people, margin=CROP.margin, augment=True, seed=1
     )
-    pairs = np.stack([made[row] for row in range(len(made))])  # (n, 2, S, S, 3)
+    pairs = np.stack([fake_dataset[row] for row in range(len(fake_dataset))])  # (n, 2, S, S, 3)
     scores = embedder.score_images(np.concatenate([pairs[:, 0], pairs[:, 1]]))
     y = np.repeat([1, -1], len(crops))
-    found = confidence_interval(roc_auc_score, y, scores, groups=np.tile(people, 2))
-    return [round(float(value), 4) for value in found]
+    interval = confidence_interval(roc_auc_score, y, scores, groups=np.tile(people, 2))
+    return [round(float(value), 4) for value in interval]
 
 
-def small_network(crops, people, without, folder):
+def small_network(crops, people, excluded, folder):
     """Train briefly on a part of the people, all techniques but one."""
     embedder = ForgeryEmbedder(
-        techniques={name: 1 for name in TECHNIQUES if name != without},
+        techniques={name: 1 for name in TECHNIQUES if name != excluded},
         margin=CROP.margin,
         input_size=96,
         max_epochs=3,
@@ -73,30 +73,34 @@ def main():
     people = pd.read_csv(options.faces / "faces.csv")["identity"].to_numpy()
     held_out = json.loads(options.training.read_text())["rows held out"]
     unseen = np.isin(np.arange(len(people)), held_out)
-    judged = np.random.default_rng(0).permutation(np.flatnonzero(unseen))[:JUDGED_ON]
-    judged.sort()
-    judged_crops, judged_people = crops[judged], people[judged]
+    judged_rows = np.random.default_rng(0).permutation(np.flatnonzero(unseen))[:JUDGED_ON]
+    judged_rows.sort()
+    judged_crops, judged_people = crops[judged_rows], people[judged_rows]
     first = np.flatnonzero(~unseen)[np.unique(people[~unseen], return_index=True)[1]]
     training = np.sort(np.random.default_rng(1).permutation(first)[: options.people])
     shipped = ForgeryEmbedder("difffake-lite0", max_epochs=0).fit(crops[:1])
-    found = {"faces judged": len(judged), "people judged": len(set(judged_people)), "rows": []}
-    found["rows"] = [
+    result = {
+        "faces judged": len(judged_rows),
+        "people judged": len(set(judged_people)),
+        "rows": [],
+    }
+    result["rows"] = [
         {"technique": name, "shipped": judge(shipped, judged_crops, judged_people, name)}
         for name in tqdm(TECHNIQUES, desc="shipped")
     ]
     if not options.shipped_only:
-        found["people trained on"] = len(training)
+        result["people trained on"] = len(training)
         args = (crops[training], people[training])
-        everything = small_network(*args, None, options.output / "all")
-        for row in found["rows"]:
+        trained_on_all = small_network(*args, None, options.output / "all")
+        for row in result["rows"]:
             name = row["technique"]
-            row["seen"] = judge(everything, judged_crops, judged_people, name)
-            without = small_network(*args, name, options.output / name)
-            row["left out"] = judge(without, judged_crops, judged_people, name)
+            row["seen"] = judge(trained_on_all, judged_crops, judged_people, name)
+            reduced_network = small_network(*args, name, options.output / name)
+            row["left out"] = judge(reduced_network, judged_crops, judged_people, name)
             print(row, flush=True)
-    print(json.dumps(found, indent=1))
+    print(json.dumps(result, indent=1))
     if options.result:
-        options.result.write_text(json.dumps(found, indent=1) + "\n")
+        options.result.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

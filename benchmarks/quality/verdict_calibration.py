@@ -44,7 +44,7 @@ TARGETS = (0.02, 0.05)
 LIMITS = (5, 4)
 N_DRAWS = 8
 N_PHOTOS = 7  # at most of one person
-FEWEST = 19  # people that calibrate a category, at least
+LEAST_PEOPLE = 19  # people that calibrate a category, at least
 
 
 def people_with_photos(folder):
@@ -58,10 +58,13 @@ def people_with_photos(folder):
 
 def sample(people, n, rng):
     """Return n people, first those with six photographs or more."""
-    many = [name for name, paths in people.items() if len(paths) > 5][:n]
-    others = [name for name in people if name not in set(many)]
-    chosen = [*many, *rng.permutation(others)[: max(0, n - len(many))].tolist()]
-    return {name: people[name] for name in chosen}
+    with_many_photos = [name for name, paths in people.items() if len(paths) > 5][:n]
+    remaining_names = [name for name in people if name not in set(with_many_photos)]
+    name_sample = [
+        *with_many_photos,
+        *rng.permutation(remaining_names)[: max(0, n - len(with_many_photos))].tolist(),
+    ]
+    return {name: people[name] for name in name_sample}
 
 
 def packaged_model(cache):
@@ -71,24 +74,24 @@ def packaged_model(cache):
     return model
 
 
-def evidence_of(parts, people, rng):
+def evidence_of(splits, people, rng):
     """Score templates of all people, in all categories."""
     pairs = [pair for paths in people.values() for pair in itertools.pairwise(paths)]
     codes = np.repeat(np.arange(len(people)), [len(paths) - 1 for paths in people.values()])
-    templates = Templates(parts, pairs, np.arange(len(pairs)), codes, 1)
-    return templates.evidence(True, LIMITS, FEWEST, N_DRAWS, rng)
+    templates = Templates(splits, pairs, np.arange(len(pairs)), codes, 1)
+    return templates.evidence(True, LIMITS, LEAST_PEOPLE, N_DRAWS, rng)
 
 
 def calibrate(detector, evidence, is_calibrating, target):
     """Calibrate on some people, in the categories that enough of them allow."""
     rows = is_calibrating[evidence.codes]
-    least = max(FEWEST, least_n(target))
+    n_least = max(LEAST_PEOPLE, least_n(target))
     for kind in np.unique(evidence.n_images, axis=0)[1:]:
         of_kind = (evidence.n_images == kind).all(axis=1)
-        if len(np.unique(evidence.codes[rows & of_kind])) < least:
+        if len(np.unique(evidence.codes[rows & of_kind])) < n_least:
             rows &= ~of_kind
-    given = evidence.scores[rows], evidence.codes[rows], evidence.n_images[rows]
-    return recalibrated(detector, *given, target)
+    conditions = evidence.scores[rows], evidence.codes[rows], evidence.n_images[rows]
+    return recalibrated(detector, *conditions, target)
 
 
 def per_person(values, codes):
@@ -131,14 +134,14 @@ def rates_by_category(detector, evidence, target, n_splits):
                 first[kind] = confidence_interval(bpcer, labels, scores, groups=codes)
     rows = []
     for kind in kinds:
-        used = calibrated_on[kind][0]
+        threshold_rows = calibrated_on[kind][0]
         n = int((evidence.n_images == kind).all(axis=1).sum())
         n_kind = len(np.unique(evidence.codes[(evidence.n_images == kind).all(axis=1)]))
         rows.append(
             {
                 "references": kind[0],
                 "probes": kind[1],
-                "judged_as_in_the_first_split": list(used),
+                "judged_as_in_the_first_split": list(threshold_rows),
                 "own_category_in_splits": sum(c == kind for c in calibrated_on[kind]),
                 "people": n_kind,
                 "pairs": n,
@@ -161,7 +164,7 @@ def retake(image, rng):
     return np.asarray(Image.open(target))
 
 
-def clip_scores(parts, people, n_frames, windows, rng):
+def clip_scores(splits, people, n_frames, windows, rng):
     """Make a clip of a photograph of each person; score frames, windows and the whole.
 
     Returns
@@ -176,7 +179,7 @@ def clip_scores(parts, people, n_frames, windows, rng):
         image = np.asarray(Image.open(photo).convert("RGB"))
         rows += [(reference, retake(image, rng)) for _ in range(n_frames)]
     table = image_table(rows)
-    embedded = embed_sources(parts, table, range(len(table.sources)), verbose=1)
+    embedded = embed_sources(splits, table, range(len(table.sources)), verbose=1)
     codes, templates = [], []
     for code in range(len(names)):
         index = table.index[code * n_frames : (code + 1) * n_frames].tolist()
@@ -186,31 +189,31 @@ def clip_scores(parts, people, n_frames, windows, rng):
         cells = [frames, *(frames[a:b] for a, b in windows), *([frame] for frame in frames)]
         templates += [(reference, cell) for cell in cells]
         codes.append(code)
-    scores = score_pairs(parts, embedded, templates)
+    scores = score_pairs(splits, embedded, templates)
     return np.array(codes), scores.reshape(len(codes), -1)
 
 
 def clip_rates(p, n_windows, n, level):
     """Return how often clips are rejected, given the p-values of whole, windows and frames."""
-    whole, window_p, frames = p[:, 0], p[:, 1 : 1 + n_windows], p[:, 1 + n_windows :]
-    both = [combine(w, windows, n, level) for w, windows in zip(whole, window_p, strict=True)]
+    whole_p, window_p, frames = p[:, 0], p[:, 1 : 1 + n_windows], p[:, 1 + n_windows :]
+    combined = [combine(w, windows, n, level) for w, windows in zip(whole_p, window_p, strict=True)]
     return {
-        "whole": np.mean(whole <= level),
-        "worst_window": np.mean([c.windows_tested and c.p_worst <= level for c in both]),
-        "both": np.mean([c.p_value <= level for c in both]),
+        "whole": np.mean(whole_p <= level),
+        "worst_window": np.mean([c.windows_tested and c.p_worst <= level for c in combined]),
+        "both": np.mean([c.p_value <= level for c in combined]),
         "single_frames": np.mean(frames <= level),
         "some_frame": np.mean((frames <= level).any(axis=1)),
     }
 
 
-def photo_clips(parts, people, evidence, rng, n_splits, n_clips, n_frames=12):
+def photo_clips(splits, people, evidence, rng, n_splits, n_clips, n_frames=12):
     """Return how often clips of photographs are rejected, by people who do not calibrate."""
     windows = windows_of(n_frames)
     names = list(people)
-    chosen = np.sort(rng.permutation(len(names))[:n_clips])
-    own = {names[i]: people[names[i]] for i in chosen.tolist()}
-    codes, scores = clip_scores(parts, own, n_frames, windows, rng)
-    codes = chosen[codes]
+    people_sample = np.sort(rng.permutation(len(names))[:n_clips])
+    people_of_split = {names[i]: people[names[i]] for i in people_sample.tolist()}
+    codes, scores = clip_scores(splits, people_of_split, n_frames, windows, rng)
+    codes = people_sample[codes]
     result = {"people": len(codes), "frames": n_frames, "windows": len(windows)}
     correlation = np.corrcoef(scores[:, 1 + len(windows) :].T)
     result["correlation_of_frames"] = round(
@@ -221,7 +224,7 @@ def photo_clips(parts, people, evidence, rng, n_splits, n_clips, n_frames=12):
         rates = []
         for seed in range(n_splits):
             half = np.random.default_rng(seed).permutation(n_people) < n_people / 2
-            calibrated = calibrate(parts.detector, evidence, half, target)
+            calibrated = calibrate(splits.detector, evidence, half, target)
             new = ~half[codes]
             p = calibrated.p_of_scores(scores[new].ravel()).reshape(new.sum(), -1)
             rates.append(clip_rates(p, len(windows), calibrated.n_calibration_, target))
@@ -243,8 +246,8 @@ def gaussian_clips(n_repeats, level=0.05):
             rng, totals = np.random.default_rng(0), []
             for _ in range(n_repeats):
                 calibration = np.sort(rng.normal(size=n))
-                shared, own = rng.normal(size=(4, 1)), rng.normal(size=(4, n_frames))
-                frames = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+                shared, own_noise = rng.normal(size=(4, 1)), rng.normal(size=(4, n_frames))
+                frames = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own_noise
                 parts = [frames.mean(axis=1), *(frames[:, a:b].mean(axis=1) for a, b in windows)]
                 scores = np.column_stack([*parts, frames])
                 p = (1 + np.searchsorted(calibration, scores, side="right")) / (n + 1)

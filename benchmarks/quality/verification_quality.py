@@ -84,16 +84,16 @@ class Crops:
             origin = self.table["original"].fillna(self.table["path"])
             for row in rows.index:
                 alike = rows.index[(rows["label"] == rows.loc[row, "label"])].to_numpy()
-                others = alike[alike != row]
-                if len(others) < m - 1:
+                other_rows = alike[alike != row]
+                if len(other_rows) < m - 1:
                     continue
-                chosen = np.r_[row, rng.choice(others, m - 1, replace=False)].astype(int)
-                free = genuine[~np.isin(origin[genuine], origin[chosen])]
-                free = free[~np.isin(free, chosen)]
+                in_part = np.r_[row, rng.choice(other_rows, m - 1, replace=False)].astype(int)
+                free = genuine[~np.isin(origin[genuine], origin[in_part])]
+                free = free[~np.isin(free, in_part)]
                 if len(free) < k:
                     continue
                 references.append(rng.choice(free, k, replace=False))
-                probes.append(chosen)
+                probes.append(in_part)
         return np.array(references), np.array(probes)
 
 
@@ -144,8 +144,8 @@ def rows_of(models, vectors, crops, hard_of):
                 scores = template_scores(model, vectors[name], references, probes)
                 usable = np.isfinite(scores) & np.isfinite(likeness)
                 threshold, category = threshold_of(model, k, m)
-                for part, chosen in (("validation", ~test), ("test", test)):
-                    rows = usable & chosen
+                for part_name, probe_rows in (("validation", ~test), ("test", test)):
+                    rows = usable & probe_rows
                     fakes = likeness[rows & (y == -1)]
                     hard = rows & ((y == 1) | (likeness >= np.quantile(fakes, 0.75)))
                     auc = confidence_interval(
@@ -153,7 +153,7 @@ def rows_of(models, vectors, crops, hard_of):
                     )
                     yield {
                         "system": name,
-                        "part": part,
+                        "part": part_name,
                         "references": k,
                         "probes": m,
                         "genuine": int((y[rows] == 1).sum()),
@@ -217,8 +217,8 @@ def condition_rows(model, vectors, crops, n_probes):
         images = [Image.open(crops.paths[i]).convert("RGB") for i in chosen]
         if kind != "none":
             images = [degraded(image, kind, strength) for image in images]
-        own = embeddings_of(model, [np.asarray(image) for image in images])
-        all_vectors = np.concatenate([vectors, own])
+        own_embeddings = embeddings_of(model, [np.asarray(image) for image in images])
+        all_vectors = np.concatenate([vectors, own_embeddings])
         position = dict(zip(chosen.tolist(), range(len(vectors), len(all_vectors)), strict=True))
         for k in (1, 3):
             references, probes = crops.pairs(k, 1)
@@ -226,7 +226,7 @@ def condition_rows(model, vectors, crops, n_probes):
             index = np.array([[position[i]] for i in probes[rows, 0].tolist()])
             scores = template_scores(model, all_vectors, references[rows], index)
             usable = np.isfinite(scores)
-            at = probes[rows, 0][usable]
+            probe_rows = probes[rows, 0][usable]
             threshold, _ = threshold_of(model, k, 1)
             yield {
                 "condition": kind,
@@ -234,7 +234,7 @@ def condition_rows(model, vectors, crops, n_probes):
                 "references": k,
                 "probes": len(rows),
                 "probes without a face": int((~usable).sum()),
-                **judge(y_of[at], scores[usable], group_of[at], threshold),
+                **judge(y_of[probe_rows], scores[usable], group_of[probe_rows], threshold),
             }
 
 

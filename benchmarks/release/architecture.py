@@ -118,8 +118,10 @@ def trace(call):
     call(1)
     with functions_called() as codes:
         call(2)
-    named = {(code.co_filename, code.co_qualname) for code in codes if code.co_name[0] != "<"}
-    return len({filename for filename, _ in named}), len(named)
+    named_functions = {
+        (code.co_filename, code.co_qualname) for code in codes if code.co_name[0] != "<"
+    }
+    return len({filename for filename, _ in named_functions}), len(named_functions)
 
 
 def execution_figures():
@@ -167,7 +169,10 @@ def cycle_figures():
 def vocabulary_figures():
     """Count assigned names, and those that the vocabulary bans."""
     checked = [check_names(paths) for paths in python_files().values()]
-    total, banned = sum(total for total, _ in checked), sum(len(places) for _, places in checked)
+    total, banned = (
+        sum(total for total, _ in checked),
+        sum(len(banned_places) for _, banned_places in checked),
+    )
     return {"assigned names": total, "banned names": banned}
 
 
@@ -176,20 +181,20 @@ def public_modules():
     package = importlib.import_module(PACKAGE)
     yield package
     for module in pkgutil.walk_packages(package.__path__, f"{PACKAGE}."):
-        if not any(part.startswith("_") for part in module.name.split(".")):
+        if not any(name_piece.startswith("_") for name_piece in module.name.split(".")):
             yield importlib.import_module(module.name)
 
 
 def public_names(module):
     """Return the public functions and classes of a module by name."""
-    listed = getattr(module, "__all__", None)
-    names = vars(module) if listed is None else listed
+    exported = getattr(module, "__all__", None)
+    names = vars(module) if exported is None else exported
     objects = {name: getattr(module, name) for name in names if not name.startswith("_")}
     return {
         name: value
         for name, value in objects.items()
         if (inspect.isfunction(value) or inspect.isclass(value))
-        and (listed is not None or value.__module__ == module.__name__)
+        and (exported is not None or value.__module__ == module.__name__)
     }
 
 
@@ -199,8 +204,8 @@ def path_figures():
     for module in public_modules():
         for name, value in public_names(module).items():
             paths[value].add(f"{module.__name__}.{name}")
-    several = sorted(", ".join(sorted(group)) for group in paths.values() if len(group) > 1)
-    return {"public names": len(paths), "with several import paths": len(several)}, several
+    ambiguous = sorted(", ".join(sorted(group)) for group in paths.values() if len(group) > 1)
+    return {"public names": len(paths), "with several import paths": len(ambiguous)}, ambiguous
 
 
 def main():
@@ -209,7 +214,7 @@ def main():
     parser.add_argument("--before", action="store_true", help="as those to compare them with")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    paths, several = path_figures()
+    paths, ambiguous = path_figures()
     figures = {
         **size_figures(),
         **execution_figures(),
@@ -217,7 +222,7 @@ def main():
         **vocabulary_figures(),
         **paths,
     }
-    print(json.dumps(figures, indent=1), *several, sep="\n")
+    print(json.dumps(figures, indent=1), *ambiguous, sep="\n")
     file = RESULTS / "architecture.json"
     result = json.loads(file.read_text()) if file.exists() else {"benchmark": "architecture"}
     for key in ("before", "save"):

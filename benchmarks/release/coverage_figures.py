@@ -24,19 +24,19 @@ FIELDS = {
 
 def figures(counts):
     """Turn counts of coverage.py into what is covered, of how many, and its share, cut off."""
-    found = {}
+    coverage = {}
     for name, (covered, total) in FIELDS.items():
-        share = counts[covered] * 10_000 // counts[total] / 10_000 if counts[total] else 1.0
-        found[name] = {"covered": counts[covered], "of": counts[total], "share": share}
-    return found
+        fraction = counts[covered] * 10_000 // counts[total] / 10_000 if counts[total] else 1.0
+        coverage[name] = {"covered": counts[covered], "of": counts[total], "share": fraction}
+    return coverage
 
 
 def by_package(files):
     """Add up the files of each subpackage; what stands alone goes by its own name."""
     packages = {}
     for path, file in sorted(files.items()):
-        parts = Path(path).parts
-        name = parts[parts.index("sklearn_diffake") + 1].removesuffix(".py")
+        path_parts = Path(path).parts
+        name = path_parts[path_parts.index("sklearn_diffake") + 1].removesuffix(".py")
         counts = {field: file["summary"][field] for pair in FIELDS.values() for field in pair}
         packages.setdefault(name, Counter()).update(counts)
     return {name: figures(counts) for name, counts in packages.items()}

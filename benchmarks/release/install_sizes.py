@@ -57,8 +57,10 @@ def distributions(name, extras=()):
         key = canonicalize_name(name), extras
         if key not in visited:
             visited.add(key)
-            needed = requirements_of(name, extras)
-            waiting += [(requirement.name, frozenset(requirement.extras)) for requirement in needed]
+            requirements = requirements_of(name, extras)
+            waiting += [
+                (requirement.name, frozenset(requirement.extras)) for requirement in requirements
+            ]
     return {name for name, _ in visited}
 
 

@@ -55,7 +55,7 @@ OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 def mutants(source, name, seed):
     """Return a mutant of each place that can be changed: its line, operator and occurrence."""
-    hands_off, tree, found = list(_left_alone(source)), get_ast(source), defaultdict(list)
+    hands_off, tree, cached = list(_left_alone(source)), get_ast(source), defaultdict(list)
     for operator in operator_names():
         if "Variable" in operator:  # needs arguments
             continue
@@ -64,8 +64,8 @@ def mutants(source, name, seed):
             for start, end in changes.mutation_positions(node):
                 occurrence += 1
                 if not any(low <= start and end <= high for low, high in hands_off):
-                    found[start, family].append((operator, occurrence))
-    for (start, family), choices in sorted(found.items()):
+                    cached[start, family].append((operator, occurrence))
+    for (start, family), choices in sorted(cached.items()):
         random.Random(f"{seed} {name} {start} {family}").shuffle(choices)
         if compiling := next((choice for choice in choices if _compiles(source, *choice)), None):
             yield start[0], *compiling
@@ -86,21 +86,24 @@ def _left_alone(source):
         overload = "overload" in map(ast.unparse, getattr(node, "decorator_list", ()))
         if overload:
             hints += [*node.decorator_list, node]
-        for part in (*hints, node if isinstance(node, ast.JoinedStr) else None):
-            if isinstance(part, ast.AST):
-                yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
+        for operand in (*hints, node if isinstance(node, ast.JoinedStr) else None):
+            if isinstance(operand, ast.AST):
+                yield (
+                    (operand.lineno, operand.col_offset),
+                    (operand.end_lineno, operand.end_col_offset),
+                )
 
 
-def every(package, seed, work):
+def all_mutants(package, seed, work):
     """Return the mutants of a package in an order drawn from the seed, by what marks them."""
     sources = {f"{package}/{file.name}": file.read_text() for file in code_of(package)}
     cache = work / f"mutants-{digest(seed, sources)}.json"
     if not cache.exists():
-        found = [[n, *mutant] for n, text in sources.items() for mutant in mutants(text, n, seed)]
-        random.Random(seed).shuffle(found)
-        cache.write_text(json.dumps(found))
-    found = json.loads(cache.read_text())
-    return {digest(name, sources[name], rest): (name, *rest) for name, *rest in found}
+        cached = [[n, *mutant] for n, text in sources.items() for mutant in mutants(text, n, seed)]
+        random.Random(seed).shuffle(cached)
+        cache.write_text(json.dumps(cached))
+    cached = json.loads(cache.read_text())
+    return {digest(name, sources[name], location): (name, *location) for name, *location in cached}
 
 
 def code_of(package):
@@ -110,32 +113,32 @@ def code_of(package):
 
 def tests_of(package):
     """Return the files with tests: its own, the examples in docstrings, scikit-learn's checks."""
-    own = sorted((ROOT / "tests" / package).glob("*.py"))
+    test_files = sorted((ROOT / "tests" / package).glob("*.py"))
     common = [ROOT / "tests" / "test_common.py"] if package in ("pairs", "novelty") else []
-    return [*own, *code_of(package), *common]
+    return [*test_files, *code_of(package), *common]
 
 
-def digest(*parts):
+def digest(*items):
     """Return a hash of anything that prints the same every time."""
-    return hashlib.sha1(repr(parts).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(repr(items).encode(), usedforsecurity=False).hexdigest()
 
 
-class Watch:
+class TestRecorder:
     """Part of pytest: run the chosen tests only, in their order; note the first that fails.
 
     With `coverage` tell it which test is running. How long each takes is noted.
     """
 
-    def __init__(self, chosen=None, coverage=None):
-        self.chosen, self.coverage = chosen, coverage
+    def __init__(self, selected=None, coverage=None):
+        self.selected, self.coverage = selected, coverage
         self.failed, self.seconds = None, Counter()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items):
         """Leave the chosen tests."""
-        if self.chosen is not None:
+        if self.selected is not None:
             by_name = {item.nodeid: item for item in items}
-            items[:] = [by_name[name] for name in self.chosen if name in by_name]
+            items[:] = [by_name[name] for name in self.selected if name in by_name]
 
     def pytest_runtest_setup(self, item):
         """Name the test to the coverage."""
@@ -184,11 +187,11 @@ def trace(file, package):
     """Run a test file as it is: seconds and lines of each test, and what modules are loaded."""
     from coverage import Coverage
 
-    place = f"*/sklearn_diffake/{package}/*"
-    coverage = Coverage(data_file=None, include=[place], config_file=False)
+    pattern = f"*/sklearn_diffake/{package}/*"
+    coverage = Coverage(data_file=None, include=[pattern], config_file=False)
     coverage.start()
-    watch = Watch(coverage=coverage)
-    code = pytest.main([*OPTIONS, file], plugins=[watch])
+    recorder = TestRecorder(coverage=coverage)
+    code = pytest.main([*OPTIONS, file], plugins=[recorder])
     coverage.stop()
     lines, data = defaultdict(lambda: defaultdict(list)), coverage.get_data()
     for path in data.measured_files():
@@ -196,8 +199,12 @@ def trace(file, package):
             for test in filter(None, tests):
                 lines[test][f"{package}/{Path(path).name}"].append(line)
     origins = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
-    loaded = [name for name, at in origins.items() if at and not at.startswith(str(Path.cwd()))]
-    return {"code": int(code), "seconds": watch.seconds, "lines": lines, "loaded": loaded}
+    loaded = [
+        name
+        for name, origin in origins.items()
+        if origin and not origin.startswith(str(Path.cwd()))
+    ]
+    return {"code": int(code), "seconds": recorder.seconds, "lines": lines, "loaded": loaded}
 
 
 def run_tests(stages):
@@ -205,10 +212,10 @@ def run_tests(stages):
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     for file, tests in stages:
-        watch = Watch(tests)
-        code = int(pytest.main([*OPTIONS, file], plugins=[watch]))
+        recorder = TestRecorder(tests)
+        code = int(pytest.main([*OPTIONS, file], plugins=[recorder]))
         if code not in (0, 5):  # passed, or none to run
-            return {"code": code, "test": watch.failed}
+            return {"code": code, "test": recorder.failed}
     return {"code": 0, "test": None}
 
 
@@ -218,8 +225,8 @@ class Bench:
     def __init__(self, work, package, test_seconds, trace_seconds):
         self.work, self.package, self.copy = work, package, work / "copy"
         self.test_seconds, self.trace_seconds = test_seconds, trace_seconds
-        for part in ("sklearn_diffake", "tests", "conftest.py", "pyproject.toml"):
-            for file in [ROOT / part, *(ROOT / part).rglob("*")]:
+        for entry in ("sklearn_diffake", "tests", "conftest.py", "pyproject.toml"):
+            for file in [ROOT / entry, *(ROOT / entry).rglob("*")]:
                 to = self.copy / file.relative_to(ROOT)
                 if file.is_file() and file.suffix != ".pyc":
                     to.parent.mkdir(parents=True, exist_ok=True)
@@ -230,13 +237,19 @@ class Bench:
         os.environ["PYTHONPATH"] = str(self.copy)
         files = [os.path.relpath(file, ROOT) for file in tests_of(package)]
         self.traces = {file: self._trace(file) for file in files}
-        for name in sorted({name for found in self.traces.values() for name in found["loaded"]}):
+        for name in sorted(
+            {
+                name
+                for mutants_of_package in self.traces.values()
+                for name in mutants_of_package["loaded"]
+            }
+        ):
             with contextlib.suppress(BaseException):
                 importlib.import_module(name)
 
     def _trace(self, file):
         """Trace a test file, unless it and the code are as they were."""
-        code = [part.read_bytes() for part in [ROOT / file, *code_of(self.package)]]
+        code = [path.read_bytes() for path in [ROOT / file, *code_of(self.package)]]
         cache = self.work / f"trace-{digest(file, code)}.json"
         if not cache.exists():
             print("unchanged", file, flush=True)
@@ -251,22 +264,24 @@ class Bench:
 
     def stages(self, name, line):
         """Return tests that run a line, or any of a file if line is None: by test file."""
-        tests, share = [], {}
+        tests, tests_of_line = [], {}
         for file, found in self.traces.items():
-            own = file.startswith(f"tests/{self.package}/")
+            is_own_test = file.startswith(f"tests/{self.package}/")
             ran = {test: lines[name] for test, lines in found["lines"].items() if name in lines}
             hits = [test for test in ran if line is None or line in ran[test]]
-            share[file] = len(hits) / max(1, len(found["seconds"]))
-            if own and line is None:  # those too that fail, or look at signatures, before any line
+            tests_of_line[file] = len(hits) / max(1, len(found["seconds"]))
+            if (
+                is_own_test and line is None
+            ):  # those too that fail, or look at signatures, before any line
                 hits = [test for test in found["seconds"] if hits or test not in found["lines"]]
-            tests += [(not own, found["seconds"][test], file, test) for test in hits]
-        chosen, left = defaultdict(list), self.test_seconds
+            tests += [(not is_own_test, found["seconds"][test], file, test) for test in hits]
+        selected, seconds_left = defaultdict(list), self.test_seconds
         for _, seconds, file, test in sorted(tests):
-            if (left := left - seconds) > 0:
-                chosen[file].append(test)
-        if not chosen and line:  # when imported, or in other processes only
+            if (seconds_left := seconds_left - seconds) > 0:
+                selected[file].append(test)
+        if not selected and line:  # when imported, or in other processes only
             return self.stages(name, None)
-        return sorted(chosen.items(), key=lambda stage: -share[stage[0]])
+        return sorted(selected.items(), key=lambda stage: -tests_of_line[stage[0]])
 
     def outcome(self, name, line, source):
         """Run the tests of a line on a changed file: what came of it, and the test it failed."""
@@ -290,17 +305,19 @@ class Bench:
 def try_all(package, options, end):
     """Try the mutants that nothing is known of, and survivors of other tests, until the end."""
     tests = digest(options.test_seconds, [file.read_bytes() for file in tests_of(package)])
-    known = known_results(options.work)
-    found = every(package, options.seed, options.work)
-    todo = [m for m in found if m not in known]
-    todo += [m for m in found if m in known and _again(known[m], tests)]
-    print(f"{package}: {len(found)} mutants, {len(todo)} to try", flush=True)
-    if not todo or time.monotonic() > end:
+    known_results_by_key = known_results(options.work)
+    found = all_mutants(package, options.seed, options.work)
+    pending = [m for m in found if m not in known_results_by_key]
+    pending += [
+        m for m in found if m in known_results_by_key and _run_again(known_results_by_key[m], tests)
+    ]
+    print(f"{package}: {len(found)} mutants, {len(pending)} to try", flush=True)
+    if not pending or time.monotonic() > end:
         return
     bench = Bench(options.work, package, options.test_seconds, options.trace_seconds)
     checked = set()
-    for mark in todo:
-        name, line, operator, occurrence = found[mark]
+    for mutant in pending:
+        name, line, operator, occurrence = found[mutant]
         source = (bench.copy / "sklearn_diffake" / name).read_text()
         if name not in checked and len(checked) < CONTROLS:  # do tests pass on what is not changed?
             checked.add(name)
@@ -313,13 +330,13 @@ def try_all(package, options, end):
         outcome, test = bench.outcome(name, line, new)
         lines = zip(source.splitlines(), new.splitlines(), strict=False)
         old, new = next(((a.strip(), b.strip()) for a, b in lines if a != b), ("", ""))
-        row = {"mark": mark, "file": name, "line": line, "operator": operator, "old": old}
+        row = {"mark": mutant, "file": name, "line": line, "operator": operator, "old": old}
         row |= {"new": new, "outcome": outcome, "by": test, "tests": tests}
-        keep(options.work, known, row)
+        keep(options.work, known_results_by_key, row)
         print(outcome, f"{name}:{line}", new, "" if test is None else test, flush=True)
 
 
-def _again(row, tests):
+def _run_again(row, tests):
     return row["outcome"] != "caught" and row["tests"] != tests
 
 
@@ -330,9 +347,9 @@ def known_results(work):
     return {row["mark"]: row for row in rows}
 
 
-def keep(work, known, row):
+def keep(work, results_by_key, row):
     """Keep one more result."""
-    known[row["mark"]] = row
+    results_by_key[row["mark"]] = row
     with (work / "results.jsonl").open("a") as results:
         results.write(json.dumps(row) + "\n")
 
@@ -346,7 +363,7 @@ def figures(options):
     }
     known, packages, survivors = known_results(options.work), {}, []
     for package in PACKAGES:
-        found = every(package, options.seed, options.work)
+        found = all_mutants(package, options.seed, options.work)
         rows = [{**known[mark], "place": found[mark][:2]} for mark in found if mark in known]
         packages[package] = counts(rows, len(found))
         packages[package]["files"] = {
@@ -358,15 +375,15 @@ def figures(options):
         }
         for row in sorted(rows, key=lambda row: row["place"]):
             if row["outcome"] != "caught":
-                at = {"at": f"{row['file']}:{row['line']}"}
-                what = {key: row[key] for key in ("outcome", "old", "new")}
-                survivors.append(at | what | notes.get((row["old"], row["new"]), {}))
+                location = {"at": f"{row['file']}:{row['line']}"}
+                outcome = {key: row[key] for key in ("outcome", "old", "new")}
+                survivors.append(location | outcome | notes.get((row["old"], row["new"]), {}))
     tools = {tool: metadata.version(tool) for tool in ("cosmic-ray", "pytest", "coverage")}
     return {"tools": tools, "seed": options.seed, "packages": packages, "survivors": survivors}
 
 
 def counts(rows, total):
-    """Count outcomes; the share of a sample comes with its 95 % interval after Wilson."""
+    """Count outcomes; the fraction of a sample comes with its 95 % interval after Wilson."""
     found = Counter(row["outcome"] for row in rows)
     result = {"places": total, "tried": len(rows), "caught": found["caught"]}
     result |= {"survived": found["survived"], "timed out": found["timed out"]}

@@ -134,17 +134,17 @@ def count(tests):
 def outcomes(tests):
     """Run tests in a process of their own; return a count of cases per outcome."""
     command = [sys.executable, __file__, "--count", *tests]
-    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(said.splitlines()[-1])
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
 
 
 def main():
-    found = []
-    for number, (name, (what, tests, rows)) in enumerate(PROMISES.items(), 1):
-        promise = {"number": number, "name": name, "what": what, "tests": tests, "rows": rows}
-        found.append(promise | outcomes(tests))
-    report("promises", {"promises": found})
-    raise SystemExit(any("failed" in promise for promise in found))
+    rows_of_promises = []
+    for number, (name, (text, tests, rows)) in enumerate(PROMISES.items(), 1):
+        promise = {"number": number, "name": name, "what": text, "tests": tests, "rows": rows}
+        rows_of_promises.append(promise | outcomes(tests))
+    report("promises", {"promises": rows_of_promises})
+    raise SystemExit(any("failed" in promise for promise in rows_of_promises))
 
 
 if __name__ == "__main__":

@@ -27,19 +27,19 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks._results import RESULTS, machine
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = (  # Python, dependencies, what pip is told
+ENVIRONMENTS = (  # Python, dependencies, options of pip
     ("3.11", "oldest", ["-c", ROOT / "constraints" / "oldest.txt"]),
     ("3.12", "newest", []),
     ("3.13", "newest", []),
 )
-SHOWN = ("torch", "scikit-learn", "numpy")
+SHOWN_VERSIONS = ("torch", "scikit-learn", "numpy")
 QUIET = ("--quiet", "--disable-pip-version-check")
 OFFLINE = ("unshare", "--net", "--map-root-user")
 
 
 def call(*command, **options):
     """Run a command; an error if it fails."""
-    subprocess.run([str(word) for word in command], check=True, **options)
+    subprocess.run([str(argument) for argument in command], check=True, **options)
 
 
 def environment(python, folder, *requirements):
@@ -47,9 +47,9 @@ def environment(python, folder, *requirements):
     start = time.perf_counter()
     if not (folder / "bin" / "python").exists():
         call(python, "-m", "venv", folder)
-    own = folder / "bin" / "python"
-    call(own, "-m", "pip", "install", *QUIET, *requirements)
-    return own, time.perf_counter() - start
+    own_python = folder / "bin" / "python"
+    call(own_python, "-m", "pip", "install", *QUIET, *requirements)
+    return own_python, time.perf_counter() - start
 
 
 def renew(python, wheel):
@@ -64,19 +64,19 @@ def digest(file):
 def build(work):
     """Build everything twice; return wheel, source distribution and whether bytes were the same."""
     python, _ = environment(sys.executable, work / "builder", "build", "hatchling")
-    made = []
+    builds = []
     for turn in ("first", "second"):
         shutil.rmtree(work / turn, ignore_errors=True)
         call(python, "-m", "build", "--no-isolation", "-o", work / turn, ROOT,
              stdout=subprocess.DEVNULL)  # fmt: skip
-        made.append([next((work / turn).glob(f"*.{kind}")) for kind in ("whl", "tar.gz")])
-    (wheel, sdist), (again, sdist_again) = made  # build makes the wheel from the sdist
+        builds.append([next((work / turn).glob(f"*.{kind}")) for kind in ("whl", "tar.gz")])
+    (wheel, sdist), (wheel_again, sdist_again) = builds  # build makes the wheel from the sdist
     shutil.rmtree(work / "direct", ignore_errors=True)
     call(python, "-m", "build", "--no-isolation", "--wheel", "-o", work / "direct", ROOT,
          stdout=subprocess.DEVNULL)  # fmt: skip
-    same = digest(wheel) == digest(again) and digest(sdist) == digest(sdist_again)
+    is_reproducible = digest(wheel) == digest(wheel_again) and digest(sdist) == digest(sdist_again)
     direct = next((work / "direct").glob("*.whl"))
-    return wheel, sdist, same, digest(direct) == digest(wheel)
+    return wheel, sdist, is_reproducible, digest(direct) == digest(wheel)
 
 
 def demonstrate(work, wheel):
@@ -108,43 +108,45 @@ def try_environment(work, wheel, sdist, python, dependencies, options):
         [python, "-c", "import platform; print(platform.python_version())"], text=True
     ).strip()
     folder = work / f"{version}-{dependencies}"
-    own, _ = environment(python, folder / "env", *options, f"{wheel}[test]")
-    renew(own, wheel)
+    own_python, _ = environment(python, folder / "env", *options, f"{wheel}[test]")
+    renew(own_python, wheel)
     tests = folder / "tests"
     shutil.rmtree(tests, ignore_errors=True)
     with tarfile.open(sdist) as archive:
         archive.extractall(tests, filter="data")
     (tests,) = tests.iterdir()
     shutil.rmtree(tests / "sklearn_diffake")
-    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = Path(subprocess.check_output([own, "-c", where], text=True).strip())
+    purelib_code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(subprocess.check_output([own_python, "-c", purelib_code], text=True).strip())
     (tests / "sklearn_diffake").symlink_to(site / "sklearn_diffake")  # what was installed, so found
     start, report = time.perf_counter(), folder / "report.xml"
-    command = [own, "-m", "pytest", "-q", "-n", os.cpu_count(), f"--junit-xml={report}"]
-    subprocess.run([str(word) for word in command], cwd=tests, check=False)
+    command = [own_python, "-m", "pytest", "-q", "-n", os.cpu_count(), f"--junit-xml={report}"]
+    subprocess.run([str(argument) for argument in command], cwd=tests, check=False)
     seconds = round(time.perf_counter() - start)
     names = "from importlib.metadata import version as v; import sys; print(*map(v, sys.argv[1:]))"
-    found = subprocess.check_output([own, "-c", names, *SHOWN], text=True).split()
-    versions = dict(zip(SHOWN, found, strict=True))
-    about = {"python": version, "dependencies": dependencies, **versions}
-    return about | outcome(report) | {"seconds": seconds, "wheel": digest(wheel)}
+    installed_versions = subprocess.check_output(
+        [own_python, "-c", names, *SHOWN_VERSIONS], text=True
+    ).split()
+    versions = dict(zip(SHOWN_VERSIONS, installed_versions, strict=True))
+    row = {"python": version, "dependencies": dependencies, **versions}
+    return row | outcome(report) | {"seconds": seconds, "wheel": digest(wheel)}
 
 
 def outcome(report):
     """Count the cases of a test report; name those that failed."""
     cases = ElementTree.parse(report).getroot().iter("testcase")  # nosec: pytest wrote it just now
-    found = {"passed": 0, "failed": 0, "skipped": 0, "expected to fail": 0}
+    counts = {"passed": 0, "failed": 0, "skipped": 0, "expected to fail": 0}
     names = []
     for case in cases:
         skip = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
-            found["failed"] += 1
+            counts["failed"] += 1
             names.append(f"{case.get('classname')}::{case.get('name')}")
         elif skip is None:
-            found["passed"] += 1
+            counts["passed"] += 1
         else:
-            found["expected to fail" if "xfail" in skip.get("type", "") else "skipped"] += 1
-    return {**found, "failures": names}
+            counts["expected to fail" if "xfail" in skip.get("type", "") else "skipped"] += 1
+    return {**counts, "failures": names}
 
 
 def main():
@@ -157,22 +159,22 @@ def main():
     work, file = options.work.resolve(), RESULTS / "release.json"
     work.mkdir(parents=True, exist_ok=True)
     pythons = dict(item.split("=", 1) for item in options.python)
-    wheel, sdist, same, direct = build(work)
+    wheel, sdist, is_reproducible, direct = build(work)
     demo = demonstrate(work, wheel)
-    known = json.loads(file.read_text())["rows"] if file.exists() else []
+    old_rows = json.loads(file.read_text())["rows"] if file.exists() else []
     rows = []
-    for version, dependencies, told in ENVIRONMENTS:
-        kept = [r for r in known if (r["python"].startswith(version), r["dependencies"]) ==
+    for version, dependencies, pip_options in ENVIRONMENTS:
+        kept_rows = [r for r in old_rows if (r["python"].startswith(version), r["dependencies"]) ==
                 (True, dependencies)]  # fmt: skip
         if options.only not in f"{version} {dependencies}":  # "none" is in no name
-            rows += kept
+            rows += kept_rows
             continue
         python = pythons.get(version) or shutil.which(f"python{version}")
         if python is None:
             print(f"no Python {version}: left out", file=sys.stderr)
-            rows += kept
+            rows += kept_rows
             continue
-        rows.append(try_environment(work, wheel, sdist, python, dependencies, told))
+        rows.append(try_environment(work, wheel, sdist, python, dependencies, pip_options))
         print(rows[-1], flush=True)
     found = {
         "benchmark": "release",
@@ -181,7 +183,7 @@ def main():
         "wheel": digest(wheel),
         "wheel_bytes": wheel.stat().st_size,
         "sdist_bytes": sdist.stat().st_size,
-        "reproducible": same,
+        "reproducible": is_reproducible,
         "wheel_from_sdist_identical": direct,
         "demo": demo,
         "rows": rows,
@@ -189,7 +191,7 @@ def main():
     print(json.dumps(found, indent=1))
     if options.save:
         file.write_text(json.dumps(found, indent=1) + "\n")
-    raise SystemExit(any(row["failed"] for row in rows) or not (same and direct))
+    raise SystemExit(any(row["failed"] for row in rows) or not (is_reproducible and direct))
 
 
 if __name__ == "__main__":

@@ -76,12 +76,12 @@ class Afternoon:
     @torch.inference_mode()
     def embed(self, paths):
         """Return unit embeddings of photographs."""
-        found = []
+        crops = []
         for start in range(0, len(paths), BATCH):
             faces = torch.stack([self.face(path) for path in paths[start : start + BATCH]])
-            found.append(self.model(self.normalize(faces)))
-        found = torch.cat(found).numpy()
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+            crops.append(self.model(self.normalize(faces)))
+        crops = torch.cat(crops).numpy()
+        return crops / np.linalg.norm(crops, axis=1, keepdims=True)
 
     def differences(self, pairs):
         """Return squared differences of the two embeddings of each pair."""
@@ -91,14 +91,14 @@ class Afternoon:
         """Learn from genuine pairs of paths, shape (n, 2)."""
         differences = self.differences(pairs)
         mixture = GaussianMixture(3, reg_covar=1e-4, random_state=0)
-        self.head = make_pipeline(StandardScaler(), PCA(0.95, random_state=0), mixture)
-        self.head.fit(differences)
-        self.threshold = np.percentile(self.head.score_samples(differences), 5)
+        self.detector_steps = make_pipeline(StandardScaler(), PCA(0.95, random_state=0), mixture)
+        self.detector_steps.fit(differences)
+        self.threshold = np.percentile(self.detector_steps.score_samples(differences), 5)
         return self
 
     def score(self, pairs):
         """Return log-likelihoods: higher is more genuine."""
-        return self.head.score_samples(self.differences(pairs))
+        return self.detector_steps.score_samples(self.differences(pairs))
 
     def predict(self, pairs):
         """Return +1 genuine, -1 deepfake."""

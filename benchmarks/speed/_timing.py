@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: two things timed by turns in one run, and one form of row.
+"""What the speed benchmarks share: two things timed alternately in one run, and one form of row.
 
 Each ``bench_NAME.py`` offers ``figures(quick)``, which returns rows made by `row` or `timed`, and
 runs by itself: ``python benchmarks/speed/bench_store.py [--quick] [--save]``.
@@ -33,18 +33,18 @@ SUITES = {  # which bench_*.py make up a suite
 COMPARE = {">=": operator.ge, ">": operator.gt}
 
 
-def by_turns(ours, yardstick, repeats=5, work=(1, 1)):
-    """Time two functions by turns, after one call of each that does not count.
+def time_alternately(our_value, yardstick, repeats=5, work=(1, 1)):
+    """Time two functions alternately, after one call of each that does not count.
 
     Who begins alternates. The ratio, yardstick / ours, is taken within each turn, so that a
     machine that is slower for a while favors neither; its median and quartiles are returned, and
     the median seconds of each. `work` is how much each of the two does: all is then per unit.
     """
-    functions, times = (ours, yardstick), []
+    functions, times = (our_value, yardstick), []
     for function in functions:
         function()
     for turn in range(repeats):
-        seconds = {which: _seconds(functions[which]) for which in ((0, 1), (1, 0))[turn % 2]}
+        seconds = {side: _seconds(functions[side]) for side in ((0, 1), (1, 0))[turn % 2]}
         times.append([seconds[0] / work[0], seconds[1] / work[1]])
     times = np.array(times)
     ours_s, yardstick_s = (float(seconds) for seconds in np.median(times, axis=0))
@@ -54,8 +54,12 @@ def by_turns(ours, yardstick, repeats=5, work=(1, 1)):
 def spread(ratios):
     """Return the median of ratios, and their quartiles where there are several."""
     low, ratio, high = (float(value) for value in np.quantile(ratios, [0.25, 0.5, 0.75]))
-    several = len(ratios) > 1
-    return {"ratio": ratio, "low": low if several else None, "high": high if several else None}
+    has_quartiles = len(ratios) > 1
+    return {
+        "ratio": ratio,
+        "low": low if has_quartiles else None,
+        "high": high if has_quartiles else None,
+    }
 
 
 def _seconds(function):
@@ -64,34 +68,34 @@ def _seconds(function):
     return time.perf_counter() - start
 
 
-def row(what, yardstick, ours, theirs, unit, *, ratio=None, low=None, high=None, goal=None,
-        more_is_better=False):  # fmt: skip
+def row(measure, yardstick, our_value, their_value, unit, *,
+        ratio=None, low=None, high=None, goal=None, more_is_better=False):  # fmt: skip
     """Return one measured claim; a ratio above 1 says that ours is better.
 
     `goal` is what is asked of the ratio, such as ``">= 4"``; without one nothing is met or missed.
     """
-    if ratio is None and ours and theirs:
-        ratio = ours / theirs if more_is_better else theirs / ours
+    if ratio is None and our_value and their_value:
+        ratio = our_value / their_value if more_is_better else their_value / our_value
     met = None
     if goal is not None:
         sign, bound = goal.split()
         met = ratio is not None and COMPARE[sign](ratio, float(bound))
-    numbers = {"ours": ours, "theirs": theirs, "unit": unit, "ratio": ratio}
+    numbers = {"ours": our_value, "theirs": their_value, "unit": unit, "ratio": ratio}
     numbers |= {"low": low, "high": high}
     numbers = {k: round(v, 5) if isinstance(v, float) else v for k, v in numbers.items()}
-    return {"what": what, "yardstick": yardstick, **numbers, "goal": goal, "met": met}
+    return {"what": measure, "yardstick": yardstick, **numbers, "goal": goal, "met": met}
 
 
-def timed(what, yardstick, times, *, goal=None, unit="s"):
-    """Return the row of what `by_turns` found; any unit but s is a rate, such as ``images/s``."""
-    ours, theirs = times["ours_s"], times["yardstick_s"]
+def timed(measure, yardstick, times, *, goal=None, unit="s"):
+    """Return the row of a result of `time_alternately`; a unit such as ``images/s`` is a rate."""
+    our_seconds, their_seconds = times["ours_s"], times["yardstick_s"]
     if unit != "s":
-        ours, theirs = 1 / ours, 1 / theirs
-    found = {key: times[key] for key in ("ratio", "low", "high")}
-    return row(what, yardstick, ours, theirs, unit, goal=goal, **found)
+        our_seconds, their_seconds = 1 / our_seconds, 1 / their_seconds
+    ratio_figures = {key: times[key] for key in ("ratio", "low", "high")}
+    return row(measure, yardstick, our_seconds, their_seconds, unit, goal=goal, **ratio_figures)
 
 
-def alone(figures):
+def run_alone(figures):
     """Run the script that was started: ``--quick``, ``--save``, ``--rows FILE`` for run.py."""
     parser = argparse.ArgumentParser(
         description=sys.modules["__main__"].__doc__,
@@ -103,7 +107,7 @@ def alone(figures):
     quick = parser.parse_known_args()[0].quick  # scripts read options of their own by `option`
     name = Path(sys.argv[0]).stem.removeprefix("bench_")
     suite = next(suite for suite, names in SUITES.items() if name in names)
-    rows = [{"suite": suite, **found} for found in figures(quick)]
+    rows = [{"suite": suite, **figure} for figure in figures(quick)]
     if file := option("--rows"):
         Path(file).write_text(json.dumps(rows))
     report(name, {"quick": quick, "rows": rows})

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.quality.real_pairs import dfdc_pairs, lfw_pairs
 from benchmarks.speed import _handwritten_pipeline
 from benchmarks.speed._images import write_jpegs
-from benchmarks.speed._timing import alone, option, row, spread
+from benchmarks.speed._timing import option, row, run_alone, spread
 from sklearn_diffake import load_default, make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.metrics import confidence_interval, equal_error_rate
@@ -43,7 +43,7 @@ DEFAULT = "the packaged default, its own networks"
 def case(side):
     """Fit and score in this process, and write what came of it."""
     folder, network = Path(option("--folder")), option("--network")
-    pairs = [np.load(folder / f"{part}.npy").astype(object) for part in ("fit", "score")]
+    pairs = [np.load(folder / f"{step}.npy").astype(object) for step in ("fit", "score")]
     start = time.perf_counter()
     if side == "theirs":
         model = _handwritten_pipeline.Afternoon(
@@ -61,10 +61,10 @@ def case(side):
     times = {"fit": 0.0, "score": 0.0, "score again": 0.0}
     model.fit(pairs[0])
     times["fit"] = time.perf_counter() - start
-    for part in list(times)[1:]:
+    for step in list(times)[1:]:
         start = time.perf_counter()
         scores = {"squared + GMM of 3": getattr(model, score)(pairs[1])}
-        times[part] = time.perf_counter() - start
+        times[step] = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if side == "ours":
         model.set_params(diff__operator="cosine", detect=SumRuleDetector()).fit(pairs[0])
@@ -72,11 +72,11 @@ def case(side):
     if side == "ours" and not network:
         default = load_default().set_params(align__on_missing="crop")
         scores[DEFAULT] = default.score_samples(pairs[1])
-    found = {"times": times, "peak": peak, "scores": {k: v.tolist() for k, v in scores.items()}}
-    (folder / "found.json").write_text(json.dumps(found))
+    result = {"times": times, "peak": peak, "scores": {k: v.tolist() for k, v in scores.items()}}
+    (folder / "found.json").write_text(json.dumps(result))
 
 
-def apart(side, folder, network):
+def run_in_process(side, folder, network):
     """Run a case in a process of its own; return what it found."""
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         command = [sys.executable, __file__, "--case", side, "--folder", folder, "--cache", cache]
@@ -87,46 +87,53 @@ def apart(side, folder, network):
 
 def compare(name, folder, network, y, groups, repeats):
     """Return the rows of one network on one set of pairs."""
-    found = {"ours": [], "theirs": []}
+    results_of_side = {"ours": [], "theirs": []}
     for turn in range(repeats):
-        for side in list(found)[:: 1 if turn % 2 else -1]:
-            found[side].append(apart(side, folder, network))
+        for side in list(results_of_side)[:: 1 if turn % 2 else -1]:
+            results_of_side[side].append(run_in_process(side, folder, network))
     pairs, name = name, f"{name}, {Path(network).name if network else 'EfficientNet-Lite0'}"
     rows = []
-    for part in ("fit", "score", "score again", None):
+    for step in ("fit", "score", "score again", None):
         times = {
-            side: np.array([run["times"].get(part, sum(run["times"].values())) for run in runs])
-            for side, runs in found.items()
+            side: np.array([run["times"].get(step, sum(run["times"].values())) for run in runs])
+            for side, runs in results_of_side.items()
         }
         seconds = (float(np.median(times[side])) for side in ("ours", "theirs"))
         ratios = spread(times["theirs"] / times["ours"])
-        what = f"{part or 'fit, score and score again'}: {name}"
-        rows.append(row(what, PLAIN, *seconds, "s", goal="> 1", **ratios))
-    peaks = (float(np.median([run["peak"] for run in found[side]])) for side in ("ours", "theirs"))
+        measure = f"{step or 'fit, score and score again'}: {name}"
+        rows.append(row(measure, PLAIN, *seconds, "s", goal="> 1", **ratios))
+    peaks = (
+        float(np.median([run["peak"] for run in results_of_side[side]]))
+        for side in ("ours", "theirs")
+    )
     rows.append(row(f"peak memory of the process: {name}", PLAIN, *peaks, "MB", goal="> 1"))
-    theirs = np.array(next(iter(found["theirs"][0]["scores"].values())))
-    for head, scores in found["ours"][0]["scores"].items() if len(y) >= 100 else ():
-        what = f"{head}: {pairs if head == DEFAULT else name}"
-        rows += quality(what, y, np.array(scores), theirs, groups)
+    their_scores = np.array(next(iter(results_of_side["theirs"][0]["scores"].values())))
+    for detector_name, scores in (
+        results_of_side["ours"][0]["scores"].items() if len(y) >= 100 else ()
+    ):
+        measure = f"{detector_name}: {pairs if detector_name == DEFAULT else name}"
+        rows += quality(measure, y, np.array(scores), their_scores, groups)
     return rows
 
 
-def quality(what, y, ours, theirs, groups):
+def quality(measure, y, our_scores, their_scores, groups):
     """Return rows of AUC and EER, with intervals of the ratio over groups."""
     rows = []
     for metric, function, sign in (("AUC", roc_auc_score, 1), ("EER", equal_error_rate, -1)):
 
-        def ratio(y, ours, theirs, function=function, sign=sign):
+        def ratio(y, our_scores, their_scores, function=function, sign=sign):
             floor = 0.5 / len(y)  # an EER may be 0
-            return (max(function(y, ours), floor) / max(function(y, theirs), floor)) ** sign
+            return (
+                max(function(y, our_scores), floor) / max(function(y, their_scores), floor)
+            ) ** sign
 
         estimate, low, high = confidence_interval(
-            ratio, y, ours, groups=groups, metadata={"theirs": theirs}, n_resamples=500,
+            ratio, y, our_scores, groups=groups, metadata={"theirs": their_scores}, n_resamples=500,
             random_state=0,
         )  # fmt: skip
-        values = (float(function(y, scores)) for scores in (ours, theirs))
+        values = (float(function(y, scores)) for scores in (our_scores, their_scores))
         ratios = {"ratio": float(estimate), "low": float(low), "high": float(high)}
-        rows.append(row(f"{metric}, {what}", PLAIN, *values, metric, goal="> 1", **ratios))
+        rows.append(row(f"{metric}, {measure}", PLAIN, *values, metric, goal="> 1", **ratios))
     return rows
 
 
@@ -138,34 +145,34 @@ def rendered(n, folder):
     for pair, person in zip(pairs, faces.groups, strict=True):
         pair[0] = first.setdefault(person, pair[0])
     fit = np.flatnonzero(faces.target == 1)[: n // 2]
-    rest = np.setdiff1d(np.arange(len(pairs)), fit)[:n]
+    test_rows = np.setdiff1d(np.arange(len(pairs)), fit)[:n]
     np.save(f"{folder}/fit.npy", pairs[fit].astype(str))
-    np.save(f"{folder}/score.npy", pairs[rest].astype(str))
-    return faces.target[rest], np.asarray(faces.groups)[rest]
+    np.save(f"{folder}/score.npy", pairs[test_rows].astype(str))
+    return faces.target[test_rows], np.asarray(faces.groups)[test_rows]
 
 
 def real(data, folder, n_fit, n_score):
     """Write pairs of LFW and DFDC; return y and groups of the latter."""
     rng, genuine = np.random.default_rng(0), lfw_pairs(data / "lfw")
-    judged = dfdc_pairs(data / "dfdc_crops")
+    dfdc = dfdc_pairs(data / "dfdc_crops")
     fit = rng.permutation(len(genuine.target))[:n_fit]
-    rows = np.sort(rng.permutation(len(judged.target))[:n_score])
+    rows = np.sort(rng.permutation(len(dfdc.target))[:n_score])
     np.save(f"{folder}/fit.npy", np.asarray(genuine.data)[fit].astype(str))
-    np.save(f"{folder}/score.npy", np.asarray(judged.data)[rows].astype(str))
-    return np.asarray(judged.target)[rows], np.asarray(judged.groups)[rows]
+    np.save(f"{folder}/score.npy", np.asarray(dfdc.data)[rows].astype(str))
+    return np.asarray(dfdc.target)[rows], np.asarray(dfdc.groups)[rows]
 
 
 def figures(quick=False):
     n, repeats, data, rows = 24 if quick else 120, 1 if quick else 3, option("--data"), []
     with tempfile.TemporaryDirectory() as folder:
-        known = rendered(n, folder)
-        rows += compare(f"{n} rendered pairs", folder, None, *known, repeats)
+        lfw = rendered(n, folder)
+        rows += compare(f"{n} rendered pairs", folder, None, *lfw, repeats)
     if data:
         n_fit, n_score = (50, 100) if quick else (400, 700)
         with tempfile.TemporaryDirectory() as folder:
-            known = real(Path(data), folder, n_fit, n_score)
+            lfw = real(Path(data), folder, n_fit, n_score)
             for network in dict.fromkeys((None, option("--network"))):
-                rows += compare(f"{n_score:,} DFDC pairs", folder, network, *known, 1)
+                rows += compare(f"{n_score:,} DFDC pairs", folder, network, *lfw, 1)
     return rows
 
 
@@ -173,4 +180,4 @@ if __name__ == "__main__":
     if "--case" in sys.argv:
         case(option("--case"))
     else:
-        alone(figures)
+        run_alone(figures)

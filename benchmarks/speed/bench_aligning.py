@@ -28,7 +28,7 @@ from torchvision.transforms.v2.functional import resized_crop
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, option, timed
+from benchmarks.speed._timing import option, run_alone, time_alternately, timed
 from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.faces._geometry import fit_similarity, template, warp
 from sklearn_diffake.generation._portrait import Portrait, retake
@@ -39,7 +39,7 @@ SIZE = 160
 def faces(n):
     """Return photographs of noise, the five points of the face in each, and its box."""
     rng, grain = np.random.default_rng(0), smooth_images(1, 1920)[0][:1080]
-    found = []
+    outputs = []
     for _ in range(n):
         noise = rng.integers(0, 24, (1080, 1920, 3), dtype=np.uint8)
         side, angle = rng.uniform(400, 640), rng.uniform(-0.3, 0.3)
@@ -47,11 +47,11 @@ def faces(n):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         points = (template(1, 0.2) - 0.5) @ turn * side + [left + side / 2, top + side / 2]
         box = [int(value) for value in (top, left, side, side)]
-        found.append((grain // 2 + noise, points, box))
-    return found
+        outputs.append((grain // 2 + noise, points, box))
+    return outputs
 
 
-def ours(photo, points, box):
+def align_ours(photo, points, box):
     return warp(photo, fit_similarity(points, template(SIZE, 0.2)), SIZE)
 
 
@@ -91,28 +91,28 @@ def photographs(n, folder):
 def jobs(n, repeats):
     """Compare two jobs with one, on whole photographs."""
     with tempfile.TemporaryDirectory() as folder:
-        paths, what = photographs(n, folder)
-        one, two = (FaceAligner(SIZE, on_missing="crop", n_jobs=k) for k in (1, 2))
-        if not np.array_equal(one.transform(paths), two.transform(paths)):
+        paths, measure = photographs(n, folder)
+        single_job, two_jobs = (FaceAligner(SIZE, on_missing="crop", n_jobs=k) for k in (1, 2))
+        if not np.array_equal(single_job.transform(paths), two_jobs.transform(paths)):
             raise AssertionError("two jobs cut other crops than one")
-        times = by_turns(
-            lambda: two.transform(paths), lambda: one.transform(paths), repeats, (n, n)
+        times = time_alternately(
+            lambda: two_jobs.transform(paths), lambda: single_job.transform(paths), repeats, (n, n)
         )
-    what = f"{what} aligned by FaceAligner(n_jobs=2)"
-    return timed(what, "n_jobs=1, the same crops", times, goal=">= 1.7", unit="images/s")
+    measure = f"{measure} aligned by FaceAligner(n_jobs=2)"
+    return timed(measure, "n_jobs=1, the same crops", times, goal=">= 1.7", unit="images/s")
 
 
 def figures(quick=False):
     n, repeats = (20, 3) if quick else (60, 9)
-    found, rows = faces(n), [jobs(24 if quick else 200, 3 if quick else 5)]
+    face_data, rows = faces(n), [jobs(24 if quick else 200, 3 if quick else 5)]
     for name, plain in (
         ("torchvision, crop and scale", with_torchvision),
         ("Pillow, crop and scale", with_pillow),
         ("OpenCV, warp without averaging", with_opencv),
     ):
-        times = by_turns(
-            lambda: [ours(*face) for face in found],
-            lambda: [plain(*face) for face in found],  # noqa: B023
+        times = time_alternately(
+            lambda: [align_ours(*face) for face in face_data],
+            lambda: [plain(*face) for face in face_data],  # noqa: B023
             repeats=repeats,
             work=(n, n),
         )
@@ -121,4 +121,4 @@ def figures(quick=False):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -14,7 +14,7 @@ from pathlib import Path
 from distributed import Client, LocalCluster
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, row
+from benchmarks.speed._timing import row, run_alone
 from sklearn_diffake.benchmark import read_config, run_benchmark
 
 CONFIG = """\
@@ -46,9 +46,9 @@ def results(folder):
     return {name: (folder / name).read_bytes() for name in names}
 
 
-def timed(config, folder, **where):
+def timed(config, folder, **options):
     start = time.perf_counter()
-    result = run_benchmark(config.replace(folder), **where)
+    result = run_benchmark(config.replace(folder), **options)
     return time.perf_counter() - start, result
 
 
@@ -67,13 +67,22 @@ def figures(quick=False):
         alone_s, on_one = timed(config, folder / "one")
         if results(folder / "one") != results(folder / "two"):
             raise AssertionError("two workers gave other bytes than one process")
-    what, plain = f"benchmark of {on_one.n_cells} cells, 60 pairs, the same bytes", "one process"
-    one, two = (found.images["embedded"] for found in (on_one, on_two))
+    measure, plain = f"benchmark of {on_one.n_cells} cells, 60 pairs, the same bytes", "one process"
+    n_single, n_dask = (
+        benchmark_results.images["embedded"] for benchmark_results in (on_one, on_two)
+    )
     return [
-        row(f"{what}, two dask workers", plain, spread, alone_s, "s", goal=">= 1.5"),
-        row(f"{what}, images embedded by two workers", plain, two, one, "images", goal=">= 1"),
+        row(f"{measure}, two dask workers", plain, spread, alone_s, "s", goal=">= 1.5"),
+        row(
+            f"{measure}, images embedded by two workers",
+            plain,
+            n_dask,
+            n_single,
+            "images",
+            goal=">= 1",
+        ),
     ]
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

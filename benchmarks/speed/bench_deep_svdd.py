@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, option, row, timed
+from benchmarks.speed._timing import option, row, run_alone, time_alternately, timed
 from sklearn_diffake.novelty import DeepSVDD
 from sklearn_diffake.novelty._svdd_net import initialize, make_mlp
 from sklearn_diffake.novelty._svdd_train import Rows, SVDDLoss, SVDDSettings, train
@@ -63,15 +63,15 @@ def our_loop(rows, epochs, batch):
 def per_epoch(n, device, batch, epochs, repeats):
     rows = Rows(np.zeros((n, 1)), np.zeros(1), np.ones(1), device)
     rows.X = torch.randn(n, 512, device=device)
-    times = by_turns(
+    times = time_alternately(
         lambda: our_loop(rows, epochs, batch),
         lambda: bare_loop(rows.X, epochs, batch),
         repeats=repeats,
         work=(epochs, epochs),
     )
     goal = ">= 0.909" if device == "cpu" else None
-    what = f"DeepSVDD, an epoch of {n:,} x 512, batch {batch}, {device}"
-    return timed(what, "bare torch loop", times, goal=goal)
+    measure = f"DeepSVDD, an epoch of {n:,} x 512, batch {batch}, {device}"
+    return timed(measure, "bare torch loop", times, goal=goal)
 
 
 def fit_of(batch, epochs):
@@ -84,13 +84,15 @@ def fit_of(batch, epochs):
 
 def against_pyod(X, batch, epochs):
     """Time ours, and the bare loop: nothing that asks autograd for gradients beats that by much."""
-    theirs = PyODDeepSVDD(
+    pyod_svdd = PyODDeepSVDD(
         X.shape[1], hidden_neurons=[HIDDEN, SIZE], epochs=epochs, batch_size=batch, verbose=0
     )
-    ours, ready = fit_of(batch, epochs), torch.from_numpy(X.astype(np.float32))
+    our_fit, ready = fit_of(batch, epochs), torch.from_numpy(X.astype(np.float32))
     size = f"{epochs} epochs of {len(X):,} x {X.shape[1]}, batch {batch}"
-    times = by_turns(lambda: ours(X), lambda: theirs.fit(X), repeats=3)
-    limit = by_turns(lambda: bare_loop(ready, epochs, batch), lambda: theirs.fit(X), repeats=3)
+    times = time_alternately(lambda: our_fit(X), lambda: pyod_svdd.fit(X), repeats=3)
+    limit = time_alternately(
+        lambda: bare_loop(ready, epochs, batch), lambda: pyod_svdd.fit(X), repeats=3
+    )
     return [
         timed(f"DeepSVDD, fit of {size}", "PyOD's DeepSVDD", times, goal=">= 3"),
         timed(f"bare torch loop, {size}: the limit", "PyOD's DeepSVDD", limit),
@@ -98,8 +100,8 @@ def against_pyod(X, batch, epochs):
 
 
 def against_bare_loop(X, batch=256, epochs=50):
-    ours, rows = fit_of(batch, epochs), torch.from_numpy(X.astype(np.float32))
-    times = by_turns(lambda: ours(X), lambda: bare_loop(rows, epochs, batch), repeats=3)
+    our_fit, rows = fit_of(batch, epochs), torch.from_numpy(X.astype(np.float32))
+    times = time_alternately(lambda: our_fit(X), lambda: bare_loop(rows, epochs, batch), repeats=3)
     return timed(
         f"DeepSVDD, a whole fit of {epochs} epochs, batch {batch}", "bare torch loop", times
     )
@@ -113,22 +115,32 @@ def digits(n_digits=10, seeds=5):
     for digit, seed in np.ndindex(n_digits, seeds):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(np.flatnonzero(labels == digit))
-        train_rows, own = np.split(rows, [int(0.7 * len(rows))])
-        rest = np.r_[own, np.flatnonzero(labels != digit)]
-        y = np.where(labels[rest] == digit, 1, -1)
+        train_rows, own_rows = np.split(rows, [int(0.7 * len(rows))])
+        other_rows = np.r_[own_rows, np.flatnonzero(labels != digit)]
+        y = np.where(labels[other_rows] == digit, 1, -1)
         common = {"batch_size": 32, "random_state": seed}
-        ours = DeepSVDD(hidden_layer_sizes=(64,), representation_size=32, device="cpu", **common)
-        ours.fit(images[train_rows])
-        auc["ours"].append(roc_auc_score(y, ours.score_samples(images[rest])))
+        our_svdd = DeepSVDD(
+            hidden_layer_sizes=(64,), representation_size=32, device="cpu", **common
+        )
+        our_svdd.fit(images[train_rows])
+        auc["ours"].append(roc_auc_score(y, our_svdd.score_samples(images[other_rows])))
         for name, lr in rates.items():
-            theirs = PyODDeepSVDD(
+            pyod_svdd = PyODDeepSVDD(
                 64, hidden_neurons=[64, 32], epochs=50, learning_rate=lr, verbose=0, **common
             ).fit(images[train_rows])
-            auc[name].append(roc_auc_score(-y, theirs.decision_function(images[rest])))
-    what = f"DeepSVDD, mean AUC of {n_digits} digits one-vs-rest, {seeds} seeds"
-    ours = float(np.mean(auc["ours"]))
+            auc[name].append(roc_auc_score(-y, pyod_svdd.decision_function(images[other_rows])))
+    measure = f"DeepSVDD, mean AUC of {n_digits} digits one-vs-rest, {seeds} seeds"
+    our_auc = float(np.mean(auc["ours"]))
     return [
-        row(what, name, ours, float(np.mean(auc[name])), "AUC", goal="> 1", more_is_better=True)
+        row(
+            measure,
+            name,
+            our_auc,
+            float(np.mean(auc[name])),
+            "AUC",
+            goal="> 1",
+            more_is_better=True,
+        )
         for name in rates
     ]
 
@@ -148,4 +160,4 @@ def figures(quick=False):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

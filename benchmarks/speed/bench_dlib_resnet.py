@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.embedding.backbones.networks._dlib_resnet import INPUT_SIZE, dlib_resnet_file
 
@@ -53,33 +53,37 @@ def figures(quick=False):
         FaceEmbedder("dlib-resnet", batch_size=BATCH, n_jobs=2, **settings).fit(crops)
         for settings in ({}, {"mirror": True}, {"dtype": "bfloat16"})
     )
-    what = f"FaceEmbedder, dlib-resnet, {n} crops of {SIZE} pixels"
+    measure = f"FaceEmbedder, dlib-resnet, {n} crops of {SIZE} pixels"
     backbone = embedder.find_backbone()
 
-    def against(function, yardstick, name, other, goal=None):
-        times = by_turns(lambda: function.transform(crops), yardstick, repeats=repeats, work=(n, n))
-        return timed(name, other, times, goal=goal, unit="images/s")
+    def against(function, yardstick, name, their_function, goal=None):
+        times = time_alternately(
+            lambda: function.transform(crops), yardstick, repeats=repeats, work=(n, n)
+        )
+        return timed(name, their_function, times, goal=goal, unit="images/s")
 
     threads = torch.get_num_threads()
     rows = [
         against(
             embedder,
             lambda: bare_loop(backbone, crops, device),
-            what,
+            measure,
             "bare torch loop",
             ">= 0.95",
         ),
-        against(halved, lambda: embedder.transform(crops), f"{what}, bfloat16", "float32"),
-        against(mirrored, lambda: embedder.transform(crops), f"{what}, mirrored", "not mirrored"),
+        against(halved, lambda: embedder.transform(crops), f"{measure}, bfloat16", "float32"),
+        against(
+            mirrored, lambda: embedder.transform(crops), f"{measure}, mirrored", "not mirrored"
+        ),
     ]
     if device == "cpu" and find_spec("dlib") is not None:
         embed = by_dlib(crops)
         with threadpool_limits(threads):  # of the BLAS that dlib may use
             rows.append(
-                against(embedder, embed, what, f"dlib's CPU code, {threads} threads", ">= 2")
+                against(embedder, embed, measure, f"dlib's CPU code, {threads} threads", ">= 2")
             )
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -19,7 +19,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images, write_jpegs
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake.datasets import make_face_pairs
 
 SIZE = 160
@@ -47,17 +47,17 @@ def figures(quick=False):
 
         for mode in ("reference", "same-video"):
             options = {"mode": mode, "size": SIZE, "random_state": 0}
-            times = by_turns(
+            times = time_alternately(
                 lambda: make_face_pairs(n, **options),  # noqa: B023
                 yardstick,
                 repeats=3,
                 work=(n, n),
             )
-            what = f"make_face_pairs, {n} pairs of {SIZE} pixels, {mode}"
+            measure = f"make_face_pairs, {n} pairs of {SIZE} pixels, {mode}"
             photos = "reading and scaling 1080p photographs"
-            rows.append(timed(what, photos, times, goal=">= 1", unit="pairs/s"))
+            rows.append(timed(measure, photos, times, goal=">= 1", unit="pairs/s"))
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, row
+from benchmarks.speed._timing import row, run_alone
 from benchmarks.stress import faults
 
 
@@ -12,11 +12,11 @@ def figures(quick=False):
     rows = []
     for case in faults.cases(4 if quick else faults.TIMES, seed=0):
         sound = case["cases"] - case["findings"]
-        what = f"sound after {case['cases']} cases: {case['what']}, {case['fault']}"
-        rows.append(row(what, "all", sound, case["cases"], "cases", more_is_better=True,
+        measure = f"sound after {case['cases']} cases: {case['what']}, {case['fault']}"
+        rows.append(row(measure, "all", sound, case["cases"], "cases", more_is_better=True,
                         goal=None if case["skipped"] else ">= 1"))  # fmt: skip
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -4,8 +4,8 @@ EfficientNet-Lite0 on all the techniques with augmentation, 128-pixel crops, bat
 crops and their fakes, with and without sharpness-aware minimization, for 0 (the fakes are made
 between the steps) and more processes beside the training. Goal: on the CPU the model works at
 least 90 % of the time. Then the same training with the loader's work taken away (every batch is at
-hand), by turns: what the loader costs in all, the cores it shares with the model included. On a GPU
-in mixed precision, at 224 pixels.
+hand), alternately: what the loader costs in all, the cores it shares with the model included. On a
+GPU in mixed precision, at 224 pixels.
 """
 
 import os
@@ -16,7 +16,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, row, timed
+from benchmarks.speed._timing import row, run_alone, time_alternately, timed
 from sklearn_diffake.embedding import ForgeryEmbedder
 from sklearn_diffake.embedding.forgery import _training
 from sklearn_diffake.embedding.forgery._crops import BatchLoader
@@ -49,7 +49,7 @@ class AtHand(BatchLoader):
 
 
 def train(images, n_jobs, rho, loader_class=Watched, epochs=2):
-    """Train and return the share of the time in which the model worked."""
+    """Train and return the fraction of the time in which the model worked."""
     _training.BatchLoader = loader_class
     ForgeryEmbedder(
         input_size=SIZE,
@@ -75,22 +75,21 @@ def figures(quick=False):
     for rho in (0.0,) if quick else (0.05, 0.0):
         for n_jobs in workers:
             works = train(images, n_jobs, rho)
-            what = (
-                f"share of the time in which the model works, {crops}, rho={rho}, n_jobs={n_jobs}"
-            )
+            settings = f"{crops}, rho={rho}, n_jobs={n_jobs}"
+            measure = f"fraction of the time in which the model works, {settings}"
             goal = ">= 0.9" if n_jobs else None
-            rows.append(row(what, "a model that never waits", works, 1.0, "share",
+            rows.append(row(measure, "a model that never waits", works, 1.0, "share",
                             goal=goal, more_is_better=True))  # fmt: skip
     work = 4 * len(images)  # real and fake, two epochs
-    times = by_turns(
+    times = time_alternately(
         lambda: train(images, 1, 0.0),
         lambda: train(images, 1, 0.0, AtHand),
         repeats=1 if quick else 3,
         work=(work, work),
     )
-    what = f"training, {crops}, the loader's work included"
-    return [*rows, timed(what, "all batches at hand", times, unit="images/s")]
+    measure = f"training, {crops}, the loader's work included"
+    return [*rows, timed(measure, "all batches at hand", times, unit="images/s")]
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

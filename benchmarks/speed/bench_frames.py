@@ -7,6 +7,7 @@ packets and seeking with PyAV unchecked; from MPEG-TS, where seeking is not exac
 over all frames. Peak memory is that of a process of its own.
 """
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, row, timed
+from benchmarks.speed._timing import row, run_alone, time_alternately, timed
 from sklearn_diffake.datasets import extract_frames
 from sklearn_diffake.images.video import sample_frames
 
@@ -43,14 +44,14 @@ def write_video(path, seconds):
         container.mux(stream.encode())
 
 
-def wanted(n, frames=FRAMES):
+def frame_numbers(n, frames=FRAMES):
     """Return the frames in the middle of equal stretches."""
     return [int((i + 0.5) * n / frames) for i in range(frames)]
 
 
 def opencv(path, folder, n):
     """Read on and on."""
-    video, numbers = cv2.VideoCapture(str(path)), set(wanted(n))
+    video, numbers = cv2.VideoCapture(str(path)), set(frame_numbers(n))
     for number in range(n):
         _, image = video.read()
         if number in numbers:
@@ -60,14 +61,14 @@ def opencv(path, folder, n):
 def opencv_jumps(path, folder, n):
     """Jump to each frame."""
     video = cv2.VideoCapture(str(path))
-    for number in wanted(n):
+    for number in frame_numbers(n):
         video.set(cv2.CAP_PROP_POS_FRAMES, number)
         cv2.imwrite(f"{folder}/{number}.png", video.read()[1])
 
 
 def pyav(path, folder, n):
     """Decode on and on."""
-    numbers = set(wanted(n))
+    numbers = set(frame_numbers(n))
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number in numbers:
@@ -92,7 +93,7 @@ def seek_unchecked(path):
     keys = sorted(pts for pts, is_key in packets if is_key)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        for number in wanted(len(times), FEW):
+        for number in frame_numbers(len(times), FEW):
             pts = times[number]
             container.seek(keys[bisect_right(keys, pts) - 1], stream=stream)
             frame = next(frame for frame in container.decode(stream) if frame.pts == pts)
@@ -101,7 +102,7 @@ def seek_unchecked(path):
 
 def decode_all(path, n):
     """Decode on and on, and convert a few frames."""
-    numbers = set(wanted(n, FEW))
+    numbers = set(frame_numbers(n, FEW))
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number in numbers:
@@ -135,16 +136,18 @@ def few_of_many(folder, quick, repeats):
     write_video(long, seconds)
     for path in (short, long):
         remux(path, path.with_suffix(".ts"))
-    what = f"sample_frames, {FEW} of {n:,} frames"
-    times = by_turns(lambda: sample(long), lambda: seek_unchecked(long), repeats)
-    rows.append(timed(f"{what}, MP4", "PyAV, seeking unchecked", times, goal=">= 0.85"))
+    measure = f"sample_frames, {FEW} of {n:,} frames"
+    times = time_alternately(lambda: sample(long), lambda: seek_unchecked(long), repeats)
+    rows.append(timed(f"{measure}, MP4", "PyAV, seeking unchecked", times, goal=">= 0.85"))
     stream = long.with_suffix(".ts")
-    times = by_turns(lambda: sample(stream), lambda: decode_all(stream, n), repeats)
-    rows.append(timed(f"{what}, MPEG-TS", "PyAV, decoding all", times, goal=">= 0.83333"))
+    times = time_alternately(lambda: sample(stream), lambda: decode_all(stream, n), repeats)
+    rows.append(timed(f"{measure}, MPEG-TS", "PyAV, decoding all", times, goal=">= 0.83333"))
     for name, suffix in (("MP4", ".mp4"), ("MPEG-TS", ".ts")):
-        ours, theirs = (peak_memory(path.with_suffix(suffix)) for path in (long, short))
+        long_peak, short_peak = (peak_memory(path.with_suffix(suffix)) for path in (long, short))
         yardstick = f"a tenth of the frames, {name}"
-        rows.append(row(f"{what}, peak memory", yardstick, ours, theirs, "MB", goal=">= 0.9"))
+        rows.append(
+            row(f"{measure}, peak memory", yardstick, long_peak, short_peak, "MB", goal=">= 0.9")
+        )
     return rows
 
 
@@ -154,21 +157,22 @@ def figures(quick=False):
         folder, path = Path(name), Path(name, "video.mp4")
         write_video(path, seconds)
 
-        def ours():
+        def sample_ours():
             shutil.rmtree(folder / "cache", ignore_errors=True)
             extract_frames(path, cache=folder / "cache", n_frames=FRAMES)
 
-        what = f"extract_frames, {FRAMES} frames of {seconds} s of video"
+        measure = f"extract_frames, {FRAMES} frames of {seconds} s of video"
         for plain, function in (
             ("OpenCV, reading through", opencv),
             ("OpenCV, jumping to each frame", opencv_jumps),
             ("PyAV, reading through", pyav),
         ):
-            times = by_turns(ours, lambda: function(path, folder, seconds * RATE), repeats)  # noqa: B023
-            rows.append(timed(what, plain, times))
+            their_function = functools.partial(function, path, folder, seconds * RATE)
+            times = time_alternately(sample_ours, their_function, repeats)
+            rows.append(timed(measure, plain, times))
         rows += few_of_many(folder, quick, repeats)
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -13,7 +13,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake.novelty import GaussianMixtureDetector, _torch_mixture
 
 
@@ -37,21 +37,23 @@ def figures(quick=False):
     X -= X.mean(axis=0)
     settings = {"n_components": 3, "max_iter": 200, "random_state": 0}
     settings["reg_covar"] = 1e-6 * X.var(axis=0).mean()
-    ours, theirs = GaussianMixture(**settings), GaussianMixture(**settings)
+    our_mixture, their_mixture = GaussianMixture(**settings), GaussianMixture(**settings)
     goal = ">= 20" if device == "cuda" else None
     size, plain = f"{n:,} x {d} on {device}", "scikit-learn's GaussianMixture"
     rows = []
-    times = by_turns(lambda: _torch_mixture.fit(ours, X, device), lambda: theirs.fit(X), repeats=3)
+    times = time_alternately(
+        lambda: _torch_mixture.fit(our_mixture, X, device), lambda: their_mixture.fit(X), repeats=3
+    )
     rows.append(timed(f"mixture of 3, fit by torch, {size}", plain, times, goal=goal))
     if device == "cuda":  # with all that the detector does around it: means, seeds, threshold
         detector = GaussianMixtureDetector(n_pca=None, device=device, random_state=0)
-        times = by_turns(lambda: detector.fit(X), lambda: theirs.fit(X), repeats=3)
+        times = time_alternately(lambda: detector.fit(X), lambda: their_mixture.fit(X), repeats=3)
         rows.append(timed(f"GaussianMixtureDetector, fit, {size}", plain, times, goal=goal))
-    gap = np.abs(ours.score_samples(X) - theirs.score_samples(X)).max()
+    gap = np.abs(our_mixture.score_samples(X) - their_mixture.score_samples(X)).max()
     if gap > 1e-6:
         raise AssertionError(f"log-likelihoods differ by {gap:.1e}, more than 1e-6")
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

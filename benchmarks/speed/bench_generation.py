@@ -19,14 +19,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, option, timed
+from benchmarks.speed._timing import option, run_alone, time_alternately, timed
 from sklearn_diffake.generation import PseudoDeepfakeDataset, mean_shape
 from sklearn_diffake.generation._masks import outlines
 
 SIZE = 234
 
 
-def shift_colour(image, rng):
+def shift_color(image, rng):
     """RGB, then hue, saturation and value, then brightness and contrast."""
     if rng.random() < 0.3:
         shifted = image.astype(np.int16) + rng.integers(-20, 21, 3)
@@ -80,9 +80,9 @@ def plain(crop, landmarks, rng):
         cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(piece).astype(np.int32)), 1.0)
     source, target = crop.copy(), crop.copy()
     if rng.random() < 0.5:
-        source = change_detail(shift_colour(source, rng), rng)
+        source = change_detail(shift_color(source, rng), rng)
     else:
-        target = change_detail(shift_colour(target, rng), rng)
+        target = change_detail(shift_color(target, rng), rng)
     scale = rng.uniform(0.95, 1 / 0.95)
     dx, dy = rng.uniform(-0.03, 0.03) * width, rng.uniform(-0.015, 0.015) * height
     matrix = np.array(
@@ -107,8 +107,10 @@ def read_crops(folder, n):
     for path in sorted(Path(folder).rglob("*.jpg"))[:n]:
         image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         side = min(image.shape[:2])
-        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-        crops.append(cv2.resize(image[top : top + side, left : left + side], (SIZE, SIZE)))
+        top, left_edge = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+        crops.append(
+            cv2.resize(image[top : top + side, left_edge : left_edge + side], (SIZE, SIZE))
+        )
     return np.stack(crops)
 
 
@@ -120,22 +122,22 @@ def figures(quick=False):
     landmarks = mean_shape(SIZE)
     rng = np.random.default_rng(0)
     rows = []
-    for what, techniques, goal in (
+    for measure, techniques, goal in (
         ("the four techniques of the paper", "difffake", ">= 4"),
         ("all techniques of this package", None, None),
     ):
         dataset = PseudoDeepfakeDataset(crops, techniques=techniques)
-        times = by_turns(
+        times = time_alternately(
             lambda: [dataset[i] for i in range(n)],  # noqa: B023
             lambda: [plain(crop, landmarks, rng) for crop in crops],
             repeats=repeats,
             work=(n, n),
         )
-        what = f"pseudo-deepfakes of {SIZE} pixels, {what}"
+        measure = f"pseudo-deepfakes of {SIZE} pixels, {measure}"
         plainly = "the published procedure, plain OpenCV"
-        rows.append(timed(what, plainly, times, goal=goal, unit="images/s"))
+        rows.append(timed(measure, plainly, times, goal=goal, unit="images/s"))
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

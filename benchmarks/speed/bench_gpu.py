@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, row, timed
+from benchmarks.speed._timing import row, run_alone, time_alternately, timed
 from benchmarks.speed.bench_deep_svdd import per_epoch
 from benchmarks.speed.bench_gaussian_mixture import squared_differences
 from sklearn_diffake import make_difffake_pipeline
@@ -83,17 +83,17 @@ def embedding(n):
             "bench_gpu:resnet50", device="cuda", dtype=dtype, batch_size=BATCH, n_jobs=8
         ).fit(crops[:2])
         module = resnet50().eval().cuda().to(kind).to(memory_format=torch.channels_last)
-        times = by_turns(
+        times = time_alternately(
             lambda embedder=embedder: embedder.transform(crops),
             lambda module=module, kind=kind: bare_loop(module, crops, kind),
             work=(n, n),
         )
-        what = f"FaceEmbedder, ResNet-50, {dtype}, {n:,} crops of 224 pixels"
-        rows.append(timed(what, "bare torch loop on the GPU", times, unit="images/s"))
+        measure = f"FaceEmbedder, ResNet-50, {dtype}, {n:,} crops of 224 pixels"
+        rows.append(timed(measure, "bare torch loop on the GPU", times, unit="images/s"))
         rate, peak = RESNET50_FLOPS / times["ours_s"], peak_flops(kind)
         rows.append(
             row(
-                f"{what}: operations",
+                f"{measure}: operations",
                 "matrix product 8192 on the GPU",
                 rate / 1e12,
                 peak / 1e12,
@@ -109,13 +109,15 @@ def mixture(n, d):
     X -= X.mean(axis=0)
     settings = {"n_components": 3, "max_iter": 5, "tol": 0, "random_state": 0}
     settings["reg_covar"] = 1e-6 * X.var(axis=0).mean()
-    ours, theirs = GaussianMixture(**settings), GaussianMixture(**settings)
-    times = by_turns(lambda: _torch_mixture.fit(ours, X, "cuda"), lambda: theirs.fit(X), repeats=1)
-    gap = np.abs(ours.score_samples(X[:2000]) - theirs.score_samples(X[:2000])).max()
-    if gap > 1e-6 * np.abs(theirs.score_samples(X[:2000])).max():
+    our_mixture, their_mixture = GaussianMixture(**settings), GaussianMixture(**settings)
+    times = time_alternately(
+        lambda: _torch_mixture.fit(our_mixture, X, "cuda"), lambda: their_mixture.fit(X), repeats=1
+    )
+    gap = np.abs(our_mixture.score_samples(X[:2000]) - their_mixture.score_samples(X[:2000])).max()
+    if gap > 1e-6 * np.abs(their_mixture.score_samples(X[:2000])).max():
         raise AssertionError(f"log-likelihoods differ by {gap:.1e}")
-    what = f"mixture of 3, 5 iterations, {n:,} x {d}"
-    return [timed(what, "scikit-learn, all cores", times, goal=">= 20")]
+    measure = f"mixture of 3, 5 iterations, {n:,} x {d}"
+    return [timed(measure, "scikit-learn, all cores", times, goal=">= 20")]
 
 
 def extractor(n, n_jobs):
@@ -148,7 +150,7 @@ def search(n):
         )
         GridSearchCV(pipe, grid, scoring=lambda model, X, y=None: 0.0, cv=3).fit(crops)
 
-    times = by_turns(lambda: run("cuda"), lambda: run("cpu"), repeats=1)
+    times = time_alternately(lambda: run("cuda"), lambda: run("cpu"), repeats=1)
     what = f"GridSearchCV, 4 candidates, 3 folds, {n} pairs of crops, nothing cached"
     return [timed(what, "the processor of the same machine", times)]
 
@@ -179,4 +181,4 @@ def figures(quick=False):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images, write_jpegs
-from benchmarks.speed._timing import alone, row
+from benchmarks.speed._timing import row, run_alone
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.novelty import GaussianMixtureDetector
 from sklearn_diffake.pairs import PairDifference
@@ -54,19 +54,19 @@ def figures(quick=False):
         embedder = FaceEmbedder("efficientnet-lite0", cache=store, n_jobs=2)
         embeddings = clone(embedder).set_params(cache=None).fit_transform(X)
         cold, scores = search([("embed", embedder)], X, y, candidates)
-        written = store.info()["writes"]
+        n_written = store.info()["writes"]
         ready, expected = search([], embeddings, y, candidates)
-        warm, again = search([("embed", embedder)], X, y, candidates)
+        warm, second_search = search([("embed", embedder)], X, y, candidates)
         np.testing.assert_allclose(scores, expected, atol=1e-6)
-        np.testing.assert_allclose(again, expected, atol=1e-6)
-        once, more = _seconds_to_embed(embedder, X), store.info()["writes"] - written
+        np.testing.assert_allclose(second_search, expected, atol=1e-6)
+        once, n_more = _seconds_to_embed(embedder, X), store.info()["writes"] - n_written
     size = f"{np.prod([len(v) for v in candidates.values()])} candidates x 5 folds, {n} pairs"
     plain, goal = "the search on ready embeddings", ">= 0.87"  # at most 1.15 times as long
-    what, both = f"GridSearchCV, {size}", f"{plain}, and embedding once"
+    measure, once_yardstick = f"GridSearchCV, {size}", f"{plain}, and embedding once"
     return [
-        row(f"{what}, first run", both, cold, ready + once, "s", goal=goal),
-        row(f"{what}, second run", plain, warm, ready, "s", goal=goal),
-        row(f"{what}, images embedded", "each image once", written + more, images, "images",
+        row(f"{measure}, first run", once_yardstick, cold, ready + once, "s", goal=goal),
+        row(f"{measure}, second run", plain, warm, ready, "s", goal=goal),
+        row(f"{measure}, images embedded", "each image once", n_written + n_more, images, "images",
             goal=">= 1"),
     ]  # fmt: skip
 
@@ -78,4 +78,4 @@ def _seconds_to_embed(embedder, X):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, row
+from benchmarks.speed._timing import row, run_alone
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "benchmark.toml"
 COMMAND = "import sys; from sklearn_diffake.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -42,13 +42,13 @@ def figures(quick=False):
         protocols = ["benchmark", EXAMPLE.name, "--jobs", "2"]
         cases.append(("five protocols of examples/benchmark.toml", 300, COMMAND, protocols))
     rows = []
-    for what, limit, code, arguments in cases:
+    for measure, limit, code, arguments in cases:
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(EXAMPLE, folder)
             took = seconds(code, *arguments, folder=folder)
-            rows.append(row(what, "the limit", took, limit, "s", goal=">= 1"))
+            rows.append(row(measure, "the limit", took, limit, "s", goal=">= 1"))
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

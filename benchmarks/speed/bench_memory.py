@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images, write_jpegs
-from benchmarks.speed._timing import alone, row
+from benchmarks.speed._timing import row, run_alone
 
 CASE = """
 import json, resource, sys, numpy as np
@@ -40,17 +40,21 @@ def peak(paths, n_pairs, align):
 
 
 def figures(quick=False):
-    images, few, many = (50, 250, 2_500) if quick else (2_000, 10_000, 100_000)
+    images, few, n_many = (50, 250, 2_500) if quick else (2_000, 10_000, 100_000)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         paths = write_jpegs(folder, smooth_images(images, 160))
         np.save(f"{folder}/paths.npy", paths.astype(str))
         for align in ("crops",) if quick else ("crops", "align"):
-            ours, theirs = (peak(f"{folder}/paths.npy", n, align) for n in (many, few))
-            what = f"peak memory beyond the output, {many:,} pairs of {images:,} files, {align}"
-            rows.append(row(what, f"ours, {few:,} pairs", ours, theirs, "MB", goal=">= 0.95"))
+            many_peak, few_peak = (peak(f"{folder}/paths.npy", n, align) for n in (n_many, few))
+            measure = (
+                f"peak memory beyond the output, {n_many:,} pairs of {images:,} files, {align}"
+            )
+            rows.append(
+                row(measure, f"ours, {few:,} pairs", many_peak, few_peak, "MB", goal=">= 0.95")
+            )
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

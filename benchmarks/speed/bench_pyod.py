@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake.novelty._pyod import PyODDetector
 
 N_FEATURES = 64
@@ -44,7 +44,7 @@ MODULES = {"AutoEncoder": "auto_encoder", "DeepSVDD": "deep_svdd"}
 
 
 def compare(name, quick):
-    """Time one detector, raw and adapted, by turns."""
+    """Time one detector, raw and adapted, alternately."""
     import torch
 
     n, settings = DETECTORS[name]
@@ -55,14 +55,14 @@ def compare(name, quick):
     def raw():
         make(**settings, contamination=0.05).fit(X).decision_function(new)
 
-    def ours():
+    def fit_ours():
         PyODDetector(make(**settings)).fit(X).score_samples(new)
 
     torch.set_num_threads(1)
     with threadpool_limits(limits=1):
-        times = by_turns(ours, raw, repeats=3 if quick else 9)
-    what = f"PyODDetector({name}), fit and score {n:,} x {N_FEATURES}"
-    return timed(what, f"PyOD's own {name}", times, goal=">= 0.952")
+        times = time_alternately(fit_ours, raw, repeats=3 if quick else 9)
+    measure = f"PyODDetector({name}), fit and score {n:,} x {N_FEATURES}"
+    return timed(measure, f"PyOD's own {name}", times, goal=">= 0.952")
 
 
 def figures(quick=False):
@@ -72,4 +72,4 @@ def figures(quick=False):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -18,18 +18,18 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, row
+from benchmarks.speed._timing import row, run_alone
 from sklearn_diffake import make_difffake_pipeline, score_in_batches
 from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
 
 WIDTH, BLOCK = 512, 8192
-HEADS = {
+DETECTORS = {
     "cosine + threshold": {"detector": ConformalDetector(SumRuleDetector())},
     "squared + GMM of 3": {"operator": "squared", "random_state": 0},
 }
 
 
-class Watch(threading.Thread):
+class MemoryMonitor(threading.Thread):
     """Looks ten times a second at the memory that is the process's own."""
 
     def __init__(self):
@@ -76,19 +76,25 @@ def figures(quick=False):
             return sum(float(pairs[rows].sum()) for rows in gen_batches(n, BLOCK))
 
         one_pass()
-        for name, settings in HEADS.items():
-            head = make_difffake_pipeline(**settings)[2:].fit(pairs[:4000])
-            before, watch = own_memory(), Watch()
-            watch.start()
+        for name, settings in DETECTORS.items():
+            detector = make_difffake_pipeline(**settings)[2:].fit(pairs[:4000])
+            memory_before, monitor = own_memory(), MemoryMonitor()
+            monitor.start()
             yardstick = seconds(one_pass)
-            ours = seconds(lambda head=head: score_in_batches(head, pairs, batch_size=BLOCK))
-            watch.stopped.set()
-            what = f"{name}, {n:,} ready pairs of {WIDTH}"
-            rows.append(row(what, "one pass of numpy over the data", ours, yardstick, "s"))
-            held, whole = max(1, watch.peak - before), n * WIDTH * 8 // 2**20
-            rows.append(row(what, "all differences held at once", held, whole, "MB"))
+            our_seconds = seconds(
+                lambda detector=detector: score_in_batches(detector, pairs, batch_size=BLOCK)
+            )
+            monitor.stopped.set()
+            measure = f"{name}, {n:,} ready pairs of {WIDTH}"
+            rows.append(
+                row(measure, "one pass of numpy over the data", our_seconds, yardstick, "s")
+            )
+            held_memory, total_memory = max(1, monitor.peak - memory_before), n * WIDTH * 8 // 2**20
+            rows.append(
+                row(measure, "all differences held at once", held_memory, total_memory, "MB")
+            )
     return rows
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

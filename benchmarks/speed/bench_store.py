@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._images import smooth_images
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.images.read import image_digest
 
@@ -36,7 +36,7 @@ def figures(quick=False):
         store.put_many("model", dict(zip(digests, map(bytes, vectors), strict=True)))
         for i, vector in enumerate(vectors):
             np.save(f"{folder}/{i}.npy", vector)
-        files = by_turns(
+        files = time_alternately(
             lambda: store.get_many("model", digests),
             lambda: [np.load(f"{folder}/{i}.npy") for i in range(N)],
             repeats=repeats,
@@ -44,10 +44,10 @@ def figures(quick=False):
         )
         digests = [image_digest(crop) for crop in crops]
         store.put_many("crops", dict(zip(digests, map(bytes, vectors), strict=True)))
-        remembered = joblib.Memory(f"{folder}/joblib", verbose=0).cache(invent)
-        memory = by_turns(
+        joblib_cached = joblib.Memory(f"{folder}/joblib", verbose=0).cache(invent)
+        memory = time_alternately(
             lambda: store.get_many("crops", [image_digest(crop) for crop in crops]),
-            lambda: [remembered(crop) for crop in crops],
+            lambda: [joblib_cached(crop) for crop in crops],
             repeats=repeats,
             work=(N, N),
         )
@@ -60,4 +60,4 @@ def figures(quick=False):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

@@ -23,8 +23,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import gen_batches
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, row, timed
-from benchmarks.speed.bench_scale import Watch, own_memory
+from benchmarks.speed._timing import row, run_alone, time_alternately, timed
+from benchmarks.speed.bench_scale import MemoryMonitor, own_memory
 from sklearn_diffake import fit_in_batches, make_difffake_pipeline
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
 from sklearn_diffake.pairs import PairDifference
@@ -57,12 +57,12 @@ def write_pairs(path, n):
 def fit_and_watch(name, path):
     """Fit on the pairs of a file; print the own memory of this process, before and at most."""
     pairs = np.load(path, mmap_mode="r")
-    head = make_difffake_pipeline(operator="squared", detector=DETECTORS[name])[2:]
-    before, watch = own_memory(), Watch()
-    watch.start()
-    fit_in_batches(head, pairs, batch_size=CHUNK, random_state=0)
-    watch.stopped.set()
-    print(json.dumps([before, max(before, watch.peak)]))
+    model = make_difffake_pipeline(operator="squared", detector=DETECTORS[name])[2:]
+    memory_before, monitor = own_memory(), MemoryMonitor()
+    monitor.start()
+    fit_in_batches(model, pairs, batch_size=CHUNK, random_state=0)
+    monitor.stopped.set()
+    print(json.dumps([memory_before, max(memory_before, monitor.peak)]))
 
 
 def memory(name, path):
@@ -93,40 +93,46 @@ def accuracy(quick):
     differences = PairDifference("squared")
     X = differences.fit_transform(make_pairs(n, 1))
     orders = {"random order": np.random.default_rng(0).permutation(n), "by video": np.arange(n)}
-    whole = auc(clone(detector).fit(X), differences)
+    full_auc = auc(clone(detector).fit(X), differences)
     for name, order in orders.items():
         chunked = auc(in_chunks(detector, X[order]), differences)
-        what = f"AUC after chunks of {CHUNK:,}, {n:,} x {WIDTH}, {name}, mixture of 3"
-        yield row(what, "fit on all rows", chunked, whole, "AUC", more_is_better=True,
+        measure = f"AUC after chunks of {CHUNK:,}, {n:,} x {WIDTH}, {name}, mixture of 3"
+        yield row(measure, "fit on all rows", chunked, full_auc, "AUC", more_is_better=True,
                   goal=">= 0.995")  # fmt: skip
 
 
 def figures(quick=False):
-    few, many = (20_000, 60_000) if quick else (100_000, 1_000_000)
+    few, n_many = (20_000, 60_000) if quick else (100_000, 1_000_000)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = {n: os.path.join(folder, f"{n}.npy") for n in (few, many)}
+        paths = {n: os.path.join(folder, f"{n}.npy") for n in (few, n_many)}
         for n, path in paths.items():
             write_pairs(path, n)
         for name in DETECTORS:
-            (_, theirs), (before, ours) = (memory(name, paths[n]) for n in (few, many))
-            what = f"peak memory of a fit, {many:,} pairs of {WIDTH}, {name}"
-            rows.append(row(what, f"ours, {few:,} pairs", ours, theirs, "MB", goal=">= 0.833"))
-            what = f"memory beyond the start, {many:,} pairs of {WIDTH}, {name}"
-            whole = many * 2 * WIDTH * 4 // 2**20
-            rows.append(row(what, "the embeddings themselves", ours - before, whole, "MB"))
+            (_, few_peak), (few_before, many_peak) = (memory(name, paths[n]) for n in (few, n_many))
+            measure = f"peak memory of a fit, {n_many:,} pairs of {WIDTH}, {name}"
+            rows.append(
+                row(measure, f"ours, {few:,} pairs", many_peak, few_peak, "MB", goal=">= 0.833")
+            )
+            measure = f"memory beyond the start, {n_many:,} pairs of {WIDTH}, {name}"
+            total_memory = n_many * 2 * WIDTH * 4 // 2**20
+            rows.append(
+                row(
+                    measure, "the embeddings themselves", many_peak - few_before, total_memory, "MB"
+                )
+            )
     n = 20_000 if quick else 100_000
     X = PairDifference("squared").fit_transform(make_pairs(n, 1)).astype(np.float64)
     X = X[np.random.default_rng(0).permutation(n)]
     for name, detector in DETECTORS.items():
-        times = by_turns(
+        times = time_alternately(
             lambda detector=detector: in_chunks(detector, X),
             lambda detector=detector: clone(detector).fit(X),
             repeats=2 if quick else 5,
             work=(n, n),
         )
-        what = f"a row in chunks of {CHUNK:,}, {n:,} x {WIDTH}, {name}"
-        rows.append(timed(what, "fit on all rows", times, unit="rows/s"))
+        measure = f"a row in chunks of {CHUNK:,}, {n:,} x {WIDTH}, {name}"
+        rows.append(timed(measure, "fit on all rows", times, unit="rows/s"))
     return [*rows, *accuracy(quick)]
 
 
@@ -134,4 +140,4 @@ if __name__ == "__main__":
     if "--fit" in sys.argv:
         fit_and_watch(*sys.argv[2:])
     else:
-        alone(figures)
+        run_alone(figures)

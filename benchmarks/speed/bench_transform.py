@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake.embedding import FaceEmbedder
 
 SIZE, BATCH = 224, 32
@@ -40,15 +40,15 @@ def figures(quick=False):
     with tempfile.TemporaryDirectory() as folder:  # the same weights: tiny ones cost more time
         embedder.find_backbone().export(f"{folder}/lite0.safetensors")
         model.load_state_dict(load_file(f"{folder}/lite0.safetensors"))
-    times = by_turns(
+    times = time_alternately(
         lambda: embedder.transform(crops),
         lambda: bare_loop(model, crops, device),
         repeats=repeats,
         work=(n, n),
     )
-    what = f"FaceEmbedder, EfficientNet-Lite0, {n} crops of {SIZE} pixels"
-    return [timed(what, "bare torch loop", times, goal=">= 0.95", unit="images/s")]
+    measure = f"FaceEmbedder, EfficientNet-Lite0, {n} crops of {SIZE} pixels"
+    return [timed(measure, "bare torch loop", times, goal=">= 0.95", unit="images/s")]
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

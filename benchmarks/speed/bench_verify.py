@@ -13,7 +13,7 @@ import numpy as np
 from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, timed
+from benchmarks.speed._timing import run_alone, time_alternately, timed
 from sklearn_diffake import Reference, load_default, verify
 
 GOAL_SCORE, GOAL_REFERENCES = 1.1, 1.05  # times as long, at most
@@ -24,15 +24,17 @@ def figures(quick=False):
     photo = astronaut()
     probe = np.ascontiguousarray(photo[:, ::-1])
     model = load_default()
-    score = by_turns(
+    score = time_alternately(
         lambda: verify(photo, probe, model=model),
         lambda: model.score_samples([(photo, probe)]),
         repeats=repeats,
     )
-    one, five = (
+    one_reference, five = (
         Reference([np.ascontiguousarray(photo[i:]) for i in range(n)], model) for n in (1, 5)
     )
-    references = by_turns(lambda: verify(five, probe), lambda: verify(one, probe), repeats=repeats)
+    references = time_alternately(
+        lambda: verify(five, probe), lambda: verify(one_reference, probe), repeats=repeats
+    )
     return [
         timed(
             "verify of a pair of photographs",
@@ -50,4 +52,4 @@ def figures(quick=False):
 
 
 if __name__ == "__main__":
-    alone(figures)
+    run_alone(figures)

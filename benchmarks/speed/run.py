@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks._results import RESULTS, machine, versions
 from benchmarks.speed._timing import SUITES
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 LAST_LINES = 5  # of what a failed script said
 
 
@@ -31,7 +31,7 @@ def run(name, options, limit):
     """Run one script; return its rows, or what went wrong."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "rows.json")
-        command = [sys.executable, HERE / f"bench_{name}.py", "--rows", file, *options]
+        command = [sys.executable, FOLDER / f"bench_{name}.py", "--rows", file, *options]
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
@@ -40,7 +40,7 @@ def run(name, options, limit):
             start_new_session=True,
         )
         try:
-            said = process.communicate(timeout=limit)[1]
+            error_text = process.communicate(timeout=limit)[1]
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
             process.wait()
@@ -48,40 +48,40 @@ def run(name, options, limit):
                 return [], f"not done after {limit} s"
             raise
         if process.returncode or not file.exists():
-            return [], "\n".join(said.strip().splitlines()[-LAST_LINES:]) or "it said nothing"
+            return [], "\n".join(error_text.strip().splitlines()[-LAST_LINES:]) or "it said nothing"
         return json.loads(file.read_text()), None
 
 
 def run_all(suites, options, limit):
     """Run suites one after the other; return a description of each."""
-    found = []
+    suite_results = []
     for suite in suites:
         start, rows, failed = time.perf_counter(), [], {}
         for name in SUITES[suite]:
             print(f"{suite}: {name} ...", end=" ", file=sys.stderr, flush=True)
             begun = time.perf_counter()
-            more, error = run(name, options, limit)
-            rows += more
+            size_options, error = run(name, options, limit)
+            rows += size_options
             if error:
                 failed[name] = error
             outcome = f"FAILED\n{error}" if error else "done"
             print(f"{outcome}, {time.perf_counter() - begun:.0f} s", file=sys.stderr)
         seconds = round(time.perf_counter() - start, 1)
-        found.append({"suite": suite, "seconds": seconds, "failed": failed, "rows": rows})
-    return found
+        suite_results.append({"suite": suite, "seconds": seconds, "failed": failed, "rows": rows})
+    return suite_results
 
 
-def show(found):
+def show(result):
     """Print all rows as one table."""
     print(f"{'':8} {'ratio':>9}  {'quartiles':17} {'goal':9} what / yardstick")
-    for suite in found:
+    for suite in result:
         print(f"\n{suite['suite']} ({suite['seconds']:.0f} s)")
         for row in suite["rows"]:
             verdict = {True: "met", False: "NOT MET", None: ""}[row["met"]]
             ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
             spread = "" if row["low"] is None else f"{row['low']:.3f}-{row['high']:.3f}"
-            told = f"{row['what']} / {row['yardstick']}"
-            print(f"{verdict:8} {ratio:>9}  {spread:17} {row['goal'] or '':9} {told}")
+            row_name = f"{row['what']} / {row['yardstick']}"
+            print(f"{verdict:8} {ratio:>9}  {spread:17} {row['goal'] or '':9} {row_name}")
         for name, error in suite["failed"].items():
             print(f"FAILED   {name}: {error.splitlines()[-1]}")
 
@@ -95,22 +95,22 @@ def main():
     parser.add_argument("--with-faults", action="store_true", help="the suite of kills as well")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    chosen = [name for name in SUITES if name != "faults" or options.with_faults]
+    chosen_suites = [name for name in SUITES if name != "faults" or options.with_faults]
     if options.only:
-        chosen = [name.strip() for name in options.only.split(",")]
-        if unknown := set(chosen) - set(SUITES):
-            parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+        chosen_suites = [name.strip() for name in options.only.split(",")]
+        if unknown_suites := set(chosen_suites) - set(SUITES):
+            parser.error(f"no such suite: {', '.join(sorted(unknown_suites))}")
     partial = options.quick or options.only
     output = options.output
     if output is None:
-        build = HERE.parent / "build"
+        build = FOLDER.parent / "build"
         output = build / "bench-quick.json" if partial else RESULTS / "bench.json"
-    more = ["--quick"] if options.quick else []
+    size_options = ["--quick"] if options.quick else []
     for name in ("data", "network"):
         if value := getattr(options, name):
-            more += [f"--{name}", value]
+            size_options += [f"--{name}", value]
     start = time.perf_counter()
-    found = run_all(chosen, more, 300 if options.quick else 3600)
+    found = run_all(chosen_suites, size_options, 300 if options.quick else 3600)
     result = {
         "quick": options.quick,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

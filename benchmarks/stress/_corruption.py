@@ -33,67 +33,69 @@ def faces():
     return make_face_pairs(8, size=64, fake_share=0, random_state=0).data
 
 
-def damages(content, rng, most):
+def choose_changes(content, rng, limit):
     """List what is done to a file: (place, None) cuts it there, (place, byte) overwrites.
 
     Everywhere if the file is small. Else at `most` places: where anything but zeros stands, and
     at as many places drawn at random as are left.
     """
-    places = np.arange(len(content))
-    if len(places) > most:
-        used = np.flatnonzero(np.frombuffer(content, np.uint8))
-        if len(used) > most * 3 // 4:
-            used = rng.choice(used, most * 3 // 4, replace=False)
-        more = rng.choice(places, most - len(used), replace=False)
-        places = np.union1d(used, more)
-    found = []
-    for place in places.tolist():
-        byte = content[place]
-        others = dict.fromkeys([byte ^ 1 << int(rng.integers(8)), 0x00, 0xFF])
-        found += [(place, other) for other in others if other != byte] + [(place, None)]
-    return found
+    positions = np.arange(len(content))
+    if len(positions) > limit:
+        nonzero = np.flatnonzero(np.frombuffer(content, np.uint8))
+        if len(nonzero) > limit * 3 // 4:
+            nonzero = rng.choice(nonzero, limit * 3 // 4, replace=False)
+        more_positions = rng.choice(positions, limit - len(nonzero), replace=False)
+        positions = np.union1d(nonzero, more_positions)
+    changes = []
+    for position in positions.tolist():
+        byte = content[position]
+        other_bytes = dict.fromkeys([byte ^ 1 << int(rng.integers(8)), 0x00, 0xFF])
+        changes += [
+            (position, file_beside) for file_beside in other_bytes if file_beside != byte
+        ] + [(position, None)]
+    return changes
 
 
-def damaged(content, place, byte):
+def damaged(content, position, byte):
     """Return the content after one of `damages`."""
-    rest = b"" if byte is None else bytes([byte]) + content[place + 1 :]
-    return content[:place] + rest
+    ending = b"" if byte is None else bytes([byte]) + content[position + 1 :]
+    return content[:position] + ending
 
 
 def spoil(case, plan):
     """Look at every damage; return what was found. A process that dies of one counts as well."""
-    wrong, at = [], 0
+    wrong, position = [], 0
     reached = multiprocessing.Value("q", 0)
-    while at < len(plan) and len(wrong) < _FINDINGS:
-        ours, theirs = FORK.Pipe(duplex=False)
-        process = FORK.Process(target=_look_at, args=(theirs, case, plan, at, reached))
+    while position < len(plan) and len(wrong) < _FINDINGS:
+        receiver, sender = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=_look_at, args=(sender, case, plan, position, reached))
         process.start()
-        theirs.close()
+        sender.close()
         while True:
             try:
-                wrong.append(ours.recv())
+                wrong.append(receiver.recv())
             except EOFError:
                 break
         process.join()
         if process.exitcode == 0:
             break
         wrong.append(f"{plan[reached.value]}: the process ended with {process.exitcode}")
-        at = reached.value + 1
+        position = reached.value + 1
     return wrong
 
 
 def _look_at(pipe, case, plan, start, reached):
     warnings.simplefilter("ignore")
-    found = 0
+    n_findings = 0
     for number in range(start, len(plan)):
         reached.value = number
         signal.alarm(_SECONDS)
         try:
             case.look(damaged(case.content, *plan[number]))
         except Exception:
-            found += 1
+            n_findings += 1
             pipe.send(f"{plan[number]}: {traceback.format_exc(limit=-3)}")
-        if found >= _FINDINGS:
+        if n_findings >= _FINDINGS:
             break
 
 
@@ -110,7 +112,7 @@ def compute(function, file):
 class StoreFile:
     """The database of an embedding store: values of two models for the same faces."""
 
-    what, most = "embedding store file", 4000
+    description, limit = "embedding store file", 4000
 
     def __init__(self, folder):
         rng = np.random.default_rng(0)
@@ -131,40 +133,40 @@ class StoreFile:
 
     def look(self, content):
         self.store.close()
-        for other in self.file.parent.iterdir():
-            other.unlink()
+        for file_beside in self.file.parent.iterdir():
+            file_beside.unlink()
         self.file.write_bytes(content)
         self.read("before anything is computed again")
-        wanted = len(self.values) * len(self.digests)
+        n_expected = len(self.values) * len(self.digests)
         for _ in range(3):  # it may restart in between, and earlier results are lost
             self.fill()
-            if self.read("after that") == wanted:
+            if self.read("after that") == n_expected:
                 break
         else:
             raise Wrong("what was computed again is not kept")
         for name in self.values:
-            if self.store.claim(name, self.digests) and self.read("after a claim") == wanted:
+            if self.store.claim(name, self.digests) and self.read("after a claim") == n_expected:
                 raise Wrong("what is stored is claimed")
         self.store.info()
 
-    def read(self, when):
+    def read(self, moment):
         """Count the values that are found; none of them, and no file, may be another's."""
-        found = 0
+        n_differences = 0
         for name, values in self.values.items():
-            some = self.store.get_many(name, self.digests)
-            found += len(some)
-            if any(some[d] != values[d] for d in some):
-                raise Wrong(f"another value {when}")
+            stored_values = self.store.get_many(name, self.digests)
+            n_differences += len(stored_values)
+            if any(stored_values[d] != values[d] for d in stored_values):
+                raise Wrong(f"another value {moment}")
         for file, digest in self.store.get_file_digests(self.files).items():
             if digest != self.files[file] and digest in self.digests:
-                raise Wrong(f"the content of another file {when}")
-        return found
+                raise Wrong(f"the content of another file {moment}")
+        return n_differences
 
 
 class ModelFile:
     """A saved detector."""
 
-    what, most = "model file", 10_000
+    description, limit = "model file", 10_000
 
     def __init__(self, folder):
         self.file, self.X = folder / "model.diffake", np.random.default_rng(0).normal(size=(60, 3))
@@ -185,7 +187,7 @@ class ModelFile:
 class ModelWithWeights(ModelFile):
     """A saved pipeline, and the weights of its network, which are in the file."""
 
-    what, most = "model file with weights", 800
+    description, limit = "model file with weights", 800
 
     def __init__(self, folder):
         self.file, self.X = folder / "model.diffake", faces()
@@ -206,7 +208,7 @@ class ModelWithWeights(ModelFile):
 class WeightsFile:
     """Weights that a training saved, taken by name."""
 
-    what, most = "weights file", 4000
+    description, limit = "weights file", 4000
 
     def __init__(self, folder):
         self.file = folder / "tiny.safetensors"
@@ -227,7 +229,7 @@ class WeightsFile:
 class ShippedWeights(WeightsFile):
     """The networks that come with the package, 7 MB each."""
 
-    what, most = "weights that come with the package", 20
+    description, limit = "weights that come with the package", 20
     name = "difffake-lite0-identity"
 
     def __init__(self, folder):
@@ -239,18 +241,18 @@ class ShippedWeights(WeightsFile):
         return _packaged.packaged_backbone(self.name, None).fingerprint
 
     def look(self, content):
-        kept = _packaged.packaged_file
+        original_function = _packaged.packaged_file
         _packaged.packaged_file = lambda name: str(self.file)
         try:
             super().look(content)
         finally:
-            _packaged.packaged_file = kept
+            _packaged.packaged_file = original_function
 
 
 class CheckpointFile:
     """One of the files of a checkpoint, from which a training goes on."""
 
-    most = 400
+    limit = 400
 
     def __init__(self, folder, name):
         self.what, self.folder = f"checkpoint, {name.split('-')[0]}", folder / "checkpoint"
@@ -287,8 +289,8 @@ KINDS = (
 
 
 def trials(kind, folder, share, rng):
-    """Damage one kind of file at a share of its places; return what it is, (cases, findings)."""
+    """Damage one kind of file at a fraction of its places; return what it is, (cases, findings)."""
     folder.mkdir()
     case = kind(folder)
-    plan = damages(case.content, rng, max(1, round(share * case.most)))
+    plan = choose_changes(case.content, rng, max(1, round(share * case.most)))
     return case.what, (len(plan), spoil(case, plan))

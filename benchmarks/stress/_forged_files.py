@@ -81,7 +81,7 @@ _ATTRIBUTES += ("get_params", "set_params", "estimators_", "tree_", "detector_",
 _IDS = count(10**15)  # of new nodes; skops numbers nodes by addresses
 
 
-def called(*args, **kwargs):
+def count_call(*args, **kwargs):
     """Note that code was called which a file named."""
     CALLS.append((args, kwargs))
 
@@ -241,10 +241,10 @@ class Forger:
 
     def objects(self, schema):
         """Return the nodes of objects whose attributes are a dict."""
-        found = [schema, *(item for item, _, _ in walk(schema))]
+        nodes = [schema, *(item for item, _, _ in walk(schema))]
         return [
             item
-            for item in found
+            for item in nodes
             if item.get("__loader__") == "ObjectNode"
             and (item.get("content") or {}).get("__loader__") == "DictNode"
         ]
@@ -257,8 +257,8 @@ class Forger:
         """Give an object an attribute that hides a method, or that nobody knows."""
         owner = self.rng.choice(self.objects(schema))
         module = sys.modules.get(owner["__module__"])  # nothing is imported for this
-        known = dir(getattr(module, owner["__class__"], None))
-        name = self.rng.choice((*_ATTRIBUTES, *known))
+        attribute_names = dir(getattr(module, owner["__class__"], None))
+        name = self.rng.choice((*_ATTRIBUTES, *attribute_names))
         content = owner["content"]
         if name not in content["content"]:
             content["key_types"]["content"].append(node("TypeNode", "builtins", "str"))
@@ -293,14 +293,20 @@ class Forger:
             return
         name = self.rng.choice([*files])
         array = np.load(io.BytesIO(files[name]), allow_pickle=False).copy()
-        places = [array[field] for field in array.dtype.names or ()] or [np.atleast_1d(array)]
-        for part in self.rng.sample(places, min(len(places), self.rng.choice((1, 2)))):
-            if not part.size:
+        fields = [array[field] for field in array.dtype.names or ()] or [np.atleast_1d(array)]
+        for array_field in self.rng.sample(fields, min(len(fields), self.rng.choice((1, 2)))):
+            if not array_field.size:
                 continue
-            at = np.unravel_index(self.rng.randrange(part.size), part.shape)
-            drawn = self.rng.choice((0, -1, -2, 1, 7, 10**6, 2**31 - 1, 2**62, float("nan"), 1e300))
+            item_index = np.unravel_index(self.rng.randrange(array_field.size), array_field.shape)
+            extreme = self.rng.choice(
+                (0, -1, -2, 1, 7, 10**6, 2**31 - 1, 2**62, float("nan"), 1e300)
+            )
             with np.errstate(all="ignore"):
-                part[at] = np.array(drawn).astype(part.dtype) if part.dtype.kind != "U" else "x:y"
+                array_field[item_index] = (
+                    np.array(extreme).astype(array_field.dtype)
+                    if array_field.dtype.kind != "U"
+                    else "x:y"
+                )
         if self.rng.random() < 0.2:
             array = np.atleast_1d(array)
             array = self.rng.choice((array[:1], array.ravel(), array[..., None], np.float64(1)))
@@ -315,10 +321,10 @@ class Forger:
 
     def share_number(self, schema, files):
         """Give a new node the number of another, which skops would make in its place."""
-        found = list(walk(schema))
-        other = self.rng.choice(found)[0]
-        _, parent, key = self.rng.choice(found)
-        parent[key] = {**self.value(1), "__id__": other.get("__id__")}
+        nodes = list(walk(schema))
+        other_node = self.rng.choice(nodes)[0]
+        _, parent, key = self.rng.choice(nodes)
+        parent[key] = {**self.value(1), "__id__": other_node.get("__id__")}
 
     def wrap(self, schema, files):
         """Put a node into one that calls something."""

@@ -5,13 +5,13 @@ import shutil
 import subprocess
 import warnings
 
-from benchmarks.stress._kills import Wrong, apart
+from benchmarks.stress._kills import Wrong, run_in_fork
 from benchmarks.stress._resumable_tasks import KINDS
 from sklearn_diffake.embedding import EmbeddingStore
 
 _KIB = 1024
 _SIZE = 24 * _KIB * _KIB  # of the small disk
-ROOM = (0, 4, 16, 48, 128, 512)  # KiB that are left on a full disk
+FREE_KIB = (0, 4, 16, 48, 128, 512)  # KiB that are left on a full disk
 
 
 class NoSmallDisk(Exception):
@@ -32,20 +32,20 @@ def small_disk(folder):
 def _mount(*options):
     if (mount := shutil.which("mount")) is None:
         raise NoSmallDisk("there is no command to mount one")
-    done = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoSmallDisk(done.stderr.strip() or "mount failed")
+    mounted = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        raise NoSmallDisk(mounted.stderr.strip() or "mount failed")
 
 
 @contextlib.contextmanager
-def full(disk, room):
+def full(disk, free_kib):
     """Fill a disk until that many KiB are left."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(bytes(_KIB * 64)):
             pass
     with ballast.open("r+b") as file:
-        file.truncate(max(0, ballast.stat().st_size - room * _KIB))
+        file.truncate(max(0, ballast.stat().st_size - free_kib * _KIB))
     try:
         yield
     finally:
@@ -68,47 +68,47 @@ class Enough(Exception):
 
 def attempt(case):
     """Work a little; return what was told as finished, and how it failed, if it did."""
-    told = []
+    steps = []
 
-    def tell(number):
-        told.append(number)
-        if len(told) == 3:
+    def note_step(number):
+        steps.append(number)
+        if len(steps) == 3:
             raise Enough
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            case.work(tell)
+            case.work(note_step)
         except Enough:
             pass
         except (OSError, ValueError, RuntimeError) as error:
-            return told, f"{type(error).__name__}: {error}"
-    said = [str(warning.message) for warning in caught]
-    return told, next((words for words in said if str(case.folder) in words), None)
+            return steps, f"{type(error).__name__}: {error}"
+    messages = [str(warning.message) for warning in caught]
+    return steps, next((message for message in messages if str(case.folder) in message), None)
 
 
-def _really_stored(case, told):
+def _really_stored(case, steps):
     """A store that cannot be written says so and goes on: what it says it stored must be there."""
     store = EmbeddingStore(case.folder / "store")
-    return [n for n in told if len(store.get_many("model", case.batch(n))) == len(case.batch(n))]
+    return [n for n in steps if len(store.get_many("model", case.batch(n))) == len(case.batch(n))]
 
 
 def _try_on(disk, case, trouble):
     """Work in trouble; look at what is left in it and after it, and let the work go on."""
     with trouble:
-        told, failure = apart(attempt, case)
+        steps, failure = run_in_fork(attempt, case)
         if isinstance(case, KINDS[0]):
-            kept = apart(_really_stored, case, told)
-            if len(kept) < len(told) and failure is None:
+            stored_names = run_in_fork(_really_stored, case, steps)
+            if len(stored_names) < len(steps) and failure is None:
                 raise Wrong("values were not stored, and nothing was said")
-            told = kept
+            steps = stored_names
         elif failure is not None and str(disk) not in failure:
             raise Wrong(f"the error names no path: {failure}")
-        case.after(True, told)
-    told, failure = apart(attempt, case)
+        case.after(True, steps)
+    steps, failure = run_in_fork(attempt, case)
     if failure is not None:
         raise Wrong(f"there is room again, and yet: {failure}")
-    case.after(False, told)
+    case.after(False, steps)
 
 
 def trials(kind, folder, times):
@@ -116,14 +116,14 @@ def trials(kind, folder, times):
     with small_disk(folder / "disk") as disk:
         case = kind(disk)
         troubles = {
-            "full disk": [lambda room=room: full(disk, room) for room in ROOM] * times,
+            "full disk": [lambda room=room: full(disk, room) for room in FREE_KIB] * times,
             "read-only folder": [lambda: read_only(disk)] * times,
         }
-        for fault, several in troubles.items():
+        for fault, n_faults in troubles.items():
             wrong = []
-            for trouble in several:
+            for trouble in n_faults:
                 try:
                     _try_on(disk, case, trouble())
                 except Wrong as error:
                     wrong.append(str(error))
-            yield fault, len(several), wrong
+            yield fault, len(n_faults), wrong

@@ -37,7 +37,7 @@ class Traps:
         self.server.setblocking(False)
         self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}/"
 
-    def watch(self):
+    def monitor(self):
         """Begin to watch, once the files are written."""
         libc = ctypes.CDLL(None)
         self.events = libc.inotify_init1(os.O_NONBLOCK)
@@ -46,15 +46,15 @@ class Traps:
     def sprung(self):
         """Name what was reached since it was asked for last."""
         try:
-            found, at = os.read(self.events, 65536), 0
+            event_bytes, offset = os.read(self.events, 65536), 0
         except BlockingIOError:
-            found, at = b"", 0
-        while at < len(found):
-            _, mask, _, size = struct.unpack_from("iIII", found, at)
+            event_bytes, offset = b"", 0
+        while offset < len(event_bytes):
+            _, mask, _, size = struct.unpack_from("iIII", event_bytes, offset)
             if not mask & _IN_ISDIR:
-                name = found[at + 16 : at + 16 + size].rstrip(b"\0").decode()
+                name = event_bytes[offset + 16 : offset + 16 + size].rstrip(b"\0").decode()
                 return f"opened the file {name} outside"
-            at += 16 + size
+            offset += 16 + size
         try:
             self.server.accept()
         except BlockingIOError:
@@ -71,7 +71,7 @@ class Guard:
         paths |= {str(Path(__file__).resolve().parents[2]), *sys.path} - {"", str(traps)}
         self.program = (*(os.path.realpath(path) for path in paths), "/proc/", "/sys/", "/dev/null")
         self.program += tuple(may_read)
-        self.active, self.noted, self.busy = False, [], False
+        self.active, self.noted_paths, self.busy = False, [], False
 
     def __call__(self, event, args):
         if not self.active or self.busy:
@@ -79,7 +79,7 @@ class Guard:
         self.busy = True
         try:
             if note := self._judge(event, args):
-                self.noted.append(note)
+                self.noted_paths.append(note)
         finally:
             self.busy = False
 
@@ -130,21 +130,23 @@ class Outcome:
 def run_guarded(kind, numbers, folder, traps, *, until=float("inf")):
     """Give the inputs of these numbers to `kind`, in one process after the other as they die."""
     state = FORK.RawArray("d", 5)  # number of the input, since when, accepted, refused, peak
-    outcome, left = Outcome(), list(numbers)
-    while left and time.time() < until:
-        ours, theirs = FORK.Pipe(duplex=False)
+    outcome, pending = Outcome(), list(numbers)
+    while pending and time.time() < until:
+        receiver, sender = FORK.Pipe(duplex=False)
         state[0], state[1] = -1, time.monotonic()
-        process = FORK.Process(target=_work, args=(kind, left, folder, traps, state, theirs, until))
+        process = FORK.Process(
+            target=_work, args=(kind, pending, folder, traps, state, sender, until)
+        )
         process.start()
-        theirs.close()
-        fate = _watch(process, ours, state, kind.seconds, outcome.findings)
-        done = int(state[0]) + 1  # of `left`
-        outcome.inputs += done
+        sender.close()
+        fate = _monitor(process, receiver, state, kind.seconds, outcome.findings)
+        n_done = int(state[0]) + 1  # of `left`
+        outcome.inputs += n_done
         if fate:
-            number = left[max(done - 1, 0)]
+            number = pending[max(n_done - 1, 0)]
             outcome.findings.append((number, *fate))
-        left = left[max(done, 1) :]
-        if not fate and not done:
+        pending = pending[max(n_done, 1) :]
+        if not fate and not n_done:
             break
     outcome.accepted, outcome.refused, outcome.peak_mib = (
         int(state[2]),
@@ -154,16 +156,16 @@ def run_guarded(kind, numbers, folder, traps, *, until=float("inf")):
     return outcome
 
 
-def _watch(process, pipe, state, seconds, findings):
+def _monitor(process, pipe, state, seconds, findings):
     """Wait for a process; tell how it came to an end, if that was before its time."""
     while True:
         try:
             while pipe.poll(0.05):
-                found = pipe.recv()
-                if found == "done":
+                message = pipe.recv()
+                if message == "done":
                     process.join()
                     return None
-                findings.append(found)
+                findings.append(message)
         except (EOFError, OSError):
             process.join()
             return "crash", f"ended with {process.exitcode}"
@@ -200,9 +202,9 @@ def _work(kind, numbers, folder, traps, state, pipe, until):
         finding = _try(kind, path, state)
         guard.active = False
         sprung = traps.sprung()
-        for note in guard.noted + [sprung] * bool(sprung):
+        for note in guard.noted_paths + [sprung] * bool(sprung):
             pipe.send((number, "reached outside", note))
-        guard.noted.clear()
+        guard.noted_paths.clear()
         if finding:
             pipe.send((number, *finding))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
@@ -222,29 +224,30 @@ def _try(kind, path, state):
         if isinstance(error.__cause__, MemoryError) and _runs_into_limit(kind, path, str(error)):
             return "memory", _last(error)
         state[3] += 1
-        if kind.names_file and kind.place(path) not in str(error):
+        if kind.names_file and kind.name_in_error(path) not in str(error):
             return "file not named", _last(error)
     except BaseException as error:
         return "unexpected error", _last(error)
     return None
 
 
-def _runs_into_limit(kind, path, words):
+def _runs_into_limit(kind, path, text):
     """Tell whether only the limit of memory refuses an input: use it with four times as much."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     resource.setrlimit(resource.RLIMIT_AS, (soft + 3 * kind.mib * 2**20, hard))
     try:
         kind.use(path)
     except kind.refusals as error:
-        took = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        return str(error) != words or took > kind.mib * 1024
+        took = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before
+        return str(error) != text or took > kind.mib * 1024
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     return True
 
 
 def _last(error):
-    place = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in place if "sklearn_diffake" in frame.filename] or place
-    return f"{type(error).__name__}: {str(error)[:200]} ({own[-1].name}, line {own[-1].lineno})"
+    stack = traceback.extract_tb(error.__traceback__)
+    own_frames = [frame for frame in stack if "sklearn_diffake" in frame.filename] or stack
+    last = own_frames[-1]
+    return f"{type(error).__name__}: {str(error)[:200]} ({last.name}, line {last.lineno})"

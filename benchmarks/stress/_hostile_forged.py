@@ -74,7 +74,7 @@ def honest_models(folder):
 class ForgedModels(Kind):
     """Models made from a grammar of skops nodes, which are used if they are let in."""
 
-    suffix, share, mib, seconds = ".diffake", 0.015, 512, 20
+    suffix, fraction, mib, seconds = ".diffake", 0.015, 512, 20
 
     def make(self, folder):
         contents = []
@@ -111,22 +111,24 @@ class ForgedModels(Kind):
             clone(model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for each in copies:
+            for estimator_copy in copies:
                 for method in _METHODS:
                     with contextlib.suppress(Exception):
-                        getattr(each, method)(X)
+                        getattr(estimator_copy, method)(X)
 
 
 class ForgedConfigurations(Kind):
     """Configurations that name code at any depth, whose detectors are fitted if they are let in."""
 
-    suffix, share, seconds = ".toml", 0.005, 20
+    suffix, fraction, seconds = ".toml", 0.005, 20
 
     def make(self, folder):
         self.rows = np.random.default_rng(1).normal(size=(40, 3))
         for spec in ({"name": "DeepSVDD", "max_epochs": 1}, {"name": "pyod.KNN"}):
-            whole = {"name": "ConformalDetector", "target_bpcer": 0.2, "detector": spec}
-            make_detector(whole, seed=0, device="cpu").fit(self.rows)  # so that all is imported
+            detector_spec = {"name": "ConformalDetector", "target_bpcer": 0.2, "detector": spec}
+            make_detector(detector_spec, seed=0, device="cpu").fit(
+                self.rows
+            )  # so that all is imported
         return []
 
     def content(self, number):

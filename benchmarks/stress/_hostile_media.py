@@ -21,13 +21,13 @@ class Kind:
 
     Attributes
     ----------
-    share : float
+    fraction : float
         Of all inputs.
     mib, seconds : int
         What one input may take.
     """
 
-    suffix, share, mib, seconds = "", 0.0, 1024, 5
+    suffix, fraction, mib, seconds = "", 0.0, 1024, 5
     refusals, names_file = (ValueError, TypeError, OSError, ImportError), True
     spoil = staticmethod(_mutations.blindly)
 
@@ -45,9 +45,9 @@ class Kind:
 
     def content(self, number):
         """Return the bytes of an input: the seeds, the crafted ones, then the damaged ones."""
-        whole = [*self.seeds, *self.crafted]
-        if number < len(whole):
-            return whole[number]
+        all_files = [*self.seeds, *self.crafted]
+        if number < len(all_files):
+            return all_files[number]
         rng = random.Random(f"{self.seed}-{type(self).__name__}-{number}")
         data = rng.choice([data for data in self.pool(number) if len(data) < 2**16])
         try:
@@ -64,7 +64,7 @@ class Kind:
         path.write_bytes(self.content(number))
         return str(path)
 
-    def place(self, path):
+    def name_in_error(self, path):
         """Return what a refusal must name."""
         return os.path.dirname(path)
 
@@ -76,7 +76,7 @@ class Images(Kind):
     """Photographs, of nine formats."""
 
     # the largest picture that is let in takes 0.5 GiB as RGB, and is held up to four times
-    share, mib, seconds, names_file = 0.57, 4096, 20, False
+    fraction, mib, seconds, names_file = 0.57, 4096, 20, False
     spoil = staticmethod(_mutations.png)
 
     def make(self, folder):
@@ -118,7 +118,7 @@ class Images(Kind):
 class Aligning(Images):
     """The same photographs, to be aligned: the message names row, column and file."""
 
-    share, names_file, seconds = 0.005, True, 30
+    fraction, names_file, seconds = 0.005, True, 30
 
     def use(self, path):
         FaceAligner(size=32, max_size=64, on_missing="crop", device="cpu").fit_transform(
@@ -145,7 +145,7 @@ class Videos(Kind):
     """Videos, of three containers, and playlists that claim to be some."""
 
     # a decoder holds up to seventeen of the largest frames that are let in
-    share, mib, seconds, names_file = 0.03, 3072, 30, False
+    fraction, mib, seconds, names_file = 0.03, 3072, 30, False
 
     def make(self, folder):
         kinds = {"a.mp4": "mpeg4", "b.mp4": "libx264", "c.avi": "mpeg4", "d.mkv": "mpeg4"}
@@ -174,9 +174,9 @@ class Videos(Kind):
             for codec, side, frames in sizes
         )
         header = b"\xff\xc0\0\x11\x08"  # of a JPEG: height and width follow
-        first, second, rest = grows.split(header, 2)
-        rest = rest.replace(header + struct.pack(">HH", 32, 32), header + b"\xff" * 4)
-        grows = header.join((first, second, rest))
+        first, second, content = grows.split(header, 2)
+        content = content.replace(header + struct.pack(">HH", 32, 32), header + b"\xff" * 4)
+        grows = header.join((first, second, content))
         gif = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0xF7, 0, 0) + bytes(768)
         gif += b"," + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x08\x02\xff\xff\0;"
         chunks = (
@@ -187,8 +187,8 @@ class Videos(Kind):
             ),
         )
         animated = png_header(60_000, 60_000, *chunks, (b"IDAT", zeros(2**26)))
-        before, after = self.seeds[0].split(b"stts", 1)  # a table, and how many entries it has
-        asks = before + b"stts" + bytes(4) + b"\x7f\xff\xff\xff" + after[8:]
+        start_bytes, after = self.seeds[0].split(b"stts", 1)  # a table, and how many entries it has
+        asks = start_bytes + b"stts" + bytes(4) + b"\x7f\xff\xff\xff" + after[8:]
         return [large, larger, grows, gif, animated, asks]
 
     def write(self, folder, number):

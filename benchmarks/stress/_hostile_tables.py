@@ -21,7 +21,7 @@ from sklearn_diffake.pairs import load_pairs
 class PairTables(Kind):
     """Tables of pairs for the command line."""
 
-    suffix, share, seconds = ".csv", 0.15, 3
+    suffix, fraction, seconds = ".csv", 0.15, 3
 
     def make(self, folder):
         rows = "reference,probe,label\na.png,b.png,1\n../c/d.png,/e/f.png,-1\n"
@@ -34,8 +34,8 @@ class PairTables(Kind):
         """Return a picture outside of the folder, for a table to name."""
         return str(self.traps.folder / "picture.png")
 
-    def spoil(self, rng, data, others):
-        return _mutations.csv_table(rng, data, others, [self.outside()])
+    def spoil(self, rng, data, donors):
+        return _mutations.csv_table(rng, data, donors, [self.outside()])
 
     def use(self, path):
         load_pairs(path)
@@ -46,7 +46,7 @@ class Manifests(PairTables):
     """Tables of videos and pictures."""
 
     # pandas keeps text in pyarrow where that is installed, which reserves addresses by the GiB
-    share, mib, seconds = 0.02, 4096, 10
+    fraction, mib, seconds = 0.02, 4096, 10
 
     def outside(self):
         """Return a picture that is not watched: what a file is, its content says.
@@ -79,7 +79,7 @@ class Manifests(PairTables):
 class Trees(Kind):
     """Lists of published datasets: what they name must lie in the folder of the dataset."""
 
-    share, seconds = 0.02, 10
+    fraction, seconds = 0.02, 10
     lists = {
         "faceforensics": ("test.json",),
         "celeb_df": ("List_of_testing_videos.txt",),
@@ -111,12 +111,12 @@ class Trees(Kind):
         ]
 
     def spoil(self, rng, data, others):
-        words = [str(self.traps.folder / "clip.mp4"), "../../../traps/clip.mp4"]
+        strings = [str(self.traps.folder / "clip.mp4"), "../../../traps/clip.mp4"]
         if data.startswith((b"{", b"[")):
-            return _mutations.json_text(rng, data, others, [*_mutations.NAMES, *words])
+            return _mutations.json_text(rng, data, others, [*_mutations.NAMES, *strings])
         if b"," in data:
-            return _mutations.csv_table(rng, data, others, words)
-        data = _mutations.csv_table(rng, data.replace(b" ", b","), others, words)
+            return _mutations.csv_table(rng, data, others, strings)
+        data = _mutations.csv_table(rng, data.replace(b" ", b","), others, strings)
         return data.replace(b",", b" ")
 
     def write(self, folder, number):
@@ -129,14 +129,14 @@ class Trees(Kind):
         i = number % len(self.paths)
         return [self.seeds[i], *self.crafted[i :: len(self.paths)]]
 
-    def place(self, path):
+    def name_in_error(self, path):
         return str(self.folder / Path(path).relative_to(self.folder).parts[0])
 
     def use(self, path):
-        name = os.path.basename(self.place(path))
+        name = os.path.basename(self.name_in_error(path))
         options = {"techniques": "Deepfakes"} if name == "faceforensics" else {}
         tree_files.PUBLISHED[name](
-            self.place(path), cache=self.folder / "frames", n_frames=2, on_broken="skip",
+            self.name_in_error(path), cache=self.folder / "frames", n_frames=2, on_broken="skip",
             random_state=0, **options,
         )  # fmt: skip
 
@@ -147,7 +147,7 @@ class Trees(Kind):
 class Configurations(Kind):
     """Configurations of benchmarks."""
 
-    suffix, share, seconds = ".toml", 0.12, 5
+    suffix, fraction, seconds = ".toml", 0.12, 5
     spoil = staticmethod(_mutations.toml)
 
     def make(self, folder):

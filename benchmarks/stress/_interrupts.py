@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from benchmarks.speed._images import write_jpegs
-from benchmarks.stress._kills import FORK, Wrong, apart, fork
+from benchmarks.stress._kills import FORK, Wrong, fork, run_in_fork
 from benchmarks.stress._resumable_tasks import TINY, Training, VideoFrames
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
@@ -33,9 +33,9 @@ class Embedding:
     def __init__(self, folder):
         self.folder = folder
         self.images = make_face_pairs(60, size=64, fake_share=0, random_state=0).data
-        self.expected = self.whole(folder / "undisturbed")
+        self.expected = self.undisturbed_result(folder / "undisturbed")
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         embedder = FaceEmbedder(TINY, cache=folder, batch_size=2, verbose=1)
         return embedder.fit_transform(self.images).tobytes()
 
@@ -45,7 +45,7 @@ class Search(Embedding):
 
     name, seconds = "GridSearchCV", 1.0
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         steps = [
             (
                 "embed",
@@ -64,7 +64,7 @@ class TrainingWithBar(Training):
 
     seconds = 0.8
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         embedder = ForgeryEmbedder(
             TINY, max_epochs=5, batch_size=4, checkpoint_dir=folder, random_state=0,
             verbose=1,
@@ -77,13 +77,13 @@ class Frames(VideoFrames):
 
     name, seconds = "frames of videos", 0.5
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         clips = [self.folder / f"clip{i}.mp4" for i in range(6)]
         for clip in clips:
             if not clip.exists():
                 shutil.copyfile(self.folder / "clip.mp4", clip)
-        found = [extract_frames(clip, n_frames=8, cache=folder, verbose=1) for clip in clips]
-        return [Path(path).read_bytes() for frames in found for path in frames.paths]
+        folders = [extract_frames(clip, n_frames=8, cache=folder, verbose=1) for clip in clips]
+        return [Path(path).read_bytes() for frames in folders for path in frames.paths]
 
 
 class Command:
@@ -97,9 +97,9 @@ class Command:
         paths = write_jpegs(folder, pairs.reshape(-1, *pairs.shape[2:])).reshape(-1, 2)
         rows = "\n".join(",".join(pair) for pair in paths)
         (folder / "pairs.csv").write_text(f"reference,probe\n{rows}\n")
-        self.expected = self.whole(folder / "undisturbed")
+        self.expected = self.undisturbed_result(folder / "undisturbed")
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         folder.mkdir(exist_ok=True)
         model = folder / "model.diffake"
         options = ["--backbone", "difffake-lite0-identity", "--no-align", "--cache", folder / "c"]
@@ -133,10 +133,10 @@ def _work(pipe, function, folder):
 
 def interrupt(case, rng):
     """Interrupt one run; return whether it was done before."""
-    ours, theirs = FORK.Pipe(duplex=False)
-    process = fork(_work, theirs, case.whole, case.folder / "disturbed")
-    theirs.close()
-    ours.recv()
+    receiver, sender = FORK.Pipe(duplex=False)
+    process = fork(_work, sender, case.undisturbed_result, case.folder / "disturbed")
+    sender.close()
+    receiver.recv()
     process.join(rng.uniform(0, case.seconds))
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGINT)
@@ -145,7 +145,7 @@ def interrupt(case, rng):
     if process.is_alive():
         process.kill()
         raise Wrong(f"it still ran {_END} s after Ctrl-C")
-    outcome = ours.recv() if ours.poll() else f"it ended with {process.exitcode}"
+    outcome = receiver.recv() if receiver.poll() else f"it ended with {process.exitcode}"
     if outcome not in ("done", "interrupted"):
         raise Wrong(outcome)
     while _is_there(process.pid):
@@ -169,9 +169,9 @@ def trials(kind, folder, times, rng):
     case, cases, wrong = kind(folder), 0, []
     while cases < times and len(wrong) < 10:
         try:
-            done = interrupt(case, rng)
-            cases += not done
-            if apart(case.whole, folder / "disturbed") != case.expected:
+            outcome = interrupt(case, rng)
+            cases += not outcome
+            if run_in_fork(case.undisturbed_result, folder / "disturbed") != case.expected:
                 raise Wrong("the result is another than that of an undisturbed run")
         except Wrong as error:
             cases += 1

@@ -14,19 +14,19 @@ class Wrong(AssertionError):
     """Something was lost, or is not what it was."""
 
 
-def apart(function, *args):
+def run_in_fork(function, *args):
     """Call a function in a process of its own; return what it returns."""
-    ours, theirs = FORK.Pipe(duplex=False)
-    process = fork(_answer, theirs, function, args)
-    theirs.close()
+    receiver, sender = FORK.Pipe(duplex=False)
+    process = fork(_answer, sender, function, args)
+    sender.close()
     try:
-        failed, found = ours.recv()
+        failed, value = receiver.recv()
     except EOFError:
-        failed, found = True, "it ended without an answer"
+        failed, value = True, "it ended without an answer"
     process.join()
     if failed:
-        raise Wrong(found)
-    return found
+        raise Wrong(value)
+    return value
 
 
 def _answer(pipe, function, args):
@@ -58,39 +58,39 @@ def kill_within(seconds, work, rng):
     told : list
         What the work told, as finished for good, before it died.
     """
-    ours, theirs = FORK.Pipe(duplex=False)
-    process = fork(_work, theirs, work)
-    theirs.close()
-    ours.recv()
+    receiver, sender = FORK.Pipe(duplex=False)
+    process = fork(_work, sender, work)
+    sender.close()
+    receiver.recv()
     until = time.perf_counter() + rng.uniform(0, seconds)
-    told = []
-    while process.is_alive() and (left := until - time.perf_counter()) > 0:
-        if ours.poll(left):
+    steps = []
+    while process.is_alive() and (seconds_left := until - time.perf_counter()) > 0:
+        if receiver.poll(seconds_left):
             try:
-                told.append(ours.recv())
+                steps.append(receiver.recv())
             except EOFError:
                 break
-    if process.is_alive() and not _over(told):
+    if process.is_alive() and not _is_over(steps):
         os.kill(process.pid, signal.SIGKILL)
     process.join()
-    told += _rest(ours)
-    if told and isinstance(told[-1], tuple):
-        raise Wrong(told[-1][1])
-    return process.exitcode == -signal.SIGKILL, told
+    steps += _remaining_steps(receiver)
+    if steps and isinstance(steps[-1], tuple):
+        raise Wrong(steps[-1][1])
+    return process.exitcode == -signal.SIGKILL, steps
 
 
-def _over(told):
-    return bool(told) and isinstance(told[-1], tuple)
+def _is_over(steps):
+    return bool(steps) and isinstance(steps[-1], tuple)
 
 
-def _rest(pipe):
-    rest = []
+def _remaining_steps(pipe):
+    remaining_steps = []
     try:
         while pipe.poll():
-            rest.append(pipe.recv())
+            remaining_steps.append(pipe.recv())
     except (EOFError, OSError):
         pass  # it was killed while it told something, which then does not count
-    return rest
+    return remaining_steps
 
 
 def _work(pipe, work):

@@ -42,7 +42,7 @@ _SCALARS = [
 ]
 
 
-def _place(rng, data):
+def _choose_offset(rng, data):
     return rng.randrange(len(data)) if data else 0
 
 
@@ -51,7 +51,7 @@ def flip_bits(rng, data, others):
     data = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 16))):
         if data:
-            data[_place(rng, data)] ^= 1 << rng.randrange(8)
+            data[_choose_offset(rng, data)] ^= 1 << rng.randrange(8)
     return bytes(data)
 
 
@@ -59,51 +59,51 @@ def write_integer(rng, data, others):
     """Write an integer with which programs have trouble."""
     data, size = bytearray(data), rng.choice((1, 2, 4, 8))
     value = rng.choice(INTEGERS) % 256**size
-    at = _place(rng, data)
-    data[at : at + size] = value.to_bytes(size, rng.choice(("little", "big")))
+    offset = _choose_offset(rng, data)
+    data[offset : offset + size] = value.to_bytes(size, rng.choice(("little", "big")))
     return bytes(data)
 
 
 def blow_up_length(rng, data, others):
     """Find what may be the length of something, and make it another."""
     order, size = rng.choice(("little", "big")), rng.choice((2, 4, 4, 8))
-    start = _place(rng, data)
-    for at in range(start, min(start + 400, len(data) - size)):
-        if 3 < int.from_bytes(data[at : at + size], order) <= len(data):
+    start = _choose_offset(rng, data)
+    for offset in range(start, min(start + 400, len(data) - size)):
+        if 3 < int.from_bytes(data[offset : offset + size], order) <= len(data):
             value = rng.choice(INTEGERS) % 256**size
-            return data[:at] + value.to_bytes(size, order) + data[at + size :]
+            return data[:offset] + value.to_bytes(size, order) + data[offset + size :]
     return write_integer(rng, data, others)
 
 
 def truncate(rng, data, others):
     """Cut the end off."""
-    return data[: _place(rng, data)]
+    return data[: _choose_offset(rng, data)]
 
 
 def drop(rng, data, others):
     """Take a part out."""
-    at = _place(rng, data)
+    at = _choose_offset(rng, data)
     return data[:at] + data[at + rng.randrange(1, 64) :]
 
 
 def duplicate(rng, data, others):
     """Repeat a part, once or often."""
-    at = _place(rng, data)
-    part = data[at : at + rng.choice((1, 4, 16, 64, 256))]
-    return data[:at] + part * rng.choice((2, 2, 3, 200)) + data[at:]
+    at = _choose_offset(rng, data)
+    piece = data[at : at + rng.choice((1, 4, 16, 64, 256))]
+    return data[:at] + piece * rng.choice((2, 2, 3, 200)) + data[at:]
 
 
 def splice(rng, data, others):
     """Go on with another file."""
-    other = rng.choice(others)
-    return data[: _place(rng, data)] + other[_place(rng, other) :]
+    donor = rng.choice(others)
+    return data[: _choose_offset(rng, data)] + donor[_choose_offset(rng, donor) :]
 
 
 def noise(rng, data, others):
     """Write noise."""
-    at = _place(rng, data)
-    part = rng.randbytes(rng.choice((1, 3, 8, 32)))
-    return data[:at] + part + data[at + len(part) :]
+    at = _choose_offset(rng, data)
+    noise_bytes = rng.randbytes(rng.choice((1, 3, 8, 32)))
+    return data[:at] + noise_bytes + data[at + len(noise_bytes) :]
 
 
 BLIND = (flip_bits, write_integer, blow_up_length, truncate, drop, duplicate, splice, noise)
@@ -140,7 +140,7 @@ def png(rng, data, others):
     return pack_png(chunks)
 
 
-def _nodes(value, found):
+def _nodes(value, nodes):
     """List every place in a JSON value: its container and its key there."""
     keys = (
         value.keys()
@@ -150,12 +150,12 @@ def _nodes(value, found):
         else ()
     )
     for key in keys:
-        found.append((value, key))
-        _nodes(value[key], found)
-    return found
+        nodes.append((value, key))
+        _nodes(value[key], nodes)
+    return nodes
 
 
-def json_text(rng, data, others, words=()):
+def json_text(rng, data, others, names=()):
     """Change the value, the key, the place or the depth of what is in a JSON text."""
     try:
         value = json.loads(data)
@@ -170,13 +170,13 @@ def json_text(rng, data, others, words=()):
         elif act == 1:
             del container[key]
         elif act == 2:
-            other, place = rng.choice(_nodes(value, []) or [([value], 0)])
-            container[key] = json.loads(json.dumps(other[place]))
+            donor, choose_offset = rng.choice(_nodes(value, []) or [([value], 0)])
+            container[key] = json.loads(json.dumps(donor[choose_offset]))
         elif act == 3 and isinstance(container, dict):
-            container[str(rng.choice(words or NAMES))] = container.pop(key)
+            container[str(rng.choice(names or NAMES))] = container.pop(key)
         elif texts:
-            other, place = rng.choice(texts)
-            other[place] = rng.choice(words or NAMES)
+            donor, choose_offset = rng.choice(texts)
+            donor[choose_offset] = rng.choice(names or NAMES)
     text = json.dumps(value)
     if rng.randrange(50) == 0:
         text = text.replace("{", "[" * 3000 + "{", 1)
@@ -246,16 +246,16 @@ def toml(rng, data, others):
         return blindly(rng, data, others)
     lines = data.decode().splitlines()
     for _ in range(rng.choice((1, 1, 2, 3))):
-        i, act = _place(rng, lines), rng.randrange(6)
+        i, act = _choose_offset(rng, lines), rng.randrange(6)
         key, sign, _ = lines[i].partition("=")
         if sign and act < 3:
             lines[i] = f"{key}= {rng.choice(_TOML)}"
         elif act == 3:
-            lines.insert(_place(rng, lines), lines[i])
+            lines.insert(_choose_offset(rng, lines), lines[i])
         elif act == 4:
             lines[i] = rng.choice((f"x{lines[i]}", "a." * 3000 + "b = 1", "[" + "a." * 3000 + "b]"))
         else:
-            j = _place(rng, lines)
+            j = _choose_offset(rng, lines)
             lines[i], lines[j] = lines[j], lines[i]
     return "\n".join(lines).encode(errors="surrogatepass")
 
@@ -280,17 +280,17 @@ def csv_table(rng, data, others, words=()):
     for _ in range(rng.choice((1, 1, 2, 4))):
         row, act = rng.choice(rows), rng.randrange(8)
         if act < 4 and row:
-            row[_place(rng, row)] = rng.choice(cells)
+            row[_choose_offset(rng, row)] = rng.choice(cells)
         elif act == 4:
-            row.insert(_place(rng, row), rng.choice(cells))
+            row.insert(_choose_offset(rng, row), rng.choice(cells))
         elif act == 5 and row:
-            del row[_place(rng, row)]
+            del row[_choose_offset(rng, row)]
         elif act == 6:
-            rows.insert(_place(rng, rows), list(row))
+            rows.insert(_choose_offset(rng, rows), list(row))
         else:
             rows += [list(row)] * rng.choice((1, 500))
-    mark, end = rng.choice(",,,;\t|"), rng.choice(("\n", "\r\n", "\r", "\n\n"))
-    text = end.join(mark.join(row) for row in rows)
+    separator, end = rng.choice(",,,;\t|"), rng.choice(("\n", "\r\n", "\r", "\n\n"))
+    text = end.join(separator.join(row) for row in rows)
     return text.encode(rng.choice(("utf-8", "utf-8", "utf-8-sig", "utf-16")), errors="replace")
 
 
@@ -301,11 +301,11 @@ def pillow(image, kind, **options):
     return target.getvalue()
 
 
-def png_header(width, height, *more):
+def png_header(width, height, *extra_chunks):
     """Return a PNG file that claims a size."""
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-        *more,
+        *extra_chunks,
         (b"IEND", b""),
     ]
     return pack_png(chunks)
@@ -313,18 +313,18 @@ def png_header(width, height, *more):
 
 def pack_png(chunks):
     """Return a PNG file of (kind, content), with right checksums."""
-    parts = [struct.pack(">I4s", len(b), k) + b for k, b in chunks]
+    chunk_bytes = [struct.pack(">I4s", len(b), k) + b for k, b in chunks]
     sums = [struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        part + end for part, end in zip(parts, sums, strict=True)
+        chunk + end for chunk, end in zip(chunk_bytes, sums, strict=True)
     )
 
 
 def zeros(count):
     """Return `count` zeros, deflated."""
     packer = zlib.compressobj(9)
-    parts = [packer.compress(bytes(2**20)) for _ in range(count >> 20)]
-    return b"".join(parts) + packer.flush()
+    packed_pieces = [packer.compress(bytes(2**20)) for _ in range(count >> 20)]
+    return b"".join(packed_pieces) + packer.flush()
 
 
 def network(weights=None, size=8):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.stress._kills import Wrong, apart
+from benchmarks.stress._kills import Wrong, run_in_fork
 from sklearn_diffake import persistence
 from sklearn_diffake.benchmark import read_config, run_benchmark
 from sklearn_diffake.datasets import extract_frames, make_face_pairs
@@ -41,16 +41,16 @@ class StoreWrites:
     def look(self):
         store = EmbeddingStore(self.folder / "store")
         for number in range(max(self.told, default=-1) + 3):
-            wanted = self.batch(number)
-            found = store.get_many("model", wanted)
-            if number in self.told and len(found) < len(wanted):
+            expected = self.batch(number)
+            offset = store.get_many("model", expected)
+            if number in self.told and len(offset) < len(expected):
                 raise Wrong(f"batch {number} was written, and is lost")
-            if any(found[key] != wanted[key] for key in found):
+            if any(offset[key] != expected[key] for key in offset):
                 raise Wrong(f"batch {number} is not what was written")
 
-    def after(self, killed, told):
-        self.told |= set(told)
-        apart(self.look)
+    def after(self, killed, steps):
+        self.told |= set(steps)
+        run_in_fork(self.look)
 
 
 class ModelSaves:
@@ -74,13 +74,13 @@ class ModelSaves:
             if self.told[-1] >= 0:
                 raise Wrong("the saved model is gone")
             return
-        found = persistence.load(self.path).offset_
-        if found not in (self.told[-1], self.told[-1] + 1):
-            raise Wrong(f"model {found} is there, {self.told[-1]} was saved last")
+        offset = persistence.load(self.path).offset_
+        if offset not in (self.told[-1], self.told[-1] + 1):
+            raise Wrong(f"model {offset} is there, {self.told[-1]} was saved last")
 
     def after(self, killed, told):
         self.told += told
-        apart(self.look)
+        run_in_fork(self.look)
 
 
 class Resumed:
@@ -89,18 +89,18 @@ class Resumed:
     def __init__(self, folder):
         self.folder, self.finished = folder, 0
         self.prepare()
-        self.expected = self.whole(folder / "undisturbed")  # and so all is imported
+        self.expected = self.undisturbed_result(folder / "undisturbed")  # and so all is imported
 
     def prepare(self):
         pass
 
     def work(self, tell):
-        self.whole(self.folder / "disturbed")
+        self.undisturbed_result(self.folder / "disturbed")
 
     def after(self, killed, told):
         if killed:
             return
-        if apart(self.whole, self.folder / "disturbed") != self.expected:
+        if run_in_fork(self.undisturbed_result, self.folder / "disturbed") != self.expected:
             raise Wrong("the result is another than that of an undisturbed run")
         shutil.rmtree(self.folder / "disturbed")
         self.finished += 1
@@ -114,7 +114,7 @@ class Training(Resumed):
     def prepare(self):
         self.faces = make_face_pairs(12, size=64, fake_share=0, random_state=0).data
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         embedder = ForgeryEmbedder(
             TINY,
             max_epochs=5,
@@ -148,7 +148,7 @@ operators = ["squared", "absolute", "cosine"]
     def prepare(self):
         (self.folder / "benchmark.toml").write_text(self.config)
 
-    def whole(self, folder):
+    def undisturbed_result(self, folder):
         config = read_config(self.folder / "benchmark.toml", trusted=[TINY])
         run_benchmark(config.replace(folder))
         return [(folder / name).read_bytes() for name in ("results.json", "report.md")]
@@ -171,9 +171,11 @@ class VideoFrames(Resumed):
                 clip.mux(stream.encode(frame))
             clip.mux(stream.encode())
 
-    def whole(self, folder):
-        found = extract_frames(self.folder / "clip.mp4", n_frames=8, cache=folder)
-        return [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in found.paths]
+    def undisturbed_result(self, folder):
+        folder_of_frames = extract_frames(self.folder / "clip.mp4", n_frames=8, cache=folder)
+        return [
+            hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in folder_of_frames.paths
+        ]
 
 
 KINDS = (StoreWrites, ModelSaves, Training, Benchmark, VideoFrames)

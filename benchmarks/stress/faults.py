@@ -47,9 +47,9 @@ def kills(folder, times, rng):
         while (n_killed < times or not case.finished) and len(wrong) < 10:
             try:
                 patience = max(1.0, n_killed / times)  # it must get done on slow machines too
-                killed, told = kill_within(kind.seconds * patience, case.work, rng)
+                killed, steps = kill_within(kind.seconds * patience, case.work, rng)
                 n_killed += killed
-                case.after(killed, told)
+                case.after(killed, steps)
             except Wrong as error:
                 wrong.append(str(error))
         yield kind.name, "killed at a random moment", n_killed, wrong, start
@@ -75,12 +75,14 @@ def disks(folder, times, rng):
             yield kind.name, "full disk, read-only folder", 0, [], start, str(reason)
 
 
-def damage(folder, times, rng):
+def corruption_trials(folder, times, rng):
     """Overwrite bytes, and cut files off."""
     for number, kind in enumerate(_corruption.KINDS):
         start = time.perf_counter()
-        what, found = _corruption.trials(kind, folder / str(number), min(1, times / TIMES), rng)
-        yield what, _corruption.FAULT, *found, start
+        description, found = _corruption.trials(
+            kind, folder / str(number), min(1, times / TIMES), rng
+        )
+        yield description, _corruption.FAULT, *found, start
 
 
 def crowds(folder, times, rng):
@@ -91,7 +93,13 @@ def crowds(folder, times, rng):
         start = time.perf_counter()
 
 
-FAULTS = {"kill": kills, "ctrl-c": interrupts, "disk": disks, "damage": damage, "crowd": crowds}
+FAULTS = {
+    "kill": kills,
+    "ctrl-c": interrupts,
+    "disk": disks,
+    "damage": corruption_trials,
+    "crowd": crowds,
+}
 
 
 def cases(times, seed, only=""):
@@ -104,10 +112,12 @@ def cases(times, seed, only=""):
             if only not in name:
                 continue
             Path(folder, name).mkdir()
-            for what, how, n, wrong, start, *skipped in fault(Path(folder, name), times, rng):
+            for what, fault_name, n, wrong, start, *skipped in fault(
+                Path(folder, name), times, rng
+            ):
                 yield {
                     "what": what,
-                    "fault": how,
+                    "fault": fault_name,
                     "cases": n,
                     "findings": len(wrong),
                     "first": wrong[0].replace(f"{ROOT}/", "") if wrong else None,

@@ -38,10 +38,10 @@ def draw(n, width):
 def pairs(quick):
     """Score ready pairs of 128 in batches."""
     block = draw(1_000, 128)
-    head = make_difffake_pipeline(operator="squared", random_state=0)[2:].fit(block)
+    detector = make_difffake_pipeline(operator="squared", random_state=0)[2:].fit(block)
     for n in np.geomspace(1e3, 1e5 if quick else 1e6, 3 if quick else 7).astype(int):
         X = np.resize(block, (n, 2, 128))
-        yield n, lambda: score_in_batches(head, X)  # noqa: B023
+        yield n, lambda: score_in_batches(detector, X)  # noqa: B023
 
 
 def widths(quick):
@@ -56,15 +56,15 @@ def widths(quick):
 
 def fit_widths(quick):
     """Fit DiffFake's mixture."""
-    for width, head, X in widths(quick):
-        yield width, lambda: head.fit(X)  # noqa: B023
+    for width, detector, X in widths(quick):
+        yield width, lambda: detector.fit(X)  # noqa: B023
 
 
 def score_widths(quick):
     """Score with DiffFake's mixture."""
-    for width, head, X in widths(quick):
-        head.fit(X)
-        yield width, lambda: head.score_samples(X)  # noqa: B023
+    for width, detector, X in widths(quick):
+        detector.fit(X)
+        yield width, lambda: detector.score_samples(X)  # noqa: B023
 
 
 def search(n_candidates, n_jobs=None):
@@ -73,8 +73,8 @@ def search(n_candidates, n_jobs=None):
     head = make_difffake_pipeline(operator="squared", detector=MahalanobisDetector())[2:]
     grid = {"detect__contamination": np.linspace(0.01, 0.4, n_candidates)}
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    found = GridSearchCV(head, grid, cv=folds, scoring="roc_auc", n_jobs=n_jobs)
-    return lambda: found.fit(X, y)
+    grid_search = GridSearchCV(head, grid, cv=folds, scoring="roc_auc", n_jobs=n_jobs)
+    return lambda: grid_search.fit(X, y)
 
 
 def candidates(quick):
@@ -134,9 +134,9 @@ def fit_exponent(sizes, seconds):
     error, center = np.sqrt(covariance[0, 0]), np.log(np.median(seconds, axis=1))
     last = (center[-1] - center[-2]) / np.log(sizes[-1] / sizes[-2])
     worse = slope - 2 * error > 1 or last > STEEP
-    found = {"exponent": slope, "standard error": error, "last step": last}
-    found = {name: round(float(value), 3) for name, value in found.items()}
-    return {**found, "worse than linear": bool(worse)}
+    fit_figures = {"exponent": slope, "standard error": error, "last step": last}
+    fit_figures = {name: round(float(value), 3) for name, value in fit_figures.items()}
+    return {**fit_figures, "worse than linear": bool(worse)}
 
 
 def main():

@@ -42,28 +42,30 @@ KINDS += (Graphs, Weights, Models, ForgedModels, ForgedConfigurations)
 def prepare(folder, seed, only=""):
     """Make folders, traps and kinds; use the seeds of each, so that all is imported."""
     folders = folder / "traps", folder / "seeds", folder / "inside"
-    for place in folders:
-        place.mkdir()
+    for subfolder in folders:
+        subfolder.mkdir()
     os.environ["SCIKIT_LEARN_DATA"] = str(folders[0] / "data")  # a canary: code may remove it
     (folders[0] / "data").mkdir()
     os.environ["SKLEARN_DIFFAKE_HOME"] = str(folders[2] / "home")
     traps = Traps(folders[0])
     (folder / "named").mkdir()
-    for place in (traps.folder, folder / "named"):
-        Image.new("RGB", (9, 9)).save(place / "picture.png")
+    for subfolder in (traps.folder, folder / "named"):
+        Image.new("RGB", (9, 9)).save(subfolder / "picture.png")
     (traps.folder / "weights.bin").write_bytes(bytes(48))
     kinds = [kind for kind in KINDS if only in kind.__name__.lower()]
     for name, codec in (("clip.mp4", "mpeg4"), ("clip.ts", "mpeg2video")):
         write_clip(traps.folder / name, codec)
-    apart = (Manifests, Trees, ForgedModels)  # what their seeds name is read
-    made = [kind(seed, folders[2] if kind in apart else folders[1], traps) for kind in kinds]
-    return made, folders[2], traps
+    separate_kinds = (Manifests, Trees, ForgedModels)  # what their seeds name is read
+    fuzzers = [
+        kind(seed, folders[2] if kind in separate_kinds else folders[1], traps) for kind in kinds
+    ]
+    return fuzzers, folders[2], traps
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--inputs", type=int, default=100_000)
-    parser.add_argument("--minutes", type=float, default=60, help="give up after")
+    parser.add_argument("--minutes", type=float, default=60, help="stop after")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="kinds whose name holds this")
     parser.add_argument("--at", type=int, help="only this input, without a guard")
@@ -71,7 +73,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     av.logging.set_level(None)
-    found, until = {}, time.time() + 60 * options.minutes
+    rows_by_kind, until = {}, time.time() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         kinds, inside, traps = prepare(Path(folder), options.seed, options.only.lower())
         traps.watch()
@@ -79,18 +81,21 @@ def main():
             if options.at is not None:
                 kind.use(kind.write(inside, options.at))
                 continue
-            start, count = time.perf_counter(), round(options.inputs * kind.share)
+            start, count = time.perf_counter(), round(options.inputs * kind.fraction)
             outcome = run_guarded(kind, range(count), inside, traps, until=until)
             figures = {"what": kind.__doc__.partition("\n")[0].rstrip("."), **outcome.figures()}
             figures["limits"] = {"memory, MiB": kind.mib, "seconds": kind.seconds}
             figures["seconds"] = round(time.perf_counter() - start, 1)
-            found[type(kind).__name__.lower()] = figures
+            rows_by_kind[type(kind).__name__.lower()] = figures
             print(type(kind).__name__, figures, flush=True)
-    failed = sum(row["findings"] for row in found.values())
+    failed = sum(row["findings"] for row in rows_by_kind.values())
     if options.only and options.save:  # the other kinds keep their figures
-        found = {**json.loads((RESULTS / "hostile.json").read_text())["rows"], **found}
-    total = {key: sum(row[key] for row in found.values()) for key in ("inputs", "findings")}
-    report("hostile", {"seed": options.seed, **total, "rows": found})
+        rows_by_kind = {
+            **json.loads((RESULTS / "hostile.json").read_text())["rows"],
+            **rows_by_kind,
+        }
+    total = {key: sum(row[key] for row in rows_by_kind.values()) for key in ("inputs", "findings")}
+    report("hostile", {"seed": options.seed, **total, "rows": rows_by_kind})
     raise SystemExit(bool(failed))
 
 

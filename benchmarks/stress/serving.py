@@ -42,9 +42,9 @@ N_THREADS, N_FRAMES = 8, 8
 
 def retakes(n, seed):
     """Return n pictures of one face, 130 x 105, that differ in the gain of each channel."""
-    head = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
+    face = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
     gains = np.random.default_rng(seed).uniform(0.75, 1.0, size=(n, 3))
-    return [np.round(np.asarray(head) * gain).astype(np.uint8) for gain in gains]
+    return [np.round(np.asarray(face) * gain).astype(np.uint8) for gain in gains]
 
 
 def png(image):
@@ -150,14 +150,14 @@ def measure(name, n_calls):
             memory.append(resident_mib())
             files.append(open_files())
         seconds = time.perf_counter() - start
-    about = {"case": name, "n_threads": n_threads, "n_calls": sum(outcomes.values())}
-    return about | {"outcomes": outcomes, "seconds": seconds} | summary(memory, files)
+    row = {"case": name, "n_threads": n_threads, "n_calls": sum(outcomes.values())}
+    return row | {"outcomes": outcomes, "seconds": seconds} | summary(memory, files)
 
 
 def summary(memory, files):
     """Return start and end of what was noted, and whether both are flat."""
     tenth = max(1, len(memory) // 10)
-    start, end = (float(np.median(part)) for part in (memory[:tenth], memory[-tenth:]))
+    start, end = (float(np.median(window)) for window in (memory[:tenth], memory[-tenth:]))
     allowed = max(ALLOWED_MIB, ALLOWED_FRACTION * start)
     return {
         "start_mib": start,
@@ -179,12 +179,12 @@ def main():
     for name in args.only or CASES:
         n_calls = CASES[name][1] // (20 if args.quick else 1)
         with ProcessPoolExecutor(1, get_context("spawn")) as process:  # with memory of its own
-            found = process.submit(measure, name, n_calls).result()
-        rows.append({k: round(v, 1) if isinstance(v, float) else v for k, v in found.items()})
+            result = process.submit(measure, name, n_calls).result()
+        rows.append({k: round(v, 1) if isinstance(v, float) else v for k, v in result.items()})
         print(json.dumps(rows[-1]), flush=True)
-    found = {"machine": machine(), "versions": versions(), "cases": rows}
+    result = {"machine": machine(), "versions": versions(), "cases": rows}
     if args.output:
-        args.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     raise SystemExit(0 if all(row["is_flat"] for row in rows) else 1)
 
 

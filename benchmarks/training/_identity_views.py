@@ -63,11 +63,11 @@ def deform(images):
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def with_colors_of(images, others):
+def with_colors_of(images, donor_images):
     """Give faces the mean and the contrast of the colors of others."""
-    own, target = images[..., CENTER, CENTER], others[..., CENTER, CENTER]
-    contrast = target.std((2, 3), keepdim=True) / own.std((2, 3), keepdim=True).clamp(min=5)
-    mean, own_mean = target.mean((2, 3), keepdim=True), own.mean((2, 3), keepdim=True)
+    own_colors, target = images[..., CENTER, CENTER], donor_images[..., CENTER, CENTER]
+    contrast = target.std((2, 3), keepdim=True) / own_colors.std((2, 3), keepdim=True).clamp(min=5)
+    mean, own_mean = target.mean((2, 3), keepdim=True), own_colors.mean((2, 3), keepdim=True)
     return (images - own_mean) * contrast.clamp(0.5, 2) + mean
 
 
@@ -115,16 +115,16 @@ def move(images):
 
 def recolor(images):
     """Change light, contrast, color and gamma; some faces become gray."""
-    changed = (images - 128) * uniform(images, 0.6, 1.4) + 128 + uniform(images, -30, 30)
+    changed_images = (images - 128) * uniform(images, 0.6, 1.4) + 128 + uniform(images, -30, 30)
     tint = torch.empty(len(images), 3, 1, 1, device=images.device).uniform_(0.88, 1.12)
     light = torch.linspace(-1, 1, SIZE, device=images.device)
     ramp = uniform(images, -0.3, 0.3) * light + uniform(images, -0.3, 0.3) * light[:, None]
-    changed = (changed * tint * (1 + ramp)).clamp(0, 255)
-    changed = 255 * (changed / 255) ** torch.exp(uniform(images, -0.35, 0.35))
-    gray = changed.mean(1, keepdim=True)
+    changed_images = (changed_images * tint * (1 + ramp)).clamp(0, 255)
+    changed_images = 255 * (changed_images / 255) ** torch.exp(uniform(images, -0.35, 0.35))
+    gray = changed_images.mean(1, keepdim=True)
     saturation = uniform(images, 0.5, 1.3).masked_fill(rarely(images, 0.08), 0.0)
-    changed = gray + saturation * (changed - gray)
-    return torch.where(rarely(images, 0.8), changed, images)
+    changed_images = gray + saturation * (changed_images - gray)
+    return torch.where(rarely(images, 0.8), changed_images, images)
 
 
 def degrade_alike(images):
@@ -153,8 +153,8 @@ def degrade_alike(images):
     return images
 
 
-def add_noise(images, most):
-    return images + torch.randn_like(images) * uniform(images, 0, most)
+def add_noise(images, largest):
+    return images + torch.randn_like(images) * uniform(images, 0, largest)
 
 
 def gaussian(sigma):
@@ -171,8 +171,8 @@ def streak(length, angle):
     rows = [[0.0] * KERNEL for _ in range(KERNEL)]
     steps = 50
     for step in range(steps):
-        place = length * (step / (steps - 1) - 0.5)
-        x, y = middle + place * math.cos(angle), middle + place * math.sin(angle)
+        grid = length * (step / (steps - 1) - 0.5)
+        x, y = middle + grid * math.cos(angle), middle + grid * math.sin(angle)
         rows[round(y)][round(x)] += 1 / steps
     return rows
 
@@ -186,8 +186,8 @@ def blurs(device):
     return torch.tensor(kernels, device=device)[:, None, None]
 
 
-def blur(images, which):
-    kernel = blurs(images.device)[which]
+def blur(images, is_blurred):
+    kernel = blurs(images.device)[is_blurred]
     padded = functional.pad(images, (KERNEL // 2,) * 4, mode="replicate")
     flat = padded.flatten(0, 1)[:, None]
     return functional.conv2d(flat, kernel).view(images.shape)
@@ -197,7 +197,7 @@ def blur(images, which):
 def jpeg_tables(device):
     """Return the table of each plane, shape (3, 64), and the colors of planes, and back again."""
     texts = (LUMINANCE, CHROMINANCE, CHROMINANCE)
-    tables = torch.tensor([[float(word) for word in text.split()] for text in texts])
+    tables = torch.tensor([[float(field) for field in text.split()] for text in texts])
     matrix = torch.tensor(TO_YCC)
     return tables.to(device), matrix.to(device), torch.linalg.inv(matrix).to(device)
 
@@ -205,8 +205,8 @@ def jpeg_tables(device):
 @functools.cache
 def cosines(device):
     """Return the 64 functions of the discrete cosine transform, of shape (64, 1, 8, 8)."""
-    place = torch.arange(8, device=device, dtype=torch.float32)
-    basis = torch.cos((2 * place + 1) * place[:, None] * math.pi / 16) / 2
+    grid = torch.arange(8, device=device, dtype=torch.float32)
+    basis = torch.cos((2 * grid + 1) * grid[:, None] * math.pi / 16) / 2
     basis[0] /= math.sqrt(2)
     return torch.einsum("ux,vy->uvxy", basis, basis).reshape(64, 1, 8, 8)
 
@@ -228,7 +228,7 @@ def compress(images):
     functions, (tables, matrix, inverse) = cosines(device), jpeg_tables(device)
     planes = torch.einsum("kc,bchw->bkhw", matrix, images.roll(shift, (2, 3)) - 128)
     halved = random.random() < 0.6  # colors at half the resolution
-    parts = []
+    pieces = []
     for i in range(3):
         table = ((tables[i] * percent + 50) / 100).floor().clamp(1, 255)
         plane = planes[:, i : i + 1]
@@ -237,18 +237,18 @@ def compress(images):
             plane = functional.interpolate(plane, scale_factor=2.0, mode="nearest")
         else:
             plane = quantize(plane, table, functions)
-        parts.append(plane)
-    back = torch.einsum("ck,bkhw->bchw", inverse, torch.cat(parts, 1)) + 128
+        pieces.append(plane)
+    back = torch.einsum("ck,bkhw->bchw", inverse, torch.cat(pieces, 1)) + 128
     return back.roll((-shift[0], -shift[1]), (2, 3)).clamp(0, 255)
 
 
 def occlude(images):
     """Cover a rectangle of some of the faces with a color or with noise."""
-    place = torch.arange(SIZE, device=images.device)
-    left, top = uniform(images, 0, SIZE), uniform(images, 0, SIZE)
+    pixels = torch.arange(SIZE, device=images.device)
+    left_edge, top = uniform(images, 0, SIZE), uniform(images, 0, SIZE)
     width, height = uniform(images, 12, 60), uniform(images, 12, 60)
-    inside = ((place >= left) & (place < left + width)) & (
-        (place[:, None] >= top) & (place[:, None] < top + height)
+    inside = ((pixels >= left_edge) & (pixels < left_edge + width)) & (
+        (pixels[:, None] >= top) & (pixels[:, None] < top + height)
     )
     color = torch.rand(len(images), 3, 1, 1, device=images.device) * 255
     color = color + torch.randn_like(images) * uniform(images, 0, 40)

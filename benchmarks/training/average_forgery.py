@@ -45,11 +45,11 @@ def main():
     options = parser.parse_args()
     first, _ = read(options.first)
     later, metadata = read(options.later)
-    kept = {name: metadata[name] for name in ("backbone", "input_size")}
+    kept_metadata = {name: metadata[name] for name in ("backbone", "input_size")}
     arrays = average(first, later, options.fraction)
     arrays = {k: a.astype(options.dtype) if a.dtype.kind == "f" else a for k, a in arrays.items()}
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    write_network(options.output, arrays, kept)
+    write_network(options.output, arrays, kept_metadata)
 
 
 if __name__ == "__main__":

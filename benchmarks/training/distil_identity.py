@@ -37,13 +37,13 @@ from sklearn_diffake.embedding.backbones.networks._packaged import identity_modu
 NAME = "difffake-lite0-identity"
 SIDE = 112  # of the ArcFace crop, at the center of the aligned faces
 SHIFT = 5
-HELD_OUT = 0.1  # share of the people
+HELD_OUT = 0.1  # fraction of the people
 
 
 def held_out(identities):
     """Mark one person in ten, by name alone."""
-    shares = [zlib.crc32(str(name).encode()) % 1000 / 1000 for name in identities]
-    return np.array(shares) < HELD_OUT
+    fractions = [zlib.crc32(str(name).encode()) % 1000 / 1000 for name in identities]
+    return np.array(fractions) < HELD_OUT
 
 
 def center(faces, dx=0, dy=0):
@@ -110,11 +110,13 @@ def degrade(face, rng):
 def new_student(width, start=None):
     """Make the network with ImageNet weights, or with those of an earlier training."""
     student = identity_module(width).requires_grad_(True)
-    known = find_backbone("efficientnet-lite0").module.state_dict()
+    pretrained = find_backbone("efficientnet-lite0").module.state_dict()
     if start:
-        known = {name.removeprefix("features."): value for name, value in load_file(start).items()}
-    own = student.state_dict()
-    usable = {k: v for k, v in known.items() if k in own and own[k].shape == v.shape}
+        pretrained = {
+            name.removeprefix("features."): value for name, value in load_file(start).items()
+        }
+    state = student.state_dict()
+    usable = {k: v for k, v in pretrained.items() if k in state and state[k].shape == v.shape}
     student.load_state_dict(usable, strict=False)
     return student
 
@@ -128,13 +130,13 @@ def forward(student, crops):
 def embed(student, crops, batch=64):
     """Return embeddings of crops and of their mirror images, averaged."""
     student.eval()
-    parts = []
+    batches = []
     with torch.inference_mode():
         for start in range(0, len(crops), batch):
             x = torch.from_numpy(np.ascontiguousarray(crops[start : start + batch]))
-            parts.append((forward(student, x) + forward(student, x.flip(2))).numpy())
+            batches.append((forward(student, x) + forward(student, x.flip(2))).numpy())
     student.train()
-    return unit(np.concatenate(parts))
+    return unit(np.concatenate(batches))
 
 
 def pair_auc(vectors, identities, seed=0):
@@ -142,12 +144,14 @@ def pair_auc(vectors, identities, seed=0):
     rng = np.random.default_rng(seed)
     names = pd.factorize(np.asarray(identities))[0]
     first, second = np.triu_indices(len(names), 1)
-    same = np.flatnonzero(names[first] == names[second])
-    same = rng.permutation(same)[:20_000]
-    other = rng.permutation(np.flatnonzero(names[first] != names[second]))[: 5 * len(same)]
-    kept = np.r_[same, other]
-    cosine = (vectors[first[kept]] * vectors[second[kept]]).sum(axis=1)
-    return float(roc_auc_score(np.repeat([1, 0], [len(same), len(other)]), cosine))
+    genuine_rows = np.flatnonzero(names[first] == names[second])
+    genuine_rows = rng.permutation(genuine_rows)[:20_000]
+    impostor_rows = rng.permutation(np.flatnonzero(names[first] != names[second]))[
+        : 5 * len(genuine_rows)
+    ]
+    row_sample = np.r_[genuine_rows, impostor_rows]
+    cosine = (vectors[first[row_sample]] * vectors[second[row_sample]]).sum(axis=1)
+    return float(roc_auc_score(np.repeat([1, 0], [len(genuine_rows), len(impostor_rows)]), cosine))
 
 
 def load_faces(folder):
@@ -158,20 +162,22 @@ def load_faces(folder):
 def taught(folder, teacher, n_averages):
     """Return training faces with the teacher's embeddings; both are kept beside the faces."""
     faces, table = load_faces(folder)
-    learned = ~held_out(table["identity"])
-    own, file = faces[learned], folder / f"teacher-{n_averages}.npz"
-    mixed = averages(own, n_averages, np.random.default_rng(0))
+    in_training = ~held_out(table["identity"])
+    real_faces, file = faces[in_training], folder / f"teacher-{n_averages}.npz"
+    mixed = averages(real_faces, n_averages, np.random.default_rng(0))
     if not file.exists():
-        np.savez(file, own=teach(teacher, own), mixed=teach(teacher, mixed))
-    with np.load(file) as known:
-        return np.concatenate([own, mixed]), np.concatenate([known["own"], known["mixed"]])
+        np.savez(file, own=teach(teacher, real_faces), mixed=teach(teacher, mixed))
+    with np.load(file) as stored_vectors:
+        return np.concatenate([real_faces, mixed]), np.concatenate(
+            [stored_vectors["own"], stored_vectors["mixed"]]
+        )
 
 
 def train(options):
     faces, targets = taught(options.faces, options.teacher, options.averages)
-    every, table = load_faces(options.faces)
-    judged = held_out(table["identity"])
-    judged_crops, judged_names = center(every[judged]), table["identity"][judged]
+    all_faces, table = load_faces(options.faces)
+    in_test = held_out(table["identity"])
+    judged_crops, judged_names = center(all_faces[in_test]), table["identity"][in_test]
     torch.manual_seed(options.seed)
     student = new_student(targets.shape[1], options.start)
     student = student.to(memory_format=torch.channels_last).train()
@@ -181,21 +187,21 @@ def train(options):
     first, history = 0, []
     checkpoint = options.output / "checkpoint.pt"
     if checkpoint.exists():
-        found = torch.load(checkpoint, weights_only=True)
-        student.load_state_dict(found["student"])
-        optimizer.load_state_dict(found["optimizer"])
-        average, history = found["average"], json.loads(found["history"])
+        checkpoint_state = torch.load(checkpoint, weights_only=True)
+        student.load_state_dict(checkpoint_state["student"])
+        optimizer.load_state_dict(checkpoint_state["optimizer"])
+        average, history = checkpoint_state["average"], json.loads(checkpoint_state["history"])
         first = len(history)
     for epoch in range(first, options.epochs):
         rng = np.random.default_rng([options.seed, epoch])
         start, total = time.perf_counter(), 0.0
         for step in tqdm(range(n_steps), desc=f"epoch {epoch}", mininterval=10):
-            done = (epoch * n_steps + step) / (options.epochs * n_steps)
+            fraction_done = (epoch * n_steps + step) / (options.epochs * n_steps)
             lr = (
                 options.lr
-                * min(1, done * options.epochs * 2)
+                * min(1, fraction_done * options.epochs * 2)
                 * 0.5
-                * (1 + math.cos(math.pi * done))
+                * (1 + math.cos(math.pi * fraction_done))
             )
             optimizer.param_groups[0]["lr"] = lr
             rows = rng.integers(len(faces), size=options.batch_size)
@@ -207,11 +213,11 @@ def train(options):
             optimizer.step()
             total += float(loss.detach())
             follow(average, student.state_dict(), min(0.998, 1 - 1 / (10 + epoch * n_steps + step)))
-        now = student.state_dict()
-        now = {name: value.clone() for name, value in now.items()}
+        current_state = student.state_dict()
+        current_state = {name: value.clone() for name, value in current_state.items()}
         student.load_state_dict(average)
         vectors = embed(student, judged_crops)
-        student.load_state_dict(now)
+        student.load_state_dict(current_state)
         history.append(
             {
                 "epoch": epoch,
@@ -221,11 +227,11 @@ def train(options):
             }
         )
         print(history[-1], flush=True)
-        state = {"student": now, "average": average, "optimizer": optimizer.state_dict()}
+        state = {"student": current_state, "average": average, "optimizer": optimizer.state_dict()}
         torch.save({**state, "history": json.dumps(history)}, checkpoint.with_suffix(".new"))
         os.replace(checkpoint.with_suffix(".new"), checkpoint)
-        whole = {name: value.contiguous() for name, value in average.items()}
-        save_file(whole, options.output / "student.safetensors")
+        averaged = {name: value.contiguous() for name, value in average.items()}
+        save_file(averaged, options.output / "student.safetensors")
 
 
 def follow(average, state, decay):
@@ -255,12 +261,12 @@ def measure(options):
     rows = []
     for folder in [options.faces, *options.measure]:
         faces, table = load_faces(folder)
-        kept = np.ones(len(table), bool)
+        is_usable = np.ones(len(table), bool)
         if folder == options.faces:
-            kept = held_out(table["identity"])
+            is_usable = held_out(table["identity"])
         elif table["path"].str.contains("/real/").any():
-            kept = table["path"].str.contains("/real/").to_numpy()
-        names, crops = table["identity"][kept], faces[kept]
+            is_usable = table["path"].str.contains("/real/").to_numpy()
+        names, crops = table["identity"][is_usable], faces[is_usable]
         row = {
             "data": folder.name,
             "images": len(names),

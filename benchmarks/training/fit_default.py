@@ -42,8 +42,8 @@ def photos_of(folder, *, unseen):
     """Return the photographs of people with two or more: those of the check, or all others."""
     people = {person.name: sorted(map(str, person.glob("*.jpg"))) for person in folder.iterdir()}
     names = sorted(name for name, paths in people.items() if len(paths) > 1)
-    chosen = held_out(names) == unseen
-    return {name: people[name] for name, keep in zip(names, chosen, strict=True) if keep}
+    in_part = held_out(names) == unseen
+    return {name: people[name] for name, keep in zip(names, in_part, strict=True) if keep}
 
 
 def check(model, people):
@@ -73,8 +73,8 @@ def main():
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
     pairs = lfw_pairs(options.data / "lfw")
-    kept = ~held_out(pairs.groups)
-    data, people = pairs.data[kept], pairs.groups[kept]
+    in_training = ~held_out(pairs.groups)
+    data, people = pairs.data[in_training], pairs.groups[in_training]
     pipeline = build(options.cache).fit(data, detect__groups=people)
     model, report = recalibrate(
         pipeline, data, people, interchangeable=True, return_report=True, verbose=1

@@ -49,11 +49,11 @@ COMPOSITIONS = ([PHOTO], [VIDEO], [PHOTO, VIDEO])
 
 def build(networks, cache):
     """Return the recipe with one or several networks, unfitted."""
-    several = len(networks) > 1
+    is_combined = len(networks) > 1
     return make_difffake_pipeline(
-        networks if several else networks[0],
+        networks if is_combined else networks[0],
         # only the second image of a pair is looked at
-        operator=["probe"] * len(networks) if several else "probe",
+        operator=["probe"] * len(networks) if is_combined else "probe",
         mode="same-video",
         detector=ConformalDetector(SumRuleDetector(), target_bpcer=TARGET_BPCER, random_state=0),
         on_missing="skip",
@@ -118,11 +118,11 @@ def frame_rates(crops, scores, threshold, first=None):
         For each part, counts, and rates with 95 % intervals over groups.
     """
     usable = np.isfinite(scores)
-    for part, is_in_part in (("validation", ~crops.is_test), ("test", crops.is_test)):
+    for part_name, is_in_part in (("validation", ~crops.is_test), ("test", crops.is_test)):
         rows = np.flatnonzero(is_in_part & usable)
         y, groups = (crops.table[name].to_numpy()[rows] for name in ("label", "group"))
         row = {
-            "part": part,
+            "part": part_name,
             "genuine": int((y == 1).sum()),
             "fakes": int((y == -1).sum()),
             "people": int(crops.table["identity"][rows].nunique()),
@@ -146,11 +146,13 @@ def poor_copies(clips, folder):
         small_clip = Path(folder, clip.parent.name, clip.name)
         small_clip.parent.mkdir(exist_ok=True)
         with av.open(str(clip)) as source, av.open(str(small_clip), "w") as target:
-            taken = source.streams.video[0]
-            stream = target.add_stream("libx264", rate=taken.average_rate, options={"crf": POOR})
-            stream.width, stream.height = taken.width // 4 * 2, taken.height // 4 * 2
+            video_stream = source.streams.video[0]
+            stream = target.add_stream(
+                "libx264", rate=video_stream.average_rate, options={"crf": POOR}
+            )
+            stream.width, stream.height = video_stream.width // 4 * 2, video_stream.height // 4 * 2
             stream.pix_fmt = "yuv420p"
-            for frame in source.decode(taken):
+            for frame in source.decode(video_stream):
                 small = frame.reformat(stream.width, stream.height, "yuv420p")
                 target.mux(stream.encode(small))
             target.mux(stream.encode())

@@ -60,8 +60,8 @@ def regress(faces, with_points, mean):
     features, moves = [], []
     for crop, five, truth in faces:
         points = five if with_points else None
-        seen, frame = regression_input(crop, margin=MARGIN, points=points)
-        features.append(seen)
+        input_image, frame = regression_input(crop, margin=MARGIN, points=points)
+        features.append(input_image)
         moves.append((unplace(truth, frame) - mean).ravel())
     usual = np.mean(features, axis=0)
     inputs, moves = np.array(features) - usual, np.array(moves)
@@ -77,8 +77,8 @@ def measure(faces):
     mean = np.mean([unplace(truth, frame) for _, _, truth in faces], axis=0)
     numbers = {"mean": mean}
     for name in ("pixels", "points"):
-        for part, values in regress(faces, name == "points", mean).items():
-            numbers[f"{name}_{part}"] = values
+        for part_name, values in regress(faces, name == "points", mean).items():
+            numbers[f"{name}_{part_name}"] = values
     return {name: values.astype(np.float32) for name, values in numbers.items()}
 
 
@@ -91,7 +91,7 @@ def hull(points, margin):
 
 
 def agreement(shapes, truths, margin):
-    """IoU of hulls: median, tenth percentile, share of bad ones."""
+    """IoU of hulls: median, tenth percentile, fraction of bad ones."""
     hulls = [(hull(a, margin), hull(b, margin)) for a, b in zip(shapes, truths, strict=True)]
     ious = np.array([(a & b).sum() / (a | b).sum() for a, b in hulls])
     return {
@@ -112,10 +112,10 @@ def compare(faces):
     truths = [unplace(truth, frame) for _, _, truth in faces]
     return {
         name: {
-            part: agreement([unplace(s, frame) for s in found], truths, margin)
-            for part, margin in (("whole hull", 0.5), ("within a crop without margin", 0.0))
+            region: agreement([unplace(s, frame) for s in shape], truths, margin)
+            for region, margin in (("whole hull", 0.5), ("within a crop without margin", 0.0))
         }
-        for name, found in shapes.items()
+        for name, shape in shapes.items()
     }
 
 

@@ -35,11 +35,11 @@ def align(files, store, **settings):
     crops = np.empty((len(files), SIZE, SIZE, 3), np.uint8)
     counts = dict.fromkeys(("images", "found", "missing", "several"), 0)
     for start in range(0, len(files), BATCH):
-        part = files[start : start + BATCH]
-        crops[start : start + BATCH] = aligner.fit_transform([str(file) for file in part])
+        batch_files = files[start : start + BATCH]
+        crops[start : start + BATCH] = aligner.fit_transform([str(file) for file in batch_files])
         for key in counts:
             counts[key] += aligner.counts_[key]
-        print(f"{start + len(part)} of {len(files)}", flush=True)
+        print(f"{start + len(batch_files)} of {len(files)}", flush=True)
     return crops, counts
 
 

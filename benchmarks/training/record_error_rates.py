@@ -58,9 +58,9 @@ def main():
     models = []
     for mode, name in PACKAGED_NAMES.items():
         fingerprint = prepare_model(load_default(mode=mode)).info.fingerprint
-        each = [asdict(rate) for rate in rates[mode]]
-        models.append({"name": name, "fingerprint": fingerprint, "rates": each})
-        print(f"{FILE}: {len(each)} rates of the model {name} ({fingerprint:.12})")
+        rate_rows = [asdict(rate) for rate in rates[mode]]
+        models.append({"name": name, "fingerprint": fingerprint, "rates": rate_rows})
+        print(f"{FILE}: {len(rate_rows)} rates of the model {name} ({fingerprint:.12})")
     FILE.write_text(json.dumps({"models": models}, indent=1) + "\n")
 
 

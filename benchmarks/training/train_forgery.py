@@ -72,7 +72,7 @@ def main():
     parser.add_argument("--augment", choices=["video", "photo"], default="video")
     parser.add_argument("--blending", default="mixed")
     parser.add_argument("--match-sharpness", type=float, default=0.5)
-    parser.add_argument("--validation", type=float, default=0.04, help="share of the others")
+    parser.add_argument("--validation", type=float, default=0.04, help="fraction of the others")
     parser.add_argument("--leave-out", help="a technique that is not trained on")
     parser.add_argument("--weights", type=Path, help="a forgery.safetensors to go on from")
     options = parser.parse_args()

@@ -85,7 +85,7 @@ class Precision:
     half = True
 
     @classmethod
-    def of(cls, device):
+    def for_device(cls, device):
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=cls.half)
 
 
@@ -105,9 +105,9 @@ class Teachers:
     @torch.no_grad()
     def __call__(self, faces):
         """Return embeddings of shape (b, 256), of length 1."""
-        both = torch.cat([faces, faces.flip(3)])
-        with Precision.of(faces.device):
-            embeddings = [network(both).float() for network in self.networks]
+        both_views = torch.cat([faces, faces.flip(3)])
+        with Precision.for_device(faces.device):
+            embeddings = [network(both_views).float() for network in self.networks]
         embeddings[1] = functional.normalize(embeddings[1], dim=1)
         return unit_halves(torch.cat(embeddings, 1).unflatten(0, (2, -1)).mean(0))
 
@@ -128,8 +128,8 @@ class Distance:
     def __init__(self, targets):
         halves = self._halves(targets)
         self.spread = 1 - halves.mean(0).norm(dim=1)
-        some = halves[torch.randperm(len(halves), device=targets.device)[:N_RELATED]]
-        self.variance = self._relations(some).var((1, 2))
+        half_sample = halves[torch.randperm(len(halves), device=targets.device)[:N_RELATED]]
+        self.variance = self._relations(half_sample).var((1, 2))
 
     @staticmethod
     def _halves(embeddings):
@@ -158,10 +158,13 @@ class Student:
         self.fraction = 1.0  # of each batch
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         weights = [p for p in network.parameters() if p.ndim > 1]
-        others = [p for p in network.parameters() if p.ndim <= 1]
+        impostors = [p for p in network.parameters() if p.ndim <= 1]
         decay = WEIGHT_DECAY[name]
         self.optimizer = torch.optim.AdamW(
-            [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}],
+            [
+                {"params": weights, "weight_decay": decay},
+                {"params": impostors, "weight_decay": 0.0},
+            ],
             lr=LEARNING_RATES[name],
             fused=device.type == "cuda",
         )
@@ -174,7 +177,7 @@ class Student:
         faces, targets = faces[:n], targets[:n]
         for group in self.optimizer.param_groups:
             group["lr"] = LEARNING_RATES[self.name] * rate
-        with Precision.of(self.device):
+        with Precision.for_device(self.device):
             embeddings = self.network(faces)
         angles, relations = distance(embeddings, targets)
         self.optimizer.zero_grad(set_to_none=True)
@@ -189,21 +192,21 @@ class Student:
         keep = min(AVERAGED, (1 + self.n_steps) / (10 + self.n_steps))
         self.n_steps += 1
         averages, values = [], []
-        own = self.network.state_dict()
+        projection = self.network.state_dict()
         for key, average in self.average.state_dict().items():
             if average.is_floating_point():
                 averages.append(average)
-                values.append(own[key])
+                values.append(projection[key])
         torch._foreach_lerp_(averages, values, 1 - keep)
 
     @torch.inference_mode()
     def embed(self, faces):
         """Return the embeddings of faces by the averaged weights, on the CPU."""
-        parts = []
-        for part in faces.split(EMBEDDED):
-            with Precision.of(self.device):
-                parts.append(self.average(part.float()).float())
-        return torch.cat(parts).cpu()
+        outputs = []
+        for batch in faces.split(EMBEDDED):
+            with Precision.for_device(self.device):
+                outputs.append(self.average(batch.float()).float())
+        return torch.cat(outputs).cpu()
 
     def losses(self):
         """Return the mean losses since the last call."""
@@ -232,29 +235,34 @@ def rounded(values):
 class Judge:
     """Faces of people held out, as they are and degraded, and of another data set."""
 
-    def __init__(self, faces, names, others, other_names, teacher):
+    def __init__(self, faces, names, impostors, other_names, teacher):
         torch.manual_seed(1)
         random.seed(1)
-        degraded = [views.degrade(part.float()).to(torch.uint8) for part in faces.split(EMBEDDED)]
+        degraded = [
+            views.degrade(face_batch.float()).to(torch.uint8)
+            for face_batch in faces.split(EMBEDDED)
+        ]
         self.faces, self.names = faces, names
         self.degraded = torch.cat(degraded)
-        self.others, self.other_names = others, other_names
+        self.others, self.other_names = impostors, other_names
         self.targets = self._embed(teacher, faces)
         self.distance = Distance(self.targets)
 
     def _embed(self, network, faces):
-        return torch.cat([network(part.float()).cpu() for part in faces.split(EMBEDDED)])
+        return torch.cat(
+            [network(face_batch.float()).cpu() for face_batch in faces.split(EMBEDDED)]
+        )
 
     def figures(self, embed):
         """Return figures of a function that maps faces to embeddings of length 1 on the CPU."""
         clean, degraded = embed(self.faces), embed(self.degraded)
-        others = embed(self.others)
+        impostor_rows = embed(self.others)
         return {
             "angles": rounded(self.distance(clean, self.targets)[0]),
             "angles, degraded": rounded(self.distance(degraded, self.targets)[0]),
             "held-out people": verification(clean, clean, self.names),
             "held-out people, degraded": verification(clean, degraded, self.names),
-            "other data": verification(others, others, self.other_names),
+            "other data": verification(impostor_rows, impostor_rows, self.other_names),
         }
 
     def of_teacher(self, teacher):
@@ -263,17 +271,17 @@ class Judge:
 
 def verification(first, second, names):
     """Return AUC and EER of the cosines of pairs: all of one person, and many of two."""
-    same = np.asarray(names)[:, None] == np.asarray(names)
-    pairs = np.triu_indices(len(same), 1)
-    cosines, same = (first @ second.T).numpy()[pairs], same[pairs]
-    genuine, others = cosines[same], cosines[~same]
+    same_name = np.asarray(names)[:, None] == np.asarray(names)
+    pairs = np.triu_indices(len(same_name), 1)
+    cosines, same_name = (first @ second.T).numpy()[pairs], same_name[pairs]
+    genuine, others = cosines[same_name], cosines[~same_name]
     if not len(genuine) or not len(others):
         return {}
     others = others[:: max(1, len(others) // N_OTHERS)]
     truth = np.repeat([1, 0], [len(genuine), len(others)])
     accepted, detected, _ = roc_curve(truth, np.concatenate([genuine, others]))
-    place = np.argmin(np.abs(accepted - (1 - detected)))
-    error = (accepted[place] + 1 - detected[place]) / 2
+    best_index = np.argmin(np.abs(accepted - (1 - detected)))
+    error = (accepted[best_index] + 1 - detected[best_index]) / 2
     return {"AUC": round(float(auc(accepted, detected)), 4), "EER": round(float(error), 4)}
 
 
@@ -282,13 +290,13 @@ class Batches:
 
     def __init__(self, faces, names, teacher, options):
         self.faces, self.teacher, self.options = faces, teacher, options
-        own = torch.cat([teacher(part.float()) for part in faces.split(EMBEDDED)])
+        projection = torch.cat([teacher(part.float()) for part in faces.split(EMBEDDED)])
         person = torch.from_numpy(np.unique(names, return_inverse=True)[1]).to(faces.device)
-        means = torch.zeros(int(person.max()) + 1, own.shape[1], device=faces.device)
-        means = unit_halves(means.index_add(0, person, own))
+        means = torch.zeros(int(person.max()) + 1, projection.shape[1], device=faces.device)
+        means = unit_halves(means.index_add(0, person, projection))
         weight = options.person_weight
-        self.photograph_targets = unit_halves((1 - weight) * own + weight * means[person])
-        self.distance = Distance(own)
+        self.photograph_targets = unit_halves((1 - weight) * projection + weight * means[person])
+        self.distance = Distance(projection)
 
     @torch.no_grad()
     def draw(self):
@@ -302,8 +310,8 @@ class Batches:
         targets = torch.cat([self.photograph_targets[rows[:n_plain]], self.teacher(mixed)])
         images = torch.cat([plain, mixed])
         order = torch.randperm(batch * self.options.views, device=images.device)
-        several = images.repeat(self.options.views, 1, 1, 1)[order]
-        return views.degrade(several), targets.repeat(self.options.views, 1)[order]
+        repeated = images.repeat(self.options.views, 1, 1, 1)[order]
+        return views.degrade(repeated), targets.repeat(self.options.views, 1)[order]
 
 
 def synchronize(device):
@@ -340,10 +348,10 @@ def start_from_dlib(student, faces, teacher):
     centered = features - mean
     ridge = 1e-3 * centered.square().sum() / len(mean) * torch.eye(len(mean), dtype=torch.float64)
     weight = torch.linalg.solve(centered.T @ centered + ridge, centered.T @ targets).T
-    own = source.network.project.weight
-    weight[: len(own)] = own.cpu()
+    projection = source.network.project.weight
+    weight[: len(projection)] = projection.cpu()
     bias = targets.mean(0) - weight @ mean
-    bias[: len(own)] = 0
+    bias[: len(projection)] = 0
     with torch.no_grad():
         network.project.weight.copy_(weight)
         network.project.bias.copy_(bias)
@@ -358,7 +366,7 @@ def layout_of(network, images, device):
             if i == 2:
                 synchronize(device)
                 start = time.perf_counter()
-            with Precision.of(device):
+            with Precision.for_device(device):
                 embeddings = trial(images)
             embeddings.square().sum().backward()
         synchronize(device)
@@ -424,12 +432,12 @@ def train(options, clock):
     faces, names = read_faces(options.data / "lfw.npz", options.limit)
     others, other_names = read_faces(options.data / "london.npz", options.limit)
     faces, others = faces.to(device), others.to(device)
-    judged = held_out(names)
-    learned = torch.from_numpy(~judged).to(device)
+    in_test = held_out(names)
+    training_mask = torch.from_numpy(~in_test).to(device)
     teacher = Teachers(options.teachers, device)
-    judge = Judge(faces[~learned], names[judged], others, other_names, teacher)
+    judge = Judge(faces[~training_mask], names[in_test], others, other_names, teacher)
     report(log, options, clock, {"teachers": judge.of_teacher(teacher)})
-    faces, names = faces[learned], names[~judged]
+    faces, names = faces[training_mask], names[~in_test]
     torch.manual_seed(options.seed)
     random.seed(options.seed)
     batches = Batches(faces, names, teacher, options)
