@@ -2,7 +2,6 @@
 
 import logging
 import os
-import warnings
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -19,6 +18,7 @@ from sklearn_diffake.store import EmbeddingStore
 from sklearn_diffake.utils._device import resolve_device
 from sklearn_diffake.utils._doc_links import DocumentedMixin
 from sklearn_diffake.utils._estimators import AddedParametersMixin
+from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._output import ImageOutputMixin, keep_index
 from sklearn_diffake.utils._progress import log_step, progress_bar
 from sklearn_diffake.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
@@ -351,12 +351,10 @@ class FaceAligner(  # type: ignore[call-arg]
         faces, _ = self.fit(X, y)._align(X, "raise")
         self.counts_ = faces.counts
         if faces.counts["several"]:
-            warnings.warn(
+            warn_caller(
                 f"{faces.counts['several']} of {faces.counts['images']} pictures show several "
                 f"faces; {_CHOICES[self.select]} was taken. FaceAligner.align returns the "
-                "chosen face of each picture.",
-                UserWarning,
-                stacklevel=3,  # scikit-learn wraps this method
+                "chosen face of each picture."
             )
         return keep_index(faces.crops, X)
 

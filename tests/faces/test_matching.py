@@ -258,8 +258,10 @@ def test_the_pipeline_gives_its_own_embedder():
         (photo(("bob", "large")), photo((other, "large"), ("bob", "small")))
         for other in ("ann", "cat", "dan", "ann", "cat", "dan")
     ]
-    with pytest.warns(UserWarning, match="6 of 12 pictures show several faces; the one most like"):
+    message = "6 of 12 pictures show several faces; the one most like"
+    with pytest.warns(UserWarning, match=message) as caught:
         pipe[:-1].fit_transform(pairs)
+    assert [warning.filename for warning in caught] == [__file__]
     assert {who(crop) for crop in pipe["align"].transform(pairs).ravel()} == {"bob"}
 
 
