@@ -107,7 +107,7 @@ figure, axis = plt.subplots(figsize=(6.5, 6), layout="constrained")
 for operator, color, style in (
     ("subtract", GENUINE, "-"),
     ("squared", FAKE, "--"),
-    ("cosine", "#009E73", "-."),
+    ("cosine", "#56B4E9", "-."),
     ("probe", "black", ":"),
 ):
     DetectionErrorDisplay.from_predictions(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sklearn_diffake.verdict import Verdict
 
 Show = Callable[[Pair, "Verdict"], None]
-_COLORS = {"genuine": "green", "suspicious": "red", "inconclusive": "yellow", "error": "yellow"}
-_COLOR_CODES = {"green": 32, "red": 31, "yellow": 33}
+_COLORS = {"genuine": "blue", "suspicious": "orange", "inconclusive": "gray", "error": "gray"}
+_COLOR_CODES = {"blue": "38;5;33", "orange": "38;5;208", "gray": "38;5;245"}  # of 256 colors
 _NUMBERS = {"score": 8, "threshold": 9, "p-value": 7}  # columns, and their widths
 
 
@@ -130,7 +130,7 @@ def colored(text: str, color: str, file: TextIO) -> str:
     Parameters
     ----------
     text : str
-    color : {"green", "red", "yellow"}
+    color : {"blue", "orange", "gray"}
     file : file object
         Where it is written to.
 

@@ -12,11 +12,12 @@ from scipy.stats import norm
 from sklearn_diffake.metrics._checks import check_rows
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing, detection_error_curve
 from sklearn_diffake.metrics._plotting import axes_or_new, estimator_scores
-from sklearn_diffake.utils._colors import GRAY, LIGHT_GRAY
+from sklearn_diffake.utils._colors import GRAY, LIGHT_GRAY, line_style
 from sklearn_diffake.utils._numbers import percent
 from sklearn_diffake.utils._sklearn_compat import _safe_indexing
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
+_FIRST_CURVE = "first curve of a detector"  # mark by which the next one takes another style
 _EDGE = 3.2  # normal deviate of the frame, on which more extreme rates are drawn: 0.07 %
 
 
@@ -265,14 +266,21 @@ class DetectionErrorDisplay:
             If matplotlib (extra ``plots``) is not installed.
         """
         self.ax_ = axes_or_new(self, ax)
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.lines import Line2D
+
         self.figure_ = self.ax_.figure
         label = self._label(self.name if name is None else name)
         fold_style = {"alpha": 0.5, "linewidth": 1.0} if len(self.curves) > 1 else {}
+        place = sum(line.get_gid() == _FIRST_CURVE for line in self.ax_.lines)
+        own_style = {**line_style(place), **normalize_kwargs(kwargs, Line2D)}
         self.lines_: list[Any] = []
         for curve, eer in zip(self.curves, self.eer, strict=True):
-            style = {**fold_style, "clip_on": False, "label": label, **kwargs}
+            style = {**fold_style, "clip_on": False, "label": label, **own_style}
             if self.lines_:  # one color for all curves of a detector
                 style |= {"color": self.lines_[0].get_color(), "label": None}
+            else:
+                style.setdefault("gid", _FIRST_CURVE)
             self.lines_ += self.ax_.plot(_deviate(curve.apcer), _deviate(curve.bpcer), **style)
             marker = {"marker": "o", "markersize": 4, "clip_on": False, "zorder": 3}
             position, color = _deviate(np.array([eer])), self.lines_[-1].get_color()

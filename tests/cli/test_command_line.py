@@ -110,7 +110,7 @@ def test_colour_only_on_a_terminal_that_wants_it(recorder, capsys, monkeypatch, 
     monkeypatch.setenv("NO_COLOR", no_color)
     main(["compare", "a", "good", "fake"])
     out = capsys.readouterr().out
-    assert ("\033[32mgenuine\033[0m" in out) == (terminal and not no_color)
+    assert ("\033[38;5;33mgenuine\033[0m" in out) == (terminal and not no_color)
     assert ("\033[" in out) == (terminal and not no_color)
 
 

@@ -29,7 +29,7 @@ from sklearn_diffake.benchmark.report._tables import (
     format_figure,
     group_by,
 )
-from sklearn_diffake.utils._colors import LIGHT_GRAY
+from sklearn_diffake.utils._colors import LIGHT_GRAY, line_style
 
 
 @register
@@ -96,14 +96,15 @@ def _decline_drawing(dataset: str, rows: Sequence[Row], kinds: Sequence[str]) ->
 
 def _plot_decline(ax: Any, rows: Sequence[Row], kind: str) -> None:
     """Plot the AUC of each candidate against the strength of one kind of degradation."""
-    for candidate, of_candidate in group_by(rows, "candidate").items():
+    for place, (candidate, of_candidate) in enumerate(group_by(rows, "candidate").items()):
         steps = [row for row in of_candidate if row["condition"][0] in ("none", kind)]
         values, low, high = (
             [row["figures"]["auc"][i] or row["figures"]["auc"][0] for row in steps]
             for i in range(3)
         )
-        (line,) = ax.plot(range(len(steps)), values, marker="o", label=candidate)
-        ax.fill_between(range(len(steps)), low, high, color=line.get_color(), alpha=0.15)
+        style = line_style(place)
+        ax.plot(range(len(steps)), values, marker="o", label=candidate, **style)
+        ax.fill_between(range(len(steps)), low, high, color=style["color"], alpha=0.15)
         ax.set_xticks(range(len(steps)), [row["condition"][1] or "none" for row in steps])
     ax.set(xlabel=UNITS[kind][0])
     ax.grid(color=LIGHT_GRAY, linewidth=0.6)
