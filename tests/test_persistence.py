@@ -65,7 +65,9 @@ np.save("scores.npy", model.score_samples(np.load("pairs.npy")))
 """
 
 
-@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.filterwarnings(
+    "error::UserWarning", "ignore::sklearn.exceptions.InconsistentVersionWarning"
+)
 def test_the_default_of_the_first_release_still_judges():
     """With the scores that it gave in version 0.1.0."""
     photo = astronaut()

@@ -91,6 +91,10 @@ class Guard:
             return None if path.startswith(allowed) else f"opened {path}"
         if event == "exec" and args[0].co_filename.startswith((*self.program, "<")):
             return None  # a part of the program that is imported on use
+        if event == "ctypes.dlsym" and "_threads" in str(args[1]):
+            return (
+                None  # older scikit-learn lets threadpoolctl ask a loaded library for its threads
+            )
         if event == "marshal.loads" or (event == "import" and "hostile_trap" not in args[0]):
             return None
         if event.startswith(("import", *_RUNS, *_CALLS)):
