@@ -135,11 +135,14 @@ def watch_command(args: argparse.Namespace) -> int:
     watch = _Watch(args, log)
     try:
         if args.source and os.path.isdir(args.source):
-            _watch_folder(args, reference, watch, log.judged_files())
+            _watch_folder(args, reference, watch, log.judged_files)
         else:
             _watch_stream(args, reference, watch)
-    finally:  # Ctrl-C is how most watches end
-        watch.print_summary()
+    except BaseException as error:
+        if watch.outcomes or isinstance(error, KeyboardInterrupt):  # how most watches end
+            watch.print_summary()
+        raise
+    watch.print_summary()
     return code_of_outcomes(set(watch.outcomes))
 
 
@@ -210,7 +213,8 @@ class _Watch:
         not_judged = f"; {n_errors:,} could not be judged" if n_errors else ""
         total = sum(self.outcomes.values())
         passed = time.monotonic() - self._start
-        write_line(f"watched for {passed:.0f} s, {total:,} verdicts: {counts}{not_judged}")
+        unit = "verdict" if total == 1 else "verdicts"
+        write_line(f"watched for {passed:.0f} s, {total:,} {unit}: {counts}{not_judged}")
 
 
 def _text(probe: str, verdict: Verdict, location: dict[str, Any]) -> str:

@@ -24,6 +24,11 @@ class WatchLog:
     inputs : iterable of str
         Files that it must not be.
 
+    Attributes
+    ----------
+    judged_files : dict of str to (int, int)
+        Size and time of change of the files that earlier runs judged, by absolute path.
+
     Raises
     ------
     ValueError
@@ -32,20 +37,15 @@ class WatchLog:
 
     def __init__(self, path: str | None, inputs: Iterable[str]) -> None:
         self._path = None if path is None else Path(path)
-        self._rows: list[dict[str, Any]] = []
+        self.judged_files: dict[str, tuple[int, int]] = {}
         if self._path is None:
             return
         check_writable(self._path, inputs=inputs)
         if self._path.is_file():
-            self._rows = _read_rows(self._path)
-
-    def judged_files(self) -> dict[str, tuple[int, int]]:
-        """Return size and time of change of the files of earlier runs, by absolute path."""
-        return {
-            os.path.abspath(row["probe"]): (row["size"], row["mtime_ns"])
-            for row in self._rows
-            if "size" in row and "mtime_ns" in row
-        }
+            for row in _read_rows(self._path):
+                if "size" in row and "mtime_ns" in row:
+                    stamp = row["size"], row["mtime_ns"]
+                    self.judged_files[os.path.abspath(row["probe"])] = stamp
 
     def add(self, row: dict[str, Any]) -> None:
         """Add a line, and hand it to the system."""

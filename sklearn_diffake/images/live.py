@@ -189,11 +189,11 @@ def _decode(video: OpenVideo) -> Iterator[_Decoded]:
     for number, (frame, state) in enumerate(Decoder(video).frames()):
         if display is None:
             display = read_display(video, frame)
-        if frame.time is None:
+        if frame.pts is None or not video.stream.time_base:
             seconds = number / video.frame_rate
-        else:
-            first = frame.time if first is None else first
-            seconds = max(seconds, frame.time - first)
+        else:  # the last frames of a file have no time base of their own
+            first = frame.pts if first is None else first
+            seconds = max(seconds, float((frame.pts - first) * video.stream.time_base))
         if state is FrameState.GOOD:
             yield _Decoded(number, seconds, frame, display)
 

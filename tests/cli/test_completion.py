@@ -64,6 +64,15 @@ def test_bash_completes_files(complete):
     assert complete("compare", "a.jpg", "b.jpg", "--report", "moc") == {"mock.jpg"}
 
 
+def test_bash_completes_find_and_watch(complete):
+    assert complete("fi") == {"fit", "find"}
+    assert complete("wa") == {"watch"}
+    assert complete("find", "mo") == {"model.diffake", "mock.jpg", "moon"}
+    assert complete("find", "moon", "--adjust", "b") == {"bh", "by"}
+    assert complete("watch", "--cam") == {"--camera"}
+    assert complete("watch", "moon", "--jsonl", "moc") == {"mock.jpg"}
+
+
 def test_bash_completes_folders_where_a_folder_is_meant(complete):
     assert complete("compare", "--cache", "mo") == {"moon"}
 

@@ -18,6 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         (["comapre", "a", "b"], "there is no command 'comapre'; did you mean 'compare'?"),
         (["Score"], "did you mean 'score'?"),
+        (["fnd", "photos"], "there is no command 'fnd'; did you mean 'find'?"),
+        (["wacth", "inbox"], "there is no command 'wacth'; did you mean 'watch'?"),
+        (["find", "photos", "--adjsut", "bh"], "no option --adjsut; did you mean --adjust?"),
+        (["watch", "inbox", "--camrea", "0"], "no option --camrea; did you mean --camera?"),
         (
             ["xyz"],
             "expected one of annotate, backbones, benchmark, calibrate, compare, demo",

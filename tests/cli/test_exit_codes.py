@@ -266,6 +266,8 @@ def test_failed_jobs_of_a_benchmark_have_a_code_of_their_own(monkeypatch, tmp_pa
         ["score"],
         ["compare"],
         ["annotate"],
+        ["find"],
+        ["watch"],
         ["benchmark"],
         ["demo"],
         ["doctor"],
