@@ -59,6 +59,7 @@ def draw_pairs(folder):
                 forged = y == -1 and (mode == "same-video" or column == 1)
                 for side in axis.spines.values():
                     side.set(edgecolor=FAKE if forged else GENUINE, linewidth=3)
+                    side.set_linestyle("--" if forged else "-")
         row[0].set_ylabel(name, fontsize=12)
     figure.subplots_adjust(0.04, 0.06, 0.985, 0.92, wspace=0.06, hspace=0.18)
     for x, title in ((0.265, "genuine pair: +1"), (0.755, "deepfake pair: \N{MINUS SIGN}1")):

@@ -58,8 +58,9 @@ def make_difffake_pipeline(
 ) -> Pipeline:
     """Build the pipeline of differential anomaly detection.
 
-    Without arguments it is the pipeline of `load_default`, not yet fitted: the cosine distance of
-    identity embeddings, and a conformal threshold that rejects at most 5 % of genuine pairs.
+    Without arguments it is the recommended recipe, which `load_default` returns fitted: the cosine
+    distance of identity embeddings, and a conformal threshold that rejects at most 5 % of genuine
+    pairs.
     DiffFake's own recipe [1]_ is ``operator="squared"``; see the examples.
 
     Its steps are ``align`` (`FaceAligner`), ``embed`` (`FaceEmbedder`), ``diff``

@@ -9,6 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = "README.md"
+LANDING = "docs/index.rst"
+ANALYST = "docs/tutorials/analyst.rst"
+ENGINEER = "docs/tutorials/identity_verification.rst"
 LIMITS = "docs/guide/limits.rst"
 CARD = "sklearn_diffake/data/default.md"
 CALIBRATING = "docs/guide/calibrating.rst"
@@ -68,6 +71,47 @@ def test_rates_with_several_probe_images_in_the_readme():
 @pytest.mark.parametrize("figure", ["EER", "APCER", "BPCER"])
 def test_error_rates_of_the_default(page, references, figure):
     assert with_interval(figures_of("default", references)[figure]) in read_page(page)
+
+
+@pytest.mark.parametrize(("references", "probes"), [(1, 1), (3, 1), (3, 4)])
+@pytest.mark.parametrize("figure", ["EER", "APCER", "BPCER"])
+def test_error_rates_on_the_landing_page(references, probes, figure):
+    assert with_interval(figures_of("default", references, probes)[figure]) in read_page(LANDING)
+
+
+@pytest.mark.parametrize("page", [ANALYST, ENGINEER])
+def test_error_rates_in_the_tutorials(page):
+    one, three = (figures_of("default", k)["APCER"] for k in (1, 3))
+    text = read_page(page)
+    assert percent(one[0]) in text
+    assert with_interval(three) in text
+    for figure in (one, three):
+        assert with_interval(figure).partition("(")[2].rstrip(")") in text
+
+
+def read_demo():
+    return json.loads((RESULTS / "demo_portrait.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", [README, LANDING])
+def test_rates_of_the_demo(name):
+    genuine, *manipulated = read_demo()["kinds"]
+    n, passed = (sum(row[key] for row in manipulated) for key in ("n", "accepted"))
+    page = read_page(name)
+    assert f"{genuine['accepted']} of {genuine['n']} genuine re-takes" in page
+    assert f"{n - passed} of {n} manipulated ones" in page
+
+
+def test_verdicts_below_the_pictures_of_the_landing_page():
+    page = read_page(LANDING)
+    demo = read_demo()
+    for probe in demo["shown"]:
+        _, _, card = page.partition(f"_static/portrait/{probe['file']}")
+        word = "genuine" if probe["decision"] >= 0 else "suspicious"
+        text = f"{word} {probe['decision']:+.4f}".replace("-", "\N{MINUS SIGN}")
+        assert f":text-align: center {text}" in card.partition("grid-item-card")[0]
+    auc, low, high = demo["auc"]
+    assert f"AUC {auc:.3f} (95 % interval {low:.3f} to {high:.3f}, of this photograph)" in page
 
 
 @pytest.mark.parametrize("page", [LIMITS, CARD])

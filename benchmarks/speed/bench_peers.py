@@ -29,7 +29,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import alone, by_turns, option, row, spread, timed
+from benchmarks.speed._timing import option, row, run_alone, spread, time_alternately, timed
 
 N_FRAMES, N_PHOTOS = 8, 32
 FACENET, DLIB = "facenet-pytorch's MTCNN and dlib's network in torch", "dlib's own pipeline"
@@ -207,7 +207,7 @@ def figures(quick=False):
                     ),
                 )
                 for what, ours, theirs, work in tasks:
-                    times = by_turns(ours, theirs, repeats=repeats, work=(work, work))
+                    times = time_alternately(ours, theirs, repeats=repeats, work=(work, work))
                     unit = "s" if work == 1 else "photos/s"
                     rows.append(timed(what + views, label, times, goal=">= 1", unit=unit))
         rows += cold_rows(folder, 3 if quick else 7)
@@ -218,4 +218,4 @@ if __name__ == "__main__":
     if "--case" in sys.argv:
         cold_case(option("--case"), option("--folder"))
     else:
-        alone(figures)
+        run_alone(figures)

@@ -26,9 +26,9 @@ examples:
   sklearn-diffake fit pairs.csv -o model.diffake --backbone facenet-vggface2 --backbone id.onnx
   sklearn-diffake fit pairs.csv -o model.diffake --operator subtract --detector mahalanobis
 
-Without options it is the recipe of the model that comes with the package: how far apart two faces
-are by dlib's identity network, and the distance that few genuine pairs exceed. With --operator
-squared it is DiffFake's Gaussian mixture.
+Without options it is the recommended recipe, that of the model which comes with the package: how
+far apart two faces are by dlib's identity network, and the distance that few genuine pairs exceed.
+With --operator squared it is DiffFake's Gaussian mixture.
 
 Part of the genuine pairs, no person of which is learned from, is held out to set the threshold:
 at most --target-bpcer of new genuine pairs are rejected, and every verdict has a p-value. That
