@@ -69,6 +69,25 @@ def test_det_curve_is_drawn_where_it_is(data):
     assert "genuine rejected" in display.ax_.get_ylabel()
 
 
+def test_curves_of_several_detectors_differ_in_color_and_style():
+    rng = np.random.default_rng(0)
+    y = np.repeat([1, -1], 50)
+    axes, lines = None, []
+    for _ in range(3):
+        display = DetectionErrorDisplay.from_predictions(y, y + rng.normal(size=100), ax=axes)
+        axes = display.ax_
+        lines += display.lines_
+    assert len({line.get_color() for line in lines}) == 3
+    assert len({line.get_linestyle() for line in lines}) == 3
+
+
+def test_short_names_of_style_are_taken():
+    y = np.repeat([1, -1], 50)
+    score = y + np.random.default_rng(0).normal(size=100)
+    (line,) = DetectionErrorDisplay.from_predictions(y, score, c="k", ls=":").lines_
+    assert (line.get_color(), line.get_linestyle()) == ("k", ":")
+
+
 def test_det_curve_of_the_worst_technique(data):
     X, y, technique, detector = data
     plain = DetectionErrorDisplay.from_estimator(detector, X, y, name="all")
@@ -322,22 +341,3 @@ def test_displays_of_scikit_learn_draw_the_same_error_rates(data):
     for display in (DetCurveDisplay, RocCurveDisplay):
         with pytest.raises(ValueError, match="binary classifier"):
             display.from_estimator(pipe, X, y)
-
-
-def test_curves_of_several_detectors_differ_in_color_and_style():
-    rng = np.random.default_rng(0)
-    y = np.repeat([1, -1], 50)
-    axes, lines = None, []
-    for _ in range(3):
-        display = DetectionErrorDisplay.from_predictions(y, y + rng.normal(size=100), ax=axes)
-        axes = display.ax_
-        lines += display.lines_
-    assert len({line.get_color() for line in lines}) == 3
-    assert len({line.get_linestyle() for line in lines}) == 3
-
-
-def test_short_names_of_style_are_taken():
-    y = np.repeat([1, -1], 50)
-    score = y + np.random.default_rng(0).normal(size=100)
-    (line,) = DetectionErrorDisplay.from_predictions(y, score, c="k", ls=":").lines_
-    assert (line.get_color(), line.get_linestyle()) == ("k", ":")
