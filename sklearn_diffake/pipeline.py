@@ -107,7 +107,8 @@ def make_difffake_pipeline(
     cache : str, Path or EmbeddingStore, default=None
         Store of crops and embeddings on disk.
     n_jobs : int, default=None
-        Threads that decode images.
+        Number of threads that decode images and (on a CPU) search them for faces, as joblib counts
+        them: None is 1, -1 is one per core. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of the default detector.
     verbose : int, default=0

@@ -266,3 +266,37 @@ def test_references_are_numbered_and_cited(name):
         assert text.startswith(".. [1] ")
         assert numbers == [str(i + 1) for i in range(len(numbers))]
     assert set(re.findall(r"\[(\d+)\]_", docstring)) == set(numbers)
+
+
+WITH_N_JOBS = [
+    name for name in public_names() if "\nn_jobs : " in (inspect.getdoc(find(name)) or "")
+]
+
+
+def test_every_n_jobs_is_documented():
+    items = {name: find(name) for name in public_names()}
+    takes_parameters = {
+        name: item
+        for name, item in items.items()
+        if inspect.isfunction(item) or (inspect.isclass(item) and issubclass(item, BaseEstimator))
+    }
+    with_n_jobs = {
+        name
+        for name, item in takes_parameters.items()
+        if "n_jobs" in inspect.signature(item).parameters
+    }
+    assert with_n_jobs
+    assert with_n_jobs <= set(WITH_N_JOBS)
+
+
+@pytest.mark.parametrize("name", WITH_N_JOBS)
+def test_n_jobs_means_the_same_everywhere(name):
+    """A number of threads or of processes, counted in one way, that changes no result."""
+    entry = inspect.getdoc(find(name)).partition("\nn_jobs : ")[2]
+    default, _, text = entry.partition("\n")
+    sentences = " ".join(re.split(r"\n\n|\n(?=\S)", text)[0].split())
+    assert default == "int, default=None"
+    counting = "as joblib counts them: None is 1, -1 is one per core"
+    assert re.match(rf"Number of (threads|processes) [^,]*, {counting}\.", sentences)
+    is_exact = name != "novelty.DeepSVDD"
+    assert ("The result does not depend on it." if is_exact else "changes rounding") in sentences

@@ -20,6 +20,7 @@ _RUNS = ("subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "o
 _RUNS += ("exec", "pickle.find_class", "marshal.loads", "ctypes.", "webbrowser.")
 _CALLS = ("socket.connect", "socket.getaddrinfo", "socket.gethost", "socket.send", "urllib.")
 _WRITES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod")
+_THREADS = ("openblas_", "scipy_openblas_", "omp_", "MKL_", "bli_")  # of threadpoolctl
 _IN_OPEN, _IN_ISDIR = 0x20, 0x40000000
 
 
@@ -91,10 +92,8 @@ class Guard:
             return None if path.startswith(allowed) else f"opened {path}"
         if event == "exec" and args[0].co_filename.startswith((*self.program, "<")):
             return None  # a part of the program that is imported on use
-        if event == "ctypes.dlsym" and "_threads" in str(args[1]):
-            return (
-                None  # older scikit-learn lets threadpoolctl ask a loaded library for its threads
-            )
+        if _asks_for_threads_or_devices(event, args):
+            return None
         if event == "marshal.loads" or (event == "import" and "hostile_trap" not in args[0]):
             return None
         if event.startswith(("import", *_RUNS, *_CALLS)):
@@ -105,6 +104,13 @@ class Guard:
             path = os.path.realpath(os.path.join(near, name))
             return None if path.startswith(self.inside) else f"{event} {path}"
         return None
+
+
+def _asks_for_threads_or_devices(event, args):
+    """Whether threadpoolctl asks a loaded library for its threads, or torch the driver for GPUs."""
+    if event == "ctypes.dlopen":
+        return args[0] == "libnvidia-ml.so.1"
+    return event == "ctypes.dlsym" and str(args[1]).startswith(_THREADS)
 
 
 @dataclass

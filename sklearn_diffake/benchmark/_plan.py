@@ -152,7 +152,8 @@ def plan_benchmark(
     config : Config
         As from :func:`.read_config`.
     n_jobs : int, default=None
-        Processes that read images, as joblib counts them.
+        Number of processes that read images, as joblib counts them: None is 1, -1 is one per core.
+        The result does not depend on it.
     dask : str, default=None
         Address of a dask scheduler whose workers read them instead.
     verbose : bool, default=False

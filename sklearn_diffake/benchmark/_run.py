@@ -92,8 +92,8 @@ def run_benchmark(
     config : Config
         As from :func:`.read_config`.
     n_jobs : int, default=None
-        Processes, as joblib counts them: None is one, -1 one per core. Each computes on one
-        thread.
+        Number of processes that compute, as joblib counts them: None is 1, -1 is one per core. Each
+        computes on one thread. The result does not depend on it.
     dask : str, default=None
         Address of a dask scheduler whose workers do it instead (extra ``dask``). They need this
         package, and see the files of images under the same paths; all else goes through the

@@ -70,7 +70,8 @@ def load_video_table(table: Any, *, dataset: str = "videos", **options: Unpack[P
             What to do where frames of a video cannot be decoded: ``"raise"`` makes the video a
             broken one, ``"skip"`` leaves out these frames and warns of how many there are.
         n_jobs : int, default=None
-            Number of processes that extract frames, as in joblib.
+            Number of processes that extract frames, as joblib counts them: None is 1, -1 is one per
+            core. The result does not depend on it.
         random_state : int, RandomState instance or None, default=None
             Seeds the draw of pairs.
         return_X_y : bool, default=False

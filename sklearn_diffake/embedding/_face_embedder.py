@@ -127,7 +127,8 @@ class FaceEmbedder(  # type: ignore[call-arg]
         Folder that keeps embeddings, by image content and model fingerprint.
 
     n_jobs : int, default=None
-        Threads that decode and resize images, as joblib counts them.
+        Number of threads that decode and resize images, as joblib counts them: None is 1, -1 is one
+        per core. The result does not depend on it.
 
     verbose : int, default=0
         Show a progress bar; with 2 also say which network computes what, and where.

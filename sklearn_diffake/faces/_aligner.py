@@ -111,8 +111,8 @@ class FaceAligner(  # type: ignore[call-arg]
         Store of crops on disk, so that a search or a second run detects no photo again.
 
     n_jobs : int, default=None
-        Pictures that are decoded and (on a CPU) searched for faces in parallel, as in joblib. One
-        thread computes each picture; the crops do not depend on this number.
+        Number of threads that decode pictures and (on a CPU) search them for faces, as joblib
+        counts them: None is 1, -1 is one per core. The result does not depend on it.
 
     verbose : int, default=0
         Show a progress bar; 2 also logs the numbers of faces.

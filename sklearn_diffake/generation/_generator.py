@@ -66,7 +66,8 @@ class PseudoDeepfakeGenerator(  # type: ignore[call-arg]
         row's number, and on other rows only as far as one of them is its donor.
 
     n_jobs : int, default=None
-        Threads, as joblib counts them. The result does not depend on it.
+        Number of threads that make fakes, as joblib counts them: None is 1, -1 is one per core. The
+        result does not depend on it.
 
     verbose : int, default=0
         Show a progress bar.

@@ -91,9 +91,10 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
     device : str, default="auto"
         Device of the training; "auto" takes cuda, then mps, then cpu. All rows are moved to it at
         once. Scores are computed on the CPU.
-    n_jobs : int, default=1
-        Threads of torch on the CPU, -1 for all. One is best for small networks. Another number
-        changes rounding, so that results may differ in the last bits between processes.
+    n_jobs : int, default=None
+        Number of threads of torch on the CPU, as joblib counts them: None is 1, -1 is one per core.
+        One is best for small networks. Unlike elsewhere, another number changes rounding, so that
+        results may differ in the last bits.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, of the order of rows and of the held-out rows. Pass an int for the
         same result on every fit.
@@ -203,7 +204,7 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
         "callbacks": [list, None],
         "warm_start": ["boolean"],
         "device": [str],
-        "n_jobs": [Integral],
+        "n_jobs": [None, Integral],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -240,7 +241,7 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
         callbacks: list[Any] | None = None,
         warm_start: bool = False,
         device: str = "auto",
-        n_jobs: int = 1,
+        n_jobs: int | None = None,
         random_state: int | RandomState | None = None,
         verbose: int = 0,
     ):

@@ -87,7 +87,7 @@ def state_of(module: nn.Module) -> StateDict:
 
 
 def load_weights(module: nn.Module, state: StateDict) -> None:
-    """Load the result of `state_of` into a network that a warm start has built anew."""
+    """Load the result of `state_of` into a new network, for a warm start."""
     try:
         module.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
     except RuntimeError as error:

@@ -146,7 +146,8 @@ def make_face_pairs(
     masks : bool, default=False
         Return where the images are manipulated.
     n_jobs : int, default=None
-        Number of processes that render, as in joblib.
+        Number of processes that render, as joblib counts them: None is 1, -1 is one per core. The
+        result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seeds everything. Pass an int for the same pixels on every call, whatever `n_jobs`.
     return_X_y : bool, default=False

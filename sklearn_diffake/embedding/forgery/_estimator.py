@@ -142,8 +142,9 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
         As for `FaceEmbedder`.
 
     n_jobs : int, default=None
-        Processes that make fakes beside the training, as joblib counts them; None makes them
-        between the steps. Threads that decode images elsewhere. The result does not depend on it.
+        Number of processes that make fakes beside the training, as joblib counts them: None is 1,
+        -1 is one per core. But None starts no process: fakes are made between the steps. As many
+        threads decode images before and in `transform`. The result does not depend on it.
 
     cache : str, Path or EmbeddingStore, default=None
         Folder that keeps embeddings, by image content and trained weights.
