@@ -36,7 +36,7 @@ SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp
 _PROTOCOLS = f"{','.join(SCHEMES)},srtp,tls,httpproxy"
 _STREAM_FORMATS = f"{FORMATS},rtsp,rtp,mpjpeg"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_TIMEOUT = 10.0  # seconds without an answer or a frame, after which a source is given up
+_TIMEOUT = 10.0  # seconds without an answer or a frame, after which reading a source fails
 # FFmpeg's name of the devices of a system, and how it names a camera.
 _DEVICES = {
     "linux": ("v4l2", "/dev/video{}"),
