@@ -9,7 +9,7 @@ INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
 EXIT_CODES = """\
 exit codes:
-  0    every probe is genuine; for other commands than score and compare: done
+  0    every probe is genuine; for commands that judge nothing: done
   1    at least one probe is suspicious, and nothing else has this code
   2    bad usage or bad input, also when single probes could not be judged
   3    the program failed: out of memory, or an error that it did not expect

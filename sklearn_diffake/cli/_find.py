@@ -228,9 +228,9 @@ def _flat_row(
 
 def _show(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows to standard output: lines of JSON, or a table for people."""
-    shown = rows if args.top is None else rows[: args.top]
+    visible_rows = rows if args.top is None else rows[: args.top]
     if args.json:
-        for row in shown:
+        for row in visible_rows:
             print_line(json_text(row))
         return
     escape_names()
@@ -239,10 +239,10 @@ def _show(args: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> None:
     header = [name.rjust(_NUMBERS[name]) for name in numbers]
     print_line("  ".join(["rank".rjust(width), *header, f"{'verdict':12}", "probe"]))
     common = _common_warnings(rows)
-    for row in shown:
+    for row in visible_rows:
         print_line("  ".join([_number(row["rank"]).rjust(width), *_cells(row, numbers, common)]))
-    if len(shown) < len(rows):
-        print_line(f"and {len(rows) - len(shown):,} more")
+    if len(visible_rows) < len(rows):
+        print_line(f"and {len(rows) - len(visible_rows):,} more")
 
 
 def _common_warnings(rows: Sequence[dict[str, Any]]) -> set[str]:
@@ -287,11 +287,11 @@ def _print_notes(
     if skipped:
         names = list_first(skipped, n_shown=3)
         write_line(f"left out, as they are neither pictures nor videos: {names}")
-    parts = [f"{counts[o]:,} {o}" for o in ("suspicious", "inconclusive", "genuine")]
+    outcomes = [f"{counts[o]:,} {o}" for o in ("suspicious", "inconclusive", "genuine")]
     not_judged = f"; {counts['error']:,} could not be judged" if counts["error"] else ""
     write_line(
         f"{len(pictures):,} pictures against a template of {n_references}: "
-        f"{', '.join(parts)}{not_judged}"
+        f"{', '.join(outcomes)}{not_judged}"
     )
     if counts["suspicious"]:
         write_line(f"suspicious means: {SUSPICIOUS_MEANS['reference']}")

@@ -52,7 +52,7 @@ a genuine stream is suspicious by chance.
 
 Ctrl-C ends the watch, with a summary. Videos, cameras and streams need the extra video.
 """
-_SETTLE, _POLL, _EVERY = 2.0, 1.0, 0.5  # seconds
+_SETTLE, _POLL, _INTERVAL = 2.0, 1.0, 0.5  # seconds
 
 
 def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +88,7 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--every",
         type=seconds,
-        default=_EVERY,
+        default=_INTERVAL,
         metavar="S",
         help="seconds between two frames of a stream (default: 0.5)",
     )
@@ -132,18 +132,18 @@ def watch_command(args: argparse.Namespace) -> int:
     log = WatchLog(args.jsonl, inputs)
     with contextlib.redirect_stdout(sys.stderr):  # libraries may print, which is no result
         reference = _enroll(args)
-    watch = _Watch(args, log)
+    writer = _VerdictWriter(args, log)
     try:
         if args.source and os.path.isdir(args.source):
-            _watch_folder(args, reference, watch, log.judged_files)
+            _watch_folder(args, reference, writer, log.judged_files)
         else:
-            _watch_stream(args, reference, watch)
+            _watch_stream(args, reference, writer)
     except BaseException as error:
-        if watch.outcomes or isinstance(error, KeyboardInterrupt):  # how most watches end
-            watch.print_summary()
+        if writer.outcomes or isinstance(error, KeyboardInterrupt):  # how most watches end
+            writer.print_summary()
         raise
-    watch.print_summary()
-    return code_of_outcomes(set(watch.outcomes))
+    writer.print_summary()
+    return code_of_outcomes(set(writer.outcomes))
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -173,7 +173,7 @@ def _enroll(args: argparse.Namespace) -> Reference:
     return Reference(args.reference, with_name(model, args), **frames)
 
 
-class _Watch:
+class _VerdictWriter:
     """Shows and keeps verdicts, and counts them."""
 
     def __init__(self, args: argparse.Namespace, log: WatchLog) -> None:
@@ -212,18 +212,18 @@ class _Watch:
         n_errors = self.outcomes["error"]
         not_judged = f"; {n_errors:,} could not be judged" if n_errors else ""
         total = sum(self.outcomes.values())
-        passed = time.monotonic() - self._start
+        duration = time.monotonic() - self._start
         unit = "verdict" if total == 1 else "verdicts"
-        write_line(f"watched for {passed:.0f} s, {total:,} {unit}: {counts}{not_judged}")
+        write_line(f"watched for {duration:.0f} s, {total:,} {unit}: {counts}{not_judged}")
 
 
 def _text(probe: str, verdict: Verdict, location: dict[str, Any]) -> str:
     """Write a verdict as one line for people."""
-    place = printable(probe)
+    subject = printable(probe)
     if "start" in location:
-        place = f"{location['start']:.1f} to {location['end']:.1f} s"
+        subject = f"{location['start']:.1f} to {location['end']:.1f} s"
     outcome = colored_outcome(verdict.outcome) + " " * (12 - len(verdict.outcome))
-    line = f"{time.strftime('%H:%M:%S')}  {p_text(verdict.p_value):>7}  {outcome}  {place}"
+    line = f"{time.strftime('%H:%M:%S')}  {p_text(verdict.p_value):>7}  {outcome}  {subject}"
     if verdict.p_value is None:
         return f"{line}: {printable(verdict.reason)}"
     codes = dict.fromkeys(warning.code for warning in verdict.warnings)
@@ -231,17 +231,17 @@ def _text(probe: str, verdict: Verdict, location: dict[str, Any]) -> str:
 
 
 def _watch_folder(
-    args: argparse.Namespace, reference: Reference, watch: _Watch, judged: dict[str, Stamp]
+    args: argparse.Namespace, reference: Reference, writer: _VerdictWriter, stamps: dict[str, Stamp]
 ) -> None:
     """Judge the files of a folder that are complete, until the watch is over."""
-    folder = WatchedFolder(args.source, args.settle, judged)
+    folder = WatchedFolder(args.source, args.settle, stamps)
     if args.new_only:
         folder.skip_present()
-    while not watch.is_over:
+    while not writer.is_over:
         files = [item for item in folder.complete_files() if _is_probe(item[0])]
         for (path, stamp), verdict in zip(files, _verdicts(args, reference, files), strict=True):
-            watch.add(path, verdict, size=stamp[0], mtime_ns=stamp[1])
-        watch.pause(min(_POLL, args.settle))
+            writer.add(path, verdict, size=stamp[0], mtime_ns=stamp[1])
+        writer.pause(min(_POLL, args.settle))
 
 
 def _is_probe(path: str) -> bool:
@@ -262,24 +262,24 @@ def _verdicts(
     yield from quietly(verdicts)
 
 
-def _watch_stream(args: argparse.Namespace, reference: Reference, watch: _Watch) -> None:
+def _watch_stream(args: argparse.Namespace, reference: Reference, writer: _VerdictWriter) -> None:
     """Judge the windows of a stream, until it ends or the watch is over."""
     from sklearn_diffake.verdict import verify_stream
 
     name = args.source or f"camera {args.camera}"
     verdicts = verify_stream(
         reference,
-        _frames(args, watch),
+        _frames(args, writer),
         window=args.window,
         step=args.step,
         abstain=args.abstain,
     )
     for verdict in quietly(verdicts):
         times = [i.time for i in verdict.images if i.side == "probe" and i.time is not None]
-        watch.add(name, verdict, start=times[0], end=times[-1])
+        writer.add(name, verdict, start=times[0], end=times[-1])
 
 
-def _frames(args: argparse.Namespace, watch: _Watch) -> Iterator[Any]:
+def _frames(args: argparse.Namespace, writer: _VerdictWriter) -> Iterator[Any]:
     from sklearn_diffake.images import live
 
     if args.camera is not None:
@@ -290,5 +290,5 @@ def _frames(args: argparse.Namespace, watch: _Watch) -> Iterator[Any]:
         frames = live.play_file(args.source, args.every)
     for frame in frames:
         yield frame
-        if watch.is_over:
+        if writer.is_over:
             return

@@ -25,8 +25,8 @@ class WatchedFolder:
         The folder.
     settle : float
         Seconds without a change, after which a file counts as complete.
-    judged : mapping of str to Stamp
-        Absolute paths of files that are not new, and their stamps.
+    stamps : mapping of str to Stamp
+        Stamps of the files that are not new, by absolute path.
     clock : callable, default=time.monotonic
         Returns seconds.
     """
@@ -35,12 +35,12 @@ class WatchedFolder:
         self,
         folder: str,
         settle: float,
-        judged: Mapping[str, Stamp],
+        stamps: Mapping[str, Stamp],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
         self.settle = settle
-        self._returned = dict(judged)
+        self._returned = dict(stamps)
         self._clock = clock
         self._pending: dict[str, tuple[Stamp, float]] = {}
 

@@ -29,13 +29,14 @@ from sklearn_diffake.images._decoding import (
 from sklearn_diffake.images._frame_pixels import Display, read_display, to_image
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.video import VideoFrame
+from sklearn_diffake.utils._messages import warn_caller
 
 #: Schemes of addresses that are opened. None of them leads to a local file.
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp", "tcp")
 _PROTOCOLS = f"{','.join(SCHEMES)},srtp,tls,httpproxy"
 _STREAM_FORMATS = f"{FORMATS},rtsp,rtp,mpjpeg"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_TIMEOUT = 10.0  # seconds without an answer or a frame, after which a source is given up
+_TIMEOUT = 10.0  # seconds without an answer or a frame, after which reading a source fails
 # FFmpeg's name of the devices of a system, and how it names a camera.
 _DEVICES = {
     "linux": ("v4l2", "/dev/video{}"),
@@ -52,6 +53,7 @@ class _Decoded(NamedTuple):
     time: float  # seconds since the first frame
     frame: Any
     display: Display
+    is_good: bool = True  # neither damaged nor decoded from a damaged frame
 
 
 def is_address(source: str) -> bool:
@@ -78,18 +80,26 @@ def play_file(path: str, interval: float) -> Iterator[VideoFrame]:
     ------
     VideoError
         If it is no video, or holds no frame that can be decoded.
+
+    Warns
+    -----
+    UserWarning
+        If frames are damaged.
     """
-    due, n_frames = 0.0, 0
+    due, n_frames, n_damaged = 0.0, 0, 0
     with clear_errors(path):
         check_file(path)
         with open_video(path) as video:
             for decoded in _decode(video):
                 n_frames += 1
-                if decoded.time >= due:
+                n_damaged += not decoded.is_good
+                if decoded.is_good and decoded.time >= due:
                     due = (math.floor(decoded.time / interval + 1e-6) + 1) * interval - 1e-6
                     yield _converted(decoded)
         if not n_frames:
             raise VideoError("there is no frame that can be decoded")
+    if n_damaged:
+        warn_caller(f"{path}: {n_damaged} of {n_frames} frames are damaged, and were left out")
 
 
 def read_address(address: str, interval: float) -> Iterator[VideoFrame]:
@@ -184,7 +194,7 @@ def _open_camera(device: str, file: str) -> Iterator[OpenVideo]:
 
 
 def _decode(video: OpenVideo) -> Iterator[_Decoded]:
-    """Decode the good frames of an open source one after the other."""
+    """Decode the frames of an open source one after the other."""
     display, first, seconds = None, None, 0.0
     for number, (frame, state) in enumerate(Decoder(video).frames()):
         if display is None:
@@ -194,8 +204,7 @@ def _decode(video: OpenVideo) -> Iterator[_Decoded]:
         else:  # the last frames of a file have no time base of their own
             first = frame.pts if first is None else first
             seconds = max(seconds, float((frame.pts - first) * video.stream.time_base))
-        if state is FrameState.GOOD:
-            yield _Decoded(number, seconds, frame, display)
+        yield _Decoded(number, seconds, frame, display, state is FrameState.GOOD)
 
 
 def _converted(decoded: _Decoded) -> VideoFrame:
@@ -267,7 +276,7 @@ class _NewestFrame:
         try:
             with self._open() as video:
                 start: float | None = None
-                for decoded in _decode(video):
+                for decoded in filter(lambda decoded: decoded.is_good, _decode(video)):
                     clock = time.monotonic()
                     start = clock if start is None else start
                     with self._changed:

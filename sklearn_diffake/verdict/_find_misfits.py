@@ -157,7 +157,7 @@ def find_misfits(
 
     See Also
     --------
-    verify_many : Full verdicts on pairs, in their order.
+    sklearn_diffake.verify_many : Full verdicts on pairs, in their order.
     sklearn_diffake.novelty.ConformalDetector.benjamini_hochberg : For embeddings.
 
     Notes

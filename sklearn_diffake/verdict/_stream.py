@@ -89,12 +89,12 @@ def verify_stream(
 
     See Also
     --------
-    verify : Judges a clip as a whole.
+    sklearn_diffake.verify : Judges a clip as a whole.
 
     Notes
     -----
     Each frame is embedded once; memory holds the embeddings of `window` frames and the pixels of
-    `step`. A verdict is the same as that of `verify` on a clip of these frames.
+    `step`. A verdict is that of `verify` on a clip of these frames, but for rounding.
 
     Every p-value is valid for its window. Over a long stream there are many: at a level of 0.05, of
     a hundred windows of a genuine stream that do not overlap about five are suspicious.

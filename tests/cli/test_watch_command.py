@@ -146,7 +146,7 @@ def inbox(tmp_path):
 def watch_until(done, inbox, options, monkeypatch, *arguments):
     """Watch until a function of the verdicts so far is true, then press Ctrl-C."""
     limit = time.monotonic() + 60
-    add, outcomes = _watch._Watch.add, []
+    add, outcomes = _watch._VerdictWriter.add, []
 
     def added(self, probe, verdict, **location):
         add(self, probe, verdict, **location)
@@ -158,8 +158,8 @@ def watch_until(done, inbox, options, monkeypatch, *arguments):
         time.sleep(0.01)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_watch._Watch, "add", added)
-        patch.setattr(_watch._Watch, "pause", pause)
+        patch.setattr(_watch._VerdictWriter, "add", added)
+        patch.setattr(_watch._VerdictWriter, "pause", pause)
         words = ["watch", str(inbox), *options, "--settle", "0.2", *arguments]
         assert main(words) == 130
     return outcomes

@@ -60,6 +60,19 @@ def test_bad_files_are_named(content, tmp_path):
     assert caught.value.path == str(path)
 
 
+def test_damaged_frames_are_left_out_and_counted(tmp_path):
+    clip = tmp_path / "clip.mkv"
+    write_video(clip, 60, size=SIZE)
+    content = bytearray(clip.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(40)
+    clip.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"of \d+ frames are damaged, and were left out"):
+        frames = list(live.play_file(str(clip), 1e-9))
+    assert 0 < len(frames) < 60
+    assert [number_of(frame.image) for frame in frames[:5]] == list(range(5))
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
