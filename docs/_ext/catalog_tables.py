@@ -21,8 +21,8 @@ WHEN = {
     'wanted, or an answer "don\'t know".',
     "DeepSVDD": "Thousands of genuine rows or more, and a structure that no ellipsoid follows; "
     "images, by an encoder of your own.",
-    "GaussianMixtureDetector": "DiffFake's choice, and the default for operators that keep whole vectors: genuine "
-    "changes of several kinds, and rows enough for full covariances.",
+    "GaussianMixtureDetector": "DiffFake's choice, and the default for operators that keep whole "
+    "vectors: genuine changes of several kinds, and rows enough for full covariances.",
     "GenuineOnly": "scikit-learn's own detectors, or any estimator that scores rows and ignores "
     "labels.",
     "MahalanobisDetector": "The first thing to try, also with fewer rows than features: nothing "
