@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = "README.md"
+EMBEDDINGS = "docs/guide/embeddings.rst"
 LANDING = "docs/index.rst"
 ANALYST = "docs/tutorials/analyst.rst"
 ENGINEER = "docs/tutorials/identity_verification.rst"
@@ -120,6 +121,13 @@ def test_auc_of_the_default(page, references):
     assert f"{figures_of('default', references)['AUC'][0]:.3f}" in read_page(page)
 
 
+def test_settings_of_the_table_of_prevalences():
+    row = figures_of("default", 1)
+    own = f'"own threshold": ({row["APCER"][0]:.3f}, {row["BPCER"][0]:.3f})'
+    strict = f'"5 % of fakes pass": (0.05, {row["BPCER@APCER5"][0]:.3f})'
+    assert f"{{{own}, {strict}}}" in read_page(LIMITS)
+
+
 def test_fakes_that_keep_the_identity():
     one, three = (figures_of("default", k)["AUC, hard quarter"][0] for k in (1, 3))
     text = f"an AUC of {one:.3f} with one reference and of {three:.3f} with three"
@@ -179,3 +187,13 @@ def test_figures_of_the_forgery_network_for_video():
                 assert "{:.3f} ({:.3f} to {:.3f})".format(*values) in page, key
         assert f"{row['clips']:.3f} / {row['clips, single frames']:.3f}" in page
         assert f"| {row['identity_kept']:.3f}" in page
+
+
+def test_milliseconds_of_onnx_networks():
+    rows = json.loads((RESULTS / "onnx_network.json").read_text(encoding="utf-8"))["rows"]
+    page = read_page(EMBEDDINGS)
+    assert len(rows) == 3
+    for row in rows:
+        name, size = re.search(r"(IResNet-\d+) as ONNX \((\d+ MiB)\)", row["what"]).groups()
+        ours, theirs = (f"{1000 / row[key]:.0f} ms" for key in ("ours", "theirs"))
+        assert f"* - {name} - {size} - {ours} - {theirs}" in page
