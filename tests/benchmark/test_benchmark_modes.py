@@ -91,7 +91,7 @@ def test_asked_explicitly_it_is_and_every_table_says_so(data, tmp_path):
         (None, "same-video", "same-video"),
         (["same-video"], "reference", r"pairs: its pairs are of the same-video mode, the config"),
         (["same-video", "reference"], None, "of the reference mode and of the same-video mode"),
-        (["clip"], None, "line 2.*'clip' is no mode"),
+        (["clip"], None, "line 2.*mode must be one of .* got 'clip'"),
     ],
 )
 def test_the_mode_of_a_table_of_pairs(tmp_path, column, key, expected):

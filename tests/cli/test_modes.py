@@ -63,7 +63,7 @@ def test_fit_finds_the_mode(folder, tmp_path, capsys, header, cells, options, mo
         (("reference", "same-video"), [], "line 3: the pair is of same-video mode, line 2 is of"),
         (("same-video", ""), [], "line 3: the pair is of reference mode, line 2 is of same-video"),
         (("reference",), ["--mode", "same-video"], "line 2: .*reference mode, --mode same-video"),
-        (("video",), [], "line 2.*'video' is no mode; expected one of reference, same-video"),
+        (("video",), [], "line 2.*mode must be one of reference, same-video, got 'video'"),
     ],
 )
 def test_fit_refuses_pairs_of_both_modes(folder, tmp_path, capsys, modes, options, message):

@@ -138,7 +138,7 @@ def test_an_interrupt(recorder, monkeypatch, tmp_path, capsys, name):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("s.xlsx", "'s.xlsx': expected a name that ends in .csv, .parquet, .jsonl"),
+        ("s.xlsx", "--output must end in .csv, .parquet, .jsonl"),
         ("no-such-folder/s.csv", "there is no folder"),
     ],
 )

@@ -26,7 +26,7 @@ def test_an_error_has_a_page_too(recorder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["a", "b", "--report", "why.pdf"], "'why.pdf': expected a name that ends in .html"),
+        (["a", "b", "--report", "why.pdf"], "--report must end in .html, got"),
         (["a", "b", "c", "--report", "why.html"], "one pair, there are 2"),
         (["a", "b", "--report", "no-such-folder/why.html"], "there is no folder"),
         (["a", "b", "--case", "7"], "give --report FILE.html too"),

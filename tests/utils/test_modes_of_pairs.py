@@ -21,7 +21,7 @@ def test_spellings(text, name):
 
 @pytest.mark.parametrize("text", ["", "video", "same video", "reference, same-video"])
 def test_what_is_no_mode(text):
-    with pytest.raises(ValueError, match="expected one of reference, same-video"):
+    with pytest.raises(ValueError, match="must be one of reference, same-video"):
         mode_name(text)
 
 

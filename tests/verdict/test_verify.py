@@ -216,7 +216,7 @@ def test_wrong_numbers_raise(model, photos, options):
 
 
 def test_a_model_that_gives_no_verdicts_is_refused(model, photos):
-    with pytest.raises(TypeError, match=r"model: expected a fitted pipeline .* got int"):
+    with pytest.raises(TypeError, match=r"model must be a fitted pipeline .* got int"):
         verify(photos[0], photos[1], model=3)
     with pytest.raises(TypeError, match="pipeline"):
         verify(photos[0], photos[1], model=MahalanobisDetector())
