@@ -513,6 +513,6 @@ def load_default(*, mode: Mode = "reference") -> Pipeline:
     from sklearn_diffake.persistence import load
 
     if mode not in _PACKAGED:
-        raise ValueError(f"mode={mode!r}, expected one of {MODES}")
+        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
     with resources.as_file(resources.files("sklearn_diffake") / "data" / _PACKAGED[mode]) as path:
         return load(path)

@@ -96,10 +96,10 @@ def fit_in_batches(
     True
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size}, expected a positive number")
+        raise ValueError(f"batch_size must be positive, got {batch_size}")
     n_pairs = _num_samples(X)
     if not n_pairs:
-        raise ValueError("X holds no pair")
+        raise ValueError("X must hold at least one pair, got none")
     rows = np.flatnonzero(genuine_mask(y, n_pairs))
     if shuffle:
         rows = check_random_state(random_state).permutation(rows)

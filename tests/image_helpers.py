@@ -42,8 +42,8 @@ def astronaut():
 @functools.cache
 def small_face():
     """The head of the portrait, 130 x 105: found quickly."""
-    head = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
-    image = np.asarray(head)
+    face = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
+    image = np.asarray(face)
     image.setflags(write=False)
     return image
 
@@ -111,7 +111,7 @@ def as_singles(form, images, paths):
 
 
 def snapshot(X):
-    """Copy everything in a table, for a later comparison with `same`."""
+    """Copy everything in a table, for a later comparison with `is_same`."""
     cells = X.to_numpy(dtype=object) if hasattr(X, "iloc") else X
     if isinstance(cells, np.ndarray) and cells.dtype != object:
         return cells.copy()
@@ -120,10 +120,10 @@ def snapshot(X):
     return [item if isinstance(item, (str, Path)) else np.array(item) for item in flat]
 
 
-def same(before, after):
+def is_same(original, after):
     """Tell whether two snapshots hold the same."""
-    return len(before) == len(after) and all(
-        np.array_equal(a, b) for a, b in zip(before, after, strict=True)
+    return len(original) == len(after) and all(
+        np.array_equal(a, b) for a, b in zip(original, after, strict=True)
     )
 
 

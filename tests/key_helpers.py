@@ -8,7 +8,7 @@ def parameters_of(function):
     return {name for name in inspect.signature(function).parameters if name != "self"}
 
 
-def check_listed(what, there, decisive, indifferent):
+def check_listed(subject, present, decisive, indifferent):
     """Fail unless every name is listed once: as deciding the key, or as not doing so.
 
     Parameters
@@ -20,11 +20,11 @@ def check_listed(what, there, decisive, indifferent):
     decisive, indifferent : iterable of str
         Those that change the output, and so must change the key; and those that cannot.
     """
-    there, decisive, indifferent = set(there), set(decisive), set(indifferent)
-    new = there - decisive - indifferent
+    present, decisive, indifferent = set(present), set(decisive), set(indifferent)
+    new = present - decisive - indifferent
     assert not new, (
-        f"{what}: {sorted(new)} is in no list of this test. If another value can change the "
+        f"{subject}: {sorted(new)} is in no list of this test. If another value can change the "
         "output, it must change the key, and belongs to the first list; else to the second."
     )
     assert not decisive & indifferent
-    assert decisive | indifferent == there, f"{what}: there is no such parameter any more"
+    assert decisive | indifferent == present, f"{subject}: there is no such parameter any more"

@@ -18,8 +18,8 @@ BACKBONE = "tiny_backbones:colors"
 class Foreign(BaseEstimator):
     """An estimator that the package does not know."""
 
-    def __init__(self, part=None):
-        self.part = part
+    def __init__(self, piece=None):
+        self.part = piece
 
     def fit(self, X, y=None):
         self.mean_ = np.mean(X)
@@ -43,7 +43,7 @@ def pipeline(backbone=BACKBONE, **embedder):
 def members(path):
     """Give every file in a model, also those in the archive within."""
     with zipfile.ZipFile(path) as archive:
-        found = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(io.BytesIO(found.pop("model.skops"))) as inner:
-        found |= {f"model.skops/{name}": inner.read(name) for name in inner.namelist()}
-    return found
+        result = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(io.BytesIO(result.pop("model.skops"))) as inner:
+        result |= {f"model.skops/{name}": inner.read(name) for name in inner.namelist()}
+    return result

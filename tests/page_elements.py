@@ -49,16 +49,16 @@ class Elements(HTMLParser):
 
     def numbers(self):
         """Return the values of all ``data`` elements that are numbers."""
-        found = []
+        result = []
         for attributes in self.attributes("data"):
             with contextlib.suppress(ValueError):
-                found.append(float(attributes["value"]))
-        return found
+                result.append(float(attributes["value"]))
+        return result
 
-    def attributes(self, tag, **wanted):
+    def attributes(self, tag, **expected):
         """Return the attributes of every element of a kind that has these."""
         return [
-            found
-            for name, found in self.tags
-            if name == tag and all(found.get(key) == value for key, value in wanted.items())
+            result
+            for name, result in self.tags
+            if name == tag and all(result.get(key) == value for key, value in expected.items())
         ]

@@ -29,9 +29,9 @@ def check_defaults(item):
     for routine in [item, *methods]:
         parameters = inspect.signature(routine).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        written = documented_defaults(routine)
-        assert written.keys() == defaults.keys() or routine in methods
-        for name, text in written.items():
+        output_text = documented_defaults(routine)
+        assert output_text.keys() == defaults.keys() or routine in methods
+        for name, text in output_text.items():
             default = defaults[name]
             if callable(default):
                 assert text.rpartition(".")[2] == default.__name__

@@ -70,9 +70,9 @@ def rows():
     ids=["list", "array", "series"],
 )
 def test_genuine_rows_of_any_container(X):
-    kept = genuine_rows(X, [1, -1, -1, 1])
-    assert type(kept) is type(X)
-    assert list(kept) == ["a", "d"]
+    remaining = genuine_rows(X, [1, -1, -1, 1])
+    assert type(remaining) is type(X)
+    assert list(remaining) == ["a", "d"]
 
 
 def test_genuine_rows_of_pairs():
@@ -115,13 +115,13 @@ def test_take_rows():
     assert take_rows([1, 2, 3], np.array([False, True, True])) == [2, 3]
 
 
-@pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+@pytest.mark.parametrize(("value", "subject"), [(np.nan, "NaN"), (-np.inf, "infinity")])
 @pytest.mark.parametrize("shape", [(5,), (5, 2), (5, 2, 4)])
-def test_check_finite_names_the_first_bad_row(value, what, shape):
+def test_check_finite_names_the_first_bad_row(value, subject, shape):
     X = np.zeros(shape)
     check_finite(X)
     X[3] = X[4] = value
-    with pytest.raises(ValueError, match=rf"Input Z contains {what} in row 3 \(and in 1 later"):
+    with pytest.raises(ValueError, match=rf"Input Z contains {subject} in row 3 \(and in 1 later"):
         check_finite(X, name="Z")
 
 
@@ -146,14 +146,14 @@ def test_decision_and_verdict_follow_from_scores(rows):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("method", ["fit", "fit_predict"])
 def test_fakes_are_never_learned_from(rows, method, order):
-    alone = DistanceToMean().fit(rows)
+    single = DistanceToMean().fit(rows)
     X = np.insert(rows, [0, 50, 100], 1e6, axis=0)
     y = np.where(X[:, 0] == 1e6, -1, 1)
     mixed = DistanceToMean()
     getattr(mixed, method)(np.asarray(X, order=order), y)
-    np.testing.assert_array_equal(mixed.seen_, alone.seen_)
-    assert mixed.mean_.tobytes() == alone.mean_.tobytes()
-    assert mixed.offset_ == alone.offset_
+    np.testing.assert_array_equal(mixed.seen_, single.seen_)
+    assert mixed.mean_.tobytes() == single.mean_.tobytes()
+    assert mixed.offset_ == single.offset_
 
 
 def test_layout_in_memory_does_not_matter(rows):

@@ -24,17 +24,17 @@ def paths(monkeypatch):
 def test_a_row_is_judged_by_its_goal(goal, more_is_better, ratio, met):
     from benchmarks.speed._timing import row
 
-    found = row("what", "yardstick", 2.0, 10.0, "s", goal=goal, more_is_better=more_is_better)
-    assert (found["ratio"], found["met"]) == (ratio, met)
+    outcome = row("what", "yardstick", 2.0, 10.0, "s", goal=goal, more_is_better=more_is_better)
+    assert (outcome["ratio"], outcome["met"]) == (ratio, met)
 
 
 def test_turns_alternate_after_a_warm_up():
     from benchmarks.speed._timing import time_alternately
 
-    called = []
-    found = time_alternately(lambda: called.append("o"), lambda: called.append("y"), 3, work=(2, 1))
-    assert "".join(called) == "oy" + "oy" + "yo" + "oy"
-    assert found["low"] <= found["ratio"] <= found["high"]
+    calls = []
+    outcome = time_alternately(lambda: calls.append("o"), lambda: calls.append("y"), 3, work=(2, 1))
+    assert "".join(calls) == "oy" + "oy" + "yo" + "oy"
+    assert outcome["low"] <= outcome["ratio"] <= outcome["high"]
 
 
 def test_one_turn_has_no_spread():
@@ -81,13 +81,13 @@ def test_scripts_that_pages_name_exist():
     pages += [*(ROOT / "docs").glob("*.rst"), *(ROOT / "docs" / "guide").glob("*.rst")]
     pages += [*(ROOT / "sklearn_diffake").rglob("*.py"), *(ROOT / "sklearn_diffake").rglob("*.md")]
     pages += (ROOT / "benchmarks").rglob("*.py")
-    named = {
+    name_list = {
         name
         for page in pages
         for name in re.findall(r"benchmarks/[\w/]+\.py", page.read_text(encoding="utf-8"))
     }
-    assert len(named) > 20
-    assert not [name for name in sorted(named) if not (ROOT / name).is_file()]
+    assert len(name_list) > 20
+    assert not [name for name in sorted(name_list) if not (ROOT / name).is_file()]
 
 
 def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
@@ -100,11 +100,11 @@ def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypa
     (tmp_path / "bench_slow.py").write_text("import time; time.sleep(60)")
     monkeypatch.setattr(run, "FOLDER", tmp_path)
     monkeypatch.setattr(run, "SUITES", {"one": ("bad", "slow", "good")})
-    (found,) = run.run_all(["one"], [], limit=2)
-    assert found["rows"] == [1]
-    assert list(found["failed"]) == ["bad", "slow"]
-    assert found["failed"]["bad"].endswith("no luck")
-    assert "not done after 2 s" in found["failed"]["slow"]
+    (outcome,) = run.run_all(["one"], [], limit=2)
+    assert outcome["rows"] == [1]
+    assert list(outcome["failed"]) == ["bad", "slow"]
+    assert outcome["failed"]["bad"].endswith("no luck")
+    assert "not done after 2 s" in outcome["failed"]["slow"]
 
 
 def test_losses_are_on_the_page():
@@ -115,10 +115,10 @@ def test_losses_are_on_the_page():
     rows = [row("slower", "plain", 3.0, 1.0, "s"), row("far", "plain", 3.0, 1.0, "s", goal=">= 1")]
     suite = {"suite": "store", "seconds": 1.0, "failed": {"bad": "a\nno luck"}, "rows": rows}
     machine = {"cpu": "a", "cores": 2, "memory_GB": 8, "python": "3.11", "device": "cpu"}
-    found = {"quick": False, "date": "2000-01-01", "seconds": 60, "seeds": "0"}
-    page = render_run({**found, "machine": machine, "versions": {}, "suites": [suite]})
-    for words in ("**behind**", "**not met**", "no luck", "2 cores"):
-        assert words in page
+    outcome = {"quick": False, "date": "2000-01-01", "seconds": 60, "seeds": "0"}
+    page = render_run({**outcome, "machine": machine, "versions": {}, "suites": [suite]})
+    for arguments in ("**behind**", "**not met**", "no luck", "2 cores"):
+        assert arguments in page
 
 
 def test_quadratic_cost_is_worse_than_linear(monkeypatch):
@@ -153,9 +153,9 @@ def test_cases_of_a_release_are_counted_by_outcome(tmp_path):
     }
     cases = "".join(f'<testcase classname="a" name="{n}">{x}</testcase>' for n, x in kinds.items())
     (tmp_path / "report.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
-    found = wheel.outcome(tmp_path / "report.xml")
-    assert found.pop("failures") == ["a::wrong", "a::broken"]
-    assert found == {"passed": 1, "failed": 2, "skipped": 1, "expected to fail": 1}
+    outcome = wheel.outcome(tmp_path / "report.xml")
+    assert outcome.pop("failures") == ["a::wrong", "a::broken"]
+    assert outcome == {"passed": 1, "failed": 2, "skipped": 1, "expected to fail": 1}
 
 
 def declared_tables():

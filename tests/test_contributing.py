@@ -54,10 +54,10 @@ def load(tmp_path, monkeypatch):
 @pytest.fixture
 def stripes(load):
     """Add the technique of the page, and take it out again."""
-    before = dict(TECHNIQUES)
+    original = dict(TECHNIQUES)
     yield load("screen_stripes")
     TECHNIQUES.clear()
-    TECHNIQUES.update(before)
+    TECHNIQUES.update(original)
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +88,12 @@ def test_five_commands_come_first_and_exist():
 
 def test_files_that_the_page_names_exist():
     roots = [Path(__file__).resolve().parents[1], Path(persistence.__file__).parents[1]]
-    named = re.findall(
+    name_list = re.findall(
         r"`((?:sklearn_diffake|tests|docs|benchmarks|constraints)/[\w/]+\.\w+)`", PAGE
     )
     planned = {"sklearn_diffake/novelty/_robust_distance.py"}
-    assert len(named) > 5
-    missing = [name for name in named if not any((root / name).exists() for root in roots)]
+    assert len(name_list) > 5
+    missing = [name for name in name_list if not any((root / name).exists() for root in roots)]
     assert set(missing) <= planned
 
 
@@ -135,22 +135,22 @@ def test_a_backbone_is_found_by_the_command_line(load, faces, tmp_path):
 
 
 def test_a_detector_is_one_file_and_passes_the_checks_of_scikit_learn(load):
-    head = load("robust_distance").RobustDistanceDetector
+    header = load("robust_distance").RobustDistanceDetector
     with any_labels():
-        outcomes = check_estimator(head(), on_fail=None, on_skip=None)
+        outcomes = check_estimator(header(), on_fail=None, on_skip=None)
     assert len(outcomes) > 40
     assert [outcome for outcome in outcomes if outcome["status"] == "failed"] == []
 
 
 def test_a_head_is_searched_calibrated_and_saved(load, tmp_path):
-    head = load("robust_distance").RobustDistanceDetector
+    header = load("robust_distance").RobustDistanceDetector
     rng = np.random.default_rng(0)
     X = rng.normal(size=(160, 2, 5))
     X[:120, 1] = X[:120, 0] + 0.3 * rng.normal(size=(120, 5))
     y = np.repeat([1, -1], [120, 40])
     order = rng.permutation(len(X))
     X, y = X[order], y[order]
-    pipe = make_pipeline(PairDifference("absolute"), head())
+    pipe = make_pipeline(PairDifference("absolute"), header())
     grid = {"robustdistancedetector__order": [1, 2, 4]}
     search = GridSearchCV(pipe, grid, scoring="roc_auc", cv=3).fit(X, y)
     assert search.best_score_ > 0.95
@@ -178,9 +178,9 @@ def test_a_head_bears_a_feature_that_never_changes(load):
 
 @pytest.mark.parametrize("params", [{"order": 0.5}, {"contamination": 0.9}])
 def test_a_head_checks_its_parameters(load, params):
-    head = load("robust_distance").RobustDistanceDetector
+    header = load("robust_distance").RobustDistanceDetector
     with pytest.raises(ValueError, match=next(iter(params))):
-        head(**params).fit(np.eye(3))
+        header(**params).fit(np.eye(3))
 
 
 def write_newsroom(root, faces):
@@ -228,21 +228,21 @@ def test_a_dataset_that_is_not_there_says_so(load, tmp_path):
 def test_a_technique_is_one_file(stripes):
     crops = np.full((6, 64, 64, 3), 120, dtype=np.uint8)
     generator = PseudoDeepfakeGenerator("screen_stripes", random_state=0).fit(crops)
-    made = generator.generate(crops)
-    assert {record["technique"] for record in made.records} == {"screen_stripes"}
-    inside = made.masks > 0
-    assert (made.images[~inside] == 120).all()
-    assert (made.images[inside] != 120).any()
-    first = made.images[0][made.masks[0].argmax() // 64].astype(int)
+    created = generator.generate(crops)
+    assert {record["technique"] for record in created.records} == {"screen_stripes"}
+    inside = created.masks > 0
+    assert (created.images[~inside] == 120).all()
+    assert (created.images[inside] != 120).any()
+    first = created.images[0][created.masks[0].argmax() // 64].astype(int)
     assert first.min() < 120 < first.max()  # darker and brighter by turns
-    np.testing.assert_array_equal(generator.replay(crops, made.records).images, made.images)
+    np.testing.assert_array_equal(generator.replay(crops, created.records).images, created.images)
     mixed = PseudoDeepfakeGenerator({"screen_stripes": 1, "self_blend_eyes": 3}).fit(crops)
     assert mixed.technique_weights_ == {"self_blend_eyes": 0.75, "screen_stripes": 0.25}
 
 
 def test_a_technique_is_never_drawn_unasked(load):
     crops = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
-    before = PseudoDeepfakeGenerator(random_state=3).fit(crops).generate(crops)
+    original = PseudoDeepfakeGenerator(random_state=3).fit(crops).generate(crops)
     names = dict(TECHNIQUES)
     try:
         load("screen_stripes")
@@ -251,14 +251,14 @@ def test_a_technique_is_never_drawn_unasked(load):
         after = PseudoDeepfakeGenerator(random_state=3).fit(crops).generate(crops)
     finally:
         TECHNIQUES.pop("screen_stripes", None)
-    assert after.records == before.records
-    np.testing.assert_array_equal(after.images, before.images)
+    assert after.records == original.records
+    np.testing.assert_array_equal(after.images, original.images)
 
 
 def test_a_record_of_a_technique_is_applied(stripes):
     crop = np.full((64, 64, 3), 120, dtype=np.uint8)
-    made = PseudoDeepfakeGenerator("screen_stripes", random_state=1).fit(crop[None])
-    record = made.generate(crop[None]).records[0]
+    created = PseudoDeepfakeGenerator("screen_stripes", random_state=1).fit(crop[None])
+    record = created.generate(crop[None]).records[0]
     fake, mask = apply(record, crop, mean_shape(64))
     assert np.abs(fake.astype(int) - 120)[mask == 0].max() == 0
     assert fake[mask > 0].std() > 0

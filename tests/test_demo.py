@@ -42,9 +42,9 @@ def test_the_photograph_is_scikit_image_s():
 def told_result(tmp_path_factory):
     """What the demo gives, and what it says meanwhile."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    with contextlib.redirect_stderr(io.StringIO()) as said:
+    with contextlib.redirect_stderr(io.StringIO()) as output:
         result = run_demo(folder, verbose=True, n_train=64, n_genuine=12, n_per_technique=2)
-    return result, said.getvalue()
+    return result, output.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_training_table_is_genuine_and_apart_from_the_probes(result):
         rows = list(csv.DictReader(file))
     assert len(rows) == result.n_train == 64
     assert {row["label"] for row in rows} == {"1"}
-    used = {(result.folder / row["probe"]).read_bytes() for row in rows}
-    assert used.isdisjoint(probe.read_bytes() for probe in result.probes)
+    training_files = {(result.folder / row["probe"]).read_bytes() for row in rows}
+    assert training_files.isdisjoint(probe.read_bytes() for probe in result.probes)
 
 
 def test_it_tells_genuine_from_manipulated(result):
@@ -128,12 +128,12 @@ def test_picture_shows_each_verdict_in_its_colour(result):
     for name in dict.fromkeys(result.groups.tolist()):
         for i in np.flatnonzero(result.groups == name)[:2]:
             accepted = result.decision[i] >= 0
-            words = f"{'genuine' if accepted else 'deepfake'} {result.decision[i]:+.3f}"
+            arguments = f"{'genuine' if accepted else 'deepfake'} {result.decision[i]:+.3f}"
             right = accepted == (name == "genuine re-take")
-            mark = "\u2713" if right else "\u2717"
-            shown = axes[f"{mark} {words}".replace("-", "\u2212")]
-            assert shown.xaxis.label.get_color() == (GENUINE if accepted else FAKE)
-            frame = shown.spines["left"].get_edgecolor()
+            symbol = "\u2713" if right else "\u2717"
+            displayed = axes[f"{symbol} {arguments}".replace("-", "\u2212")]
+            assert displayed.xaxis.label.get_color() == (GENUINE if accepted else FAKE)
+            frame = displayed.spines["left"].get_edgecolor()
             assert frame == to_rgba(GENUINE if accepted else FAKE)
 
 
@@ -141,11 +141,11 @@ def test_picture_can_be_opened_and_describes_itself(result):
     with Image.open(result.folder / "demo.png") as picture:
         picture.load()
         assert picture.width > 1200
-        words = picture.info["Description"]
+        arguments = picture.info["Description"]
     colors = {tuple(pixel) for pixel in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
     assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colors  # both verdicts are there
-    assert "genuine re-takes accepted" in words
-    assert all(name in words for name in MANIPULATIONS)
+    assert "genuine re-takes accepted" in arguments
+    assert all(name in arguments for name in MANIPULATIONS)
 
 
 def test_without_matplotlib_all_but_the_picture_is_made(tmp_path, monkeypatch):

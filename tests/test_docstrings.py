@@ -55,10 +55,10 @@ def public_names():
 
 def find(name):
     """Return the object of a dotted name below the package."""
-    found = sklearn_diffake
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
+    result = sklearn_diffake
+    for piece in name.split("."):
+        result = getattr(result, piece)
+    return result
 
 
 def is_record(item):
@@ -71,11 +71,11 @@ def own_members(name):
     item = find(name)
     for member in dir(item) if inspect.isclass(item) else ():
         owner = next((base for base in item.__mro__ if member in vars(base)), object)
-        found = getattr(owner, member)
+        result = getattr(owner, member)
         if (
             owner.__module__.startswith("sklearn_diffake.")
             and not re.match("_|set_.+_request$", member)
-            and (callable(found) or isinstance(found, property))
+            and (callable(result) or isinstance(result, property))
         ):
             yield f"{name}.{member}"
 
@@ -86,10 +86,10 @@ RECORDS = [name for name in DOCUMENTED if is_record(find(name))]
 MEMBERS = [member for name in DOCUMENTED for member in own_members(name)]
 
 
-def problems(name, *left_out):
-    known = {code for codes in (NOT_FOR_ALL, *left_out) for code in codes}
+def problems(name, *excluded):
+    reference = {code for codes in (NOT_FOR_ALL, *excluded) for code in codes}
     errors = validate(f"sklearn_diffake.{name}")["errors"]
-    return [f"{code}: {message}" for code, message in errors if code not in known]
+    return [f"{code}: {message}" for code, message in errors if code not in reference]
 
 
 def modules_without_underscore():
@@ -119,8 +119,8 @@ def test_a_public_object_has_one_import_path():
 
 
 def test_every_public_name_is_in_the_api_reference():
-    listed = re.findall(r"^(?:   |\.\. data:: )([\w.]+)$", API.read_text("utf-8"), re.MULTILINE)
-    assert sorted(listed) == PUBLIC
+    listing = re.findall(r"^(?:   |\.\. data:: )([\w.]+)$", API.read_text("utf-8"), re.MULTILINE)
+    assert sorted(listing) == PUBLIC
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -43,18 +43,18 @@ def imported(tree):
 
 def forbidden(tree):
     """Return what an example must not have: network, private names, absolute paths."""
-    found = []
+    result = []
     for name in imported(tree):
-        top, *rest = name.split(".")
+        top, *remainder = name.split(".")
         if top in NETWORK:
-            found.append(top)
-        if top == "sklearn_diffake" and any(part.startswith("_") for part in rest):
-            found.append(name)
+            result.append(top)
+        if top == "sklearn_diffake" and any(piece.startswith("_") for piece in remainder):
+            result.append(name)
     literals = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    return found + [text for text in literals if isinstance(text, str) and ABSOLUTE.match(text)]
+    return result + [text for text in literals if isinstance(text, str) and ABSOLUTE.match(text)]
 
 
-def called(tree):
+def calls_of(tree):
     """Return the last part of the name of everything that is called."""
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {getattr(function, "attr", getattr(function, "id", None)) for function in calls}
@@ -82,7 +82,7 @@ def test_has_a_title_and_says_what_is_seen(path):
 def test_compiles_and_draws(path):
     source = path.read_text("utf-8")
     compile(source, path.name, "exec")
-    assert called(ast.parse(source)) & {"figure", "subplots", "subplot_mosaic"}
+    assert calls_of(ast.parse(source)) & {"figure", "subplots", "subplot_mosaic"}
     assert "\n# %%\n" in source
 
 
@@ -91,9 +91,9 @@ def test_keeps_to_public_names_and_to_itself(path):
     assert not forbidden(ast.parse(path.read_text("utf-8")))
 
 
-@pytest.mark.parametrize(("source", "what"), UNFIT, ids=[what for _, what in UNFIT])
-def test_forbidden_things_are_found(source, what):
-    assert what in forbidden(ast.parse(source))
+@pytest.mark.parametrize(("source", "subject"), UNFIT, ids=[subject for _, subject in UNFIT])
+def test_forbidden_things_are_found(source, subject):
+    assert subject in forbidden(ast.parse(source))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def asked_for(request):
 @each_example
 def test_runs_and_leaves_nothing_behind(path, tmp_path):
     environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(path)],
         cwd=tmp_path,
         env=environment,
@@ -117,6 +117,6 @@ def test_runs_and_leaves_nothing_behind(path, tmp_path):
         text=True,
         timeout=TIMEOUT,
     )
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr, done.stderr
+    assert process.returncode == 0, process.stderr
+    assert "Warning" not in process.stderr, process.stderr
     assert not list(tmp_path.iterdir())

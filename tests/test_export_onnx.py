@@ -38,9 +38,9 @@ def run(path, crops):
 
 
 def assert_equal_outputs(path, crops, expected):
-    written = run(path, crops)
-    assert written.shape == expected.shape
-    np.testing.assert_allclose(written, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    text = run(path, crops)
+    assert text.shape == expected.shape
+    np.testing.assert_allclose(text, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_the_packaged_model_gives_the_same_scores(tmp_path):

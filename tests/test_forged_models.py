@@ -72,12 +72,12 @@ TABULAR = {
 def contents(tmp_path_factory):
     """The content of a saved model of every kind."""
     path = tmp_path_factory.mktemp("models") / "model.diffake"
-    found = {}
+    result = {}
     for name, model in TABULAR.items():
         y = np.where(np.arange(len(X)) % 3, 1, -1) if name == "search" else None
         persistence.save(copy.deepcopy(model).fit(X, y), path)
-        found[name] = path.read_bytes()
-    return found
+        result[name] = path.read_bytes()
+    return result
 
 
 @pytest.fixture(scope="session")
@@ -164,8 +164,8 @@ def test_honest_models_come_back(contents, tmp_path, name):
     path.write_bytes(contents[name])
     model = persistence.load(path)
     persistence.save(model, path)
-    again = persistence.load(path)
-    np.testing.assert_array_equal(model.score_samples(X), again.score_samples(X))
+    repeated = persistence.load(path)
+    np.testing.assert_array_equal(model.score_samples(X), repeated.score_samples(X))
 
 
 def test_every_attribute_that_fit_sets_is_declared():
@@ -173,16 +173,20 @@ def test_every_attribute_that_fit_sets_is_declared():
     fitted = [step.fit(crops) for step in (pipeline()["align"], pipeline()["embed"])]
     fitted[0].fit_transform(crops)
     fitted[1].transform(crops)
-    own = [getattr(package, name) for package in (novelty, pairs) for name in package.__all__]
-    own = [cls for cls in own if isinstance(cls, type) and issubclass(cls, BaseEstimator)]
-    fitted += [cls().fit(X) for cls in own if cls not in (pairs.PairDifference, DeepSVDD)]
+    own_values = [
+        getattr(package, name) for package in (novelty, pairs) for name in package.__all__
+    ]
+    own_values = [
+        cls for cls in own_values if isinstance(cls, type) and issubclass(cls, BaseEstimator)
+    ]
+    fitted += [cls().fit(X) for cls in own_values if cls not in (pairs.PairDifference, DeepSVDD)]
     fitted += [
         pairs.PairDifference().fit(X.reshape(30, 2, 3)),
         copy.deepcopy(TABULAR["svdd"]).fit(X),
     ]
     for estimator in fitted:
-        unknown = vars(estimator).keys() - estimator.get_params(deep=False).keys()
-        assert not unknown - declared_attributes(type(estimator)), type(estimator)
+        unexpected = vars(estimator).keys() - estimator.get_params(deep=False).keys()
+        assert not unexpected - declared_attributes(type(estimator)), type(estimator)
 
 
 # --- code that a file names --------------------------------------------------------------------
@@ -338,11 +342,11 @@ def in_tree(name, change):
     return forge
 
 
-def at(owner, place, change):
+def put(owner, position, change):
     def forge(forged):
         content = forged.find(owner)["content"]["content"]
-        forged.array(content[place], change) if callable(change) else content.__setitem__(
-            place, plain(change)
+        forged.array(content[position], change) if callable(change) else content.__setitem__(
+            position, plain(change)
         )
 
     return forge
@@ -356,10 +360,10 @@ def in_twister(value):
     return forge
 
 
-def tree_argument(place, value):
+def tree_argument(position, value):
     def forge(forged):
         arguments = forged.find("Tree")["__reduce__"]["args"]["content"]
-        arguments[place] = plain(value)
+        arguments[position] = plain(value)
 
     return forge
 
@@ -385,26 +389,26 @@ def swap(array):
          "max_depth is not"),
         ("forest", lambda f: f.find("Tree")["content"]["content"].update(node_count=plain(10**9)),
          "node_count is not"),
-        ("some features", at("IsolationForest", "estimators_features_", [[9, 9], [9, 9]]),
+        ("some features", put("IsolationForest", "estimators_features_", [[9, 9], [9, 9]]),
          "features that are no indices"),
         ("pyod forest", in_tree("nodes", poke("left_child", 0, 10**6)), "no later node"),
-        ("k-d tree", at("KDTree", 1, swap), "an index that is no permutation"),
-        ("k-d tree", at("KDTree", 1, lambda a: a + 10**6), "an index that is no permutation"),
-        ("k-d tree", at("KDTree", 2, poke("idx_end", 0, 10**6)), "a root that has not all rows"),
-        ("k-d tree", at("KDTree", 2, poke("idx_start", 1, -9)), "children with other rows"),
-        ("k-d tree", at("KDTree", 2, poke("is_leaf", slice(None), 0)), "a child out of range"),
-        ("k-d tree", at("KDTree", 3, lambda a: a[:, :1]), "bounds of another shape"),
-        ("k-d tree", at("KDTree", 4, 0), "no size of its leaves"),
-        ("k-d tree", at("KDTree", 6, 10**6), "no number of nodes"),
-        ("k-d tree", at("KDTree", 11, None), "has no distance"),
-        ("ball tree", at("BallTree", 1, swap), "an index that is no permutation"),
-        ("ball tree", at("BallTree", 2, poke("idx_end", 1, 10**6)), "children with other rows"),
-        ("ball tree", at("BallTree", 3, lambda a: a[..., :1]), "bounds of another shape"),
-        ("svm", at("OneClassSVM", "_dual_coef_", lambda a: a[:, :1]), "_dual_coef_ is not one for"),
-        ("svm", at("OneClassSVM", "support_vectors_", lambda a: a[:, :1]), "of another width"),
-        ("svm", at("OneClassSVM", "_n_support", lambda a: a + 10**6), "_n_support is not theirs"),
-        ("svm", at("OneClassSVM", "support_", lambda a: a + 10**6), "support vector out of range"),
-        ("svm", at("OneClassSVM", "_intercept_", lambda a: a[:0]), "_intercept_ is no number"),
+        ("k-d tree", put("KDTree", 1, swap), "an index that is no permutation"),
+        ("k-d tree", put("KDTree", 1, lambda a: a + 10**6), "an index that is no permutation"),
+        ("k-d tree", put("KDTree", 2, poke("idx_end", 0, 10**6)), "a root that has not all rows"),
+        ("k-d tree", put("KDTree", 2, poke("idx_start", 1, -9)), "children with other rows"),
+        ("k-d tree", put("KDTree", 2, poke("is_leaf", slice(None), 0)), "a child out of range"),
+        ("k-d tree", put("KDTree", 3, lambda a: a[:, :1]), "bounds of another shape"),
+        ("k-d tree", put("KDTree", 4, 0), "no size of its leaves"),
+        ("k-d tree", put("KDTree", 6, 10**6), "no number of nodes"),
+        ("k-d tree", put("KDTree", 11, None), "has no distance"),
+        ("ball tree", put("BallTree", 1, swap), "an index that is no permutation"),
+        ("ball tree", put("BallTree", 2, poke("idx_end", 1, 10**6)), "children with other rows"),
+        ("ball tree", put("BallTree", 3, lambda a: a[..., :1]), "bounds of another shape"),
+        ("svm", put("OneClassSVM", "_dual_coef_", lambda a: a[:, :1]), "_dual_coef_ is not one"),
+        ("svm", put("OneClassSVM", "support_vectors_", lambda a: a[:, :1]), "of another width"),
+        ("svm", put("OneClassSVM", "_n_support", lambda a: a + 10**6), "_n_support is not theirs"),
+        ("svm", put("OneClassSVM", "support_", lambda a: a + 10**6), "support vector out of range"),
+        ("svm", put("OneClassSVM", "_intercept_", lambda a: a[:0]), "_intercept_ is no number"),
         ("conformal", in_twister(10**6), "a position out of range"),
         ("conformal", in_twister(-1), "a position out of range"),
     ],
@@ -507,8 +511,8 @@ def test_a_model_without_categories_gets_one(contents, tmp_path):
         forged = Forged(contents[kind])
         attributes = forged.find("ConformalDetector")["content"]
         for name in [name for name in attributes["content"] if name.startswith("categor")]:
-            place = list(attributes["content"]).index(name)
-            del attributes["content"][name], attributes["key_types"]["content"][place]
+            position = list(attributes["content"]).index(name)
+            del attributes["content"][name], attributes["key_types"]["content"][position]
         loaded = persistence.load(forged.write(tmp_path / "old.diffake"))
         assert loaded.categories_.tolist() == [[1, 1]]
         assert loaded.category_of(3, 2) == (1, 1)
@@ -516,8 +520,8 @@ def test_a_model_without_categories_gets_one(contents, tmp_path):
         assert loaded.level_of(3, 2) == loaded.level_
         np.testing.assert_array_equal(loaded.predict(X) == -1, loaded.p_values(X) <= loaded.level_)
         persistence.save(loaded, tmp_path / "new.diffake")
-        again = persistence.load(tmp_path / "new.diffake")
-        np.testing.assert_array_equal(again.p_values(X), loaded.p_values(X))
+        repeated = persistence.load(tmp_path / "new.diffake")
+        np.testing.assert_array_equal(repeated.p_values(X), loaded.p_values(X))
 
 
 def test_fitted_arrays_are_finite(contents, refused):
@@ -583,14 +587,14 @@ def test_one_model_leaves_the_weights_of_another(with_weights, tmp_path):
     path = tmp_path / "one.diffake"
     path.write_bytes(content)
     persistence.load(path, trusted=["tiny_backbones:colors"])
-    kept = tmp_path / "home" / "weights" / f"{fingerprint}.safetensors"
-    before = kept.read_bytes()
+    remaining = tmp_path / "home" / "weights" / f"{fingerprint}.safetensors"
+    original = remaining.read_bytes()
     forged = Forged(content)  # the same tensors, in other bytes
-    other = save(load_tensors(before), {"note": "another file"})
-    assert other != before
-    forged.members[f"weights/{fingerprint}.safetensors"] = other
+    second = save(load_tensors(original), {"note": "another file"})
+    assert second != original
+    forged.members[f"weights/{fingerprint}.safetensors"] = second
     persistence.load(forged.write(path), trusted=["tiny_backbones:colors"])
-    assert kept.read_bytes() == before
+    assert remaining.read_bytes() == original
 
 
 @pytest.mark.parametrize(
@@ -634,9 +638,9 @@ def test_forged_at_random(tmp_path):
         "--inputs",
         "3000",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    figures = json.loads(done.stdout[done.stdout.index("\n{\n") :])
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    figures = json.loads(process.stdout[process.stdout.index("\n{\n") :])
     assert (figures["inputs"], figures["findings"]) == (60, 0)
     assert figures["rows"]["forgedmodels"]["accepted"] >= 11  # the honest ones, at least
 

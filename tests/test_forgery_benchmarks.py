@@ -40,10 +40,10 @@ def test_pairs_of_like_pose_are_the_nearest(clip):
 def test_pairs_at_a_lag_share_their_moment(clip):
     from benchmarks.quality._clip_features import LAGS, real_pairs
 
-    (moments, start), (others, place) = real_pairs(clip, "lag 4", np.random.default_rng(0))
-    assert np.array_equal(moments, others)
+    (moments, start), (remaining, position) = real_pairs(clip, "lag 4", np.random.default_rng(0))
+    assert np.array_equal(moments, remaining)
     assert set(start) == {0}
-    assert {LAGS[i] for i in place} == {4}
+    assert {LAGS[i] for i in position} == {4}
 
 
 @pytest.mark.parametrize("choice", ["moments", "like pose", "lag 1"])
@@ -60,9 +60,9 @@ def test_stand_in_clips_move_and_only_the_fake_is_forged():
     from benchmarks.quality._stand_in_clips import N_FRAMES, stand_in_clips
 
     crops = textured_crops(3, 64)
-    clips, again = (stand_in_clips(crops, 0.0, seed=1) for _ in range(2))
+    clips, repeated = (stand_in_clips(crops, 0.0, seed=1) for _ in range(2))
     assert clips.genuine.shape == clips.fake.shape == (3, N_FRAMES, 64, 64, 3)
-    assert np.array_equal(clips.fake, again.fake)
+    assert np.array_equal(clips.fake, repeated.fake)
     frames = clips.genuine.astype(int)
     assert np.abs(frames[:, 1:] - frames[:, :1]).mean() > 2
     assert np.abs(frames - clips.fake).mean(axis=(1, 2, 3, 4)).min() > 0.2

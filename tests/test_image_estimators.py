@@ -18,8 +18,8 @@ from image_helpers import (
     as_singles,
     bad_file,
     faces,
+    is_same,
     objects,
-    same,
     save_all,
     snapshot,
 )
@@ -94,19 +94,19 @@ def test_the_list_is_complete():
 @pytest.mark.parametrize("form", PAIR_FORMS)
 def test_every_form_of_pairs(estimator, form, images, paths, reference):
     X = as_pairs(form, images, paths)
-    before = snapshot(X)
+    original = snapshot(X)
     expected = reference[type(estimator)]
     close(clone(estimator).fit_transform(X), expected.reshape(N, 2, *expected.shape[1:]))
-    assert same(before, snapshot(X))
+    assert is_same(original, snapshot(X))
 
 
 @every_estimator
 @pytest.mark.parametrize("form", SINGLE_FORMS)
 def test_every_form_of_single_images(estimator, form, images, paths, reference):
     X = as_singles(form, images, paths)
-    before = snapshot(X)
+    original = snapshot(X)
     close(clone(estimator).fit_transform(X), reference[type(estimator)])
-    assert same(before, snapshot(X))
+    assert is_same(original, snapshot(X))
 
 
 @every_estimator
@@ -127,13 +127,13 @@ def test_images_of_different_sizes(estimator, images, reference):
 def test_bad_files_are_named(estimator, kind, cached, images, paths, tmp_path):
     path, message = bad_file(kind, tmp_path / "bad photo.jpg")
     model = clone(estimator).set_params(cache=tmp_path / "cache" if cached else None)
-    for X, place in (
+    for X, position in (
         ([(paths[0], paths[0]), (paths[0], path)], "row 1, column 1"),
         ([paths[0], paths[0], str(path)], "row 2"),
     ):
         with pytest.raises(ImageError, match=message) as caught:
             model.fit_transform(X)
-        assert str(caught.value).startswith(f"{place}, file {str(path)!r}: ")
+        assert str(caught.value).startswith(f"{position}, file {str(path)!r}: ")
 
 
 @every_estimator
@@ -177,8 +177,8 @@ def test_clone_and_parameters(estimator):
 def test_representation_can_be_read_back(estimator):
     text = repr(estimator)
     assert text.startswith(type(estimator).__name__)
-    again = eval(text, {type(estimator).__name__: type(estimator)})
-    assert again.get_params() == estimator.get_params()
+    repeated = eval(text, {type(estimator).__name__: type(estimator)})
+    assert repeated.get_params() == estimator.get_params()
     assert estimator._repr_html_()
 
 
@@ -217,13 +217,13 @@ def test_threads_do_not_matter(estimator, n_jobs, paths, reference):
 
 @every_estimator
 def test_hash_is_that_of_the_parameters(estimator, images):
-    before = joblib.hash(estimator)
+    original = joblib.hash(estimator)
     model = clone(estimator)
     model.fit_transform(images[:2])
-    assert joblib.hash(clone(model)) == before
-    again = clone(estimator)
-    again.fit_transform(images[:2])
-    assert joblib.hash(model) == joblib.hash(again)
+    assert joblib.hash(clone(model)) == original
+    repeated = clone(estimator)
+    repeated.fit_transform(images[:2])
+    assert joblib.hash(model) == joblib.hash(repeated)
 
 
 @every_estimator
@@ -331,8 +331,8 @@ def test_no_detector_takes_single_images(form, labeled, cache, tmp_path):
     photos, _ = labeled
     X = as_singles(form, photos, save_all(photos, tmp_path))
     with_differences = pipeline(cache)
-    without = make_pipeline(*pipeline(cache)[:2], ConformalDetector(MahalanobisDetector()))
-    for model in (with_differences, without, make_pipeline(with_differences[1], GenuineOnly())):
+    plain = make_pipeline(*pipeline(cache)[:2], ConformalDetector(MahalanobisDetector()))
+    for model in (with_differences, plain, make_pipeline(with_differences[1], GenuineOnly())):
         with pytest.raises(ValueError, match=f"(?i){HINT}"):
             model.fit(X)
 
@@ -344,10 +344,10 @@ def test_single_images_are_not_judged_either(labeled, cache):
     embedder = model["embed"]
     rows = np.random.default_rng(0).normal(size=(60, embedder.transform(photos[:1]).shape[1]))
     on_rows = ConformalDetector(MahalanobisDetector(), target_bpcer=0.1).fit(rows)
-    for given in ((photos[0], photos[1]), photos, np.stack(photos[:2])):
+    for provided in ((photos[0], photos[1]), photos, np.stack(photos[:2])):
         for judge in (model.predict, model.score_samples, model.decision_function):
             with pytest.raises(ValueError, match=f"(?i){HINT}"):
-                judge(given)
+                judge(provided)
     for judge in (on_rows.predict, on_rows.score_samples, on_rows.p_values):
         with pytest.raises(ValueError, match=HINT):
             judge(embedder.transform(photos))

@@ -17,14 +17,14 @@ HEAVY = ("torch", "torchvision", "skorch", "pyod", "cv2", "matplotlib", "onnxrun
 def loaded_by(code):
     """Names of the top-level modules that a fresh Python has loaded after `code`."""
     listing = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"{code}\n{listing}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(done.stdout.split())
+    return set(process.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_imports_run_one_way():
     linter = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
     if linter is None:
         pytest.skip("import-linter is not installed")
-    done = subprocess.run(
+    process = subprocess.run(
         [linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_show_versions_names_what_is_installed():

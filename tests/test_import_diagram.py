@@ -41,22 +41,22 @@ def boxes_of(svg):
 
 
 def test_imports_are_those_of_the_source(diagram):
-    found = diagram.imports()
+    result = diagram.imports()
     for importer, imported in [("pairs", "base"), ("cli", "verdict"), ("faces", "utils")]:
         files = [PACKAGE / f"{importer}.py"]
         files += (PACKAGE / importer).glob("*.py")
         source = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
         assert re.search(rf"from (\.\.|sklearn_diffake\.){imported}\b", source)
-        assert found[importer, imported] > 0
-    assert found["utils", "base"] == found["novelty", "embedding"] == 0
+        assert result[importer, imported] > 0
+    assert result["utils", "base"] == result["novelty", "embedding"] == 0
 
 
 def test_arrows_imply_all_imports_and_no_others(diagram):
-    found = diagram.imports()
-    drawn, every = nx.DiGraph(diagram.arrows(found)), nx.DiGraph(found.keys())
-    assert set(drawn.edges) <= set(every.edges)
-    assert nx.transitive_closure(drawn).edges == nx.transitive_closure(every).edges
-    assert len(drawn.edges) < len(every.edges)
+    result = diagram.imports()
+    sample, all_items = nx.DiGraph(diagram.arrows(result)), nx.DiGraph(result.keys())
+    assert set(sample.edges) <= set(all_items.edges)
+    assert nx.transitive_closure(sample).edges == nx.transitive_closure(all_items).edges
+    assert len(sample.edges) < len(all_items.edges)
 
 
 def test_every_part_has_a_box_inside_the_drawing_and_none_overlap(diagram, svg):
@@ -66,9 +66,9 @@ def test_every_part_has_a_box_inside_the_drawing_and_none_overlap(diagram, svg):
     for name, (x, y, w, h) in boxes.items():
         assert min(x, y) >= 0, name
         assert (x + w <= width, y + h <= height) == (True, True), name
-        for other, (x1, y1, w1, h1) in boxes.items():
-            apart = x + w <= x1 or x1 + w1 <= x or y + h <= y1 or y1 + h1 <= y
-            assert name == other or apart, (name, other)
+        for second, (x1, y1, w1, h1) in boxes.items():
+            separate = x + w <= x1 or x1 + w1 <= x or y + h <= y1 or y1 + h1 <= y
+            assert name == second or separate, (name, second)
 
 
 def test_arrows_run_down_from_box_to_box(diagram, svg):
@@ -86,10 +86,10 @@ def test_arrows_run_down_from_box_to_box(diagram, svg):
 
 def test_the_drawing_has_words_and_calls_nobody(diagram, svg):
     assert svg.get("role") == "img"
-    named = svg.get("aria-labelledby").split()
-    words = {node.get("id"): node.text for node in svg if node.get("id")}
-    assert all(words[name] for name in named)
-    assert "persistence imports embedding, novelty" in words[named[1]]
+    name_list = svg.get("aria-labelledby").split()
+    arguments = {node.get("id"): node.text for node in svg if node.get("id")}
+    assert all(arguments[name] for name in name_list)
+    assert "persistence imports embedding, novelty" in arguments[name_list[1]]
     text = diagram.draw_svg(diagram.imports()).replace("http://www.w3.org/2000/svg", "")
     assert "http" not in text
     assert "href" not in text

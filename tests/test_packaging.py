@@ -72,6 +72,6 @@ def test_citation_names_this_version():
     ],
 )
 def test_every_public_name_is_on_the_api_page(subpackage):
-    listed = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").split()
+    entries = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8").split()
     public = getattr(sklearn_diffake, subpackage).__all__
-    assert {f"{subpackage}.{name}" for name in public} <= set(listed)
+    assert {f"{subpackage}.{name}" for name in public} <= set(entries)

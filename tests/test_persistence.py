@@ -96,8 +96,8 @@ def test_everything_comes_back(model, pairs, path):
     save(model, str(path))
     loaded = trusting(str(path))
     assert [type(step) for _, step in loaded.steps] == [type(step) for _, step in model.steps]
-    for (_, mine), (_, theirs) in zip(loaded.steps, model.steps, strict=True):
-        assert mine.get_params() == theirs.get_params()
+    for (_, first_object), (_, reference_value) in zip(loaded.steps, model.steps, strict=True):
+        assert first_object.get_params() == reference_value.get_params()
     assert loaded["detect"].offset_ == model["detect"].offset_
     assert loaded["embed"].backbone_info_ == model["embed"].backbone_info_
     np.testing.assert_array_equal(loaded.predict(pairs), model.predict(pairs))
@@ -106,9 +106,9 @@ def test_everything_comes_back(model, pairs, path):
 
 def test_the_model_is_left_as_it_was(model, path, tmp_path):
     pipe = clone(model).set_params(align__cache=tmp_path, embed__cache=EmbeddingStore(tmp_path))
-    before = joblib.hash(pipe)
+    original = joblib.hash(pipe)
     save(pipe, path)
-    assert joblib.hash(pipe) == before
+    assert joblib.hash(pipe) == original
     save(model, path, include_weights=True)
     assert model["embed"].weights is None
 
@@ -222,8 +222,8 @@ def test_included_weights_outlive_their_file(kind, pairs, path, tmp_path, weight
     with pytest.raises(FileNotFoundError, match="no such file"):
         pipe.score_samples(pairs)
     loaded = trusting(path)
-    (kept,) = (home / "weights").iterdir()
-    assert kept.name == f"{pipe['embed'].fingerprint_}.{kind}"
+    (remaining,) = (home / "weights").iterdir()
+    assert remaining.name == f"{pipe['embed'].fingerprint_}.{kind}"
     np.testing.assert_array_equal(loaded.score_samples(pairs), expected)
     np.testing.assert_array_equal(trusting(path).score_samples(pairs), expected)
     save(loaded, path)  # and on from there
@@ -233,8 +233,8 @@ def test_included_weights_that_were_damaged_in_the_cache_are_replaced(pairs, pat
     pipe = pipeline(weights=weights).fit(pairs)
     save(pipe, path, include_weights=True)
     trusting(path)
-    (kept,) = (home / "weights").iterdir()
-    kept.write_bytes(kept.read_bytes()[:50])
+    (remaining,) = (home / "weights").iterdir()
+    remaining.write_bytes(remaining.read_bytes()[:50])
     np.testing.assert_array_equal(trusting(path).score_samples(pairs), pipe.score_samples(pairs))
 
 
@@ -280,16 +280,16 @@ def test_without_weights_the_file_is_small_and_needs_none_to_be_saved(pairs, pat
 
 
 def test_what_cannot_be_saved_is_said_when_saving(path):
-    parts = FunctionTransformer(lambda X: X), Foreign(torch.nn.Linear(1, 1)), Foreign(sys.stdout)
-    for part in parts:
+    pieces = FunctionTransformer(lambda X: X), Foreign(torch.nn.Linear(1, 1)), Foreign(sys.stdout)
+    for piece in pieces:
         with pytest.raises(TypeError, match="this model cannot be saved safely"):
-            save(make_pipeline(part), path)
+            save(make_pipeline(piece), path)
     assert not list(path.parent.iterdir())
 
 
 def test_a_save_that_fails_leaves_the_old_file(model, path, monkeypatch):
     save(model, path)
-    before = path.read_bytes()
+    original = path.read_bytes()
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -297,14 +297,14 @@ def test_a_save_that_fails_leaves_the_old_file(model, path, monkeypatch):
     def write(archive, name, content, writestr=zipfile.ZipFile.writestr):
         full() if name == "model.skops" else writestr(archive, name, content)
 
-    for place, name, fail in ((zipfile.ZipFile, "writestr", write), (os, "replace", full)):
+    for position, name, fail in ((zipfile.ZipFile, "writestr", write), (os, "replace", full)):
         with monkeypatch.context() as patch:
-            patch.setattr(place, name, fail)
+            patch.setattr(position, name, fail)
             with pytest.raises(OSError, match="No space left"):
                 save(FaceAligner(), path)
     with pytest.raises(TypeError, match="cannot be saved safely"):
         save(FunctionTransformer(lambda X: X), path)
-    assert path.read_bytes() == before
+    assert path.read_bytes() == original
     assert os.listdir(path.parent) == [path.name]
 
 
@@ -325,11 +325,11 @@ def test_others_may_read_the_file_only_if_it_is_public(path):
     save(FaceAligner(), path)
     assert path.stat().st_mode & 0o777 == 0o600
     path.unlink()
-    before = os.umask(0o022)
+    original = os.umask(0o022)
     try:
         save(FaceAligner(), path, public=True)
     finally:
-        os.umask(before)
+        os.umask(original)
     assert path.stat().st_mode & 0o777 == 0o644
 
 

@@ -51,11 +51,11 @@ def is_pickle(content):
 
 def test_no_member_is_a_pickle(model, path):
     save(model, path, include_weights=True)
-    found = members(path)
-    assert {Path(name).suffix for name in found} == {".json", ".npy", ".safetensors"}
+    result = members(path)
+    assert {Path(name).suffix for name in result} == {".json", ".npy", ".safetensors"}
     assert is_pickle(pickle.dumps(1))
-    assert not [name for name, content in found.items() if is_pickle(content)]
-    for name, content in found.items():
+    assert not [name for name, content in result.items() if is_pickle(content)]
+    for name, content in result.items():
         if name.endswith(".npy"):
             np.load(io.BytesIO(content), allow_pickle=False)
 
@@ -188,8 +188,8 @@ def test_a_file_does_not_choose_where_to_write(hide, estimator, folder, path):
     state = skops_io.dumps(hide(estimator))
     assert b"theirs" in zipfile.ZipFile(io.BytesIO(state)).read("schema.json")
     archive_with(path, '{"format": 1}', state)
-    (found,) = [part for part in estimators(load(path)) if isinstance(part, type(estimator))]
-    assert getattr(found, folder) is None
+    (result,) = [piece for piece in estimators(load(path)) if isinstance(piece, type(estimator))]
+    assert getattr(result, folder) is None
 
 
 # --- files that are none -----------------------------------------------------------------------
@@ -247,21 +247,21 @@ def test_files_that_are_no_models(make, message, model, path):
     assert f"model file {str(path)!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize("where", ["weights/x", "manifest.json", "model.skops", "in the state"])
-def test_archives_that_unpack_to_more_than_they_hold(model, path, where):
+@pytest.mark.parametrize("location", ["weights/x", "manifest.json", "model.skops", "in the state"])
+def test_archives_that_unpack_to_more_than_they_hold(model, path, location):
     save(model, path)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     bomb = bytes(2**22)
-    if where == "in the state":
+    if location == "in the state":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("schema.json", bomb)
-        where, bomb = "model.skops", path.read_bytes()
+        location, bomb = "model.skops", path.read_bytes()
         kinds = dict.fromkeys(members, zipfile.ZIP_STORED)
     else:
-        kinds = {where: zipfile.ZIP_DEFLATED}
+        kinds = {location: zipfile.ZIP_DEFLATED}
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in {**members, where: bomb}.items():
+        for name, content in {**members, location: bomb}.items():
             archive.writestr(name, content, kinds.get(name, zipfile.ZIP_STORED))
     with pytest.raises(ValueError, match="would unpack to") as caught:
         load(path)
@@ -285,17 +285,17 @@ def test_archives_in_the_state_that_unpack_to_more_than_they_hold(path):
         load(path)
 
 
-@pytest.mark.parametrize("where", ["weights/x", "manifest.json", "model.skops", "in the state"])
-def test_compressed_members_that_lie_about_their_size(model, path, where, monkeypatch):
+@pytest.mark.parametrize("location", ["weights/x", "manifest.json", "model.skops", "in the state"])
+def test_compressed_members_that_lie_about_their_size(model, path, location, monkeypatch):
     """zipfile unpacks such a member, up to 2 GiB of it, and only then compares."""
     monkeypatch.setattr(zipfile.ZipExtFile, "_read1", guarded(zipfile.ZipExtFile._read1))
     save(model, path)
-    found = members(path)
-    if where == "in the state":
+    result = members(path)
+    if location == "in the state":
         content = packed({"schema.json": bytes(2**22)}, "schema.json")
-        path.write_bytes(packed({**found, "model.skops": content}))
+        path.write_bytes(packed({**result, "model.skops": content}))
     else:
-        path.write_bytes(packed({**found, where: bytes(2**22)}, where))
+        path.write_bytes(packed({**result, location: bytes(2**22)}, location))
     with pytest.raises(ValueError, match="must not be compressed") as caught:
         load(path)
     assert f"model file {str(path)!r}" in str(caught.value)
@@ -327,8 +327,8 @@ def test_sparse_matrices_are_stored_uncompressed(path):
     kind = f"{type(matrix).__module__}.{type(matrix).__name__}"
     with pytest.raises(ValueError, match="which is not trusted"):
         load(path)
-    found = load(path, trusted=[kind]).kw_args["matrix"]
-    assert (found != matrix).nnz == 0
+    result = load(path, trusted=[kind]).kw_args["matrix"]
+    assert (result != matrix).nnz == 0
 
 
 def test_pickles_are_not_run(path):

@@ -33,15 +33,15 @@ def test_a_model_is_loaded_and_saved_without_the_walk(tmp_path):
 
 def test_estimators_that_need_no_trust_are_those_of_the_walk():
     walked = {f"{kind.__module__}.{kind.__qualname__}": kind for _, kind in all_estimators()}
-    listed = {
+    entries = {
         name
         for name in walked
         if (module := name.rpartition(".")[0]) in _trust._ESTIMATORS
         and name.rpartition(".")[2] in (_trust._ESTIMATORS[module] or {name.rpartition(".")[2]})
     }
-    assert len(listed) > 80
+    assert len(entries) > 80
     for module in _trust._ESTIMATORS:
         members = vars(sys.modules[module])
         names = {f"{module}.{name}" for name in members}
         accepted = {name for name in names if _trust._is_listed_estimator(name)}
-        assert accepted == {name for name in listed if name.rpartition(".")[0] == module}
+        assert accepted == {name for name in entries if name.rpartition(".")[0] == module}

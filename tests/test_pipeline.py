@@ -66,8 +66,12 @@ def test_the_packaged_model_is_the_default_fitted():
     assert [name for name, _ in packaged.steps] == [name for name, _ in built.steps]
     for (name, first), (_, second) in zip(packaged.steps, built.steps, strict=True):
         assert type(first) is type(second)
-        ours, theirs = (step.get_params() for step in (first, second))
-        different = {key for key in ours | theirs if repr(ours.get(key)) != repr(theirs.get(key))}
+        our_value, reference_value = (step.get_params() for step in (first, second))
+        different = {
+            key
+            for key in our_value | reference_value
+            if repr(our_value.get(key)) != repr(reference_value.get(key))
+        }
         assert different <= free, name
 
 
@@ -161,17 +165,17 @@ def test_fit_and_score(pairs, cache):
     assert set(pipe.predict(pairs)) <= {1, -1}
     swapped = [(reference, np.ascontiguousarray(probe[..., ::-1])) for reference, probe in pairs]
     assert pipe.score_samples(swapped).mean() < scores.min()
-    again = build(cache=cache).fit(pairs)
-    np.testing.assert_array_equal(again.score_samples(pairs), scores)
+    repeated = build(cache=cache).fit(pairs)
+    np.testing.assert_array_equal(repeated.score_samples(pairs), scores)
 
 
 def test_deepfakes_are_not_learned_from(pairs, cache):
     fakes = [(reference, 255 - probe) for reference, probe in pairs]
     y = np.repeat([1, -1], len(pairs))
     with_fakes = build(cache=cache, on_missing="crop").fit(pairs + fakes, y)
-    without = build(cache=cache, on_missing="crop").fit(pairs)
+    lacking = build(cache=cache, on_missing="crop").fit(pairs)
     np.testing.assert_array_equal(
-        with_fakes.score_samples(pairs + fakes), without.score_samples(pairs + fakes)
+        with_fakes.score_samples(pairs + fakes), lacking.score_samples(pairs + fakes)
     )
 
 
@@ -216,10 +220,10 @@ def test_default_backbone_end_to_end(pairs, cache):
 
 
 def test_default_model_is_loaded_from_the_package(monkeypatch, tmp_path):
-    seen = []
-    monkeypatch.setattr("sklearn_diffake.persistence.load", seen.append)
+    received = []
+    monkeypatch.setattr("sklearn_diffake.persistence.load", received.append)
     load_default()
-    assert seen[0].parts[-3:] == ("sklearn_diffake", "data", "default.diffake")
+    assert received[0].parts[-3:] == ("sklearn_diffake", "data", "default.diffake")
     assert sklearn_diffake.load_default is load_default
 
 
@@ -246,8 +250,8 @@ def test_several_embedders_are_joined_at_one_scale(pairs, cache):
     pipe.set_params(features__tiny_backbones_colors_1__diff__operator="absolute")
     assert pipe["features"].transformer_list[0][1]["diff"].operator == "squared"
     pipe.fit(pairs)
-    joined = pipe[:-1].transform(pairs)
-    first, second = np.split(joined, 2, axis=1)
+    concatenated = pipe[:-1].transform(pairs)
+    first, second = np.split(concatenated, 2, axis=1)
     for half in (first, second):
         assert np.square(half).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
     assert not np.allclose(first, second)
@@ -282,16 +286,16 @@ def test_as_many_operators_and_weights_as_embedders(wrong):
 def test_scoring_in_batches_gives_the_same(pairs, cache, method):
     pipe = build(aligner=False, cache=cache).fit(pairs)
     for X in (pairs, np.stack([np.stack([np.resize(i, (8, 8, 3)) for i in p]) for p in pairs])):
-        found = score_in_batches(pipe, X, method=method, batch_size=3)
-        np.testing.assert_allclose(found, getattr(pipe, method)(X), rtol=1e-5, atol=1e-5)
+        result = score_in_batches(pipe, X, method=method, batch_size=3)
+        np.testing.assert_allclose(result, getattr(pipe, method)(X), rtol=1e-5, atol=1e-5)
 
 
 def test_scoring_in_batches_takes_little_memory(tmp_path):
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (20_000, 2, 256))
     X[:] = np.random.default_rng(0).normal(size=X.shape)
-    head = make_difffake_pipeline(operator="squared", random_state=0)[2:].fit(X[:1000])
+    header = make_difffake_pipeline(operator="squared", random_state=0)[2:].fit(X[:1000])
     tracemalloc.start()
-    scores = score_in_batches(head, X, batch_size=500)
+    scores = score_in_batches(header, X, batch_size=500)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert scores.shape == (20_000,)

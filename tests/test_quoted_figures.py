@@ -129,8 +129,8 @@ def test_settings_of_the_table_of_prevalences():
 
 
 def test_fakes_that_keep_the_identity():
-    one, three = (figures_of("default", k)["AUC, hard quarter"][0] for k in (1, 3))
-    text = f"an AUC of {one:.3f} with one reference and of {three:.3f} with three"
+    first, three = (figures_of("default", k)["AUC, hard quarter"][0] for k in (1, 3))
+    text = f"an AUC of {first:.3f} with one reference and of {three:.3f} with three"
     assert text in read_page(LIMITS)
 
 
@@ -168,11 +168,11 @@ def test_error_rates_of_a_clip_by_itself(page, figure):
 
 
 def test_other_compositions_for_a_clip_by_itself():
-    _, video, both = compositions_for_clips()
+    _, video, combined = compositions_for_clips()
     page = read_page(CLIP_CARD)
     for figure in ("APCER", "BPCER"):
         assert with_interval(video[figure]) in page
-    for row in (video, both):
+    for row in (video, combined):
         assert f"AUC of {row['AUC'][0]:.3f}" in page
 
 

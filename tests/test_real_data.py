@@ -55,22 +55,22 @@ def test_fit_on_lfw_and_score_real_deepfakes(shared_data, backbone, tmp_path, ca
     genuine = make_reference_pairs({"path": paths, "identity": names}, random_state=0)
     with (shared_data / "data" / "dfdc_crops" / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
-    kept = sorted({row["identity"] for row in rows})[:N_IDENTITIES]
-    rows = [row for row in rows if row["identity"] in kept]
+    remaining = sorted({row["identity"] for row in rows})[:N_IDENTITIES]
+    rows = [row for row in rows if row["identity"] in remaining]
     probes = {key: [row[key] for row in rows] for key in ("identity", "original")}
     probes["path"] = [str(shared_data / "data" / "dfdc_crops" / row["path"]) for row in rows]
     probes["label"] = [int(row["label"]) for row in rows]
-    judged = make_reference_pairs(probes, exclude="original", random_state=0)
+    evaluated = make_reference_pairs(probes, exclude="original", random_state=0)
 
     pairs = write_pairs(tmp_path / "lfw.csv", genuine.data, genuine.target)
     model = str(tmp_path / "model.diffake")
     options = ["--backbone", backbone, "--seed", "0", "--on-missing", "crop", "--quiet"]
     assert cli.main(["fit", pairs, "-o", model, *options]) == 0
     capsys.readouterr()
-    csv_file = write_pairs(tmp_path / "dfdc.csv", judged.data, judged.target)
+    csv_file = write_pairs(tmp_path / "dfdc.csv", evaluated.data, evaluated.target)
     code = cli.main(["score", model, "--csv", csv_file, "--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["label"] for line in lines] == judged.target.tolist()
+    assert [line["label"] for line in lines] == evaluated.target.tolist()
     usable = [line for line in lines if line["outcome"] != "error"]
     assert code == (1 if len(usable) == len(lines) else 2)
     assert len(usable) > 0.98 * len(lines)  # some crops show no face
@@ -82,20 +82,20 @@ def test_fit_on_lfw_and_score_real_deepfakes(shared_data, backbone, tmp_path, ca
 @pytest.mark.realdata
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "size", "margin", "least"),
+    ("name", "size", "margin", "minimum"),
     [("mobilefacenet.onnx", 112, 0.0, 0.99), ("difffake-lite0-identity", 160, 0.2, 0.95)],
 )
-def test_identity_embedding_tells_people_apart(shared_data, backbone, name, size, margin, least):
+def test_identity_embedding_tells_people_apart(shared_data, backbone, name, size, margin, minimum):
     pytest.importorskip("onnxruntime")
     faces = sorted((shared_data / "data" / "london").iterdir())[:24]
-    same = [(f"{p}/neutral.jpg", f"{p}/smiling.jpg") for p in faces]
-    others = itertools.pairwise(faces)
-    pairs = same + [(f"{p}/neutral.jpg", f"{q}/smiling.jpg") for p, q in others]
+    identical = [(f"{p}/neutral.jpg", f"{p}/smiling.jpg") for p in faces]
+    rest_of_them = itertools.pairwise(faces)
+    pairs = identical + [(f"{p}/neutral.jpg", f"{q}/smiling.jpg") for p, q in rest_of_them]
     crops = FaceAligner(size, margin=margin, batch_size=8).fit_transform(pairs)
     embedder = FaceEmbedder(backbone if name.endswith(".onnx") else name)
     distance = PairDifference("cosine").fit_transform(embedder.fit_transform(crops))
-    y = np.r_[np.ones(len(same)), -np.ones(len(pairs) - len(same))]
-    assert roc_auc_score(y, -distance[:, 0]) > least
+    y = np.r_[np.ones(len(identical)), -np.ones(len(pairs) - len(identical))]
+    assert roc_auc_score(y, -distance[:, 0]) > minimum
 
 
 @pytest.mark.realdata
@@ -106,14 +106,14 @@ def test_a_search_swaps_heads_inside_one_pipeline(shared_data, backbone, tmp_pat
     folder = shared_data / "data" / "dfdc_crops"
     with (folder / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
-    kept = sorted({row["identity"] for row in rows})[:10]
-    rows = [row for row in rows if row["identity"] in kept]
+    remaining = sorted({row["identity"] for row in rows})[:10]
+    rows = [row for row in rows if row["identity"] in remaining]
     table = {key: [row[key] for row in rows] for key in ("identity", "original", "group")}
     table["path"] = [str(folder / row["path"]) for row in rows]
     table["label"] = [int(row["label"]) for row in rows]
     pairs = make_reference_pairs(table, exclude="original", random_state=0)
     groups = np.array(table["group"])[pairs.index[:, 1]]
-    heads = [
+    detectors = [
         DeepSVDD(max_epochs=5, device="cpu", random_state=0),
         PyODDetector(KNN()),
         GenuineOnly(IsolationForest(random_state=0)),
@@ -125,7 +125,7 @@ def test_a_search_swaps_heads_inside_one_pipeline(shared_data, backbone, tmp_pat
     )
     search = GridSearchCV(
         pipeline,
-        {"diff__operator": ["squared", "absolute"], "detect": heads},
+        {"diff__operator": ["squared", "absolute"], "detect": detectors},
         cv=StratifiedGroupKFold(3),
         scoring="roc_auc",
         error_score="raise",

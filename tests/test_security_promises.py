@@ -126,12 +126,12 @@ def clip(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
-def test_a_video_that_is_cut_off_raises_an_error(clip, tmp_path, share):
+@pytest.mark.parametrize("fraction", [0.02, 0.5, 0.9])
+def test_a_video_that_is_cut_off_raises_an_error(clip, tmp_path, fraction):
     from sklearn_diffake.datasets import VideoError, extract_frames
 
     content = clip.read_bytes()
-    clip.write_bytes(content[: int(len(content) * share)])
+    clip.write_bytes(content[: int(len(content) * fraction)])
     with pytest.raises(VideoError):
         extract_frames(clip, cache=tmp_path / "cache", n_frames=2)
 
@@ -169,5 +169,5 @@ def test_a_store_holds_what_is_said_of_it(tmp_path):
     assert any(np.asarray(crops[0]).tobytes() in value for value in values)
     assert {path.decode() for path in files} == set(paths)
     assert len(values) >= 2
-    said = (Path(__file__).resolve().parents[1] / "SECURITY.md").read_text(encoding="utf-8")
-    assert re.search(r"holds\s+embeddings\s+of\s+faces,\s+crops\s+of\s+faces,\s+paths", said)
+    output = (Path(__file__).resolve().parents[1] / "SECURITY.md").read_text(encoding="utf-8")
+    assert re.search(r"holds\s+embeddings\s+of\s+faces,\s+crops\s+of\s+faces,\s+paths", output)

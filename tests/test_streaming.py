@@ -148,11 +148,11 @@ def test_nothing_to_learn_from():
     model = make_pipeline(PairDifference(), MahalanobisDetector())
     with pytest.raises(ValueError, match="No genuine row"):
         fit_in_batches(model, PAIRS, -np.ones(600))
-    with pytest.raises(ValueError, match="X holds no pair"):
+    with pytest.raises(ValueError, match="X must hold at least one pair"):
         fit_in_batches(model, [])
     with pytest.raises(ValueError, match="each of the 600 rows of X, got 2"):
         fit_in_batches(model, PAIRS, [1, -1])
-    with pytest.raises(ValueError, match="batch_size=0, expected a positive number"):
+    with pytest.raises(ValueError, match="batch_size must be positive, got 0"):
         fit_in_batches(model, PAIRS, batch_size=0)
     with (
         pytest.warns(UserWarning, match="cannot score yet"),

@@ -59,10 +59,10 @@ def blank():
 
 def animate(images, path):
     """Write pictures as an animation, half a second each; without loss but for GIF."""
-    first, *others = [Image.fromarray(image) for image in images]
+    first, *remaining = [Image.fromarray(image) for image in images]
     kind = {".gif": "GIF", ".png": "PNG"}.get(Path(path).suffix, "WEBP")
     settings = {"lossless": True} if kind == "WEBP" else {}
-    first.save(path, kind, save_all=True, append_images=others, duration=500, **settings)
+    first.save(path, kind, save_all=True, append_images=remaining, duration=500, **settings)
     return str(path)
 
 
@@ -101,9 +101,9 @@ def test_templates_slice_in_cross_validation(form, photos, cache, tmp_path):
     scores = cross_val_score(pipeline(cache), X, y, cv=2, scoring="roc_auc", error_score="raise")
     assert scores.shape == (2,)
     model = pipeline(cache).fit(X, y)
-    whole = model.score_samples(X)
-    part = model.score_samples(X[3:5])
-    np.testing.assert_allclose(part, whole[3:5])
+    full = model.score_samples(X)
+    piece = model.score_samples(X[3:5])
+    np.testing.assert_allclose(piece, full[3:5])
 
 
 def test_search_over_the_whole_pipeline_with_templates(photos, cache, tmp_path):
@@ -168,8 +168,8 @@ def test_a_video_is_the_template_of_its_frames(photos, tmp_path):
     assert faces_of.frame[~frames].tolist() == [-1, -1]
     assert np.isnan(faces_of.time[~frames]).all()
     assert faces_of.path[frames].tolist() == [clip] * 6
-    listed = aligner().transform([([photos[1], photos[3], photos[5]], photos[7])])
-    np.testing.assert_array_equal(np.stack(faces_of.crops[0, 1]), np.stack(listed[0, 0]))
+    names = aligner().transform([([photos[1], photos[3], photos[5]], photos[7])])
+    np.testing.assert_array_equal(np.stack(faces_of.crops[0, 1]), np.stack(names[0, 0]))
     assert faces_of.crops[0, 1][0] is faces_of.crops[1, 1][0]
     assert faces_of.counts["images"] == 5
 
@@ -197,12 +197,12 @@ def test_a_stored_video_that_lost_frames_warns_again(photos, tmp_path, monkeypat
     from sklearn_diffake.images import read, video
 
     monkeypatch.setattr(read, "_RACY_NS", 0)
-    clip, whole = animate(photos[:4], tmp_path / "clip.webp"), video.read_accounted
+    clip, full = animate(photos[:4], tmp_path / "clip.webp"), video.read_accounted
 
-    def lose_the_last(path, choose, damage):
-        *kept, last = whole(path, choose, damage)
-        yield from kept
-        damage.add_missing(last.number)
+    def lose_the_last(path, choose, corrupt):
+        *retained, last = full(path, choose, corrupt)
+        yield from retained
+        corrupt.add_missing(last.number)
 
     monkeypatch.setattr(video, "read_accounted", lose_the_last)
     model = aligner(n_frames=3, cache=tmp_path / "store", on_missing="skip")

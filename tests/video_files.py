@@ -64,7 +64,7 @@ def write_video(path, n_frames=30, *, size=(64, 48), codec="libx264", times=None
 
 
 #: Display matrices by the degrees by which a player turns the picture clockwise.
-TURNS = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+ROTATIONS = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 MIRRORED = (-1, 0, 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""How well pseudo-deepfakes of unseen people are distinguished, by technique.
+"""How well pseudo-deepfakes of unseen people are detected, technique by technique.
 
 The network that ships is judged on people who were held out of its training. Beside it stand
 small networks that are all trained alike, one on every technique and one without each: what the

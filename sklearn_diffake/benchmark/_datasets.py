@@ -172,7 +172,9 @@ def _label(cell: str, row: int) -> int:
     except ValueError as error:
         raise ValueError(f"row {row}: {error}") from error
     if label is None:
-        raise ValueError(f"row {row}: the label is empty; expected 1 (genuine) or -1 (deepfake)")
+        raise ValueError(
+            f"row {row}: the label must be 1 (genuine) or -1 (deepfake), got an empty cell"
+        )
     return label
 
 

@@ -47,9 +47,7 @@ def check_output_option(path: str | None, inputs: Sequence[str]) -> None:
     if path is None:
         return
     if _suffix(path) not in _TABLE_SUFFIXES:
-        raise ValueError(
-            f"--output {path!r}: expected a name that ends in {', '.join(_TABLE_SUFFIXES)}"
-        )
+        raise ValueError(f"--output must end in {', '.join(_TABLE_SUFFIXES)}, got {path!r}")
     check_writable(path, inputs=inputs)
     if _suffix(path) == ".parquet":
         _import_pyarrow()
@@ -163,8 +161,7 @@ def check_report_option(
         raise ValueError(f"--report shows one pair, there are {len(pairs)}: give one PROBE")
     if _suffix(args.report) not in _PAGE_SUFFIXES:
         raise ValueError(
-            f"--report {args.report!r}: expected a name that ends in .html; a browser prints it "
-            "to PDF"
+            f"--report must end in .html, got {args.report!r}; a browser prints it to PDF"
         )
     if args.output is not None and os.path.abspath(args.output) == os.path.abspath(args.report):
         raise ValueError(f"--report and --output name the same file, {args.report!r}")

@@ -84,7 +84,7 @@ def mode_name(text: str) -> Mode:
     for mode in MODES:
         if name == mode:
             return mode
-    raise ValueError(f"{text!r} is no mode; expected one of {', '.join(MODES)}")
+    raise ValueError(f"a mode must be one of {', '.join(MODES)}, got {text!r}")
 
 
 def mode_of_columns(columns: Mapping[str, str]) -> Mode | None:

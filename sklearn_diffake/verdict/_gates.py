@@ -72,7 +72,7 @@ class Gates:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool) or not np.isfinite(value) or value < 0:
-                raise ValueError(f"{field.name}={value!r}, expected a number of 0 or more")
+                raise ValueError(f"{field.name} must be a number of 0 or more, got {value!r}")
 
 
 class CropQuality(NamedTuple):

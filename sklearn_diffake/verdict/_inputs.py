@@ -171,7 +171,7 @@ def _add(value: Any, column: int, sources: list[Source], skipped: list[str]) -> 
         sources.append(Source(value, False))
     else:
         raise TypeError(
-            f"{SIDES[column]}: expected a path, bytes, a binary file object, a PIL image, an "
+            f"{SIDES[column]} must be a path, bytes, a binary file object, a PIL image, an "
             f"array of shape (H, W, 3), or a list of these, got {type(value).__name__}"
         )
 
@@ -264,4 +264,4 @@ def check_positive(name: str, value: Any) -> None:
     value : object
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}={value!r}, expected a positive integer")
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")

@@ -131,7 +131,7 @@ def prepare_model(model: Any) -> JudgingModel:
         return _prepare(load(model), os.path.basename(os.fsdecode(model)))
     if not hasattr(model, "get_params"):
         raise TypeError(
-            "model: expected a fitted pipeline such as load_default() gives, a file of one, or "
+            "model must be a fitted pipeline such as load_default() gives, a file of one, or "
             f"None, got {type(model).__name__}"
         )
     with _lock:

@@ -223,7 +223,7 @@ def verify_many(
     options = check_options(n_frames, window, abstain, gates)
     check_positive("batch_size", batch_size)
     if mode not in MODES:
-        raise ValueError(f"mode={mode!r}, expected one of {MODES}")
+        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
     rows = iter(pair_rows(pairs))
     shared = None if model is None else _prepared_model(model, mode)
     return _judge_rows(rows, shared, mode, options, int(batch_size))
@@ -263,9 +263,9 @@ def check_options(n_frames: Any, window: Any, abstain: Any, gates: Any) -> Optio
     if window is not None:
         check_positive("window", window)
     if abstain is not None and not (isinstance(abstain, (int, float)) and 0 <= abstain < 1):
-        raise ValueError(f"abstain={abstain!r}, expected a number from 0 up to below 1")
+        raise ValueError(f"abstain must be a number from 0 up to below 1, got {abstain!r}")
     if gates is not None and not isinstance(gates, Gates):
-        raise TypeError(f"gates: expected Gates, got {type(gates).__name__}")
+        raise TypeError(f"gates must be Gates, got {type(gates).__name__}")
     return Options(int(n_frames), Rules(abstain, window, gates or Gates()))
 
 
@@ -296,13 +296,13 @@ def _read_row(row: Any, model: JudgingModel | None, mode: Mode) -> _Request | _B
         if not (isinstance(row, (tuple, list, np.ndarray)) and len(row) == 2):
             of_length = f" of length {len(row)}" if isinstance(row, (tuple, list)) else ""
             raise TypeError(
-                f"expected a pair (reference, probe), got a {type(row).__name__}{of_length}"
+                f"a row must be a pair (reference, probe), got a {type(row).__name__}{of_length}"
             )
         is_missing = _is_missing(row[0])
         if mode == "reference" and row[0] is None:
-            raise TypeError("reference: expected a picture, got None")
+            raise TypeError("reference must be a picture, got None")
         if mode == "same-video" and not is_missing:
-            raise TypeError("reference: same-video mode takes none, expected None")
+            raise TypeError("reference must be None in same-video mode, got a picture")
         return _read_request(row[0], row[1], model, mode)
     except (ImageError, TypeError) as error:
         return _BadRow(model or packaged_model(mode), str(error))

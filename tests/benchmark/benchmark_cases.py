@@ -18,18 +18,18 @@ def write_rows(file, header, rows):
     return file
 
 
-def take(person, rng):
+def take_photo(person, rng):
     """Photograph a person: a coarse pattern, in other light, with noise."""
     shot = person * rng.uniform(0.8, 1.2) + rng.normal(scale=20.0, size=person.shape)
     return shot.clip(0, 255).astype(np.uint8)
 
 
-def forge(technique, person, other):
+def forge(technique, person, second):
     forged = person.copy()
     if technique == "swap":
-        return 0.7 * person + 0.3 * other
+        return 0.7 * person + 0.3 * second
     if technique == "patch":
-        forged[: SIZE // 4, : SIZE // 2] = other[: SIZE // 4, : SIZE // 2]
+        forged[: SIZE // 4, : SIZE // 2] = second[: SIZE // 4, : SIZE // 2]
     else:
         forged[..., 0] += 20
     return forged
@@ -43,18 +43,20 @@ def write_dataset(folder, *, name="faces", n_people=12, seed=0, genuine=4, fakes
     (folder / name).mkdir(parents=True)
     rows = []
 
-    def save(image, who, number, label, technique):
-        file = f"{name}/{who}-{number}-{technique}.png"
+    def save(image, owner, number, label, technique):
+        file = f"{name}/{owner}-{number}-{technique}.png"
         Image.fromarray(image).save(folder / file)
         level = "c23" if number % 2 else "c40"
-        rows.append((file, f"{name}{who}", label, technique, level, "test" if who % 3 else "train"))
+        rows.append(
+            (file, f"{name}{owner}", label, technique, level, "test" if owner % 3 else "train")
+        )
 
-    for who, person in enumerate(people):
+    for owner, person in enumerate(people):
         for number in range(genuine):
-            save(take(person, rng), who, number, 1, "genuine")
+            save(take_photo(person, rng), owner, number, 1, "genuine")
         for number, technique in enumerate(TECHNIQUES * fakes):
-            other = people[(who + 1 + number) % n_people]
-            save(take(forge(technique, person, other), rng), who, number, -1, technique)
+            second = people[(owner + 1 + number) % n_people]
+            save(take_photo(forge(technique, person, second), rng), owner, number, -1, technique)
     header = ("path", "identity", "label", "technique", "compression", "split")
     return write_rows(folder / f"{name}.csv", header, rows)
 
@@ -73,7 +75,7 @@ PROTOCOLS = {
 
 def config_text(protocols=None, *, extra="", datasets=("faces", "others", "plain")):
     """Write a configuration of three datasets and two candidates."""
-    chosen = PROTOCOLS if protocols is None else protocols
+    selected = PROTOCOLS if protocols is None else protocols
     lines = ["bootstrap = 10", "seed = 3", "batch_size = 7", extra]
     for name in datasets:
         lines += [f"[datasets.{name}]", f"images = '{name}.csv'"]
@@ -99,7 +101,7 @@ def config_text(protocols=None, *, extra="", datasets=("faces", "others", "plain
             """
         )
     ]
-    for name, text in chosen.items():
+    for name, text in selected.items():
         lines += [f"[protocols.{name}]", text]
     return "\n".join(lines) + "\n"
 

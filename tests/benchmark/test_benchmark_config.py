@@ -31,8 +31,8 @@ def test_all_is_read(folder):
     assert [d.value for d in config.datasets] == [
         str(folder / f"{name}.csv") for name in ("faces", "others", "plain")
     ]
-    one, two = config.protocols[0].candidates
-    assert (one.operator, one.normalize, one.align) == ("squared", "embeddings", None)
+    first, two = config.protocols[0].candidates
+    assert (first.operator, first.normalize, first.align) == ("squared", "embeddings", None)
     assert (len(two.embedders), two.normalize) == (2, None)
     assert two.detector == {"name": "pyod.KNN", "n_neighbors": 3}
     assert [c.name for c in config.protocols[1].candidates] == ["one"]
@@ -40,7 +40,7 @@ def test_all_is_read(folder):
 
 def test_an_ablation_varies_one_thing_at_a_time(folder):
     variants = read(folder, config_text()).protocols[-1].candidates
-    base, *others = variants
+    base, *rest_of_them = variants
     assert [v.name for v in variants] == [
         "one",
         "operator: absolute",
@@ -49,7 +49,7 @@ def test_an_ablation_varies_one_thing_at_a_time(folder):
         "detector: knn",
         "detector: GaussianMixtureDetector(n_components=1)",
     ]
-    for variant in others:
+    for variant in rest_of_them:
         changed = [
             name
             for name in ("embedders", "align", "operator", "normalize", "detector")
@@ -71,17 +71,19 @@ def test_folders_can_be_given_otherwise(folder, tmp_path):
     config = read(folder, config_text())
     assert config.replace(tmp_path).cache == tmp_path / "cache"
     assert config.replace(tmp_path, tmp_path / "c").cache == tmp_path / "c"
-    kept = read(folder, config_text(extra="cache = 'mine'")).replace(tmp_path)
-    assert (kept.output, kept.cache) == (tmp_path, folder / "mine")
+    remaining = read(folder, config_text(extra="cache = 'mine'")).replace(tmp_path)
+    assert (remaining.output, remaining.cache) == (tmp_path, folder / "mine")
 
 
 def test_files_of_an_embedder_begin_at_the_configuration(folder):
-    given = 'embedder = "tiny_backbones:colors"'
-    text = changed(given, "embedder = {backbone = 'net.ONNX', dtype = 'float16'}")
+    provided = 'embedder = "tiny_backbones:colors"'
+    text = make_variant(provided, "embedder = {backbone = 'net.ONNX', dtype = 'float16'}")
     (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
     expected = {"weights": None, "dtype": "float16", "mirror": False, "scales": (1.0,)}
     assert embedder == {"backbone": str(folder / "net.ONNX"), **expected}
-    text = changed(given, "embedder = {backbone = 'timm:resnet10t', weights = 'w.safetensors'}")
+    text = make_variant(
+        provided, "embedder = {backbone = 'timm:resnet10t', weights = 'w.safetensors'}"
+    )
     (embedder,) = read(folder, text).protocols[0].candidates[0].embedders
     assert embedder["backbone"] == "timm:resnet10t"
     assert embedder["weights"] == str(folder / "w.safetensors")
@@ -92,7 +94,7 @@ def test_no_code_is_run_unless_trusted(folder):
         read(folder, config_text(), trusted=[])
 
 
-def changed(old, new, protocols=None):
+def make_variant(old, new, protocols=None):
     text = config_text(protocols)
     assert old in text
     return text.replace(old, new, 1)
@@ -107,16 +109,22 @@ CASES = {
     "too deep": ("a = " + "[" * 5000, r"changed.toml: not a TOML file: .*recursion"),
     "too long a key": ("[" + "a." * 5000 + "a]", r"changed.toml: not .* more than 200 dots"),
     "too many digits": ("seed = " + "9" * 5000, r"changed.toml: not a TOML file: .*digits"),
-    "too many bits": (changed("seed = 3", "seed = 0x" + "F" * 5000), r"toml: .*more than 64 bits"),
-    "huge": (config_text(extra="confidence = 1" + "0" * 400), r"toml: .*more than 64 bits"),
-    "huge in a list": (
-        changed("seed = 3", "seed = [[0x" + "F" * 5000 + "]]"),
+    "too many bits": (
+        make_variant("seed = 3", "seed = 0x" + "F" * 5000),
         r"toml: .*more than 64 bits",
     ),
-    "unknown key": (changed("seed", "sead"), r"toml: sead: unknown key; did you mean 'seed'\?"),
-    "wrong type": (changed("seed = 3", "seed = '3'"), r"seed: expected an integer, got '3'"),
-    "not a bool": (changed("seed = 3", "seed = true"), r"seed: expected an integer, got True"),
-    "too small": (changed("seed = 3", "seed = -1"), r"seed: expected an integer from 0 to"),
+    "huge": (config_text(extra="confidence = 1" + "0" * 400), r"toml: .*more than 64 bits"),
+    "huge in a list": (
+        make_variant("seed = 3", "seed = [[0x" + "F" * 5000 + "]]"),
+        r"toml: .*more than 64 bits",
+    ),
+    "unknown key": (
+        make_variant("seed", "sead"),
+        r"toml: sead: unknown key; did you mean 'seed'\?",
+    ),
+    "wrong type": (make_variant("seed = 3", "seed = '3'"), r"seed: expected an integer, got '3'"),
+    "not a bool": (make_variant("seed = 3", "seed = true"), r"seed: expected an integer, got True"),
+    "too small": (make_variant("seed = 3", "seed = -1"), r"seed: expected an integer from 0 to"),
     "not finite": (
         config_text(extra="confidence = nan"),
         r"confidence: expected a finite number, got nan",
@@ -128,63 +136,66 @@ CASES = {
         r"\[datasets\] a: expected a",
     ),
     "two sources": (
-        changed("images = 'faces.csv'", "images = 'faces.csv'\nloader = 'load_dfdc'"),
+        make_variant("images = 'faces.csv'", "images = 'faces.csv'\nloader = 'load_dfdc'"),
         r"\[datasets.faces\] loader: expected one of loader, images and pairs, got loader and im",
     ),
-    "no source": (changed("images = 'faces.csv'", ""), r"\[datasets.faces\] loader: .* got none"),
+    "no source": (
+        make_variant("images = 'faces.csv'", ""),
+        r"\[datasets.faces\] loader: .* got none",
+    ),
     "missing file": (
-        changed("faces.csv", "no.csv"),
+        make_variant("faces.csv", "no.csv"),
         r"\[datasets.faces\] images: there is no file",
     ),
     "unknown loader": (
-        changed("images = 'faces.csv'", "loader = 'load_celebdf'"),
+        make_variant("images = 'faces.csv'", "loader = 'load_celebdf'"),
         r"\[datasets.faces\] loader: 'load_celebdf' is no loader; did you mean 'load_celeb_df'",
     ),
     "private loader": (
-        changed("images = 'faces.csv'", "loader = 'extract_frames'"),
+        make_variant("images = 'faces.csv'", "loader = 'extract_frames'"),
         r"\[datasets.faces\] loader: 'extract_frames' is no loader",
     ),
     "unknown argument": (
-        changed("images = 'faces.csv'", "loader = 'load_dfdc'\narguments = {rot = 'a'}"),
+        make_variant("images = 'faces.csv'", "loader = 'load_dfdc'\narguments = {rot = 'a'}"),
         r"\[datasets.faces.arguments\] rot: load_dfdc has no such argument; did you mean 'root'",
     ),
     "unknown mode": (
-        changed("images = 'faces.csv'", "images = 'faces.csv'\nmode = 'video'"),
+        make_variant("images = 'faces.csv'", "images = 'faces.csv'\nmode = 'video'"),
         r"\[datasets.faces\] mode: 'video' is not known; did you mean 'same-video'",
     ),
     "misspelt key": (
-        changed("embedder = ", "embeder = "),
+        make_variant("embedder = ", "embeder = "),
         r"\[candidates.one\] embedder: is missing.* \(is 'embeder' meant",
     ),
     "unknown operator": (
-        changed("'squared'" if "'squared'" in config_text() else '"squared"', '"square"'),
+        make_variant("'squared'" if "'squared'" in config_text() else '"squared"', '"square"'),
         r"\[candidates.one\] operator: 'square' is not known; did you mean 'squared'",
     ),
     "unknown detector": (
-        changed('"MahalanobisDetector"', '"Mahalanobis"'),
+        make_variant('"MahalanobisDetector"', '"Mahalanobis"'),
         r"\[candidates.one\] detector: 'Mahalanobis' is no detector; did you mean 'Mahalanob",
     ),
     "unknown parameter": (
-        changed('"MahalanobisDetector"', '{name = "MahalanobisDetector", shrink = 1}'),
+        make_variant('"MahalanobisDetector"', '{name = "MahalanobisDetector", shrink = 1}'),
         r"\[candidates.one\] detector.shrink: MahalanobisDetector has no such parameter",
     ),
     "bad parameter": (
-        changed('"MahalanobisDetector"', '{name = "MahalanobisDetector", contamination = 2}'),
+        make_variant('"MahalanobisDetector"', '{name = "MahalanobisDetector", contamination = 2}'),
         r"\[candidates.one\] detector.parameters: .*'contamination'",
     ),
     "nested detector": (
-        changed(
+        make_variant(
             '"MahalanobisDetector"',
             '{name = "ConformalDetector", detector = {name = "pyod.KMN"}}',
         ),
         r"\[candidates.one\] detector.detector.name: 'pyod.KMN' is no detector; .*'pyod.KNN'",
     ),
     "named detector": (
-        changed("n_neighbors", "neighbors"),
+        make_variant("n_neighbors", "neighbors"),
         r"\[detectors.knn\] neighbors: KNN has no such parameter; did you mean 'n_neighbors'",
     ),
     "dotted detector": (
-        changed('"MahalanobisDetector"', '"sklearn.svm.OneClassSVM"'),
+        make_variant('"MahalanobisDetector"', '"sklearn.svm.OneClassSVM"'),
         r"\[candidates.one\] detector: 'sklearn.svm.OneClassSVM' is no detector",
     ),
     "no detector": (
@@ -192,23 +203,25 @@ CASES = {
         r"\[protocols.ablation\] detectors: expected a detector's name or a table, got 3",
     ),
     "no embedder": (
-        changed('embedder = "tiny_backbones:colors"', "embedder = []"),
+        make_variant('embedder = "tiny_backbones:colors"', "embedder = []"),
         r"\[candidates.one\] embedder: the list is empty",
     ),
     "unknown key of an embedder": (
-        changed('embedder = "tiny_backbones:colors"', "embedder = {backbone = 'x', wieghts = ''}"),
+        make_variant(
+            'embedder = "tiny_backbones:colors"', "embedder = {backbone = 'x', wieghts = ''}"
+        ),
         r"\[candidates.one.embedder\] wieghts: unknown key; did you mean 'weights'",
     ),
     "matched faces": (
-        changed("align = false", "align = {select = 'match'}"),
+        make_variant("align = false", "align = {select = 'match'}"),
         r"\[candidates.one.align\] select: 'match' compares the pictures of a pair",
     ),
     "bad aligner": (
-        changed("align = false", "align = {sise = 3}"),
+        make_variant("align = false", "align = {sise = 3}"),
         r"\[candidates.one.align\] sise: unknown key; did you mean 'size'",
     ),
     "bad size": (
-        changed("align = false", "align = {size = 3}"),
+        make_variant("align = false", "align = {size = 3}"),
         r"\[candidates.one\] align: .*'size'",
     ),
     "unknown protocol": (

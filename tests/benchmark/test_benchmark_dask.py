@@ -46,8 +46,8 @@ def test_threads_of_one_worker_give_the_same(tmp_path):
 
 def test_no_scheduler_is_one_line(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sklearn_diffake.benchmark._workers._CONNECT_SECONDS", 1)
-    words = ["benchmark", str(data / "benchmark.toml"), "-o", str(tmp_path), "--quiet"]
-    words += [word for name in TRUSTED for word in ("--trust", name)]
-    assert main([*words, "--dask", "tcp://127.0.0.1:1"]) == 2
+    arguments = ["benchmark", str(data / "benchmark.toml"), "-o", str(tmp_path), "--quiet"]
+    arguments += [argument for name in TRUSTED for argument in ("--trust", name)]
+    assert main([*arguments, "--dask", "tcp://127.0.0.1:1"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "no dask scheduler answers at 'tcp://127.0.0.1:1'" in error

@@ -13,8 +13,8 @@ from sklearn_diffake.benchmark._settings import DatasetSpec
 IMAGES = {"mode": "reference", "k": 1, "exclude": None}
 
 
-def load(source, value, arguments=None, *, seed=0, **more):
-    return load_pairs(DatasetSpec("faces", source, str(value), arguments or {}, **more), seed=seed)
+def load(source, value, arguments=None, *, seed=0, **extra):
+    return load_pairs(DatasetSpec("faces", source, str(value), arguments or {}, **extra), seed=seed)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_images_are_paired_by_person(images):
     table = load("images", images, IMAGES)
     assert len(table) == 5 * 7
     assert np.bincount(table.target + 1).tolist() == [15, 0, 20]
-    for (reference, probe), label, technique, who in zip(
+    for (reference, probe), label, technique, owner in zip(
         table.data,
         table.target,
         table.columns["technique"],
@@ -34,8 +34,8 @@ def test_images_are_paired_by_person(images):
         strict=True,
     ):
         assert reference != probe
-        assert re.search(rf"/{who[5:]}-\d-{technique}.png$", probe)
-        assert re.search(rf"/{who[5:]}-\d-genuine.png$", reference)
+        assert re.search(rf"/{owner[5:]}-\d-{technique}.png$", probe)
+        assert re.search(rf"/{owner[5:]}-\d-genuine.png$", reference)
         assert (technique == "genuine") == (label == 1)
     assert set(table.groups.ravel()) == {f"person:faces{i}" for i in range(5)}
 
@@ -87,9 +87,9 @@ def test_loaders_are_called_with_their_arguments(images):
     assert set(table.columns["technique"]) == {"genuine", "patch", "swap", "tint"}
     assert set(table.columns["compression"]) == {"c23", "c40"}
     arguments["k"] = 1
-    drawn = [load("loader", "load_video_table", arguments, seed=s).data for s in (0, 0, 1, 2)]
-    assert (drawn[0] == drawn[1]).all()
-    assert any((drawn[0] != other).any() for other in drawn[2:])
+    sample = [load("loader", "load_video_table", arguments, seed=s).data for s in (0, 0, 1, 2)]
+    assert (sample[0] == sample[1]).all()
+    assert any((sample[0] != another_one).any() for another_one in sample[2:])
 
 
 def test_a_loader_that_draws_nothing_is_given_no_seed(tmp_path):
@@ -117,8 +117,8 @@ def test_columns_to_keep_apart_can_be_chosen(tmp_path):
     assert load("images", file, IMAGES, groups=("group",)).groups[0].tolist() == ["group:g1"]
     table = load("images", file, IMAGES, groups=("identity", "donor"))
     assert table.groups[0].tolist() == ["person:a", "person:b"]
-    own = load("images", file, IMAGES, distinct_people=True)
-    assert own.groups[0].tolist() == ["person:faces:a"]
+    own_values = load("images", file, IMAGES, distinct_people=True)
+    assert own_values.groups[0].tolist() == ["person:faces:a"]
     with pytest.raises(ValueError, match=r"\[datasets.faces\] images: groups: .*column 'people'"):
         load("images", file, IMAGES, groups=("people",))
     blank = write_rows(tmp_path / "blank.csv", ("path", "identity", "group"),
@@ -131,8 +131,10 @@ def test_a_limit_keeps_whole_people(images):
     table = load("images", images, IMAGES, limit=17)
     people, sizes = np.unique(table.columns["identity"], return_counts=True)
     assert sizes.tolist() == [7, 7]
-    others = [load("images", images, IMAGES, limit=17, seed=s).columns["identity"] for s in (1, 2)]
-    assert any(set(other) != set(people) for other in others)
+    remaining = [
+        load("images", images, IMAGES, limit=17, seed=s).columns["identity"] for s in (1, 2)
+    ]
+    assert any(set(another_one) != set(people) for another_one in remaining)
     with pytest.raises(ValueError, match="limit = 3 is fewer than the 7 pairs of any one group"):
         load("images", images, IMAGES, limit=3)
 

@@ -8,7 +8,7 @@ from image_helpers import astronaut
 
 from sklearn_diffake.benchmark._degrade import STRENGTHS, Degradation
 
-EVERY = [(kind, strength) for kind, values in STRENGTHS.items() for strength in values]
+ALL_CASES = [(kind, strength) for kind, values in STRENGTHS.items() for strength in values]
 
 
 def picture():
@@ -20,13 +20,13 @@ def error(kind, strength):
     return np.abs(degraded.astype(float) - picture()).mean()
 
 
-@pytest.mark.parametrize(("kind", "strength"), EVERY)
+@pytest.mark.parametrize(("kind", "strength"), ALL_CASES)
 def test_shape_and_bytes_stay(kind, strength):
     pytest.importorskip("skimage")
-    image, before = picture(), picture()
+    image, original = picture(), picture()
     degraded = Degradation(kind, strength).apply(image)
     assert (degraded.shape, degraded.dtype) == (image.shape, np.uint8)
-    assert (image == before).all()
+    assert (image == original).all()
     assert (degraded == Degradation(kind, strength).apply(image.copy())).all()
     assert 0.1 < error(kind, strength) < 30
 
@@ -44,8 +44,8 @@ def test_noise_has_the_sigma_asked_for_and_differs_from_picture_to_picture():
     noise = Degradation("noise", 10.0).apply(gray).astype(float) - 128
     assert abs(noise.std() - 10) < 0.3
     assert abs(noise.mean()) < 0.5
-    other = Degradation("noise", 10.0).apply(gray + 1).astype(float) - 129
-    assert (noise != other).mean() > 0.9
+    second = Degradation("noise", 10.0).apply(gray + 1).astype(float) - 129
+    assert (noise != second).mean() > 0.9
 
 
 def test_blur_has_the_sigma_asked_for():

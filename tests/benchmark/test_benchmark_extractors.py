@@ -18,7 +18,7 @@ from sklearn_diffake.cli import main
 pytest.importorskip("cv2", reason="needs the extra generation")
 
 ROOT = Path(__file__).resolve().parents[2]
-TRUST = [word for name in TRUSTED for word in ("--trust", name)]
+TRUST = [argument for name in TRUSTED for argument in ("--trust", name)]
 CONFIG = f"""
 bootstrap = 5
 device = "cpu"
@@ -98,13 +98,13 @@ def test_a_trained_extractor_is_judged_and_described(finished):
 
 
 def test_it_is_trained_once(data, finished):
-    before = result_files(finished.folder)
-    again = run(data, finished.folder)
-    assert again.n_before == again.n_cells
+    original = result_files(finished.folder)
+    repeated = run(data, finished.folder)
+    assert repeated.n_before == repeated.n_cells
     assert len(events(finished.folder, "trained")) == 1
-    assert result_files(finished.folder) == before
-    left = {path.name for path in (finished.folder / "cache" / "extractors").rglob("*.*")}
-    assert left == {"weights.safetensors", "training.json"}  # checkpoints have served
+    assert result_files(finished.folder) == original
+    cached_files = {path.name for path in (finished.folder / "cache" / "extractors").rglob("*.*")}
+    assert cached_files == {"weights.safetensors", "training.json"}  # checkpoints have served
 
 
 def test_another_benchmark_with_that_cache_takes_it_over(data, finished, tmp_path):
@@ -116,11 +116,11 @@ def test_another_benchmark_with_that_cache_takes_it_over(data, finished, tmp_pat
 
 def test_a_plan_trains_nothing(data, tmp_path, capsys):
     config_of(data)
-    words = ["benchmark", str(data / "extractors.toml"), "-o", str(tmp_path), "--list", *TRUST]
-    assert main(words) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("to do  train the extractor small, before the cells that need it\n")
-    assert "2 different: 0 done" in said
+    arguments = ["benchmark", str(data / "extractors.toml"), "-o", str(tmp_path), "--list", *TRUST]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("to do  train the extractor small, before the cells that need it\n")
+    assert "2 different: 0 done" in printed
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
 
 
@@ -128,11 +128,11 @@ def start(data, folder):
     """Start a benchmark as a user does."""
     import torch
 
-    words = ["benchmark", str(data / "extractors.toml"), "-o", str(folder), "--quiet", *TRUST]
-    code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({words!r}))"
+    arguments = ["benchmark", str(data / "extractors.toml"), "-o", str(folder), "--quiet", *TRUST]
+    code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({arguments!r}))"
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    here = {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **here})
+    environment = {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **environment})
 
 
 def epochs_done(folder):
@@ -152,8 +152,8 @@ def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path, mon
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    done = epochs_done(killed)
-    assert 2 <= done < 8
+    n_epochs = epochs_done(killed)
+    assert 2 <= n_epochs < 8
     epochs, close_epoch = [], Progress.close_epoch
 
     def note(progress, net):
@@ -162,7 +162,7 @@ def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path, mon
 
     monkeypatch.setattr(Progress, "close_epoch", note)
     run(data, killed, longer)
-    assert epochs == list(range(done + 1, 9))  # none is trained a second time
+    assert epochs == list(range(n_epochs + 1, 9))  # none is trained a second time
     assert len(events(killed, "train")) == 2
     run(data, tmp_path / "in one go", longer)
     assert result_files(killed) == result_files(tmp_path / "in one go")
@@ -219,40 +219,45 @@ def test_people_it_was_trained_on_are_not_judged(data):
     """Not even with identities dealt into folds, nor with the candidates that do not use it."""
     plan = plan_benchmark(config_of(data, ('split = "official"', "folds = 2")))
     table = plan.tables["faces"]
-    learned = set(table.columns["identity"][table.columns["split"] == "train"])
-    judged = [cell.steps[0].score.rows for cell in plan.jobs]
+    fitted_rows = set(table.columns["identity"][table.columns["split"] == "train"])
+    evaluated = [cell.steps[0].score.rows for cell in plan.jobs]
     assert len(plan.jobs) == 4
-    people = set(table.columns["identity"][np.concatenate(judged)])
-    assert len(learned) == 4
+    people = set(table.columns["identity"][np.concatenate(evaluated)])
+    assert len(fitted_rows) == 4
     assert len(people) == 8
-    assert people.isdisjoint(learned)
+    assert people.isdisjoint(fitted_rows)
 
 
 def test_of_another_dataset_too(data):
     """Both have people of the same names."""
-    more = ('images = "faces.csv"', 'images = "faces.csv"\n[datasets.copy]\nimages = "faces.csv"')
+    replacement = (
+        'images = "faces.csv"',
+        'images = "faces.csv"\n[datasets.copy]\nimages = "faces.csv"',
+    )
     cross = ('[protocols.within-dataset]\nsplit = "official"', "[protocols.cross-dataset]")
     with pytest.raises(ValueError, match="leaves no genuine row"):
-        plan_benchmark(config_of(data, more, cross))  # the very same people: nothing to learn from
-    distinct = (more[0], more[1] + "\ndistinct_people = true")
+        plan_benchmark(
+            config_of(data, replacement, cross)
+        )  # the very same people: nothing to learn from
+    distinct = (replacement[0], replacement[1] + "\ndistinct_people = true")
     plan = plan_benchmark(config_of(data, distinct, cross))
-    judged = {cell.test: set() for cell in plan.jobs}
+    evaluated = {cell.test: set() for cell in plan.jobs}
     for cell in plan.jobs:
         table = plan.tables[cell.test]
-        judged[cell.test] |= set(table.columns["split"][cell.steps[0].score.rows])
-    assert judged == {"faces": {"test"}, "copy": {"test", "train"}}
+        evaluated[cell.test] |= set(table.columns["split"][cell.steps[0].score.rows])
+    assert evaluated == {"faces": {"test"}, "copy": {"test", "train"}}
 
 
 def test_nobody_left_to_judge_is_an_error(data):
-    everything = ('splits = ["train"]\n', "")
+    all_of_it = ('splits = ["train"]\n', "")
     with pytest.raises(ValueError, match=r"within-dataset.*no genuine pairs and deepfakes remain"):
-        plan_benchmark(config_of(data, everything))
+        plan_benchmark(config_of(data, all_of_it))
     with pytest.raises(ValueError, match=r"\[extractors.small\] splits: .*no genuine pairs in"):
         plan_benchmark(config_of(data, ('splits = ["train"]', 'splits = ["val"]')))
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "printed"),
     [
         (("max_epochs = 2", "epochs = 2"), r"\[extractors.small\] epochs: .*mean 'max_epochs'"),
         (("max_epochs = 2", "max_epochs = 0"), "max_epochs: 0 trains nothing"),
@@ -269,8 +274,8 @@ def test_nobody_left_to_judge_is_an_error(data):
          "an .onnx file cannot be trained"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(data, tmp_path, change, said):
-    with pytest.raises((ConfigError, ValueError), match=said):
+def test_what_is_wrong_is_named(data, tmp_path, change, printed):
+    with pytest.raises((ConfigError, ValueError), match=printed):
         plan_benchmark(config_of(data, change).replace(tmp_path))
 
 
@@ -285,12 +290,12 @@ def test_code_in_an_extractor_is_refused(data):
 @pytest.mark.parametrize("content", ["{", "{}"])
 def test_a_training_without_its_facts_is_done_again(data, tmp_path, content):
     run(data, tmp_path)
-    before = result_files(tmp_path)
+    original = result_files(tmp_path)
     (file,) = (tmp_path / "cache" / "extractors").glob("*/training.json")
     file.write_text(content)
     run(data, tmp_path)
     assert len(events(tmp_path, "trained")) == 2
-    assert result_files(tmp_path) == before
+    assert result_files(tmp_path) == original
 
 
 def test_a_candidate_cuts_the_crops_of_its_extractor(data):

@@ -113,7 +113,7 @@ OPTIONS = {
     "robustness.degradations": ("blur = [2.0]", "blur = [2.0000001]", "jobs"),
     "robustness.degradations kinds": ('kinds = ["blur"]', 'kinds = ["noise"]', "jobs"),
 }
-WRITTEN = {
+TEXTS = {
     "cross-dataset": "bpcer = 0.05",
     "compression.jpeg": "jpeg = [60]",
     "compression.levels": 'levels = ["c23"]',
@@ -167,49 +167,49 @@ def config_of(folder, text):
 @pytest.fixture(scope="module")
 def keys(folder, tmp_path_factory):
     """Return the keys of a configuration's jobs."""
-    cache, known = tmp_path_factory.mktemp("cache"), {}
+    cache, expected_values = tmp_path_factory.mktemp("cache"), {}
 
     def keys(text):
-        if text not in known:
+        if text not in expected_values:
             config = config_of(folder, text)
             cache_of = cache if "cache" not in text else None
-            known[text] = set(plan_benchmark(config.replace(cache=cache_of)).keys)
-        return known[text]
+            expected_values[text] = set(plan_benchmark(config.replace(cache=cache_of)).keys)
+        return expected_values[text]
 
     return keys
 
 
 def replaced(text, old, new):
     """Replace one text, or each of several, in a configuration."""
-    for before, after in [(old, new)] if isinstance(old, str) else zip(old, new, strict=True):
-        assert before in text
-        text = text.replace(before, after)
+    for original, after in [(old, new)] if isinstance(old, str) else zip(old, new, strict=True):
+        assert original in text
+        text = text.replace(original, after)
     return text
 
 
 def compare(keys, text, change):
     old, new, expected = change
-    before, after = keys(text), keys(replaced(text, old, new))
+    original, after = keys(text), keys(replaced(text, old, new))
     if expected == "every":
-        assert before.isdisjoint(after)
+        assert original.isdisjoint(after)
     elif expected == "jobs":
-        assert before != after
+        assert original != after
     else:
-        assert before == after
+        assert original == after
 
 
 def test_every_field_of_a_configuration_is_listed():
-    listed = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
+    entries = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
     fields = {
         f"{kind.__name__}.{field.name}"
         for kind in (Config, DatasetSpec, Candidate, ProtocolSpec)
         for field in dataclasses.fields(kind)
     }
-    check_listed("configuration", fields, (listed & fields), ELSEWHERE)
+    check_listed("configuration", fields, (entries & fields), ELSEWHERE)
 
 
 def test_every_option_of_a_protocol_is_listed(folder):
-    listed = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
+    entries = {name.split(" ")[0] for name in (*CHANGES, *OPTIONS)}
     options = set()
     for name in PROTOCOLS:
         text = CONFIG.replace("PROTOCOL", name).replace("OPTIONS", "")
@@ -219,7 +219,7 @@ def test_every_option_of_a_protocol_is_listed(folder):
         text = text.replace('datasets = ["faces"]', "")
         (protocol,) = config_of(folder, text).protocols
         options |= {f"{name}.{option}" for option in protocol.options}
-    assert options == {name for name in listed if name.split(".")[0] in PROTOCOLS}
+    assert options == {name for name in entries if name.split(".")[0] in PROTOCOLS}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -230,8 +230,8 @@ def test_what_a_configuration_changes(name, keys):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_what_an_option_changes(name, keys):
     protocol = name.split(".")[0]
-    written = WRITTEN.get(name) or WRITTEN[protocol]
-    text = CONFIG.replace("PROTOCOL", protocol).replace("OPTIONS", written)
+    output_text = TEXTS.get(name) or TEXTS[protocol]
+    text = CONFIG.replace("PROTOCOL", protocol).replace("OPTIONS", output_text)
     if protocol == "cross-dataset":
         text = text.replace('split = "identities"\n', "").replace(
             '["faces"]', '["faces", "others"]'
@@ -247,8 +247,8 @@ def test_an_ablation_has_a_job_for_every_choice(keys):
     small = keys(text.replace("OPTIONS", options + 'detectors = ["pyod.ECOD"]'))
     for old, new in [('["squared"]', '["squared", "cosine"]'), ('["embeddings"]', '["none"]'),
                      ("ECOD", "KNN"), ('"one"', '"two"')]:  # fmt: skip
-        changed = (options + 'detectors = ["pyod.ECOD"]').replace(old, new)
-        assert keys(text.replace("OPTIONS", changed)) - small
+        modified = (options + 'detectors = ["pyod.ECOD"]').replace(old, new)
+        assert keys(text.replace("OPTIONS", modified)) - small
 
 
 CANDIDATE = Candidate(
@@ -269,14 +269,14 @@ PIPELINE = {
 ROWS = Rows("faces", np.arange(4))
 
 
-def parts(**changed):
+def make_parts(**modified):
     usual = {"candidate": CANDIDATE, "seed": 0, "device": "cpu", "batch_size": 2, "versions": {}}
-    return split_pipeline(**{**usual, **changed})
+    return split_pipeline(**{**usual, **modified})
 
 
-def key_of(parts, learned=(ROWS,), judged=ROWS, fingerprints=None, **names):
+def key_of(parts, fitted_rows=(ROWS,), evaluated=ROWS, fingerprints=None, **names):
     labels = dict.fromkeys(("protocol", "candidate", "fit", "test", "split"), "a")
-    job = Job(**{**labels, "condition": (), "steps": (Step(learned, judged),), **names})
+    job = Job(**{**labels, "condition": (), "steps": (Step(fitted_rows, evaluated),), **names})
     return job.with_pipeline(parts, fingerprints or {"faces": "0", "others": "1"}).key
 
 
@@ -284,7 +284,7 @@ def key_of(parts, learned=(ROWS,), judged=ROWS, fingerprints=None, **names):
 def test_all_that_a_pipeline_is_built_from_changes_the_key(name):
     """The rows are the same here, so that the pipeline alone can change it."""
     check_listed("split_pipeline", parameters_of(split_pipeline), PIPELINE, {"cache"})
-    assert key_of(parts()) != key_of(parts(**{name: PIPELINE[name]}))
+    assert key_of(make_parts()) != key_of(make_parts(**{name: PIPELINE[name]}))
 
 
 def degraded(reference, probe):
@@ -312,29 +312,29 @@ def test_all_that_a_job_is_done_on_changes_the_key():
         "Degradation", [f.name for f in dataclasses.fields(Degradation)], {"kind", "strength"}, ()
     )
     check_listed("Step", Step._fields, {"fit", "score"}, ())
-    built = parts()
-    found = [
+    built = make_parts()
+    result = [
         key_of(built),
-        key_of(built, learned=(ROWS, ROWS)),
+        key_of(built, fitted_rows=(ROWS, ROWS)),
         key_of(built, fingerprints={"faces": "2"}),
     ]
-    found += [key_of(built, learned=(rows,)) for rows in OTHER_ROWS.values()]
-    found += [key_of(built, judged=rows) for rows in OTHER_ROWS.values()]
-    found += [key_of(built, steps=(Step((ROWS,), ROWS),) * 2)]
-    assert len(set(found)) == len(found)
+    result += [key_of(built, fitted_rows=(rows,)) for rows in OTHER_ROWS.values()]
+    result += [key_of(built, evaluated=rows) for rows in OTHER_ROWS.values()]
+    result += [key_of(built, steps=(Step((ROWS,), ROWS),) * 2)]
+    assert len(set(result)) == len(result)
 
 
 def test_names_change_no_key(monkeypatch):
     names = {"protocol", "candidate", "fit", "test", "split", "condition"}
     fields = [field.name for field in dataclasses.fields(Job)]
     check_listed("Job", fields, {"steps", "pipeline"}, names | {"key"})
-    built = parts()
+    built = make_parts()
     assert {key_of(built, **{name: ("b",) if name == "condition" else "b"}) for name in names} == {
         key_of(built)
     }
-    before = key_of(built)
+    original = key_of(built)
     monkeypatch.setattr(jobs_module, "FORMAT", jobs_module.FORMAT + 1)
-    assert key_of(built) != before
+    assert key_of(built) != original
 
 
 LANDMARKS = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
@@ -351,12 +351,12 @@ NOT_ALIGNER = {
 def test_all_that_changes_a_crop_changes_its_name(name):
     """`device` and `batch_size` are in the key by the embedder's."""
     check_listed("FaceAligner", parameters_of(FaceAligner), ALIGNER, NOT_ALIGNER)
-    changed = dataclasses.replace(CANDIDATE, align={**CANDIDATE.align, name: ALIGNER[name]})
-    before, after = (parts(candidate=candidate) for candidate in (CANDIDATE, changed))
-    names = [built.features[0].crop_namespace for built in (before, after)]
+    modified = dataclasses.replace(CANDIDATE, align={**CANDIDATE.align, name: ALIGNER[name]})
+    original, after = (make_parts(candidate=candidate) for candidate in (CANDIDATE, modified))
+    names = [built.features[0].crop_namespace for built in (original, after)]
     assert (names[0] != names[1]) == (name != "on_missing")  # which says whether it is used
-    assert before.features[0].key != after.features[0].key
-    assert key_of(before) != key_of(after)
+    assert original.features[0].key != after.features[0].key
+    assert key_of(original) != key_of(after)
 
 
 EMBEDDER = {
@@ -376,22 +376,22 @@ EMBEDDER = {
 
 @pytest.mark.parametrize("name", EMBEDDER)
 def test_all_that_changes_an_embedding_changes_its_name(name, folder):
-    there = parameters_of(FaceEmbedder) | {"versions"}
-    others = {"cache", "n_jobs", "verbose", "pooling", "crop"}  # crops are the aligner's
-    check_listed("FaceEmbedder", there, EMBEDDER, others)
-    changed = dict(EMBEDDER[name])
-    if "candidate" in changed:
-        key, value = changed["candidate"]
+    present = parameters_of(FaceEmbedder) | {"versions"}
+    remaining = {"cache", "n_jobs", "verbose", "pooling", "crop"}  # crops are the aligner's
+    check_listed("FaceEmbedder", present, EMBEDDER, remaining)
+    modified = dict(EMBEDDER[name])
+    if "candidate" in modified:
+        key, value = modified["candidate"]
         value = str(folder / value) if key == "weights" else value
         embedders = ({**CANDIDATE.embedders[0], key: value},)
-        changed["candidate"] = dataclasses.replace(CANDIDATE, embedders=embedders)
-    before, after = parts().features[0], parts(**changed).features[0]
-    assert before.key != after.key
+        modified["candidate"] = dataclasses.replace(CANDIDATE, embedders=embedders)
+    original, after = make_parts().features[0], make_parts(**modified).features[0]
+    assert original.key != after.key
     store = EmbeddingStore("not made")
-    names = [f.embedder._stored_embeddings(store).namespace for f in (before, after)]
+    names = [f.embedder._stored_embeddings(store).namespace for f in (original, after)]
     assert (names[0] != names[1]) == (name not in {"device", "batch_size", "versions"})
     if name == "versions":  # of what degrades pictures, too
-        assert before.crop_namespace != after.crop_namespace
+        assert original.crop_namespace != after.crop_namespace
 
 
 def test_a_degraded_image_is_another_image():
@@ -401,7 +401,7 @@ def test_a_degraded_image_is_another_image():
     assert len({embeddings._digest(("faces", loss), 0) for loss in losses}) == len(losses)
 
 
-def table(**changed):
+def table(**modified):
     columns = {name: np.array(["x", "y"], dtype=object) for name in COLUMNS}
     usual = {
         "name": "faces",
@@ -410,7 +410,7 @@ def table(**changed):
         "columns": columns,
         "groups": np.array([["p"], ["q"]], dtype=object),
     }
-    return PairTable(**{**usual, **changed})
+    return PairTable(**{**usual, **modified})
 
 
 def test_all_that_is_known_of_a_dataset_changes_its_fingerprint():
@@ -422,17 +422,17 @@ def test_all_that_is_known_of_a_dataset_changes_its_fingerprint():
     digests = [b"1", b"2", b"3", b"4"]
     index = np.array([[0, 1], [2, 3]])
 
-    def fingerprint(changed=None, index=index, digests=digests):
-        return Images(list("abcd"), index, digests, {}).fingerprint(table(**(changed or {})))
+    def fingerprint(modified=None, index=index, digests=digests):
+        return Images(list("abcd"), index, digests, {}).fingerprint(table(**(modified or {})))
 
-    found = [fingerprint(), fingerprint(index=index[:, ::-1]), fingerprint(index=index[:1])]
-    found += [fingerprint(digests=[b"5", *digests[1:]]), fingerprint(digests=[None, *digests[1:]])]
-    found += [fingerprint({"target": np.array([-1, -1])})]
-    found += [fingerprint({"groups": np.array([["p"], ["p"]], dtype=object)})]
+    result = [fingerprint(), fingerprint(index=index[:, ::-1]), fingerprint(index=index[:1])]
+    result += [fingerprint(digests=[b"5", *digests[1:]]), fingerprint(digests=[None, *digests[1:]])]
+    result += [fingerprint({"target": np.array([-1, -1])})]
+    result += [fingerprint({"groups": np.array([["p"], ["p"]], dtype=object)})]
     for name in COLUMNS:
         columns = {**table().columns, name: np.array(["x", "x"], dtype=object)}
-        found.append(fingerprint({"columns": columns}))
-    assert len(set(found)) == len(found)
+        result.append(fingerprint({"columns": columns}))
+    assert len(set(result)) == len(result)
     assert fingerprint({"name": "renamed"}) == fingerprint()
 
 
@@ -446,30 +446,30 @@ NOT_DECISIVE = {
 
 
 def test_every_version_is_listed():
-    there = set(planning.library_versions())
+    present = set(planning.library_versions())
     decisive = {"sklearn-diffake", *planning.DECISIVE}
-    assert decisive <= there
-    new = there - decisive - NOT_DECISIVE
+    assert decisive <= present
+    new = present - decisive - NOT_DECISIVE
     assert not new, f"{sorted(new)}: say whether another version changes results"
 
 
 @pytest.mark.parametrize("name", ["sklearn-diffake", *planning.DECISIVE])
 def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
     config = config_of(folder, MANIPULATION).replace(cache=tmp_path)
-    seen, versions = [], planning.library_versions
-    built = parts()
+    received, versions = [], planning.library_versions
+    built = make_parts()
 
-    def note(candidate, *, versions, **more):
-        seen.append(versions)
+    def note(candidate, *, versions, **extra):
+        received.append(versions)
         return built
 
     monkeypatch.setattr(planning, "split_pipeline", note)
-    nothing = Images([], np.zeros((0, 2), int), [], {})
-    monkeypatch.setattr(planning, "find_images", lambda table, store, verbose: nothing)
+    empty = Images([], np.zeros((0, 2), int), [], {})
+    monkeypatch.setattr(planning, "find_images", lambda table, store, verbose: empty)
     plan_benchmark(config)
     monkeypatch.setattr(planning, "library_versions", lambda: {**versions(), name: "0.0.1"})
     plan_benchmark(config)
-    assert key_of(parts(versions=seen[0])) != key_of(parts(versions=seen[1]))
+    assert key_of(make_parts(versions=received[0])) != key_of(make_parts(versions=received[1]))
 
 
 @pytest.mark.parametrize("name", ["Config.seed", "Config.confidence"])
@@ -489,7 +489,7 @@ def test_a_folder_with_results_gives_what_an_empty_one_does(name, folder, tmp_pa
 
 
 def test_another_picture_is_another_job(folder, tmp_path, keys):
-    before = keys(MANIPULATION)
+    original = keys(MANIPULATION)
     file = folder / "faces" / "0-0-genuine.png"
     content = file.read_bytes()
     try:
@@ -497,4 +497,4 @@ def test_another_picture_is_another_job(folder, tmp_path, keys):
         after = set(plan_benchmark(config_of(folder, MANIPULATION).replace(cache=tmp_path)).keys)
     finally:
         file.write_bytes(content)
-    assert before.isdisjoint(after)
+    assert original.isdisjoint(after)

@@ -37,20 +37,20 @@ def render():
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("place", ["### {}", "- {}", "- job: {}", "Device {}, seed 0."])
-def test_text_is_shown_as_it_is(render, text, place):
-    shown = render(place.format(escape(text)))
-    inner = place.removeprefix("### ").removeprefix("- ").format(printable(text.strip()))
-    tags = re.findall(r"<(\w+)", shown)
-    assert tags == {"#": ["h3"], "-": ["ul", "li"], "D": ["p"]}[place[0]]
-    visible = re.sub(r"</?(h3|ul|li|p)>", "", shown).strip()
+@pytest.mark.parametrize("position", ["### {}", "- {}", "- job: {}", "Device {}, seed 0."])
+def test_text_is_shown_as_it_is(render, text, position):
+    displayed = render(position.format(escape(text)))
+    inner = position.removeprefix("### ").removeprefix("- ").format(printable(text.strip()))
+    tags = re.findall(r"<(\w+)", displayed)
+    assert tags == {"#": ["h3"], "-": ["ul", "li"], "D": ["p"]}[position[0]]
+    visible = re.sub(r"</?(h3|ul|li|p)>", "", displayed).strip()
     assert html.unescape(visible) == inner.strip()
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_table_keeps_its_form(render, text):
-    shown = render("\n".join(table(["name", text], [[text, Markup("`0.5` [0.1, 0.9]")]])))
-    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", shown)
+    displayed = render("\n".join(table(["name", text], [[text, Markup("`0.5` [0.1, 0.9]")]])))
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", displayed)
     expected = printable(text.strip())
     assert [html.unescape(cell) for cell in cells] == [
         "name", expected, expected, "<code>0.5</code> [0.1, 0.9]",
@@ -85,13 +85,13 @@ def test_every_section_escapes_every_name():
 
 def test_datasets_and_failures_are_escaped():
     evil = "<b>|`\n# h"
-    about = {"pairs": 1, "genuine": 1, "deepfakes": 0, "identity": 1, "video": 1, "images": 2,
+    facts = {"pairs": 1, "genuine": 1, "deepfakes": 0, "identity": 1, "video": 1, "images": 2,
              "unreadable": 0, "fingerprint": "0" * 32, "technique": {evil: 1},
              "mode": "reference", "skipped_videos": 0}  # fmt: skip
     versions = {"sklearn-diffake": "0", "scikit-learn": "0", "torch": "0", "python": "3.11.7 x"}
     results = {
         "versions": versions, "device": evil, "seed": 0, "cells": [], "images": 0,
-        "datasets": {evil: about}, "failures": {evil: evil}, "extractors": [], "not_judged": {},
+        "datasets": {evil: facts}, "failures": {evil: evil}, "extractors": [], "not_judged": {},
         "summary": [],
     }  # fmt: skip
     trained = {"name": evil, "parameters": {"backbone": evil}, "dataset": evil, "splits": [evil],
@@ -99,7 +99,7 @@ def test_datasets_and_failures_are_escaped():
                "skipped_videos": 0}  # fmt: skip
     text = "\n".join(
         [
-            *datasets_table({evil: about}, []),
+            *datasets_table({evil: facts}, []),
             *extractors_table([trained]),
             *document(results, {}, {}, confidence=0.95),
         ]
@@ -111,9 +111,9 @@ def test_datasets_and_failures_are_escaped():
 def test_names_with_dollars_are_no_mathematics_in_figures():
     pytest.importorskip("matplotlib", reason="needs the extra plots")
     name = r"$\frac{broken$"
-    known = {"protocol": "cross-dataset", "candidate": name, "technique": POOLED}
+    row_fields = {"protocol": "cross-dataset", "candidate": name, "technique": POOLED}
     figures = {key: [0.25, 0.125, 0.5] for key in FIGURE_TITLES}
-    rows = [{**known, "fit": name, "test": name, "figures": figures}]
-    drawn = draw_figures("cross-dataset", rows, [], {})
-    assert all(picture.startswith(b"\x89PNG") for picture in drawn.values())
-    assert drawn
+    rows = [{**row_fields, "fit": name, "test": name, "figures": figures}]
+    sample = draw_figures("cross-dataset", rows, [], {})
+    assert all(picture.startswith(b"\x89PNG") for picture in sample.values())
+    assert sample

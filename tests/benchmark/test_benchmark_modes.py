@@ -39,7 +39,9 @@ def data(tmp_path_factory):
         (r["path"], of_video.format(**r), f"x{r['identity']}", r["label"], r["technique"])
         for r in rows
     ]
-    frames += [(r["path"], *rest) for r, (_, *rest) in zip(rows[1:], frames[:-1], strict=True)]
+    frames += [
+        (r["path"], *remainder) for r, (_, *remainder) in zip(rows[1:], frames[:-1], strict=True)
+    ]
     write_rows(folder / "frames.csv", header, frames)
     return folder
 
@@ -54,8 +56,8 @@ def test_a_model_of_one_mode_is_not_judged_on_pairs_of_the_other(data, tmp_path)
                        r"pairs of the reference mode, 'frames' of the same-video mode.*"
                        r"mixed_modes = true"):  # fmt: skip
         plan_benchmark(config_of(data, CROSS).replace(tmp_path))
-    within = config_of(data, "[protocols.within-dataset]\nfolds = 2").replace(tmp_path)
-    assert len(plan_benchmark(within).jobs) == 4  # each dataset by itself
+    inner = config_of(data, "[protocols.within-dataset]\nfolds = 2").replace(tmp_path)
+    assert len(plan_benchmark(inner).jobs) == 4  # each dataset by itself
 
 
 def test_asked_explicitly_it_is_and_every_table_says_so(data, tmp_path):
@@ -63,7 +65,7 @@ def test_asked_explicitly_it_is_and_every_table_says_so(data, tmp_path):
     result = run_benchmark(config_of(data, text).replace(tmp_path))
     assert result.failures == {}
     results = json.loads((tmp_path / "results.json").read_text())
-    assert {name: about["mode"] for name, about in results["datasets"].items()} == {
+    assert {name: info["mode"] for name, info in results["datasets"].items()} == {
         "photos": "reference",
         "frames": "same-video",
     }
@@ -89,7 +91,7 @@ def test_asked_explicitly_it_is_and_every_table_says_so(data, tmp_path):
         (None, "same-video", "same-video"),
         (["same-video"], "reference", r"pairs: its pairs are of the same-video mode, the config"),
         (["same-video", "reference"], None, "of the reference mode and of the same-video mode"),
-        (["clip"], None, "line 2.*'clip' is no mode"),
+        (["clip"], None, "line 2.*mode must be one of .* got 'clip'"),
     ],
 )
 def test_the_mode_of_a_table_of_pairs(tmp_path, column, key, expected):
@@ -120,8 +122,8 @@ def test_missing_faces_and_skipped_videos_stand_in_every_table(data, tmp_path):
     with (data / "faces.csv").open() as file:
         rows = list(csv.reader(file))
     header, *pictures = rows
-    gone = [["gone.png", *picture[1:]] for picture in pictures[:3]]
-    table = write_rows(data / "gone.csv", header, [*pictures, *gone])
+    missing_pictures = [["gone.png", *picture[1:]] for picture in pictures[:3]]
+    table = write_rows(data / "gone.csv", header, [*pictures, *missing_pictures])
     text = f"""
 bootstrap = 5
 device = "cpu"
@@ -160,9 +162,9 @@ detectors = ["MahalanobisDetector"]
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["datasets"]["faces"]["skipped_videos"] == 3
     lines = (tmp_path / "report.md").read_text().splitlines()
-    heads = [head for head, rule in itertools.pairwise(lines) if rule.startswith("| ---")]
-    assert len(heads) > 10
-    assert all(head.endswith("| pairs without a face | videos skipped |") for head in heads)
+    headers = [face for face, rule in itertools.pairwise(lines) if rule.startswith("| ---")]
+    assert len(headers) > 10
+    assert all(face.endswith("| pairs without a face | videos skipped |") for face in headers)
     for row in results["summary"]:
         assert row["n_skipped_videos"] == (3 if row["test"] == "faces" else 0)
         assert row["n_faceless"] > 0

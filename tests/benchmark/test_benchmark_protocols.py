@@ -11,7 +11,7 @@ from sklearn_diffake.benchmark.protocols._cross_dataset import ALL_OTHERS
 from sklearn_diffake.benchmark.protocols._cross_manipulation import CALIBRATED
 from sklearn_diffake.model_selection import LeakageError
 
-ONE = Candidate("one", ({"backbone": "x"},), None, "squared", "embeddings", {"name": "x"})
+SINGLE = Candidate("one", ({"backbone": "x"},), None, "squared", "embeddings", {"name": "x"})
 TWO = Candidate("two", ({"backbone": "x"},), None, "subtract", "embeddings", {"name": "x"})
 LOSSES = (Degradation("jpeg", 50), Degradation("blur", 2.0))
 OPTIONS = {
@@ -28,12 +28,12 @@ def table(name, *, n_people=9, people=None, fakes=True, levels=("c23", "c40")):
     """Four genuine pairs and a fake by each of two techniques, of every person."""
     techniques = ["genuine"] * 4 + ["swap", "warp"] * fakes
     names = people or [f"{name}{i}" for i in range(n_people)]
-    rows = [(who, technique, i) for who in names for i, technique in enumerate(techniques)]
+    rows = [(person, technique, i) for person in names for i, technique in enumerate(techniques)]
     columns = {
-        "identity": [who for who, _, _ in rows],
+        "identity": [person for person, _, _ in rows],
         "technique": [technique for _, technique, _ in rows],
         "compression": [levels[i % len(levels)] for _, _, i in rows],
-        "split": [("train", "val", "test")[names.index(who) % 3] for who, _, _ in rows],
+        "split": [("train", "val", "test")[names.index(person) % 3] for person, _, _ in rows],
         "video": [""] * len(rows),
         "original": [""] * len(rows),
     }
@@ -42,7 +42,7 @@ def table(name, *, n_people=9, people=None, fakes=True, levels=("c23", "c40")):
     return PairTable(name, np.empty((len(rows), 2)), target, arrays, arrays["identity"][:, None])
 
 
-def protocol(name, *, datasets=(), candidates=(ONE,), folds=3, split="identities", **options):
+def protocol(name, *, datasets=(), candidates=(SINGLE,), folds=3, split="identities", **options):
     return ProtocolSpec(name, datasets, candidates, folds, split, {**OPTIONS[name], **options})
 
 
@@ -58,33 +58,35 @@ def test_no_deepfake_is_learned_from_and_nobody_is_on_both_sides(name):
     assert jobs
     for job in jobs:
         for step in job.steps:
-            judged = tables[step.score.dataset]
-            seen = set(judged.columns["identity"][step.score.rows])
+            evaluated = tables[step.score.dataset]
+            received = set(evaluated.columns["identity"][step.score.rows])
             assert len(step.score.rows)
             for rows in step.fit:
-                learned = tables[rows.dataset]
+                fitted_rows = tables[rows.dataset]
                 assert len(rows.rows)
-                assert (learned.target[rows.rows] == 1).all()
-                assert seen.isdisjoint(learned.columns["identity"][rows.rows])
+                assert (fitted_rows.target[rows.rows] == 1).all()
+                assert received.isdisjoint(fitted_rows.columns["identity"][rows.rows])
 
 
 def test_every_pair_is_judged_once():
-    jobs, tables = jobs_of("ablation", table("a"), candidates=(ONE, TWO))
+    jobs, tables = jobs_of("ablation", table("a"), candidates=(SINGLE, TWO))
     for name in ("one", "two"):
-        mine = [c for c in jobs if c.candidate == name]
-        assert [c.split for c in mine] == [f"fold {i} of 3" for i in (1, 2, 3)]
-        judged = np.concatenate([c.steps[0].score.rows for c in mine])
-        assert sorted(judged) == list(range(len(tables["a"])))
+        first_object = [c for c in jobs if c.candidate == name]
+        assert [c.split for c in first_object] == [f"fold {i} of 3" for i in (1, 2, 3)]
+        evaluated = np.concatenate([c.steps[0].score.rows for c in first_object])
+        assert sorted(evaluated) == list(range(len(tables["a"])))
 
 
 def test_within_a_dataset_others_are_judged_than_are_learned_from():
-    jobs, tables = jobs_of("within-dataset", table("a"), table("b"), candidates=(ONE, TWO))
+    jobs, tables = jobs_of("within-dataset", table("a"), table("b"), candidates=(SINGLE, TWO))
     assert [(c.fit, c.test, c.candidate) for c in jobs] == [
         (name, name, candidate) for name in "ab" for _ in range(3) for candidate in ("one", "two")
     ]
     for name in "ab":
-        mine = [c.steps[0].score.rows for c in jobs if (c.test, c.candidate) == (name, "one")]
-        assert sorted(np.concatenate(mine)) == list(range(len(tables[name])))
+        first_object = [
+            c.steps[0].score.rows for c in jobs if (c.test, c.candidate) == (name, "one")
+        ]
+        assert sorted(np.concatenate(first_object)) == list(range(len(tables[name])))
 
 
 def test_only_chosen_datasets_are_learned_from():
@@ -114,22 +116,22 @@ def test_an_official_split_that_leaks_is_refused():
 def test_thresholds_never_see_the_technique_left_out():
     jobs, tables = jobs_of("cross-manipulation", table("a"))
     technique = tables["a"].columns["technique"]
-    left_out = [job for job in jobs if job.condition]
-    assert [job.condition for job in left_out] == [(CALIBRATED, "swap"), (CALIBRATED, "warp")]
-    for job in left_out:
-        main, *others = job.steps
+    excluded = [job for job in jobs if job.condition]
+    assert [job.condition for job in excluded] == [(CALIBRATED, "swap"), (CALIBRATED, "warp")]
+    for job in excluded:
+        main, *remaining = job.steps
         out = job.condition[1]
         assert set(technique[main.score.rows]) == {"genuine", out}
-        judged = set(tables["a"].columns["identity"][main.score.rows])
-        for step in others:
+        evaluated = set(tables["a"].columns["identity"][main.score.rows])
+        for step in remaining:
             assert set(technique[step.score.rows]) == {"genuine", "swap", "warp"} - {out}
             for rows in (*step.fit, step.score):
-                assert judged.isdisjoint(tables["a"].columns["identity"][rows.rows])
-        held_out = np.concatenate([step.score.rows for step in others])
+                assert evaluated.isdisjoint(tables["a"].columns["identity"][rows.rows])
+        held_out = np.concatenate([step.score.rows for step in remaining])
         assert len(held_out) == len(set(held_out))
     plain, _ = jobs_of("cross-manipulation", table("a"), calibrate=False)
     assert plain == [job for job in plain if not job.condition]
-    assert len(plain) == len(jobs) - len(left_out) == 3
+    assert len(plain) == len(jobs) - len(excluded) == 3
 
 
 def test_one_technique_calibrates_nothing():
@@ -145,30 +147,30 @@ def test_datasets_are_crossed():
     assert across == [
         ("b", "a"), ("g", "a"), (ALL_OTHERS, "a"), ("a", "b"), ("g", "b"), (ALL_OTHERS, "b")
     ]  # fmt: skip
-    within = [(job.fit, job.test) for job in jobs if job.fit == job.test]
-    assert within == [("a", "a")] * 3 + [("b", "b")] * 3
+    inner = [(job.fit, job.test) for job in jobs if job.fit == job.test]
+    assert inner == [("a", "a")] * 3 + [("b", "b")] * 3
     for job in jobs:
-        main, *others = job.steps
+        main, *remaining = job.steps
         if job.fit != job.test:
             assert len(main.score.rows) == len(tables[job.test])
         if job.fit == ALL_OTHERS:
             assert {rows.dataset for rows in main.fit} == set(tables) - {job.test}
         elif job.fit != job.test:
-            assert {step.score.dataset for step in others} == {job.fit}
+            assert {step.score.dataset for step in remaining} == {job.fit}
 
 
 def test_people_of_two_datasets_are_learned_from_in_neither():
     shared = table("b", people=["a0", "a1", *(f"b{i}" for i in range(7))])
     jobs, tables = jobs_of("cross-dataset", table("a"), shared)
     (job,) = [c for c in jobs if (c.fit, c.test) == ("b", "a")]
-    learned = set(tables["b"].columns["identity"][job.steps[0].fit[0].rows])
-    assert learned == {f"b{i}" for i in range(7)}
+    fitted_rows = set(tables["b"].columns["identity"][job.steps[0].fit[0].rows])
+    assert fitted_rows == {f"b{i}" for i in range(7)}
 
 
 def test_a_dataset_of_the_same_people_is_refused():
-    same = table("b", people=[f"a{i}" for i in range(9)])
+    identical = table("b", people=[f"a{i}" for i in range(9)])
     with pytest.raises(ValueError, match=r"^\[protocols.cross-dataset\] .* no genuine row"):
-        jobs_of("cross-dataset", table("a"), same, table("c"))
+        jobs_of("cross-dataset", table("a"), identical, table("c"))
 
 
 def test_a_level_without_pairs_to_learn_from_is_named():

@@ -54,14 +54,14 @@ def write_tables(data, folder):
     crops = data / "dfdc_crops"
     with (crops / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
-    kept = sorted({row["identity"] for row in rows})[:N_IDENTITIES]
+    remaining = sorted({row["identity"] for row in rows})[:N_IDENTITIES]
     header = ("path", "identity", "group", "label", "original")
-    chosen = [
+    selected = [
         (crops / row["path"], *(row[name] for name in header[1:]))
         for row in rows
-        if row["identity"] in kept
+        if row["identity"] in remaining
     ]
-    write_rows(folder / "dfdc.csv", header, chosen)
+    write_rows(folder / "dfdc.csv", header, selected)
 
 
 @pytest.mark.realdata
@@ -82,15 +82,17 @@ def test_five_protocols_on_real_deepfakes(shared_data, tmp_path, capsys):
     assert results["datasets"]["lfw"]["deepfakes"] == 0
     assert len({row["protocol"] for row in results["summary"]}) == 5
 
-    def auc(**wanted):
-        (row,) = [row for row in results["summary"] if all(row[k] == v for k, v in wanted.items())]
+    def auc(**expected):
+        (row,) = [
+            row for row in results["summary"] if all(row[k] == v for k, v in expected.items())
+        ]
         return row["figures"]["auc"][0]
 
     for protocol, fit in (("cross-manipulation", "dfdc"), ("cross-dataset", "lfw")):
         for candidate in ("squared", "cosine"):
-            found = auc(protocol=protocol, candidate=candidate, fit=fit,
+            result = auc(protocol=protocol, candidate=candidate, fit=fit,
                         technique="all techniques", condition=[])  # fmt: skip
-            assert found > 0.75
+            assert result > 0.75
     clean = auc(protocol="robustness", condition=["none", ""])
     assert clean > 0.85
     small = auc(protocol="robustness", condition=["resize", "0.2"])

@@ -57,8 +57,8 @@ def test_parameters_and_inner_detectors_are_handed_on():
     assert isinstance(svm, novelty.GenuineOnly)
     assert svm.estimator.nu == 0.3
     assert make_detector({"name": "LocalOutlierFactor"}, seed=0, device="cpu").estimator.novelty
-    given = make_detector({"name": "IsolationForest", "random_state": 9}, seed=0, device="cpu")
-    assert given.estimator.random_state == 9
+    provided = make_detector({"name": "IsolationForest", "random_state": 9}, seed=0, device="cpu")
+    assert provided.estimator.random_state == 9
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_nothing_else_is_imported(name):
 
 def test_a_detector_that_cannot_be_imported_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyod.models.knn", None)  # importing it fails
-    words = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
-    with pytest.raises(ConfigError, match=words) as caught:
+    message = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
+    with pytest.raises(ConfigError, match=message) as caught:
         make_detector({"name": "pyod.KNN"}, seed=0, device="cpu")
     assert caught.value.key == "name"
 
@@ -89,11 +89,11 @@ def test_loaders_are_the_public_ones():
 
 def test_importing_it_loads_nothing_heavy():
     code = "import sys, sklearn_diffake.benchmark as b; print(*sys.modules)"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     heavy = {"torch", "pyod", "skorch", "cv2", "matplotlib", "dask", "distributed"}
-    assert heavy.isdisjoint(done.stdout.split())
+    assert heavy.isdisjoint(process.stdout.split())
 
 
 def test_templates_are_not_offered_to_a_benchmark():

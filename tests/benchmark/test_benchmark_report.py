@@ -13,11 +13,16 @@ from sklearn_diffake.benchmark.report._tables import FIGURE_TITLES
 figure = pytest.importorskip("matplotlib.figure", reason="needs the extra plots")
 
 
-def row(fit, test, **more):
+def row(fit, test, **extra):
     figures = {name: [0.25, 0.125, 0.5] for name in FIGURE_TITLES}
-    known = {"protocol": "cross-dataset", "candidate": "one", "technique": POOLED, "condition": []}
-    known |= {"mode": "reference", "n_faceless": 3, "n_skipped_videos": 2}
-    return {**known, "fit": fit, "test": test, "figures": figures, **more}
+    row_fields = {
+        "protocol": "cross-dataset",
+        "candidate": "one",
+        "technique": POOLED,
+        "condition": [],
+    }
+    row_fields |= {"mode": "reference", "n_faceless": 3, "n_skipped_videos": 2}
+    return {**row_fields, "fit": fit, "test": test, "figures": figures, **extra}
 
 
 def lines(rows):
@@ -26,8 +31,8 @@ def lines(rows):
 
 
 def test_a_cell_that_failed_is_blank():
-    known = [row("a", "a"), row("b", "b"), row("a", "b")]  # b on a has failed
-    assert lines(known)[:4] == [
+    row_fields = [row("a", "a"), row("b", "b"), row("a", "b")]  # b on a has failed
+    assert lines(row_fields)[:4] == [
         "| learned from | a | b | pairs without a face | videos skipped |",
         "| --- | ---: | ---: | ---: | ---: |",
         "| a | 0.250 | 0.250 | 6 | 4 |",
@@ -38,8 +43,8 @@ def test_a_cell_that_failed_is_blank():
 def test_thresholds_are_told_where_there_are_some():
     assert not any("APCER, equal" in line for line in lines([row("a", "b")]))
     errors = {"threshold": 1.0, "apcer": 0.5, "bpcer": 0.25}
-    shown = lines([row("g", "b", transfer_bpcer=errors)])  # no fakes in g: no equal error rate
-    assert shown[-1] == "| g | b | reference | 50.0 | 25.0 | - | - | 3 | 2 |"
+    displayed = lines([row("g", "b", transfer_bpcer=errors)])  # no fakes in g: no equal error rate
+    assert displayed[-1] == "| g | b | reference | 50.0 | 25.0 | - | - | 3 | 2 |"
 
 
 def test_the_heat_map_has_a_gap_for_it():
@@ -56,19 +61,19 @@ def det_lines(*folds):
     y = np.concatenate(folds)
     table = PairTable("a", np.empty((len(y), 2)), y, {}, np.empty((len(y), 1)))
     stops = np.cumsum([len(fold) for fold in folds])
-    done = []
+    process = []
     for fold, stop in zip(folds, stops, strict=True):
         rows = Rows("a", np.arange(stop - len(fold), stop))
         job = Job("cross-manipulation", "one", "a", "a", "", (), (Step((), rows),))
-        done.append((job, {"decisions": [np.arange(len(fold), dtype=float)]}))
+        process.append((job, {"decisions": [np.arange(len(fold), dtype=float)]}))
     ax = figure.Figure().subplots()
-    plot_det_curves(ax, "one", "a", done, {"a": table})
+    plot_det_curves(ax, "one", "a", process, {"a": table})
     return len(ax.lines)
 
 
 def test_a_fold_of_one_class_has_no_curve():
-    both, one = [-1, 1, -1, 1], [1, 1, 1]
-    drawn = det_lines(both, both)
-    assert drawn > 0
-    assert det_lines(both, one, both) == drawn
-    assert det_lines(one) == 0
+    combined, first = [-1, 1, -1, 1], [1, 1, 1]
+    sample = det_lines(combined, combined)
+    assert sample > 0
+    assert det_lines(combined, first, combined) == sample
+    assert det_lines(first) == 0

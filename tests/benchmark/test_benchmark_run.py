@@ -22,7 +22,7 @@ from sklearn_diffake.embedding import EmbeddingStore
 from sklearn_diffake.novelty import MahalanobisDetector
 
 ROOT = Path(__file__).resolve().parents[2]
-TRUST = [word for name in TRUSTED for word in ("--trust", name)]
+TRUST = [argument for name in TRUSTED for argument in ("--trust", name)]
 
 
 def run(data, folder, **options):
@@ -32,8 +32,8 @@ def run(data, folder, **options):
 
 def start(data, folder):
     """Start a benchmark as a user does."""
-    words = arguments(data, folder)
-    code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({words!r}))"
+    message = arguments(data, folder)
+    code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({message!r}))"
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
 
@@ -96,12 +96,12 @@ def test_every_image_is_embedded_once(finished):
 
 def test_a_second_start_does_nothing_and_gives_the_same(data, finished, tmp_path):
     shutil.copytree(finished.folder, tmp_path / "copy")
-    before = result_files(tmp_path / "copy")
+    original = result_files(tmp_path / "copy")
     for name in ("results.json", "report.md"):
         (tmp_path / "copy" / name).unlink()
     result = run(data, tmp_path / "copy")
     assert (result.n_before, result.images["embedded"]) == (result.n_cells, 0)
-    assert result_files(tmp_path / "copy") == before
+    assert result_files(tmp_path / "copy") == original
 
 
 def embedded(folder):
@@ -114,22 +114,22 @@ def embedded(folder):
     return max(counts)
 
 
-def done(folder):
+def jobs_done(folder):
     return len(list((folder / "cells").glob("*.json")))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("what", "least"), [(embedded, 40), (done, 10)])
-def test_killed_and_started_again(data, finished, tmp_path, what, least):
+@pytest.mark.parametrize(("failure", "n_least"), [(embedded, 40), (jobs_done, 10)])
+def test_killed_and_started_again(data, finished, tmp_path, failure, n_least):
     process = start(data, tmp_path)
-    while what(tmp_path) < least and process.poll() is None:
+    while failure(tmp_path) < n_least and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    n_done, n_embedded = done(tmp_path), embedded(tmp_path)
-    assert (n_done == 0) == (what is embedded)
+    n_done, n_embedded = jobs_done(tmp_path), embedded(tmp_path)
+    assert (n_done == 0) == (failure is embedded)
     assert n_done < finished.n_cells
-    assert (n_embedded < finished.images["wanted"]) == (what is embedded)
+    assert (n_embedded < finished.images["wanted"]) == (failure is embedded)
     assert not (tmp_path / "results.json").exists()
 
     result = run(data, tmp_path)
@@ -155,8 +155,8 @@ def small(tmp_path):
     return write_config(tmp_path, SMALL, datasets=["faces"])
 
 
-def command(config, *more):
-    return main(["benchmark", str(config), "--quiet", *TRUST, *more])
+def command(config, *additional):
+    return main(["benchmark", str(config), "--quiet", *TRUST, *additional])
 
 
 def test_the_cells_can_be_listed(small, capsys):
@@ -177,20 +177,20 @@ def test_quiet_is_quiet_and_verbose_shows_the_time_left(small, capsys):
     assert capsys.readouterr().err == ""
     shutil.rmtree(small.parent / "benchmark-results")
     assert main(["benchmark", str(small), "-v", *TRUST]) == 0
-    shown = capsys.readouterr().err
-    assert re.search(r"embedding: .*image/s", shown)
-    assert re.search(r"cells: .*0/2 \[.*<.*cell/s\]", shown)
+    displayed = capsys.readouterr().err
+    assert re.search(r"embedding: .*image/s", displayed)
+    assert re.search(r"cells: .*0/2 \[.*<.*cell/s\]", displayed)
 
 
 def test_what_fails_is_recorded_and_tried_again(small, capsys, monkeypatch):
     fit, fail = MahalanobisDetector._fit, [True, False]
 
-    def sometimes(self, X, **per_row):
+    def fail_sometimes(self, X, **per_row):
         if fail and fail.pop(0):
             raise RuntimeError("a singular matrix, say")
         return fit(self, X, **per_row)
 
-    monkeypatch.setattr(MahalanobisDetector, "_fit", sometimes)
+    monkeypatch.setattr(MahalanobisDetector, "_fit", fail_sometimes)
     assert command(small) == 4
     out, err = capsys.readouterr()
     assert "1 done now, 1 failed" in out
@@ -233,23 +233,23 @@ def test_an_image_that_cannot_be_read_fails_its_cells_only(small, capsys):
 @pytest.mark.parametrize("source", ["CONFIG", "faces.csv", "faces/0-0-genuine.png"])
 def test_no_result_takes_the_place_of_an_input(small, capsys, source, name, link):
     source = small if source == "CONFIG" else small.parent / source
-    before = source.read_bytes()
+    original = source.read_bytes()
     output = small.parent / "benchmark-results" / name
     output.parent.mkdir(parents=True)
     link(source, output)
     assert command(small) == 2
     assert "it is the input" in capsys.readouterr().err
-    assert source.read_bytes() == before
+    assert source.read_bytes() == original
     assert os.path.samefile(output, source)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
 def test_results_are_their_owners_alone(small):
-    before = os.umask(0)
+    original = os.umask(0)
     try:
         assert command(small) == 0
     finally:
-        os.umask(before)
+        os.umask(original)
     folder = small.parent / "benchmark-results"
     paths = [folder, *folder.rglob("*")]
     assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o600}
@@ -260,8 +260,8 @@ def test_other_seeds_and_pictures_are_other_cells(small):
     plan = plan_benchmark(read_config(small, trusted=TRUSTED))
     text = small.read_text()
     small.write_text(text.replace("seed = 3", "seed = 4"))
-    other = plan_benchmark(read_config(small, trusted=TRUSTED))
-    assert set(plan.keys).isdisjoint(other.keys)
+    second_plan = plan_benchmark(read_config(small, trusted=TRUSTED))
+    assert set(plan.keys).isdisjoint(second_plan.keys)
     small.write_text(text.replace("bootstrap = 10", "bootstrap = 30"))
     assert plan_benchmark(read_config(small, trusted=TRUSTED)).keys == plan.keys
     a, b = (small.parent / "faces" / f"0-{i}-genuine.png" for i in (0, 1))
@@ -290,12 +290,12 @@ def test_what_dataset_does_not_suit_is_said(small, capsys):
 
 
 @pytest.mark.parametrize(
-    ("module", "extra", "more"),
+    ("module", "extra", "additional"),
     [("matplotlib", "plots", []), ("distributed", "dask", ["--dask", "tcp://127.0.0.1:1"])],
 )
-def test_missing_extras_are_named(small, capsys, monkeypatch, module, extra, more):
+def test_missing_extras_are_named(small, capsys, monkeypatch, module, extra, additional):
     monkeypatch.setitem(sys.modules, module, None)  # importing it fails
-    assert command(small, *more) == 2
+    assert command(small, *additional) == 2
     assert f"pip install 'sklearn-diffake[{extra}]'" in capsys.readouterr().err
 
 
@@ -305,9 +305,9 @@ def test_videos_are_judged_if_asked_for(small, capsys):
     assert command(small) == 2
     assert "dataset 'faces' has pairs of no named video" in capsys.readouterr().err
     table = small.parent / "faces.csv"
-    head, *lines = table.read_text().splitlines()
-    named = [f"{line},{line.split(',')[1]}-{line.split(',')[3]}" for line in lines]
-    table.write_text("\n".join([f"{head},video", *named]) + "\n")
+    header, *lines = table.read_text().splitlines()
+    names = [f"{line},{line.split(',')[1]}-{line.split(',')[3]}" for line in lines]
+    table.write_text("\n".join([f"{header},video", *names]) + "\n")
     assert command(small) == 0
     results = json.loads((small.parent / "benchmark-results" / "results.json").read_text())
     assert results["summary"][0]["n_genuine"] == 6  # not 18

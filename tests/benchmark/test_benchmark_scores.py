@@ -35,8 +35,8 @@ def some_scores(seed=0, n=240, ties=False):
 @pytest.mark.parametrize("ties", [False, True])
 def test_figures_of_one_fold_are_those_of_metrics(ties):
     y, decision, technique, *_ = some_scores(ties=ties)
-    found = figures(y, decision, np.zeros(len(y), int))
-    assert list(found) == list(FIGURES)
+    result = figures(y, decision, np.zeros(len(y), int))
+    assert list(result) == list(FIGURES)
     expected = {
         "auc": roc_auc_score(y, decision),
         "eer": metrics.equal_error_rate(y, decision),
@@ -47,23 +47,23 @@ def test_figures_of_one_fold_are_those_of_metrics(ties):
         "apcer": metrics.apcer(y, decision),
         "bpcer": metrics.bpcer(y, decision),
     }
-    assert found == pytest.approx(expected, abs=1e-12)
+    assert result == pytest.approx(expected, abs=1e-12)
     worst = figures(y, decision, np.zeros(len(y), int), technique)
     warp = (y == 1) | (technique == "warp")
     assert worst["auc"] == pytest.approx(roc_auc_score(y[warp], decision[warp]))
     assert worst["apcer"] == metrics.worst_apcer(y, decision, technique)
     for name, rate in {"bpcer10": 0.10, "bpcer20": 0.05, "bpcer100": 0.01}.items():
         assert worst[name] == metrics.bpcer_at_apcer(y, decision, apcer=rate, technique=technique)
-    assert worst["eer"] > found["eer"]
+    assert worst["eer"] > result["eer"]
 
 
 def test_figures_of_folds_are_averaged():
     y, decision, _, fold, _ = some_scores()
-    each = [roc_auc_score(y[fold == k], decision[fold == k]) for k in range(3)]
-    assert figures(y, decision, fold)["auc"] == pytest.approx(np.mean(each))
+    per_fold = [roc_auc_score(y[fold == k], decision[fold == k]) for k in range(3)]
+    assert figures(y, decision, fold)["auc"] == pytest.approx(np.mean(per_fold))
     # a fold of one class has no figures
     y = np.where(fold == 2, 1, y)
-    assert figures(y, decision, fold)["auc"] == pytest.approx(np.mean(each[:2]))
+    assert figures(y, decision, fold)["auc"] == pytest.approx(np.mean(per_fold[:2]))
     # each fold of one class: all rows together
     y = np.where(fold == 2, 1, -1)
     assert figures(y, decision, fold)["auc"] == pytest.approx(roc_auc_score(y, decision))
@@ -72,12 +72,12 @@ def test_figures_of_folds_are_averaged():
 @pytest.mark.parametrize("worst", [False, True])
 def test_intervals_are_over_groups(worst):
     scores = some_scores()
-    number, found = with_intervals(7, scores, worst, Settings(40, 0.9, 1))
+    number, result = with_intervals(7, scores, worst, Settings(40, 0.9, 1))
     assert number == 7
     technique = {"technique": scores.technique} if worst else {}
     for name in ("auc", "bpcer10", "apcer"):
         expected = metrics.bootstrap_interval(
-            lambda y, s, name=name, **more: figures(y, s, **more)[name],
+            lambda y, s, name=name, **extra: figures(y, s, **extra)[name],
             scores.y,
             scores.decision,
             groups=scores.group,
@@ -86,7 +86,7 @@ def test_intervals_are_over_groups(worst):
             confidence_level=0.9,
             random_state=1,
         )
-        assert found[name] == pytest.approx(list(expected))
+        assert result[name] == pytest.approx(list(expected))
     one_group = scores._replace(group=np.zeros(len(scores.y), int))
     assert with_intervals(0, one_group, worst, Settings(40, 0.9, 1))[1]["auc"][1:] == [None, None]
 
@@ -103,7 +103,7 @@ def make_table(name, y, technique):
 def make_job(candidate, condition, *rows, fit="a", test="a", protocol="cross-manipulation"):
     names = [test] + [fit] * (len(rows) - 1)
     steps = tuple(
-        Step((), Rows(name, np.array(part))) for name, part in zip(names, rows, strict=True)
+        Step((), Rows(name, np.array(piece))) for name, piece in zip(names, rows, strict=True)
     )
     return Job(protocol, candidate, fit, test, "", condition, steps)
 
@@ -120,11 +120,11 @@ def test_techniques_are_told_apart():
     table = make_table("a", Y, TECHNIQUE)
     good = [1.0, 2.0, -1.0, -2.0] * 4
     blind = [1.0, 2.0, 3.0, -2.0] * 4  # to swaps
-    done = [
+    process = [
         (make_job("good", (), range(16)), record(good)),
         (make_job("blind", (), range(16)), record(blind)),
     ]
-    rows = summarize(done, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
+    rows = summarize(process, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
     names = [POOLED, WORST, "swap", "warp"]
     assert [(row["candidate"], row["technique"]) for row in rows] == [
         (candidate, name) for candidate in ("good", "blind") for name in names
@@ -141,12 +141,12 @@ def test_what_other_fakes_choose_is_judged_on_the_technique_left_out():
     condition = (CALIBRATED, "swap")
     bad = [1.0, 2.0, 1.5, 1.0, 2.0, 1.5]
     perfect = [1.0, 2.0, -1.0, 1.0, 2.0, 0.5]
-    done = [
+    process = [
         # perfect on what is left out, but fakes of the other technique would not choose it
         (make_job("a", condition, test, first, second), record(perfect, [1, 2, 3], [1, 2, 3])),
         (make_job("b", condition, test, first, second), record(bad, [1, 2, 0.9], [1, 2, 0])),
     ]
-    rows = summarize(done, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
+    rows = summarize(process, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
     assert [(row["candidate"], row["chosen"]) for row in rows] == [("a", False), ("b", True)]
     assert rows[1]["held_out_auc"] == 1
     transfer = rows[1]["transfer_eer"]
@@ -185,9 +185,9 @@ def test_videos_are_judged_by_the_mean_of_their_pairs():
         + [-1.0] * 2
         + [1.0, 1.0, 0.5, -1.0]
     )
-    done = [(make_job("one", (), range(16), protocol="ablation"), record(decisions))]
+    process = [(make_job("one", (), range(16), protocol="ablation"), record(decisions))]
     (row,) = summarize(
-        done, {"a": table}, Settings(5, 0.9, 0, "videos"), {"cross-dataset": {"bpcer": 0.05}}
+        process, {"a": table}, Settings(5, 0.9, 0, "videos"), {"cross-dataset": {"bpcer": 0.05}}
     )
     assert (row["n_genuine"], row["n_fake"]) == (4, 4)
     # genuine: 1, 1, 1, 1; deepfakes: 1, -4, -0.25, -1
@@ -197,9 +197,10 @@ def test_videos_are_judged_by_the_mean_of_their_pairs():
 
 def test_folds_that_lack_a_class_altogether_give_no_row():
     table = make_table("a", [1] * 8, ["genuine"] * 8)
-    done = [(make_job("one", (), range(8)), record([1.0] * 8))]
+    process = [(make_job("one", (), range(8)), record([1.0] * 8))]
     assert (
-        summarize(done, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}}) == []
+        summarize(process, {"a": table}, Settings(5, 0.9, 0), {"cross-dataset": {"bpcer": 0.05}})
+        == []
     )
 
 

@@ -93,10 +93,10 @@ def test_photographs_are_searched_and_embedded_once(tmp_path, calls, first):
         return embedder(cache=store).transform(searching.transform(paths))
 
     vectors = None if first == "benchmark" else estimators()
-    before = dict(calls)
+    original = dict(calls)
     counts, matrix = benchmark(paths, store, aligner=aligner)
     if first != "benchmark":
-        expected = {**before, "detected": before["detected"] + 4 * (first == "embedder alone")}
+        expected = {**original, "detected": original["detected"] + 4 * (first == "embedder alone")}
         assert calls == expected
         assert counts == {"wanted": 4, "embedded": 0, "failed": 0}
     else:
@@ -115,9 +115,9 @@ def test_a_degraded_picture_is_not_degraded_again(tmp_path, calls, monkeypatch):
     np.testing.assert_array_equal(matrix[:, 1:], embedder(cache=store).transform(blurred))
     assert calls["embedded"] == 4
     monkeypatch.setattr("sklearn_diffake.benchmark._crops.read_image", None)
-    counts, again = benchmark(paths, store, degradation=blur)
+    counts, repeated = benchmark(paths, store, degradation=blur)
     assert counts == {"wanted": 4, "embedded": 0, "failed": 0}
-    np.testing.assert_array_equal(again, matrix)
+    np.testing.assert_array_equal(repeated, matrix)
 
 
 def test_a_cluster_shares_the_store_as_well(tmp_path, calls):
@@ -167,9 +167,9 @@ def test_a_whole_benchmark_embeds_nothing_that_is_stored(tmp_path, calls):
 
 @pytest.mark.parametrize("alignment", [False, True])
 @pytest.mark.parametrize("degradation", [None, Degradation("noise", 5.0)])
-@pytest.mark.parametrize("before", ["_store_vectors", "_store_crops"])
+@pytest.mark.parametrize("original", ["_store_vectors", "_store_crops"])
 def test_an_interrupted_run_goes_on_with_the_same_bits(
-    tmp_path, calls, monkeypatch, alignment, degradation, before
+    tmp_path, calls, monkeypatch, alignment, degradation, original
 ):
     """Whether it ends before or after what a worker made of the second batch is stored."""
     paths = save_all(noise(10), tmp_path)
@@ -179,7 +179,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(
     _, expected = benchmark(paths, EmbeddingStore(tmp_path / "whole"), **options)
     store, really_keep, n_calls = (
         EmbeddingStore(tmp_path / "store"),
-        getattr(Embeddings, before),
+        getattr(Embeddings, original),
         [],
     )
 
@@ -189,7 +189,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(
             raise KeyboardInterrupt
         return really_keep(self, *arguments)
 
-    monkeypatch.setattr(Embeddings, before, interrupt)
+    monkeypatch.setattr(Embeddings, original, interrupt)
     with pytest.raises(KeyboardInterrupt):
         benchmark(paths, store, **options)
     monkeypatch.undo()

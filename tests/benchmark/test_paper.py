@@ -81,8 +81,8 @@ def test_the_small_protocol_runs_end_to_end(tmp_path):
     assert len({extractor["fingerprint"] for extractor in results["extractors"]}) == 3
     assert results["datasets"]["clips"]["mode"] == "same-video"
     rows = [row for row in results["summary"] if row["technique"] == "all techniques"]
-    judged = {(row["protocol"], row["candidate"]) for row in rows}
-    assert len(judged) == 3 + 6
+    evaluated = {(row["protocol"], row["candidate"]) for row in rows}
+    assert len(evaluated) == 3 + 6
     n_videos = {row["n_genuine"] + row["n_fake"] for row in rows}
     assert len(n_videos) == 1
     assert n_videos.pop() < results["datasets"]["clips"]["video"]

@@ -66,19 +66,19 @@ class Model:
 
 
 def verdict_of(probe):
-    found = [outcome for word, outcome in OUTCOMES.items() if word in str(probe)]
-    outcome = found[0] if found else "suspicious"
+    result = [outcome for argument, outcome in OUTCOMES.items() if argument in str(probe)]
+    outcome = result[0] if result else "suspicious"
     reason = REASONS.get(outcome, f"{probe}: it is {outcome}")
     return NamedVerdict(outcome, reason, SCORES[outcome])
 
 
-def install(before=lambda: None):
+def install(original=lambda: None):
     """Judge by names in this process, without any import of the real thing."""
 
     def verify_many(pairs, **options):
         for i, (_, probe) in enumerate(pairs):
             if i == 0:
-                before()
+                original()
             yield verdict_of(probe)
 
     import sklearn_diffake

@@ -9,21 +9,24 @@ from sklearn_diffake.cli._accuracy import LabeledVerdict, accuracy_lines
 from sklearn_diffake.metrics import apcer, bpcer, confidence_interval
 
 
-def judged(label, outcome, score, name, p_value=None, category=(1, 1)):
+def judged_row(label, outcome, score, name, p_value=None, category=(1, 1)):
     return LabeledVerdict(label, (f"{name} a", f"{name} b"), outcome, score, p_value, category)
 
 
-GENUINE = [judged(1, "genuine", i, f"g{i}", i / 20) for i in range(5, 12)]
-REJECTED = [judged(1, "suspicious", -1.0, "r0", 0.01)]
-FAKES = [judged(-1, "suspicious", -10.0 - i, f"f{i}", 0.01) for i in range(4)]
-PASSED = [judged(-1, "genuine", 8.0, "p0", 0.6), judged(-1, "inconclusive", 0.5, "p1", 0.08)]
-MANY = GENUINE + REJECTED + FAKES + PASSED
+GENUINE = [judged_row(1, "genuine", i, f"g{i}", i / 20) for i in range(5, 12)]
+REJECTED = [judged_row(1, "suspicious", -1.0, "r0", 0.01)]
+FAKES = [judged_row(-1, "suspicious", -10.0 - i, f"f{i}", 0.01) for i in range(4)]
+ACCEPTED = [
+    judged_row(-1, "genuine", 8.0, "p0", 0.6),
+    judged_row(-1, "inconclusive", 0.5, "p1", 0.08),
+]
+ALL_ROWS = GENUINE + REJECTED + FAKES + ACCEPTED
 
 
 def test_rates_at_the_threshold_that_was_used():
-    rejected, accepted, unsure, ranking = accuracy_lines(MANY)
-    labels = [row.label for row in MANY]
-    decisions = [-1.0 if row.outcome == "suspicious" else 1.0 for row in MANY]
+    rejected, accepted, unsure, ranking = accuracy_lines(ALL_ROWS)
+    labels = [row.label for row in ALL_ROWS]
+    decisions = [-1.0 if row.outcome == "suspicious" else 1.0 for row in ALL_ROWS]
     for line, name, metric, rate in (
         (rejected, "rejected genuine pairs (BPCER)", bpcer, "12.5% (1 of 8)"),
         (accepted, "accepted deepfakes (APCER)", apcer, "33.3% (2 of 6)"),
@@ -36,7 +39,7 @@ def test_rates_at_the_threshold_that_was_used():
 
 
 def test_scores_of_several_categories_are_not_compared():
-    rows = [row._replace(category=(3, 1)) if i % 2 else row for i, row in enumerate(MANY)]
+    rows = [row._replace(category=(3, 1)) if i % 2 else row for i, row in enumerate(ALL_ROWS)]
     assert accuracy_lines(rows)[-1].startswith("AUC by p-value 0.")
     assert len(accuracy_lines([row._replace(p_value=None) for row in rows])) == 3
 
@@ -45,8 +48,8 @@ def test_scores_of_several_categories_are_not_compared():
 def test_nothing_is_estimated_from_few(rows):
     (line,) = accuracy_lines(rows)
     n = sum(row.label == 1 for row in rows)
-    shown = f"{n} genuine, {len(rows) - n} deepfake"
-    assert line == f"no error rates: the labeled pairs are too few ({shown})"
+    displayed = f"{n} genuine, {len(rows) - n} deepfake"
+    assert line == f"no error rates: the labeled pairs are too few ({displayed})"
 
 
 def test_one_class_gives_one_rate():
@@ -56,7 +59,7 @@ def test_one_class_gives_one_rate():
 
 
 def test_pairs_that_share_photographs_are_no_independent_evidence():
-    rows = [row._replace(sides=("a", f"b{i}")) for i, row in enumerate(MANY)]
+    rows = [row._replace(sides=("a", f"b{i}")) for i, row in enumerate(ALL_ROWS)]
     rejected = accuracy_lines(rows)[0]
     assert rejected == (
         "rejected genuine pairs (BPCER): 12.5% (1 of 8) "
@@ -71,11 +74,11 @@ def test_the_command_says_them(recorder, tmp_path, capsys):
     rows += [("x", "good", ""), ("y", "broken", 1)]
     table = write_table(tmp_path / "t.csv", rows, ("reference", "probe", "label"))
     assert main(["compare", "--csv", table]) == 2
-    said = capsys.readouterr()
-    assert "rejected genuine pairs (BPCER): 0.0% (0 of 6) (95 %: 0.0% to 45.9%)\n" in said.err
-    assert "accepted deepfakes (APCER): 0.0% (0 of 6) (95 %: 0.0% to 45.9%)\n" in said.err
-    assert "AUC 1.000" in said.err
-    assert "BPCER" not in said.out
+    output = capsys.readouterr()
+    assert "rejected genuine pairs (BPCER): 0.0% (0 of 6) (95 %: 0.0% to 45.9%)\n" in output.err
+    assert "accepted deepfakes (APCER): 0.0% (0 of 6) (95 %: 0.0% to 45.9%)\n" in output.err
+    assert "AUC 1.000" in output.err
+    assert "BPCER" not in output.out
     main(["compare", "--csv", table, "-q"])
     assert capsys.readouterr().err == ""
 

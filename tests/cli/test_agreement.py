@@ -44,9 +44,9 @@ def case(request, pictures):
     probe = str(pictures / probe)
     model = persistence.load(pictures / "model", trusted=[TINY]).set_params(embed__device="cpu")
     verdict = verify(references, probe, model=model)
-    words = ["score", str(pictures / "model"), "--reference", *references, "--probe", probe]
+    arguments = ["score", str(pictures / "model"), "--reference", *references, "--probe", probe]
     pair = Pair(" | ".join(references), probe, (tuple(references), probe))
-    return pair, verdict, [*words, "--trust", TINY, "--device", "cpu", "-q"]
+    return pair, verdict, [*arguments, "--trust", TINY, "--device", "cpu", "-q"]
 
 
 def without_name(fields):
@@ -55,8 +55,8 @@ def without_name(fields):
 
 
 def test_json_has_the_fields_of_the_verdict(case, capsys):
-    _, verdict, words = case
-    main([*words, "--json"])
+    _, verdict, arguments = case
+    main([*arguments, "--json"])
     row = json.loads(capsys.readouterr().out)
     expected = json.loads(json_text(verdict.to_dict()))
     assert without_name(row.pop("model")) == without_name(expected.pop("model"))
@@ -65,8 +65,8 @@ def test_json_has_the_fields_of_the_verdict(case, capsys):
 
 
 def test_csv_has_the_fields_of_the_verdict(case, tmp_path, capsys):
-    pair, verdict, words = case
-    main([*words, "--output", str(tmp_path / "s.csv")])
+    pair, verdict, arguments = case
+    main([*arguments, "--output", str(tmp_path / "s.csv")])
     with open(tmp_path / "s.csv", newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     expected = flat_row(pair, verdict) | {"model": "model"}
@@ -74,13 +74,13 @@ def test_csv_has_the_fields_of_the_verdict(case, tmp_path, capsys):
 
 
 def test_the_table_rounds_them(case, capsys):
-    pair, verdict, words = case
-    main(words)
+    pair, verdict, arguments = case
+    main(arguments)
     line = capsys.readouterr().out.splitlines()[1]
-    first, *more = pair.paths[0]
-    shown = f"{first} (+{len(more)})  {pair.probe}" if more else f"{first}  {pair.probe}"
-    assert line.startswith(shown)
-    cells = line.removeprefix(shown).split()
+    first, *extra = pair.paths[0]
+    displayed = f"{first} (+{len(extra)})  {pair.probe}" if extra else f"{first}  {pair.probe}"
+    assert line.startswith(displayed)
+    cells = line.removeprefix(displayed).split()
     if verdict.outcome == "error":
         assert cells[:4] == ["-", "-", "-", "error:"]
         assert line.endswith(verdict.reason)
@@ -92,9 +92,9 @@ def test_the_table_rounds_them(case, capsys):
 
 
 def test_the_report_shows_them(case, tmp_path):
-    _, verdict, words = case
+    _, verdict, arguments = case
     page = tmp_path / "why.html"
-    main([*words, "--report", str(page)])
+    main([*arguments, "--report", str(page)])
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert verdict.reason in text
     numbers = [verdict.score, verdict.threshold, verdict.p_value, verdict.level]

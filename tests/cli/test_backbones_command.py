@@ -24,8 +24,8 @@ def test_every_network_is_a_row(capsys):
 
 def test_json_holds_all_that_is_known(capsys):
     assert main(["backbones", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert listed == [entry.describe() for entry in entries()]
+    listing = json.loads(capsys.readouterr().out)
+    assert listing == [entry.describe() for entry in entries()]
 
 
 def test_the_help_of_fit_names_them_all(capsys, monkeypatch):

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (["score", "no-such-model", "a", "b"], "no such file"),
         (["score", "MODEL", "a"], "at least one PROBE"),
@@ -36,10 +36,10 @@ ROOT = Path(__file__).resolve().parents[2]
         (["fit", "no-such.csv", "-o", "m"], "no-such.csv"),
     ],
 )
-def test_errors_are_one_line(folder, capsys, words, expected):
-    places = {"MODEL": str(folder / "model"), "PHOTO": str(folder / "000.png")}
-    places["CSV"] = str(folder / "pairs.csv")
-    assert main([places.get(word, word) for word in words]) == 2
+def test_errors_are_one_line(folder, capsys, arguments, expected):
+    positions = {"MODEL": str(folder / "model"), "PHOTO": str(folder / "000.png")}
+    positions["CSV"] = str(folder / "pairs.csv")
+    assert main([positions.get(argument, argument) for argument in arguments]) == 2
     assert expected in error_of(capsys)
 
 
@@ -51,16 +51,18 @@ def test_a_model_that_gives_no_verdicts_is_refused(tmp_path, capsys):
 
 def test_debug_shows_the_traceback_and_the_code_is_the_same(capsys):
     assert main(["score", "no-such-model", "a", "b", "--debug"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("Traceback (most recent call last):")
-    assert "FileNotFoundError" in said
-    assert said.splitlines()[-1].startswith("sklearn-diffake: error: ")
+    output = capsys.readouterr().err
+    assert output.startswith("Traceback (most recent call last):")
+    assert "FileNotFoundError" in output
+    assert output.splitlines()[-1].startswith("sklearn-diffake: error: ")
 
 
-@pytest.mark.parametrize("words", [[], ["judge"], ["fit", "p.csv"], ["score", "m", "--no-such"]])
-def test_wrong_usage_is_one_line_and_two(words, capsys):
+@pytest.mark.parametrize(
+    "arguments", [[], ["judge"], ["fit", "p.csv"], ["score", "m", "--no-such"]]
+)
+def test_wrong_usage_is_one_line_and_two(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(words)
+        main(arguments)
     assert stop.value.code == 2
     assert "--help" in error_of(capsys)
 
@@ -196,6 +198,6 @@ def test_options_reach_every_embedder_of_a_model():
     pipe = make_difffake_pipeline(["facenet-vggface2", "difffake-lite0"], operator="squared")
     _judge.set_everywhere(pipe, device="cpu", cache="folder", n_jobs=2)
     embedders = [branch["embed"] for _, branch in pipe["features"].transformer_list]
-    for part in (pipe["align"], *embedders):
-        assert (part.device, part.cache, part.n_jobs) == ("cpu", "folder", 2)
+    for piece in (pipe["align"], *embedders):
+        assert (piece.device, piece.cache, piece.n_jobs) == ("cpu", "folder", 2)
     assert pipe["detect"].device == "cpu"

@@ -30,7 +30,7 @@ def complete(capsys, tmp_path):
     source = tmp_path / "completion.bash"
     source.write_text(script("bash", capsys))
 
-    def run(*words):
+    def run(*arguments):
         code = f"""
 source {source}
 rule=$(complete -p sklearn-diffake)
@@ -40,9 +40,18 @@ COMP_CWORD=$(($# - 1))
 ${{function%% *}} sklearn-diffake "${{COMP_WORDS[COMP_CWORD]}}"
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-        command = ["bash", "--noprofile", "--norc", "-c", code, "bash", "sklearn-diffake", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        return {line.strip() for line in done.stdout.splitlines()} - {""}
+        command = [
+            "bash",
+            "--noprofile",
+            "--norc",
+            "-c",
+            code,
+            "bash",
+            "sklearn-diffake",
+            *arguments,
+        ]
+        process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return {line.strip() for line in process.stdout.splitlines()} - {""}
 
     return run
 

@@ -38,7 +38,7 @@ DIALECTS = {
 }
 
 
-def judged(folder, path, capsys):
+def judged_row(folder, path, capsys):
     options = ["--json", "--quiet", "--trust", TINY, "--device", "cpu"]
     assert main(["score", str(folder / "model"), "--csv", path, *options]) == 1
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -63,9 +63,9 @@ def test_all_readers_agree(folder, dialect, capsys):
     assert table.columns["identity"].tolist() == ["Ada", "Ada", "Bo"]
     assert table.groups.tolist() == [["person:Ada"], ["person:Ada"], ["person:Bo"]]
 
-    rows = judged(folder, str(file), capsys)
+    rows = judged_row(folder, str(file), capsys)
     (folder / "plain.csv").write_bytes(DIALECTS["plain"])
-    assert rows == judged(folder, str(folder / "plain.csv"), capsys)
+    assert rows == judged_row(folder, str(folder / "plain.csv"), capsys)
     assert [row["label"] for row in rows] == [1, -1, 1]
     assert [row["person"] for row in rows] == ["Ada", "Ada", "Bo"]
     assert [row["extra"] for row in rows] == [{"id": "k1"}, {"id": "k2"}, {"id": "k3"}]
@@ -75,7 +75,7 @@ def test_all_readers_agree(folder, dialect, capsys):
 def test_a_table_may_come_through_a_pipe(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(DIALECTS["semicolons"])))
-    assert [row["outcome"] for row in judged(folder, "-", capsys)] == [
+    assert [row["outcome"] for row in judged_row(folder, "-", capsys)] == [
         "genuine", "suspicious", "genuine",
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (["comapre", "a", "b"], "there is no command 'comapre'; did you mean 'compare'?"),
         (["Score"], "did you mean 'score'?"),
@@ -35,9 +35,9 @@ ROOT = Path(__file__).resolve().parents[2]
         (["fit", "p.csv", "--wxyz"], "there is no option --wxyz (see"),
     ],
 )
-def test_did_you_mean(words, expected, capsys):
+def test_did_you_mean(arguments, expected, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(words)
+        main(arguments)
     assert stop.value.code == 2
     assert expected in error_of(capsys)
 
@@ -62,8 +62,8 @@ def test_help_of_a_command(capsys):
 
 def test_the_module_shows_its_own_name():
     command = [sys.executable, "-m", "sklearn_diffake", "help", "fit"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("usage: python -m sklearn_diffake fit ")
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert completed.stdout.startswith("usage: python -m sklearn_diffake fit ")
 
 
 @pytest.mark.parametrize(

@@ -32,18 +32,18 @@ run()
 """
 
 
-def start(*words, body="pass", code=PROGRAM, **options):
+def start(*arguments, body="pass", code=PROGRAM, **options):
     program = code.format(body=body) if code is PROGRAM else code
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'cli'}"}
     return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words)],
+        [sys.executable, "-c", program, *map(str, arguments)],
         cwd=ROOT, text=True, env=environment, **streams,
     )  # fmt: skip
 
 
-def outcome(*words, **options):
-    process = start(*words, **options)
+def outcome(*arguments, **options):
+    process = start(*arguments, **options)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
@@ -64,7 +64,7 @@ def test_the_module_is_the_command():
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 @pytest.mark.parametrize(
-    ("body", "expected", "said"),
+    ("body", "expected", "message"),
     [
         ("raise ValueError('x')", 2, "error: x"),
         ("raise OSError('x')", 2, "error: x"),
@@ -77,10 +77,10 @@ def test_the_module_is_the_command():
         ("raise KeyboardInterrupt", 130, "interrupted"),
     ],
 )
-def test_errors(body, expected, said, debug):
+def test_errors(body, expected, message, debug):
     code, out, err = outcome("compare", "-q", "a", "bad", *debug, body=body)
     assert (code, out) == (expected, "")
-    assert said in err
+    assert message in err
     assert ("Traceback" in err) == (bool(debug) and expected != 130)
 
 
@@ -108,8 +108,8 @@ def closing(*descriptors):
 @pytest.mark.parametrize("closed", [(2,), (0, 2), (0, 1, 2)], ids=str)
 def test_streams_that_are_closed_from_the_start(closed, probe):
     body = "import warnings; warnings.warn('this goes to standard error')"
-    words = ("compare", "--json", "a", probe)
-    code, out, _ = outcome(*words, body=body, preexec_fn=closing(*closed))
+    arguments = ("compare", "--json", "a", probe)
+    code, out, _ = outcome(*arguments, body=body, preexec_fn=closing(*closed))
     assert code == (probe == "bad")
     assert out.count("\n") == (1 not in closed)  # no warning among the results
 
@@ -190,10 +190,10 @@ def test_signals_at_any_moment_are_no_verdict(name):
     number = getattr(signal, name)
     begin = time.monotonic()
     assert outcome("compare", "-q", "a", "good")[0] == 0
-    whole = time.monotonic() - begin
+    seconds = time.monotonic() - begin
     for i in range(12):
         process = start("compare", "-q", "a", "good")
-        time.sleep(whole * (i + 0.5) / 11)
+        time.sleep(seconds * (i + 0.5) / 11)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
         if "Fatal Python error" in err or "init_import_site" in err:
@@ -219,12 +219,12 @@ def test_a_store_is_whole_after_sigterm(tmp_path):
         assert process.stderr.readline() == "ready\n"
         time.sleep(0.05 * i)
         process.terminate()
-        said = process.communicate(timeout=60)[1].splitlines()
-        assert said == ["0 of 1 pairs were judged", "sklearn-diffake: error: interrupted"]
+        message = process.communicate(timeout=60)[1].splitlines()
+        assert message == ["0 of 1 pairs were judged", "sklearn-diffake: error: interrupted"]
         assert process.returncode == 143
         store = EmbeddingStore(tmp_path / "store")
-        known = store.get_many("model", [bytes([0, j]) for j in range(40)])
-        assert known == {bytes([0, j]): bytes([j]) * 5000 for j in range(40)}
+        stored = store.get_many("model", [bytes([0, j]) for j in range(40)])
+        assert stored == {bytes([0, j]): bytes([j]) * 5000 for j in range(40)}
         store.close()
     assert not list((tmp_path / "store").glob("*.damaged"))
 
@@ -237,10 +237,10 @@ def test_handlers_are_left_alone_where_main_is_called(recorder, monkeypatch, cap
         return verdict_of(probe)
 
     monkeypatch.setattr(recorder, "judge", judge)
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    original = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert main(["compare", "-q", "a", "good", "--json"]) == 0
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-    assert handlers == [before[1]]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == original
+    assert handlers == [original[1]]
 
 
 def test_failed_jobs_of_a_benchmark_have_a_code_of_their_own(monkeypatch, tmp_path, capsys):
@@ -308,9 +308,9 @@ def test_no_command_but_a_verdict_returns_one():
 
 
 def test_a_model_that_needs_trust_is_bad_input(folder):
-    words = ["score", folder / "model", folder / "000.png", folder / "001.png"]
-    assert main([*map(str, words)]) == 2
-    assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 0
+    arguments = ["score", folder / "model", folder / "000.png", folder / "001.png"]
+    assert main([*map(str, arguments)]) == 2
+    assert main([*map(str, arguments), "--trust", TINY, "--device", "cpu"]) == 0
 
 
 @POSIX

@@ -16,12 +16,12 @@ def test_fit_says_what_was_used(folder, tmp_path, capsys):
     rows = [(*(folder / cell for cell in row[:2]), row[2]) for row in rows]
     table = write_table(tmp_path / "p.csv", rows, ("reference", "probe", "label"))
     assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.2"]) == 0
-    said = capsys.readouterr()
-    assert f"fitted on {N - 1} pairs of {N} photographs (not aligned)" in said.out
-    assert "left out: 3 labeled -1" in said.out
-    assert "the threshold rests on 7 genuine pairs that were held out" in said.out
-    assert "rejects at most 20.0% of genuine pairs" in said.out
-    assert said.err == ""
+    printed = capsys.readouterr()
+    assert f"fitted on {N - 1} pairs of {N} photographs (not aligned)" in printed.out
+    assert "left out: 3 labeled -1" in printed.out
+    assert "the threshold rests on 7 genuine pairs that were held out" in printed.out
+    assert "rejects at most 20.0% of genuine pairs" in printed.out
+    assert printed.err == ""
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     assert isinstance(model["detect"], ConformalDetector)
     assert model["detect"].target_bpcer == 0.2
@@ -46,8 +46,8 @@ def people_table(folder, path, header):
 )
 def test_persons_are_kept_together(folder, tmp_path, capsys, header, options):
     table = people_table(folder, tmp_path / "p.csv", header)
-    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.3", *options]
-    assert main(words) == 0
+    message = ["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.3", *options]
+    assert main(message) == 0
     assert "rests on 6 genuine pairs of 3 groups" in capsys.readouterr().out
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     assert model["detect"].n_calibration_ == 3
@@ -58,22 +58,22 @@ def test_without_a_column_of_persons_every_pair_counts(folder, tmp_path, capsys)
     assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--target-bpcer", "0.3"]) == 0
     assert "rests on 6 genuine pairs that" in capsys.readouterr().out
     assert main(["fit", table, "-o", str(tmp_path / "m"), *FIT, "--person", "who"]) == 2
-    assert "--person who: " in (said := error_of(capsys))
-    assert "did you mean 'Who'?" in said
+    assert "--person who: " in (printed := error_of(capsys))
+    assert "did you mean 'Who'?" in printed
 
 
 def test_too_few_pairs_for_the_target_are_warned_of_by_flags(folder, tmp_path, capsys):
-    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT]
-    assert main([*words, "--target-bpcer", "0.01"]) == 0
-    said = capsys.readouterr().err
-    assert "warning: --target-bpcer 0.01 needs at least 99 genuine calibration pairs" in said
-    assert "or raise --target-bpcer." in said
-    assert "target_bpcer" not in said
+    message = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT]
+    assert main([*message, "--target-bpcer", "0.01"]) == 0
+    printed = capsys.readouterr().err
+    assert "warning: --target-bpcer 0.01 needs at least 99 genuine calibration pairs" in printed
+    assert "or raise --target-bpcer." in printed
+    assert "target_bpcer" not in printed
 
 
 def test_the_old_name_of_the_target_still_works(folder, tmp_path):
-    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT]
-    assert main([*words, "--contamination", "0.25"]) == 0
+    message = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *FIT]
+    assert main([*message, "--contamination", "0.25"]) == 0
     assert persistence.load(tmp_path / "m", trusted=[TINY])["detect"].target_bpcer == 0.25
 
 
@@ -89,16 +89,16 @@ def test_the_old_name_of_the_target_still_works(folder, tmp_path):
 def test_the_detector_is_chosen(folder, tmp_path, name, kind, inner):
     if inner == "HBOS":
         pytest.importorskip("pyod")
-    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
-    words += ["--backbone", TINY, "--device", "cpu", "--operator", "absolute"]
-    assert main([*words, "--detector", name]) == 0
+    message = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
+    message += ["--backbone", TINY, "--device", "cpu", "--operator", "absolute"]
+    assert main([*message, "--detector", name]) == 0
     detector = persistence.load(tmp_path / "m", trusted=[TINY])["detect"].detector
     assert type(detector).__name__ == kind
     if inner:
-        part = getattr(detector, "estimator" if kind == "GenuineOnly" else "detector")
-        assert type(part).__name__ == inner
-    words = ["score", str(tmp_path / "m"), str(folder / "000.png"), str(folder / "001.png")]
-    assert main([*words, "--trust", TINY, "--device", "cpu"]) in (0, 1, 5)
+        inner_detector = getattr(detector, "estimator" if kind == "GenuineOnly" else "detector")
+        assert type(inner_detector).__name__ == inner
+    message = ["score", str(tmp_path / "m"), str(folder / "000.png"), str(folder / "001.png")]
+    assert main([*message, "--trust", TINY, "--device", "cpu"]) in (0, 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_the_detector_is_chosen(folder, tmp_path, name, kind, inner):
     ],
 )
 def test_the_detector_follows_the_operator(folder, tmp_path, options, detector, operator):
-    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
-    words += ["--backbone", TINY, "--device", "cpu", "--target-bpcer", "0.1", *options]
-    assert main(words) == 0
+    message = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
+    message += ["--backbone", TINY, "--device", "cpu", "--target-bpcer", "0.1", *options]
+    assert main(message) == 0
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     assert model["diff"].operator == operator
     assert type(model["detect"].detector).__name__ == detector
@@ -120,23 +120,23 @@ def test_the_detector_follows_the_operator(folder, tmp_path, options, detector, 
 
 
 def test_without_options_it_is_the_recipe_of_the_packaged_model(folder, tmp_path, capsys):
-    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--on-missing", "crop"]
-    assert main(words) == 0
+    message = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--on-missing", "crop"]
+    assert main(message) == 0
     default = make_difffake_pipeline(mode="reference", random_state=0, on_missing="crop")
     assert repr(persistence.load(tmp_path / "m")) == repr(default)
 
 
 def test_features_of_several_backbones_are_joined(folder, tmp_path, capsys):
-    words = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
-    words += ["--backbone", TINY, "--backbone", TINY, "--device", "cpu", "--components", "1"]
-    assert main([*words, "--operator", "absolute", "--operator", "cosine"]) == 0
+    message = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), "--no-align"]
+    message += ["--backbone", TINY, "--backbone", TINY, "--device", "cpu", "--components", "1"]
+    assert main([*message, "--operator", "absolute", "--operator", "cosine"]) == 0
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     operators = [branch["diff"].operator for _, branch in model["features"].transformer_list]
     assert operators == ["absolute", "cosine"]
     pair = [str(folder / "000.png"), str(folder / "red.png")]
     assert main(["score", str(tmp_path / "m"), *pair, "--trust", TINY, "--device", "cpu"]) == 1
     capsys.readouterr()
-    assert main([*words, *["--operator", "absolute"] * 3]) == 2
+    assert main([*message, *["--operator", "absolute"] * 3]) == 2
     assert "--operator is given 3 times for 2 backbones" in error_of(capsys)
 
 
@@ -154,13 +154,21 @@ def test_fit_passes_its_options_on(folder, tmp_path):
 
 
 def test_fit_aligns_and_counts_faces(tmp_path, capsys):
-    head = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
+    face = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
     for i in range(4):
-        head.point(lambda value, i=i: value * (10 - i) // 10).save(tmp_path / f"{i}.png")
+        face.point(lambda value, i=i: value * (10 - i) // 10).save(tmp_path / f"{i}.png")
     rows = [("0.png", "1.png"), ("1.png", "2.png"), ("2.png", "3.png"), ("3.png", "0.png")]
     table = write_table(tmp_path / "p.csv", rows)
-    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--cache", str(tmp_path / "cache")]
-    assert main(words) == 0
+    message = [
+        "fit",
+        table,
+        "-o",
+        str(tmp_path / "m"),
+        *FIT[1:],
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
+    assert main(message) == 0
     assert "4 pairs of 4 photographs (4 faces found)" in capsys.readouterr().out
     assert any((tmp_path / "cache").iterdir())
 
@@ -172,16 +180,16 @@ def test_fit_names_the_line_of_a_photograph_without_face(folder, tmp_path, capsy
     table = write_table(tmp_path / "p.csv", rows)
     assert main(["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY]) == 2
     assert "line 3: probe, file" in error_of(capsys)
-    words = ["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY, "--on-missing", "crop"]
-    assert main(words) == 0
+    message = ["fit", table, "-o", str(tmp_path / "m"), "--backbone", TINY, "--on-missing", "crop"]
+    assert main(message) == 0
     assert "(1 faces found)" in capsys.readouterr().out
 
 
 def shades(folder, n):
     """Save one portrait at n brightnesses."""
-    head = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
+    face = Image.fromarray(astronaut()[0:260, 120:330]).resize((105, 130))
     for i in range(n):
-        head.point(lambda value, i=i: value * (20 - i) // 20).save(folder / f"{i}.png")
+        face.point(lambda value, i=i: value * (20 - i) // 20).save(folder / f"{i}.png")
 
 
 def test_fit_leaves_out_pairs_without_a_face(folder, tmp_path, capsys):
@@ -190,38 +198,38 @@ def test_fit_leaves_out_pairs_without_a_face(folder, tmp_path, capsys):
     rows = [("0.png", "1.png"), (red, "1.png"), ("1.png", "2.png"), ("2.png", "3.png"),
             ("3.png", "4.png"), ("4.png|5.png", f"{red}|0.png"), ("4.png", red)]  # fmt: skip
     table = write_table(tmp_path / "p.csv", rows)
-    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--on-missing", "skip"]
-    assert main(words) == 0
-    said = capsys.readouterr()
-    assert "fitted on 5 pairs of 7 photographs (6 faces found)" in said.out
-    assert "left out: 2 without a face, of lines 3, 8\n" in said.out
-    assert "rests on 2 genuine pairs that were held out" in said.out
+    message = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--on-missing", "skip"]
+    assert main(message) == 0
+    printed = capsys.readouterr()
+    assert "fitted on 5 pairs of 7 photographs (6 faces found)" in printed.out
+    assert "left out: 2 without a face, of lines 3, 8\n" in printed.out
+    assert "rests on 2 genuine pairs that were held out" in printed.out
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     assert model["align"].on_missing == "skip"
     write_table(tmp_path / "p.csv", rows[1:2])
-    assert main(words) == 2
+    assert main(message) == 2
     assert "none of the 1 genuine pairs has two faces" in error_of(capsys)
 
 
 def test_fit_chooses_the_face_that_matches(tmp_path, capsys):
     shades(tmp_path, 4)
-    head = Image.open(tmp_path / "0.png")
+    face = Image.open(tmp_path / "0.png")
     for i in range(4):  # somebody larger stands beside the person
         group = Image.new("RGB", (360, 200), (90, 90, 90))
-        group.paste(head.resize((160, 198)).point(lambda value: value // 2), (0, 0))
+        group.paste(face.resize((160, 198)).point(lambda value: value // 2), (0, 0))
         group.paste(Image.open(tmp_path / f"{i}.png"), (230, 30))
         group.save(tmp_path / f"group{i}.png")
     table = write_table(tmp_path / "p.csv", [(f"{i}.png", f"group{i}.png") for i in range(4)])
-    words = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--select", "match"]
-    assert main([*words, "--frames", "3"]) == 0
+    message = ["fit", table, "-o", str(tmp_path / "m"), *FIT[1:], "--select", "match"]
+    assert main([*message, "--frames", "3"]) == 0
     assert "the one most like a face of the other cell was taken" in capsys.readouterr().err
     model = persistence.load(tmp_path / "m", trusted=[TINY])
     assert model["align"].select == "match"
     assert model["align"].n_frames == 3
     pair = (str(tmp_path / "0.png"), str(tmp_path / "group0.png"))
     assert model["align"].align([pair]).box[1, 0] > 200
-    words = ["score", str(tmp_path / "m"), *pair, "--trust", TINY, "--device", "cpu"]
-    assert main(words) in (0, 1)
+    message = ["score", str(tmp_path / "m"), *pair, "--trust", TINY, "--device", "cpu"]
+    assert main(message) in (0, 1)
     assert pair[1] in capsys.readouterr().out
 
 
@@ -235,7 +243,7 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (["--operator", "sum"], "operator"),
         (["--detector", "mahalanobi"], "did you mean 'MahalanobisDetector'?"),
@@ -248,18 +256,18 @@ def test_fit_names_the_line_of_a_broken_photograph(folder, tmp_path, capsys):
     ],
 )
 def test_fit_finds_wrong_options_before_it_reads_photographs(
-    folder, tmp_path, capsys, monkeypatch, options, words
+    folder, tmp_path, capsys, monkeypatch, options, message
 ):
     def fail(*_, **__):
         raise AssertionError("a photograph was read")
 
     monkeypatch.setattr("sklearn_diffake.images.engine.read_image", fail)
-    own = ["--no-align"]
-    own += [] if "--backbone" in options else ["--backbone", TINY, "--components", "1"]
-    own += [] if "--operator" in options else ["--operator", "squared"]
-    arguments = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *own, *options]
+    own_values = ["--no-align"]
+    own_values += [] if "--backbone" in options else ["--backbone", TINY, "--components", "1"]
+    own_values += [] if "--operator" in options else ["--operator", "squared"]
+    arguments = ["fit", str(folder / "pairs.csv"), "-o", str(tmp_path / "m"), *own_values, *options]
     assert main(arguments) == 2
-    assert words in error_of(capsys)
+    assert message in error_of(capsys)
 
 
 @pytest.mark.parametrize("flag", ["--target-bpcer", "--components", "--frames"])

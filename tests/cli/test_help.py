@@ -27,27 +27,27 @@ EXAMPLES = [(name, line) for name, parser in parsers().items() for line in examp
 def test_every_command_has_examples_in_its_help(name, capsys):
     with pytest.raises(SystemExit):
         parse_arguments([*name.split(), "--help"])
-    shown = capsys.readouterr().out
-    assert "\nexamples:\n" in shown
+    displayed = capsys.readouterr().out
+    assert "\nexamples:\n" in displayed
     lines = [line for command, line in EXAMPLES if command == name]
     assert len(lines) >= 2
     for line in lines:
-        assert f"  {line}\n" in shown
+        assert f"  {line}\n" in displayed
         assert len(line) < 100
 
 
 @pytest.mark.parametrize(("name", "line"), EXAMPLES)
 def test_examples_are_understood(name, line):
-    words = shlex.split(line.partition(" > ")[0])
-    assert words[0] == PROGRAM
-    if "--print-completion" in words:
+    arguments = shlex.split(line.partition(" > ")[0])
+    assert arguments[0] == PROGRAM
+    if "--print-completion" in arguments:
         pytest.importorskip("shtab")
         with pytest.raises(SystemExit) as stop:
-            parse_arguments(words[1:])
+            parse_arguments(arguments[1:])
         assert stop.value.code == 0
         return
-    assert not name or words[1] == name
-    assert callable(parse_arguments(words[1:]).run)
+    assert not name or arguments[1] == name
+    assert callable(parse_arguments(arguments[1:]).run)
 
 
 def test_a_wrong_example_would_be_found(capsys):

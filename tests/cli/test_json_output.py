@@ -26,8 +26,8 @@ def strict(text):
     return values
 
 
-def rows_of(capsys, *words):
-    code = main(["compare", "--json", "-q", *words])
+def rows_of(capsys, *arguments):
+    code = main(["compare", "--json", "-q", *arguments])
     return code, [strict(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -41,7 +41,7 @@ def test_numbers_that_are_not_finite(recorder, monkeypatch, capsys, score):
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "displayed"),
     [
         ("\udcff\udc80.jpg", r"\xff\x80.jpg"),
         ("\ud800.jpg", r"\ud800.jpg"),
@@ -50,10 +50,10 @@ def test_numbers_that_are_not_finite(recorder, monkeypatch, capsys, score):
         ("\u2028</script>.jpg", "\u2028</script>.jpg"),
     ],
 )
-def test_names(recorder, capsys, name, shown):
+def test_names(recorder, capsys, name, displayed):
     code, (row,) = rows_of(capsys, name, name)
     assert code == 1
-    assert row["reference"] == row["probe"] == shown
+    assert row["reference"] == row["probe"] == displayed
 
 
 def test_a_file_whose_name_is_not_utf8(folder, tmp_path, capsys):
@@ -62,8 +62,8 @@ def test_a_file_whose_name_is_not_utf8(folder, tmp_path, capsys):
     except OSError:
         pytest.skip("names are Unicode here")
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
-    words = ["score", str(folder / "model"), str(folder / "000.png"), name, "--json"]
-    assert main([*words, "--trust", TINY, "--device", "cpu"]) == 2
+    arguments = ["score", str(folder / "model"), str(folder / "000.png"), name, "--json"]
+    assert main([*arguments, "--trust", TINY, "--device", "cpu"]) == 2
     row = strict(capsys.readouterr().out)
     assert row["probe"] == str(tmp_path / r"\xff.png")
     assert "this is a text file" in row["reason"]
@@ -110,8 +110,8 @@ def test_names_that_look_like_messages_change_nothing_in_score(folder, tmp_path,
     (tmp_path / name).write_bytes(b"no image")
     table = tmp_path / "p.csv"
     write_table(table, [(reference, f'"{tmp_path / name}"'), (reference, folder / "001.png")])
-    words = ["score", str(folder / "model"), "--csv", str(table), "--json", "--trust", TINY]
-    assert main([*words, "--device", "cpu", "-q"]) == 2
+    arguments = ["score", str(folder / "model"), "--csv", str(table), "--json", "--trust", TINY]
+    assert main([*arguments, "--device", "cpu", "-q"]) == 2
     bad, good = [strict(line) for line in capsys.readouterr().out.splitlines()]
     assert bad["probe"] == str(tmp_path / name)
     assert bad["reason"].startswith(f"probe, file {str(tmp_path / name)!r}: this is a text file")
@@ -123,9 +123,9 @@ def test_names_that_look_like_messages_change_nothing_in_fit(folder, tmp_path, c
     (tmp_path / name).write_bytes(b"no image")
     rows = [(folder / "000.png", folder / "001.png"), (folder / "000.png", f'"{tmp_path / name}"')]
     table = write_table(tmp_path / "p.csv", rows)
-    words = ["fit", table, "-o", str(tmp_path / "m"), "--no-align", "--backbone", TINY]
-    assert main([*words, "--device", "cpu"]) == 2
-    said = capsys.readouterr().err
+    arguments = ["fit", table, "-o", str(tmp_path / "m"), "--no-align", "--backbone", TINY]
+    assert main([*arguments, "--device", "cpu"]) == 2
+    message = capsys.readouterr().err
     line = 3 + name.count("\n")
-    shown = re.escape(repr(str(tmp_path / name)))
-    assert re.search(rf"p\.csv, line {line}: probe, file {shown}: this is a text file", said)
+    displayed = re.escape(repr(str(tmp_path / name)))
+    assert re.search(rf"p\.csv, line {line}: probe, file {displayed}: this is a text file", message)

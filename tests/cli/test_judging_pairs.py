@@ -12,7 +12,7 @@ from sklearn_diffake.verdict import ErrorRate, ModelInfo, Verdict, VerdictWarnin
 
 
 @pytest.mark.parametrize(
-    ("words", "pairs"),
+    ("arguments", "pairs"),
     [
         (["a", "good"], [("a", "good")]),
         (["a", "good", "good2"], [("a", "good"), ("a", "good2")]),
@@ -25,8 +25,8 @@ from sklearn_diffake.verdict import ErrorRate, ModelInfo, Verdict, VerdictWarnin
         ),
     ],
 )
-def test_arguments(recorder, words, pairs):
-    assert main(["compare", *words]) == 0
+def test_arguments(recorder, arguments, pairs):
+    assert main(["compare", *arguments]) == 0
     assert recorder.calls == pairs
 
 
@@ -81,9 +81,9 @@ def test_two_videos_are_a_reference_and_a_probe(recorder, clip):
     assert recorder.modes == ["reference"]
 
 
-@pytest.mark.parametrize("words", [["good", "fake"], ["--probe", "good", "fake"]])
-def test_clips_are_judged_by_themselves_where_that_is_asked_for(recorder, words, capsys):
-    assert main(["compare", "--mode", "same-video", *words]) == 1
+@pytest.mark.parametrize("arguments", [["good", "fake"], ["--probe", "good", "fake"]])
+def test_clips_are_judged_by_themselves_where_that_is_asked_for(recorder, arguments, capsys):
+    assert main(["compare", "--mode", "same-video", *arguments]) == 1
     assert recorder.calls == [("", "good"), ("", "fake")]
     assert recorder.modes == ["same-video"]
     out, err = capsys.readouterr()
@@ -99,9 +99,9 @@ def test_a_table_of_clips_has_no_references(recorder, tmp_path, capsys):
     capsys.readouterr()
     mixed = write_table(tmp_path / "m.csv", [("", "good"), ("a", "good2")])
     assert main(["compare", "--csv", mixed, "--mode", "same-video"]) == 2
-    said = error_of(capsys)
-    assert "line 3" in said
-    assert "'a'" in said
+    output = error_of(capsys)
+    assert "line 3" in output
+    assert "'a'" in output
     assert len(recorder.modes) == 1
 
 
@@ -112,15 +112,15 @@ def test_an_empty_reference_without_the_mode_is_judged_in_reference_mode(recorde
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "output"),
     [
         (["--reference", "a", "--probe", "b"], "--reference: there is none in same-video mode"),
         ([], "give at least one VIDEO"),
     ],
 )
-def test_what_same_video_mode_refuses(recorder, words, said, capsys):
-    assert main(["compare", "--mode", "same-video", *words]) == 2
-    assert said in error_of(capsys)
+def test_what_same_video_mode_refuses(recorder, arguments, output, capsys):
+    assert main(["compare", "--mode", "same-video", *arguments]) == 2
+    assert output in error_of(capsys)
     assert recorder.calls == []
 
 
@@ -196,18 +196,18 @@ def test_warnings_of_many_pairs_are_counted(recorder, monkeypatch, capsys):
 def test_rows_are_written_while_the_work_goes_on(recorder, monkeypatch, capsys):
     from named_verdicts import verdict_of
 
-    said = []
+    output = []
 
     def judge(reference, probe):
-        said.append(capsys.readouterr().out)
+        output.append(capsys.readouterr().out)
         return verdict_of(probe)
 
     monkeypatch.setattr(recorder, "judge", judge)
     main(["compare", "a", "good1", "good2", "--json"])
-    assert said[0] == ""
-    assert json.loads(said[1])["probe"] == "good1"
+    assert output[0] == ""
+    assert json.loads(output[1])["probe"] == "good1"
     main(["compare", "a", "good1", "good2"])
-    assert said[3].splitlines()[1].split()[:2] == ["a", "good1"]
+    assert output[3].splitlines()[1].split()[:2] == ["a", "good1"]
 
 
 def test_an_empty_cell_costs_its_own_row_only(tmp_path, capsys):

@@ -58,20 +58,20 @@ def test_fit_finds_the_mode(folder, tmp_path, capsys, header, cells, options, mo
 
 
 @pytest.mark.parametrize(
-    ("modes", "options", "said"),
+    ("modes", "options", "message"),
     [
         (("reference", "same-video"), [], "line 3: the pair is of same-video mode, line 2 is of"),
         (("same-video", ""), [], "line 3: the pair is of reference mode, line 2 is of same-video"),
         (("reference",), ["--mode", "same-video"], "line 2: .*reference mode, --mode same-video"),
-        (("video",), [], "line 2.*'video' is no mode; expected one of reference, same-video"),
+        (("video",), [], "line 2.*mode must be one of reference, same-video, got 'video'"),
     ],
 )
-def test_fit_refuses_pairs_of_both_modes(folder, tmp_path, capsys, modes, options, said):
+def test_fit_refuses_pairs_of_both_modes(folder, tmp_path, capsys, modes, options, message):
     import re
 
     table = write_table(tmp_path / "p.csv", rows(folder, *modes), FRAMES)
     assert fit(table, tmp_path / "m", *options) == 2
-    assert re.search(said, error_of(capsys))
+    assert re.search(message, error_of(capsys))
     assert not (tmp_path / "m").exists()
 
 
@@ -87,9 +87,9 @@ def test_score_refuses_pairs_of_the_other_mode(folder, frames_model, tmp_path, c
     frames = write_table(tmp_path / "frames.csv", rows(folder, "reference", "same-video"), FRAMES)
     photos = write_table(tmp_path / "photos.csv", [row[:2] for row in rows(folder, "")])
     assert score(folder / "model", frames) == 2
-    said = error_of(capsys)
-    assert f"{frames}, line 3: the model is of reference mode" in said
-    assert "--other-mode" in said
+    message = error_of(capsys)
+    assert f"{frames}, line 3: the model is of reference mode" in message
+    assert "--other-mode" in message
     assert score(frames_model, photos) == 2
     assert f"{photos}, line 2: the model is of same-video mode" in error_of(capsys)
 
@@ -99,18 +99,18 @@ def test_asked_explicitly_they_are_judged_and_labelled(folder, tmp_path, capsys)
     table = write_table(tmp_path / "frames.csv", pairs, FRAMES)
     plain = write_table(tmp_path / "plain.csv", [row[:2] for row in pairs])
 
-    def verdicts(*words):
-        assert main(["score", str(folder / "model"), *TRUST, "--json", *words]) in (0, 1, 5)
+    def verdicts(*arguments):
+        assert main(["score", str(folder / "model"), *TRUST, "--json", *arguments]) in (0, 1, 5)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     labeled, usual = verdicts("--csv", table, "--other-mode"), verdicts("--csv", plain)
     assert {row["outcome"] for row in usual} >= {"genuine"}
-    for (*_, mode), row, before in zip(pairs, labeled, usual, strict=True):
+    for (*_, mode), row, original in zip(pairs, labeled, usual, strict=True):
         codes = [warning["code"] for warning in row["warnings"]]
-        assert row["score"] == before["score"]
+        assert row["score"] == original["score"]
         if mode == "reference":
             assert "other_mode" not in codes
-            assert row["outcome"] == before["outcome"]
+            assert row["outcome"] == original["outcome"]
         else:
             assert "other_mode" in codes
             assert row["outcome"] != "genuine"
@@ -119,6 +119,6 @@ def test_asked_explicitly_they_are_judged_and_labelled(folder, tmp_path, capsys)
 
 def test_calibrate_refuses_pairs_of_the_other_mode(folder, tmp_path, capsys):
     table = write_table(tmp_path / "frames.csv", rows(folder, "same-video"), FRAMES)
-    words = ["calibrate", str(folder / "model"), table, "-o", str(tmp_path / "m"), *TRUST]
-    assert main([*words, "--quiet"]) == 2
+    arguments = ["calibrate", str(folder / "model"), table, "-o", str(tmp_path / "m"), *TRUST]
+    assert main([*arguments, "--quiet"]) == 2
     assert f"{table}, line 2: the model is of reference mode" in error_of(capsys)

@@ -124,13 +124,13 @@ def test_an_interrupt(recorder, monkeypatch, tmp_path, capsys, name):
 
     monkeypatch.setattr(recorder, "judge", judge)
     output = tmp_path / name
-    words = ["a", "good", "fake", "stop", "good"]
-    assert main(["compare", *words, "--json", "--output", str(output), "-q"]) == 130
-    said = capsys.readouterr()
-    assert [json.loads(line)["probe"] for line in said.out.splitlines()] == ["good", "fake"]
-    assert "2 of 4 pairs were judged" in said.err
+    verdicts = ["a", "good", "fake", "stop", "good"]
+    assert main(["compare", *verdicts, "--json", "--output", str(output), "-q"]) == 130
+    printed = capsys.readouterr()
+    assert [json.loads(line)["probe"] for line in printed.out.splitlines()] == ["good", "fake"]
+    assert "2 of 4 pairs were judged" in printed.err
     if name == "s.jsonl":
-        assert output.read_text() == said.out
+        assert output.read_text() == printed.out
     else:
         assert list(tmp_path.iterdir()) == []
 
@@ -138,7 +138,7 @@ def test_an_interrupt(recorder, monkeypatch, tmp_path, capsys, name):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("s.xlsx", "'s.xlsx': expected a name that ends in .csv, .parquet, .jsonl"),
+        ("s.xlsx", "--output must end in .csv, .parquet, .jsonl"),
         ("no-such-folder/s.csv", "there is no folder"),
     ],
 )
@@ -154,8 +154,8 @@ def test_no_input_is_replaced(recorder, table, tmp_path, capsys):
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "notes.csv").write_text("precious")
-    words = ["compare", "--reference", str(folder), "--probe", "good"]
-    assert main([*words, "--output", str(folder / "notes.csv")]) == 2
+    verdicts = ["compare", "--reference", str(folder), "--probe", "good"]
+    assert main([*verdicts, "--output", str(folder / "notes.csv")]) == 2
     assert "it is the input" in error_of(capsys)
     assert (folder / "notes.csv").read_text() == "precious"
 

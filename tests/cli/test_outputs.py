@@ -18,7 +18,7 @@ def mode_of(path):
 
 
 @pytest.fixture
-def mine(folder, tmp_path):
+def own_folder(folder, tmp_path):
     """A copy of some photographs, a table of them, and the fitted model."""
     for i in range(8):
         shutil.copy(folder / f"{i:03}.png", tmp_path)
@@ -32,127 +32,138 @@ def contents(folder):
 
 
 def alias(path, kind):
-    other = path.parent / f"alias{path.suffix}"
+    second = path.parent / f"alias{path.suffix}"
     if kind == "itself":
         return path
-    (os.link if kind == "hard link" else os.symlink)(path, other)
-    return other
+    (os.link if kind == "hard link" else os.symlink)(path, second)
+    return second
 
 
 @POSIX
 @pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
 @pytest.mark.parametrize("name", ["p.csv", "000.png", "007.png"])
-def test_fit_does_not_replace_its_table_or_a_photograph(mine, capsys, name, kind):
-    output = alias(mine / name, kind)
-    before = contents(mine)
-    assert main(["fit", str(mine / "p.csv"), "-o", str(output), *FIT]) == 2
+def test_fit_does_not_replace_its_table_or_a_photograph(own_folder, capsys, name, kind):
+    output = alias(own_folder / name, kind)
+    original = contents(own_folder)
+    assert main(["fit", str(own_folder / "p.csv"), "-o", str(output), *FIT]) == 2
     assert "it is the input" in error_of(capsys)
-    assert contents(mine) == before
+    assert contents(own_folder) == original
 
 
-def test_fit_does_not_replace_a_photograph_that_it_does_not_learn_from(mine, capsys):
+def test_fit_does_not_replace_a_photograph_that_it_does_not_learn_from(own_folder, capsys):
     rows = [("000.png", "001.png", 1), ("000.png", "002.png", -1)]
-    table = write_table(mine / "p.csv", rows, ("reference", "probe", "label"))
-    assert main(["fit", table, "-o", str(mine / "002.png"), *FIT]) == 2
+    table = write_table(own_folder / "p.csv", rows, ("reference", "probe", "label"))
+    assert main(["fit", table, "-o", str(own_folder / "002.png"), *FIT]) == 2
     assert "it is the input" in error_of(capsys)
 
 
-def test_fit_does_not_replace_its_backbone(mine, capsys):
-    (mine / "net.onnx").write_bytes(b"weights")
-    words = ["fit", str(mine / "p.csv"), "-o", str(mine / "net.onnx"), "--no-align"]
-    assert main([*words, "--backbone", str(mine / "net.onnx")]) == 2
+def test_fit_does_not_replace_its_backbone(own_folder, capsys):
+    (own_folder / "net.onnx").write_bytes(b"weights")
+    arguments = ["fit", str(own_folder / "p.csv"), "-o", str(own_folder / "net.onnx"), "--no-align"]
+    assert main([*arguments, "--backbone", str(own_folder / "net.onnx")]) == 2
     assert "it is the input" in error_of(capsys)
-    assert (mine / "net.onnx").read_bytes() == b"weights"
+    assert (own_folder / "net.onnx").read_bytes() == b"weights"
 
 
-def test_fit_does_not_replace_its_store(mine, capsys):
-    words = ["fit", str(mine / "p.csv"), *FIT, "--cache", str(mine / "store")]
-    assert main([*words, "-o", str(mine / "m")]) == 0
-    (store,) = (mine / "store").glob("*.sqlite")
+def test_fit_does_not_replace_its_store(own_folder, capsys):
+    arguments = ["fit", str(own_folder / "p.csv"), *FIT, "--cache", str(own_folder / "store")]
+    assert main([*arguments, "-o", str(own_folder / "m")]) == 0
+    (store,) = (own_folder / "store").glob("*.sqlite")
     capsys.readouterr()
-    assert main([*words, "-o", str(store)]) == 2
+    assert main([*arguments, "-o", str(store)]) == 2
     assert "it is the input" in error_of(capsys)
 
 
 @POSIX
 @pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
 @pytest.mark.parametrize("name", ["000.html", "001.html", "model.html"])
-def test_a_report_replaces_neither_a_photograph_nor_the_model(mine, capsys, name, kind):
+def test_a_report_replaces_neither_a_photograph_nor_the_model(own_folder, capsys, name, kind):
     for i in range(2):
-        shutil.copy(mine / f"{i:03}.png", mine / f"{i:03}.html")
-    output = alias(mine / name, kind)
-    before = contents(mine)
-    words = ["score", mine / "model.html", mine / "000.html", mine / "001.html"]
-    words += ["--report", output]
-    assert main([*map(str, words), "--trust", TINY, "--device", "cpu"]) == 2
+        shutil.copy(own_folder / f"{i:03}.png", own_folder / f"{i:03}.html")
+    output = alias(own_folder / name, kind)
+    original = contents(own_folder)
+    arguments = [
+        "score",
+        own_folder / "model.html",
+        own_folder / "000.html",
+        own_folder / "001.html",
+    ]
+    arguments += ["--report", output]
+    assert main([*map(str, arguments), "--trust", TINY, "--device", "cpu"]) == 2
     assert "it is the input" in error_of(capsys)
-    assert contents(mine) == before
+    assert contents(own_folder) == original
 
 
 @POSIX
-def test_a_report_does_not_replace_the_table(mine, capsys):
-    (mine / "p.csv").unlink()
-    table = write_table(mine / "table.html", [("000.png", "001.png")])
-    before = contents(mine)
+def test_a_report_does_not_replace_the_table(own_folder, capsys):
+    (own_folder / "p.csv").unlink()
+    table = write_table(own_folder / "table.html", [("000.png", "001.png")])
+    original = contents(own_folder)
     assert main(["compare", "--csv", table, "--report", table]) == 2
     assert "it is the input" in error_of(capsys)
-    assert contents(mine) == before
+    assert contents(own_folder) == original
 
 
 @POSIX
 @pytest.mark.parametrize("kind", ["fifo", "directory", "stream", "device"])
-def test_fit_replaces_regular_files_only(mine, capsys, kind):
-    output = mine / "out"
+def test_fit_replaces_regular_files_only(own_folder, capsys, kind):
+    output = own_folder / "out"
     if kind == "fifo":
         os.mkfifo(output)
     elif kind == "directory":
         output.mkdir()
     elif kind == "stream":
-        output = expendable_stream(mine)
+        output = expendable_stream(own_folder)
     else:
-        output = expendable_device(mine, "zero")
-    before = os.lstat(output)
-    assert main(["fit", str(mine / "p.csv"), "-o", str(output), *FIT]) == 2
+        output = expendable_device(own_folder, "zero")
+    original = os.lstat(output)
+    assert main(["fit", str(own_folder / "p.csv"), "-o", str(output), *FIT]) == 2
     assert "cannot write" in error_of(capsys)
-    assert os.path.samestat(before, os.lstat(output))
+    assert os.path.samestat(original, os.lstat(output))
 
 
 @POSIX
-def test_fit_into_the_null_device(mine, capsys):
-    device = expendable_device(mine, "null")
-    assert main(["fit", str(mine / "p.csv"), "-o", device, *FIT]) == 0
+def test_fit_into_the_null_device(own_folder, capsys):
+    device = expendable_device(own_folder, "null")
+    assert main(["fit", str(own_folder / "p.csv"), "-o", device, *FIT]) == 0
     assert "fitted on 4 pairs" in capsys.readouterr().out
     assert stat.S_ISCHR(os.lstat(device).st_mode)
 
 
 @POSIX
 @pytest.mark.parametrize(("public", "expected"), [([], 0o600), (["--public"], 0o644)])
-def test_a_model_is_its_owners_alone_unless_it_is_public(mine, public, expected):
-    before = os.umask(0o022)
+def test_a_model_is_its_owners_alone_unless_it_is_public(own_folder, public, expected):
+    original = os.umask(0o022)
     try:
-        words = ["fit", str(mine / "p.csv"), "-o", str(mine / "m"), *FIT, *public]
-        assert main(words) == 0
-        assert mode_of(mine / "m") == expected
-        (mine / "m").chmod(0o640)
-        assert main(words) == 0
-        assert mode_of(mine / "m") == 0o640
+        arguments = ["fit", str(own_folder / "p.csv"), "-o", str(own_folder / "m"), *FIT, *public]
+        assert main(arguments) == 0
+        assert mode_of(own_folder / "m") == expected
+        (own_folder / "m").chmod(0o640)
+        assert main(arguments) == 0
+        assert mode_of(own_folder / "m") == 0o640
     finally:
-        os.umask(before)
+        os.umask(original)
 
 
 @POSIX
-def test_what_holds_faces_is_its_owners_alone(mine):
+def test_what_holds_faces_is_its_owners_alone(own_folder):
     pytest.importorskip("sklearn_diffake.verdict._report.page")
-    before = os.umask(0)
+    original = os.umask(0)
     try:
-        words = [mine / "model.html", mine / "000.png", mine / "001.png", "--cache", mine / "store"]
-        words = ["score", *map(str, words), "--trust", TINY, "--device", "cpu", "--report"]
-        assert main([*words, str(mine / "why.html")]) in (0, 5)
-        assert mode_of(mine / "why.html") == 0o600
-        assert mode_of(mine / "store") == 0o700
-        assert {mode_of(path) for path in (mine / "store").iterdir()} == {0o600}
+        arguments = [
+            own_folder / "model.html",
+            own_folder / "000.png",
+            own_folder / "001.png",
+            "--cache",
+            own_folder / "store",
+        ]
+        arguments = ["score", *map(str, arguments), "--trust", TINY, "--device", "cpu", "--report"]
+        assert main([*arguments, str(own_folder / "why.html")]) in (0, 5)
+        assert mode_of(own_folder / "why.html") == 0o600
+        assert mode_of(own_folder / "store") == 0o700
+        assert {mode_of(path) for path in (own_folder / "store").iterdir()} == {0o600}
     finally:
-        os.umask(before)
+        os.umask(original)
 
 
 @POSIX
@@ -163,7 +174,7 @@ def test_frames_in_the_cache_are_their_owners_alone(tmp_path):
     from sklearn_diffake.datasets import extract_frames
 
     clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 3)
-    before = os.umask(0)
+    original = os.umask(0)
     try:
         for crop in (None, lambda image: [[0, 0, 16, 16]]):
             frames = extract_frames(clip, cache=tmp_path / "cache" / "below", crop=crop)
@@ -173,7 +184,7 @@ def test_frames_in_the_cache_are_their_owners_alone(tmp_path):
         assert {mode_of(path) for path in paths if path.is_dir()} == {0o700}
         assert mode_of(tmp_path / "cache") == 0o700
     finally:
-        os.umask(before)
+        os.umask(original)
 
 
 def test_a_video_that_is_named_as_the_cache_stays(tmp_path):
@@ -184,11 +195,11 @@ def test_a_video_that_is_named_as_the_cache_stays(tmp_path):
 
     clip = write_clip(tmp_path / "clip.mp4", [flat(100)] * 3)
     with open(clip, "rb") as file:
-        before = file.read()
+        original = file.read()
     with pytest.raises(FileExistsError):
         extract_frames(clip, cache=clip)
     with open(clip, "rb") as file:
-        assert file.read() == before
+        assert file.read() == original
 
 
 @pytest.mark.parametrize("name", ["reference.png", "photos", "model.diffake", "demo.txt"])

@@ -50,7 +50,7 @@ def test_quoted_cells_keep_separators_and_lines_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"reference,probe\n", "has a header and no pairs"),
@@ -79,12 +79,12 @@ def test_quoted_cells_keep_separators_and_lines_are_counted(tmp_path):
         (b"a.png,b.png\nc.png,d.png\n", "line 1: this is a pair of files"),
     ],
 )
-def test_bad_tables_are_refused_by_line(tmp_path, capsys, content, words):
+def test_bad_tables_are_refused_by_line(tmp_path, capsys, content, message):
     for name in ("a.png", "b.png"):
         (tmp_path / name).touch()
     (tmp_path / "p.csv").write_bytes(content)
     assert main(["compare", "--csv", str(tmp_path / "p.csv")]) == 2
-    assert words in error_of(capsys)
+    assert message in error_of(capsys)
 
 
 @pytest.mark.parametrize(

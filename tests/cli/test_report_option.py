@@ -8,13 +8,13 @@ from sklearn_diffake.cli import main
 
 def test_the_page_of_a_verdict(recorder, tmp_path, capsys):
     page = tmp_path / "why it is.html"
-    words = ["compare", "--reference", "a", "b", "--probe", "fake", "--report", str(page)]
-    assert main([*words, "--case", "12/34"]) == 1
+    arguments = ["compare", "--reference", "a", "b", "--probe", "fake", "--report", str(page)]
+    assert main([*arguments, "--case", "12/34"]) == 1
     (verdict,) = recorder.verdicts
-    command = ["sklearn-diffake", *words, "--case", "12/34"]
+    command = ["sklearn-diffake", *arguments, "--case", "12/34"]
     assert verdict.reports == [(str(page), {"command": command, "case": "12/34"})]
     assert capsys.readouterr().err.endswith(f"report: {page}\n")
-    assert main([*words, "-q"]) == 1
+    assert main([*arguments, "-q"]) == 1
     assert capsys.readouterr().err == ""
 
 
@@ -24,16 +24,16 @@ def test_an_error_has_a_page_too(recorder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
-        (["a", "b", "--report", "why.pdf"], "'why.pdf': expected a name that ends in .html"),
+        (["a", "b", "--report", "why.pdf"], "--report must end in .html, got"),
         (["a", "b", "c", "--report", "why.html"], "one pair, there are 2"),
         (["a", "b", "--report", "no-such-folder/why.html"], "there is no folder"),
         (["a", "b", "--case", "7"], "give --report FILE.html too"),
     ],
 )
-def test_what_is_wrong_is_said_before_the_work(recorder, capsys, words, expected):
-    assert main(["compare", *words]) == 2
+def test_what_is_wrong_is_said_before_the_work(recorder, capsys, arguments, expected):
+    assert main(["compare", *arguments]) == 2
     assert expected in error_of(capsys)
     assert recorder.calls == []
 
@@ -48,7 +48,7 @@ def test_a_true_page(folder, tmp_path, references, probe, code):
     pytest.importorskip("sklearn_diffake.verdict._report.page")
     page = tmp_path / "why.html"
     names = [str(folder / name) for name in references]
-    words = ["--reference", *names, "--probe", str(folder / probe), "--report", str(page)]
+    arguments = ["--reference", *names, "--probe", str(folder / probe), "--report", str(page)]
     options = ["--trust", TINY, "--device", "cpu"]
-    assert main(["score", str(folder / "model"), *words, *options]) == code
+    assert main(["score", str(folder / "model"), *arguments, *options]) == code
     assert probe in page.read_text(encoding="utf-8")

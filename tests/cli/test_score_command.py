@@ -28,8 +28,8 @@ def expected_scores(folder, pairs):
     return loaded(folder).score_samples([(str(folder / a), str(folder / b)) for a, b in pairs])
 
 
-def score(folder, *words):
-    return main(["score", str(folder / "model"), *map(str, words), *TRUST])
+def score(folder, *arguments):
+    return main(["score", str(folder / "model"), *map(str, arguments), *TRUST])
 
 
 def test_score_writes_a_table(folder, capsys):
@@ -55,19 +55,19 @@ def test_score_writes_json_with_labels(folder, tmp_path, capsys):
     rows = [("000.png", "001.png", 1), ("000.png", "red.png", -1), ("002.png", "003.png", "")]
     table = write_table(folder / "labeled.csv", rows, ("reference", "probe", "label"))
     assert score(folder, "--csv", table, "--json") == 1
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    actual = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     fields = list(Verdict("error", "").to_dict())
-    assert [list(row) for row in found] == [
+    assert [list(row) for row in actual] == [
         ["reference", "probe", "label", *fields],
         ["reference", "probe", "label", *fields],
         ["reference", "probe", *fields],
     ]
-    assert [row["probe"] for row in found] == ["001.png", "red.png", "003.png"]
-    assert [row.get("label") for row in found] == [1, -1, None]
+    assert [row["probe"] for row in actual] == ["001.png", "red.png", "003.png"]
+    assert [row.get("label") for row in actual] == [1, -1, None]
     scores = expected_scores(folder, [row[:2] for row in rows])
-    np.testing.assert_allclose([row["score"] for row in found], scores, rtol=1e-5)
-    assert [row["outcome"] for row in found] == ["genuine", "suspicious", "genuine"]
-    assert {row["model"]["name"] for row in found} == {"model"}
+    np.testing.assert_allclose([row["score"] for row in actual], scores, rtol=1e-5)
+    assert [row["outcome"] for row in actual] == ["genuine", "suspicious", "genuine"]
+    assert {row["model"]["name"] for row in actual} == {"model"}
 
 
 def test_unreadable_probes_do_not_cost_the_others(folder, capsys):
@@ -80,8 +80,8 @@ def test_unreadable_probes_do_not_cost_the_others(folder, capsys):
     assert "no such file" in rows[3]["reason"]
     assert rows[1]["score"] is rows[1]["p_value"] is None
     good = [("000.png", names[i]) for i in (0, 2, 4)]
-    found = [rows[i]["score"] for i in (0, 2, 4)]
-    np.testing.assert_allclose(found, expected_scores(folder, good), rtol=1e-5)
+    actual = [rows[i]["score"] for i in (0, 2, 4)]
+    np.testing.assert_allclose(actual, expected_scores(folder, good), rtol=1e-5)
 
 
 def test_table_shows_why_a_probe_has_no_score(folder, capsys):
@@ -116,10 +116,10 @@ def test_several_references_are_one_template(folder, capsys):
 
 
 def test_a_wide_band_is_inconclusive(folder, capsys):
-    words = [folder / "000.png", folder / "001.png", "--abstain"]
-    assert score(folder, *words, "0.99") == 5
+    arguments = [folder / "000.png", folder / "001.png", "--abstain"]
+    assert score(folder, *arguments, "0.99") == 5
     assert "inconclusive" in capsys.readouterr().out
-    assert score(folder, *words, "0") == 0
+    assert score(folder, *arguments, "0") == 0
 
 
 def test_no_photograph_is_computed_twice_beside_a_broken_one(folder, capsys, monkeypatch):

@@ -49,32 +49,32 @@ def test_who_gets_color(monkeypatch, file, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert takes_color(file()) == expected
-    words = colored("genuine", "green", file())
-    assert words == ("\033[32mgenuine\033[0m" if expected else "genuine")
+    text = colored("genuine", "green", file())
+    assert text == ("\033[32mgenuine\033[0m" if expected else "genuine")
 
 
-def on_a_terminal(*words, **variables):
+def on_a_terminal(*text, **variables):
     """What a real terminal receives from the command line."""
     pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
-    ours, theirs = pty.openpty()
+    controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, *words],
+        [sys.executable, "-c", CODE, *text],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'cli'}", **variables},
-        stdout=theirs,
+        stdout=terminal,
         stderr=subprocess.DEVNULL,
     )
-    os.close(theirs)
+    os.close(terminal)
     received = b""
     while True:
         try:
-            part = os.read(ours, 4096)
+            chunk = os.read(controller, 4096)
         except OSError:  # Linux says so when the other end is closed
             break
-        if not part:
+        if not chunk:
             break
-        received += part
-    os.close(ours)
+        received += chunk
+    os.close(controller)
     process.wait()
     return received.decode()
 

@@ -39,9 +39,9 @@ def test_printable(text, expected):
 
 def no_code_in(capsys):
     """Return both streams, in which there must be no character that a terminal obeys."""
-    said = capsys.readouterr()
-    assert (said.out + said.err).replace("\n", "").isprintable()
-    return said
+    printed = capsys.readouterr()
+    assert (printed.out + printed.err).replace("\n", "").isprintable()
+    return printed
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_names_in_the_table(tmp_path, capsys):
         [f"ref{ESCAPED}", "good"], ["ref", f"{ESCAPED}fake"], ["ref", "good"],
     ]  # fmt: skip
     verdicts = ["verdict", "genuine", "suspicious", "genuine"]
-    starts = {line.index(f" {word}") for line, word in zip(lines, verdicts, strict=True)}
+    starts = {line.index(f" {argument}") for line, argument in zip(lines, verdicts, strict=True)}
     assert len(starts) == 1
 
 
@@ -124,9 +124,9 @@ def test_lines_of_the_log_and_bars(capsys):
     assert no_code_in(capsys).err == f"read {ESCAPED}\n"
     with progress_bar(total=1, desc=f"reading {CLEAR}", unit="image", verbose=2):
         pass
-    said = capsys.readouterr().err
-    assert f"reading {ESCAPED}" in said
-    assert CLEAR not in said
+    printed = capsys.readouterr().err
+    assert f"reading {ESCAPED}" in printed
+    assert CLEAR not in printed
 
 
 @pytest.mark.usefixtures("saved")

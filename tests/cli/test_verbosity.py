@@ -14,10 +14,10 @@ from sklearn_diffake.utils._progress import progress_bar
 
 @pytest.fixture
 def score(folder, capsys):
-    def run(*words):
+    def run(*arguments):
         pair = [str(folder / name) for name in ("000.png", "001.png")]
         model = str(folder / "model")
-        assert main(["score", model, *pair, "--trust", TINY, "--device", "cpu", *words]) == 0
+        assert main(["score", model, *pair, "--trust", TINY, "--device", "cpu", *arguments]) == 0
         return capsys.readouterr().err
 
     return run
@@ -55,9 +55,9 @@ def test_quiet_silences_all_even_on_a_terminal(score, monkeypatch):
 
 def test_logging_is_put_back(score):
     logger = logging.getLogger("sklearn_diffake")
-    before = logger.level, list(logger.handlers)
+    original = logger.level, list(logger.handlers)
     score("-vv")
-    assert (logger.level, logger.handlers) == before
+    assert (logger.level, logger.handlers) == original
 
 
 def test_quiet_and_verbose_exclude_each_other(capsys):

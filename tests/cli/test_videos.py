@@ -42,10 +42,10 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def score(folder, capsys):
-    def run(*words, code=None):
-        words = ["score", str(folder / "model"), *map(str, words)]
-        found = main([*words, "--trust", TINY, "--device", "cpu"])
-        assert code in (None, found)
+    def run(*arguments, code=None):
+        arguments = ["score", str(folder / "model"), *map(str, arguments)]
+        result = main([*arguments, "--trust", TINY, "--device", "cpu"])
+        assert code in (None, result)
         return capsys.readouterr()
 
     return run
@@ -87,18 +87,18 @@ def test_wrong_numbers_of_frames_are_refused(text, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(None, "no such file"), (b"x" * 99, "this is a text file")]
+    ("content", "reason"), [(None, "no such file"), (b"x" * 99, "this is a text file")]
 )
 def test_a_video_that_cannot_be_read_does_not_cost_the_others(
-    folder, score, tmp_path, content, why
+    folder, score, tmp_path, content, reason
 ):
     bad = tmp_path / "bad.mp4"
     if content:
         bad.write_bytes(content)
-    said = score(folder / "000.png", bad, folder / "001.png", "--json", code=2)
-    first, second = map(json.loads, said.out.splitlines())
+    output = score(folder / "000.png", bad, folder / "001.png", "--json", code=2)
+    first, second = map(json.loads, output.out.splitlines())
     assert first["outcome"] == "error"
-    assert first["reason"].startswith(f"probe, file {str(bad)!r}: {why}")
+    assert first["reason"].startswith(f"probe, file {str(bad)!r}: {reason}")
     assert second["outcome"] == "genuine"
 
 
@@ -106,14 +106,14 @@ def test_lost_frames_of_a_video_are_left_out_and_counted(folder, score, clip, tm
     with av.open(clip) as file:
         packets = [(p.pos, p.size) for p in file.demux(video=0) if p.size]
     data = bytearray(Path(clip).read_bytes())
-    place, size = packets[-1]
-    data[place : place + size] = bytes(size)
+    packet_position, size = packets[-1]
+    data[packet_position : packet_position + size] = bytes(size)
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(data)
-    said = score(folder / "000.png", bad, "--json", "--frames", 99)
-    row = json.loads(said.out)
+    output = score(folder / "000.png", bad, "--json", "--frames", 99)
+    row = json.loads(output.out)
     assert row["clip"]["n_frames"] == len(packets) - 1
-    assert "the video is damaged" in said.err
+    assert "the video is damaged" in output.err
 
 
 def test_no_frame_is_written_to_disk(folder, score, clip, tmp_path, monkeypatch):
@@ -136,18 +136,18 @@ def test_a_video_without_any_face(tmp_path, capsys):
 
 def test_the_extra_is_named(folder, score, monkeypatch, clip):
     monkeypatch.setitem(sys.modules, "av", None)
-    said = score(folder / "000.png", clip, code=2)
-    assert "pip install 'sklearn-diffake[video]'" in said.out + said.err
+    output = score(folder / "000.png", clip, code=2)
+    assert "pip install 'sklearn-diffake[video]'" in output.out + output.err
 
 
 @pytest.mark.parametrize("read", [read_image, lambda path: FaceAligner().fit_transform([path])])
 def test_elsewhere_a_video_is_no_image_and_what_to_do_is_said(clip, read):
     with pytest.raises(ImageError, match=r"clip\.mp4|video") as caught:
         read(clip)
-    said = str(caught.value)
-    assert "this is a video (MP4), where an image is expected" in said
-    assert "sklearn_diffake.datasets.extract_frames" in said
-    assert "sklearn-diffake compare" in said
+    output = str(caught.value)
+    assert "this is a video (MP4), where an image is expected" in output
+    assert "sklearn_diffake.datasets.extract_frames" in output
+    assert "sklearn-diffake compare" in output
 
 
 def test_a_picture_with_the_name_of_a_video_is_read(tmp_path):

@@ -23,12 +23,12 @@ from sklearn_diffake.faces import read_image
 from sklearn_diffake.images import _reading
 from sklearn_diffake.images.video import sample_frames
 
-NOBODY = "no face was found in any of 3 frames"
+NO_FACE = "no face was found in any of 3 frames"
 DFD = "manipulated_sequences/DeepFakeDetection/c23/videos"
 ACTORS = "original_sequences/actors/c23/videos"
 
 #: Of each tree, the videos to be replaced, by what takes their place.
-SPOILT = {
+CORRUPTIONS = {
     "faceforensics": {
         "manipulated_sequences/FaceSwap/c23/videos/071_054.mp4": "no index",
         "original_sequences/youtube/c23/videos/720.mp4": "no face",
@@ -148,7 +148,7 @@ def root(name, kinds, tmp_path):
     """The tree of one loader, with other videos in the place of four."""
     models = [kinds[kind] for kind in ("tall", "wide", "small")]
     root = getattr(tree_files, name)(tmp_path / "tree", tree_files.Videos(None, models))
-    for file, kind in SPOILT[name].items():
+    for file, kind in CORRUPTIONS[name].items():
         assert (root / file).is_file()
         shutil.copyfile(kinds[kind], root / file)
     return root
@@ -166,14 +166,14 @@ def load(name, root, tmp_path):
 def test_the_videos_are_what_they_are_called(kinds):
     import av
 
-    stored = {}
+    saved = {}
     for kind in ("tall", "wide", "small", "rotated", "two people", "no face"):
         with av.open(str(kinds[kind])) as container:
             assert container.streams.video[0].codec_context.name == "h264"
-            stored[kind] = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    assert len({image.shape for image in stored.values()}) == 6
-    assert people_files.quarter_turns(stored["tall"]) == 0
-    assert people_files.quarter_turns(stored["rotated"]) == 1
+            saved[kind] = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert len({image.shape for image in saved.values()}) == 6
+    assert people_files.quarter_turns(saved["tall"]) == 0
+    assert people_files.quarter_turns(saved["rotated"]) == 1
     for frame in sample_frames(kinds["two people"], 3):
         boxes = _frames._detect_by_mtcnn(frame.image)
         pale, ruddy = boxes[np.argsort(boxes[:, 0])]  # from the left
@@ -190,10 +190,10 @@ def test_a_spoilt_tree(name, root, kinds, load, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(_reading, "_Cursor", None)  # everything has been decoded
         check_subsets(load, dataset, root, bad(name), splits)
-        words = f"2 of {len(splits)} videos cannot be used.*They are skipped, and listed"
-        with pytest.warns(UserWarning, match=words):
-            again = load(on_broken="warn", k="all")
-    assert again.data.tolist() == dataset.data.tolist()
+        arguments = f"2 of {len(splits)} videos cannot be used.*They are skipped, and listed"
+        with pytest.warns(UserWarning, match=arguments):
+            repeated = load(on_broken="warn", k="all")
+    assert repeated.data.tolist() == dataset.data.tolist()
     check_refusal(load, root, bad(name), kinds["tall"])
     assert set(load(on_broken="raise").images["video"]) == set(splits)
 
@@ -213,8 +213,8 @@ def names(paths, root):
 
 def bad(name):
     """The videos of a tree that cannot be used, with the reason that is to be given."""
-    reasons = {"no index": "not a video", "half of it": "cut off", "no face": NOBODY}
-    return {file: reasons[kind] for file, kind in SPOILT[name].items() if kind in reasons}
+    reasons = {"no index": "not a video", "half of it": "cut off", "no face": NO_FACE}
+    return {file: reasons[kind] for file, kind in CORRUPTIONS[name].items() if kind in reasons}
 
 
 def check_what_is_left(dataset, root, bad, splits):
@@ -222,15 +222,15 @@ def check_what_is_left(dataset, root, bad, splits):
     assert set(broken) == set(bad)
     assert all(re.search(reason, broken[file]) for file, reason in bad.items())
     assert (dataset.n_broken, dataset.n_skipped) == (2, 0)
-    left = {file: split for file, split in splits.items() if file not in bad}
+    remaining = {file: split for file, split in splits.items() if file not in bad}
     images, frame = dataset.images, dataset.frame
     assert names(images["file"], root) == images["video"].tolist()
-    assert Counter(images["video"]) == dict.fromkeys(left, 3)
-    assert Counter(frame["video"]) == dict.fromkeys(left, 3)  # pairs of three frames
+    assert Counter(images["video"]) == dict.fromkeys(remaining, 3)
+    assert Counter(frame["video"]) == dict.fromkeys(remaining, 3)  # pairs of three frames
     assert (frame["reference_video"] == frame["video"]).all()
-    assert len(dataset.data) == len(dataset.target) == len(dataset.groups) == 3 * len(left)
+    assert len(dataset.data) == len(dataset.target) == len(dataset.groups) == 3 * len(remaining)
     for table in (images, frame):
-        assert table["split"].tolist() == [left[video] for video in table["video"]]
+        assert table["split"].tolist() == [remaining[video] for video in table["video"]]
 
 
 def check_pictures(images):
@@ -245,12 +245,12 @@ def check_pictures(images):
 
 def check_subsets(load, dataset, root, bad, splits):
     for split in set(splits.values()) - {""}:
-        there = {video for video, its in splits.items() if its == split}
-        part = load(on_broken="skip", subset=split)
-        assert set(part.images["split"]) == set(part.frame["split"]) == {split}
-        assert set(part.images["video"]) == there - set(bad)
-        assert set(part.images["path"]) <= set(dataset.images["path"])
-        assert set(names(part.broken["path"], root)) == there & set(bad)
+        present = {video for video, its in splits.items() if its == split}
+        piece = load(on_broken="skip", subset=split)
+        assert set(piece.images["split"]) == set(piece.frame["split"]) == {split}
+        assert set(piece.images["video"]) == present - set(bad)
+        assert set(piece.images["path"]) <= set(dataset.images["path"])
+        assert set(names(piece.broken["path"], root)) == present & set(bad)
 
 
 def check_refusal(load, root, bad, good):
@@ -259,6 +259,6 @@ def check_refusal(load, root, bad, good):
     while bad:
         with pytest.raises(VideoError) as caught:
             load(on_broken="raise")
-        named = next(file for file in bad if f"({root / file})" in str(caught.value))
-        assert re.search(bad.pop(named), str(caught.value))
-        shutil.copyfile(good, root / named)
+        name_list = next(file for file in bad if f"({root / file})" in str(caught.value))
+        assert re.search(bad.pop(name_list), str(caught.value))
+        shutil.copyfile(good, root / name_list)

@@ -30,7 +30,7 @@ def no_decoding(monkeypatch):
     return lambda: monkeypatch.setattr(_frames, "read_accounted", refuse)
 
 
-def left_over(cache):
+def remaining_files(cache):
     """Unfinished folders."""
     return [path.name for path in Path(cache).glob(".*")]
 
@@ -43,7 +43,7 @@ def test_pictures_are_the_frames(video, tmp_path):
     assert frames.n_without_face == 0
     for path, frame in zip(frames.paths, sample_frames(video, 4), strict=True):
         np.testing.assert_array_equal(read_image(path), frame.image)
-    assert left_over(tmp_path / "cache") == []
+    assert remaining_files(tmp_path / "cache") == []
 
 
 def test_a_second_run_decodes_nothing(video, tmp_path, no_decoding):
@@ -70,24 +70,26 @@ def test_another_video_of_the_same_name_is_seen(video, tmp_path):
     assert extract_frames(video, cache=tmp_path / "cache", n_frames=2).paths != second.paths
 
 
-@pytest.mark.parametrize("damage", ["picture gone", "picture cut", "no index", "index cut", "list"])
-def test_a_damaged_folder_is_made_again(video, tmp_path, damage):
+@pytest.mark.parametrize(
+    "corrupt", ["picture gone", "picture cut", "no index", "index cut", "list"]
+)
+def test_a_damaged_folder_is_made_again(video, tmp_path, corrupt):
     first = extract_frames(video, cache=tmp_path, n_frames=3)
     pictures = [Path(path).read_bytes() for path in first.paths]
     index = Path(first.paths[0]).parent / "frames.json"
-    if damage == "picture gone":
+    if corrupt == "picture gone":
         os.unlink(first.paths[1])
-    elif damage == "picture cut":
+    elif corrupt == "picture cut":
         Path(first.paths[1]).write_bytes(pictures[1][:20])
-    elif damage == "no index":
+    elif corrupt == "no index":
         index.unlink()
     else:
-        index.write_text("[]" if damage == "list" else index.read_text()[:30])
-    again = extract_frames(video, cache=tmp_path, n_frames=3)
-    assert again == first
-    assert [Path(path).read_bytes() for path in again.paths] == pictures
+        index.write_text("[]" if corrupt == "list" else index.read_text()[:30])
+    repeated = extract_frames(video, cache=tmp_path, n_frames=3)
+    assert repeated == first
+    assert [Path(path).read_bytes() for path in repeated.paths] == pictures
     assert json.loads(index.read_text())["numbers"] == first.numbers
-    assert left_over(tmp_path) == []
+    assert remaining_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("lead", ["../", "/", ""])
@@ -105,11 +107,11 @@ def test_an_index_names_pictures_of_its_folder_only(video, tmp_path, lead):
 
 
 def test_an_interrupted_run_leaves_nothing_behind(video, tmp_path):
-    seen = []
+    received = []
 
     def stop(image):
-        seen.append(image.shape)
-        if len(seen) == 3:
+        received.append(image.shape)
+        if len(received) == 3:
             raise KeyboardInterrupt
         return [[0, 0, 9, 9]]
 
@@ -134,7 +136,7 @@ def test_many_at_once(video, tmp_path):
         )
     assert all(result == results[0] for result in results)
     assert all(os.path.getsize(path) for path in results[0].paths)
-    assert left_over(tmp_path) == []
+    assert remaining_files(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_moved_to_its_place(video, tmp_path, monkeypatch):
@@ -170,11 +172,11 @@ def two_people(image):
     columns = np.flatnonzero((image.mean(axis=2) > 128).any(axis=0))
     if not len(columns):
         return np.empty((0, 4))
-    parts = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    pieces = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
     boxes = []
-    for part in parts:
-        rows = np.flatnonzero((image[:, part].mean(axis=2) > 128).any(axis=1))
-        boxes.append([part[0], rows[0], part[-1] + 1, rows[-1] + 1])
+    for piece in pieces:
+        rows = np.flatnonzero((image[:, piece].mean(axis=2) > 128).any(axis=1))
+        boxes.append([piece[0], rows[0], piece[-1] + 1, rows[-1] + 1])
     return boxes
 
 
@@ -213,6 +215,6 @@ def test_mtcnn_looks_for_faces_by_default(tmp_path, monkeypatch):
     video = write_video(tmp_path / "a.mp4", 4)
     monkeypatch.setattr(_frames, "_detect_by_mtcnn", lambda image: [[8, 8, 28, 30]])
     frames = extract_frames(video, cache=tmp_path / "cache", n_frames=2, crop="face")
-    whole = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
-    assert read_image(frames.paths[0]).shape[0] < read_image(whole.paths[0]).shape[0]
-    assert number_of(read_image(whole.paths[0])) == whole.numbers[0]
+    full = extract_frames(video, cache=tmp_path / "cache", n_frames=2)
+    assert read_image(frames.paths[0]).shape[0] < read_image(full.paths[0]).shape[0]
+    assert number_of(read_image(full.paths[0])) == full.numbers[0]

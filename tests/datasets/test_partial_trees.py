@@ -47,8 +47,8 @@ def names(dataset, root):
     return [Path(path).relative_to(root).as_posix() for path in dataset.absent["path"]]
 
 
-def warned(caught, words):
-    return [str(warning.message) for warning in caught if words in str(warning.message)]
+def warned(caught, arguments):
+    return [str(warning.message) for warning in caught if arguments in str(warning.message)]
 
 
 def test_faceforensics_with_four_techniques_and_no_lists(ff, options):
@@ -67,15 +67,15 @@ def test_faceforensics_with_four_techniques_and_no_lists(ff, options):
     absent = [*LISTS, "manipulated_sequences/FaceShifter/c23/videos"]
     assert names(dataset, ff) == absent
     assert Counter(dataset.absent["kind"]) == {"list": 3, "folder": 1}
-    (words,) = warned(caught, "absent are")
+    (arguments,) = warned(caught, "absent are")
     for path in absent:
-        assert path in words
+        assert path in arguments
         assert path in dataset.DESCR
-    assert "techniques=['Deepfakes', 'Face2Face', 'FaceSwap', 'NeuralTextures']" in words
+    assert "techniques=['Deepfakes', 'Face2Face', 'FaceSwap', 'NeuralTextures']" in arguments
     with warnings.catch_warnings(action="error"):
-        again = datasets.load_faceforensics(ff, on_broken="skip", **options)
+        repeated = datasets.load_faceforensics(ff, on_broken="skip", **options)
         datasets.load_faceforensics(ff, techniques=["Deepfakes"], on_broken="skip", **options)
-    assert again.data.tolist() == dataset.data.tolist()
+    assert repeated.data.tolist() == dataset.data.tolist()
 
 
 def test_what_is_absent_is_printed(ff, options, capsys):
@@ -110,9 +110,9 @@ def test_one_list_is_there(ff, options):
 def test_lists_that_name_more_than_there_is(ff, options):
     for split, pairs in tree_files.FF_SPLITS.items():
         tree_files.write_json(ff / f"{split}.json", pairs)
-    kept = {f"{target}_{donor}" for target, donor in PAIRS[:2]} | {PAIRS[0][0]}
+    remaining = {f"{target}_{donor}" for target, donor in PAIRS[:2]} | {PAIRS[0][0]}
     for path in ff.rglob("*.mp4"):
-        if path.stem not in kept:
+        if path.stem not in remaining:
             path.unlink()
     with pytest.warns(UserWarning, match=r"absent are 1 folder .* and 41 videos \("):
         dataset = datasets.load_faceforensics(ff, **options)
@@ -146,10 +146,10 @@ def test_a_deepfake_never_meets_the_frame_it_was_made_from(ff, options):
     assert len(reenacted) == 20 * 4 * 3
     swapped = frame[frame["technique"] == "Deepfakes"]
     assert len(swapped) == 10 * 4 * 4
-    for words in ("120 of 120 genuine pairs are two frames of one video",
+    for arguments in ("120 of 120 genuine pairs are two frames of one video",
                   "240 of 560 deepfake pairs have a reference from the video that"):  # fmt: skip
-        assert len(warned(caught, words)) == 1
-        assert words in dataset.DESCR
+        assert len(warned(caught, arguments)) == 1
+        assert arguments in dataset.DESCR
 
 
 def test_the_source_frame_is_the_nearest_where_the_copy_is_shorter(tmp_path, options):
@@ -163,9 +163,9 @@ def test_the_source_frame_is_the_nearest_where_the_copy_is_shorter(tmp_path, opt
         frame = datasets.load_video_table(table, **options).frame
     fakes = frame[frame["label"] == -1]
     numbers = sorted(set(fakes["reference_frame"]))
-    for probe, part in fakes.groupby("probe_frame"):
-        (left_out,) = set(numbers) - set(part["reference_frame"])
-        assert abs(left_out - probe) == min(abs(number - probe) for number in numbers)
+    for probe, piece in fakes.groupby("probe_frame"):
+        (excluded,) = set(numbers) - set(piece["reference_frame"])
+        assert abs(excluded - probe) == min(abs(number - probe) for number in numbers)
 
 
 def test_pairs_of_one_video_only_are_said(ff, videos, options):
@@ -225,8 +225,8 @@ def test_deeperforensics_without_lists_and_an_actor(tmp_path, videos, options):
 
 def test_dfdc_without_the_originals(tmp_path, videos, options):
     root = tree_files.dfdc(tmp_path / "tree", videos)
-    for part in range(2):
-        (root / f"dfdc_train_part_{part}" / f"real{part}.mp4").unlink()
+    for piece in range(2):
+        (root / f"dfdc_train_part_{piece}" / f"real{piece}.mp4").unlink()
     with pytest.warns(UserWarning, match=r"absent are 2 videos \(.*real0.mp4, .*real1.mp4\)"):
         dataset = datasets.load_dfdc(root, **options)
     assert Counter(dataset.target.tolist()) == {1: 2, -1: 4}

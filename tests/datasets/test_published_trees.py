@@ -87,9 +87,9 @@ def test_official_splits(name, load):
     assert dict(Counter(one_per_video(load(name))["split"])) == SPLITS[name]
     for split, count in SPLITS[name].items():
         if split:
-            part = load(name, subset=split)
-            assert set(part.frame["split"]) == {split}
-            assert len(part.frame) == count
+            piece = load(name, subset=split)
+            assert set(piece.frame["split"]) == {split}
+            assert len(piece.frame) == count
     with pytest.raises(ValueError, match="has no subset 'holdout'"):
         load(name, subset="holdout")
 
@@ -114,14 +114,16 @@ def test_faceforensics(load):
 def test_faceforensics_techniques_and_compressions(tmp_path, videos):
     root = tree_files.faceforensics(tmp_path / "ff", videos, ("c23", "c40"), "dataset/splits")
     options = {"cache": tmp_path / "cache", "n_frames": 2}
-    some = datasets.load_faceforensics(
+    several_rows = datasets.load_faceforensics(
         root, techniques=["FaceSwap"], compressions=("c40", "c23"), **options
     )
-    counts = Counter(zip(some.frame["technique"], some.frame["compression"], strict=True))
+    counts = Counter(
+        zip(several_rows.frame["technique"], several_rows.frame["compression"], strict=True)
+    )
     assert counts == {(name, c): 10 for name in ("genuine", "FaceSwap") for c in ("c23", "c40")}
     (root / "dataset" / "splits").rename(root / "splits")
-    again = datasets.load_faceforensics(root, techniques="FaceSwap", **options)
-    assert len(again.data) == 20
+    repeated = datasets.load_faceforensics(root, techniques="FaceSwap", **options)
+    assert len(repeated.data) == 20
     with pytest.raises(ValueError, match=r"techniques must be some of .* got 'Faceswap'"):
         datasets.load_faceforensics(root, techniques="Faceswap", **options)
     with pytest.raises(FileNotFoundError, match=r"youtube/raw/videos.*form"):
@@ -130,8 +132,8 @@ def test_faceforensics_techniques_and_compressions(tmp_path, videos):
 
 def test_faceforensics_in_reference_mode(load):
     with pytest.warns(UserWarning, match="60 of 120 rows are skipped"):
-        other = load("faceforensics", mode="reference", references="other_videos")
-    assert set(other.target.tolist()) == {-1}  # there is one genuine video per person
+        second = load("faceforensics", mode="reference", references="other_videos")
+    assert set(second.target.tolist()) == {-1}  # there is one genuine video per person
     dataset = load("faceforensics", mode="reference")
     assert Counter(dataset.target.tolist()) == {1: 20, -1: 100}
     assert dataset.feature_names == ["reference", "probe"]
@@ -237,9 +239,9 @@ def test_deeperforensics(trees, load):
     assert fake[["identity", "original", "technique", "label"]].tolist() == [
         "M004", "071", "end_to_end", -1,
     ]  # fmt: skip
-    both = load("deeperforensics", faceforensics=trees["faceforensics"])
-    assert Counter(both.target.tolist()) == {1: 4, -1: 4}
-    genuine = one_per_video(both).loc["original_sequences/youtube/c23/videos/953.mp4"]
+    combined = load("deeperforensics", faceforensics=trees["faceforensics"])
+    assert Counter(combined.target.tolist()) == {1: 4, -1: 4}
+    genuine = one_per_video(combined).loc["original_sequences/youtube/c23/videos/953.mp4"]
     assert genuine[["label", "split"]].tolist() == [1, "test"]
     actors = load("deeperforensics", actors="*_light_uniform_*_camera_front.mp4", mode="reference")
     assert Counter(actors.target.tolist()) == {1: 16, -1: 8}
@@ -252,9 +254,9 @@ def test_deeperforensics(trees, load):
 def test_forgerynet_frames_are_labeled_by_segment(load):
     dataset = load("forgerynet", n_frames=8, k="all")
     images = dataset.images
-    part = images[images["video"] == "Training/video/train_video_release/2/part.mp4"]
-    assert part.loc[part["label"] == -1, "number"].tolist() == [2, 3, 4]
-    frame = dataset.frame[dataset.frame["video"] == part["video"].iloc[0]]
+    piece = images[images["video"] == "Training/video/train_video_release/2/part.mp4"]
+    assert piece.loc[piece["label"] == -1, "number"].tolist() == [2, 3, 4]
+    frame = dataset.frame[dataset.frame["video"] == piece["video"].iloc[0]]
     manipulated = frame["reference_frame"].isin([2, 3, 4]) | frame["probe_frame"].isin([2, 3, 4])
     assert ((frame["label"] == -1) == manipulated).all()
     assert set(frame.loc[manipulated, "technique"]) == {"class_11"}

@@ -50,25 +50,25 @@ def test_table(folder, options):
         assert read_image(earlier).shape == read_image(later).shape
     table = pd.read_csv(folder / "videos.csv")
     table["path"] = [str(folder / path) for path in table["path"]]
-    same = load_video_table(table, dataset="own", **options)
-    assert same.data.tolist() == dataset.data.tolist()
-    assert same.target.tolist() == dataset.target.tolist()
+    identical = load_video_table(table, dataset="own", **options)
+    assert identical.data.tolist() == dataset.data.tolist()
+    assert identical.target.tolist() == dataset.target.tolist()
 
 
 def test_seed_and_processes_change_nothing(folder, options, tmp_path):
     first = load_video_table(folder / "videos.csv", **options)
     cold = options | {"cache": tmp_path / "cold"}
-    again = load_video_table(folder / "videos.csv", n_jobs=2, **cold)
-    pd.testing.assert_frame_equal(first.frame, again.frame)
-    other = load_video_table(folder / "videos.csv", **(options | {"random_state": 1}))
-    assert first.data.tolist() != other.data.tolist()
+    repeated = load_video_table(folder / "videos.csv", n_jobs=2, **cold)
+    pd.testing.assert_frame_equal(first.frame, repeated.frame)
+    second = load_video_table(folder / "videos.csv", **(options | {"random_state": 1}))
+    assert first.data.tolist() != second.data.tolist()
 
 
 def test_a_second_run_decodes_nothing(folder, options, monkeypatch):
     first = load_video_table(folder / "videos.csv", **options)
     monkeypatch.setattr(_frames, "read_accounted", None)
-    again = load_video_table(folder / "videos.csv", **options)
-    assert again.data.tolist() == first.data.tolist()
+    repeated = load_video_table(folder / "videos.csv", **options)
+    assert repeated.data.tolist() == first.data.tolist()
 
 
 def test_forms_of_the_answer(folder, options):
@@ -87,9 +87,9 @@ def test_forms_of_the_answer(folder, options):
 def test_broken_videos(folder, options, policy):
     (folder / "anna/real/2.mp4").write_bytes(b"\0nothing")
     (folder / "ben/fake/5.mp4").unlink()
-    words = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
+    arguments = "2 of 5 videos cannot be used. The first is .*2.mp4: not a video"
     call = {
-        "warn": pytest.warns(UserWarning, match=words),
+        "warn": pytest.warns(UserWarning, match=arguments),
         "skip": contextlib.nullcontext(),
         "raise": pytest.raises(VideoError, match=r"video 1 \(.*2.mp4\): not a video"),
     }
@@ -97,8 +97,8 @@ def test_broken_videos(folder, options, policy):
         dataset = load_video_table(folder / "videos.csv", on_broken=policy, **options)
     if policy != "raise":
         assert dataset.n_broken == 2
-        gone = [str(folder / "anna/real/2.mp4"), str(folder / "ben/fake/5.mp4")]
-        assert dataset.broken["path"].tolist() == gone
+        removed = [str(folder / "anna/real/2.mp4"), str(folder / "ben/fake/5.mp4")]
+        assert dataset.broken["path"].tolist() == removed
         assert dataset.frame["video"].nunique() == 3
 
 
@@ -192,9 +192,11 @@ def test_folder_of_pictures(tmp_path, options):
         Image.new("RGB", (30, 20)).save(path)
     root = tmp_path / "own"
     with pytest.warns(UserWarning, match="2 of 4 rows are skipped"):  # alone in their folders
-        same = load_video_folder(root, k="all", **options)
-    assert same.data.tolist() == [[str(root / "anna/real/1.jpg"), str(root / "anna/real/2.PNG")]]
-    assert same.frame[["reference_frame", "probe_frame"]].values.tolist() == [[0, 1]]
+        identical = load_video_folder(root, k="all", **options)
+    assert identical.data.tolist() == [
+        [str(root / "anna/real/1.jpg"), str(root / "anna/real/2.PNG")]
+    ]
+    assert identical.frame[["reference_frame", "probe_frame"]].values.tolist() == [[0, 1]]
     assert not (tmp_path / "cache").exists()
     (root / "test/real/4.jpg").unlink()
     pairs = load_video_folder(root, mode="reference", k="all", **options)
@@ -229,9 +231,9 @@ def test_templates_of_references(folder, options, k):
     first = flat.data.drop_duplicates("probe").index
     np.testing.assert_array_equal(dataset.target, flat.target[first])
     np.testing.assert_array_equal(dataset.groups, flat.groups[first])
-    same = ["dataset", "technique", "identity", "video", "original", "probe_frame", "label"]
+    identical = ["dataset", "technique", "identity", "video", "original", "probe_frame", "label"]
     pd.testing.assert_frame_equal(
-        dataset.frame[same], flat.frame.loc[first, same].reset_index(drop=True)
+        dataset.frame[identical], flat.frame.loc[first, identical].reset_index(drop=True)
     )
     for name in ("reference_video", "reference_frame"):
         assert sum(dataset.frame[name], ()) == tuple(flat.frame[name])
@@ -313,8 +315,10 @@ def test_names_that_look_the_same_are_one(tmp_path, mode):
 
 
 def test_what_a_file_is_its_content_decides(tmp_path):
-    for place, kind in (("anna/real", "1.wmv"), ("anna/fake", "1"), ("ben/real", "1.3gp")):
-        write_video(tmp_path / "own" / place / "a.mp4", 8).rename(tmp_path / "own" / place / kind)
+    for position, kind in (("anna/real", "1.wmv"), ("anna/fake", "1"), ("ben/real", "1.3gp")):
+        write_video(tmp_path / "own" / position / "a.mp4", 8).rename(
+            tmp_path / "own" / position / kind
+        )
     (tmp_path / "own" / "anna" / "real" / "notes.txt").write_text("not a video")
     dataset = load_video_folder(tmp_path / "own", n_frames=4, cache=tmp_path / "cache")
     assert len(dataset.images) == 12
@@ -327,11 +331,11 @@ def test_lost_frames_of_a_video(tmp_path, on_damage):
     write_video(tmp_path / "own" / "fake" / "b.mp4", 50)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 8 // 10])
     options = {"n_frames": 4, "cache": tmp_path / "cache", "on_damage": on_damage}
-    words = {
+    arguments = {
         "raise": "1 of 2 videos cannot be used. .*cut off",
         "skip": r"own: \d+ frames of 1 videos cannot be decoded and are left out. The first is .*a",
     }
-    with pytest.warns(UserWarning, match=words[on_damage]):
+    with pytest.warns(UserWarning, match=arguments[on_damage]):
         dataset = load_video_folder(tmp_path / "own", **options)
     assert dataset.n_broken == (on_damage == "raise")
     assert set(dataset.images["label"]) == ({-1} if on_damage == "raise" else {-1, 1})

@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from video_files import TURNS, write_video
+from video_files import ROTATIONS, write_video
 
 from sklearn_diffake import datasets
 
@@ -41,7 +41,7 @@ class Videos:
         self.models = models or [
             write_video(folder / "a.mp4", 8),
             write_video(folder / "b.mp4", 6, size=(96, 64)),
-            write_video(folder / "c.mp4", 6, matrix=TURNS[90]),
+            write_video(folder / "c.mp4", 6, matrix=ROTATIONS[90]),
         ]
         self.count = 0
 
@@ -100,11 +100,11 @@ def celeb_df(root, videos):
 
 
 def dfdc(root, videos):
-    for part in range(2):
-        folder = root / f"dfdc_train_part_{part}"
+    for piece in range(2):
+        folder = root / f"dfdc_train_part_{piece}"
         entries = {
-            f"real{part}.mp4": {"label": "REAL", "split": "train"},
-            f"fake{part}.mp4": {"label": "FAKE", "split": "train", "original": f"real{part}.mp4"},
+            f"real{piece}.mp4": {"label": "REAL", "split": "train"},
+            f"fake{piece}.mp4": {"label": "FAKE", "split": "train", "original": f"real{piece}.mp4"},
         }
         videos.put(folder, *entries)
         write_json(folder / "metadata.json", entries)
@@ -147,9 +147,9 @@ def deeperforensics(root, videos, variants=("end_to_end",)):
             actor = name[4:]
             videos.put(root, *(f"manipulated_videos/{variant}/{name}.mp4" for variant in variants))
             for emotion in ("neutral", "happy"):
-                where = f"source_videos/{actor}/light_uniform/{emotion}/camera_front"
+                location = f"source_videos/{actor}/light_uniform/{emotion}/camera_front"
                 file = f"{actor}_light_uniform_{emotion}_camera_front.mp4"
-                videos.put(root, f"{where}/{file}")
+                videos.put(root, f"{location}/{file}")
     return root
 
 
@@ -169,9 +169,9 @@ def forgerynet(root, videos):
         ("Validation", "val"): ["1 {}/1/fake.mp4 0 8 1 1 1 3", "1 {}/9/real.mp4 0 8 0 0 0 0"],
     }  # fmt: skip
     for (folder, short), texts in lines.items():
-        written = [text.format(f"{short}_video_release") for text in texts]
-        videos.put(root / folder / "video", *(text.split()[1] for text in written))
-        (root / folder / "video_list.txt").write_text("\n".join(written))
+        output_text = [text.format(f"{short}_video_release") for text in texts]
+        videos.put(root / folder / "video", *(text.split()[1] for text in output_text))
+        (root / folder / "video_list.txt").write_text("\n".join(output_text))
     return root
 
 

@@ -162,9 +162,9 @@ def test_no_seed_resumes_with_the_one_that_was_drawn(interrupt, monkeypatch, tmp
         embedder(**settings).fit(pairs())
     monkeypatch.undo()
     resumed = embedder(**settings).fit(pairs())
-    stored = json.loads((tmp_path / "checkpoint.json").read_text())
+    saved = json.loads((tmp_path / "checkpoint.json").read_text())
     assert resumed.n_iter_ == 5
-    assert isinstance(stored["settings"][SEED], int)
+    assert isinstance(saved["settings"][SEED], int)
     assert same_weights(embedder(**settings).fit(pairs()), resumed)
 
 

@@ -52,14 +52,14 @@ def detected(monkeypatch):
         shift = 3.0 if max_size < max(height, width) else 0.0  # a face is found less exactly
         sides, sure = np.array([58.0, 54.0, 30.0]), np.array([0.95, 0.999, 0.97])
         middles = np.array([[35.0, 35.0], [85.0, 85.0], [60.0, 60.0]]) + shift
-        kept = (sides >= min_face_size * min(height, width)) & (sure >= min_probability)
+        remaining = (sides >= min_face_size * min(height, width)) & (sure >= min_probability)
         half = sides[:, None] / 2
         boxes = np.hstack([middles - half, middles + half])
         points = [
             template(64, 0.0) / 64 * side + box[:2] for side, box in zip(sides, boxes, strict=True)
         ]
         arrays = (boxes, sure, np.array(points))
-        return Faces(*(array[kept].astype(np.float32) for array in arrays))
+        return Faces(*(array[remaining].astype(np.float32) for array in arrays))
 
     monkeypatch.setattr(module, "detect_faces", detect)
     return calls
@@ -83,8 +83,8 @@ def test_what_changes_the_crop_changes_the_key(name, detected, photo, tmp_path):
     cold = aligned(photo, **{name: DECISIVE[name]})
     usual = aligned(photo)
     assert cold.shape != usual.shape or (cold != usual).any(), "the example changes nothing"
-    before, after = FaceAligner(**USUAL), FaceAligner(**{**USUAL, name: DECISIVE[name]})
-    assert before._namespace != after._namespace
+    original, after = FaceAligner(**USUAL), FaceAligner(**{**USUAL, name: DECISIVE[name]})
+    assert original._namespace != after._namespace
     store = EmbeddingStore(tmp_path)
     np.testing.assert_array_equal(aligned(photo, cache=store), usual)
     np.testing.assert_array_equal(aligned(photo, cache=store, **{name: DECISIVE[name]}), cold)
@@ -110,6 +110,6 @@ def test_what_does_not_is_answered_by_the_cache(name, detected, photo, tmp_path)
 
 
 def test_the_detectors_version_is_in_the_key(monkeypatch):
-    before = FaceAligner()._namespace
+    original = FaceAligner()._namespace
     monkeypatch.setattr(module, "version", lambda distribution: f"{distribution} 0.0.1")
-    assert FaceAligner()._namespace != before
+    assert FaceAligner()._namespace != original

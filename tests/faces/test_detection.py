@@ -37,10 +37,10 @@ def test_the_face_of_a_portrait():
 
 def test_images_of_many_sizes_keep_their_order():
     wide = np.pad(small_face(), ((0, 0), (40, 0), (0, 0)))
-    found = detect([small_face(), noise(1)[0], wide, np.zeros_like(wide), small_face()])
-    assert [len(faces.boxes) for faces in found] == [1, 0, 1, 0, 1]
-    np.testing.assert_allclose(found[0].boxes, found[4].boxes)
-    shift = found[2].boxes[0] - found[0].boxes[0]
+    result = detect([small_face(), noise(1)[0], wide, np.zeros_like(wide), small_face()])
+    assert [len(faces.boxes) for faces in result] == [1, 0, 1, 0, 1]
+    np.testing.assert_allclose(result[0].boxes, result[4].boxes)
+    shift = result[2].boxes[0] - result[0].boxes[0]
     assert np.abs(shift - [40, 0, 40, 0]).max() < 5
 
 
@@ -59,11 +59,11 @@ def test_no_face_in_tiny_images(shape):
 
 
 def test_a_face_that_fills_the_image_is_found_as_well_as_in_its_surroundings():
-    (whole,) = detect([small_face()])
+    (full,) = detect([small_face()])
     for left, top, right, bottom in ((26, 24, 80, 92), (30, 30, 76, 88)):
         (tight,) = detect([np.ascontiguousarray(small_face()[top:bottom, left:right])])
         assert len(tight.boxes) == 1
-        shift = whole.landmarks[0] - tight.landmarks[0]
+        shift = full.landmarks[0] - tight.landmarks[0]
         assert np.abs(shift - [left, top]).max() < 4
 
 
@@ -84,7 +84,7 @@ FOUR = Faces(
 
 
 @pytest.mark.parametrize(
-    ("select", "shape", "chosen"),
+    ("select", "shape", "selected"),
     [
         ("largest", (100, 120, 3), 0),
         ("confident", (100, 120, 3), 2),
@@ -93,8 +93,8 @@ FOUR = Faces(
         ("central", (4, 4, 3), 3),
     ],
 )
-def test_choose(select, shape, chosen):
-    assert FOUR.choose(select, shape) == chosen
+def test_choose(select, shape, selected):
+    assert FOUR.choose(select, shape) == selected
 
 
 def stumbling(error, on):
@@ -103,9 +103,9 @@ def stumbling(error, on):
     def detect_face(images, *_):
         if (images == on).any():
             raise error
-        nothing = np.zeros((len(images), 1, 5)), np.zeros((len(images), 1, 5, 2))
-        nothing[0][..., 4] = 1
-        return nothing
+        empty = np.zeros((len(images), 1, 5)), np.zeros((len(images), 1, 5, 2))
+        empty[0][..., 4] = 1
+        return empty
 
     return lambda device: ((None,) * 3, detect_face)
 
@@ -144,9 +144,9 @@ def test_candidates_are_filled_up_and_keep_their_verdicts(n):
     (plain,) = stage.args
     candidates = torch.rand(n, 3, 24, 24, generator=torch.Generator().manual_seed(n))
     with torch.inference_mode():
-        for found, expected in zip(stage(candidates), plain(candidates), strict=True):
-            assert len(found) == n
-            torch.testing.assert_close(found, expected)
+        for result, expected in zip(stage(candidates), plain(candidates), strict=True):
+            assert len(result) == n
+            torch.testing.assert_close(result, expected)
 
 
 def test_a_stage_meets_few_numbers_of_candidates(monkeypatch):

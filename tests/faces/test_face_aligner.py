@@ -32,13 +32,13 @@ def crop():
     ("degrees", "scale", "shift"), [(20, 1, (0, 0)), (-15, 0.6, (30, 50)), (0, 0.8, (-60, 40))]
 )
 def test_the_crop_hardly_depends_on_pose_size_and_place_in_the_photo(crop, degrees, scale, shift):
-    moved = Image.fromarray(astronaut()).rotate(
+    shifted = Image.fromarray(astronaut()).rotate(
         degrees, Image.Resampling.BICUBIC, translate=shift, center=(225, 125)
     )
-    moved = moved.resize((round(512 * scale), round(512 * scale)), Image.Resampling.LANCZOS)
-    other = aligner(size=96, min_face_size=0.12).fit_transform([moved])[0]
-    upright = np.asarray(moved.resize((512, 512)).crop((160, 60, 256, 156)))
-    assert difference(crop, other) < 12 < 25 < difference(crop, upright)
+    shifted = shifted.resize((round(512 * scale), round(512 * scale)), Image.Resampling.LANCZOS)
+    another_one = aligner(size=96, min_face_size=0.12).fit_transform([shifted])[0]
+    upright = np.asarray(shifted.resize((512, 512)).crop((160, 60, 256, 156)))
+    assert difference(crop, another_one) < 12 < 25 < difference(crop, upright)
 
 
 def test_margin_shows_more_and_less(crop):
@@ -46,8 +46,8 @@ def test_margin_shows_more_and_less(crop):
     inner = Image.fromarray(crop).resize((48, 48), Image.Resampling.BOX)
     assert difference(roomy[24:72, 24:72], np.asarray(inner)) < 6
     close = aligner(size=96, min_face_size=0.12, margin=-0.25).fit_transform([astronaut()])[0]
-    part = Image.fromarray(crop[24:72, 24:72]).resize((96, 96), Image.Resampling.BICUBIC)
-    assert difference(close, np.asarray(part)) < 6
+    piece = Image.fromarray(crop[24:72, 24:72]).resize((96, 96), Image.Resampling.BICUBIC)
+    assert difference(close, np.asarray(piece)) < 6
 
 
 def test_landmarks_boxes_and_matrices_belong_together():
@@ -79,22 +79,22 @@ def test_landmarks_boxes_and_matrices_belong_together():
 
 
 def test_landmarks_of_single_images_and_of_a_missing_face():
-    found = aligner(on_missing="crop").align([small_face(), noise(1)[0]])
-    assert found.box.shape == (2, 4)
-    assert np.isfinite(found.landmarks[0]).all()
-    assert np.isnan(found.landmarks[1]).all()
-    assert np.isnan(found.box[1]).all()
-    assert np.isfinite(found.matrix).all()
-    assert found.reason.tolist() == [None, "no face was found"]
-    assert found.chosen_by.tolist() == ["only face", "center"]
+    result = aligner(on_missing="crop").align([small_face(), noise(1)[0]])
+    assert result.box.shape == (2, 4)
+    assert np.isfinite(result.landmarks[0]).all()
+    assert np.isnan(result.landmarks[1]).all()
+    assert np.isnan(result.box[1]).all()
+    assert np.isfinite(result.matrix).all()
+    assert result.reason.tolist() == [None, "no face was found"]
+    assert result.chosen_by.tolist() == ["only face", "center"]
 
 
 def test_only_fit_transform_leaves_state():
     model = aligner().fit([small_face()])
-    before = dict(vars(model))
+    original = dict(vars(model))
     model.transform([small_face()])
     model.align([small_face()])
-    assert vars(model) == before
+    assert vars(model) == original
     model.fit_transform([small_face()])
     assert model.counts_ == {"images": 1, "found": 1, "missing": 0, "several": 0}
 
@@ -131,17 +131,17 @@ def montage():
 
 def test_many_faces(montage):
     model = aligner(min_face_size=0.12, min_probability=0.7)
-    chosen = {}
+    selected = {}
     for select in ("largest", "confident", "central"):
-        found = model.set_params(select=select).align([montage])
-        assert found.counts == {"images": 1, "found": 1, "missing": 0, "several": 1}
-        assert found.chosen_by.tolist() == [select]
-        left, _, right, _ = found.box[0]
-        chosen[select] = (left + right) / 2, found.probability[0]
-    assert 40 < chosen["largest"][0] < 120
-    assert 200 < chosen["central"][0] < 260
-    assert chosen["confident"][0] < 340  # not the blurred one
-    assert chosen["confident"][1] >= max(chosen["largest"][1], chosen["central"][1])
+        result = model.set_params(select=select).align([montage])
+        assert result.counts == {"images": 1, "found": 1, "missing": 0, "several": 1}
+        assert result.chosen_by.tolist() == [select]
+        left, _, right, _ = result.box[0]
+        selected[select] = (left + right) / 2, result.probability[0]
+    assert 40 < selected["largest"][0] < 120
+    assert 200 < selected["central"][0] < 260
+    assert selected["confident"][0] < 340  # not the blurred one
+    assert selected["confident"][1] >= max(selected["largest"][1], selected["central"][1])
 
 
 def test_missing_face_is_an_error_that_names_row_column_and_file(tmp_path):
@@ -158,8 +158,8 @@ def test_files_without_a_face_are_named_up_to_five(tmp_path):
     files = save_all([small_face(), *noise(7)], tmp_path)
     with pytest.raises(ImageError) as caught:
         aligner().fit_transform([(files[0], blank) for blank in files[1:]])
-    named = "; ".join(f"file {name!r}" for name in files[2:6])
-    expected = f"no face was found in 7 of 8 images: this one; {named}; and 2 more (see "
+    names = "; ".join(f"file {name!r}" for name in files[2:6])
+    expected = f"no face was found in 7 of 8 images: this one; {names}; and 2 more (see "
     assert caught.value.message.startswith(expected)
     assert (caught.value.row, caught.value.column, caught.value.path) == (0, 1, files[1])
 
@@ -175,8 +175,8 @@ def test_missing_faces_are_counted_and_named_up_to_five():
     assert "row 5" not in message
     assert "center is used" in message
     assert model.counts_ == {"images": 8, "found": 1, "missing": 7, "several": 0}
-    again = model.set_params(on_missing="crop").align(pairs)
-    assert again.missing.tolist() == [[i, 1] for i in range(7)] + [[7, 0], [7, 1]]
+    repeated = model.set_params(on_missing="crop").align(pairs)
+    assert repeated.missing.tolist() == [[i, 1] for i in range(7)] + [[7, 0], [7, 1]]
     assert crops.shape == (8, 2, 48, 48, 3)
 
 
@@ -245,8 +245,8 @@ def test_batches_of_any_size_give_the_same():
     crops = [
         aligner(batch_size=size, on_missing="crop").fit_transform(images) for size in (1, 3, 32)
     ]
-    for other in crops[1:]:
-        np.testing.assert_array_equal(other, crops[0])
+    for another_one in crops[1:]:
+        np.testing.assert_array_equal(another_one, crops[0])
 
 
 def test_crops_are_not_kept_in_the_estimator():
@@ -281,15 +281,15 @@ def test_cuda_gives_nearly_the_same_crops():
 def test_crops_do_not_depend_on_threads_or_batch():
     import torch
 
-    images, before = faces(5), torch.get_num_threads()
+    images, original = faces(5), torch.get_num_threads()
     crops = []
     try:
         for threads, batch_size in ((1, 1), (2, 5), (1, 3)):
             torch.set_num_threads(threads)
-            found = aligner(size=112, batch_size=batch_size).align(images)
-            crops.append(found.crops)
-            np.testing.assert_array_equal(found.landmarks, np.round(found.landmarks, 2))
+            result = aligner(size=112, batch_size=batch_size).align(images)
+            crops.append(result.crops)
+            np.testing.assert_array_equal(result.landmarks, np.round(result.landmarks, 2))
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(original)
     np.testing.assert_array_equal(crops[0], crops[1])
     np.testing.assert_array_equal(crops[0], crops[2])

@@ -21,8 +21,10 @@ def apply(matrix, points):
 @pytest.mark.parametrize("degrees", [0, 30, 180, -75])
 def test_a_known_similarity_is_recovered(scale, degrees):
     points = np.random.default_rng(0).uniform(0, 500, (5, 2))
-    known = similarity(scale, degrees, (12.5, -300))
-    np.testing.assert_allclose(fit_similarity(points, apply(known, points)), known, atol=1e-9)
+    reference = similarity(scale, degrees, (12.5, -300))
+    np.testing.assert_allclose(
+        fit_similarity(points, apply(reference, points)), reference, atol=1e-9
+    )
 
 
 def test_the_fit_is_the_best_in_the_sense_of_least_squares():
@@ -36,8 +38,8 @@ def test_the_fit_is_the_best_in_the_sense_of_least_squares():
         return ((apply(matrix, points) - targets) ** 2).sum()
 
     for da, db, dc, dd in rng.normal(scale=0.01, size=(50, 4)):
-        other = [[a + da, -b - db, c + dc], [b + db, a + da, d + dd]]
-        assert error(np.array(other)) > error(fitted)
+        second = [[a + da, -b - db, c + dc], [b + db, a + da, d + dd]]
+        assert error(np.array(second)) > error(fitted)
 
 
 def test_template_keeps_its_shape_at_every_size():
@@ -116,8 +118,8 @@ def test_warp_reads_only_what_the_crop_sees_and_gives_the_pixels_of_the_whole(sc
     matrix[:, 2] = 32 - matrix[:, :2] @ center
     factor = max(1, int(1 / scale + 1e-6))
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2] / factor
-    whole = Image.fromarray(astronaut()).reduce(factor)
-    expected = whole.transform(
+    full = Image.fromarray(astronaut()).reduce(factor)
+    expected = full.transform(
         (64, 64), Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC
     )
     np.testing.assert_array_equal(warp(astronaut(), matrix, 64), np.asarray(expected))

@@ -59,8 +59,8 @@ def photo(*people, size=(80, 260)):
     """Make a photo of people, (name, "large" or "small") each, from left to right."""
     image = np.random.default_rng(len(BOXES)).integers(90, 110, (*size, 3), dtype=np.uint8)
     boxes, left = [], 5
-    for name, how in people:
-        side = SIDES[how]
+    for name, method in people:
+        side = SIDES[method]
         image[5 : 5 + side, left : left + side] = PEOPLE[name]
         boxes.append((left, 5, left + side, 5 + side))
         left += side + 10
@@ -74,7 +74,7 @@ def aligner(**settings):
     )
 
 
-def who(crop):
+def person_of(crop):
     """Name the person that a crop shows."""
     center = np.asarray(crop)[12:20, 12:20].reshape(-1, 3).mean(axis=0)
     return min(PEOPLE, key=lambda name: np.abs(center - PEOPLE[name]).sum())
@@ -84,21 +84,22 @@ def test_the_faces_most_alike_are_taken():
     reference = photo(("bob", "large"))
     probe = photo(("ann", "large"), ("bob", "small"))
     assert (
-        who(aligner(select="largest", matcher=None).transform([(reference, probe)])[0, 1]) == "ann"
+        person_of(aligner(select="largest", matcher=None).transform([(reference, probe)])[0, 1])
+        == "ann"
     )
-    found = aligner().align([(reference, probe)])
-    assert [who(crop) for crop in found.crops[0]] == ["bob", "bob"]
-    assert found.n_faces.tolist() == [1, 2]
-    assert found.face.tolist() == [0, 1]
-    assert found.chosen_by.tolist() == ["only face", "match"]
-    np.testing.assert_allclose(found.similarity, 1, atol=0.02)
+    result = aligner().align([(reference, probe)])
+    assert [person_of(crop) for crop in result.crops[0]] == ["bob", "bob"]
+    assert result.n_faces.tolist() == [1, 2]
+    assert result.face.tolist() == [0, 1]
+    assert result.chosen_by.tolist() == ["only face", "match"]
+    np.testing.assert_allclose(result.similarity, 1, atol=0.02)
 
 
 def test_the_choice_depends_on_the_pair():
     group = photo(("ann", "large"), ("bob", "middle"), ("cat", "small"))
     pairs = [(photo((name, "middle")), group) for name in ("cat", "ann", "bob")]
-    found = aligner().align(pairs)
-    assert [who(probe) for _, probe in found.crops] == ["cat", "ann", "bob"]
+    result = aligner().align(pairs)
+    assert [person_of(probe) for _, probe in result.crops] == ["cat", "ann", "bob"]
     assert MeanColor.seen == 3 + 3  # every face once
     shared = aligner(shared=True).transform([*pairs, pairs[0]])
     assert shared[0, 1] is shared[3, 1]
@@ -106,7 +107,7 @@ def test_the_choice_depends_on_the_pair():
 
 def test_both_cells_may_show_several():
     pair = photo(("ann", "large"), ("cat", "small")), photo(("bob", "large"), ("cat", "middle"))
-    assert [who(crop) for crop in aligner().transform([pair])[0]] == ["cat", "cat"]
+    assert [person_of(crop) for crop in aligner().transform([pair])[0]] == ["cat", "cat"]
 
 
 def test_every_picture_of_a_template_follows_the_seeds():
@@ -115,34 +116,34 @@ def test_every_picture_of_a_template_follows_the_seeds():
         photo(("cat", "large"), ("bob", "middle")),
     ]
     probes = [photo(("dan", "large"), ("bob", "small")), photo(("bob", "small"), ("dan", "large"))]
-    found = aligner().align([(references, probes)])
-    assert [[who(crop) for crop in cell] for cell in found.crops[0]] == [["bob"] * 2] * 2
-    assert found.face.tolist() == [1, 1, 1, 1]
+    result = aligner().align([(references, probes)])
+    assert [[person_of(crop) for crop in cell] for cell in result.crops[0]] == [["bob"] * 2] * 2
+    assert result.face.tolist() == [1, 1, 1, 1]
 
 
 def test_of_equally_similar_faces_the_larger_one_is_taken():
     probe = photo(("bob", "small"), ("bob", "large"), ("bob", "middle"))
-    found = aligner().align([(photo(("bob", "small")), probe)])
-    assert found.face_size.tolist() == [30, 60]
+    result = aligner().align([(photo(("bob", "small")), probe)])
+    assert result.face_size.tolist() == [30, 60]
 
 
 @pytest.mark.parametrize("copy", [False, True])
 def test_a_picture_in_both_cells_says_nothing_about_who_is_meant(copy):
     group = photo(("ann", "large"), ("bob", "small"))
-    again = group.copy() if copy else group
-    found = aligner().align([([group, photo(("bob", "large"))], again)])
-    assert [who(crop) for crop in found.crops[0, 0]] == ["bob", "bob"]
-    assert who(found.crops[0, 1]) == "bob"
-    alone = aligner().align([(group, again)])
-    assert [who(crop) for crop in alone.crops[0]] == ["ann", "ann"]
-    np.testing.assert_allclose(alone.similarity, 1)
+    repeated = group.copy() if copy else group
+    result = aligner().align([([group, photo(("bob", "large"))], repeated)])
+    assert [person_of(crop) for crop in result.crops[0, 0]] == ["bob", "bob"]
+    assert person_of(result.crops[0, 1]) == "bob"
+    single = aligner().align([(group, repeated)])
+    assert [person_of(crop) for crop in single.crops[0]] == ["ann", "ann"]
+    np.testing.assert_allclose(single.similarity, 1)
 
 
 def test_a_picture_that_is_twice_in_a_template_shows_one_face():
     group = photo(("ann", "large"), ("bob", "small"))
-    found = aligner().align([([group, group], photo(("bob", "large")))])
-    assert [who(crop) for crop in found.crops[0, 0]] == ["bob", "bob"]
-    assert found.crops[0, 0][0] is found.crops[0, 0][1]
+    result = aligner().align([([group, group], photo(("bob", "large")))])
+    assert [person_of(crop) for crop in result.crops[0, 0]] == ["bob", "bob"]
+    assert result.crops[0, 0][0] is result.crops[0, 0][1]
 
 
 class Failing(MeanColor):
@@ -172,34 +173,34 @@ def test_a_matcher_that_fails_names_the_picture(raises):
 
 def test_single_faces_are_not_compared():
     pairs = [(photo(("ann", "large")), photo(("bob", "small")))]
-    found = aligner(matcher=MeanColor()).align(pairs)
+    result = aligner(matcher=MeanColor()).align(pairs)
     assert MeanColor.seen == 0
-    assert np.isnan(found.similarity).all()
-    assert found.chosen_by.tolist() == ["only face", "only face"]
+    assert np.isnan(result.similarity).all()
+    assert result.chosen_by.tolist() == ["only face", "only face"]
 
 
 def test_beside_a_missing_face_the_largest_is_taken():
     pairs = [(photo(), photo(("ann", "small"), ("bob", "large")))]
-    found = aligner(on_missing="skip").align(pairs)
-    assert who(found.crops[0, 1]) == "bob"
-    assert found.chosen_by.tolist() == [None, "largest"]
+    result = aligner(on_missing="skip").align(pairs)
+    assert person_of(result.crops[0, 1]) == "bob"
+    assert result.chosen_by.tolist() == [None, "largest"]
 
 
 def test_only_the_sixteen_largest_are_candidates(monkeypatch):
     people = [("ann", "middle")] * 16 + [("bob", "small")]
     crowd = photo(*people, size=(80, 1200))
-    found = aligner().align([(photo(("bob", "large")), crowd)])
-    assert who(found.crops[0, 1]) == "ann"
-    assert found.n_faces.tolist() == [1, 17]
+    result = aligner().align([(photo(("bob", "large")), crowd)])
+    assert person_of(result.crops[0, 1]) == "ann"
+    assert result.n_faces.tolist() == [1, 17]
 
 
 def test_the_central_face_of_a_crowd_is_no_smaller_one_left_out():
     people = [("ann", "middle")] * 9 + [("bob", "small")] + [("ann", "middle")] * 9
     crowd = photo(*people, size=(80, 18 * 54 + 40 + 10))
-    found = aligner(select="central", matcher=None).align([crowd])
-    assert who(found.crops[0]) == "bob"
-    assert found.face.tolist() == [15]
-    assert found.n_faces.tolist() == [19]
+    result = aligner(select="central", matcher=None).align([crowd])
+    assert person_of(result.crops[0]) == "bob"
+    assert result.face.tolist() == [15]
+    assert result.n_faces.tolist() == [19]
 
 
 def test_a_frame_in_the_store_is_the_picture_that_it_shows(tmp_path, monkeypatch):
@@ -213,8 +214,8 @@ def test_a_frame_in_the_store_is_the_picture_that_it_shows(tmp_path, monkeypatch
     )
     bob = photo(("bob", "large"), size=(90, 200))
     for _ in range(2):
-        found = aligner(cache=tmp_path / "store", on_missing="skip").align([([group, bob], clip)])
-        assert [who(crop) for crop in found.crops[0, 0]] == ["bob", "bob"]
+        result = aligner(cache=tmp_path / "store", on_missing="skip").align([([group, bob], clip)])
+        assert [person_of(crop) for crop in result.crops[0, 0]] == ["bob", "bob"]
 
 
 @pytest.mark.usefixtures("detector")
@@ -255,14 +256,14 @@ def test_the_pipeline_gives_its_own_embedder():
     assert pipe["align"].matcher.backbone == "tiny_backbones:means"
     assert clone(pipe)["align"].matcher.backbone == "tiny_backbones:means"
     pairs = [
-        (photo(("bob", "large")), photo((other, "large"), ("bob", "small")))
-        for other in ("ann", "cat", "dan", "ann", "cat", "dan")
+        (photo(("bob", "large")), photo((another_one, "large"), ("bob", "small")))
+        for another_one in ("ann", "cat", "dan", "ann", "cat", "dan")
     ]
     message = "6 of 12 pictures show several faces; the one most like"
     with pytest.warns(UserWarning, match=message) as caught:
         pipe[:-1].fit_transform(pairs)
     assert [warning.filename for warning in caught] == [__file__]
-    assert {who(crop) for crop in pipe["align"].transform(pairs).ravel()} == {"bob"}
+    assert {person_of(crop) for crop in pipe["align"].transform(pairs).ravel()} == {"bob"}
 
 
 def test_seeds_and_followers_by_hand():

@@ -36,8 +36,8 @@ def test_a_large_folder_is_not_read_for_every_missing_file(tmp_path, monkeypatch
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    said = message_of(tmp_path / "photos" / "a.jpg")
-    assert said == f"no such file: there is no folder {str(tmp_path / 'photos')!r}"
+    output = message_of(tmp_path / "photos" / "a.jpg")
+    assert output == f"no such file: there is no folder {str(tmp_path / 'photos')!r}"
 
 
 def test_where_a_relative_path_starts_is_said(tmp_path, monkeypatch):
@@ -48,10 +48,10 @@ def test_where_a_relative_path_starts_is_said(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["pairs.csv", "photo.jpg"])
 def test_a_table_is_called_so(tmp_path, name):
     (tmp_path / name).write_text("reference,probe\na.jpg,b.jpg\n" * 100, encoding="utf-8")
-    said = message_of(tmp_path / name)
-    assert said.startswith("this is a CSV table, where an image is expected: ")
-    assert "read a table of pairs with pandas.read_csv" in said
-    assert "--csv" in said
+    output = message_of(tmp_path / name)
+    assert output.startswith("this is a CSV table, where an image is expected: ")
+    assert "read a table of pairs with pandas.read_csv" in output
+    assert "--csv" in output
 
 
 def test_other_files_are_not_called_text(tmp_path):
@@ -63,7 +63,7 @@ def test_other_files_are_not_called_text(tmp_path):
 def test_without_a_face_it_is_said_what_to_do():
     with pytest.raises(ImageError) as caught:
         FaceAligner().fit_transform(noise(1, (64, 64)))
-    said = str(caught.value)
-    assert re.search("upright, seen from the front and not small", said)
+    output = str(caught.value)
+    assert re.search("upright, seen from the front and not small", output)
     for option in ("min_face_size", "min_probability", 'on_missing="warn"'):
-        assert option in said
+        assert option in output

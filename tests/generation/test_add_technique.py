@@ -15,10 +15,10 @@ CROPS = np.full((2, 48, 48, 3), 90, dtype=np.uint8)
 
 @pytest.fixture(autouse=True)
 def _techniques_as_they_were():
-    before = dict(TECHNIQUES)
+    original = dict(TECHNIQUES)
     yield
     TECHNIQUES.clear()
-    TECHNIQUES.update(before)
+    TECHNIQUES.update(original)
 
 
 def draw_nothing(rng):
@@ -31,10 +31,10 @@ def invert(cv2, patch, parameters, mask):
 
 @pytest.mark.parametrize("name", ["difffake", "identity_swap", "self_blend_eyes"])
 def test_the_names_of_the_package_are_kept(name):
-    before = TECHNIQUES.get(name)
+    original = TECHNIQUES.get(name)
     with pytest.raises(ValueError, match=f"'{name}' is a technique of the package"):
         add_technique(name, draw_nothing, invert)
-    assert TECHNIQUES.get(name) is before
+    assert TECHNIQUES.get(name) is original
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_a_patch_in_another_form_is_named(apply, problem):
 def test_a_technique_can_be_added_again_and_changed():
     add_technique("mine", draw_nothing, lambda cv2, patch, parameters, mask: patch)
     add_technique("mine", draw_nothing, invert)
-    made = PseudoDeepfakeGenerator("mine", random_state=0).fit(CROPS).generate(CROPS)
-    assert made.images.max() > 90
+    created = PseudoDeepfakeGenerator("mine", random_state=0).fit(CROPS).generate(CROPS)
+    assert created.images.max() > 90
 
 
 def test_names_and_weights_decide_how_often():

@@ -23,21 +23,21 @@ from sklearn_diffake.generation import _artifacts, _masks  # noqa: E402
 
 SIZE = 160
 SHAPE = mean_shape(SIZE, margin=0.25)
-CROP, OTHER = textured_crops(2, SIZE)
+CROP, DONOR = textured_crops(2, SIZE)
 every_technique = pytest.mark.parametrize("technique", TECHNIQUES)
 
 
-def drawn(technique, seed=0, **options):
+def draw_sample(technique, seed=0, **options):
     return draw(np.random.default_rng(seed), [technique], **options)
 
 
-def made(record, crop=CROP, landmarks=SHAPE, other=OTHER):
-    return apply_pair(record, crop, landmarks, other, landmarks)
+def make_output(record, crop=CROP, landmarks=SHAPE, second=DONOR):
+    return apply_pair(record, crop, landmarks, second, landmarks)
 
 
 def plain_record(family="hull", **changes):
     """A record that changes nothing but what it is told to."""
-    record = drawn("self_blend_global")
+    record = draw_sample("self_blend_global")
     record["mask"].update(family=family, kernels=[5, 5], ratio=1.0)
     record["shift"] = record["geometry"] = None
     record.update(changes)
@@ -47,19 +47,19 @@ def plain_record(family="hull", **changes):
 @every_technique
 def test_the_same_record_gives_the_same_bytes(technique):
     for seed in range(8):
-        record = drawn(technique, seed, augment=True)
-        kept = copy.deepcopy(record)
-        first, crop = made(record), CROP.copy()
-        again = made(record)
-        assert all((a == b).all() for a, b in zip(first, again, strict=True))
-        assert record == kept
+        record = draw_sample(technique, seed, augment=True)
+        retained = copy.deepcopy(record)
+        first, crop = make_output(record), CROP.copy()
+        repeated = make_output(record)
+        assert all((a == b).all() for a, b in zip(first, repeated, strict=True))
+        assert record == retained
         assert (crop == CROP).all()
 
 
 @every_technique
 def test_fake_differs_inside_its_mask_and_only_there(technique):
     for seed in range(25):
-        real, fake, mask = made(drawn(technique, seed))
+        real, fake, mask = make_output(draw_sample(technique, seed))
         assert real.shape == fake.shape == CROP.shape
         assert mask.shape == CROP.shape[:2]
         assert real.dtype == fake.dtype == mask.dtype == np.uint8
@@ -70,18 +70,18 @@ def test_fake_differs_inside_its_mask_and_only_there(technique):
 
 
 def test_apply_gives_fake_and_mask_of_the_pair():
-    record = drawn("identity_swap")
-    _, fake, mask = made(record)
-    alone = apply(record, CROP, SHAPE, OTHER)
-    assert (alone[0] == fake).all()
-    assert (alone[1] == mask).all()
+    record = draw_sample("identity_swap")
+    _, fake, mask = make_output(record)
+    single = apply(record, CROP, SHAPE, DONOR)
+    assert (single[0] == fake).all()
+    assert (single[1] == mask).all()
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_one_of_source_and_target_is_changed(side):
-    record = drawn("self_blend_global", 3)
+    record = draw_sample("self_blend_global", 3)
     record["shift"]["side"] = side
-    real, _, _ = made(record)
+    real, _, _ = make_output(record)
     assert (real == CROP).all() == (side == "source")
 
 
@@ -146,9 +146,9 @@ def test_first_blur_shrinks_and_second_softens():
 
 def test_ratio_scales_the_mask():
     record = plain_record()
-    full = made(record)[2]
+    full = make_output(record)[2]
     record["mask"]["ratio"] = 0.25
-    quarter = made(record)[2]
+    quarter = make_output(record)[2]
     assert quarter.max() == 64
     assert np.abs(quarter - full / 4).max() <= 1
 
@@ -170,26 +170,28 @@ def test_elastic_field_is_distributed_as_smoothed_pixel_noise():
     size, alpha, sigma = 280, 50.0, 7.0
     x, y = np.meshgrid(np.arange(20, 260, 2.0), np.arange(20, 260, 2.0))
     points = np.column_stack([x.ravel(), y.ravel()])
-    ours, plain = [], []
+    our_value, plain = [], []
     for seed in range(12):
         elastic = {"alpha": alpha, "sigma": sigma, "seed": seed}
         field = _masks._elastic_field(cv2, elastic, (size, size))
-        ours.append(_masks._sample_field(cv2, field, points, sigma)[:, 0].reshape(x.shape))
+        our_value.append(_masks._sample_field(cv2, field, points, sigma)[:, 0].reshape(x.shape))
         noise = rng.uniform(-1, 1, (size, size))
         plain.append(alpha * cv2.GaussianBlur(noise, (0, 0), sigma)[20:260:2, 20:260:2])
-    ours, plain = np.array(ours), np.array(plain)
-    assert ours.std() == pytest.approx(plain.std(), rel=0.1)
+    our_value, plain = np.array(our_value), np.array(plain)
+    assert our_value.std() == pytest.approx(plain.std(), rel=0.1)
     for lag in (4, 8):  # 8 and 16 pixels
-        correlations = [(f[:, :, lag:] * f[:, :, :-lag]).mean() / f.var() for f in (ours, plain)]
+        correlations = [
+            (f[:, :, lag:] * f[:, :, :-lag]).mean() / f.var() for f in (our_value, plain)
+        ]
         assert correlations[0] == pytest.approx(correlations[1], abs=0.1)
 
 
 def test_mask_and_source_move_together():
     record = plain_record("components", geometry={"shift": [0.1, 0.05], "scale": 1.0})
-    still = made(plain_record("components"))[2]
-    real, fake, mask = made(record)
-    moved = np.roll(still, (8, 16), (0, 1))
-    assert (np.minimum(mask, moved) > 127).sum() > 0.85 * (moved > 127).sum()
+    still = make_output(plain_record("components"))[2]
+    real, fake, mask = make_output(record)
+    shifted = np.roll(still, (8, 16), (0, 1))
+    assert (np.minimum(mask, shifted) > 127).sum() > 0.85 * (shifted > 127).sum()
     inside = cv2.erode(mask, np.ones((3, 3))) == 255
     expected = np.roll(CROP, (8, 16), (0, 1))
     assert np.abs(fake.astype(int) - expected)[inside].max() <= 2
@@ -217,19 +219,19 @@ def test_color_shifts():
 
 
 def test_donor_gives_the_face_in_the_colors_of_the_target():
-    record = drawn("identity_blend", 1)
+    record = draw_sample("identity_blend", 1)
     record["mask"].update(family="hull", ratio=1.0)
     record.update(color_transfer=1.0, shift=None)
-    other = np.clip(OTHER.astype(int) // 2 + 115, 0, 255).astype(np.uint8)
-    real, fake, mask = made(record, other=other)
+    second = np.clip(DONOR.astype(int) // 2 + 115, 0, 255).astype(np.uint8)
+    real, fake, mask = make_output(record, second=second)
     inside = mask == 255
-    means = [image[inside].mean(0) for image in (fake, real, other)]
+    means = [image[inside].mean(0) for image in (fake, real, second)]
     assert np.abs(means[0] - means[1]).max() < 8
     assert np.abs(means[2] - means[1]).max() > 40
-    spreads = [image[inside].std(0).mean() for image in (fake, real, other)]
+    spreads = [image[inside].std(0).mean() for image in (fake, real, second)]
     assert spreads[2] < 0.6 * spreads[1]
     assert spreads[0] > 0.8 * spreads[1]
-    gray = [image.mean(2)[inside] for image in (fake, other, real)]
+    gray = [image.mean(2)[inside] for image in (fake, second, real)]
     assert np.corrcoef(gray[0], gray[1])[0, 1] > 0.9
     assert abs(np.corrcoef(gray[0], gray[2])[0, 1]) < 0.7
 
@@ -238,19 +240,19 @@ def test_donor_is_brought_to_the_landmarks():
     record = plain_record()
     record.update(technique="identity_blend", color_transfer=0.0)
     shift = np.array([7.0, -4.0])
-    moved = np.roll(CROP, (-4, 7), (0, 1))
-    _, fake, mask = apply_pair(record, CROP, SHAPE, moved, SHAPE + shift)
+    shifted = np.roll(CROP, (-4, 7), (0, 1))
+    _, fake, mask = apply_pair(record, CROP, SHAPE, shifted, SHAPE + shift)
     assert mask.max() == 255
     assert np.abs(fake.astype(int) - CROP).max() <= 10  # colors went to CIELAB and back
-    _, fake, _ = apply_pair(record, CROP, SHAPE, moved, SHAPE)
+    _, fake, _ = apply_pair(record, CROP, SHAPE, shifted, SHAPE)
     assert np.abs(fake.astype(int) - CROP).max() > 30
 
 
 def test_mask_weighs_source_and_target():
     record = plain_record("hull", technique="identity_blend")
-    _, fake, mask = made(record)
+    _, fake, mask = make_output(record)
     weight = mask[..., None] / 255
-    expected = weight * OTHER + (1 - weight) * CROP
+    expected = weight * DONOR + (1 - weight) * CROP
     assert np.abs(fake - expected).max() <= 1.5  # the donor went through a warp that does nothing
     assert np.abs(fake - expected).mean() < 0.1
 
@@ -259,18 +261,18 @@ def test_mask_stays_within_the_donors_face():
     record = plain_record("hull", technique="identity_blend", color_transfer=0.0)
     turned = SHAPE.copy()
     turned[:17, 0] = np.minimum(turned[:17, 0], turned[30, 0] + 15)  # a cheek is out of sight
-    full = apply_pair(record, CROP, SHAPE, OTHER, SHAPE)[2]
-    less = apply_pair(record, CROP, SHAPE, OTHER, turned)[2]
-    assert (less > 127).sum() < 0.95 * (full > 127).sum()
+    full = apply_pair(record, CROP, SHAPE, DONOR, SHAPE)[2]
+    weaker = apply_pair(record, CROP, SHAPE, DONOR, turned)[2]
+    assert (weaker > 127).sum() < 0.95 * (full > 127).sum()
 
 
 def test_identity_swap_has_no_step_at_the_seam():
     """Where the colors of donor and target differ, the joined image has no edge of its own."""
-    flat, other = np.full_like(CROP, 100), np.full_like(CROP, 160)
-    record = drawn("identity_swap", 2)
+    flat, second = np.full_like(CROP, 100), np.full_like(CROP, 160)
+    record = draw_sample("identity_swap", 2)
     record["mask"].update(family="hull", kernels=[7, 7])
     record.update(color_transfer=0.0, shift=None)
-    _, fake, mask = made(record, crop=flat, other=other)
+    _, fake, mask = make_output(record, crop=flat, second=second)
     steps = np.abs(np.diff(fake[..., 0].astype(int), axis=1)).max()
     assert fake.max() > 150
     assert steps < 25
@@ -284,51 +286,51 @@ def test_notch_takes_its_ring_and_leaves_the_rest():
     wave = np.sin(2 * np.pi * 0.125 * np.arange(SIZE))
     patch = np.repeat(np.tile(np.rint(128 + 60 * wave), (SIZE, 1))[..., None], 3, 2)
     patch = patch.astype(np.uint8)
-    left = []
+    remaining = []
     for frequency in (0.125, 0.02):
         notch = {"kind": "notch", "frequency": frequency, "octaves": 1.0, "gain": 0.0}
-        done = _artifacts.spectral_notch(cv2, patch, notch, patch[..., 0])
-        left.append(np.ptp(done[40:-40, 40:-40].astype(int)))
-        assert done.mean() == pytest.approx(patch.mean(), abs=2)
-    assert left[0] < 20
-    assert left[1] > 110
+        process = _artifacts.spectral_notch(cv2, patch, notch, patch[..., 0])
+        remaining.append(np.ptp(process[40:-40, 40:-40].astype(int)))
+        assert process.mean() == pytest.approx(patch.mean(), abs=2)
+    assert remaining[0] < 20
+    assert remaining[1] > 110
 
 
 def test_peak_adds_one_frequency():
     flat = np.full((SIZE, SIZE, 3), 100, np.uint8)
     peak = {"kind": "peak", "frequency": 0.25, "angle": 0.0, "amplitude": 8.0}
-    done = _artifacts.spectral_notch(cv2, flat, peak, flat[..., 0])
-    spectrum = np.abs(np.fft.rfft(done[5, :, 0] - 100.0))
+    process = _artifacts.spectral_notch(cv2, flat, peak, flat[..., 0])
+    spectrum = np.abs(np.fft.rfft(process[5, :, 0] - 100.0))
     assert spectrum.argmax() == SIZE // 4
-    assert (done == done[:1]).all()
-    assert done.max() == 108
+    assert (process == process[:1]).all()
+    assert process.max() == 108
 
 
 # --- what is done to real and fake alike ----------------------------------------------------------
 
 
 def test_flip_is_applied_alike():
-    record = drawn("self_blend_mouth", 5)
-    plain = made(record)
+    record = draw_sample("self_blend_mouth", 5)
+    plain = make_output(record)
     record["augment"] = {"flip": True, "color": None, "jpeg": None}
-    for flipped, image in zip(made(record), plain, strict=True):
+    for flipped, image in zip(make_output(record), plain, strict=True):
         assert (flipped == image[:, ::-1]).all()
 
 
 def test_jpeg_and_color_are_applied_alike():
-    record = drawn("self_blend_mouth", 5)
+    record = draw_sample("self_blend_mouth", 5)
     color = {"rgb": [20.0, 0.0, 0.0], "hsv": [0.0] * 3, "brightness": 0.0, "contrast": 0.0}
     record["shift"]["side"] = "source"
     record["augment"] = {"flip": False, "color": color, "jpeg": 40}
-    real, fake, mask = made(record)
+    real, fake, mask = make_output(record)
     assert (real != CROP).any()
     far = cv2.dilate(mask, np.ones((49, 49), np.uint8)) == 0  # beyond the blocks of the mask
     assert far.any()
     assert (fake[far] == real[far]).all()
     assert real[..., 0].mean() == pytest.approx(CROP[..., 0].mean() + 20, abs=2)
-    again, _, _ = made({**record, "augment": {**record["augment"], "jpeg": 95}})
-    wanted = np.clip(CROP + [20, 0, 0], 0, 255)
-    loss = [np.abs(image - wanted).mean() for image in (real, again)]
+    repeated, _, _ = make_output({**record, "augment": {**record["augment"], "jpeg": 95}})
+    requested = np.clip(CROP + [20, 0, 0], 0, 255)
+    loss = [np.abs(image - requested).mean() for image in (real, repeated)]
     assert loss[0] > 1.5 * loss[1]
 
 
@@ -338,9 +340,11 @@ def test_jpeg_and_color_are_applied_alike():
 @every_technique
 @pytest.mark.parametrize("size", [16, 24, 40, 97])
 def test_crops_smaller_than_the_blur(technique, size):
-    crop, other = textured_crops(2, size)
+    crop, second = textured_crops(2, size)
     for seed in range(4):
-        _, fake, mask = made(drawn(technique, seed, augment=True), crop, mean_shape(size), other)
+        _, fake, mask = make_output(
+            draw_sample(technique, seed, augment=True), crop, mean_shape(size), second
+        )
         assert fake.shape == (size, size, 3)
         assert mask.max() > 0
 
@@ -350,7 +354,7 @@ def test_crops_smaller_than_the_blur(technique, size):
 def test_constant_images(technique, level):
     flat = np.full((64, 64, 3), level, np.uint8)
     for seed in range(5):
-        real, fake, mask = made(drawn(technique, seed), flat, mean_shape(64), flat)
+        real, fake, mask = make_output(draw_sample(technique, seed), flat, mean_shape(64), flat)
         assert (fake[mask == 0] == real[mask == 0]).all()
 
 
@@ -358,19 +362,21 @@ def test_constant_images(technique, level):
 def test_gray_images(technique):
     gray = np.repeat(CROP[..., :1], 3, axis=2)
     for seed in range(5):
-        assert made(drawn(technique, seed), gray, SHAPE, gray)[1].shape == gray.shape
+        assert make_output(draw_sample(technique, seed), gray, SHAPE, gray)[1].shape == gray.shape
 
 
 @every_technique
 def test_landmarks_partly_outside_the_crop(technique):
     for shift in ([45, 0], [0, 35], [-45, -60]):
-        real, fake, mask = made(drawn(technique, 1), landmarks=SHAPE + np.float32(shift))
+        real, fake, mask = make_output(
+            draw_sample(technique, 1), landmarks=SHAPE + np.float32(shift)
+        )
         assert (fake[mask == 0] == real[mask == 0]).all()
 
 
 def test_landmarks_wholly_outside_the_crop_are_an_error():
     with pytest.raises(ValueError, match="landmarks must lie in the crop"):
-        apply(drawn("self_blend_eyes"), CROP, SHAPE + 1000)
+        apply(draw_sample("self_blend_eyes"), CROP, SHAPE + 1000)
 
 
 @pytest.mark.parametrize(
@@ -385,12 +391,12 @@ def test_landmarks_wholly_outside_the_crop_are_an_error():
 )
 def test_bad_input_is_named(crop, landmarks, message):
     with pytest.raises(ValueError, match=message):
-        apply(drawn("self_blend_eyes"), crop, landmarks)
+        apply(draw_sample("self_blend_eyes"), crop, landmarks)
 
 
 def test_missing_donor_is_an_error():
     with pytest.raises(ValueError, match=r"donor must be the crop of another .* 'identity_blend'"):
-        apply(drawn("identity_blend"), CROP, SHAPE)
+        apply(draw_sample("identity_blend"), CROP, SHAPE)
 
 
 def test_a_crop_that_jpeg_cannot_hold():

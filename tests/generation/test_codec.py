@@ -18,8 +18,8 @@ def frames():
     return [crop, crop // 2, crop // 4]
 
 
-def error(before, after):
-    return np.abs(np.subtract(before, after, dtype=int)).mean()
+def error(original, after):
+    return np.abs(np.subtract(original, after, dtype=int)).mean()
 
 
 @pytest.fixture(params=CODECS)
@@ -33,7 +33,7 @@ def test_frames_come_back_in_order_and_close_to_what_they_were(codec, frames):
     coded = code_frames(frames, codec=codec, quality=CODECS[codec].qualities[0])
     assert [frame.shape for frame in coded] == [(64, 64, 3)] * 3
     for number, frame in enumerate(coded):
-        errors = [error(frame, other) for other in frames]
+        errors = [error(frame, another_one) for another_one in frames]
         assert int(np.argmin(errors)) == number
         assert 0 < errors[number] < 8
 
@@ -52,8 +52,8 @@ def test_chroma_subsampling_halves_the_colors():
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[:, ::2] = (200, 40, 40)
     stripes[:, 1::2] = (40, 90, 200)
-    whole, half = (code_frames([stripes], quality=0, chroma=chroma)[0] for chroma in ("444", "420"))
-    assert error(half, stripes) > 3 * error(whole, stripes)
+    full, half = (code_frames([stripes], quality=0, chroma=chroma)[0] for chroma in ("444", "420"))
+    assert error(half, stripes) > 3 * error(full, stripes)
 
 
 def test_odd_sizes_keep_their_size(codec):
@@ -64,15 +64,15 @@ def test_odd_sizes_keep_their_size(codec):
 def test_encoders_never_see_frames_smaller_than_a_block(monkeypatch):
     from sklearn_diffake.generation import _codec
 
-    seen, encode = [], _codec._encode
+    received, encode = [], _codec._encode
 
     def noting(frames, *options):
-        seen.extend(frame.shape for frame in frames)
+        received.extend(frame.shape for frame in frames)
         return encode(frames, *options)
 
     monkeypatch.setattr(_codec, "_encode", noting)
     code_frames([textured_crops(1, 22)[0]] * 2)  # x265 writes past its memory there
-    assert seen == [(64, 64, 3)] * 2
+    assert received == [(64, 64, 3)] * 2
 
 
 @pytest.mark.parametrize("options", [{"codec": "mpeg1"}, {"chroma": "411"}])

@@ -23,7 +23,7 @@ def published():
     return [draw(rng, "difffake") for _ in range(N)]
 
 
-def share(records, condition):
+def fraction_of(records, condition):
     return np.mean([condition(record) for record in records])
 
 
@@ -50,7 +50,7 @@ def spread(values, low, high):
     ],
 )
 def test_half_global_and_a_sixth_for_each_part(published, technique, expected):
-    assert near(share(published, lambda r: r["technique"] == technique), expected)
+    assert near(fraction_of(published, lambda r: r["technique"] == technique), expected)
 
 
 def test_families_of_masks(published):
@@ -70,10 +70,10 @@ def test_other_techniques_have_the_same_masks(technique):
 
 def test_source_and_target(published):
     shifts = [r["shift"] for r in published]
-    assert near(share(shifts, lambda s: s["side"] == "source"), 0.5)
+    assert near(fraction_of(shifts, lambda s: s["side"] == "source"), 0.5)
     assert {s["side"] for s in shifts} == {"source", "target"}
     details = [s["detail"] for s in shifts]
-    assert near(share(details, lambda d: d["kind"] == "downscale"), 0.5)
+    assert near(fraction_of(details, lambda d: d["kind"] == "downscale"), 0.5)
     factors = Counter(d["factor"] for d in details if d["kind"] == "downscale")
     assert set(factors) == {2, 4}
     assert abs(factors[2] - factors[4]) < 250
@@ -83,9 +83,9 @@ def test_source_and_target(published):
 def test_color_shift(published):
     colors = [r["shift"]["color"] for r in published]
     for name, limit in (("rgb", 20), ("hsv", 0.3)):
-        drawn = [c[name] for c in colors if any(c[name])]
-        assert near(len(drawn) / N, 0.3)
-        assert spread(np.ravel(drawn), -limit, limit)
+        sample = [c[name] for c in colors if any(c[name])]
+        assert near(len(sample) / N, 0.3)
+        assert spread(np.ravel(sample), -limit, limit)
     for name in ("brightness", "contrast"):
         assert spread([c[name] for c in colors], -0.1, 0.1)
 
@@ -98,8 +98,8 @@ def test_geometry_and_mask(published):
     masks = [r["mask"] for r in published]
     assert {(m["elastic"]["alpha"], m["elastic"]["sigma"]) for m in masks} == {(50.0, 7.0)}
     assert len({m["elastic"]["seed"] for m in masks}) > N - 10
-    for place in (0, 1):
-        assert {m["kernels"][place] for m in masks} == set(range(5, 26, 2))
+    for position in (0, 1):
+        assert {m["kernels"][position] for m in masks} == set(range(5, 26, 2))
     ratios = Counter(m["ratio"] for m in masks)
     assert set(ratios) == {0.25, 0.5, 0.75, 1.0}
     assert near(ratios[1.0] / N, 1 / 2)
@@ -109,9 +109,9 @@ def test_geometry_and_mask(published):
 def test_augmentation_is_off_unless_asked_for(published):
     assert all(r["augment"] is None for r in published)
     rng = np.random.default_rng(0)
-    drawn = [draw(rng, augment=True)["augment"] for _ in range(N)]
-    assert near(share(drawn, lambda a: a["flip"]), 0.5)
-    qualities = [a["jpeg"] for a in drawn if a["jpeg"] is not None]
+    sample = [draw(rng, augment=True)["augment"] for _ in range(N)]
+    assert near(fraction_of(sample, lambda a: a["flip"]), 0.5)
+    qualities = [a["jpeg"] for a in sample if a["jpeg"] is not None]
     assert min(qualities) == 40
     assert max(qualities) == 100
     assert near(len(qualities) / N, 0.5)

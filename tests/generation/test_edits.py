@@ -28,8 +28,8 @@ def image():
     return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
-def square(left, top, side):
-    return np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float) * side + (left, top)
+def square(remaining, top, side):
+    return np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float) * side + (remaining, top)
 
 
 def test_a_blend_takes_from_the_source_what_the_mask_says(image):
@@ -55,9 +55,9 @@ def test_a_mask_is_where_pieces_of_all_faces_are():
 
 
 def test_an_image_is_moved_by_whole_and_by_half_pixels(image):
-    moved = move_image(image, np.array([[1.0, 0, 5], [0, 1, 3]]))
-    np.testing.assert_allclose(moved[3:, 5:].astype(int), image[:-3, :-5], atol=1)
-    assert not moved[:2].any()
+    shifted = move_image(image, np.array([[1.0, 0, 5], [0, 1, 3]]))
+    np.testing.assert_allclose(shifted[3:, 5:].astype(int), image[:-3, :-5], atol=1)
+    assert not shifted[:2].any()
     half = move_image(image, np.array([[1.0, 0, 0.5], [0, 1, 0]]))[:, 1:-1]
     expected = (image[:, :-2].astype(int) + image[:, 1:-1]) / 2
     np.testing.assert_allclose(half, expected, atol=1)

@@ -40,8 +40,8 @@ def five_of(shape):
 @pytest.mark.parametrize("margin", [0.0, 0.25, -0.1])
 def test_mean_shape_lies_where_the_aligner_puts_faces(margin):
     shape = mean_shape(200, margin=margin)
-    away = np.abs(five_of(shape) - template(200, margin)) / 200 * (1 + 2 * margin)
-    assert away.max() < 0.04
+    distance = np.abs(five_of(shape) - template(200, margin)) / 200 * (1 + 2 * margin)
+    assert distance.max() < 0.04
 
 
 def test_mean_shape_is_a_face():
@@ -69,9 +69,9 @@ def test_points_move_rotate_and_scale_the_shape():
     shift = np.array([20.0, 15.0])
     matrix = np.column_stack([linear, shift])
     turned = cv2.warpAffine(CROP, matrix, (128, 128), borderMode=cv2.BORDER_REPLICATE)
-    moved = fitted_shape(turned, points=five @ linear.T + shift)
-    assert np.abs(moved - (still @ linear.T + shift)).max() < 2
-    assert iou(moved, still, 128) < 0.8
+    shifted = fitted_shape(turned, points=five @ linear.T + shift)
+    assert np.abs(shifted - (still @ linear.T + shift)).max() < 2
+    assert iou(shifted, still, 128) < 0.8
 
 
 def test_margin_is_followed():
@@ -80,8 +80,8 @@ def test_margin_is_followed():
     large = cv2.resize(CROP, (192, 192))
     inner = large[32:160, 32:160]  # what is left without the margin of 0.25
     with_room = fitted_shape(large, margin=margin)
-    without = fitted_shape(np.ascontiguousarray(inner), margin=0.0)
-    assert np.abs(with_room - 32 - without).max() < 0.02 * side
+    lacking = fitted_shape(np.ascontiguousarray(inner), margin=0.0)
+    assert np.abs(with_room - 32 - lacking).max() < 0.02 * side
 
 
 @pytest.mark.parametrize("points", [np.zeros((4, 2)), np.full((5, 2), np.nan), np.zeros(10)])
@@ -140,9 +140,9 @@ def test_agreement_with_dlib_on_many_faces(shared_data):
     crops = faces.crops
     exact = [dlib_landmarks(crop, margin=0.25) for crop in crops]
     plain = [iou(fitted_shape(c, margin=0.25), e, 224) for c, e in zip(crops, exact, strict=True)]
-    known = [
+    reference = [
         iou(fitted_shape(c, points=p), e, 224)
         for c, p, e in zip(crops, faces.crop_landmarks, exact, strict=True)
     ]
     assert np.median(plain) >= 0.89
-    assert np.median(known) >= 0.90
+    assert np.median(reference) >= 0.90

@@ -18,11 +18,11 @@ def portrait():
 
 @pytest.mark.parametrize("name", MANIPULATIONS)
 def test_manipulation_changes_the_face_and_nothing_else(portrait, name):
-    changed = MANIPULATIONS[name](portrait, np.random.default_rng(0))
-    y, x = np.indices(changed.shape[:2])
+    modified = MANIPULATIONS[name](portrait, np.random.default_rng(0))
+    y, x = np.indices(modified.shape[:2])
     distance = np.hypot(x - portrait.center[0], y - portrait.center[1]) / portrait.unit
-    difference = np.abs(changed.astype(int) - portrait.image).max(axis=2)
-    assert changed.shape == portrait.image.shape
+    difference = np.abs(modified.astype(int) - portrait.image).max(axis=2)
+    assert modified.shape == portrait.image.shape
     assert difference[distance < 1].max() > 0.1 * 255
     assert difference[distance > 1.6].max() == 0
 
@@ -32,17 +32,17 @@ def test_manipulation_varies_with_the_generator_alone(portrait, name):
     if name != "inner face mirrored":  # which has nothing to draw
         first, second = (MANIPULATIONS[name](portrait, np.random.default_rng(i)) for i in (1, 2))
         assert not np.array_equal(first, second)
-    again = [MANIPULATIONS[name](portrait, np.random.default_rng(1)) for _ in range(2)]
-    np.testing.assert_array_equal(*again)
+    repeated = [MANIPULATIONS[name](portrait, np.random.default_rng(1)) for _ in range(2)]
+    np.testing.assert_array_equal(*repeated)
 
 
 def test_mirrored_face_is_mirrored(portrait):
     points = np.array([[80, 90], [120, 90], [100, 112], [85, 130], [115, 130.0]])
     upright = portrait._replace(landmarks=points)
-    changed = MANIPULATIONS["inner face mirrored"](upright, np.random.default_rng(0))
+    modified = MANIPULATIONS["inner face mirrored"](upright, np.random.default_rng(0))
     inside = slice(100, 120), slice(90, 111)
     expected = upright.image[inside][:, ::-1]
-    np.testing.assert_allclose(changed[inside].astype(int), expected, atol=1)  # one level
+    np.testing.assert_allclose(modified[inside].astype(int), expected, atol=1)  # one level
 
 
 def test_retakes_are_small_jpeg_files_that_differ(portrait):
@@ -65,5 +65,5 @@ def test_retake_moves_the_face_little(portrait):
     rng = np.random.default_rng(0)
     for _ in range(10):
         picture = Image.open(io.BytesIO(retake(portrait._replace(image=dot), rng))).convert("L")
-        place = np.argwhere(np.asarray(picture) > 100).mean(axis=0) / picture.width
-        assert np.all(np.abs(place - 0.5) < 0.08)
+        position = np.argwhere(np.asarray(picture) > 100).mean(axis=0) / picture.width
+        assert np.all(np.abs(position - 0.5) < 0.08)

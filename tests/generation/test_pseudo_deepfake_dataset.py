@@ -13,16 +13,16 @@ pytest.importorskip("cv2", reason="needs the extra 'generation'")
 
 N = 8
 CROPS = textured_crops(N, 80)
-WHO = np.arange(N) // 2
+PEOPLE = np.arange(N) // 2
 
 
 def dataset(**parameters):
-    return PseudoDeepfakeDataset(CROPS, **{"identity": WHO, "augment": True, **parameters})
+    return PseudoDeepfakeDataset(CROPS, **{"identity": PEOPLE, "augment": True, **parameters})
 
 
 def items(data, order=range(N)):
-    found = {i: np.stack(data[i]) for i in order}
-    return np.stack([found[i] for i in range(N)])
+    result = {i: np.stack(data[i]) for i in order}
+    return np.stack([result[i] for i in range(N)])
 
 
 def test_items_are_pairs_of_images():
@@ -39,13 +39,13 @@ def test_items_are_pairs_of_images():
 def test_without_augmentation_the_real_one_is_the_target():
     data = dataset(augment=False, techniques="difffake")
     for i in range(N):
-        same = (data[i][0] == CROPS[i]).all()
-        assert same == (data.record(i)["shift"]["side"] == "source")
+        identical = (data[i][0] == CROPS[i]).all()
+        assert identical == (data.record(i)["shift"]["side"] == "source")
 
 
 def test_fakes_differ_from_reals():
-    found = items(dataset())
-    assert (found[:, 0] != found[:, 1]).any((1, 2, 3)).all()
+    result = items(dataset())
+    assert (result[:, 0] != result[:, 1]).any((1, 2, 3)).all()
 
 
 def test_order_and_pickling_change_nothing():
@@ -72,10 +72,10 @@ def test_records_describe_the_items():
     for i in range(N):
         record = data.record(i)
         donor = record["donor"]
-        assert donor is None or WHO[donor] != WHO[i]
+        assert donor is None or PEOPLE[donor] != PEOPLE[i]
         shapes = [fitted_shape(crop, margin=0.2) for crop in CROPS]
-        other = (None, None) if donor is None else (CROPS[donor], shapes[donor])
-        real, fake, _ = apply_pair(record, CROPS[i], shapes[i], *other)
+        another_one = (None, None) if donor is None else (CROPS[donor], shapes[donor])
+        real, fake, _ = apply_pair(record, CROPS[i], shapes[i], *another_one)
         assert (real == data[i][0]).all()
         assert (fake == data[i][1]).all()
 
@@ -84,7 +84,7 @@ def test_records_describe_the_items():
 def test_workers_change_nothing(workers):
     data = pytest.importorskip("torch.utils.data")
     loader = data.DataLoader(dataset(), batch_size=3, num_workers=workers)
-    real, fake = (np.concatenate([b.numpy() for b in part]) for part in zip(*loader, strict=True))
+    real, fake = (np.concatenate([b.numpy() for b in piece]) for piece in zip(*loader, strict=True))
     expected = items(dataset())
     assert (real == expected[:, 0]).all()
     assert (fake == expected[:, 1]).all()
@@ -93,7 +93,7 @@ def test_workers_change_nothing(workers):
 def test_memory_mapped_crops(tmp_path):
     np.save(tmp_path / "crops.npy", CROPS)
     mapped = np.load(tmp_path / "crops.npy", mmap_mode="r")
-    data = PseudoDeepfakeDataset(mapped, identity=WHO, augment=True)
+    data = PseudoDeepfakeDataset(mapped, identity=PEOPLE, augment=True)
     assert (items(data) == items(dataset())).all()
 
 

@@ -28,12 +28,12 @@ cv2 = pytest.importorskip("cv2", reason="needs the extra 'generation'")
 ROOT = Path(__file__).resolve().parents[2]
 N = 10
 CROPS = textured_crops(N, 96)
-WHO = np.repeat(["ann", "bob", "cat", "dan", "eve"], 2)
-PARTS = ("images", "reals", "masks")
+PEOPLE = np.repeat(["ann", "bob", "cat", "dan", "eve"], 2)
+SECTIONS = ("images", "reals", "masks")
 
 
-def same(first, second):
-    return all((first[part] == second[part]).all() for part in PARTS)
+def is_same(first, second):
+    return all((first[piece] == second[piece]).all() for piece in SECTIONS)
 
 
 def generator(**parameters):
@@ -41,36 +41,36 @@ def generator(**parameters):
 
 
 @pytest.fixture(scope="module")
-def made():
-    return generator(augment=True).generate(CROPS, WHO)
+def generated():
+    return generator(augment=True).generate(CROPS, PEOPLE)
 
 
-def test_what_is_made(made):
-    assert made.images.shape == made.reals.shape == CROPS.shape
-    assert made.images.dtype == made.reals.dtype == made.masks.dtype == np.uint8
-    assert made.masks.shape == CROPS.shape[:3]
-    assert len(made.records) == N
-    assert len({record["technique"] for record in made.records}) > 3
-    assert not (made.images == CROPS).all((1, 2, 3)).any()
+def test_what_is_made(generated):
+    assert generated.images.shape == generated.reals.shape == CROPS.shape
+    assert generated.images.dtype == generated.reals.dtype == generated.masks.dtype == np.uint8
+    assert generated.masks.shape == CROPS.shape[:3]
+    assert len(generated.records) == N
+    assert len({record["technique"] for record in generated.records}) > 3
+    assert not (generated.images == CROPS).all((1, 2, 3)).any()
 
 
-def test_replay_bit_for_bit(made):
-    records = json.loads(json.dumps(made.records))
-    assert same(made, generator(random_state=99).replay(CROPS, records))
+def test_replay_bit_for_bit(generated):
+    records = json.loads(json.dumps(generated.records))
+    assert is_same(generated, generator(random_state=99).replay(CROPS, records))
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_every_technique_replays(technique):
     crops = CROPS[:3]
-    one = generator(techniques=[technique]).generate(crops)
-    assert {record["technique"] for record in one.records} == {technique}
-    assert same(one, generator().replay(crops, one.records))
+    single = generator(techniques=[technique]).generate(crops)
+    assert {record["technique"] for record in single.records} == {technique}
+    assert is_same(single, generator().replay(crops, single.records))
 
 
-def test_random_state_decides(made):
-    again = generator(augment=True).generate(CROPS, WHO)
-    assert same(made, again)
-    assert not same(made, generator(augment=True, random_state=1).generate(CROPS, WHO))
+def test_random_state_decides(generated):
+    repeated = generator(augment=True).generate(CROPS, PEOPLE)
+    assert is_same(generated, repeated)
+    assert not is_same(generated, generator(augment=True, random_state=1).generate(CROPS, PEOPLE))
     states = [generator(random_state=np.random.RandomState(3)).transform(CROPS) for _ in "ab"]
     assert (states[0] == states[1]).all()
     rng = np.random.RandomState(3)
@@ -79,16 +79,16 @@ def test_random_state_decides(made):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
-def test_number_of_threads_changes_nothing(made, n_jobs):
-    assert same(made, generator(augment=True, n_jobs=n_jobs).generate(CROPS, WHO))
+def test_number_of_threads_changes_nothing(generated, n_jobs):
+    assert is_same(generated, generator(augment=True, n_jobs=n_jobs).generate(CROPS, PEOPLE))
 
 
 def test_rows_do_not_depend_on_their_batch():
-    whole = generator(techniques="difffake").generate(CROPS)
-    part = generator(techniques="difffake").generate(CROPS[:4])
-    assert (whole.images[:4] == part.images).all()
-    one = generator(techniques="difffake").generate(CROPS[:1])
-    assert (whole.images[0] == one.images[0]).all()
+    full = generator(techniques="difffake").generate(CROPS)
+    piece = generator(techniques="difffake").generate(CROPS[:4])
+    assert (full.images[:4] == piece.images).all()
+    single = generator(techniques="difffake").generate(CROPS[:1])
+    assert (full.images[0] == single.images[0]).all()
 
 
 def test_neighbouring_rows_and_seeds_are_independent():
@@ -97,14 +97,14 @@ def test_neighbouring_rows_and_seeds_are_independent():
     assert len(set(seeds)) == 3 * N
 
 
-@pytest.mark.parametrize("identity", [WHO, None])
+@pytest.mark.parametrize("identity", [PEOPLE, None])
 def test_donors_are_somebody_else(identity):
-    who = np.arange(N) if identity is None else identity
+    person = np.arange(N) if identity is None else identity
     donors = set()
     for seed in range(20):
         swap = generator(techniques="identity_swap", random_state=seed)
         for row, record in enumerate(swap.generate(CROPS, identity).records):
-            assert who[record["donor"]] != who[row]
+            assert person[record["donor"]] != person[row]
             donors.add(record["donor"])
     assert len(donors) > N / 2
 
@@ -117,9 +117,9 @@ def test_donor_has_a_similar_pose():
     lean = rng.uniform(-10, 10, 60).astype(np.float32)
     points[:, 27:36, 0] += lean[:, None]
     records = generator(techniques="identity_blend").generate(crops, points=points).records
-    away = [abs(lean[row] - lean[record["donor"]]) for row, record in enumerate(records)]
-    others = np.abs(lean[:, None] - lean)
-    assert np.mean(away) < 0.4 * others.mean()
+    distance = [abs(lean[row] - lean[record["donor"]]) for row, record in enumerate(records)]
+    remaining = np.abs(lean[:, None] - lean)
+    assert np.mean(distance) < 0.4 * remaining.mean()
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_donor_has_a_similar_pose():
 )
 def test_one_identity_only(crops, identity):
     with pytest.warns(RuntimeWarning, match="two identities"):
-        made = generator().generate(crops, identity)
-    assert all(record["donor"] is None for record in made.records)
+        generated = generator().generate(crops, identity)
+    assert all(record["donor"] is None for record in generated.records)
     with pytest.raises(ValueError, match="two identities"):
         generator(techniques=["identity_blend"]).generate(crops, identity)
 
@@ -139,15 +139,15 @@ def test_points_are_followed():
     high = generator(techniques="self_blend_mouth").generate(CROPS, points=points - [0, 25])
     height = [np.nonzero(m.masks.sum((0, 2)))[0].mean() for m in (low, high)]
     assert height[0] - height[1] == pytest.approx(25, abs=6)
-    assert same(low, generator().replay(CROPS, low.records, points=points))
+    assert is_same(low, generator().replay(CROPS, low.records, points=points))
 
 
 def test_five_points_place_the_mean_shape():
     five = np.float32(template(96, 0.25) + [3, -2])
-    found = place_landmarks(CROPS, landmarks="mean-shape", margin=0.25, points=[five] * N)
+    result = place_landmarks(CROPS, landmarks="mean-shape", margin=0.25, points=[five] * N)
     expected = [fitted_shape(crop, margin=0.25, points=five) for crop in CROPS]
-    np.testing.assert_array_equal(found, expected)
-    assert not np.array_equal(found, place_landmarks(CROPS, landmarks="mean-shape", margin=0.25))
+    np.testing.assert_array_equal(result, expected)
+    assert not np.array_equal(result, place_landmarks(CROPS, landmarks="mean-shape", margin=0.25))
 
 
 def test_set_output_leaves_images_alone():
@@ -160,15 +160,15 @@ def test_dlib_landmarks_are_used():
     pytest.importorskip("dlib", reason="needs the extra 'dlib'")
     exact = generator(techniques="difffake", landmarks="dlib").generate(CROPS[:3])
     points = np.stack([dlib_landmarks(crop) for crop in CROPS[:3]])
-    assert same(exact, generator(techniques="difffake").generate(CROPS[:3], points=points))
-    assert not same(exact, generator(techniques="difffake").generate(CROPS[:3]))
+    assert is_same(exact, generator(techniques="difffake").generate(CROPS[:3], points=points))
+    assert not is_same(exact, generator(techniques="difffake").generate(CROPS[:3]))
 
 
-def test_lists_and_object_arrays_of_crops(made):
+def test_lists_and_object_arrays_of_crops(generated):
     objects = np.empty(N, dtype=object)
     objects[:] = list(CROPS)
     for crops in (list(CROPS), objects):
-        assert same(made, generator(augment=True).generate(crops, WHO))
+        assert is_same(generated, generator(augment=True).generate(crops, PEOPLE))
 
 
 def test_input_is_not_changed():
@@ -179,7 +179,7 @@ def test_input_is_not_changed():
 
 
 def test_threads_of_opencv_are_restored():
-    before = cv2.getNumThreads()
+    original = cv2.getNumThreads()
     try:
         cv2.setNumThreads(2)
         generator(n_jobs=2).transform(CROPS)
@@ -189,7 +189,7 @@ def test_threads_of_opencv_are_restored():
             generator(techniques="difffake").generate(CROPS, points=outside)
         assert cv2.getNumThreads() == 2
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(original)
 
 
 # --- scikit-learn --------------------------------------------------------------------------------
@@ -272,12 +272,14 @@ def test_bad_points_and_identities_are_named():
         generator().generate(CROPS, ["ann", "bob"])
 
 
-def test_bad_records_are_named(made):
+def test_bad_records_are_named(generated):
     with pytest.raises(ValueError, match="each of 10 crops, got 9"):
-        generator().replay(CROPS, made.records[:-1])
+        generator().replay(CROPS, generated.records[:-1])
     with pytest.raises(ValueError, match=r"records\[2\] must name a known technique"):
-        generator().replay(CROPS, [*made.records[:2], {"technique": "?"}, *made.records[3:]])
-    broken = [{**record} for record in made.records]
+        generator().replay(
+            CROPS, [*generated.records[:2], {"technique": "?"}, *generated.records[3:]]
+        )
+    broken = [{**record} for record in generated.records]
     del broken[4]["mask"]
     with pytest.raises(ValueError, match=r"Row 4: .*mask"):
         generator().replay(CROPS, broken)
@@ -295,7 +297,7 @@ def test_import_loads_nothing_heavy():
         "import sys, sklearn_diffake.generation as g; g.PseudoDeepfakeGenerator();"
         "print(*{'cv2', 'torch', 'dlib', 'matplotlib'} & set(sys.modules))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == ""
+    assert process.stdout.strip() == ""

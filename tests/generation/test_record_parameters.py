@@ -25,75 +25,77 @@ THE_SAME = {"landmarks": "dlib", "margin": 0.2}
 INDIFFERENT = {"n_jobs": 2, "verbose": 1}
 
 
-def generator(**changed):
-    return PseudoDeepfakeGenerator(**{**USUAL, **changed})
+def generator(**modified):
+    return PseudoDeepfakeGenerator(**{**USUAL, **modified})
 
 
-def stored(records):
+def save_values(records):
     return json.loads(json.dumps(records))
 
 
-def same(first, second):
+def is_same(first, second):
     return all(np.array_equal(first[name], second[name]) for name in ("images", "reals", "masks"))
 
 
 def test_every_parameter_is_listed():
-    there = parameters_of(PseudoDeepfakeGenerator)
-    check_listed("PseudoDeepfakeGenerator", there, {*RECORDED, *THE_SAME}, INDIFFERENT)
+    present = parameters_of(PseudoDeepfakeGenerator)
+    check_listed("PseudoDeepfakeGenerator", present, {*RECORDED, *THE_SAME}, INDIFFERENT)
     arguments = parameters_of(PseudoDeepfakeGenerator.replay)
     check_listed("replay", arguments, {"X", "records", "points"}, ())
-    there = parameters_of(PseudoDeepfakeDataset)
+    present = parameters_of(PseudoDeepfakeDataset)
     recorded = {"techniques", "augment", "seed", "identity", "landmarks", "margin", "points"}
     recorded |= {"blending", "match_sharpness"}
-    check_listed("PseudoDeepfakeDataset", there, recorded, {"crops"})
+    check_listed("PseudoDeepfakeDataset", present, recorded, {"crops"})
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_what_is_recorded_is_replayed_by_any_generator(name):
-    changed = generator(**{name: RECORDED[name]}).generate(CROPS)
-    assert not same(changed, generator().generate(CROPS)), "the example changes nothing"
-    assert same(generator().replay(CROPS, stored(changed.records)), changed)
+    modified = generator(**{name: RECORDED[name]}).generate(CROPS)
+    assert not is_same(modified, generator().generate(CROPS)), "the example changes nothing"
+    assert is_same(generator().replay(CROPS, save_values(modified.records)), modified)
 
 
 @pytest.mark.parametrize("name", THE_SAME)
 def test_what_must_be_the_same_is_asked_for(name):
     if name == "landmarks":
         pytest.importorskip("dlib", reason="needs the extra 'dlib'")
-    changed = generator(**{name: THE_SAME[name]}).generate(CROPS)
-    assert not same(changed, generator().generate(CROPS)), "the example changes nothing"
+    modified = generator(**{name: THE_SAME[name]}).generate(CROPS)
+    assert not is_same(modified, generator().generate(CROPS)), "the example changes nothing"
     with pytest.raises(ValueError, match=f"Record 0 was made with other landmarks: {name} .* here"):
-        generator().replay(CROPS, stored(changed.records))
-    again = generator(**{name: THE_SAME[name]}).replay(CROPS, stored(changed.records))
-    assert same(again, changed)
+        generator().replay(CROPS, save_values(modified.records))
+    repeated = generator(**{name: THE_SAME[name]}).replay(CROPS, save_values(modified.records))
+    assert is_same(repeated, modified)
 
 
 @pytest.mark.parametrize("name", INDIFFERENT)
 def test_what_changes_nothing(name):
     usual = generator().generate(CROPS)
-    changed = generator(**{name: INDIFFERENT[name]}).generate(CROPS)
-    assert changed.records == usual.records
-    assert same(changed, usual)
+    modified = generator(**{name: INDIFFERENT[name]}).generate(CROPS)
+    assert modified.records == usual.records
+    assert is_same(modified, usual)
 
 
-@pytest.mark.parametrize("others", [None, "moved", "of 68"])
-def test_points_must_be_the_same(others):
+@pytest.mark.parametrize("remaining", [None, "moved", "of 68"])
+def test_points_must_be_the_same(remaining):
     points = np.stack([FIVE] * len(CROPS))
-    made = generator().generate(CROPS, points=points)
-    if others == "moved":
-        others = points.copy()
-        others[2] += 1
-    elif others == "of 68":
-        others = np.full((len(CROPS), 68, 2), 32.0)
-    row = 2 if others is not None and np.shape(others)[1] == 5 else 0
+    created = generator().generate(CROPS, points=points)
+    if remaining == "moved":
+        remaining = points.copy()
+        remaining[2] += 1
+    elif remaining == "of 68":
+        remaining = np.full((len(CROPS), 68, 2), 32.0)
+    row = 2 if remaining is not None and np.shape(remaining)[1] == 5 else 0
     with pytest.raises(ValueError, match=f"Record {row} was made with other landmarks: .*points"):
-        generator().replay(CROPS, stored(made.records), points=others)
-    assert same(generator(margin=0.3).replay(CROPS, stored(made.records), points=points), made)
+        generator().replay(CROPS, save_values(created.records), points=remaining)
+    assert is_same(
+        generator(margin=0.3).replay(CROPS, save_values(created.records), points=points), created
+    )
 
 
 def test_records_of_the_first_version_are_replayed():
-    made = generator().generate(CROPS)
-    old = [{k: v for k, v in record.items() if k != "landmarks"} for record in made.records]
-    assert same(generator().replay(CROPS, old), made)
+    created = generator().generate(CROPS)
+    old = [{k: v for k, v in record.items() if k != "landmarks"} for record in created.records]
+    assert is_same(generator().replay(CROPS, old), created)
 
 
 def test_records_with_british_keys_are_replayed():

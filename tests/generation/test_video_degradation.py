@@ -30,16 +30,16 @@ def sharpness(image, inside):
 def test_records_go_through_json_and_replay():
     crops = textured_crops(8, 64)
     generator = PseudoDeepfakeGenerator(random_state=0, **VIDEO).fit(crops)
-    made = generator.generate(crops)
-    again = generator.replay(crops, json.loads(json.dumps(made.records)))
-    assert np.array_equal(made.images, again.images)
-    assert np.array_equal(made.reals, again.reals)
+    created = generator.generate(crops)
+    repeated = generator.replay(crops, json.loads(json.dumps(created.records)))
+    assert np.array_equal(created.images, repeated.images)
+    assert np.array_equal(created.reals, repeated.reals)
 
 
 def test_every_part_is_drawn_sometimes():
     records = [draw_degradation(np.random.default_rng(seed)) for seed in range(60)]
-    for part in ("edge", "rescale", "filter", "noise", "clip"):
-        assert 0 < sum(bool(record[part]) for record in records) < 60, part
+    for piece in ("edge", "rescale", "filter", "noise", "clip"):
+        assert 0 < sum(bool(record[piece]) for record in records) < 60, piece
     coded = {record["clip"]["codec"] for record in records if record["clip"]}
     assert coded == set(available_codecs())
 
@@ -52,14 +52,14 @@ def test_without_options_draws_are_those_of_before():
 
 def test_a_real_and_its_fake_are_degraded_alike():
     (crop,) = textured_crops(1, 64)
-    nothing = {"edge": None, "rescale": [], "filter": None, "noise": None, "clip": None}
-    assert np.array_equal(degrade(cv2, nothing, crop), crop)
+    empty = {"edge": None, "rescale": [], "filter": None, "noise": None, "clip": None}
+    assert np.array_equal(degrade(cv2, empty, crop), crop)
     record = draw_degradation(np.random.default_rng(4))
     assert np.array_equal(degrade(cv2, record, crop), degrade(cv2, record, crop.copy()))
 
 
 @pytest.mark.parametrize(
-    ("part", "drawn"),
+    ("piece", "sample"),
     [
         ("rescale", [{"factor": 0.4, "kernel": "area"}]),
         ("filter", {"kind": "sharpen", "strength": 0.8}),
@@ -68,18 +68,18 @@ def test_a_real_and_its_fake_are_degraded_alike():
         ("edge", {"angle": 0.1, "sides": [0.4, 0.4, 0.4, 0.4]}),
     ],
 )
-def test_each_part_changes_what_it_is_for(part, drawn):
+def test_each_part_changes_what_it_is_for(piece, sample):
     (crop,) = textured_crops(1, 64)
-    nothing = {"edge": None, "rescale": [], "filter": None, "noise": None, "clip": None}
-    changed = degrade(cv2, {**nothing, part: drawn}, crop)
-    assert changed.shape == crop.shape
+    empty = {"edge": None, "rescale": [], "filter": None, "noise": None, "clip": None}
+    modified = degrade(cv2, {**empty, piece: sample}, crop)
+    assert modified.shape == crop.shape
     inside = np.zeros((64, 64), bool)
     inside[20:44, 20:44] = True
-    ratio = sharpness(changed, inside) / sharpness(crop, inside)
-    if part == "edge":
-        assert not changed[0].any()
-        assert np.array_equal(changed[inside], crop[inside])
-    elif drawn == {"kind": "sharpen", "strength": 0.8} or part == "noise":
+    ratio = sharpness(modified, inside) / sharpness(crop, inside)
+    if piece == "edge":
+        assert not modified[0].any()
+        assert np.array_equal(modified[inside], crop[inside])
+    elif sample == {"kind": "sharpen", "strength": 0.8} or piece == "noise":
         assert ratio > 1.1
     else:
         assert ratio < 0.9
@@ -88,14 +88,14 @@ def test_each_part_changes_what_it_is_for(part, drawn):
 @pytest.mark.parametrize("technique", ["self_blend_global", "identity_swap", "upsampling_grid"])
 @pytest.mark.parametrize("size", [64, 67])
 def test_video_colors_blend_at_half_resolution(technique, size):
-    crop, other = textured_crops(2, size)
+    crop, second = textured_crops(2, size)
     record = draw(np.random.default_rng(1), technique, blending="yuv420")
-    real, fake, mask = apply_pair(record, crop, mean_shape(size), other)
+    real, fake, mask = apply_pair(record, crop, mean_shape(size), second)
     near = cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0  # colors reach to the next pixels
     assert np.array_equal(real[~near], fake[~near])
     assert not np.array_equal(real[near], fake[near])
     assert np.abs(real.astype(int) - crop).mean() > 0.5  # the real one has video colors as well
-    _, in_rgb, _ = apply_pair({**record, "blending": "rgb"}, crop, mean_shape(size), other)
+    _, in_rgb, _ = apply_pair({**record, "blending": "rgb"}, crop, mean_shape(size), second)
     assert np.abs(in_rgb.astype(int) - fake)[near].mean() < 15
 
 
@@ -107,9 +107,9 @@ def test_a_real_becomes_as_sharp_as_its_fake(sigma):
     soft = cv2.GaussianBlur(crop, (0, 0), 0.5)
     fake = cv2.GaussianBlur(crop, (0, 0), sigma) if sigma else crop
     matched = match_sharpness(cv2, soft, fake, mask)
-    before = sharpness(soft, mask > 0) / sharpness(fake, mask > 0)
+    original = sharpness(soft, mask > 0) / sharpness(fake, mask > 0)
     after = sharpness(matched, mask > 0) / sharpness(fake, mask > 0)
-    assert abs(np.log(before)) > 0.2
+    assert abs(np.log(original)) > 0.2
     assert abs(np.log(after)) < 0.1
 
 

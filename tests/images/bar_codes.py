@@ -10,8 +10,8 @@ def picture(number, size=(96, 64)):
     """A frame: at the top its number, lowest bit left, and below a square that moves."""
     width, height = size
     image = np.full((height, width, 3), 40, dtype=np.uint8)
-    left = number * 3 % (width - 20)
-    image[height // 3 : height // 3 + 20, left : left + 20] = (200, 120, 60)
+    remaining = number * 3 % (width - 20)
+    image[height // 3 : height // 3 + 20, remaining : remaining + 20] = (200, 120, 60)
     for bit in range(BITS):
         bar = slice(round(bit * width / BITS), round((bit + 1) * width / BITS))
         image[: height // 6 + 2, bar] = 235 if number >> bit & 1 else 16

@@ -19,7 +19,7 @@ def colors():
     return np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
 
 
-def stored(image, profile, suffix="png", **options):
+def save_values(image, profile, suffix="png", **options):
     file = io.BytesIO()
     image.save(file, suffix, icc_profile=profile, **options)
     return Image.open(file)
@@ -53,12 +53,12 @@ def test_srgb_itself_changes_no_pixel(colors):
     for mode in ("RGB", "L"):
         image = Image.fromarray(colors).convert(mode)
         expected = read_image(image)
-        np.testing.assert_array_equal(read_image(stored(image, pillow)), expected)
+        np.testing.assert_array_equal(read_image(save_values(image, pillow)), expected)
 
 
 def test_gray_profiles():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    image = stored(Image.fromarray(levels), icc_profiles.gray_profile(1.5))
+    image = save_values(Image.fromarray(levels), icc_profiles.gray_profile(1.5))
     expected = icc_profiles.encode((levels / 255) ** 1.5)
     read = read_image(image)
     assert np.abs(read[..., 0] - expected).max() <= 2
@@ -70,10 +70,10 @@ def test_gray_profiles_of_transparent_and_deep_images(deep):
     profile = icc_profiles.gray_profile(1.0)
     levels = np.full((4, 4), 128, np.uint8)
     if deep is np.uint16:
-        image = stored(Image.fromarray(levels.astype(np.uint16) * 257), profile)
+        image = save_values(Image.fromarray(levels.astype(np.uint16) * 257), profile)
     else:
         opaque = Image.fromarray(np.full((4, 4), 255, np.uint8))
-        image = stored(Image.merge("LA", [Image.fromarray(levels), opaque]), profile)
+        image = save_values(Image.merge("LA", [Image.fromarray(levels), opaque]), profile)
     assert np.abs(read_image(image).astype(int) - 188).max() <= 2
 
 
@@ -83,7 +83,7 @@ def test_colors_of_transparent_images_and_palettes(mode):
     image.putpixel((1, 0), (0, 0, 0, 0))
     if mode == "P":
         image = image.quantize(4)
-    read = read_image(stored(image, icc_profiles.matrix_profile("Display P3", GAMMA)))
+    read = read_image(save_values(image, icc_profiles.matrix_profile("Display P3", GAMMA)))
     expected = icc_profiles.to_srgb([200, 40, 90], "Display P3", GAMMA)
     assert np.abs(read[0, 0] - expected).max() <= 3
     assert read[0, 1].tolist() == [255, 255, 255]
@@ -97,7 +97,7 @@ def test_inks_have_the_color_that_their_profile_says(suffix):
     lab[:, :, :, 1, :] = 0.0
     image = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     options = {"quality": 100} if suffix == "jpeg" else {}
-    read = read_image(stored(image, icc_profiles.cmyk_profile(lab), suffix, **options))
+    read = read_image(save_values(image, icc_profiles.cmyk_profile(lab), suffix, **options))
     expected = icc_profiles.lab_to_srgb((60, 40, 0))
     assert expected[0] > expected[1]
     assert np.abs(read - expected).max() <= 4
@@ -128,13 +128,13 @@ def test_a_profile_that_does_not_fit_is_ignored(tmp_path, colors, profile, recwa
 
 
 def test_one_transform_serves_all_images_of_a_camera(colors, monkeypatch):
-    made = []
+    created = []
     build = ImageCms.buildTransform
     monkeypatch.setattr(
-        ImageCms, "buildTransform", lambda *a, **k: made.append(1) or build(*a, **k)
+        ImageCms, "buildTransform", lambda *a, **k: created.append(1) or build(*a, **k)
     )
     _color._transform.cache_clear()
     profile = icc_profiles.matrix_profile("Display P3", 1.8)
     for _ in range(5):
-        read_image(stored(Image.fromarray(colors), profile))
-    assert len(made) == 1
+        read_image(save_values(Image.fromarray(colors), profile))
+    assert len(created) == 1

@@ -12,7 +12,7 @@ from sklearn_diffake.images.errors import ImageError, VideoError
 
 
 @pytest.mark.parametrize(
-    ("where", "text"),
+    ("location", "text"),
     [
         ({}, "broken"),
         ({"row": 0}, "row 0: broken"),
@@ -26,12 +26,12 @@ from sklearn_diffake.images.errors import ImageError, VideoError
     ],
 )
 @pytest.mark.parametrize("kind", [ImageError, VideoError])
-def test_the_text_is_composed_of_the_attributes(kind, where, text):
-    error = kind("broken", **where)
+def test_the_text_is_composed_of_the_attributes(kind, location, text):
+    error = kind("broken", **location)
     assert str(error) == text
     assert error.message == "broken"
     names = ("row", "column", "path", "frame")
-    assert {name: getattr(error, name) for name in names} == dict.fromkeys(names) | where
+    assert {name: getattr(error, name) for name in names} == dict.fromkeys(names) | location
 
 
 @pytest.mark.parametrize("kind", [ImageError, VideoError])
@@ -47,11 +47,11 @@ def test_a_copy_and_a_pickle_are_the_same(kind, clone):
 
 def test_at_sets_more_and_leaves_the_error_as_it_is():
     error = VideoError("broken", frame=7)
-    placed = error.at(row=np.int64(1), path=Path("c.mp4")).at(column=0)
-    assert str(placed) == "row 1, column 0, file 'c.mp4', frame 7: broken"
-    assert (type(placed), type(placed.row), type(placed.path)) == (VideoError, int, str)
+    located = error.at(row=np.int64(1), path=Path("c.mp4")).at(column=0)
+    assert str(located) == "row 1, column 0, file 'c.mp4', frame 7: broken"
+    assert (type(located), type(located.row), type(located.path)) == (VideoError, int, str)
     assert (str(error), error.row) == ("frame 7: broken", None)
-    assert placed.at(row=5).row == 5
+    assert located.at(row=5).row == 5
     with pytest.raises(TypeError, match="line"):
         error.at(line=3)
 

@@ -42,13 +42,13 @@ def packed(array):
     return file.getvalue()
 
 
-def boxed(brand, *others):
-    brands = b"".join(other.encode() for other in others)
+def boxed(brand, *remaining):
+    brands = b"".join(second.encode() for second in remaining)
     return (16 + len(brands)).to_bytes(4, "big") + b"ftyp" + brand.encode() + bytes(4) + brands
 
 
 #: Content, kind, name, and what is said where an image is expected.
-OTHERS = {
+REMAINING = {
     "html": (b"\n<!DOCTYPE HTML><html><title>404</title>", "html", "HTML",
              r"a web page \(HTML\), where an image is expected: the download gave a page"),
     "html after a comment": (b"<!-- saved --><html>", "html", "HTML", "web page"),
@@ -117,10 +117,10 @@ VIDEOS = {
 def test_images(tmp_path, name):
     path = tmp_path / "clip.mp4"  # the name does not matter
     path.write_bytes(saved(name))
-    found = file_format(path)
-    assert (found.kind, found.name) == ("image", SAVED[name])
+    result = file_format(path)
+    assert (result.kind, result.name) == ("image", SAVED[name])
     assert (is_image(path), is_video(path)) == (True, False)
-    assert file_format(path.read_bytes()) == found
+    assert file_format(path.read_bytes()) == result
     assert read_image(path).shape == (16, 16, 3)
 
 
@@ -133,8 +133,8 @@ def test_animations_are_videos(tmp_path, name):
     assert (is_image(path), is_video(path)) == (False, True)
     with pytest.raises(ImageError, match=f"{ANIMATED[name]} animation, where an image.*extract_fr"):
         read_image(path)
-    one = saved(name, save_all=True, append_images=[])
-    assert file_format(one).kind == "image"
+    first = saved(name, save_all=True, append_images=[])
+    assert file_format(first).kind == "image"
 
 
 def test_animations_whose_second_frame_comes_late(tmp_path):
@@ -158,14 +158,14 @@ def without_heic(monkeypatch):
 
 
 @pytest.mark.usefixtures("without_heic")
-@pytest.mark.parametrize("case", OTHERS)
+@pytest.mark.parametrize("case", REMAINING)
 def test_other_files_are_called_what_they_are(tmp_path, case):
-    content, kind, name, words = OTHERS[case]
+    content, kind, name, arguments = REMAINING[case]
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     assert (file_format(path).kind, file_format(path).name) == (kind, name)
     assert (is_image(path), is_video(path)) == (False, False)
-    with pytest.raises(ImageError, match=words):
+    with pytest.raises(ImageError, match=arguments):
         read_image(path)
     for expected in ("video", "image or video"):
         assert file_format(path).describe(expected)
@@ -240,12 +240,12 @@ def test_heic_is_read_where_an_opener_is_registered(tmp_path, monkeypatch):
 
         def _open(self):
             self._size, self._mode = (2, 1), "RGB"
-            self.tile = [("raw", (0, 0, 2, 1), len(OTHERS["heic"][0]), ("RGB", 0, 1))]
+            self.tile = [("raw", (0, 0, 2, 1), len(REMAINING["heic"][0]), ("RGB", 0, 1))]
 
     path = tmp_path / "photo.heic"
-    path.write_bytes(OTHERS["heic"][0] + bytes([1, 2, 3, 4, 5, 6]))
+    path.write_bytes(REMAINING["heic"][0] + bytes([1, 2, 3, 4, 5, 6]))
     assert not is_image(path)
-    monkeypatch.setitem(Image.OPEN, "HEIF", (HeifImageFile, lambda head: head[4:8] == b"ftyp"))
+    monkeypatch.setitem(Image.OPEN, "HEIF", (HeifImageFile, lambda header: header[4:8] == b"ftyp"))
     monkeypatch.setattr(Image, "ID", [*Image.ID, "HEIF"])
     assert is_image(path)
     assert read_image(path).tolist() == [[[1, 2, 3], [4, 5, 6]]]

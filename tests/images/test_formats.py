@@ -35,7 +35,7 @@ def fits():
     return header + np.asarray(PHOTO.convert("L")).tobytes().ljust(2880, b"\0")
 
 
-def written(name):
+def write_text(name):
     file = io.BytesIO()
     PHOTO.save(file, name)
     return file.getvalue()
@@ -46,7 +46,7 @@ REFUSED = {
     "PSD": photoshop,
     "FITS": fits,
     **{
-        name: lambda name=name: written(name)
+        name: lambda name=name: write_text(name)
         for name in ("ICO", "ICNS", "TGA", "PCX", "SGI", "DDS")
     },
 }
@@ -99,5 +99,5 @@ def test_the_decoder_of_another_package_is_not_run(plugin, suffix, tmp_path):
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000"])
 def test_photographs_are_read_whatever_their_name(name, tmp_path):
     file = tmp_path / "face.madeup"
-    file.write_bytes(written(name))
+    file.write_bytes(write_text(name))
     assert read_image(file).shape == (24, 32, 3)

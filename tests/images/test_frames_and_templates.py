@@ -109,8 +109,8 @@ def test_variable_width_strings_of_numpy():
     pairs = np.array([["a", "b"], ["c", "a"]], dtype=np.dtypes.StringDType())
     assert image_table(pairs).index.tolist() == [[0, 1], [2, 0]]
     assert image_table(pairs[:, 0]).sources == ["a", "c"]
-    several = np.array([[["a", "b"], ["c", "d"]]], dtype=np.dtypes.StringDType())
-    assert cells_of(image_table(several, templates=True)) == [[["a", "b"], ["c", "d"]]]
+    nested = np.array([[["a", "b"], ["c", "d"]]], dtype=np.dtypes.StringDType())
+    assert cells_of(image_table(nested, templates=True)) == [[["a", "b"], ["c", "d"]]]
 
 
 # --- templates ----------------------------------------------------------------------------------
@@ -155,8 +155,8 @@ def test_templates_in_columns_of_lists(make):
 
 
 def test_templates_of_pixels():
-    several = np.stack([A, B])
-    table = image_table([([A, Image.fromarray(B)], C), (several, "x.mp4")], templates=True)
+    nested = np.stack([A, B])
+    table = image_table([([A, Image.fromarray(B)], C), (nested, "x.mp4")], templates=True)
     assert len(table.sources) == 6
     assert [len(table.template(cell)) for cell in table.index.ravel()] == [2, 1, 2, 1]
     np.testing.assert_array_equal(table.sources[table.template(table.index[1, 0])[1]], B)
@@ -172,11 +172,11 @@ def test_without_templates_there_is_nothing_to_look_up():
 
 def test_places_within_templates():
     table = image_table([("c", "c"), (["a", "b"], ["c", A]), ("b", "c")], templates=True)
-    where = [table.location(i) for i in range(4)]
-    assert where[0] == {"row": 0, "column": 0, "path": "c"}
-    assert where[1] == {"row": 1, "column": 0, "path": "a"}
-    assert where[2] == {"row": 1, "column": 0, "path": "b"}
-    assert where[3] == {"row": 1, "column": 1, "path": None}
+    location = [table.location(i) for i in range(4)]
+    assert location[0] == {"row": 0, "column": 0, "path": "c"}
+    assert location[1] == {"row": 1, "column": 0, "path": "a"}
+    assert location[2] == {"row": 1, "column": 0, "path": "b"}
+    assert location[3] == {"row": 1, "column": 1, "path": None}
     assert table.describe_source(2) == "row 1, column 0, file 'b', picture 1 of the template"
     assert table.describe_source(3) == "row 1, column 1, picture 1 of the template"
     assert image_table([Path("a")]).location(0) == {"row": 0, "column": None, "path": "a"}

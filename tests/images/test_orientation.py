@@ -31,11 +31,11 @@ def photo():
     return np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
 
-def directory(*entries, order="<", rest=b""):
+def directory(*entries, order="<", remainder=b""):
     """Write EXIF with raw entries (tag, type, count, value bytes)."""
     header = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
     rows = b"".join(struct.pack(f"{order}HHI", *entry[:3]) + entry[3] for entry in entries)
-    return header + struct.pack(f"{order}H", len(entries)) + rows + bytes(4) + rest
+    return header + struct.pack(f"{order}H", len(entries)) + rows + bytes(4) + remainder
 
 
 def oriented(value, order="<"):
@@ -55,8 +55,8 @@ def as_jpeg(exif):
 @pytest.mark.parametrize("path", MALFORMED, ids=lambda path: path.stem)
 def test_a_malformed_tag_beside_the_orientation_does_not_matter(path):
     with Image.open(path) as image:
-        stored = np.asarray(image.convert("RGB"))
-    np.testing.assert_array_equal(read_image(path), TURNED[6](stored))
+        saved = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(read_image(path), TURNED[6](saved))
 
 
 def test_all_malformed_files_are_there():
@@ -87,10 +87,10 @@ def test_every_orientation_of_every_format(tmp_path, orientation, suffix, photo)
 def test_both_byte_orders_and_all_whole_numbers(tmp_path, order, kind):
     value = struct.pack(f"{order}{kind}", 6).ljust(4, b"\0")
     number = {"B": 1, "H": 3, "I": 4}[kind]
-    content, stored = as_jpeg(directory((274, number, 1, value), order=order))
+    content, saved = as_jpeg(directory((274, number, 1, value), order=order))
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
-    np.testing.assert_array_equal(read_image(path), TURNED[6](stored))
+    np.testing.assert_array_equal(read_image(path), TURNED[6](saved))
 
 
 @pytest.mark.parametrize("exif", [
@@ -109,23 +109,23 @@ def test_both_byte_orders_and_all_whole_numbers(tmp_path, order, kind):
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow reads the resolution
 def test_an_orientation_that_is_not_valid_leaves_the_image_as_it_is(tmp_path, exif):
-    content, stored = as_jpeg(exif)
+    content, saved = as_jpeg(exif)
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
-    np.testing.assert_array_equal(read_image(path), stored)
+    np.testing.assert_array_equal(read_image(path), saved)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow reads the resolution
 @settings(max_examples=200)
 @given(tag=st.integers(0, 65535).filter(lambda tag: tag != 274), kind=st.integers(0, 20),
        count=st.integers(0, 2**32 - 1), value=st.binary(min_size=4, max_size=4),
-       rest=st.binary(max_size=40), first=st.booleans())  # fmt: skip
-def test_no_other_tag_matters(tmp_path_factory, tag, kind, count, value, rest, first):
+       remainder=st.binary(max_size=40), first=st.booleans())  # fmt: skip
+def test_no_other_tag_matters(tmp_path_factory, tag, kind, count, value, remainder, first):
     entries = [(tag, kind, count, value), oriented(6)]
-    content, stored = as_jpeg(directory(*(entries if first else entries[::-1]), rest=rest))
+    content, saved = as_jpeg(directory(*(entries if first else entries[::-1]), remainder=remainder))
     path = tmp_path_factory.getbasetemp() / "any_tag.jpg"
     path.write_bytes(content)
-    np.testing.assert_array_equal(read_image(path), TURNED[6](stored))
+    np.testing.assert_array_equal(read_image(path), TURNED[6](saved))
 
 
 def test_exif_as_imagemagick_writes_it_in_png(tmp_path, photo):
@@ -145,8 +145,8 @@ def test_a_malformed_tag_of_tiff(tmp_path, photo):
     content = bytearray(path.read_bytes())
     (start,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, start)
-    for place in range(start + 2, start + 2 + 12 * count, 12):
-        if struct.unpack_from("<H", content, place)[0] == 270:
-            struct.pack_into("<HHI4s", content, place, 34665, 4, 1, b"\xff\xff\xff\x7f")
+    for offset in range(start + 2, start + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", content, offset)[0] == 270:
+            struct.pack_into("<HHI4s", content, offset, 34665, 4, 1, b"\xff\xff\xff\x7f")
     path.write_bytes(content)
     np.testing.assert_array_equal(read_image(path), TURNED[6](photo))

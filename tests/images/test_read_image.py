@@ -91,12 +91,12 @@ def tiff(samples, *, bits, kind, photometric=1):
     height, width, channels = samples.shape
     data = samples.tobytes() if bits != 12 else bytes(samples.ravel().tolist())
     extra = struct.pack(f"<{channels}H", *[bits] * channels)
-    place = 8 + 2 + 12 * 10 + 4
+    offset = 8 + 2 + 12 * 10 + 4
     entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, bits), (259, 3, 1, 1),
-               (262, 3, 1, photometric), (273, 4, 1, place + len(extra)), (277, 3, 1, channels),
+               (262, 3, 1, photometric), (273, 4, 1, offset + len(extra)), (277, 3, 1, channels),
                (278, 4, 1, height), (279, 4, 1, len(data)), (339, 3, 1, kind)]  # fmt: skip
     if channels > 2:
-        entries[2] = (258, 3, channels, place)
+        entries[2] = (258, 3, channels, offset)
     rows = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + rows + bytes(4) + extra + data
 
@@ -332,15 +332,17 @@ def test_memory_errors_are_not_hidden(tmp_path, monkeypatch, photo):
 
 def test_input_is_not_changed(photo):
     for image in (photo.copy(), photo / 255, np.dstack([photo, photo[..., :1]])):
-        before = image.copy()
+        original = image.copy()
         image.setflags(write=False)
         read_image(image)
-        np.testing.assert_array_equal(image, before)
+        np.testing.assert_array_equal(image, original)
 
 
 def test_digest_depends_on_shape_and_pixels():
-    one = np.zeros((2, 6, 3), np.uint8)
-    digests = {read.image_digest(i) for i in (one, one.reshape(6, 2, 3), one + 1)}
+    single_row = np.zeros((2, 6, 3), np.uint8)
+    digests = {
+        read.image_digest(i) for i in (single_row, single_row.reshape(6, 2, 3), single_row + 1)
+    }
     assert len(digests) == 3
     assert {len(digest) for digest in digests} == {20}
 
@@ -350,8 +352,8 @@ def test_file_key(tmp_path, monkeypatch):
     assert read.file_key(path) is None  # no such file
     path.write_bytes(b"one")
     assert read.file_key(path) is None  # a change within the clock's tick would go unseen
-    now = time.time_ns()
-    monkeypatch.setattr(time, "time_ns", lambda: now + 10**10)
+    current_time = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: current_time + 10**10)
     key = read.file_key(str(path))
     assert key is not None
     assert (key[0], key[1]) == (str(path), 3)
@@ -380,12 +382,12 @@ def test_file_key_sees_a_change_that_keeps_size_and_time(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "_RACY_NS", 0)
     path = tmp_path / "photo.bmp"
     path.write_bytes(b"one")
-    before, status = read.file_key(path), path.stat()
+    original, status = read.file_key(path), path.stat()
     time.sleep(0.02)
     path.write_bytes(b"two")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_mtime_ns == status.st_mtime_ns
-    assert read.file_key(path) != before
+    assert read.file_key(path) != original
 
 
 def rgb16_png(array):

@@ -11,7 +11,7 @@ pytest.importorskip("av")
 
 from video_files import (
     MIRRORED,
-    TURNS,
+    ROTATIONS,
     bright_corner,
     number_of,
     picture,
@@ -89,7 +89,7 @@ def test_times_and_even_spacing_at_variable_rate(tmp_path):
     (0, (False, False)), (90, (False, True)), (180, (True, True)), (270, (True, False))
 ])  # fmt: skip
 def test_rotation_is_honoured(tmp_path, degrees, corner):
-    path = write_video(tmp_path / "a.mp4", 2, matrix=TURNS[degrees])
+    path = write_video(tmp_path / "a.mp4", 2, matrix=ROTATIONS[degrees])
     image = next(sample_frames(path, 1)).image
     assert image.shape == ((48, 64, 3) if degrees % 180 == 0 else (64, 48, 3))
     assert bright_corner(image) == corner
@@ -102,12 +102,12 @@ def test_mirroring_is_honoured(tmp_path):
 
 def test_turning_agrees_with_the_matrix_point_by_point():
     image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    for a, b, c, d in [*TURNS.values(), MIRRORED, (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]:
+    for a, b, c, d in [*ROTATIONS.values(), MIRRORED, (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]:
         turned = turn(image, np.array([a, b, 0, c, d, 0, 0, 0, 1]) << 16)
         points = np.array([(x, y) for y in range(2) for x in range(3)])
-        moved = points @ np.array([[a, b], [c, d]])
-        moved -= moved.min(axis=0)
-        for (x, y), (to_x, to_y) in zip(points, moved, strict=True):
+        shifted = points @ np.array([[a, b], [c, d]])
+        shifted -= shifted.min(axis=0)
+        for (x, y), (to_x, to_y) in zip(points, shifted, strict=True):
             assert turned[to_y, to_x].tolist() == image[y, x].tolist()
 
 
@@ -118,13 +118,13 @@ def test_the_name_of_a_file_does_not_matter(tmp_path):
         assert numbers(path, 2) == [2, 6]
 
 
-def whole(path, **options):
+def read_all(path, **options):
     return write_video(path, 50, **options).read_bytes()
 
 
 def broken_files(path):
     """Name, content and what is said about it."""
-    good, streamed = whole(path), whole(path, faststart=True)
+    good, streamed = read_all(path), read_all(path, faststart=True)
     start = streamed.index(b"mdat") + 4
     return {
         "empty": (b"", "the file is empty"),
@@ -168,8 +168,8 @@ def test_what_is_no_video(tmp_path):
 @pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "list.ffconcat"])
 def test_a_playlist_opens_no_other_file(tmp_path, monkeypatch, name):
     (tmp_path / "inside").mkdir()
-    for place in (tmp_path, tmp_path / "inside"):
-        write_video(place / "clip.ts", 8, codec="mpeg2video")
+    for position in (tmp_path, tmp_path / "inside"):
+        write_video(position / "clip.ts", 8, codec="mpeg2video")
     text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n../clip.ts\n#EXT-X-ENDLIST\n"
     if name == "list.ffconcat":
         text = "ffconcat version 1.0\nfile 'clip.ts'\n"
@@ -262,7 +262,7 @@ def test_choice_never_repeats():
     for _ in range(200):
         times = np.unique(rng.integers(-50, 1000, rng.integers(1, 40)))
         n_frames = int(rng.integers(1, 50))
-        chosen = choose_frames(times, int(times[-1] + rng.integers(1, 90)), n_frames)
-        assert len(chosen) == min(n_frames, len(times))
-        assert (np.diff(chosen) > 0).all()
-        assert 0 <= chosen[0] <= chosen[-1] < len(times)
+        selected = choose_frames(times, int(times[-1] + rng.integers(1, 90)), n_frames)
+        assert len(selected) == min(n_frames, len(times))
+        assert (np.diff(selected) > 0).all()
+        assert 0 <= selected[0] <= selected[-1] < len(times)

@@ -49,30 +49,30 @@ def test_every_case_gives_what_a_sequential_decode_gives(name):
     path = FOLDER / name
     if name == "animated.webp":
         with Image.open(path) as file:
-            whole = [np.asarray((file.seek(i), file.convert("RGB"))[1]) for i in range(n)]
+            full = [np.asarray((file.seek(i), file.convert("RGB"))[1]) for i in range(n)]
     else:
-        whole = decode_all(path)
-    assert len(whole) == n
-    assert number_of(whole[0]) == FIRST.get(name, 0)
+        full = decode_all(path)
+    assert len(full) == n
+    assert number_of(full[0]) == FIRST.get(name, 0)
     for n_frames in (1, 8, 100 if n > 100 else n):
         frames = list(sample_frames(path, n_frames))
         assert len(frames) == n_frames
         for frame in frames:
             assert frame.image.shape == (size[1], size[0], 3)
-            assert number_of(frame.image) == number_of(whole[frame.number])
-            if whole[0].shape == frame.image.shape:
-                np.testing.assert_array_equal(frame.image, whole[frame.number])
+            assert number_of(frame.image) == number_of(full[frame.number])
+            if full[0].shape == frame.image.shape:
+                np.testing.assert_array_equal(frame.image, full[frame.number])
         if n_frames == 8:
             assert [frame.number for frame in frames] == eight
 
 
 @pytest.mark.parametrize("name", ["plain.3gp", "gop50.ts", "plain_without_suffix"])
 def test_frames_of_given_numbers(name):
-    whole = decode_all(FOLDER / name)
+    full = decode_all(FOLDER / name)
     frames = list(read_frames(FOLDER / name, [33, 1, 17, 1, 58]))
     assert [frame.number for frame in frames] == [1, 17, 33, 58]
     assert [number_of(frame.image) for frame in frames] == [1, 17, 33, 58]
-    last = len(whole) - 1
+    last = len(full) - 1
     assert number_of(next(read_frames(FOLDER / name, [last])).image) == last
     with pytest.raises(VideoError, match=f"frame {last + 1}: there is no such frame") as caught:
         list(read_frames(FOLDER / name, [5, last + 1]))
@@ -101,7 +101,7 @@ def test_a_seek_that_lands_late_is_repeated_further_back(tmp_path, monkeypatch):
     path = write(tmp_path / "a.mp4", "libx264", "mp4", options=EVERY_TENTH, n=60)
     real = av.container.InputContainer.seek
     opened = _reading.open_video
-    asked = []
+    requested = []
 
     class Late:
         """A container whose seeks land one key frame late."""
@@ -113,7 +113,7 @@ def test_a_seek_that_lands_late_is_repeated_further_back(tmp_path, monkeypatch):
             return getattr(self.container, name)
 
         def seek(self, pts, **options):
-            asked.append(pts)
+            requested.append(pts)
             real(self.container, pts + 10 * 512, **options)
 
     class Opened:
@@ -130,7 +130,7 @@ def test_a_seek_that_lands_late_is_repeated_further_back(tmp_path, monkeypatch):
     monkeypatch.setattr(_reading, "open_video", Opened)
     frames = list(read_frames(path, [25, 47]))
     assert [number_of(frame.image) for frame in frames] == [25, 47]
-    assert asked == [pts * 512 for pts in (20, 10, 40, 30)]
+    assert requested == [pts * 512 for pts in (20, 10, 40, 30)]
 
 
 def write_streams(path, streams, container=None):
@@ -151,23 +151,23 @@ def write_streams(path, streams, container=None):
     return path
 
 
-NOTHING, DEFAULT, COVER = 0, 1, 1024  # of av.stream.Disposition
+NO_DISPOSITION, DEFAULT, COVER = 0, 1, 1024  # of av.stream.Disposition
 
 
 @pytest.mark.parametrize("container", ["matroska", "mov"])
 @pytest.mark.parametrize(
-    ("dispositions", "first"), [((NOTHING, DEFAULT), 200), ((DEFAULT, NOTHING), 100)]
+    ("dispositions", "first"), [((NO_DISPOSITION, DEFAULT), 200), ((DEFAULT, NO_DISPOSITION), 100)]
 )
 def test_the_default_stream_is_read(tmp_path, container, dispositions, first):
     sizes = ((128, 96), (96, 64))
     streams = zip((100, 200), sizes, dispositions, strict=True)
     path = write_streams(tmp_path / "a", list(streams), container)
     with av.open(str(path)) as file:
-        kept = [
+        remaining = [
             bool(stream.disposition & av.stream.Disposition(DEFAULT))
             for stream in file.streams.video
         ]
-    if kept != [disposition == DEFAULT for disposition in dispositions]:
+    if remaining != [disposition == DEFAULT for disposition in dispositions]:
         pytest.skip("the container does not keep these dispositions")
     numbers = [number_of(frame.image) for frame in sample_frames(path, 5)]
     assert numbers == [first + n for n in (2, 6, 10, 14, 18)]
@@ -221,16 +221,16 @@ def test_a_recording_that_begins_between_key_frames(tmp_path, codec):
     path = write(tmp_path / "a.ts", codec, "mpegts", options=options, n=200)
     data = path.read_bytes()
     with av.open(str(path)) as file:
-        places = [packet.pos for packet in file.demux(video=0) if packet.size]
-    start = places[5] // 188 * 188
+        positions = [packet.pos for packet in file.demux(video=0) if packet.size]
+    start = positions[5] // 188 * 188
     path.write_bytes(data[: 2 * 188] + data[start:])  # the tables, and the sixth frame on
-    whole = decode_all(path)
-    assert 150 < len(whole) < 200
+    full = decode_all(path)
+    assert 150 < len(full) < 200
     for n_frames in (1, 8, 999):
         frames = list(sample_frames(path, n_frames))
-        assert len(frames) == min(n_frames, len(whole))
+        assert len(frames) == min(n_frames, len(full))
         for frame in frames:
-            np.testing.assert_array_equal(frame.image, whole[frame.number])
+            np.testing.assert_array_equal(frame.image, full[frame.number])
 
 
 @pytest.mark.parametrize("name", ["animated.png", "animated.webp", "animated.gif"])
@@ -297,8 +297,8 @@ MATRICES = {"ITU601": 6, "ITU709": 1, "BT2020": 9}
 @pytest.mark.parametrize("matrix", MATRICES)
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
 def test_colors_follow_what_the_file_states(tmp_path, matrix, full_range, pixels):
-    known = av.video.reformatter.Colorspace.__members__
-    if matrix not in known:
+    reference = av.video.reformatter.Colorspace.__members__
+    if matrix not in reference:
         pytest.skip(f"this PyAV has no {matrix}")
     color = (200, 30, 60)
     path = tmp_path / "a.mkv"

@@ -42,9 +42,9 @@ def packet_places(path):
         return [(p.pos, p.size, p.pts, p.is_keyframe) for p in file.demux(video=0) if p.size]
 
 
-def zero(path, place, size, start=8):
+def zero(path, position, size, start=8):
     data = bytearray(path.read_bytes())
-    data[place + start : place + size] = bytes(size - start)
+    data[position + start : position + size] = bytes(size - start)
     path.write_bytes(data)
 
 
@@ -64,9 +64,9 @@ def decode_patiently(path):
 
 def test_one_lost_packet_costs_what_depends_on_it(tmp_path):
     path = make(tmp_path / "a.mp4", "mp4")
-    place, size, _, key = packet_places(path)[23]
+    position, size, _, key = packet_places(path)[23]
     assert not key
-    zero(path, place, size, 0)
+    zero(path, position, size, 0)
     numbers = [number_of(frame.image) for frame in sample_frames(path, 3)]
     assert numbers == [10, 30, 50]  # none of them is in the group of the lost packet
     with pytest.raises(VideoError, match=r"frame 2\d: this frame (is missing|depends)") as caught:
@@ -82,8 +82,8 @@ def test_one_lost_packet_costs_what_depends_on_it(tmp_path):
 
 def test_a_lost_packet_does_not_cost_a_file_without_key_frames(tmp_path):
     path = write(tmp_path / "a.mp4", "libx264", "mp4", options=ONE_GROUP, n=60)
-    place, size, _, _ = packet_places(path)[5]
-    zero(path, place, size, 0)
+    position, size, _, _ = packet_places(path)[5]
+    zero(path, position, size, 0)
     with pytest.raises(VideoError, match=r"frame \d+: this frame depends on one that is damaged"):
         list(sample_frames(path, 8))
     with pytest.warns(UserWarning, match="7 frames decoded from damaged ones"):
@@ -93,8 +93,8 @@ def test_a_lost_packet_does_not_cost_a_file_without_key_frames(tmp_path):
 @pytest.mark.parametrize("name", ["mp4", "mkv"])
 def test_the_number_of_a_frame_behind_a_lost_one_does_not_change(tmp_path, name):
     path = make(tmp_path / "a", name)
-    place, size, _, _ = packet_places(path)[13]
-    zero(path, place, size)
+    position, size, _, _ = packet_places(path)[13]
+    zero(path, position, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for n_frames in (8, 60):
@@ -120,8 +120,8 @@ def test_a_file_that_is_cut_off(tmp_path, name):
 
 def test_extracted_frames_count_the_lost_ones(tmp_path):
     path = make(tmp_path / "a.mp4", "mp4")
-    for place, size, _, _ in packet_places(path)[30:33]:
-        zero(path, place, size, 0)
+    for position, size, _, _ in packet_places(path)[30:33]:
+        zero(path, position, size, 0)
     options = {"cache": tmp_path / "cache", "n_frames": 60}
     for _ in range(2):  # extracted, and found
         with pytest.warns(UserWarning, match=r"\d+ frames are damaged or missing, and left out"):
@@ -167,15 +167,15 @@ def test_corrupted_files_give_no_other_frame(tmp_path, name):
             continue
         images = list(decode_patiently(path).values())
         for frame in frames:  # each is a frame of the file, not marked as corrupt
-            same = [corrupt for image, corrupt in images if np.array_equal(image, frame.image)]
-            assert False in same
+            identical = [corrupt for image, corrupt in images if np.array_equal(image, frame.image)]
+            assert False in identical
     assert time.perf_counter() - began < 30
 
 
 def test_frames_that_follow_a_seek_into_damage_are_those_of_a_sequential_decode(tmp_path):
     path = make(tmp_path / "a.mp4", "mp4", n=120)
-    for place, size, _, _ in packet_places(path)[62:64]:
-        zero(path, place, size)
+    for position, size, _, _ in packet_places(path)[62:64]:
+        zero(path, position, size)
     expected = decode_patiently(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -188,8 +188,8 @@ def test_a_packet_that_the_container_marks_is_no_good_frame(tmp_path):
     """In MPEG-TS a lost packet of 188 bytes is seen by its counter alone."""
     path = make(tmp_path / "a.ts", "ts", n=200)
     data = path.read_bytes()
-    places = [place for place, *_ in packet_places(path)]
-    start = places[105] // 188 * 188
+    positions = [position for position, *_ in packet_places(path)]
+    start = positions[105] // 188 * 188
     path.write_bytes(data[:start] + data[start + 188 :])
     with av.open(str(path)) as file:
         assert any(packet.is_corrupt for packet in file.demux(video=0))

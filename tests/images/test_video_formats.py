@@ -81,11 +81,11 @@ FUZZED = [
 ]  # fmt: skip
 
 
-def make(tmp_path, encoder, container, pixels, options, size, **more):
+def make(tmp_path, encoder, container, pixels, options, size, **extra):
     if encoder not in av.codecs_available or container not in av.formats_available:
         pytest.skip(f"this PyAV has no {encoder} in {container}")
     try:
-        return write(tmp_path / "video", encoder, container, pixels, options, size, **more)
+        return write(tmp_path / "video", encoder, container, pixels, options, size, **extra)
     except av.FFmpegError as error:
         pytest.skip(f"this PyAV cannot write {encoder} in {container}: {error}")
 
@@ -93,12 +93,12 @@ def make(tmp_path, encoder, container, pixels, options, size, **more):
 EXACT = int(av.__version__.split(".")[0]) >= 18  # older ones ignore colors that a file states
 
 
-def check(frames, whole):
+def check(frames, full):
     """Compare frames with those of a plain loop; those of H.263 have pixels that are not square."""
     for frame in frames:
-        assert number_of(frame.image) == number_of(whole[frame.number])
-        if frame.image.shape == whole[frame.number].shape:
-            difference = np.abs(frame.image.astype(int) - whole[frame.number])
+        assert number_of(frame.image) == number_of(full[frame.number])
+        if frame.image.shape == full[frame.number].shape:
+            difference = np.abs(frame.image.astype(int) - full[frame.number])
             assert (difference.max() == 0) if EXACT else (difference.mean() < 16)
 
 
@@ -109,13 +109,13 @@ def check(frames, whole):
 )
 def test_frames_equal_a_sequential_decode(tmp_path, encoder, container, pixels, options, size):
     path = make(tmp_path, encoder, container, pixels, options, size)
-    whole = decode_all(path)
-    assert len(whole) >= 28
+    full = decode_all(path)
+    assert len(full) >= 28
     for n_frames in (1, 8, 10**6):
         frames = list(sample_frames(path, n_frames))
-        assert len(frames) == min(n_frames, len(whole))
-        check(frames, whole)
-    assert [frame.number for frame in frames] == list(range(len(whole)))
+        assert len(frames) == min(n_frames, len(full))
+        check(frames, full)
+    assert [frame.number for frame in frames] == list(range(len(full)))
     assert (np.diff([frame.time for frame in frames]) > 0).all()
 
 
@@ -133,24 +133,24 @@ def test_at_least_forty_combinations_are_made():
 def test_any_set_of_numbers(tmp_path, name):
     case = next(case for case in CASES if f"{case[0]}-{case[1]}" == name)
     path = make(tmp_path, *case, n=40)
-    whole = decode_all(path)
+    full = decode_all(path)
     rng = random.Random(name)
     for _ in range(12):
-        numbers = rng.sample(range(len(whole)), rng.randint(1, 6))
+        numbers = rng.sample(range(len(full)), rng.randint(1, 6))
         frames = list(read_frames(path, numbers))
         assert [frame.number for frame in frames] == sorted(numbers)
-        check(frames, whole)
+        check(frames, full)
 
 
 @pytest.mark.parametrize("name", ["libx264-mp4", "libx264-mpegts", "libx264-avi", "mpeg4-avi"])
 def test_long_videos_are_counted_by_their_packets(tmp_path, name):
     case = next(case for case in CASES if f"{case[0]}-{case[1]}" == name)
     path = make(tmp_path, *case, n=240)
-    whole = decode_all(path)
-    for n_frames in (1, 7, 200, len(whole) - 1, 999):
+    full = decode_all(path)
+    for n_frames in (1, 7, 200, len(full) - 1, 999):
         frames = list(sample_frames(path, n_frames))
-        assert len(frames) == min(n_frames, len(whole))
-        check(frames, whole)
+        assert len(frames) == min(n_frames, len(full))
+        check(frames, full)
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "nut", "flv"])
@@ -159,12 +159,12 @@ def test_variable_frame_rate(tmp_path, container):
     options = {"g": "8", "bf": "2"}
     path = make(tmp_path, "libx264", container, "yuv420p", options, (96, 64), times=times,
                 n=len(times))  # fmt: skip
-    whole = decode_all(path)
-    assert len(whole) == len(times)
+    full = decode_all(path)
+    assert len(full) == len(times)
     frames = list(sample_frames(path, 100))
-    check(frames, whole)
-    stated = np.array(times) / 25
-    np.testing.assert_allclose([frame.time for frame in frames], stated, atol=2e-3)
+    check(frames, full)
+    expected_times = np.array(times) / 25
+    np.testing.assert_allclose([frame.time for frame in frames], expected_times, atol=2e-3)
     few = list(sample_frames(path, 4))
-    check(few, whole)
+    check(few, full)
     assert (np.diff([frame.time for frame in few]) > 0.6).all()

@@ -46,7 +46,7 @@ from sklearn_diffake.novelty import (
 )
 from sklearn_diffake.pairs import PairDifference
 
-BOTH = [CORNER, RIGHT]
+TWO = [CORNER, RIGHT]
 
 
 def onnx_network(path):
@@ -61,17 +61,17 @@ def onnx_network(path):
     return str(path)
 
 
-@pytest.mark.parametrize("embedder", [CORNER, BOTH])
+@pytest.mark.parametrize("embedder", [CORNER, TWO])
 def test_numbers_are_those_of_the_pipeline(embedder):
     pipe, pair = build(embedder), pair_that_differs()
     table = pair_table([pair])
-    found = explain(pipe, *pair, method="gradient", n_smooth=1)
-    assert found.score == pytest.approx(pipe.score_samples(table)[0], rel=1e-9)
-    assert found.threshold == pipe["detect"].offset_
-    assert found.decision == pytest.approx(pipe.decision_function(table)[0], rel=1e-9)
-    assert found.verdict == {1: "genuine", -1: "deepfake"}[pipe.predict(table)[0]]
-    assert found.p_value is None
-    assert repr(found).startswith("PairExplanation(deepfake: score=-")
+    result = explain(pipe, *pair, method="gradient", n_smooth=1)
+    assert result.score == pytest.approx(pipe.score_samples(table)[0], rel=1e-9)
+    assert result.threshold == pipe["detect"].offset_
+    assert result.decision == pytest.approx(pipe.decision_function(table)[0], rel=1e-9)
+    assert result.verdict == {1: "genuine", -1: "deepfake"}[pipe.predict(table)[0]]
+    assert result.p_value is None
+    assert repr(result).startswith("PairExplanation(deepfake: score=-")
 
 
 def test_a_genuine_pair_is_called_so():
@@ -84,10 +84,10 @@ def test_p_value_of_a_conformal_detector():
         detector=ConformalDetector(MahalanobisDetector(), target_bpcer=0.2, random_state=0)
     )
     for pair in (pair_that_differs(), genuine_crops(1)[0]):
-        found = explain(pipe, *pair, method="gradient", n_smooth=1)
+        result = explain(pipe, *pair, method="gradient", n_smooth=1)
         features = pipe[:-1].transform(pair_table([pair]))
-        assert found.p_value == pipe["detect"].p_values(features)[0]
-        assert (found.p_value <= pipe["detect"].level_) == (found.verdict == "deepfake")
+        assert result.p_value == pipe["detect"].p_values(features)[0]
+        assert (result.p_value <= pipe["detect"].level_) == (result.verdict == "deepfake")
 
 
 def test_threshold_of_a_detector_without_offset():
@@ -101,41 +101,41 @@ def test_threshold_of_a_detector_without_offset():
         def decision_function(self, X):
             return 0.5 - np.square(X).sum(axis=1)
 
-    found = explain(build(detector=NoOffset()), *pair_that_differs(), method="gradient")
-    assert found.threshold == 0
-    assert found.decision == found.score
+    result = explain(build(detector=NoOffset()), *pair_that_differs(), method="gradient")
+    assert result.threshold == 0
+    assert result.decision == result.score
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 0.25]])
 def test_contributions_add_up_and_are_exact_where_the_head_is_additive(weights):
-    pipe = build(BOTH, Additive(), weights=weights)
+    pipe = build(TWO, Additive(), weights=weights)
     pair = pair_that_differs(slice(4, 20), slice(0, 32))  # both windows see something
-    found = explain(pipe, *pair, method="gradient", n_smooth=1)
-    values = [part.value for part in found.contributions]
-    assert sum(values) == pytest.approx(found.score - found.base_score, rel=1e-9)
+    result = explain(pipe, *pair, method="gradient", n_smooth=1)
+    values = [piece.value for piece in result.contributions]
+    assert sum(values) == pytest.approx(result.score - result.base_score, rel=1e-9)
     features = pipe[:-1].transform(pair_table([pair]))[0]
-    assert found.base_score == pytest.approx(0)  # scaled genuine means are zero
-    expected = [-np.square(part).sum() for part in np.split(features, 2)]
+    assert result.base_score == pytest.approx(0)  # scaled genuine means are zero
+    expected = [-np.square(piece).sum() for piece in np.split(features, 2)]
     np.testing.assert_allclose(values, expected, rtol=1e-6)
-    assert [part.fraction for part in found.contributions] == pytest.approx(
+    assert [piece.fraction for piece in result.contributions] == pytest.approx(
         np.abs(values) / np.abs(values).sum()
     )
-    assert [part.name for part in found.contributions] == [
+    assert [piece.name for piece in result.contributions] == [
         name for name, _ in pipe["features"].transformer_list
     ]
-    assert [part.backbone for part in found.contributions] == BOTH
+    assert [piece.backbone for piece in result.contributions] == TWO
 
 
 def test_contributions_add_up_where_the_head_is_not_additive():
     pair = pair_that_differs(slice(4, 20), slice(0, 32))
-    found = explain(build(BOTH), *pair, method="gradient", n_smooth=1)
-    total = sum(part.value for part in found.contributions)
-    assert total == pytest.approx(found.score - found.base_score, rel=1e-9)
+    result = explain(build(TWO), *pair, method="gradient", n_smooth=1)
+    total = sum(piece.value for piece in result.contributions)
+    assert total == pytest.approx(result.score - result.base_score, rel=1e-9)
 
 
 def test_the_network_that_saw_it_gets_the_blame():
-    found = explain(build(BOTH), *pair_that_differs(), method="gradient", n_smooth=1)
-    corner, right = found.contributions
+    result = explain(build(TWO), *pair_that_differs(), method="gradient", n_smooth=1)
+    corner, right = result.contributions
     assert corner.value < 0
     assert corner.fraction > 0.95
     assert right.fraction < 0.05
@@ -146,86 +146,86 @@ def test_shapley_values_are_means_over_all_orders():
     expected = np.zeros(n)
     orders = list(permutations(range(n)))
     for order in orders:
-        there = 0
+        present = 0
         for i in order:
-            expected[i] += (worth[there | 1 << i] - worth[there]) / len(orders)
-            there |= 1 << i
+            expected[i] += (worth[present | 1 << i] - worth[present]) / len(orders)
+            present |= 1 << i
     np.testing.assert_allclose(_shapley(worth, n), expected)
 
 
 def test_mean_of_given_genuine_pairs():
-    pipe, genuine = build(BOTH, Additive()), genuine_crops(5, seed=3)
-    found = explain(pipe, *pair_that_differs(), method="gradient", n_smooth=1, genuine=genuine)
+    pipe, genuine = build(TWO, Additive()), genuine_crops(5, seed=3)
+    result = explain(pipe, *pair_that_differs(), method="gradient", n_smooth=1, genuine=genuine)
     mean = pipe[:-1].transform(genuine).mean(axis=0)
-    assert found.base_score == pytest.approx(-np.square(mean).sum(), rel=1e-5)
+    assert result.base_score == pytest.approx(-np.square(mean).sum(), rel=1e-5)
 
 
 def test_no_contributions_where_there_is_one_network_or_no_mean():
     assert explain(build(), *pair_that_differs(), method="gradient").contributions == []
-    pipe = build(BOTH, Additive())
+    pipe = build(TWO, Additive())
     for _, branch in pipe["features"].transformer_list:
         branch.steps.pop()  # the scaler, which knew the mean
-    found = explain(pipe, *pair_that_differs(), method="gradient")
-    assert (found.contributions, found.base_score) == ([], None)
+    result = explain(pipe, *pair_that_differs(), method="gradient")
+    assert (result.contributions, result.base_score) == ([], None)
 
 
 def test_mean_that_the_head_has_learned():
-    pipe = build(BOTH)
+    pipe = build(TWO)
     for _, branch in pipe["features"].transformer_list:
         branch.steps.pop()
     pipe.fit(genuine_crops())
-    found = explain(pipe, *pair_that_differs(), method="gradient")
-    assert found.base_score == pytest.approx(0)  # the distance of the mean to itself
-    assert found.contributions[0].fraction > 0.95
+    result = explain(pipe, *pair_that_differs(), method="gradient")
+    assert result.base_score == pytest.approx(0)  # the distance of the mean to itself
+    assert result.contributions[0].fraction > 0.95
 
 
 def test_nearest_of_given_photographs(tmp_path):
     crops = genuine_crops(6, seed=5)
     paths = np.array(save_all(list(crops.reshape(-1, SIDE, SIDE, 3)), tmp_path)).reshape(-1, 2)
-    found = explain(build(), *crops[4], method="gradient", genuine=paths, n_neighbors=2).nearest
+    result = explain(build(), *crops[4], method="gradient", genuine=paths, n_neighbors=2).nearest
     differences = build()[:-1].transform(crops)
     distances = np.linalg.norm(differences - differences[4], axis=1)
     order = np.argsort(distances)[:2]
-    np.testing.assert_array_equal(found.indices, order)
-    np.testing.assert_allclose(found.distances, distances[order], atol=1e-6)
-    assert found.names == [tuple(paths[row]) for row in order]
-    np.testing.assert_array_equal(found.crops[0][1], crops[4, 1])
+    np.testing.assert_array_equal(result.indices, order)
+    np.testing.assert_allclose(result.distances, distances[order], atol=1e-6)
+    assert result.names == [tuple(paths[row]) for row in order]
+    np.testing.assert_array_equal(result.crops[0][1], crops[4, 1])
 
 
 def test_nearest_of_given_differences():
     pipe, pair = build(), pair_that_differs()
     row = pipe[:-1].transform(pair_table([pair]))
     genuine = np.concatenate([row + 0.5, row, row + 2.0])
-    found = explain(pipe, *pair, method="gradient", genuine=genuine, n_neighbors=9).nearest
-    assert found.indices.tolist() == [1, 0, 2]
-    np.testing.assert_allclose(found.distances, np.sqrt(6) * np.array([0, 0.5, 2]), atol=1e-5)
-    assert found.typical == pytest.approx(0.5 * np.sqrt(6))
-    assert (found.names, found.crops) == (None, [])
+    result = explain(pipe, *pair, method="gradient", genuine=genuine, n_neighbors=9).nearest
+    assert result.indices.tolist() == [1, 0, 2]
+    np.testing.assert_allclose(result.distances, np.sqrt(6) * np.array([0, 0.5, 2]), atol=1e-5)
+    assert result.typical == pytest.approx(0.5 * np.sqrt(6))
+    assert (result.names, result.crops) == (None, [])
 
 
 @pytest.mark.parametrize("detector", [GenuineOnly(), PyODDetector(KNN())])
 def test_nearest_of_the_rows_that_a_detector_kept(detector):
     pipe = build(detector=detector)
-    found = explain(pipe, *genuine_crops()[7], method="gradient", n_smooth=1).nearest
-    assert found.indices[0] == 7
-    assert found.distances[0] == pytest.approx(0, abs=1e-6)
-    assert found.distances[1] > 0
+    result = explain(pipe, *genuine_crops()[7], method="gradient", n_smooth=1).nearest
+    assert result.indices[0] == 7
+    assert result.distances[0] == pytest.approx(0, abs=1e-6)
+    assert result.distances[1] > 0
 
 
 def test_nearest_where_the_detector_is_given_embeddings():
     crops = genuine_crops(6, seed=5)
     pipe = make_pipeline(FaceEmbedder(CORNER, device="cpu"), NearestReferenceDetector()).fit(crops)
-    found = explain(pipe, *crops[4], method="gradient", n_smooth=1, genuine=crops)
-    assert found.nearest.indices[0] == 4
-    assert found.score == pytest.approx(pipe.score_samples(crops)[4])
+    result = explain(pipe, *crops[4], method="gradient", n_smooth=1, genuine=crops)
+    assert result.nearest.indices[0] == 4
+    assert result.score == pytest.approx(pipe.score_samples(crops)[4])
 
 
 def test_one_genuine_pair_has_no_neighbour():
     crops = genuine_crops(1, seed=5)
-    found = explain(build(), *pair_that_differs(), method="gradient", n_smooth=1, genuine=crops)
-    assert found.nearest.indices.tolist() == [0]
-    assert np.isnan(found.nearest.typical)
-    (line,) = nearest_lines(found)
+    result = explain(build(), *pair_that_differs(), method="gradient", n_smooth=1, genuine=crops)
+    assert result.nearest.indices.tolist() == [0]
+    assert np.isnan(result.nearest.typical)
+    (line,) = nearest_lines(result)
     assert line.startswith("Genuine pair 0 is at a distance of ")
 
 
@@ -247,7 +247,7 @@ def test_genuine_pairs_that_do_not_fit(genuine, message):
 
 
 def test_provenance_is_plain_and_complete():
-    pipe, pair = build(BOTH), pair_that_differs()
+    pipe, pair = build(TWO), pair_that_differs()
     facts = explain(pipe, *pair, method="gradient", n_smooth=2).provenance
     assert json.loads(json.dumps(facts)) == facts
     assert facts["versions"]["sklearn-diffake"] == sklearn_diffake.__version__
@@ -277,14 +277,14 @@ RECORDED = {
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_every_setting_is_recorded(name):
-    there = parameters_of(explain_pair)
-    others = {"pipeline", "reference", "probe", "genuine", "verbose"}
-    check_listed("explain_pair", there, RECORDED, others)
+    present = parameters_of(explain_pair)
+    remaining = {"pipeline", "reference", "probe", "genuine", "verbose"}
+    check_listed("explain_pair", present, RECORDED, remaining)
     pipe, pair = build(), pair_that_differs()
     usual = {"method": "occlusion", "n_smooth": 1}
-    before = explain(pipe, *pair, **usual).provenance["settings"]
+    original = explain(pipe, *pair, **usual).provenance["settings"]
     after = explain(pipe, *pair, **{**usual, name: RECORDED[name]}).provenance["settings"]
-    assert before != after
+    assert original != after
 
 
 def test_provenance_leaves_out_what_is_not_installed(monkeypatch):
@@ -295,9 +295,9 @@ def test_provenance_leaves_out_what_is_not_installed(monkeypatch):
 
 def test_onnx_networks_have_occlusion_only(tmp_path):
     pipe = build(onnx_network(tmp_path / "net.onnx"))
-    found = explain(pipe, *pair_that_differs())
-    assert found.methods == ("joint occlusion", "occlusion")
-    assert found.probe.maps["joint occlusion"].any()
+    result = explain(pipe, *pair_that_differs())
+    assert result.methods == ("joint occlusion", "occlusion")
+    assert result.probe.maps["joint occlusion"].any()
     with pytest.raises(ValueError, match=r'"gradient" needs a torch network, but .*\.onnx file'):
         explain(pipe, *pair_that_differs(), method="gradient")
 
@@ -305,26 +305,26 @@ def test_onnx_networks_have_occlusion_only(tmp_path):
 def test_an_embedder_of_ones_own_has_occlusion_only():
     pipe = make_pipeline(OwnEmbedder(), PairDifference(), MahalanobisDetector())
     pipe.fit(genuine_crops())
-    found = explain(pipe, *pair_that_differs())
-    assert found.methods == ("joint occlusion", "occlusion")
-    assert found.probe.peak("joint occlusion") < (12, 12)
-    assert found.provenance["networks"] == []
+    result = explain(pipe, *pair_that_differs())
+    assert result.methods == ("joint occlusion", "occlusion")
+    assert result.probe.peak("joint occlusion") < (12, 12)
+    assert result.provenance["networks"] == []
     with pytest.raises(ValueError, match="needs a FaceEmbedder"):
         explain(pipe, *pair_that_differs(), method=["gradient"])
 
 
-def with_branches(part, embedder=CORNER):
+def with_branches(piece, embedder=CORNER):
     """Fit a pipeline of one network and of what stands beside it."""
-    one = make_pipeline(FaceEmbedder(embedder, device="cpu"), PairDifference())
-    union = FeatureUnion([("one", one), ("other", part)])
+    single = make_pipeline(FaceEmbedder(embedder, device="cpu"), PairDifference())
+    union = FeatureUnion([("one", single), ("other", piece)])
     return make_pipeline(union, MahalanobisDetector()).fit(genuine_crops())
 
 
 def test_a_branch_that_is_dropped_is_none():
-    found = explain(with_branches("drop"), *pair_that_differs())
-    assert "gradient" in found.methods
-    assert found.contributions == []
-    assert [network["name"] for network in found.provenance["networks"]] == [CORNER]
+    result = explain(with_branches("drop"), *pair_that_differs())
+    assert "gradient" in result.methods
+    assert result.contributions == []
+    assert [network["name"] for network in result.provenance["networks"]] == [CORNER]
 
 
 def levels(X):
@@ -333,9 +333,9 @@ def levels(X):
 
 
 def test_a_branch_without_a_network_leaves_occlusion_only():
-    found = explain(with_branches(FunctionTransformer(levels)), *pair_that_differs())
-    assert found.methods == ("joint occlusion", "occlusion")
-    assert found.probe.peak("joint occlusion") < (12, 12)
+    result = explain(with_branches(FunctionTransformer(levels)), *pair_that_differs())
+    assert result.methods == ("joint occlusion", "occlusion")
+    assert result.probe.peak("joint occlusion") < (12, 12)
 
 
 def test_what_is_passed_through_leaves_occlusion_only():
@@ -345,14 +345,14 @@ def test_what_is_passed_through_leaves_occlusion_only():
 
 
 def test_tables_of_pandas_between_the_steps():
-    pipe, pair = build(BOTH), pair_that_differs()
+    pipe, pair = build(TWO), pair_that_differs()
     expected = explain(pipe, *pair, method="gradient", n_smooth=1)
     pipe.set_output(transform="pandas").fit(genuine_crops())
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # that feature names are missing, for one
-        found = explain(pipe, *pair, method="gradient", n_smooth=1)
-    assert found.score == pytest.approx(expected.score, rel=1e-6)
-    values = [[part.value for part in one.contributions] for one in (found, expected)]
+        result = explain(pipe, *pair, method="gradient", n_smooth=1)
+    assert result.score == pytest.approx(expected.score, rel=1e-6)
+    values = [[piece.value for piece in single.contributions] for single in (result, expected)]
     np.testing.assert_allclose(*values, rtol=1e-5)
 
 
@@ -369,9 +369,9 @@ def test_a_step_that_is_none_is_passed():
 def test_methods_that_are_asked_for():
     pipe, pair = build(), genuine_crops(1)[0]
     assert explain(pipe, *pair, method="gradient").methods == ("gradient",)
-    both = explain(pipe, *pair, method=["gradient", "occlusion"])
-    assert both.methods == explain(pipe, *pair).methods
-    assert set(both.methods) == {"joint occlusion", "occlusion", "gradient"}
+    combined = explain(pipe, *pair, method=["gradient", "occlusion"])
+    assert combined.methods == explain(pipe, *pair).methods
+    assert set(combined.methods) == {"joint occlusion", "occlusion", "gradient"}
 
 
 @pytest.mark.parametrize(
@@ -428,13 +428,13 @@ def test_the_photograph_that_cannot_be_used_is_named(tmp_path):
 
 
 def test_nothing_of_the_pipeline_is_changed(tmp_path):
-    pipe, pair = build(BOTH), pair_that_differs()
+    pipe, pair = build(TWO), pair_that_differs()
     for _, branch in pipe["features"].transformer_list:
         branch.set_params(embed__cache=EmbeddingStore(tmp_path), embed__verbose=1)
-    before = repr(pipe.get_params())
+    original = repr(pipe.get_params())
     state = [vars(branch["embed"]).copy() for _, branch in pipe["features"].transformer_list]
     explain(pipe, *pair)
-    assert repr(pipe.get_params()) == before
+    assert repr(pipe.get_params()) == original
     assert state == [vars(branch["embed"]) for _, branch in pipe["features"].transformer_list]
     assert not list(tmp_path.iterdir())  # no photographs with holes in the store
 
@@ -444,8 +444,10 @@ def test_import_loads_nothing_heavy():
         "import sys, sklearn_diffake.inspection; "
         "sys.exit(', '.join({'torch', 'matplotlib', 'cv2', 'PIL'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.strip() == ""
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert process.stderr.strip() == ""
 
 
 def test_pairs_of_an_aligner(tmp_path):
@@ -454,12 +456,12 @@ def test_pairs_of_an_aligner(tmp_path):
     aligner = FaceAligner(SIDE, on_missing="crop", device="cpu", cache=tmp_path)
     pipe.steps[0] = ("align", aligner.fit([np.zeros((9, 9, 3), np.uint8)]))
     photos = [np.asarray(image) for image in noise(2, (64, 96))]
-    found = explain_pair(pipe, *photos, method="gradient", n_smooth=1, random_state=0)
+    result = explain_pair(pipe, *photos, method="gradient", n_smooth=1, random_state=0)
     expected = pipe.score_samples(pair_table([tuple(photos)]))[0]
-    assert found.score == pytest.approx(expected, rel=1e-9)
-    assert found.probe.crop.shape == (SIDE, SIDE, 3)
-    laid = found.probe.in_photo("gradient")
-    assert laid.shape == (64, 96)
-    assert np.isnan(laid[:, :15]).all()  # beside the central square
-    assert np.isfinite(laid[:, 17:79]).all()
+    assert result.score == pytest.approx(expected, rel=1e-9)
+    assert result.probe.crop.shape == (SIDE, SIDE, 3)
+    overlay = result.probe.in_photo("gradient")
+    assert overlay.shape == (64, 96)
+    assert np.isnan(overlay[:, :15]).all()  # beside the central square
+    assert np.isfinite(overlay[:, 17:79]).all()
     assert not hasattr(aligner, "counts_")

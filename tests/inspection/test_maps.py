@@ -34,19 +34,19 @@ def share_inside(values, rows, columns):
     return values[rows, columns].sum() / values.sum()
 
 
-PLACES = {CORNER: (slice(0, 8), slice(0, 8)), RIGHT: (slice(12, 20), slice(24, 32))}
+REGIONS = {CORNER: (slice(0, 8), slice(0, 8)), RIGHT: (slice(12, 20), slice(24, 32))}
 
 
-@pytest.fixture(scope="module", params=list(PLACES))
-def found(request):
+@pytest.fixture(scope="module", params=list(REGIONS))
+def located(request):
     """A pair that differs where the network looks, explained, and that place."""
-    rows, columns = PLACES[request.param]
+    rows, columns = REGIONS[request.param]
     pair = pair_that_differs(rows, columns)
     return explain(build(request.param), *pair, patch=(0.125, 0.25), stride=0.5), rows, columns
 
 
-def test_the_place_that_differs_is_found(found):
-    explanation, rows, columns = found
+def test_the_place_that_differs_is_found(located):
+    explanation, rows, columns = located
     assert explanation.verdict == "deepfake"
     # a patch that touches the place counts as a whole: two pixels around it are not outside
     near = slice(max(rows.start - 4, 0), rows.stop + 4), slice(max(columns.start - 4, 0), SIDE)
@@ -59,8 +59,8 @@ def test_the_place_that_differs_is_found(found):
             assert columns.start <= x <= columns.stop
 
 
-def test_maps_are_zero_where_the_network_does_not_look(found):
-    explanation, rows, columns = found
+def test_maps_are_zero_where_the_network_does_not_look(located):
+    explanation, rows, columns = located
     far = np.ones((SIDE, SIDE), dtype=bool)
     far[max(rows.start - 9, 0) : rows.stop + 9, max(columns.start - 9, 0) : columns.stop + 9] = 0
     for method in explanation.methods:
@@ -75,28 +75,28 @@ def test_hiding_raises_the_score_by_what_the_map_says(operator):
     hidden = [reference.copy(), probe.copy()]
     for crop in hidden:
         crop[:16, :16] = np.rint(crop.mean(axis=(0, 1)))
-    whole, first, second, both = pipe.score_samples(
+    full, first, second, combined = pipe.score_samples(
         pair_table([(reference, probe), (hidden[0], probe), (reference, hidden[1]), tuple(hidden)])
     )
-    itself, hidden_itself = pipe.score_samples(
+    self_score, hidden_itself = pipe.score_samples(
         pair_table([(reference, reference), (hidden[0], hidden[0])])
     )
     found = [explanation.reference.maps["occlusion"], explanation.probe.maps["occlusion"]]
     found.append(explanation.probe.maps["joint occlusion"])
-    joint = (both - whole) - (hidden_itself - itself)
-    expected = [first - whole, second - whole, joint]
+    joint = (combined - full) - (hidden_itself - self_score)
+    expected = [first - full, second - full, joint]
     np.testing.assert_allclose([m[0, 0] for m in found], expected, rtol=1e-5)
     assert all(abs(m[-1, -1]) <= 1e-6 * abs(m[0, 0]) for m in found)
 
 
 @pytest.mark.parametrize(
-    ("place", "rows", "columns"),
+    ("position", "rows", "columns"),
     [(0, (0, 12), (0, 12)), (5, (4, 20), (4, 20)), (14, (20, 32), (12, 28))],
 )
-def test_places_are_centred_on_a_grid_and_cut_off_at_the_border(place, rows, columns):
+def test_places_are_centred_on_a_grid_and_cut_off_at_the_border(position, rows, columns):
     crop, filled = np.zeros((32, 32, 3), np.uint8), np.ones((32, 32, 3), np.uint8)
     side = _occlusion.grid_side(0.5, 0.5)
-    hidden = _occlusion._hide(crop, filled, 0.5, side, place)
+    hidden = _occlusion._hide(crop, filled, 0.5, side, position)
     expected = np.zeros((32, 32), bool)
     expected[slice(*rows), slice(*columns)] = True
     assert side == 4
@@ -113,28 +113,28 @@ def test_blur_is_another_fill():
 
 def test_batches_do_not_change_the_maps():
     pipe, pair = build(), pair_that_differs()
-    one = explain(pipe, *pair, batch_size=1).probe.maps
-    many = explain(pipe, *pair, batch_size=1000).probe.maps
-    for method in one:
-        np.testing.assert_allclose(one[method], many[method], rtol=1e-4, atol=1e-7)
+    single = explain(pipe, *pair, batch_size=1).probe.maps
+    numerous = explain(pipe, *pair, batch_size=1000).probe.maps
+    for method in single:
+        np.testing.assert_allclose(single[method], numerous[method], rtol=1e-4, atol=1e-7)
 
 
 def normalize(x, mean, std):
     return torch.stack([(x[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
 
 
-def float_score(parts, images):
+def float_score(pieces, images):
     """Score two float images (levels from 0 to 1) without rounding them to 8 bits."""
     embeddings = []
-    for branch in parts.branches:
+    for branch in pieces.branches:
         backbone = branch.embedder.find_backbone()
         x = torch.tensor(np.stack(images), dtype=torch.float32).permute(0, 3, 1, 2)
         x = _gradient._resized(x, backbone.input_size)
         with torch.no_grad():
             y = backbone.module(normalize(x, backbone.mean, backbone.std))
         embeddings.append(y.double().numpy()[None])
-    features = [b.features(e) for b, e in zip(parts.branches, embeddings, strict=True)]
-    return parts.score(parts.join(features))[0]
+    features = [b.features(e) for b, e in zip(pieces.branches, embeddings, strict=True)]
+    return pieces.score(pieces.join(features))[0]
 
 
 @pytest.mark.parametrize("embedder", [CORNER, [CORNER, RIGHT]])
@@ -152,9 +152,9 @@ def test_gradient_agrees_with_finite_differences(embedder, operator, detector, s
     normalize = None if operator == "concat" else "embeddings"
     pipe = build(embedder, detector, operator=operator, normalize=normalize)
     crops = [np.asarray(Image.fromarray(crop).resize((side, side))) for crop in pair_that_differs()]
-    parts = split_pipeline(pipe)
-    slopes = _gradient.embedding_gradients(parts, parts.embed(pair_table([tuple(crops)])))
-    gradients = _gradient.crop_gradients(_gradient.networks_of(parts), crops, slopes)
+    pieces = split_pipeline(pipe)
+    slopes = _gradient.embedding_gradients(pieces, pieces.embed(pair_table([tuple(crops)])))
+    gradients = _gradient.crop_gradients(_gradient.networks_of(pieces), crops, slopes)
     images = [crop / np.float64(255) for crop in crops]
     rng = np.random.default_rng(0)
     for k in (0, 1):
@@ -162,9 +162,9 @@ def test_gradient_agrees_with_finite_differences(embedder, operator, detector, s
         direction /= np.linalg.norm(direction)
         scores = []
         for step in (-0.02, 0.02):
-            moved = list(images)
-            moved[k] = images[k] + step * direction
-            scores.append(float_score(parts, moved))
+            shifted = list(images)
+            shifted[k] = images[k] + step * direction
+            scores.append(float_score(pieces, shifted))
         measured = (scores[1] - scores[0]) / 0.04
         expected = (gradients[k] * direction).sum()
         scale = float(np.linalg.norm(gradients[k]))
@@ -177,25 +177,25 @@ def test_gradient_of_a_flat_score_is_zero():
     explanation = explain(pipe, *pair_that_differs(), method="gradient", n_smooth=1)
     assert not explanation.probe.maps["gradient"].any()
     assert explanation.probe.peak("gradient") == (15.5, 15.5)
-    words = map_sentence(explanation.probe, "probe", "gradient")
-    assert words.endswith("the map of the probe is zero everywhere.")
+    arguments = map_sentence(explanation.probe, "probe", "gradient")
+    assert arguments.endswith("the map of the probe is zero everywhere.")
 
 
 def test_hiding_that_raises_nothing_is_said():
     explanation = explain(build(detector=Flat()), *pair_that_differs(), method="occlusion")
-    words = map_sentence(explanation.probe, "probe", "occlusion")
-    assert words.endswith("the map of the probe is nowhere above zero.")
+    arguments = map_sentence(explanation.probe, "probe", "occlusion")
+    assert arguments.endswith("the map of the probe is nowhere above zero.")
 
 
 def test_the_network_of_a_pipeline_stays_on_its_device(monkeypatch):
     """Gradients are computed by a copy on the device that the embedder names."""
-    parts = split_pipeline(build())
-    before = parts.branches[0].embedder.find_backbone().module
+    pieces = split_pipeline(build())
+    original = pieces.branches[0].embedder.find_backbone().module
     monkeypatch.setattr(_gradient, "resolve_device", lambda device: "meta")
-    (network,) = _gradient.networks_of(parts)
+    (network,) = _gradient.networks_of(pieces)
     assert {p.device.type for p in network.module.parameters()} == {"meta"}
     assert (network.mean.device.type, network.device) == ("meta", "meta")
-    assert {p.device.type for p in before.parameters()} == {"cpu"}
+    assert {p.device.type for p in original.parameters()} == {"cpu"}
 
 
 def test_noise_comes_from_random_state_alone():
@@ -227,22 +227,22 @@ def test_a_map_returns_to_its_place_in_a_rotated_photo(angle):
     """The crop is cut by a known rotation and scale, of which nothing is told but the matrix."""
     angle, scale = np.radians(angle), 0.5
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    place = np.array([70.0, 45.0])
+    position = np.array([70.0, 45.0])
     matrix = np.array([[cos, -sin, 0], [sin, cos, 0]])
-    matrix[:, 2] = [20, 12] - matrix[:, :2] @ place  # the place comes to (20, 12) in the crop
+    matrix[:, 2] = [20, 12] - matrix[:, :2] @ position  # the place comes to (20, 12) in the crop
     photo = ExplainedPhoto(
         None, np.zeros((100, 120, 3), np.uint8), np.zeros((40, 40, 3), np.uint8), matrix
     )
     y, x = np.mgrid[:40, :40] + 0.5
     photo.maps["bump"] = np.exp(-((x - 20.5) ** 2 + (y - 12.5) ** 2) / 8)
-    there = place + np.linalg.solve(matrix[:, :2], [0.5, 0.5])
-    np.testing.assert_allclose(photo.peak("bump"), there, atol=1e-9)
-    laid = photo.in_photo("bump")
-    row, column = np.unravel_index(np.nanargmax(laid), laid.shape)
-    assert np.hypot(column + 0.5 - there[0], row + 0.5 - there[1]) < 1.5
+    present = position + np.linalg.solve(matrix[:, :2], [0.5, 0.5])
+    np.testing.assert_allclose(photo.peak("bump"), present, atol=1e-9)
+    overlay = photo.in_photo("bump")
+    row, column = np.unravel_index(np.nanargmax(overlay), overlay.shape)
+    assert np.hypot(column + 0.5 - present[0], row + 0.5 - present[1]) < 1.5
     corner = np.linalg.solve(matrix[:, :2], -matrix[:, 2])
     np.testing.assert_allclose(photo.corners[0], corner)
-    assert np.isnan(laid).any()
+    assert np.isnan(overlay).any()
     with pytest.raises(KeyError, match="no map 'heat', only \\['bump'\\]"):
         photo.in_photo("heat")
 

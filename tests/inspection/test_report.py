@@ -47,9 +47,9 @@ def test_hostile_names_are_text(html):
     assert "<script" not in html.lower()
     page = Elements(html)
     assert page.depth == []
-    known = {"html", "head", "meta", "title", "style", "body", "main", "div", "h1", "h2", "p"}
-    known |= {"table", "tr", "th", "td", "figure", "figcaption", "img", "svg", "rect"}
-    assert {tag for tag, _ in page.tags} <= known
+    reference = {"html", "head", "meta", "title", "style", "body", "main", "div", "h1", "h2", "p"}
+    reference |= {"table", "tr", "th", "td", "figure", "figcaption", "img", "svg", "rect"}
+    assert {tag for tag, _ in page.tags} <= reference
     assert page.text.count(HOSTILE) == 3  # title, headline and date
     assert page.text.count(HOSTILE.replace("/", "")) >= 4  # both photographs, twice
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
@@ -85,8 +85,8 @@ def test_every_picture_has_words_and_is_one(html):
         assert len(image["alt"]) > 10
         content = base64.b64decode(image["src"].partition(",")[2])
         assert content.startswith(b"\x89PNG")
-    words = [image["alt"] for image in images]
-    assert any("map of the probe is greatest" in alt for alt in words)
+    arguments = [image["alt"] for image in images]
+    assert any("map of the probe is greatest" in alt for alt in arguments)
 
 
 def test_the_page_says_what_was_found(html, explanation):
@@ -97,9 +97,9 @@ def test_the_page_says_what_was_found(html, explanation):
     calibration = explanation.calibration
     assert calibration.p_value_in_words(explanation.p_value) in text
     assert calibration.basis() in text
-    for part in explanation.contributions:
-        assert part.backbone in text
-        assert percent(part.fraction, 0) in text
+    for piece in explanation.contributions:
+        assert piece.backbone in text
+        assert percent(piece.fraction, 0) in text
     for row in explanation.nearest.indices:
         assert f"Genuine pair {row} (" in text
     for network in explanation.provenance["networks"]:
@@ -111,14 +111,14 @@ def test_the_page_says_what_was_found(html, explanation):
 @pytest.mark.parametrize("n", [1, 3, 19, 20, 1000])
 def test_few_calibration_pairs_are_warned_about(explanation, n):
     calibration = Calibration(n, n, target_bpcer=0.2, level=max(0.2, 1 / (n + 1)))
-    least = replace(explanation, calibration=calibration, p_value=1 / (n + 1))
-    text = Elements(explanation_page(least, TITLE, None)).text
-    foot = figures.draw_report(least, TITLE, None).texts[-1].get_text().replace("\n", " ")
-    for words in (text, foot):
-        assert f"0 of {n} genuine calibration" in words
-        assert ("Warning: few-calibration-pairs" in words) == (n < 19)
-        assert "About" not in words
-    assert len(least.warnings) == (n < 19)
+    minimum = replace(explanation, calibration=calibration, p_value=1 / (n + 1))
+    text = Elements(explanation_page(minimum, TITLE, None)).text
+    foot = figures.draw_report(minimum, TITLE, None).texts[-1].get_text().replace("\n", " ")
+    for arguments in (text, foot):
+        assert f"0 of {n} genuine calibration" in arguments
+        assert ("Warning: few-calibration-pairs" in arguments) == (n < 19)
+        assert "About" not in arguments
+    assert len(minimum.warnings) == (n < 19)
     assert "of people" not in text
 
 
@@ -157,8 +157,8 @@ def test_maps_are_drawn_where_they_are(explanation):
     figures.draw_map(figure.add_axes((0, 0, 1, 1)), photo, "joint occlusion", limit)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-    orange = drawn[..., 0] - drawn[..., 2]
+    sample = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    orange = sample[..., 0] - sample[..., 2]
     assert orange[20:60, 20:60].mean() > 60
     assert np.abs(orange[160:, 160:]).max() < 5
 
@@ -187,14 +187,16 @@ def test_a_report_replaces_no_photograph(explanation, tmp_path, side, link, kind
     photo.write_bytes(b"a face")
     if side == "nearest":
         nearest = replace(explanation.nearest, names=[("a.png", str(photo))] * 9)
-        shown = replace(explanation, nearest=nearest)
+        displayed = replace(explanation, nearest=nearest)
     else:
-        shown = replace(explanation, **{side: replace(getattr(explanation, side), name=str(photo))})
+        displayed = replace(
+            explanation, **{side: replace(getattr(explanation, side), name=str(photo))}
+        )
     output = tmp_path / f"why.{kind}" if link else photo
     if link:
         link(photo, output)
     with pytest.raises(ValueError, match="it is the input"):
-        shown.report(output)
+        displayed.report(output)
     assert photo.read_bytes() == b"a face"
 
 
@@ -229,13 +231,13 @@ def test_names_that_no_encoding_and_no_font_knows(explanation, tmp_path):
     odd_explanation.report(tmp_path / "report.html")
     odd_explanation.report(tmp_path / "report.png")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    shown = 2 * "\N{REPLACEMENT CHARACTER}" + "\N{CJK UNIFIED IDEOGRAPH-4E00}.png"
-    assert f"Probe: {shown}" in page
+    displayed = 2 * "\N{REPLACEMENT CHARACTER}" + "\N{CJK UNIFIED IDEOGRAPH-4E00}.png"
+    assert f"Probe: {displayed}" in page
 
 
 def test_genuine_pairs_of_one_network_make_a_shorter_page():
-    found = explain(build(), *genuine_crops(1)[0], method="gradient")
-    text = Elements(explanation_page(found, TITLE, None)).text
+    result = explain(build(), *genuine_crops(1)[0], method="gradient")
+    text = Elements(explanation_page(result, TITLE, None)).text
     assert "The model calls the probe genuine" in text
     for section in ("Which network", "most like this one", "p-value", "Left out of"):
         assert section not in text

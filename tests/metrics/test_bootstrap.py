@@ -34,35 +34,35 @@ def test_estimate_is_the_metric_itself():
 
 def test_draws_keep_the_number_of_groups_of_each_class():
     y, groups = np.repeat([1, -1], [12, 20]), np.repeat(np.arange(8), 4)
-    drawn = bootstrap_interval(
+    sample = bootstrap_interval(
         fraction_of_genuine, y, np.arange(32.0), groups=groups, n_resamples=50, random_state=0
     )
-    assert np.isnan(drawn.low)  # three groups of genuine rows
+    assert np.isnan(sample.low)  # three groups of genuine rows
     y, groups = np.repeat([1, -1], [20, 40]), np.repeat(np.arange(15), 4)
-    drawn = bootstrap_interval(
+    sample = bootstrap_interval(
         fraction_of_genuine, y, np.arange(60.0), groups=groups, n_resamples=50, random_state=0
     )
-    assert drawn == (20 / 60, 20 / 60, 20 / 60)
+    assert sample == (20 / 60, 20 / 60, 20 / 60)
 
 
 def test_groups_are_drawn_whole():
     y, score, groups = grouped(12, 6)
-    seen = []
+    received = []
 
     def look(labels, values):
         # the scores tell rows apart, so a group is in as often as each of its rows
-        seen.append([np.sum(values == value) for value in score])
+        received.append([np.sum(values == value) for value in score])
         return 0.0
 
     shuffled = np.random.default_rng(1).permutation(len(y))
     bootstrap_interval(
         look, y[shuffled], score[shuffled], groups=groups[shuffled], n_resamples=50, random_state=0
     )
-    counts = np.array(seen[1:51]).reshape(50, 12, 6)  # then follow contaminated draws
+    counts = np.array(received[1:51]).reshape(50, 12, 6)  # then follow contaminated draws
     assert (counts == counts[:, :, :1]).all()
     assert (counts[:, :, 0].sum(axis=1) == 12).all()
     assert counts.max() > 1
-    assert len(seen) == 101
+    assert len(received) == 101
 
 
 def test_rows_that_belong_together_make_the_interval_wider():
@@ -114,22 +114,22 @@ def test_seeds():
 def test_contaminated_draws_exchange_scores_of_a_few_whole_groups():
     y, groups = np.repeat([1, -1], 100), np.arange(200) // 5
     score = np.where(y == 1, 1.0, 0.0)
-    other = np.where(y == 1, 3.0, 2.0)
-    fractions, seen = [], []
+    second = np.where(y == 1, 3.0, 2.0)
+    fractions, received = [], []
 
-    def look(labels, values, other, name):
+    def look(labels, values, second, name):
         exchanged = values != (labels == 1)
-        np.testing.assert_array_equal(other != np.where(labels == 1, 3.0, 2.0), exchanged)
+        np.testing.assert_array_equal(second != np.where(labels == 1, 3.0, 2.0), exchanged)
         assert exchanged.reshape(-1, 5).all(axis=1).sum() * 5 == exchanged.sum()
         fractions.append(exchanged[labels == 1].mean())
-        seen.append(set(name[labels == 1]))
+        received.append(set(name[labels == 1]))
         return 0.0
 
-    metadata = {"other": other, "name": np.where(y == 1, "real", "fake")}
+    metadata = {"other": second, "name": np.where(y == 1, "real", "fake")}
     bootstrap_interval(
         look, y, score, groups=groups, metadata=metadata, n_resamples=400, random_state=0
     )
-    assert seen == [{"real"}] * 801
+    assert received == [{"real"}] * 801
     assert max(fractions[:401]) == 0
     assert np.mean(fractions[401:]) == pytest.approx(1 / 21, abs=0.01)  # of Beta(1, 20)
 
@@ -138,10 +138,10 @@ def test_contaminated_draws_exchange_scores_of_a_few_whole_groups():
 def test_too_few_groups_are_warned_about(n_groups):
     y, score, groups = grouped(n_groups, 4)
     with pytest.warns(UserWarning, match=f"genuine rows in {n_groups} and .*at least 5") as warned:
-        found = bootstrap_interval(roc_auc_score, y, score, groups=groups, n_resamples=20)
+        result = bootstrap_interval(roc_auc_score, y, score, groups=groups, n_resamples=20)
     assert warned[0].filename == __file__
-    assert found.estimate == roc_auc_score(y, score)
-    assert np.isnan(found[1:]).all()
+    assert result.estimate == roc_auc_score(y, score)
+    assert np.isnan(result[1:]).all()
 
 
 def test_no_warning_without_reason():

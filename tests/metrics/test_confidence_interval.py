@@ -35,7 +35,7 @@ def separated(n_genuine, n_fake, rows_per_group=1):
 
 
 @pytest.mark.parametrize(
-    "named",
+    "name_list",
     [
         ("AUC", 0.98, 10, 10),
         ("AUC", 0.995, 30, 30),
@@ -47,25 +47,25 @@ def separated(n_genuine, n_fake, rows_per_group=1):
         ("BPCER", 0.01, 10, 10),
     ],
 )
-def test_intervals_cover_near_the_ends_of_the_range(coverage, named):
-    found = coverage.simulate(coverage.Cell(*named), 60)
-    assert found["coverage"] >= 0.9  # of 0.95; three standard errors are 0.084
-    assert found["no width"] == 0
-    assert found["no interval"] == 0
+def test_intervals_cover_near_the_ends_of_the_range(coverage, name_list):
+    result = coverage.simulate(coverage.Cell(*name_list), 60)
+    assert result["coverage"] >= 0.9  # of 0.95; three standard errors are 0.084
+    assert result["no width"] == 0
+    assert result["no interval"] == 0
 
 
 @pytest.mark.parametrize("figure", ["AUC, any callable", "BPCER, any callable"])
 def test_intervals_of_any_callable_cover_too(coverage, figure):
     truth = 0.98 if figure.startswith("AUC") else 0.05
-    found = coverage.simulate(coverage.Cell(figure, truth, 10, 10, method="bootstrap"), 25)
-    assert found["coverage"] >= 0.85
-    assert found["no width"] == 0
+    result = coverage.simulate(coverage.Cell(figure, truth, 10, 10, method="bootstrap"), 25)
+    assert result["coverage"] >= 0.85
+    assert result["no width"] == 0
 
 
 def test_the_simulation_shows_where_the_percentile_bootstrap_fails(coverage):
-    found = coverage.simulate(coverage.NAMED[0]._replace(method="percentile"), 25)
-    assert found["coverage"] < 0.8
-    assert found["no width"] > 0.1
+    result = coverage.simulate(coverage.NAMED[0]._replace(method="percentile"), 25)
+    assert result["coverage"] < 0.8
+    assert result["no width"] > 0.1
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_rates_of_independent_rows_have_exact_bounds(errors, n, level):
     score[n : n + errors] = 1
     expected = binomtest(errors, n).proportion_ci(level, method="exact")
     for metric in (bpcer, apcer):
-        found = confidence_interval(metric, y, score, confidence_level=level)
-        assert found.estimate == errors / n
-        assert found[1:] == pytest.approx((expected.low, expected.high), abs=1e-9)
+        result = confidence_interval(metric, y, score, confidence_level=level)
+        assert result.estimate == errors / n
+        assert result[1:] == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_rows_of_a_group_count_as_one_where_nothing_says_otherwise():
     y, score, groups = separated(100, 100, rows_per_group=10)
-    alone = confidence_interval(bpcer, y[::10], score[::10])
-    assert confidence_interval(bpcer, y, score, groups=groups) == pytest.approx(alone)
+    single = confidence_interval(bpcer, y[::10], score[::10])
+    assert confidence_interval(bpcer, y, score, groups=groups) == pytest.approx(single)
     for metric in (roc_auc_score, equal_error_rate):
         grouped = confidence_interval(metric, y, score, groups=groups)
         by_row = confidence_interval(metric, y, score)
@@ -130,28 +130,28 @@ def test_names_of_groups_do_not_matter():
     score[::7] *= -1
     shuffled = np.random.default_rng(0).permutation(len(y))
     for metric in (roc_auc_score, equal_error_rate, bpcer_at_apcer, bpcer, apcer):
-        found = confidence_interval(metric, y, score, groups=groups)
+        result = confidence_interval(metric, y, score, groups=groups)
         names = np.array([f"person {99 - group}" for group in groups])
-        again = confidence_interval(
+        repeated = confidence_interval(
             metric, y[shuffled], score[shuffled], groups=names[shuffled].tolist()
         )
-        assert again == pytest.approx(found)
+        assert repeated == pytest.approx(result)
 
 
 @pytest.mark.parametrize("metric", [roc_auc_score, equal_error_rate, bpcer_at_apcer])
 def test_only_the_order_of_scores_matters(metric):
     y, score, groups = separated(40, 40, rows_per_group=4)
     score[::7] *= -1
-    found = confidence_interval(metric, y, score, groups=groups)
-    assert confidence_interval(metric, y, np.exp(3 * score), groups=groups) == found
+    result = confidence_interval(metric, y, score, groups=groups)
+    assert confidence_interval(metric, y, np.exp(3 * score), groups=groups) == result
 
 
 def test_options_of_a_metric_are_taken():
     y, score, _ = separated(50, 50)
     score[:5] = 0.5
-    found = confidence_interval(partial(bpcer, threshold=0.6), y, score)
+    result = confidence_interval(partial(bpcer, threshold=0.6), y, score)
     expected = binomtest(5, 50).proportion_ci(method="exact")
-    assert found == pytest.approx((0.1, expected.low, expected.high))
+    assert result == pytest.approx((0.1, expected.low, expected.high))
     strict = confidence_interval(partial(bpcer_at_apcer, apcer=0.2), y, score)
     assert strict.estimate == bpcer_at_apcer(y, score, apcer=0.2)
     assert strict.high < 0.3
@@ -161,12 +161,12 @@ def test_the_worst_technique_decides():
     y, score, _ = separated(30, 90)
     technique = np.repeat(["", "swap", "warp", "blend"], 30)
     score[[35, 36, 70]] = 2.0
-    found = confidence_interval(worst_apcer, y, score, metadata={"technique": technique})
+    result = confidence_interval(worst_apcer, y, score, metadata={"technique": technique})
     swap = binomtest(2, 30)
-    assert found.estimate == 2 / 30
-    assert found.high == pytest.approx(swap.proportion_ci(method="exact").high)
+    assert result.estimate == 2 / 30
+    assert result.high == pytest.approx(swap.proportion_ci(method="exact").high)
     bonferroni = swap.proportion_ci(1 - 0.05 / 3, method="exact")
-    assert found.low == pytest.approx(bonferroni.low)
+    assert result.low == pytest.approx(bonferroni.low)
     for rate in (0.05, 0.3):
         metric = partial(bpcer_at_apcer, apcer=rate)
         with warnings.catch_warnings():
@@ -179,8 +179,8 @@ def test_the_worst_technique_decides():
 def test_too_few_deepfakes_for_an_upper_bound_are_said():
     y, score, _ = separated(50, 50)
     with pytest.warns(UserWarning, match="about 368 independent deepfakes.*got 50"):
-        found = confidence_interval(partial(bpcer_at_apcer, apcer=0.01), y, score)
-    assert found.high == 1
+        result = confidence_interval(partial(bpcer_at_apcer, apcer=0.01), y, score)
+    assert result.high == 1
     y, score, _ = separated(50, 400)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -193,16 +193,16 @@ def test_too_few_groups_give_no_interval():
     for metric in (roc_auc_score, equal_error_rate, bpcer):
         with pytest.warns(
             UserWarning, match="Too few groups.*genuine rows in 1.*at least 2"
-        ) as said:
-            found = confidence_interval(metric, y, score, groups=one_genuine_group)
-        assert said[0].filename == __file__
-        assert np.isnan(found[1:]).all()
-        assert not np.isnan(found.estimate)
+        ) as output:
+            result = confidence_interval(metric, y, score, groups=one_genuine_group)
+        assert output[0].filename == __file__
+        assert np.isnan(result[1:]).all()
+        assert not np.isnan(result.estimate)
     assert not np.isnan(confidence_interval(apcer, y, score, groups=one_genuine_group).low)
-    with pytest.warns(UserWarning, match="deepfakes in 4, at least 5") as said:
-        found = confidence_interval(average_precision_fake, *separated(20, 4)[:2])
-    assert said[0].filename == __file__
-    assert np.isnan(found[1:]).all()
+    with pytest.warns(UserWarning, match="deepfakes in 4, at least 5") as output:
+        result = confidence_interval(average_precision_fake, *separated(20, 4)[:2])
+    assert output[0].filename == __file__
+    assert np.isnan(result[1:]).all()
 
 
 def test_rates_need_one_class_only():
@@ -232,14 +232,14 @@ def test_a_difference_of_two_detectors():
     y = np.repeat([1, -1], 60)
     better, worse = 3.0 * y + rng.normal(size=120), rng.normal(size=120)
 
-    def gain(y_true, score, other):
-        return roc_auc_score(y_true, score) - roc_auc_score(y_true, other)
+    def gain(y_true, score, second):
+        return roc_auc_score(y_true, score) - roc_auc_score(y_true, second)
 
     options = {"n_resamples": 100, "random_state": 0}
-    found = confidence_interval(gain, y, better, metadata={"other": worse}, **options)
-    assert 0.2 < found.low < found.estimate < found.high < 0.8
-    same = confidence_interval(gain, y, better, metadata={"other": better.copy()}, **options)
-    assert same.estimate == 0
+    result = confidence_interval(gain, y, better, metadata={"other": worse}, **options)
+    assert 0.2 < result.low < result.estimate < result.high < 0.8
+    identical = confidence_interval(gain, y, better, metadata={"other": better.copy()}, **options)
+    assert identical.estimate == 0
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def data():
     return X, y, technique, MahalanobisDetector().fit(X, y)
 
 
-def drawn(display):
+def draw_sample(display):
     """Fail unless the figure can be drawn."""
     display.figure_.canvas.draw()
     assert display.ax_.figure is display.figure_
@@ -54,7 +54,7 @@ def drawn(display):
 
 def test_det_curve_is_drawn_where_it_is(data):
     X, y, _, detector = data
-    display = drawn(DetectionErrorDisplay.from_estimator(detector, X, y))
+    display = draw_sample(DetectionErrorDisplay.from_estimator(detector, X, y))
     curve = detection_error_curve(y, detector.decision_function(X))
     inner = (
         (curve.apcer > 0.01) & (curve.apcer < 0.99) & (curve.bpcer > 0.01) & (curve.bpcer < 0.99)
@@ -94,7 +94,7 @@ def test_det_curve_of_the_worst_technique(data):
     worst = DetectionErrorDisplay.from_estimator(
         detector, X, y, technique=technique, ax=plain.ax_, name="worst", color="red"
     )
-    drawn(worst)
+    draw_sample(worst)
     assert worst.ax_ is plain.ax_
     assert worst.lines_[0].get_color() == "red"
     assert worst.eer[0] > plain.eer[0]
@@ -105,14 +105,14 @@ def test_det_curve_of_the_worst_technique(data):
 
 def test_det_ticks_are_where_their_labels_say(data):
     X, y, _, detector = data
-    ax = drawn(DetectionErrorDisplay.from_estimator(detector, X, y)).ax_
-    for places, labels in (
+    ax = draw_sample(DetectionErrorDisplay.from_estimator(detector, X, y)).ax_
+    for positions, labels in (
         (ax.get_xticks(), ax.get_xticklabels()),
         (ax.get_yticks(), ax.get_yticklabels()),
     ):
-        stated = [float(label.get_text().removesuffix(" %")) for label in labels]
-        assert stated == [0.1, 1, 5, 20, 50, 80, 95, 99, 99.9]
-        np.testing.assert_allclose(100 * norm.cdf(places), stated)
+        expected_times = [float(label.get_text().removesuffix(" %")) for label in labels]
+        assert expected_times == [0.1, 1, 5, 20, 50, 80, 95, 99, 99.9]
+        np.testing.assert_allclose(100 * norm.cdf(positions), expected_times)
     low, high = ax.get_xlim()
     assert (low, high) == ax.get_ylim() == (-high, high)
     assert low < ax.get_xticks()[0] < low + 0.2  # the frame is just off the scale
@@ -122,19 +122,19 @@ def test_det_curve_marks_where_it_crosses_the_line_of_equal_rates(data):
     X, y, technique, detector = data
     first = DetectionErrorDisplay.from_estimator(detector, X, y)
     second = DetectionErrorDisplay.from_estimator(detector, X, y, technique=technique, ax=first.ax_)
-    lines = drawn(second).ax_.lines
+    lines = draw_sample(second).ax_.lines
     (equal,) = [line for line in lines if line.get_gid() == "equal rates"]  # once, not twice
     np.testing.assert_array_equal(equal.get_xdata(), second.ax_.get_xlim())
     np.testing.assert_array_equal(equal.get_ydata(), second.ax_.get_ylim())
-    marks = [line for line in lines if line.get_marker() == "o"]
-    assert not any(line.get_clip_on() for line in (*marks, *second.lines_))  # whole on the frame
-    for display, mark in zip((first, second), marks, strict=True):
-        np.testing.assert_allclose(norm.cdf(mark.get_xydata()), [[display.eer[0]] * 2])
-        assert mark.get_color() == display.lines_[0].get_color()
+    markers = [line for line in lines if line.get_marker() == "o"]
+    assert not any(line.get_clip_on() for line in (*markers, *second.lines_))  # whole on the frame
+    for display, marker in zip((first, second), markers, strict=True):
+        np.testing.assert_allclose(norm.cdf(marker.get_xydata()), [[display.eer[0]] * 2])
+        assert marker.get_color() == display.lines_[0].get_color()
 
 
 def test_perfect_scores_are_drawn_on_the_frame():
-    display = drawn(DetectionErrorDisplay.from_predictions([1, 1, -1, -1], [4, 3, 2, 1]))
+    display = draw_sample(DetectionErrorDisplay.from_predictions([1, 1, -1, -1], [4, 3, 2, 1]))
     points = display.lines_[0].get_xydata()
     assert np.abs(points).max() == display.ax_.get_xlim()[1]
     assert display.lines_[0].get_label() == "EER = 0.0 %"
@@ -144,25 +144,25 @@ def test_det_curves_of_folds(data):
     X, y, technique, _ = data
     options = {"scoring": get_scorer("roc_auc"), "return_estimator": True, "return_indices": True}
     results = cross_validate(MahalanobisDetector(), X, y, cv=StratifiedKFold(4), **options)
-    display = drawn(DetectionErrorDisplay.from_cv_results(results, X, y, technique=technique))
+    display = draw_sample(DetectionErrorDisplay.from_cv_results(results, X, y, technique=technique))
     assert len(display.lines_) == len(display.eer) == 4
     assert len({line.get_color() for line in display.lines_}) == 1
     (text,) = display.ax_.get_legend().get_texts()
     assert "4 folds" in text.get_text()
     assert text.get_text().startswith("MahalanobisDetector (EER = ")
-    named = DetectionErrorDisplay.from_cv_results(results, X, y, name="ours")
-    assert named.lines_[0].get_label().startswith("ours (EER = ")
+    name_list = DetectionErrorDisplay.from_cv_results(results, X, y, name="ours")
+    assert name_list.lines_[0].get_label().startswith("ours (EER = ")
     assert f"{100 * np.mean(display.eer):.1f} ±" in text.get_text()
     test = results["indices"]["test"][2]
     score = results["estimator"][2].decision_function(X[test])
-    again = DetectionErrorDisplay.from_predictions(y[test], score, technique=technique[test])
-    assert again.eer[0] == display.eer[2]
+    repeated = DetectionErrorDisplay.from_predictions(y[test], score, technique=technique[test])
+    assert repeated.eer[0] == display.eer[2]
 
 
 def test_legend_gives_mean_and_spread_of_folds():
     labels = [1, 1, -1, -1]
     curves = [detection_error_curve(labels, score) for score in ([4, 3, 2, 1], [1, 2, 3, 4])]
-    display = drawn(DetectionErrorDisplay(curves, name="two").plot())
+    display = draw_sample(DetectionErrorDisplay(curves, name="two").plot())
     assert display.lines_[0].get_label() == "two (EER = 50.0 ± 50.0 %, 2 folds)"
     assert all(line.get_alpha() < 1 for line in display.lines_)  # they may lie on one another
     assert all(line.get_linewidth() > 0 for line in display.lines_)
@@ -189,15 +189,17 @@ def test_det_curves_of_folds_that_have_none(data):
 def test_histogram(data, pyplot):
     X, y, _, detector = data
     _, ax = pyplot.subplots()
-    display = drawn(ScoreHistogramDisplay.from_estimator(detector, X, y, ax=ax, bins=17))
+    display = draw_sample(ScoreHistogramDisplay.from_estimator(detector, X, y, ax=ax, bins=17))
     assert display.ax_ is ax
     decision = detector.decision_function(X)
     assert len(display.bins_) == 18
     assert (display.bins_[0], display.bins_[-1]) == (decision.min(), decision.max())
     filled, outlines = display.ax_.patches[::2], display.ax_.patches[1::2]
     for label, heights, *patches in zip((1, -1), display.heights_, filled, outlines, strict=True):
-        own = decision[y == label]
-        np.testing.assert_allclose(heights, np.histogram(own, display.bins_)[0] / len(own))
+        own_values = decision[y == label]
+        np.testing.assert_allclose(
+            heights, np.histogram(own_values, display.bins_)[0] / len(own_values)
+        )
         for patch in patches:
             np.testing.assert_array_equal(patch.get_data().values, heights)
         assert patches[0].get_fill()
@@ -208,7 +210,7 @@ def test_histogram(data, pyplot):
 
 
 def test_histogram_without_threshold():
-    display = drawn(ScoreHistogramDisplay.from_predictions([1, -1], [2.0, 2.0], name="tied"))
+    display = draw_sample(ScoreHistogramDisplay.from_predictions([1, -1], [2.0, 2.0], name="tied"))
     assert display.threshold_line_ is None
     assert display.ax_.get_title() == "tied"
 
@@ -227,9 +229,9 @@ def test_a_score_at_the_threshold_is_called_genuine():
 
 def test_heatmap(data):
     X, y, technique, detector = data
-    other = MahalanobisDetector().fit(X[:, :2], y)
-    scores = {"three": detector.score_samples(X), "two": other.score_samples(X[:, :2])}
-    display = drawn(TechniqueHeatmapDisplay.from_predictions(y, scores, technique=technique))
+    another_one = MahalanobisDetector().fit(X[:, :2], y)
+    scores = {"three": detector.score_samples(X), "two": another_one.score_samples(X[:, :2])}
+    display = draw_sample(TechniqueHeatmapDisplay.from_predictions(y, scores, technique=technique))
     assert (display.techniques, display.detectors) == (["swap", "warp", "all"], ["three", "two"])
     rows = (y == 1) | (technique == "warp")
     assert display.values[1, 1] == roc_auc_score(y[rows], scores["two"][rows])
@@ -241,18 +243,20 @@ def test_heatmap(data):
 def test_heatmap_of_estimators(data):
     X, y, technique, detector = data
     options = {"technique": technique, "metric": equal_error_rate, "colorbar": False}
-    one = drawn(TechniqueHeatmapDisplay.from_estimator(detector, X, y, **options))
-    named = drawn(TechniqueHeatmapDisplay.from_estimator({"it": detector}, X, y, **options))
-    assert one.detectors == ["MahalanobisDetector"]
-    assert named.detectors == ["it"]
-    np.testing.assert_array_equal(one.values, named.values)
-    assert one.metric_name == "equal_error_rate"
+    single = draw_sample(TechniqueHeatmapDisplay.from_estimator(detector, X, y, **options))
+    name_list = draw_sample(
+        TechniqueHeatmapDisplay.from_estimator({"it": detector}, X, y, **options)
+    )
+    assert single.detectors == ["MahalanobisDetector"]
+    assert name_list.detectors == ["it"]
+    np.testing.assert_array_equal(single.values, name_list.values)
+    assert single.metric_name == "equal_error_rate"
 
 
 def test_heatmap_of_given_values():
     values = np.array([[0.1, np.nan]])
     display = TechniqueHeatmapDisplay(values, techniques=["t"], detectors=["a", "b"])
-    drawn(display.plot(vmin=0, vmax=1, values_format=".0%"))
+    draw_sample(display.plot(vmin=0, vmax=1, values_format=".0%"))
     assert [text.get_text() for text in display.text_[0]] == ["10%", "\N{EN DASH}"]
 
 
@@ -278,7 +282,7 @@ def test_heatmap_keeps_a_technique_that_is_called_all():
 def test_heatmap_parts_the_last_row_if_it_is_of_all(techniques, lines):
     values = np.linspace(0, 1, len(techniques))[:, np.newaxis]
     display = TechniqueHeatmapDisplay(values, techniques=techniques, detectors=["a"])
-    drawn(display.plot())
+    draw_sample(display.plot())
     assert [line.get_ydata()[0] for line in display.ax_.lines] == lines
     assert [label.get_text() for label in display.ax_.get_yticklabels()] == techniques
     assert len(display.figure_.axes) == 2  # with a color bar
@@ -289,7 +293,7 @@ def test_heatmap_is_written_in_ink_that_can_be_read():
     colors = [*dark, *light, "#008000", "#CC6666"]
     values = np.arange(10.0)[np.newaxis]
     display = TechniqueHeatmapDisplay(values, techniques=["t"], detectors=list("abcdefghij"))
-    drawn(display.plot(cmap=matplotlib.colors.ListedColormap(colors), colorbar=False))
+    draw_sample(display.plot(cmap=matplotlib.colors.ListedColormap(colors), colorbar=False))
     assert len(display.figure_.axes) == 1
     ink = [text.get_color() for text in display.text_[0]]
     assert ink == ["white"] * 4 + ["black"] * 4 + ["white", "black"]
@@ -299,7 +303,7 @@ def test_heatmap_is_written_in_ink_that_can_be_read():
 def test_long_names_of_detectors_are_turned(length, turned):
     names = ["a" * length, "b"]
     display = TechniqueHeatmapDisplay(np.eye(1, 2), techniques=["t"], detectors=names)
-    labels = drawn(display.plot()).ax_.get_xticklabels()
+    labels = draw_sample(display.plot()).ax_.get_xticklabels()
     assert [label.get_text() for label in labels] == names
     assert all((label.get_rotation() > 0) == turned for label in labels)
 
@@ -318,8 +322,10 @@ def test_matplotlib_is_imported_when_drawing_only():
         "try: m.DetectionErrorDisplay.from_predictions([1, -1], [1, 0])\n"
         "except ImportError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Plots of DetectionErrorDisplay need matplotlib (not installed)" in done.stdout
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "Plots of DetectionErrorDisplay need matplotlib (not installed)" in process.stdout
 
 
 def test_displays_of_scikit_learn_draw_the_same_error_rates(data):

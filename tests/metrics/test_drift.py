@@ -27,13 +27,13 @@ def test_without_drift_there_are_few_alarms(n_calibration, n, alternative):
 
 def test_a_test_of_uniformity_would_be_wrong():
     """It takes what chance put into the calibration for drift."""
-    rng, naive, own = np.random.default_rng(0), [], []
+    rng, naive, own_p = np.random.default_rng(0), [], []
     for _ in range(50):
         p = p_values(rng, 19, 500)
         naive.append(kstest(p, "uniform", method="asymp").pvalue <= 0.05)
-        own.append(p_value_drift(p, 19, alpha=0.05).drifted)
+        own_p.append(p_value_drift(p, 19, alpha=0.05).drifted)
     assert np.mean(naive) > 0.5
-    assert np.mean(own) < 0.15
+    assert np.mean(own_p) < 0.15
 
 
 @pytest.mark.parametrize(("shift", "direction"), [(-0.6, "lower"), (0.6, "higher")])
@@ -42,9 +42,9 @@ def test_drift_is_detected(shift, direction):
     results = [p_value_drift(p_values(rng, 200, 200, shift), 200) for _ in range(20)]
     assert np.mean([drift.direction == direction for drift in results]) > 0.9
     assert all("Calibrate again" in str(drift) for drift in results if drift.drifted)
-    other = {"lower": "higher", "higher": "lower"}[direction]
+    second = {"lower": "higher", "higher": "lower"}[direction]
     p = p_values(rng, 200, 200, shift)
-    assert not p_value_drift(p, 200, alternative=other).drifted
+    assert not p_value_drift(p, 200, alternative=second).drifted
 
 
 def test_the_direction_is_said():
@@ -77,8 +77,8 @@ def test_one_pair_of_each_person_counts():
     assert grouped <= 0.1 + 3 * np.sqrt(0.09 / 60)
     assert ungrouped > grouped + 0.1
     names = [f"person {i}" for i in person]
-    again = p_value_drift(p, 100, groups=names, alpha=0.1, random_state=seed)
-    assert again == drift
+    repeated = p_value_drift(p, 100, groups=names, alpha=0.1, random_state=seed)
+    assert repeated == drift
 
 
 @pytest.mark.parametrize("bad", [[], [0.0], [0.5, 1.01], [0.5, float("nan")], [-1.0]])

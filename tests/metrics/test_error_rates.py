@@ -37,10 +37,10 @@ INCREASING = {
 )
 def test_by_hand(genuine, fake, eer, threshold):
     y = [1] * len(genuine) + [-1] * len(fake)
-    found, at = equal_error_rate(y, genuine + fake, return_threshold=True)
-    assert found == pytest.approx(eer, abs=1e-12)
-    assert at == threshold
-    assert equal_error_rate(y, genuine + fake) == found
+    result, index_of = equal_error_rate(y, genuine + fake, return_threshold=True)
+    assert result == pytest.approx(eer, abs=1e-12)
+    assert index_of == threshold
+    assert equal_error_rate(y, genuine + fake) == result
 
 
 @given(LABELED, st.sampled_from(sorted(INCREASING)))
@@ -65,10 +65,10 @@ def test_threshold_brings_the_error_rates_closest(rows):
     y, score = np.array(rows, dtype=float).T
     eer, threshold = equal_error_rate(y, score, return_threshold=True)
 
-    def rates(at):
-        return np.mean(score[y == 1] < at), np.mean(score[y == -1] >= at)
+    def rates(index_of):
+        return np.mean(score[y == 1] < index_of), np.mean(score[y == -1] >= index_of)
 
-    gaps = [abs(np.subtract(*rates(at))) for at in np.append(score, np.inf)]
+    gaps = [abs(np.subtract(*rates(index_of))) for index_of in np.append(score, np.inf)]
     bpcer, apcer = rates(threshold)
     assert abs(bpcer - apcer) == pytest.approx(min(gaps))
     if bpcer == apcer:

@@ -42,8 +42,10 @@ def columns(rows):
 def brute_rates(y, score, threshold, technique=None):
     """Worst APCER and BPCER, by counting."""
     fake = y == -1
-    parts = [fake] if technique is None else [fake & (technique == t) for t in set(technique[fake])]
-    return max(np.mean(score[part] >= threshold) for part in parts), np.mean(
+    pieces = (
+        [fake] if technique is None else [fake & (technique == t) for t in set(technique[fake])]
+    )
+    return max(np.mean(score[piece] >= threshold) for piece in pieces), np.mean(
         score[~fake] < threshold
     )
 
@@ -55,13 +57,13 @@ def test_rates_at_a_threshold(rows, threshold):
     assert apcer(y, score, threshold=threshold) == pytest.approx(pooled, abs=1e-12)
     assert bpcer(y, score, threshold=threshold) == pytest.approx(rejected, abs=1e-12)
     verdict = np.where(score >= threshold, 1, -1)
-    found = 1 - recall_score(y, verdict, pos_label=-1)
-    assert apcer(y, score, threshold=threshold) == pytest.approx(found, abs=1e-12)
+    result = 1 - recall_score(y, verdict, pos_label=-1)
+    assert apcer(y, score, threshold=threshold) == pytest.approx(result, abs=1e-12)
     by_technique = apcer_by_technique(y, score, technique, threshold=threshold)
     assert list(by_technique) == sorted(set(technique[y == -1]))
     for name, fraction in by_technique.items():
-        own = score[(y == -1) & (technique == name)]
-        assert fraction == pytest.approx(np.mean(own >= threshold), abs=1e-12)
+        own_values = score[(y == -1) & (technique == name)]
+        assert fraction == pytest.approx(np.mean(own_values >= threshold), abs=1e-12)
     worst = worst_apcer(y, score, technique, threshold=threshold)
     assert worst == max(by_technique.values()) >= apcer(y, score, threshold=threshold) - 1e-12
 
@@ -72,7 +74,7 @@ def test_curve_against_counting(rows, by_technique):
     technique = technique if by_technique else None
     curve = detection_error_curve(y, score, technique=technique)
     assert curve.threshold.tolist() == [*sorted(set(score)), np.inf]
-    expected = [brute_rates(y, score, at, technique) for at in curve.threshold]
+    expected = [brute_rates(y, score, index_of, technique) for index_of in curve.threshold]
     np.testing.assert_allclose(np.transpose(curve[:2]), expected, atol=1e-12)
 
 
@@ -81,23 +83,23 @@ def test_curve_against_scikit_learn(rows):
     y, score, _ = columns(rows)
     fpr, fnr, thresholds = det_curve(y, score, pos_label=1)
     curve = detection_error_curve(y, score)
-    place = np.searchsorted(curve.threshold, thresholds)
-    np.testing.assert_allclose(fpr, curve.apcer[place], atol=1e-12)
-    np.testing.assert_allclose(fnr, curve.bpcer[place], atol=1e-12)
+    position = np.searchsorted(curve.threshold, thresholds)
+    np.testing.assert_allclose(fpr, curve.apcer[position], atol=1e-12)
+    np.testing.assert_allclose(fnr, curve.bpcer[position], atol=1e-12)
 
 
 @given(ROWS, st.sampled_from([0, 0.01, 0.05, 0.1, 1 / 3, 0.5, 1]), st.booleans())
 def test_bpcer_at_apcer_is_the_least_there_is(rows, allowed, by_technique):
     y, score, technique = columns(rows)
     technique = technique if by_technique else None
-    found, threshold = bpcer_at_apcer(
+    result, threshold = bpcer_at_apcer(
         y, score, apcer=allowed, technique=technique, return_threshold=True
     )
-    rates = [brute_rates(y, score, at, technique) for at in [*score, np.inf]]
-    assert found == pytest.approx(min(b for a, b in rates if a <= allowed), abs=1e-12)
+    rates = [brute_rates(y, score, index_of, technique) for index_of in [*score, np.inf]]
+    assert result == pytest.approx(min(b for a, b in rates if a <= allowed), abs=1e-12)
     accepted, rejected = brute_rates(y, score, threshold, technique)
     assert accepted <= allowed
-    assert rejected == pytest.approx(found, abs=1e-12)
+    assert rejected == pytest.approx(result, abs=1e-12)
 
 
 @pytest.mark.parametrize(("n_fakes", "allowed"), [(10, 0.1), (20, 0.05), (100, 0.01), (30, 0.1)])
@@ -108,8 +110,8 @@ def test_a_fraction_met_exactly_counts(n_fakes, allowed):
 
 
 def test_no_threshold_will_do():
-    found = bpcer_at_apcer([1, 1, -1], [1.0, 2.0, 2.0], apcer=0.0, return_threshold=True)
-    assert found == (1.0, np.inf)
+    result = bpcer_at_apcer([1, 1, -1], [1.0, 2.0, 2.0], apcer=0.0, return_threshold=True)
+    assert result == (1.0, np.inf)
 
 
 @given(ROWS)
@@ -122,7 +124,7 @@ def test_average_precision_against_scikit_learn(rows):
 @given(ROWS)
 def test_youden_thresholded_auc_is_the_best_verdicts_auc(rows):
     y, score, _ = columns(rows)
-    best = max(roc_auc_score(y, score >= at) for at in [*score, np.inf])
+    best = max(roc_auc_score(y, score >= index_of) for index_of in [*score, np.inf])
     assert youden_thresholded_auc(y, score) == pytest.approx(best, abs=1e-12)
 
 
@@ -138,12 +140,12 @@ def test_youden_thresholded_auc_is_not_the_auc():
 @given(rows=ROWS)
 def test_invariance(metric, rows):
     y, score, _ = columns(rows)
-    found = metric(y, score)
-    assert metric(y, np.exp(score / 3) - 7) == pytest.approx(found, abs=1e-12)
-    again = np.r_[0 : len(y), 0 : len(y)]
-    assert metric(y[again], score[again]) == pytest.approx(found, abs=1e-12)
+    result = metric(y, score)
+    assert metric(y, np.exp(score / 3) - 7) == pytest.approx(result, abs=1e-12)
+    repeated = np.r_[0 : len(y), 0 : len(y)]
+    assert metric(y[repeated], score[repeated]) == pytest.approx(result, abs=1e-12)
     shuffled = np.random.default_rng(0).permutation(len(y))
-    assert metric(y[shuffled], score[shuffled]) == pytest.approx(found, abs=1e-12)
+    assert metric(y[shuffled], score[shuffled]) == pytest.approx(result, abs=1e-12)
 
 
 @given(ROWS)
@@ -166,13 +168,13 @@ def test_label_flip(rows):
 )
 def test_by_hand(score, expected):
     y = [1, 1, -1, -1]
-    found = {
+    result = {
         "eer": equal_error_rate(y, score),
         "ap": average_precision_fake(y, score),
         "bpcer20": bpcer_at_apcer(y, score),
         "youden": youden_thresholded_auc(y, score),
     }
-    assert found == pytest.approx(expected, abs=1e-12)
+    assert result == pytest.approx(expected, abs=1e-12)
 
 
 def test_transfer_by_hand():
@@ -245,10 +247,10 @@ def test_bootstrap_draws_metadata_with_its_rows():
     y = np.repeat([1, -1], 60)
     technique = np.array(["", "x", "y"])[np.r_[np.zeros(60, int), rng.integers(1, 3, 60)]]
     score = rng.normal(size=120) + y + (technique == "x")
-    seen = []
+    received = []
 
     def metric(labels, values, *, technique):
-        seen.append(((technique == "") == (labels == 1)).all())
+        received.append(((technique == "") == (labels == 1)).all())
         return worst_apcer(labels, values, technique)
 
     interval = metrics.bootstrap_interval(
@@ -256,8 +258,8 @@ def test_bootstrap_draws_metadata_with_its_rows():
     )
     assert interval.estimate == worst_apcer(y, score, technique)
     assert interval.low < interval.high
-    assert len(seen) == 101
-    assert all(seen)
+    assert len(received) == 101
+    assert all(received)
     with pytest.raises(
         ValueError, match="technique must have one value for each of the 120 rows, got 1"
     ):

@@ -65,8 +65,8 @@ def test_ranges_are_those_documented(function, name, accepted, refused):
 
 
 @pytest.mark.parametrize(
-    ("names", "written"),
+    ("names", "text"),
     [("a", "'a'"), (range(5), "0, 1, 2, 3, 4"), (range(7), "0, 1, 2, 3, 4 and 2 more")],
 )
-def test_messages_name_five_of_many(names, written):
-    assert list_first(names) == written
+def test_messages_name_five_of_many(names, text):
+    assert list_first(names) == text

@@ -52,8 +52,8 @@ def expected(name, y, decision, **metadata):
 def test_is_the_function_on_decisions(name, data):
     X, y, _, _ = data
     detector = MahalanobisDetector().fit(X, y)
-    found = get_scorer(name)(detector, X, y)
-    assert found == pytest.approx(expected(name, y, detector.decision_function(X)), abs=1e-12)
+    outcome = get_scorer(name)(detector, X, y)
+    assert outcome == pytest.approx(expected(name, y, detector.decision_function(X)), abs=1e-12)
 
 
 def test_roc_auc_is_scikit_learns(data):
@@ -68,8 +68,8 @@ def test_classifier_that_knows_probabilities_only(data):
 
     X, y, _, _ = data
     forest = RandomForestClassifier(n_estimators=5, random_state=0).fit(X[:120], y[:120])
-    found = get_scorer("neg_equal_error_rate")(forest, X, y)
-    assert found == -metrics.equal_error_rate(y, forest.predict_proba(X)[:, 1])
+    outcome = get_scorer("neg_equal_error_rate")(forest, X, y)
+    assert outcome == -metrics.equal_error_rate(y, forest.predict_proba(X)[:, 1])
     with pytest.raises(AttributeError, match="decision_function"):
         get_scorer("neg_bpcer")(forest, X, y)
 
@@ -94,26 +94,28 @@ def test_grid_search_with_several(data):
 def test_metadata_follow_the_folds(name, pool, data):
     X, y, technique, video = data
     scorer = get_scorer(name, pool=pool)
-    wanted = {"technique": technique} | ({} if pool is None else {"video": video})
-    scorer.set_score_request(**dict.fromkeys(wanted, True))
+    requested = {"technique": technique} | ({} if pool is None else {"video": video})
+    scorer.set_score_request(**dict.fromkeys(requested, True))
     result = cross_validate(
         MahalanobisDetector(),
         X,
         y,
         cv=StratifiedKFold(3),
         scoring=scorer,
-        params=wanted,
+        params=requested,
         return_estimator=True,
         return_indices=True,
     )
-    for found, detector, test in zip(
+    for outcome, detector, test in zip(
         result["test_score"], result["estimator"], result["indices"]["test"], strict=True
     ):
-        decision, labels, made = detector.decision_function(X[test]), y[test], technique[test]
+        decision, labels, created = detector.decision_function(X[test]), y[test], technique[test]
         if pool is not None:
             pooled = video_level(decision, video[test], pool, y_true=labels)
-            decision, labels, made = pooled.score, pooled.y_true, made[pooled.first_row]
-        assert found == pytest.approx(expected(name, labels, decision, technique=made), abs=1e-12)
+            decision, labels, created = pooled.score, pooled.y_true, created[pooled.first_row]
+        assert outcome == pytest.approx(
+            expected(name, labels, decision, technique=created), abs=1e-12
+        )
 
 
 @pytest.mark.usefixtures("routing")
@@ -144,8 +146,8 @@ def test_rows_without_a_score_are_left_out(name, data):
     detector = MahalanobisDetector().fit(X, y)
     rows = [0, 1, 6, 9, 11]  # of which 2 are genuine
     with pytest.warns(UserWarning, match=r"5 of 240 rows .* left out: 2 genuine and 3 deepfakes"):
-        found = get_scorer(name)(detector, without_scores(X, rows), y)
-    assert found == get_scorer(name)(detector, np.delete(X, rows, axis=0), np.delete(y, rows))
+        outcome = get_scorer(name)(detector, without_scores(X, rows), y)
+    assert outcome == get_scorer(name)(detector, np.delete(X, rows, axis=0), np.delete(y, rows))
 
 
 @pytest.mark.usefixtures("routing")
@@ -155,9 +157,9 @@ def test_rows_without_a_score_and_metadata(data):
     scorer = get_scorer("neg_bpcer10", pool="mean").set_score_request(technique=True, video=True)
     rows = np.r_[0, 1, 6, 9, np.flatnonzero(video == video[12])]
     with pytest.warns(UserWarning, match="6 of 240 rows"):
-        found = scorer(detector, without_scores(X, rows), y, technique=technique, video=video)
+        outcome = scorer(detector, without_scores(X, rows), y, technique=technique, video=video)
     X, y, technique, video = (np.delete(array, rows, axis=0) for array in data)
-    assert found == scorer(detector, X, y, technique=technique, video=video)
+    assert outcome == scorer(detector, X, y, technique=technique, video=video)
 
 
 def test_a_fold_without_any_score(data):
@@ -183,9 +185,9 @@ def test_a_search_where_pairs_have_no_face(data):
             error_score="raise",
         ).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    left_out = [str(warning.message) for warning in caught if "left out" in str(warning.message)]
-    assert len(left_out) == 2 * 3
-    assert sum(int(message.split()[0]) for message in left_out) == 2 * 4
+    excluded = [str(warning.message) for warning in caught if "left out" in str(warning.message)]
+    assert len(excluded) == 2 * 3
+    assert sum(int(message.split()[0]) for message in excluded) == 2 * 4
 
 
 def test_one_class_says_so(data):

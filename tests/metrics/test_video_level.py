@@ -13,18 +13,18 @@ POOLS = {
     "median": np.median,
     "min": np.min,
     "max": np.max,
-    "trimmed": lambda part: trim_mean(part, 0.1),
+    "trimmed": lambda piece: trim_mean(piece, 0.1),
 }
 ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(-50, 50)), min_size=1, max_size=60)
 
 
-@pytest.mark.parametrize("how", POOLS)
+@pytest.mark.parametrize("method", POOLS)
 @given(rows=ROWS)
-def test_against_a_loop(how, rows):
+def test_against_a_loop(method, rows):
     video, score = map(np.array, zip(*rows, strict=True))
-    pooled = video_level(score, video, how)
+    pooled = video_level(score, video, method)
     assert pooled.video.tolist() == sorted(set(video))
-    expected = [POOLS[how](score[video == name]) for name in pooled.video]
+    expected = [POOLS[method](score[video == name]) for name in pooled.video]
     np.testing.assert_allclose(pooled.score, expected, atol=1e-12)
     assert pooled.y_true is None
     assert video[pooled.first_row].tolist() == pooled.video.tolist()
@@ -43,9 +43,9 @@ def test_labels_and_what_else_belongs_to_a_video():
     assert technique[pooled.first_row].tolist() == ["", "swap"]
 
 
-@pytest.mark.parametrize("how", POOLS)
-def test_no_rows_are_no_videos(how):
-    pooled = video_level([], [], how, y_true=[])
+@pytest.mark.parametrize("method", POOLS)
+def test_no_rows_are_no_videos(method):
+    pooled = video_level([], [], method, y_true=[])
     assert [len(values) for values in pooled] == [0, 0, 0, 0]
 
 

@@ -96,8 +96,8 @@ def test_leak_by_masks_and_columns():
 def test_leak_against_sets(pairs, seed):
     shuffled = np.random.default_rng(seed).permutation(len(pairs))
     train, test = np.split(shuffled, [len(pairs) // 2])
-    here, there = ({name for row in rows for name in pairs[row]} for rows in (train, test))
-    if here & there:
+    folder, present = ({name for row in rows for name in pairs[row]} for rows in (train, test))
+    if folder & present:
         with pytest.raises(LeakageError):
             check_no_leakage([(train, test)], pairs)
     else:
@@ -129,11 +129,11 @@ def test_guard_lets_pass_what_is_clean(frame):
     guard = LeakageGuard(LeaveOneGroupOut(), by="dataset")
     plain = LeaveOneGroupOut()
     assert guard.get_n_splits(X, frame.y, table) == 2
-    for ours, theirs in zip(
+    for our_value, reference_value in zip(
         guard.split(X, frame.y, table), plain.split(X, frame.y, frame.dataset), strict=True
     ):
-        np.testing.assert_array_equal(ours[0], theirs[0])
-        np.testing.assert_array_equal(ours[1], theirs[1])
+        np.testing.assert_array_equal(our_value[0], reference_value[0])
+        np.testing.assert_array_equal(our_value[1], reference_value[1])
 
 
 @pytest.mark.parametrize(

@@ -49,17 +49,17 @@ SPLITTERS = {
 }
 
 
-def spelled(names):
+def spell_names(names):
     return st.tuples(st.sampled_from(names), st.sampled_from(SPELLINGS)).map(lambda p: p[1](p[0]))
 
 
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
-            "dataset": spelled(["ff \u00e9", "dfdc"]),
-            "technique": spelled(["swap", "warp \u00e9"]),
-            "person": spelled(PEOPLE) | st.just(7),
-            "donor": spelled(PEOPLE) | st.sampled_from([None, "", " ", np.nan]),
+            "dataset": spell_names(["ff \u00e9", "dfdc"]),
+            "technique": spell_names(["swap", "warp \u00e9"]),
+            "person": spell_names(PEOPLE) | st.just(7),
+            "donor": spell_names(PEOPLE) | st.sampled_from([None, "", " ", np.nan]),
             "y": st.sampled_from([1, 1, -1]),
         }
     ),
@@ -68,7 +68,7 @@ ROWS = st.lists(
 )
 
 
-def who(row):
+def person_of(row):
     """Name the people of a row, written without the package: NFC, blanks and such removed."""
     texts = [
         str(row[column]) for column in ("person", "donor") if isinstance(row[column], (str, int))
@@ -92,7 +92,7 @@ def test_nobody_is_on_both_sides(name, rows):
             return
         check_no_leakage(splits, frame[["person", "donor"]])
     for train, test in splits:
-        people = [set().union(*(who(rows[row]) for row in side)) for side in (train, test)]
+        people = [set().union(*(person_of(rows[row]) for row in side)) for side in (train, test)]
         assert not people[0] & people[1]
 
 
@@ -138,10 +138,10 @@ def test_guards_see_through_spellings():
         next(LeakageGuard(KFold(4)).split(np.zeros((4, 1)), groups=groups))
 
 
-@pytest.mark.parametrize("by", [None, 0])
-def test_a_guarded_splitter_is_given_one_spelling(by):
+@pytest.mark.parametrize("grouping", [None, 0])
+def test_a_guarded_splitter_is_given_one_spelling(grouping):
     groups = np.array([NFC, NFD, "bob", "bob "], dtype=object)
-    guard = LeakageGuard(LeaveOneGroupOut(), by=by)
+    guard = LeakageGuard(LeaveOneGroupOut(), by=grouping)
     with pytest.warns(UserWarning, match="spelled in several ways") as caught:
         splits = list(guard.split(np.zeros((4, 1)), groups=groups))
     assert sorted(test.tolist() for _, test in splits) == [[0, 1], [2, 3]]

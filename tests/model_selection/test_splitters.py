@@ -132,11 +132,11 @@ def test_forms_of_rows_and_groups(cv, columns, n_splits, frame):
     expected = list(cv.split(forms[0], y, frame[columns]))
     for rows in forms:
         for groups in (array, array.tolist()):
-            found = list(by_number.split(rows, y.tolist(), groups))
-            assert len(found) == n_splits
-            for ours, theirs in zip(found, expected, strict=True):
-                np.testing.assert_array_equal(ours[0], theirs[0])
-                np.testing.assert_array_equal(ours[1], theirs[1])
+            outcome = list(by_number.split(rows, y.tolist(), groups))
+            assert len(outcome) == n_splits
+            for our_value, reference_value in zip(outcome, expected, strict=True):
+                np.testing.assert_array_equal(our_value[0], reference_value[0])
+                np.testing.assert_array_equal(our_value[1], reference_value[1])
 
 
 def test_identity_folds_are_a_stratified_partition(X, frame):
@@ -151,10 +151,10 @@ def test_identity_folds_are_a_stratified_partition(X, frame):
 
 def test_identity_folds_of_single_groups_are_scikit_learns(X, frame):
     person = frame.person.str[1:].astype(int)
-    ours = IdentityGroupKFold(4).split(X, frame.y, person)
-    theirs = StratifiedGroupKFold(4).split(X, frame.y, person)
-    for (_, found), (_, expected) in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    our_value = IdentityGroupKFold(4).split(X, frame.y, person)
+    reference_value = StratifiedGroupKFold(4).split(X, frame.y, person)
+    for (_, outcome), (_, expected) in zip(our_value, reference_value, strict=True):
+        np.testing.assert_array_equal(outcome, expected)
 
 
 def test_identity_folds_without_labels(X, frame):
@@ -164,11 +164,11 @@ def test_identity_folds_without_labels(X, frame):
 
 @pytest.mark.parametrize("columns", [["dataset"], ["dataset", "person"]])
 def test_leave_one_dataset_out_is_leave_one_group_out(columns, X, frame):
-    ours = LeaveOneDatasetOut().split(X, frame.y, frame[columns])
-    theirs = LeaveOneGroupOut().split(X, frame.y, frame.dataset)
-    for found, expected in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(found[0], expected[0])
-        np.testing.assert_array_equal(found[1], expected[1])
+    our_value = LeaveOneDatasetOut().split(X, frame.y, frame[columns])
+    reference_value = LeaveOneGroupOut().split(X, frame.y, frame.dataset)
+    for outcome, expected in zip(our_value, reference_value, strict=True):
+        np.testing.assert_array_equal(outcome[0], expected[0])
+        np.testing.assert_array_equal(outcome[1], expected[1])
 
 
 def test_persons_of_several_datasets_are_left_out_of_training():
@@ -182,8 +182,8 @@ def test_persons_of_several_datasets_are_left_out_of_training():
     ]
     y = [1, -1, -1, 1, 1, 1]
     splits = LeaveOneDatasetOut().split(np.zeros((6, 1)), y, groups)
-    found = [(train.tolist(), test.tolist()) for train, test in splits]
-    assert found == [([3, 4], [0, 1, 5]), ([1, 5], [2, 3, 4])]
+    outcome = [(train.tolist(), test.tolist()) for train, test in splits]
+    assert outcome == [([3, 4], [0, 1, 5]), ([1, 5], [2, 3, 4])]
     free = LeaveOneDatasetOut(disjoint=[]).split(np.zeros((6, 1)), y, groups)
     assert next(free)[0].tolist() == [2, 3, 4]
 
@@ -228,8 +228,8 @@ def test_leave_one_technique_out_of_persons(X, frame):
         assert set(technique[test]) == {"", names[number]}
         counts[number // 4, test] += 1
     for name, count in zip(["blend", "swap", "warp"], counts, strict=True):
-        own = (y == 1) | (technique == name)
-        assert (count == own).all()  # each of its rows is tested on once
+        own_values = (y == 1) | (technique == name)
+        assert (count == own_values).all()  # each of its rows is tested on once
 
 
 def test_seeds(X, frame):

@@ -18,8 +18,8 @@ OPTIONS = {
     "DeepSVDD": {"n_features": 6, "epochs": 4},
 }
 NETWORKS = ["LUNAR", "AutoEncoder", "VAE", "DeepSVDD"]
-OTHERS = ["ECOD", "COPOD", "IForest", "KNN", "LOF", "OCSVM", "PCA", "MCD", "GMM", "HBOS", "INNE"]
-ALL = OTHERS + NETWORKS
+REMAINING = ["ECOD", "COPOD", "IForest", "KNN", "LOF", "OCSVM", "PCA", "MCD", "GMM", "HBOS", "INNE"]
+ALL = REMAINING + NETWORKS
 
 
 def pyod(name, **options):

@@ -30,26 +30,26 @@ def test_p_values_in_words_are_counts(n):
     assert calibration.unit == "pairs"
     for p, score in zip(detector.p_values(X), detector.score_samples(X), strict=True):
         lower = int(np.sum(reference <= score))
-        words = calibration.p_value_in_words(p)
-        assert words.startswith(f"{lower} of {n} genuine calibration pair")
-        shown = float(words.rpartition("= ")[2].rstrip("."))
-        assert shown == pytest.approx((lower + 1) / (n + 1), abs=1e-4)
-        assert shown > 0
-        assert (shown == 1) == (lower == n)
-        assert "About" not in words
+        arguments = calibration.p_value_in_words(p)
+        assert arguments.startswith(f"{lower} of {n} genuine calibration pair")
+        displayed = float(arguments.rpartition("= ")[2].rstrip("."))
+        assert displayed == pytest.approx((lower + 1) / (n + 1), abs=1e-4)
+        assert displayed > 0
+        assert (displayed == 1) == (lower == n)
+        assert "About" not in arguments
 
 
 def test_none_of_three():
-    words = Calibration(3, 3, 0.3, 0.3).p_value_in_words(0.25)
-    assert words == (
+    arguments = Calibration(3, 3, 0.3, 0.3).p_value_in_words(0.25)
+    assert arguments == (
         "0 of 3 genuine calibration pairs score as low as this pair, or lower: "
         "p = (0 + 1) / (3 + 1) = 0.25."
     )
 
 
 def test_large_counts_are_written_whole():
-    words = Calibration(20_000, 20_000, 0.01, 0.01).p_value_in_words(round(12_346 / 20_001, 12))
-    assert words.startswith("12345 of 20000 genuine calibration pairs score")
+    arguments = Calibration(20_000, 20_000, 0.01, 0.01).p_value_in_words(round(12_346 / 20_001, 12))
+    assert arguments.startswith("12345 of 20000 genuine calibration pairs score")
 
 
 def test_groups_are_counted_as_such():
@@ -58,8 +58,8 @@ def test_groups_are_counted_as_such():
     assert (calibration.n_pairs, calibration.n, calibration.unit) == (60, 20, "groups")
     assert calibration.basis() == "60 genuine pairs of 20 groups"
     for p in detector.p_values(X):
-        words = calibration.p_value_in_words(p)
-        lower = float(re.search(r", ([0-9.]+) of 20 groups", words)[1])
+        arguments = calibration.p_value_in_words(p)
+        lower = float(re.search(r", ([0-9.]+) of 20 groups", arguments)[1])
         assert lower == pytest.approx(p * 21 - 1, abs=5.1e-3)
 
 
@@ -79,12 +79,12 @@ def test_groups_are_counted_as_such():
     ],
 )  # fmt: skip
 def test_few_pairs_are_warned_about(n, target, message):
-    found = Calibration(n, n, target, max(target, 1 / (n + 1))).warning()
+    result = Calibration(n, n, target, max(target, 1 / (n + 1))).warning()
     if message is None:
-        assert found is None
+        assert result is None
     else:
-        assert found.startswith("few-calibration-pairs: the threshold rests on ")
-        assert re.search(message, found)
+        assert result.startswith("few-calibration-pairs: the threshold rests on ")
+        assert re.search(message, result)
 
 
 def test_other_detectors_have_no_calibration():

@@ -69,9 +69,9 @@ def test_verdicts_thresholds_and_p_values_agree():
 
 def test_p_values_do_not_depend_on_other_rows():
     detector, (X, n_images) = fitted(200), templates(30, 1)
-    together = detector.p_values(X, n_images=n_images)
-    alone = [detector.p_values(X[[i]], n_images=n_images[[i]])[0] for i in range(30)]
-    np.testing.assert_array_equal(together, alone)
+    joint = detector.p_values(X, n_images=n_images)
+    single_result = [detector.p_values(X[[i]], n_images=n_images[[i]])[0] for i in range(30)]
+    np.testing.assert_array_equal(joint, single_result)
 
 
 def test_rows_without_a_face_have_no_p_value():
@@ -137,11 +137,13 @@ def test_labels_and_categories_are_cut_alike():
     X, n_images = templates(80)
     y = np.where(np.arange(80) % 4, 1, -1)
     options = {"calibration_size": 0.9, "target_bpcer": 0.2, "random_state": 0}
-    some = ConformalDetector(Level(), **options).fit(X, y, n_images=n_images.tolist())
+    several_rows = ConformalDetector(Level(), **options).fit(X, y, n_images=n_images.tolist())
     expected = ConformalDetector(Level(), **options).fit(X[y > 0], n_images=n_images[y > 0])
     for name in ("category_scores_", "category_masses_"):
-        for own, other in zip(getattr(some, name), getattr(expected, name), strict=True):
-            np.testing.assert_array_equal(own, other)
+        for own_values, second in zip(
+            getattr(several_rows, name), getattr(expected, name), strict=True
+        ):
+            np.testing.assert_array_equal(own_values, second)
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,12 @@ def test_windows(n_frames, options, expected):
 
 @pytest.mark.parametrize("n_frames", range(1, 80))
 def test_windows_cover_every_frame(n_frames):
-    for most in (None, 2, 3, 7):
-        windows = windows_of(n_frames, max_windows=most)
+    for maximum in (None, 2, 3, 7):
+        windows = windows_of(n_frames, max_windows=maximum)
         if n_frames <= 3:
             assert len(windows) == 0
             continue
-        assert most is None or len(windows) <= most
+        assert maximum is None or len(windows) <= maximum
         covered = {frame for start, stop in windows.tolist() for frame in range(start, stop)}
         assert covered == set(range(n_frames))
         assert (np.diff(windows, axis=1) == windows[0, 1]).all()
@@ -52,14 +52,14 @@ def test_bad_windows(options):
 def test_windows_are_tested_where_one_of_them_can_be_rejected():
     level, n = 0.05, 199
     assert most_windows(n, level) == 5
-    least = 1 / (n + 1)
-    rejected = combine(1.0, [least] + [1.0] * 4, n, level)
+    minimum = 1 / (n + 1)
+    rejected = combine(1.0, [minimum] + [1.0] * 4, n, level)
     assert rejected.p_value == level
     assert rejected[1:] == (level / 2, "window", level / 2)
-    for windows in ([least] * 6, []):  # six windows could not be rejected
-        whole = combine(0.04, windows, n, level)
-        assert whole == (0.04, None, "whole", level)
-        assert not whole.windows_tested
+    for windows in ([minimum] * 6, []):  # six windows could not be rejected
+        full = combine(0.04, windows, n, level)
+        assert full == (0.04, None, "whole", level)
+        assert not full.windows_tested
     assert combine(0.03, [0.5] * 5, n, level) == (0.06, 1.0, "whole", 0.025)
 
 
@@ -78,8 +78,8 @@ def test_genuine_clips_are_rejected_no_more_often_than_promised(correlation):
     windows = windows_of(n_frames, max_windows=most_windows(n, level))
     for _ in range(2000):
         calibration = np.sort(rng.normal(size=n))
-        shared, own = rng.normal(), rng.normal(size=n_frames)
-        frames = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+        shared, own_values = rng.normal(), rng.normal(size=n_frames)
+        frames = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own_values
         pooled = [frames.mean(), *(frames[slice(*window)].mean() for window in windows)]
         p = (1 + np.searchsorted(calibration, pooled, side="right")) / (n + 1)
         rejected.append(combine(p[0], p[1:], n, level).p_value <= level)

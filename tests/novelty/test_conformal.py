@@ -47,12 +47,12 @@ def genuine(n, d=3, seed=0):
 def rejected_shares(detector, n_fit, n_splits=200, **data):
     """Split genuine rows `n_splits` times: the fraction of rows not in fit that is rejected."""
     X = genuine(600, **data)
-    shares = []
+    fractions = []
     for seed in range(n_splits):
         rows = np.random.default_rng(seed).permutation(len(X))
         fitted = clone(detector).set_params(random_state=seed).fit(X[rows[:n_fit]])
-        shares.append(np.mean(fitted.predict(X[rows[n_fit:]]) == -1))
-    return np.mean(shares), np.std(shares) / np.sqrt(n_splits)
+        fractions.append(np.mean(fitted.predict(X[rows[n_fit:]]) == -1))
+    return np.mean(fractions), np.std(fractions) / np.sqrt(n_splits)
 
 
 SMALL = [  # calibration rows, target: where the correction matters most
@@ -66,9 +66,9 @@ SMALL = [  # calibration rows, target: where the correction matters most
 @pytest.mark.parametrize("inner", [Level(), MahalanobisDetector()], ids=["level", "mahalanobis"])
 def test_genuine_rows_are_rejected_no_more_often_than_promised(inner, n_calibration, target):
     detector = ConformalDetector(inner, target_bpcer=target, calibration_size=n_calibration)
-    share, error = rejected_shares(detector, n_fit=n_calibration + 30)
-    assert share <= target + error
-    assert share > target / 3  # nor does it just accept everything
+    fraction, error = rejected_shares(detector, n_fit=n_calibration + 30)
+    assert fraction <= target + error
+    assert fraction > target / 3  # nor does it just accept everything
 
 
 @pytest.mark.parametrize(("n_calibration", "target"), SMALL)
@@ -78,30 +78,30 @@ def test_the_promise_is_broken_without_the_finite_sample_correction(
     """The share of calibration scores alone, without the row itself, would not do."""
     monkeypatch.setattr(_p_values, "p_values_of_mass", lambda mass, n: np.round(mass / n, 12))
     detector = ConformalDetector(Level(), target_bpcer=target, calibration_size=n_calibration)
-    share, error = rejected_shares(detector, n_fit=n_calibration + 30)
-    assert share > target + 2 * error
+    fraction, error = rejected_shares(detector, n_fit=n_calibration + 30)
+    assert fraction > target + 2 * error
 
 
 def test_the_promise_is_broken_without_held_out_rows():
     """Nor would the threshold of the training rows' own scores."""
-    inner, shares = MahalanobisDetector(0.0, contamination=0.1), []
+    inner, fractions = MahalanobisDetector(0.0, contamination=0.1), []
     for seed in range(100):
         fitted = clone(inner).fit(genuine(40, d=12, seed=seed))
-        shares.append(np.mean(fitted.predict(genuine(200, d=12, seed=1000 + seed)) == -1))
-    assert np.mean(shares) > 0.2
+        fractions.append(np.mean(fitted.predict(genuine(200, d=12, seed=1000 + seed)) == -1))
+    assert np.mean(fractions) > 0.2
     detector = ConformalDetector(inner, target_bpcer=0.1, calibration_size=10)
-    share, error = rejected_shares(detector, n_fit=40, d=12)
-    assert share <= 0.1 + error
+    fraction, error = rejected_shares(detector, n_fit=40, d=12)
+    assert fraction <= 0.1 + error
 
 
 @pytest.mark.parametrize("inner", [Distance(), MahalanobisDetector()])
 def test_cross_validation_keeps_its_weaker_promise(inner):
     detector = ConformalDetector(inner, method="cv+", target_bpcer=0.1, cv=4)
-    share, error = rejected_shares(detector, n_fit=39)
-    assert share <= 0.1 + error  # as a rule
+    fraction, error = rejected_shares(detector, n_fit=39)
+    assert fraction <= 0.1 + error  # as a rule
     bound = detector.fit(genuine(39)).bpcer_bound_
     assert bound == pytest.approx(2 * (0.1 * 40 + 3) / 43)
-    assert share <= bound
+    assert fraction <= bound
 
 
 def test_true_rate_of_one_threshold_varies_as_beta():
@@ -129,7 +129,7 @@ def identities(n_groups, seed, spread=1.0):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_new_identities_are_rejected_no_more_often_than_promised(method):
-    target, shares, ungrouped = 0.1, [], []
+    target, fractions, ungrouped = 0.1, [], []
     for seed in range(200):
         X, groups = identities(40, seed)
         old = groups < 20
@@ -139,10 +139,10 @@ def test_new_identities_are_rejected_no_more_often_than_promised(method):
         )
         detector.fit(X[old], groups=groups[old])
         assert detector.n_calibration_ == (19 if method == "split" else 20)
-        shares.append(np.mean(detector.predict(X[~old][new]) == -1))
+        fractions.append(np.mean(detector.predict(X[~old][new]) == -1))
         detector.set_params(calibration_size=0.9).fit(X[old])
         ungrouped.append(np.mean(detector.predict(X[~old][new]) == -1))
-    assert np.mean(shares) <= target + np.std(shares) / np.sqrt(200)
+    assert np.mean(fractions) <= target + np.std(fractions) / np.sqrt(200)
     assert np.mean(ungrouped) > 1.5 * target
 
 
@@ -155,9 +155,9 @@ def test_no_identity_is_on_both_sides(method):
     assert len(detector.detectors_) == (1 if method == "split" else 4)
     held_out = 0
     for inner, scores in zip(detector.detectors_, detector.calibration_scores_, strict=True):
-        others = ~np.isin(groups, inner.seen_[:, 1])
-        np.testing.assert_array_equal(np.sort(X[others, 0]), scores)
-        held_out += len(np.unique(groups[others]))
+        remaining = ~np.isin(groups, inner.seen_[:, 1])
+        np.testing.assert_array_equal(np.sort(X[remaining, 0]), scores)
+        held_out += len(np.unique(groups[remaining]))
     assert held_out == detector.n_calibration_ == (4 if method == "split" else 12)
 
 
@@ -255,9 +255,9 @@ def test_weights_may_be_added_up_in_any_order(size):
 def test_margin_does_not_depend_on_chunks(monkeypatch):
     X, new = genuine(100), genuine(50, seed=1)
     detector = ConformalDetector(Distance(), method="cv+", target_bpcer=0.1, random_state=0).fit(X)
-    whole = detector.score_samples(new)
+    full = detector.score_samples(new)
     monkeypatch.setattr(_p_values, "_CHUNK", 100)
-    assert detector.score_samples(new).tobytes() == whole.tobytes()
+    assert detector.score_samples(new).tobytes() == full.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -345,13 +345,13 @@ def test_benjamini_hochberg_controls_false_discoveries():
 def test_benjamini_hochberg_depends_on_the_batch():
     detector = ConformalDetector(Level(), target_bpcer=0.02, random_state=0).fit(genuine(200))
     lone = np.vstack([[[-50.0] * 3], genuine(99, seed=1)])
-    many = np.vstack([[[-50.0] * 3]] * 50 + [genuine(50, seed=1)])
+    numerous = np.vstack([[[-50.0] * 3]] * 50 + [genuine(50, seed=1)])
     assert detector.benjamini_hochberg(lone, fdr=0.1)[0] == 1
-    assert (detector.benjamini_hochberg(many, fdr=0.1)[:50] == -1).all()
-    expected = false_discovery_control(detector.p_values(many)) <= 0.1
-    np.testing.assert_array_equal(detector.benjamini_hochberg(many, fdr=0.1) == -1, expected)
+    assert (detector.benjamini_hochberg(numerous, fdr=0.1)[:50] == -1).all()
+    expected = false_discovery_control(detector.p_values(numerous)) <= 0.1
+    np.testing.assert_array_equal(detector.benjamini_hochberg(numerous, fdr=0.1) == -1, expected)
     with pytest.raises(ValueError, match="must be above 0 and below 1"):
-        detector.benjamini_hochberg(many, fdr=1.5)
+        detector.benjamini_hochberg(numerous, fdr=1.5)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -361,10 +361,10 @@ def test_fakes_are_neither_learned_from_nor_calibrated_on(method):
     y = np.where(np.isin(X[:, 0], fake[:, 0]), -1, 1)
     groups = np.arange(170) // 2
     detector = ConformalDetector(Distance(), method=method, target_bpcer=0.1, random_state=0)
-    alone = clone(detector).fit(real, groups=groups[y == 1])
+    single = clone(detector).fit(real, groups=groups[y == 1])
     mixed = clone(detector).fit(X, y, groups=groups)
-    assert mixed.score_samples(X).tobytes() == alone.score_samples(X).tobytes()
-    assert mixed.offset_ == alone.offset_
+    assert mixed.score_samples(X).tobytes() == single.score_samples(X).tobytes()
+    assert mixed.offset_ == single.offset_
     assert (mixed.predict(fake) == -1).all()
 
 

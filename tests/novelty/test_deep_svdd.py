@@ -57,25 +57,25 @@ def test_training_makes_the_difference():
 def test_better_than_the_deep_svdd_of_pyod():
     pyod = pytest.importorskip("pyod.models.deep_svdd")
     images, digits = load_digits(return_X_y=True)
-    ours, theirs = [], []
+    our_value, reference_value = [], []
     for digit in range(10):
         rng = np.random.default_rng(digit)
         rows = rng.permutation(np.flatnonzero(digits == digit))
-        train, rest = rows[:120], np.r_[rows[120:], np.flatnonzero(digits != digit)]
-        y = np.where(digits[rest] == digit, 1, -1)
+        train, remainder = rows[:120], np.r_[rows[120:], np.flatnonzero(digits != digit)]
+        y = np.where(digits[remainder] == digit, 1, -1)
         common = {"batch_size": 32, "random_state": digit}
         detector = DeepSVDD(
             hidden_layer_sizes=(64,), representation_size=32, max_epochs=30, device="cpu", **common
         ).fit(images[train])
-        ours.append(roc_auc_score(y, detector.score_samples(images[rest])))
+        our_value.append(roc_auc_score(y, detector.score_samples(images[remainder])))
         assert losses(detector)[-1] < 0.2 * losses(detector)[0]
         state = np.random.get_state()
         peer = pyod.DeepSVDD(64, hidden_neurons=[64, 32], epochs=30, verbose=0, **common)
         peer.fit(images[train])
         np.random.set_state(state)
-        theirs.append(roc_auc_score(-y, peer.decision_function(images[rest])))
-    assert np.mean(ours) > 0.97
-    assert np.mean(ours) > np.mean(theirs)
+        reference_value.append(roc_auc_score(-y, peer.decision_function(images[remainder])))
+    assert np.mean(our_value) > 0.97
+    assert np.mean(our_value) > np.mean(reference_value)
 
 
 @pytest.mark.parametrize("form", ["function", "name"])
@@ -88,18 +88,18 @@ def test_an_encoder_learns_from_images(form):
     assert detector.input_shape_ == (16, 16, 3)
     assert roc_auc_score(y, detector.score_samples(X)) > 0.95
     assert losses(detector)[-1] < 0.1 * losses(detector)[0]
-    alone = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(10)])
-    np.testing.assert_allclose(alone, detector.score_samples(X)[:10], rtol=1e-9)
+    single = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(10)])
+    np.testing.assert_allclose(single, detector.score_samples(X)[:10], rtol=1e-9)
     as_floats = clone(detector).fit(gratings(300, 0, axis=1).astype(np.float32))
     assert roc_auc_score(y, as_floats.score_samples(X.astype(np.float32))) > 0.95
 
 
 def test_a_factory_may_hand_out_one_module_again_and_again():
     module, X = Conv(), gratings(40, 0, axis=1)
-    before = [value.clone() for value in module.parameters()]
+    original = [value.clone() for value in module.parameters()]
     detector = DeepSVDD(encoder=lambda: module, max_epochs=2, **SETTINGS)
     scores = detector.fit(X).score_samples(X)
-    assert all(map(torch.equal, module.parameters(), before))
+    assert all(map(torch.equal, module.parameters(), original))
     np.testing.assert_array_equal(clone(detector).fit(X).score_samples(X), scores)
 
 
@@ -109,9 +109,9 @@ def test_an_encoder_of_pairs():
     detector = DeepSVDD(
         encoder=PairConv, max_epochs=5, pretrain_epochs=3, batch_size=16, **SETTINGS
     ).fit(pairs)
-    same = np.stack([X, X], axis=1)  # both halves alike: zero, whatever the weights
+    identical = np.stack([X, X], axis=1)  # both halves alike: zero, whatever the weights
     np.testing.assert_allclose(
-        detector.score_samples(same), -np.square(detector.center_).sum(), rtol=1e-9
+        detector.score_samples(identical), -np.square(detector.center_).sum(), rtol=1e-9
     )
     assert len(detector.pretrain_history_) == 3
 
@@ -245,10 +245,10 @@ def test_fakes_are_never_learned_from(options):
     y = np.where((X[:, np.newaxis] == fake).all(axis=2).any(axis=1), -1, 1)
     assert (y == -1).sum() == 50
     settings = {"max_epochs": 12, **options, **SETTINGS}
-    alone, mixed = DeepSVDD(**settings).fit(genuine), DeepSVDD(**settings).fit(X, y)
-    assert mixed.score_samples(X).tobytes() == alone.score_samples(X).tobytes()
-    assert (mixed.offset_, mixed.history_) == (alone.offset_, alone.history_)
-    assert not np.array_equal(DeepSVDD(**settings).fit(X).score_samples(X), alone.score_samples(X))
+    single, mixed = DeepSVDD(**settings).fit(genuine), DeepSVDD(**settings).fit(X, y)
+    assert mixed.score_samples(X).tobytes() == single.score_samples(X).tobytes()
+    assert (mixed.offset_, mixed.history_) == (single.offset_, single.history_)
+    assert not np.array_equal(DeepSVDD(**settings).fit(X).score_samples(X), single.score_samples(X))
 
 
 @pytest.mark.parametrize("scale", [2.0**-30, 2.0**30])
@@ -263,9 +263,9 @@ def test_scale_of_the_data_does_not_matter(scale):
 def test_a_feature_that_does_not_vary_counts_when_it_does():
     X = np.column_stack([subspace(200), np.full(200, 0.1)]) * 1e-8
     detector = DeepSVDD(**SETTINGS).fit(X)
-    moved = X[:1].copy()
-    moved[0, -1] += 1e-7
-    assert detector.score_samples(moved) < detector.offset_ < detector.score_samples(X).max()
+    shifted = X[:1].copy()
+    shifted[0, -1] += 1e-7
+    assert detector.score_samples(shifted) < detector.offset_ < detector.score_samples(X).max()
 
 
 @pytest.mark.parametrize("options", [{}, {"objective": "soft-boundary", "batch_norm": True}])
@@ -274,8 +274,8 @@ def test_a_row_does_not_depend_on_its_batch(options):
     detector = DeepSVDD(max_epochs=2, **options, **SETTINGS).fit(X)
     scores = detector.score_samples(X)
     assert scores.dtype == np.float64
-    alone = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(0, 5000, 250)])
-    np.testing.assert_allclose(scores[::250], alone, rtol=1e-9)
+    single = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(0, 5000, 250)])
+    np.testing.assert_allclose(scores[::250], single, rtol=1e-9)
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.5])
@@ -299,5 +299,5 @@ def test_search_over_objectives():
         error_score="raise",
     ).fit(X, y)
     assert search.best_score_ > 0.95
-    again = clone(search.best_estimator_).fit(X[y == 1])  # the refit saw no fake either
-    np.testing.assert_array_equal(search.score_samples(X), again.score_samples(X))
+    repeated = clone(search.best_estimator_).fit(X[y == 1])  # the refit saw no fake either
+    np.testing.assert_array_equal(search.score_samples(X), repeated.score_samples(X))

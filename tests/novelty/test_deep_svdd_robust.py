@@ -21,7 +21,7 @@ from skorch.callbacks import Callback, LRScheduler
 from sklearn_diffake import persistence
 from sklearn_diffake.novelty import DeepSVDD
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 
 
 def test_collapse_is_an_error():
@@ -130,15 +130,16 @@ def test_callbacks_get_the_events_and_clones_get_none_of_their_state():
     callback = CountEpochs()
     rate = LRScheduler(policy="ExponentialLR", gamma=0.5)
     detector = DeepSVDD(callbacks=[callback, ("rate", rate)], max_epochs=4, **SETTINGS)
-    before = joblib.hash(detector)
+    original = joblib.hash(detector)
     detector.fit(subspace(70))
     assert list(losses(detector, "rows")) == [70, 140, 210, 280]
     np.testing.assert_allclose(losses(detector, "event_lr"), 1e-3 * 0.5 ** np.arange(4))
     assert callback.count_ == 4
-    assert joblib.hash(clone(detector)) == before
+    assert joblib.hash(clone(detector)) == original
     assert not hasattr(clone(detector).callbacks[0], "count_")
-    other = DeepSVDD(max_epochs=4, **SETTINGS).fit(subspace(70))
-    assert not np.array_equal(losses(detector), losses(other))  # the learning rate had its say
+    another_detector = DeepSVDD(max_epochs=4, **SETTINGS).fit(subspace(70))
+    # the learning rate had its say
+    assert not np.array_equal(losses(detector), losses(another_detector))
 
 
 def test_a_callback_may_stop_training_but_ctrl_c_is_not_taken_for_it():
@@ -155,12 +156,12 @@ def test_a_callback_may_stop_training_but_ctrl_c_is_not_taken_for_it():
 
 def test_progress_is_shown_on_request(capsys):
     DeepSVDD(max_epochs=3, pretrain_epochs=2, verbose=2, **SETTINGS).fit(subspace(50))
-    shown = capsys.readouterr()
-    assert "5/5" in shown.err
-    assert "loss=" in shown.err
+    displayed = capsys.readouterr()
+    assert "5/5" in displayed.err
+    assert "loss=" in displayed.err
     DeepSVDD(max_epochs=3, early_stopping=True, **SETTINGS).fit(subspace(50))
-    shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", "")
+    displayed = capsys.readouterr()
+    assert (displayed.out, displayed.err) == ("", "")
 
 
 def _scores(seed, **options):
@@ -215,8 +216,8 @@ def test_state_is_numpy_and_hashes_alike():
     fits = [DeepSVDD(max_epochs=3, **SETTINGS).fit(X) for _ in range(2)]
     assert joblib.hash(fits[0]) == joblib.hash(fits[1])
     assert {t.__module__ for t in _types(vars(fits[0]))} <= {"builtins", "numpy"}
-    for other in (pickle.loads(pickle.dumps(fits[0])), copy.deepcopy(fits[0])):
-        assert other.score_samples(X).tobytes() == fits[0].score_samples(X).tobytes()
+    for another_one in (pickle.loads(pickle.dumps(fits[0])), copy.deepcopy(fits[0])):
+        assert another_one.score_samples(X).tobytes() == fits[0].score_samples(X).tobytes()
     state = np.random.RandomState(5)
     first = DeepSVDD(max_epochs=1, device="cpu", random_state=state).fit(X).center_
     second = DeepSVDD(max_epochs=1, device="cpu", random_state=state).fit(X).center_
@@ -241,7 +242,7 @@ def test_saved_and_loaded_elsewhere(tmp_path):
         model, rows = str(tmp_path / "model"), str(tmp_path / "rows.npy")
         persistence.save(detector, model)
         np.save(rows, X)
-        path = os.pathsep.join(str(folder) for folder in (HERE, HERE.parents[1]))
+        path = os.pathsep.join(str(folder) for folder in (FOLDER, FOLDER.parents[1]))
         subprocess.run(
             [sys.executable, "-c", SCORE, model, rows, *trusted],
             check=True,
@@ -264,8 +265,8 @@ def test_scores_come_from_the_fitted_state():
     X = subspace(100)
     detector = DeepSVDD(max_epochs=2, batch_norm=True, **SETTINGS).fit(X)
     scores = detector.score_samples(X)
-    changed = {"hidden_layer_sizes": (3,), "representation_size": 2, "batch_norm": False}
-    np.testing.assert_array_equal(detector.set_params(**changed).score_samples(X), scores)
+    modified = {"hidden_layer_sizes": (3,), "representation_size": 2, "batch_norm": False}
+    np.testing.assert_array_equal(detector.set_params(**modified).score_samples(X), scores)
 
 
 @pytest.mark.gpu
@@ -277,8 +278,8 @@ def test_fitted_on_a_gpu_scored_without_one():
         assert roc_auc_score(np.repeat([1, -1], 200), scores) > 0.9
         loaded = pickle.loads(pickle.dumps(detector)).set_params(device="cpu")
         assert loaded.score_samples(X).tobytes() == scores.tobytes()
-        again = clone(detector).fit(subspace(600))
-        np.testing.assert_allclose(again.score_samples(X), scores, rtol=1e-3)
+        repeated = clone(detector).fit(subspace(600))
+        np.testing.assert_allclose(repeated.score_samples(X), scores, rtol=1e-3)
         assert np.isfinite(detector.offset_)
     images = gratings(60, 0, axis=1)
     DeepSVDD(encoder=Conv, device="cuda", max_epochs=2).fit(images).predict(images)

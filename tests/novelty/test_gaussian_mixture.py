@@ -95,12 +95,12 @@ def test_fakes_are_never_learned_from(options):
     X = np.insert(genuine, np.linspace(0, 200, 60).astype(int), fake, axis=0)
     y = np.where((X[:, np.newaxis] == fake).all(axis=2).any(axis=1), -1, 1)
     assert (y == -1).sum() == 60
-    alone = GaussianMixtureDetector(random_state=0, **options).fit(genuine)
+    single = GaussianMixtureDetector(random_state=0, **options).fit(genuine)
     mixed = GaussianMixtureDetector(random_state=0, **options).fit(X, y)
-    assert mixed.score_samples(X).tobytes() == alone.score_samples(X).tobytes()
-    assert mixed.offset_ == alone.offset_
+    assert mixed.score_samples(X).tobytes() == single.score_samples(X).tobytes()
+    assert mixed.offset_ == single.offset_
     unlabeled = GaussianMixtureDetector(random_state=0, **options).fit(X)
-    assert not np.array_equal(unlabeled.score_samples(X), alone.score_samples(X))
+    assert not np.array_equal(unlabeled.score_samples(X), single.score_samples(X))
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.1, 0.5])
@@ -115,8 +115,8 @@ def test_offset_gives_up_the_share_asked_for(contamination):
 def test_a_row_does_not_depend_on_its_batch(covariance_type, n):
     X = clusters(n, 64)
     detector = GaussianMixtureDetector(covariance_type=covariance_type, random_state=0).fit(X)
-    alone = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(50)])
-    np.testing.assert_allclose(detector.score_samples(X)[:50], alone, rtol=1e-12)
+    single = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(50)])
+    np.testing.assert_allclose(detector.score_samples(X)[:50], single, rtol=1e-12)
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCES)
@@ -135,7 +135,7 @@ def test_more_features_than_rows(covariance_type, options):
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "options", "kept"),
+    ("n", "d", "options", "remaining"),
     [
         (50, 300, {}, 4),  # 50 // (4 * 3)
         (50, 300, {"n_components": 1}, 12),
@@ -151,10 +151,10 @@ def test_more_features_than_rows(covariance_type, options):
         (50, 20, {"n_pca": 7}, 7),
     ],
 )
-def test_when_features_are_reduced(n, d, options, kept):
+def test_when_features_are_reduced(n, d, options, remaining):
     detector = GaussianMixtureDetector(random_state=0, **options).fit(clusters(n, d))
-    assert kept == (detector.pca_ and detector.pca_.n_components_)
-    assert detector.mixture_.n_features_in_ == (kept or d)
+    assert remaining == (detector.pca_ and detector.pca_.n_components_)
+    assert detector.mixture_.n_features_in_ == (remaining or d)
 
 
 def test_the_setting_of_difffake_is_not_reduced():
@@ -208,9 +208,9 @@ def test_constant_features(covariance_type, n_pca):
         covariance_type=covariance_type, n_pca=n_pca, random_state=0
     ).fit(X)
     assert np.isfinite(detector.score_samples(X)).all()
-    moved = X[:1].copy()
-    moved[0, 4] = 6.0
-    assert detector.score_samples(moved) < detector.score_samples(X[:1])
+    shifted = X[:1].copy()
+    shifted[0, 4] = 6.0
+    assert detector.score_samples(shifted) < detector.score_samples(X[:1])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e8 / 3])
@@ -316,8 +316,8 @@ def test_search_over_operators_and_components():
     assert search.cv_results_["mean_test_score"].min() > 0.9
     assert search.best_score_ > 0.95
     best = search.best_estimator_
-    again = clone(best).fit(X[y == 1])  # the refit saw no fake either
-    np.testing.assert_array_equal(best.score_samples(X), again.score_samples(X))
+    repeated = clone(best).fit(X[y == 1])  # the refit saw no fake either
+    np.testing.assert_array_equal(best.score_samples(X), repeated.score_samples(X))
 
 
 def test_saved_and_loaded_without_pickle():

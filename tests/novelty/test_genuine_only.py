@@ -65,13 +65,13 @@ class Spy(OutlierMixin, BaseEstimator):
 @pytest.mark.parametrize("estimator", FOUR, ids=IDS)
 def test_fakes_change_nothing(rows, estimator):
     X, y = rows
-    alone = clone(estimator).fit(X[y == 1])
+    single = clone(estimator).fit(X[y == 1])
     detector = GenuineOnly(estimator).fit(X, y)
     for method in ("score_samples", "decision_function", "predict"):
-        found = getattr(detector, method)(X)
-        assert found.tobytes() == getattr(alone, method)(X).tobytes()
-    assert detector.offset_ == alone.offset_
-    np.testing.assert_array_equal(detector.fit_predict(X, y), alone.predict(X))
+        result = getattr(detector, method)(X)
+        assert result.tobytes() == getattr(single, method)(X).tobytes()
+    assert detector.offset_ == single.offset_
+    np.testing.assert_array_equal(detector.fit_predict(X, y), single.predict(X))
     assert roc_auc_score(y, detector.decision_function(X)) > 0.95
     misled = clone(estimator).fit(X)
     assert not np.allclose(misled.score_samples(X), detector.score_samples(X))
@@ -184,8 +184,8 @@ def test_sample_weight_is_routed(rows):
     with sklearn.config_context(enable_metadata_routing=True):
         detector = GenuineOnly(Spy().set_fit_request(sample_weight=True))
         pipe = Pipeline([("same", "passthrough"), ("detect", detector)])
-        found = pipe.fit(X, y, sample_weight=weight)[-1].estimator_.sample_weight_
-        np.testing.assert_array_equal(found, weight[y == 1])
+        result = pipe.fit(X, y, sample_weight=weight)[-1].estimator_.sample_weight_
+        np.testing.assert_array_equal(result, weight[y == 1])
         assert pipe.fit(X, y)[-1].estimator_.sample_weight_ is None
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             GenuineOnly(Spy()).fit(X, y, sample_weight=weight)
@@ -216,11 +216,11 @@ def test_saved_without_pickle_and_loaded_elsewhere(rows, tmp_path, monkeypatch):
     X, y = rows
     np.save(tmp_path / "X.npy", X)
     detectors = {name: GenuineOnly(e).fit(X, y) for name, e in zip(IDS, FOUR, strict=True)}
-    found = set()
+    result = set()
     for name, detector in detectors.items():
         skops_io.dump(detector, tmp_path / name)
-        found |= set(skops_io.get_untrusted_types(file=tmp_path / name))
-    assert found <= {
+        result |= set(skops_io.get_untrusted_types(file=tmp_path / name))
+    assert result <= {
         "sklearn_diffake.novelty._genuine_only.GenuineOnly",
         "sklearn.tree._tree.Tree",
         "sklearn.neighbors._kd_tree.KDTree",

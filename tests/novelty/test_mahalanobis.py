@@ -50,8 +50,8 @@ def test_distance_by_hand():
 
 def test_squared_distance_is_chi_squared():
     detector = MahalanobisDetector(0.0).fit(correlated(50_000, 4))
-    shares = np.mean(-detector.score_samples(correlated(50_000, 4, seed=1)) > chi2(4).isf(0.1))
-    assert shares == pytest.approx(0.1, abs=0.005)
+    fractions = np.mean(-detector.score_samples(correlated(50_000, 4, seed=1)) > chi2(4).isf(0.1))
+    assert fractions == pytest.approx(0.1, abs=0.005)
 
 
 def test_ranks_as_one_shrunk_gaussian_does():
@@ -91,17 +91,17 @@ def test_scores_do_not_depend_on_scale(scale):
 def test_fakes_are_never_learned_from():
     genuine, fake = correlated(100, 6), correlated(40, 6, seed=1, shift=4.0)
     X, y = np.vstack([fake, genuine]), np.repeat([-1, 1], [40, 100])
-    alone, mixed = MahalanobisDetector().fit(genuine), MahalanobisDetector().fit(X, y)
-    assert mixed.score_samples(X).tobytes() == alone.score_samples(X).tobytes()
-    assert mixed.offset_ == alone.offset_
+    single, mixed = MahalanobisDetector().fit(genuine), MahalanobisDetector().fit(X, y)
+    assert mixed.score_samples(X).tobytes() == single.score_samples(X).tobytes()
+    assert mixed.offset_ == single.offset_
 
 
 @pytest.mark.parametrize("shrinkage", ["ledoit-wolf", "oas"])
 def test_estimated_shrinkage_never_leaves_a_singular_covariance(shrinkage):
     X = np.array([[1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]] * 10)  # Ledoit and Wolf: 0
     detector = MahalanobisDetector(shrinkage).fit(X)
-    on, off, constant = detector.score_samples([[1, 1, 0], [1, -1, 0], [1, 1, 1]])
-    assert on > off
+    on, off_axis, constant = detector.score_samples([[1, 1, 0], [1, -1, 0], [1, 1, 1]])
+    assert on > off_axis
     assert on > constant
     assert detector.shrinkage_ >= 1e-6
 
@@ -135,5 +135,5 @@ def test_parameters_are_checked(shrinkage):
 def test_a_row_does_not_depend_on_its_batch(n):
     X = correlated(n, 64)
     detector = MahalanobisDetector().fit(X)
-    alone = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(50)])
-    np.testing.assert_allclose(detector.score_samples(X)[:50], alone, rtol=1e-11)
+    single = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(50)])
+    np.testing.assert_allclose(detector.score_samples(X)[:50], single, rtol=1e-11)

@@ -66,8 +66,8 @@ def test_absent_references_do_not_count():
     scores = detector.score_samples(X)
     np.testing.assert_array_equal(scores[::2], detector.score_samples(X[::2][:, [0, 2, 3]]))
     np.testing.assert_array_equal(scores[1::2], detector.score_samples(X[1::2]))
-    more = np.insert(X, 0, np.nan, axis=1)  # another number of references than in fit
-    np.testing.assert_array_equal(detector.score_samples(more), scores)
+    extra = np.insert(X, 0, np.nan, axis=1)  # another number of references than in fit
+    np.testing.assert_array_equal(detector.score_samples(extra), scores)
 
 
 def test_distances():
@@ -109,9 +109,9 @@ def test_cross_validation():
     assert scores.min() > 0.95
 
 
-def bad(value, where):
+def bad(value, location):
     X = embeddings(9)
-    X[where] = value
+    X[location] = value
     return X
 
 
@@ -136,9 +136,9 @@ def test_bad_input_is_named(X, message):
 def test_scoring_expects_the_form_of_fit():
     X = embeddings(9)
     detector = NearestReferenceDetector().fit(X)
-    for other in (X[:, :, :4], X[:, :, 0]):
+    for second in (X[:, :, :4], X[:, :, 0]):
         with pytest.raises(ValueError, match=r"must be embeddings \(n, 1 \+ k, d\) with d = 8"):
-            detector.predict(other)
+            detector.predict(second)
     table = pd.DataFrame({"first": [0.1, 0.2], "second": [0.3, np.nan]})
     detector = clone(detector).fit(table)
     assert detector.feature_names_in_.tolist() == ["first", "second"]
@@ -153,22 +153,24 @@ def test_parameters_are_checked():
 
 def test_stacking_pairs_of_one_probe():
     table = {"path": list("abcdef"), "identity": list("xxxyyy"), "label": [1, 1, 1, 1, 1, -1]}
-    made = make_reference_pairs(table, k="all", random_state=0)
+    created = make_reference_pairs(table, k="all", random_state=0)
     vectors = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    X, first = stack_references(vectors[made.index], made.index[:, 1])
+    X, first = stack_references(vectors[created.index], created.index[:, 1])
     assert X.shape == (6, 3, 4)
     assert X.dtype == np.float32
-    probes = made.index[first, 1]
+    probes = created.index[first, 1]
     np.testing.assert_array_equal(X[:, -1], vectors[probes])
-    assert made.target[first].tolist() == [-1 if probe == 5 else 1 for probe in probes]
+    assert created.target[first].tolist() == [-1 if probe == 5 else 1 for probe in probes]
     for row, probe in zip(X, probes, strict=True):
-        references = made.index[made.index[:, 1] == probe, 0]
+        references = created.index[created.index[:, 1] == probe, 0]
         np.testing.assert_array_equal(row[: len(references)], vectors[references])
         assert np.isnan(row[len(references) : -1]).all()
     scores = NearestReferenceDetector().fit(X).score_samples(X)
-    single = NearestReferenceDetector().fit(vectors[made.index]).score_samples(vectors[made.index])
+    single = (
+        NearestReferenceDetector().fit(vectors[created.index]).score_samples(vectors[created.index])
+    )
     for score, probe in zip(scores, probes, strict=True):
-        assert score == pytest.approx(single[made.index[:, 1] == probe].max(), abs=1e-12)
+        assert score == pytest.approx(single[created.index[:, 1] == probe].max(), abs=1e-12)
 
 
 def test_stacking_keeps_the_order_of_first_appearance():

@@ -17,7 +17,7 @@ from sklearn_diffake.novelty import (
 
 TINY = 1e-9
 OPEN = [TINY, 0.5, 1 - TINY], [0.0, 1.0, -0.5, 1.5]  # (0, 1)
-SHARE = [TINY, 0.5], [0.0, 0.5 + TINY]  # (0, 0.5]
+FRACTION = [TINY, 0.5], [0.0, 0.5 + TINY]  # (0, 0.5]
 COUNT = [1, 2, 10**6], [0, -1, 1.5]
 NOUGHT = [0, 1, 10**6], [-1, 0.5]
 COMPONENTS = [None, 1, 2, *OPEN[0]], [0, -1, *OPEN[1]]
@@ -30,7 +30,7 @@ DETECTORS = [
     GenuineOnly(IsolationForest()),
 ]
 RANGES = [
-    *((detector, "contamination", *SHARE) for detector in DETECTORS),
+    *((detector, "contamination", *FRACTION) for detector in DETECTORS),
     (GenuineOnly(IsolationForest()), "contamination", [None], []),
     (ConformalDetector(), "target_bpcer", *OPEN),
     (ConformalDetector(), "calibration_size", [1, 2, *OPEN[0]], [0, -1, *OPEN[1]]),

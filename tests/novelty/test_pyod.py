@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pyod_cases import ALL, NEW, NOVEL, OTHERS, ROWS, fitted, genuine, pyod, scores_of
+from pyod_cases import ALL, NEW, NOVEL, REMAINING, ROWS, fitted, genuine, pyod, scores_of
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
@@ -34,15 +34,15 @@ def test_planted_novelty_is_found(name):
     assert (detector.predict(NOVEL) == -1).mean() > (detector.predict(NEW) == -1).mean() + 0.3
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", REMAINING)
 def test_agrees_with_pyod(name):
     seed = {"random_state": 0} if name in ("IForest", "MCD", "GMM", "INNE", "PCA") else {}
     raw = pyod(name, contamination=0.1, **seed).fit(ROWS)
     detector = PyODDetector(pyod(name, **seed), contamination=0.1).fit(ROWS)
     probes = np.vstack([NEW, NOVEL])
-    alone = np.concatenate([raw.decision_function(row[None]) for row in probes])
+    single = np.concatenate([raw.decision_function(row[None]) for row in probes])
     verdict = np.concatenate([raw.predict(row[None]) for row in probes])
-    np.testing.assert_allclose(detector.score_samples(probes), -alone, rtol=1e-10)
+    np.testing.assert_allclose(detector.score_samples(probes), -single, rtol=1e-10)
     np.testing.assert_array_equal(detector.predict(probes), 1 - 2 * verdict)
     np.testing.assert_allclose(detector.score_samples(ROWS), -raw.decision_scores_, rtol=1e-10)
     np.testing.assert_array_equal(detector.fit_predict(ROWS), 1 - 2 * raw.labels_)
@@ -57,7 +57,7 @@ def test_offset_is_a_quantile_of_our_own_scores(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "d", "most"),
+    ("name", "options", "d", "maximum"),
     [
         ("KNN", {"n_neighbors": 1}, 6, 0.065),
         ("KNN", {"n_neighbors": 2}, 6, 0.065),
@@ -70,19 +70,19 @@ def test_offset_is_a_quantile_of_our_own_scores(name):
         ("VAE", {}, 6, 0.065),
     ],
 )
-def test_unseen_genuine_rows_are_rejected_at_the_rate_asked_for(name, options, d, most):
+def test_unseen_genuine_rows_are_rejected_at_the_rate_asked_for(name, options, d, maximum):
     X, new = genuine(1500, d), genuine(4000, d, seed=1)
     detector = PyODDetector(pyod(name, **options), random_state=0).fit(X)
-    assert 0.035 < (detector.predict(new) == -1).mean() < most
+    assert 0.035 < (detector.predict(new) == -1).mean() < maximum
 
 
 def test_a_training_row_is_not_its_own_neighbour():
     detector = PyODDetector(pyod("KNN", n_neighbors=1)).fit(ROWS)
-    itself = np.diag(np.full(len(ROWS), np.inf))
-    distances = np.linalg.norm(ROWS[:, None] - ROWS[None], axis=-1) + itself
+    self_score = np.diag(np.full(len(ROWS), np.inf))
+    distances = np.linalg.norm(ROWS[:, None] - ROWS[None], axis=-1) + self_score
     np.testing.assert_allclose(detector.score_samples(ROWS), -distances.min(axis=1))
-    moved = detector.score_samples(ROWS[:1] + 1e-6)
-    np.testing.assert_allclose(moved, -1e-6 * np.sqrt(ROWS.shape[1]), rtol=1e-3)
+    shifted = detector.score_samples(ROWS[:1] + 1e-6)
+    np.testing.assert_allclose(shifted, -1e-6 * np.sqrt(ROWS.shape[1]), rtol=1e-3)
 
 
 def test_training_rows_are_known_whatever_their_form():
@@ -92,8 +92,8 @@ def test_training_rows_are_known_whatever_their_form():
     row = X[:1]
     expected = detector.score_samples(row)
     assert expected < 0
-    for same in (np.where(row == 0, -0.0, row), row.astype(np.float32), row.tolist()):
-        assert detector.score_samples(same) == expected
+    for identical in (np.where(row == 0, -0.0, row), row.astype(np.float32), row.tolist()):
+        assert detector.score_samples(identical) == expected
     assert detector.score_samples(np.asfortranarray(X))[0] == expected
 
 
@@ -112,11 +112,11 @@ def test_rows_that_differ_have_different_keys():
 def test_a_row_has_one_score_in_any_batch(name):
     X = np.vstack([ROWS, NEW, NOVEL])[::3]
     detector = fitted(name)
-    together = detector.score_samples(X)
-    alone = np.concatenate([detector.score_samples(row[None]) for row in X])
-    np.testing.assert_allclose(alone, together, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(detector.score_samples(X[::-1])[::-1], together, rtol=1e-10)
-    np.testing.assert_array_equal(detector.score_samples(X), together)
+    joint = detector.score_samples(X)
+    single = np.concatenate([detector.score_samples(row[None]) for row in X])
+    np.testing.assert_allclose(single, joint, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(detector.score_samples(X[::-1])[::-1], joint, rtol=1e-10)
+    np.testing.assert_array_equal(detector.score_samples(X), joint)
     assert not detector.batch_dependent_
 
 
@@ -137,9 +137,9 @@ def test_tails_are_those_of_pyod_with_the_row_alone(name, kind):
     new = np.vstack([X[:5] + 1e-3, rng.normal(size=(20, 4)).round(1), [[50.0] * 4], X[:9, ::-1]])
     new = new[~(new[:, None] == X).all(axis=2).any(axis=1)]
     raw = pyod(name).fit(X)
-    alone = np.concatenate([raw.decision_function(row[None]) for row in new])
+    single = np.concatenate([raw.decision_function(row[None]) for row in new])
     scores = PyODDetector(pyod(name)).fit(X).score_samples(new)
-    np.testing.assert_allclose(scores, -alone, rtol=1e-10)
+    np.testing.assert_allclose(scores, -single, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -250,10 +250,10 @@ def test_import_stays_light():
         "import sys, sklearn_diffake.novelty._pyod\n"
         "print([m for m in ('torch', 'pyod', 'numba', 'matplotlib') if m in sys.modules])"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    assert process.stdout.strip() == "[]"
 
 
 # The checks fit many times, on few rows.

@@ -46,8 +46,8 @@ def scores_by_backend():
     scores = {}
     for backend, n_jobs in [("sequential", 1), ("threading", 4), ("loky", 2)]:
         jobs = (delayed(scores_of_all)(detectors[i::n_jobs]) for i in range(n_jobs))
-        found = Parallel(n_jobs=n_jobs, backend=backend)(jobs)
-        for i, values in enumerate(found):
+        result = Parallel(n_jobs=n_jobs, backend=backend)(jobs)
+        for i, values in enumerate(result):
             names = [(name, backend) for name in ALL[i::n_jobs]]
             scores.update(zip(names, values, strict=True))
     return scores
@@ -91,12 +91,12 @@ class Drawing(type(pyod("KNN"))):
 
 
 def test_every_generator_is_seeded():
-    def drawn(seed):
+    def draw_sample(seed):
         return PyODDetector(Drawing(), random_state=seed).fit(ROWS).detector_.drawn_
 
-    assert drawn(0) == drawn(0)
-    assert all(a != b for a, b in zip(drawn(0), drawn(1), strict=True))
-    assert all(a != b for a, b in zip(drawn(None), drawn(None), strict=True))
+    assert draw_sample(0) == draw_sample(0)
+    assert all(a != b for a, b in zip(draw_sample(0), draw_sample(1), strict=True))
+    assert all(a != b for a, b in zip(draw_sample(None), draw_sample(None), strict=True))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -143,14 +143,14 @@ def loaded_elsewhere(tmp_path_factory):
     np.save(folder / "probes.npy", np.vstack([ROWS, NEW, NOVEL]))
     for name in ALL:
         skops_io.dump(fitted(name), folder / f"{name}.skops")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", LOAD, str(folder), *ALL],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     return folder
 
 

@@ -96,10 +96,10 @@ def expected():
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_backends(backend, expected):
-    done = Parallel(n_jobs=2, backend=backend)(
+    process = Parallel(n_jobs=2, backend=backend)(
         delayed(fit_and_answer)(*CASES[name]) for name in CASES for _ in range(2)
     )
-    assert done == [expected[name] for name in CASES for _ in range(2)]
+    assert process == [expected[name] for name in CASES for _ in range(2)]
 
 
 @pytest.mark.slow
@@ -108,14 +108,14 @@ def test_dask(expected):
         n_workers=2, threads_per_worker=1, dashboard_address=None
     )
     with client, parallel_config("dask"):
-        done = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in CASES)
-    assert done == list(expected.values())
+        process = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in CASES)
+    assert process == list(expected.values())
 
 
 def test_no_head_is_left_out():
-    heads = {type(detector).__name__ for detector, _, _ in CASES.values()}
-    named = {name for name in novelty.__all__ if name.endswith(("Detector", "SVDD", "Only"))}
-    assert heads == named
+    detectors = {type(detector).__name__ for detector, _, _ in CASES.values()}
+    names = {name for name in novelty.__all__ if name.endswith(("Detector", "SVDD", "Only"))}
+    assert detectors == names
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +136,11 @@ def reloaded(tmp_path_factory):
         "    np.savez(file.with_suffix('.npz'), **said)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True)
-    said = {}
+    output = {}
     for name in CASES:
         with np.load(folder / f"{name}.npz") as file:
-            said[name] = [file[method].tobytes() for method in file.files]
-    return said
+            output[name] = [file[method].tobytes() for method in file.files]
+    return output
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -151,6 +151,6 @@ def test_saved_and_loaded_in_another_process(name, reloaded, expected):
 @pytest.mark.parametrize("name", CASES)
 def test_input_is_left_as_it_was(name):
     X = CASES[name][1]
-    before = X.copy()
+    original = X.copy()
     fit(name).predict(X)
-    np.testing.assert_array_equal(X, before)
+    np.testing.assert_array_equal(X, original)

@@ -25,9 +25,9 @@ def test_two_weak_witnesses_are_better_than_one():
     rng = np.random.default_rng(0)
     y = np.repeat([1, -1], 2000)
     X = rng.normal(size=(4000, 2)) + (y == -1)[:, np.newaxis]
-    both = roc_auc_score(y, SumRuleDetector().fit(X, y).score_samples(X))
-    alone = roc_auc_score(y, SumRuleDetector().fit(X[:, :1], y).score_samples(X[:, :1]))
-    assert both > alone + 0.05
+    combined = roc_auc_score(y, SumRuleDetector().fit(X, y).score_samples(X))
+    single = roc_auc_score(y, SumRuleDetector().fit(X[:, :1], y).score_samples(X[:, :1]))
+    assert combined > single + 0.05
 
 
 def test_what_is_more_natural_than_usual_is_accepted():

@@ -30,10 +30,10 @@ def overlapping(n, d, seed=0):
 
 def fitted_by_both(X, device, **settings):
     settings = {"max_iter": 200, "random_state": 0, **settings}
-    theirs = GaussianMixture(**settings).fit(X)
-    ours = GaussianMixture(**settings)
-    torch_mixture.fit(ours, X, device)
-    return ours, theirs
+    reference_value = GaussianMixture(**settings).fit(X)
+    our_value = GaussianMixture(**settings)
+    torch_mixture.fit(our_value, X, device)
+    return our_value, reference_value
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -42,20 +42,26 @@ def fitted_by_both(X, device, **settings):
 @pytest.mark.parametrize("seed", range(3))
 def test_same_fit_as_scikit_learn(device, covariance_type, n_components, seed):
     X = overlapping(900, 12, seed)
-    ours, theirs = fitted_by_both(
+    our_value, reference_value = fitted_by_both(
         X, device, n_components=n_components, covariance_type=covariance_type, random_state=seed
     )
-    assert ours.n_iter_ == theirs.n_iter_
-    assert n_components == 1 or ours.n_iter_ > 3
-    assert ours.converged_
-    assert theirs.converged_
-    assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, abs=1e-9)
+    assert our_value.n_iter_ == reference_value.n_iter_
+    assert n_components == 1 or our_value.n_iter_ > 3
+    assert our_value.converged_
+    assert reference_value.converged_
+    assert our_value.lower_bound_ == pytest.approx(reference_value.lower_bound_, abs=1e-9)
     for name in ATTRIBUTES:
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-8)
+        np.testing.assert_allclose(
+            getattr(our_value, name), getattr(reference_value, name), atol=1e-8
+        )
     new = overlapping(100, 12, seed=9)
-    np.testing.assert_allclose(ours.score_samples(new), theirs.score_samples(new), atol=1e-8)
     np.testing.assert_allclose(
-        torch_mixture.score_samples(ours, new, device), theirs.score_samples(new), atol=1e-8
+        our_value.score_samples(new), reference_value.score_samples(new), atol=1e-8
+    )
+    np.testing.assert_allclose(
+        torch_mixture.score_samples(our_value, new, device),
+        reference_value.score_samples(new),
+        atol=1e-8,
     )
 
 
@@ -66,50 +72,52 @@ def test_many_features_and_small_variances(device):
     pairs /= np.linalg.norm(pairs, axis=2, keepdims=True)
     X = (pairs[:, 0] - pairs[:, 1]) ** 2  # variances near 1e-4 and below
     X -= X.mean(axis=0)
-    ours, theirs = fitted_by_both(X, device, n_components=2, reg_covar=1e-6 * X.var())
-    np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), atol=1e-6)
+    our_value, reference_value = fitted_by_both(X, device, n_components=2, reg_covar=1e-6 * X.var())
+    np.testing.assert_allclose(
+        our_value.score_samples(X), reference_value.score_samples(X), atol=1e-6
+    )
 
 
 def test_the_best_of_several_starts_is_kept():
     X = overlapping(300, 4)
-    ours, theirs = fitted_by_both(X, "cpu", n_components=6, n_init=5)
+    our_value, reference_value = fitted_by_both(X, "cpu", n_components=6, n_init=5)
     once, _ = fitted_by_both(X, "cpu", n_components=6, n_init=1)
-    assert ours.lower_bound_ > once.lower_bound_
-    assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, abs=1e-9)
-    assert ours.n_iter_ == theirs.n_iter_
+    assert our_value.lower_bound_ > once.lower_bound_
+    assert our_value.lower_bound_ == pytest.approx(reference_value.lower_bound_, abs=1e-9)
+    assert our_value.n_iter_ == reference_value.n_iter_
 
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("n", "n_clusters"), [(400, 2), (400, 7), (5000, 8)])
 def test_same_clusters_as_scikit_learn(seed, n, n_clusters):
     X = overlapping(n, 5, seed)  # the larger stop by their tolerance, the smaller at a standstill
-    theirs = torch_mixture.KMeans(n_clusters, n_init=1, random_state=seed).fit(X).labels_
+    reference_value = torch_mixture.KMeans(n_clusters, n_init=1, random_state=seed).fit(X).labels_
     random_state = np.random.RandomState(seed)
     data = torch_mixture.torch.as_tensor(X)
-    ours = torch_mixture._clusters(X, data, n_clusters, random_state).argmax(dim=1)
-    np.testing.assert_array_equal(ours, theirs)
+    our_value = torch_mixture._clusters(X, data, n_clusters, random_state).argmax(dim=1)
+    np.testing.assert_array_equal(our_value, reference_value)
 
 
 def test_empty_clusters_are_left_to_scikit_learn():
     X = np.repeat(np.eye(2), 20, axis=0)
     with pytest.warns(ConvergenceWarning, match="distinct clusters"):
-        ours = torch_mixture._clusters(
+        our_value = torch_mixture._clusters(
             X, torch_mixture.torch.as_tensor(X), 3, np.random.RandomState(0)
         ).argmax(dim=1)
     with pytest.warns(ConvergenceWarning, match="distinct clusters"):
-        theirs = torch_mixture.KMeans(3, n_init=1, random_state=0).fit(X).labels_
-    np.testing.assert_array_equal(ours, theirs)
+        reference_value = torch_mixture.KMeans(3, n_init=1, random_state=0).fit(X).labels_
+    np.testing.assert_array_equal(our_value, reference_value)
 
 
 def test_input_is_left_as_it_was():
     X = overlapping(200, 4)
-    before = X.copy()
+    original = X.copy()
     X.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torch: the array is not writable
-        ours, _ = fitted_by_both(X, "cpu", n_components=2)
-        torch_mixture.score_samples(ours, X, "cpu")
-    np.testing.assert_array_equal(X, before)
+        our_value, _ = fitted_by_both(X, "cpu", n_components=2)
+        torch_mixture.score_samples(our_value, X, "cpu")
+    np.testing.assert_array_equal(X, original)
 
 
 def test_a_fit_that_does_not_converge_says_so():
@@ -137,51 +145,62 @@ def torch_on_cpu(monkeypatch):
 @pytest.mark.parametrize("options", [{}, {"covariance_type": "tied"}, {"shrinkage": "auto"}])
 def test_detector_is_the_same_either_way(monkeypatch, torch_on_cpu, options):
     X = overlapping(600, 8)
-    called = []
+    calls = []
     fit = torch_mixture.fit
-    monkeypatch.setattr(torch_mixture, "fit", lambda *args: called.append(1) or fit(*args))
-    ours = GaussianMixtureDetector(random_state=0, **options).fit(X)
+    monkeypatch.setattr(torch_mixture, "fit", lambda *args: calls.append(1) or fit(*args))
+    our_value = GaussianMixtureDetector(random_state=0, **options).fit(X)
     monkeypatch.undo()
-    theirs = GaussianMixtureDetector(random_state=0, **options).fit(X)
-    assert called == [1]
-    assert ours.offset_ == pytest.approx(theirs.offset_, abs=1e-8)
-    assert ours.n_iter_ == theirs.n_iter_
-    assert ours.converged_ == theirs.converged_
-    np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), atol=1e-8)
+    reference_value = GaussianMixtureDetector(random_state=0, **options).fit(X)
+    assert calls == [1]
+    assert our_value.offset_ == pytest.approx(reference_value.offset_, abs=1e-8)
+    assert our_value.n_iter_ == reference_value.n_iter_
+    assert our_value.converged_ == reference_value.converged_
+    np.testing.assert_allclose(
+        our_value.score_samples(X), reference_value.score_samples(X), atol=1e-8
+    )
 
 
 def test_saved_state_is_of_the_same_kind_either_way(monkeypatch, torch_on_cpu):
     skops_io = pytest.importorskip("skops.io")
     X = overlapping(300, 6)
-    ours = GaussianMixtureDetector(random_state=0).fit(X)
-    data = skops_io.dumps(ours)
+    our_value = GaussianMixtureDetector(random_state=0).fit(X)
+    data = skops_io.dumps(our_value)
     monkeypatch.undo()
-    theirs = GaussianMixtureDetector(random_state=0).fit(X)
+    reference_value = GaussianMixtureDetector(random_state=0).fit(X)
     untrusted = skops_io.get_untrusted_types(data=data)
-    assert untrusted == skops_io.get_untrusted_types(data=skops_io.dumps(theirs))
+    assert untrusted == skops_io.get_untrusted_types(data=skops_io.dumps(reference_value))
     loaded = skops_io.loads(data, trusted=untrusted)
-    assert loaded.decision_function(X).tobytes() == ours.decision_function(X).tobytes()
-    assert vars(theirs.mixture_).keys() <= vars(ours.mixture_).keys()
+    assert loaded.decision_function(X).tobytes() == our_value.decision_function(X).tobytes()
+    assert vars(reference_value.mixture_).keys() <= vars(our_value.mixture_).keys()
     for name in ATTRIBUTES:
-        made, expected = getattr(ours.mixture_, name), getattr(theirs.mixture_, name)
-        assert (type(made), made.dtype, made.shape) == (np.ndarray, np.float64, expected.shape)
-        assert made.flags.c_contiguous
+        created, expected = (
+            getattr(our_value.mixture_, name),
+            getattr(reference_value.mixture_, name),
+        )
+        assert (type(created), created.dtype, created.shape) == (
+            np.ndarray,
+            np.float64,
+            expected.shape,
+        )
+        assert created.flags.c_contiguous
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_detector_on_a_gpu(device):
     X = overlapping(3000, 64)
-    ours = GaussianMixtureDetector(device=device, random_state=0).fit(X)
-    theirs = GaussianMixtureDetector(random_state=0).fit(X)
-    assert ours.offset_ == pytest.approx(theirs.offset_, abs=1e-6)
-    np.testing.assert_allclose(ours.score_samples(X), theirs.score_samples(X), atol=1e-6)
-    again = GaussianMixtureDetector(device=device, random_state=0).fit(X)
-    assert again.score_samples(X).tobytes() == ours.score_samples(X).tobytes()
+    our_value = GaussianMixtureDetector(device=device, random_state=0).fit(X)
+    reference_value = GaussianMixtureDetector(random_state=0).fit(X)
+    assert our_value.offset_ == pytest.approx(reference_value.offset_, abs=1e-6)
+    np.testing.assert_allclose(
+        our_value.score_samples(X), reference_value.score_samples(X), atol=1e-6
+    )
+    repeated = GaussianMixtureDetector(device=device, random_state=0).fit(X)
+    assert repeated.score_samples(X).tobytes() == our_value.score_samples(X).tobytes()
 
 
 @pytest.mark.parametrize(
-    ("there", "asked", "covariance_type", "taken"),
+    ("present", "requested", "covariance_type", "used_device"),
     [
         ("cuda", "auto", "full", "cuda"),
         ("cuda", "cuda", "tied", "cuda"),
@@ -191,10 +210,10 @@ def test_detector_on_a_gpu(device):
         ("cuda", "cpu", "full", None),
     ],
 )
-def test_choice_of_device(monkeypatch, there, asked, covariance_type, taken):
-    monkeypatch.setattr(_device, "resolve_device", lambda device: there)
-    detector = GaussianMixtureDetector(device=asked, covariance_type=covariance_type)
-    assert detector._accelerator() == taken
+def test_choice_of_device(monkeypatch, present, requested, covariance_type, used_device):
+    monkeypatch.setattr(_device, "resolve_device", lambda device: present)
+    detector = GaussianMixtureDetector(device=requested, covariance_type=covariance_type)
+    assert detector._accelerator() == used_device
 
 
 def test_devices_that_cannot_be_used(monkeypatch):

@@ -93,7 +93,7 @@ def test_zero_vectors_stay_zero(operator, normalize):
 )
 def test_dtype_width_and_untouched_input(operator, normalize, dtype, out):
     pairs = np.arange(1, 25).reshape(4, 2, 3).astype(dtype)
-    before = pairs.copy()
+    original = pairs.copy()
     pairs.flags.writeable = False
     transformer = PairDifference(operator, normalize=normalize).fit(pairs)
     result = transformer.transform(pairs)
@@ -101,7 +101,7 @@ def test_dtype_width_and_untouched_input(operator, normalize, dtype, out):
     assert result.shape == (4, {"concat": 6, "cosine": 1}.get(operator, 3))
     assert not np.shares_memory(result, pairs)
     assert result.shape[1] == len(transformer.get_feature_names_out())
-    np.testing.assert_array_equal(pairs, before)
+    np.testing.assert_array_equal(pairs, original)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -122,8 +122,8 @@ def test_long_float32_embeddings_do_not_overflow():
 @pytest.mark.parametrize("normalize", NORMALIZE)
 def test_a_pair_does_not_depend_on_its_batch(embeddings, operator, normalize):
     transformer = PairDifference(operator, normalize=normalize).fit(embeddings)
-    alone = np.vstack([transformer.transform(embeddings[i : i + 1]) for i in range(20)])
-    np.testing.assert_allclose(transformer.transform(embeddings), alone, rtol=1e-13)
+    single = np.vstack([transformer.transform(embeddings[i : i + 1]) for i in range(20)])
+    np.testing.assert_allclose(transformer.transform(embeddings), single, rtol=1e-13)
 
 
 @pytest.mark.parametrize("form", [list, np.asfortranarray, lambda X: X[::-1][::-1]])
@@ -149,12 +149,12 @@ def test_names_of_columns(operator, names):
     assert transformer.transform([[A, B]]).columns.tolist() == names
 
 
-@pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (np.inf, "infinity")])
-def test_bad_numbers_are_named(embeddings, value, what):
+@pytest.mark.parametrize(("value", "subject"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_bad_numbers_are_named(embeddings, value, subject):
     transformer = PairDifference().fit(embeddings)
     embeddings[7, 1, 2] = value
     for method in (transformer.transform, PairDifference().fit):
-        with pytest.raises(ValueError, match=f"X contains {what} in row 7"):
+        with pytest.raises(ValueError, match=f"X contains {subject} in row 7"):
             method(embeddings)
 
 

@@ -23,11 +23,11 @@ def test_everything_in_a_table(tmp_path):
         "\n"
         '8;"x;y.png";fake;/r/c.png | d.png;;\n',
     )
-    here = str(tmp_path)
+    folder = str(tmp_path)
     assert pairs.data.shape == (2, 2)
     assert pairs.data.tolist() == [
-        [f"{here}/a.png", f"{here}/b.png"],
-        [("/r/c.png", f"{here}/d.png"), f"{here}/x;y.png"],
+        [f"{folder}/a.png", f"{folder}/b.png"],
+        [("/r/c.png", f"{folder}/d.png"), f"{folder}/x;y.png"],
     ]
     assert pairs.target.tolist() == [1, -1]
     assert pairs.target.dtype == np.int64

@@ -29,8 +29,8 @@ def embeddings():
 @pytest.mark.parametrize("mode", [None, *MODES])
 def test_a_recipe_states_its_mode(mode):
     pipe = make_difffake_pipeline(mode=mode)
-    joined = make_difffake_pipeline(["dlib-resnet", "difffake-lite0"], mode=mode)
-    assert [mode_of(model) for model in (pipe, clone(pipe), pipe[2:], joined)] == [mode] * 4
+    concatenated = make_difffake_pipeline(["dlib-resnet", "difffake-lite0"], mode=mode)
+    assert [mode_of(model) for model in (pipe, clone(pipe), pipe[2:], concatenated)] == [mode] * 4
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: type(d).__name__)
@@ -75,13 +75,13 @@ def test_branches_of_different_modes_are_refused():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_pairs_of_the_other_mode_are_refused(mode):
-    (other,) = set(MODES) - {mode}
+    (second,) = set(MODES) - {mode}
     model = make_difffake_pipeline(mode=mode)
     check_mode(model, mode, unstated=False)
     with pytest.raises(ModeError, match=f"the model is of {mode} mode") as caught:
-        check_mode(model, other, unstated=True)
+        check_mode(model, second, unstated=True)
     error = pickle.loads(pickle.dumps(caught.value))
-    assert (error.mode, error.expected, str(error)) == (mode, other, str(caught.value))
+    assert (error.mode, error.expected, str(error)) == (mode, second, str(caught.value))
 
 
 def test_a_model_without_a_mode_is_accepted_only_where_that_is_allowed():

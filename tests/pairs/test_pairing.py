@@ -83,9 +83,9 @@ def test_all_references_are_exactly_those_allowed(exclude):
     table["identity"][7] = table["identity"][200]
     table["original"] = [f"x/{i}.mp4" for i in np.random.default_rng(1).permutation(60)] * 5
     pairs = make_reference_pairs(table, k="all", exclude=exclude)
-    found = [tuple(row) for row in pairs.index]
-    assert len(found) == len(set(found))
-    assert set(found) == by_brute_force(table, exclude)
+    result = [tuple(row) for row in pairs.index]
+    assert len(result) == len(set(result))
+    assert set(result) == by_brute_force(table, exclude)
     assert by_brute_force(table, None) > by_brute_force(table, "original")
 
 
@@ -113,11 +113,11 @@ def test_small_tables_with_one_image_of_several_persons(exclude):
 def test_k_references_are_drawn_from_those_allowed(k, exclude):
     table = big_table(300, 20)
     pairs = make_reference_pairs(table, k=k, exclude=exclude, random_state=3)
-    found = [tuple(row) for row in pairs.index]
-    assert len(found) == len(set(found))
-    assert set(found) <= by_brute_force(table, exclude)
-    assert set(Counter(probe for _, probe in found).values()) == {k}
-    assert len(found) == k * (300 - pairs.n_skipped)
+    result = [tuple(row) for row in pairs.index]
+    assert len(result) == len(set(result))
+    assert set(result) <= by_brute_force(table, exclude)
+    assert set(Counter(probe for _, probe in result).values()) == {k}
+    assert len(result) == k * (300 - pairs.n_skipped)
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -176,17 +176,17 @@ def test_paths_and_other_column_names():
     assert pairs.data.tolist() == [[Path("a.jpg"), Path("b.jpg")]]
     assert pairs.groups.tolist() == [3]
     assert pairs.target.tolist() == [-1]
-    everything = make_reference_pairs(table, path="file", identity="who", label=None)
-    assert everything.target.tolist() == [1, 1]
+    all_of_it = make_reference_pairs(table, path="file", identity="who", label=None)
+    assert all_of_it.target.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("make", [make_reference_pairs, make_same_video_pairs])
 def test_seeds(make):
     table = big_table(200, 10) | {"video": [0] * 100 + [1] * 100}
-    first, again = make(table, random_state=1), make(table, random_state=1)
-    other = make(table, random_state=2)
-    np.testing.assert_array_equal(first.index, again.index)
-    assert first.index.tolist() != other.index.tolist()
+    first, repeated = make(table, random_state=1), make(table, random_state=1)
+    another_one = make(table, random_state=2)
+    np.testing.assert_array_equal(first.index, repeated.index)
+    assert first.index.tolist() != another_one.index.tolist()
     state = np.random.get_state()[1].tolist()
     make(table, random_state=1)
     assert np.random.get_state()[1].tolist() == state
@@ -321,16 +321,16 @@ def test_a_blank_identity_is_refused(name):
 def test_templates_join_the_references_of_each_probe(k):
     table = {"path": [f"{i}.png" for i in range(6)], "identity": list("aaabbb")}
     single = make_reference_pairs(table, k=k, random_state=0)
-    joined = make_reference_pairs(table, k=k, templates=True, random_state=0)
+    concatenated = make_reference_pairs(table, k=k, templates=True, random_state=0)
     expected = {}
     for (reference, probe), target, group in zip(
         single.data, single.target, single.groups, strict=True
     ):
         expected.setdefault((probe, target, group), []).append(reference)
-    rows = zip(joined.data, joined.target, joined.groups, strict=True)
+    rows = zip(concatenated.data, concatenated.target, concatenated.groups, strict=True)
     assert {(probe, t, g): list(cell) for (cell, probe), t, g in rows} == expected
-    assert all(isinstance(cell, tuple) for cell, _ in joined.data)
-    for (cell, probe), (rows_of, row) in zip(joined.data, joined.index, strict=True):
+    assert all(isinstance(cell, tuple) for cell, _ in concatenated.data)
+    for (cell, probe), (rows_of, row) in zip(concatenated.data, concatenated.index, strict=True):
         assert tuple(table["path"][i] for i in rows_of) == cell
         assert table["path"][row] == probe
 

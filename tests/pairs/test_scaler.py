@@ -31,32 +31,32 @@ def test_components_are_those_of_most_variance():
     scaler = DifferenceScaler(2).fit(ROWS)
     assert scaler.transform(ROWS).shape == (200, 2)
     assert set(np.argmax(np.abs(scaler.components_), axis=1)) == {4, 5}
-    many, few = (DifferenceScaler(share).fit(ROWS) for share in (0.99, 0.5))
-    assert len(few.components_) < len(many.components_)
+    numerous, few = (DifferenceScaler(fraction).fit(ROWS) for fraction in (0.99, 0.5))
+    assert len(few.components_) < len(numerous.components_)
 
 
 @pytest.mark.parametrize("n_components", [None, 3])
 def test_fakes_are_not_learned_from(n_components):
     X, y = np.concatenate([ROWS, ROWS * 1000 + 7]), np.repeat([1, -1], 200)
     expected = DifferenceScaler(n_components).fit(ROWS)
-    found = DifferenceScaler(n_components).fit(X, y)
-    np.testing.assert_array_equal(found.transform(X), expected.transform(X))
+    result = DifferenceScaler(n_components).fit(X, y)
+    np.testing.assert_array_equal(result.transform(X), expected.transform(X))
 
 
 @pytest.mark.parametrize(("width", "unit"), [(4, 1.0), (400, 1.0), (4, 1e3)])
 def test_neither_width_nor_unit_gives_an_embedding_more_say(width, unit):
     pairs = np.random.default_rng(1).normal(scale=unit, size=(300, 2, width))
     branch = make_pipeline(PairDifference("subtract", normalize=None), DifferenceScaler())
-    joined = FeatureUnion([("one", branch)]).fit_transform(pairs)
-    assert joined.shape == (300, width)
-    assert mean_square(joined) == pytest.approx(1.0)
+    concatenated = FeatureUnion([("one", branch)]).fit_transform(pairs)
+    assert concatenated.shape == (300, width)
+    assert mean_square(concatenated) == pytest.approx(1.0)
 
 
 def test_a_row_has_one_image_in_any_batch():
     scaler = DifferenceScaler(3).fit(ROWS)
-    together = scaler.transform(ROWS)
-    alone = np.concatenate([scaler.transform(row[None]) for row in ROWS])
-    np.testing.assert_array_equal(together, alone)
+    joint = scaler.transform(ROWS)
+    single = np.concatenate([scaler.transform(row[None]) for row in ROWS])
+    np.testing.assert_array_equal(joint, single)
 
 
 def test_constant_rows_stay_finite():
@@ -86,11 +86,11 @@ def test_output_columns_are_named():
 @pytest.mark.parametrize("n_chunks", [1, 2, 33])
 def test_chunks_give_what_all_rows_give(n_components, n_chunks):
     X = ROWS + np.linspace(0, 90, len(ROWS))[:, np.newaxis]  # chunks differ
-    whole, chunked = (DifferenceScaler(n_components) for _ in range(2))
+    full, chunked = (DifferenceScaler(n_components) for _ in range(2))
     for chunk in np.array_split(X, n_chunks):
         chunked.partial_fit(chunk)
-    np.testing.assert_allclose(chunked.transform(X), whole.fit_transform(X), atol=1e-9)
-    names = whole.get_feature_names_out()
+    np.testing.assert_allclose(chunked.transform(X), full.fit_transform(X), atol=1e-9)
+    names = full.get_feature_names_out()
     assert chunked.get_feature_names_out().tolist() == names.tolist()
 
 

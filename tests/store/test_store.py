@@ -36,7 +36,7 @@ def store(tmp_path):
 
 
 @contextlib.contextmanager
-def beside(store):
+def open_second(store):
     """Another connection to the store's file, as another process would have."""
     (file,) = Path(store.path).glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
@@ -129,32 +129,36 @@ def test_many_values_are_read_in_one_call(store):
 
 def test_instance_is_its_parameters_before_and_after_use(tmp_path):
     path = tmp_path / "store"
-    used, fresh = EmbeddingStore(path, max_bytes=10**6), EmbeddingStore(path, max_bytes=10**6)
+    used_store, fresh = EmbeddingStore(path, max_bytes=10**6), EmbeddingStore(path, max_bytes=10**6)
     assert not path.exists()
-    before = joblib.hash(used), pickle.dumps(used), repr(used)
-    used.put_many("model", {b"digest": b"value"})
+    original = joblib.hash(used_store), pickle.dumps(used_store), repr(used_store)
+    used_store.put_many("model", {b"digest": b"value"})
     assert path.is_dir()
-    assert (joblib.hash(used), pickle.dumps(used), repr(used)) == before
-    assert used == fresh
-    assert hash(used) == hash(fresh)
-    assert joblib.hash(used) == joblib.hash(fresh)
-    assert used == EmbeddingStore(str(path), max_bytes=10**6)
-    assert used != EmbeddingStore(path)
-    assert used != EmbeddingStore(tmp_path, max_bytes=10**6)
-    assert used != path
-    assert eval(repr(used)) == used
-    copies = pickle.loads(pickle.dumps(used)), copy.deepcopy(used), clone(Embedder(used)).cache
+    assert (joblib.hash(used_store), pickle.dumps(used_store), repr(used_store)) == original
+    assert used_store == fresh
+    assert hash(used_store) == hash(fresh)
+    assert joblib.hash(used_store) == joblib.hash(fresh)
+    assert used_store == EmbeddingStore(str(path), max_bytes=10**6)
+    assert used_store != EmbeddingStore(path)
+    assert used_store != EmbeddingStore(tmp_path, max_bytes=10**6)
+    assert used_store != path
+    assert eval(repr(used_store)) == used_store
+    copies = (
+        pickle.loads(pickle.dumps(used_store)),
+        copy.deepcopy(used_store),
+        clone(Embedder(used_store)).cache,
+    )
     for copied in copies:
-        assert copied == used
+        assert copied == used_store
         assert copied.get_many("model", [b"digest"]) == {b"digest": b"value"}
 
 
 def test_works_from_loky_workers_and_threads(store):
     items = values_for(digests_of(range(40)))
-    parts = [dict(list(items.items())[i::8]) for i in range(8)]
+    pieces = [dict(list(items.items())[i::8]) for i in range(8)]
     for backend, namespace in [("loky", "a"), ("threading", "b")]:
         joblib.Parallel(n_jobs=2, backend=backend)(
-            joblib.delayed(store.put_many)(namespace, part) for part in parts
+            joblib.delayed(store.put_many)(namespace, piece) for piece in pieces
         )
         assert store.get_many(namespace, items) == items
     assert store.info()["writes"] == 80
@@ -181,8 +185,8 @@ def test_forked_children_use_the_store_while_a_thread_of_the_parent_does(store):
             if pid == 0:
                 signal.alarm(60)  # ends a child that hangs
                 try:
-                    found = store.get_many("model", [b"parent"])
-                    store.put_many("child", {str(number).encode(): found[b"parent"]})
+                    stored_values = store.get_many("model", [b"parent"])
+                    store.put_many("child", {str(number).encode(): stored_values[b"parent"]})
                     os._exit(0)
                 finally:
                     os._exit(1)
@@ -194,7 +198,7 @@ def test_forked_children_use_the_store_while_a_thread_of_the_parent_does(store):
     assert statuses == [0] * 8
     names = [str(number).encode() for number in range(8)]
     assert store.get_many("child", names) == dict.fromkeys(names, b"value")
-    with beside(store) as connection:
+    with open_second(store) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
@@ -241,26 +245,26 @@ def test_least_recently_used_leaves_first(tmp_path, monkeypatch):
     store.put_many("model", values_for([digests[2]], 1000))  # used by writing again
     for digest in digests[10:]:
         store.put_many("model", values_for([digest], 1000))
-    kept = set(store.get_many("model", digests))
-    assert kept == {*digests[:3], *digests[9:]}
+    remaining = set(store.get_many("model", digests))
+    assert remaining == {*digests[:3], *digests[9:]}
     assert store.info()["evictions"] == 6
 
 
 def test_reading_writes_only_what_is_old_and_never_waits(store, monkeypatch):
     digests = digests_of(range(3))
     store.put_many("model", values_for(digests))
-    with beside(store) as other:
+    with open_second(store) as second:
 
         def times():
-            return [row[0] for row in other.execute("SELECT used FROM entries ORDER BY id")]
+            return [row[0] for row in second.execute("SELECT used FROM entries ORDER BY id")]
 
-        other.execute("UPDATE entries SET used = used - 1000 WHERE id = 1")
+        second.execute("UPDATE entries SET used = used - 1000 WHERE id = 1")
         old = times()
-        other.execute("BEGIN IMMEDIATE")
+        second.execute("BEGIN IMMEDIATE")
         start = time.perf_counter()
         assert len(store.get_many("model", digests)) == 3
         assert time.perf_counter() - start < 5  # of the 60 s it would wait to write
-        other.execute("ROLLBACK")
+        second.execute("ROLLBACK")
         assert times() == old
         assert len(store.get_many("model", digests)) == 3
         assert times()[0] >= old[0] + 1000
@@ -296,41 +300,43 @@ def test_claims_exclude_other_threads_until_released_or_stored(store):
     ) == {a}
     store.put_many("model", {b: b"value"})
     assert store.claim("model", [b]) == set()
-    with beside(store) as other:
-        claimed = other.execute("SELECT digest FROM claims WHERE namespace = 'model'").fetchall()
+    with open_second(store) as second:
+        claimed = second.execute("SELECT digest FROM claims WHERE namespace = 'model'").fetchall()
     assert {row[0] for row in claimed} == {a, c}
 
 
 def test_a_claim_ends_after_two_minutes_unless_it_is_renewed(store, monkeypatch):
-    now = time.time()
+    current_time = time.time()
     for seconds in (0, 100, 200):
-        monkeypatch.setattr(_embedding_store.time, "time", lambda seconds=seconds: now + seconds)
+        monkeypatch.setattr(
+            _embedding_store.time, "time", lambda seconds=seconds: current_time + seconds
+        )
         assert store.claim("model", [b"digest"]) == {b"digest"}
-    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + 319)
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: current_time + 319)
     assert in_thread(store.claim, "model", [b"digest"]) == set()
-    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + 320)
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: current_time + 320)
     assert in_thread(store.claim, "model", [b"digest"]) == {b"digest"}
     assert store.claim("model", [b"digest"]) == set()
 
 
 @pytest.mark.parametrize(
-    ("ahead", "free"), [(0, False), (30, False), (-100, False), (90, True), (1e9, True)]
+    ("seconds_ahead", "free"), [(0, False), (30, False), (-100, False), (90, True), (1e9, True)]
 )
-def test_a_claim_dated_in_the_future_is_ignored(store, monkeypatch, ahead, free):
+def test_a_claim_dated_in_the_future_is_ignored(store, monkeypatch, seconds_ahead, free):
     """As after the clock was set back; a clock a little ahead is that of another host."""
-    now = time.time()
-    monkeypatch.setattr(_embedding_store.time, "time", lambda: now + ahead)
+    current_time = time.time()
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: current_time + seconds_ahead)
     assert store.claim("model", [b"digest"]) == {b"digest"}
-    monkeypatch.setattr(_embedding_store.time, "time", lambda: now)
+    monkeypatch.setattr(_embedding_store.time, "time", lambda: current_time)
     assert in_thread(store.claim, "model", [b"digest"]) == ({b"digest"} if free else set())
 
 
 def test_each_digest_is_given_to_one_of_many_threads(store):
     digests = digests_of(range(300))
-    given = joblib.Parallel(n_jobs=6, backend="threading")(
+    provided = joblib.Parallel(n_jobs=6, backend="threading")(
         joblib.delayed(store.claim)("model", digests[i * 30 :]) for i in range(6)
     )
-    assert sorted(digest for part in given for digest in part) == sorted(digests)
+    assert sorted(digest for piece in provided for digest in piece) == sorted(digests)
 
 
 @pytest.mark.parametrize(
@@ -351,8 +357,8 @@ def test_each_digest_is_given_to_one_of_many_threads(store):
 @pytest.mark.skipif(os.name == "nt", reason="processes cannot be asked for on Windows")
 def test_claims_of_the_dead_are_taken_over_at_once(store, monkeypatch, change, free):
     owner = _owner.current_owner().split("|")
-    for place, value in change.items():
-        owner[place] = value
+    for position, value in change.items():
+        owner[position] = value
     with monkeypatch.context() as patch:
         patch.setattr(_embedding_store, "current_owner", lambda: "|".join(owner))
         assert store.claim("model", [b"digest"]) == {b"digest"}
@@ -399,16 +405,16 @@ def test_owners_where_there_is_no_proc(monkeypatch):
 def test_file_digests_are_remembered_until_the_file_changes(store):
     files = [(f"/photos/{i}.jpg", 10 + i, 10**18 + i, 2**63 + i) for i in range(1201)]
     files.append(("/photos/\udcff.jpg", 1, 2, 3))
-    remembered = {file: str(file[1]).encode() for file in files}
-    store.put_file_digests(remembered)
-    assert store.get_file_digests(files) == remembered
+    cached = {file: str(file[1]).encode() for file in files}
+    store.put_file_digests(cached)
+    assert store.get_file_digests(files) == cached
     path, size, mtime, inode = files[0]
-    for changed in [(path, size + 1, mtime, inode), (path, size, mtime + 1, inode)]:
-        assert store.get_file_digests([changed]) == {}
-    changed = (path, size, mtime, inode + 1)
-    store.put_file_digests({changed: b"new"})
-    assert store.get_file_digests([changed]) == {changed: b"new"}
-    assert store.get_file_digests(files[:2]) == {files[1]: remembered[files[1]]}
+    for modified in [(path, size + 1, mtime, inode), (path, size, mtime + 1, inode)]:
+        assert store.get_file_digests([modified]) == {}
+    modified = (path, size, mtime, inode + 1)
+    store.put_file_digests({modified: b"new"})
+    assert store.get_file_digests([modified]) == {modified: b"new"}
+    assert store.get_file_digests(files[:2]) == {files[1]: cached[files[1]]}
 
 
 def test_file_digests_are_bounded(tmp_path):

@@ -73,9 +73,9 @@ def test_survives_kill_in_mid_write(tmp_path):
         process.stdout.close()
         for batch in range(max(0, reported[-1] - 3), reported[-1] + 2):
             names = [f"{life}-{batch}-{i}".encode() for i in range(20)]
-            found = store.get_many("model", names)
-            whole = {name: name * 300 for name in names}
-            assert found == whole or (batch > reported[-1] and not found)
+            result = store.get_many("model", names)
+            full = {name: name * 300 for name in names}
+            assert result == full or (batch > reported[-1] and not result)
         store.put_many("model", {b"life": b"goes on"})
         store.close()
         assert_sound(tmp_path)
@@ -126,10 +126,10 @@ def test_a_process_that_leaves_lets_the_others_keep_their_log(tmp_path):
     store.put_many("model", ITEMS)
     log = Path(f"{database_file(tmp_path)}-wal")
     assert log.exists()
-    other = (
+    second = (
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM counters')"
     )
-    with start(f"{other}.fetchall(); c.close()", database_file(tmp_path)) as process:
+    with start(f"{second}.fetchall(); c.close()", database_file(tmp_path)) as process:
         assert process.wait() == 0
     assert log.exists()
     assert store.get_many("model", ITEMS) == ITEMS
@@ -196,7 +196,7 @@ def statement(sql):
     return change
 
 
-DAMAGES = {
+CORRUPTIONS = {
     "garbage": overwrite,
     "text": overwrite_text,
     "truncated": truncate,
@@ -214,7 +214,7 @@ DAMAGES = {
     ("name", "first"),
     [
         (name, first)
-        for name in DAMAGES
+        for name in CORRUPTIONS
         for first in ("get", "put", "claim", "info")
         if (name, first) != ("middle", "info")  # the counts are not where this damage is
     ],
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_set_aside(tmp_path, name, first):
     for _ in range(2):
         store.put_many("model", ITEMS)
         store.close()
-        DAMAGES[name](database_file(tmp_path))
+        CORRUPTIONS[name](database_file(tmp_path))
         use, expected = uses[first]
         with pytest.warns(RuntimeWarning, match="was damaged") as caught:
             assert use() == expected
@@ -332,7 +332,7 @@ for line in sys.stdin:
 def test_a_process_that_holds_the_damaged_file_goes_over_to_the_new_one(tmp_path):
     store = EmbeddingStore(tmp_path)
     store.put_many("model", ITEMS)
-    other = subprocess.Popen(
+    second = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", READER, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
@@ -340,20 +340,20 @@ def test_a_process_that_holds_the_damaged_file_goes_over_to_the_new_one(tmp_path
         text=True,
         bufsize=1,
     )
-    other.stdin.write("a\n")
-    assert other.stdout.readline() == "101\n"
+    second.stdin.write("a\n")
+    assert second.stdout.readline() == "101\n"
     error = sqlite3.DatabaseError("damage seen by this process only")
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     database = _database.get_database(tmp_path)
     with pytest.warns(RuntimeWarning, match="damage seen by this process only"):
         assert database._recover(error)
-    left = {file.name for file in tmp_path.iterdir()}
-    assert left == {"lock", "embeddings.sqlite.damaged"}, "its log goes with the damaged file"
+    file_names = {file.name for file in tmp_path.iterdir()}
+    assert file_names == {"lock", "embeddings.sqlite.damaged"}, "its log goes with the damaged file"
     store.put_many("model", {b"new": b"value"})
-    other.stdin.write("b\n")
-    assert other.stdout.readline() == "2\n"
-    other.communicate()
-    assert other.returncode == 0
+    second.stdin.write("b\n")
+    assert second.stdout.readline() == "2\n"
+    second.communicate()
+    assert second.returncode == 0
     assert store.get_many("model", [b"new", b"b\n"]) == dict.fromkeys([b"new", b"b\n"], b"value")
     store.close()
     assert_sound(tmp_path)
@@ -387,8 +387,8 @@ def test_one_flipped_byte_costs_one_row(tmp_path):
     store.close()
     file = database_file(tmp_path)
     content = bytearray(file.read_bytes())
-    place = content.index(bytes([7]) * 5000) + 2500
-    content[place] ^= 0x10
+    offset = content.index(bytes([7]) * 5000) + 2500
+    content[offset] ^= 0x10
     file.write_bytes(content)
     sound = {digest: value for digest, value in ITEMS.items() if value[0] != 7}
     assert store.get_many("model", ITEMS) == sound
@@ -413,7 +413,7 @@ def test_a_row_that_is_not_what_was_stored_is_a_miss(tmp_path, sql):
     store.put_many("model", ITEMS)
     store.close()
     statement(sql)(database_file(tmp_path))
-    lost = list(ITEMS)[7]
-    assert ITEMS.keys() - store.get_many("model", ITEMS).keys() == {lost}
+    missing = list(ITEMS)[7]
+    assert ITEMS.keys() - store.get_many("model", ITEMS).keys() == {missing}
     store.put_many("model", ITEMS)
     assert store.get_many("model", ITEMS) == ITEMS

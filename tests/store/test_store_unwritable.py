@@ -33,24 +33,24 @@ def warns_once(folder):
     assert repr(str(folder)) in str(caught[0].message)
 
 
-def assert_serves_only(store, known):
+def assert_serves_only(store, reference):
     """Check a store that cannot be written: reads go on, nothing is kept, nothing raised."""
     for _ in range(3):
         store.put_many("model", {b"large": bytes(4_000_000), **ITEMS})
         store.put_file_digests({("/a" * 2_000_000, 1, 2, 3): b"digest"})
-        assert store.get_many("model", [*known, b"large"]) == known
-        assert store.get_many("model", ITEMS.keys() - known) == {}
+        assert store.get_many("model", [*reference, b"large"]) == reference
+        assert store.get_many("model", ITEMS.keys() - reference) == {}
 
 
 def test_full_disk(tmp_path):
     store = EmbeddingStore(tmp_path)
-    known = dict(list(ITEMS.items())[:50])
-    store.put_many("model", known)
+    reference = dict(list(ITEMS.items())[:50])
+    store.put_many("model", reference)
     connection = _database.get_database(tmp_path).connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with warns_once(tmp_path):
-        assert_serves_only(store, known)
+        assert_serves_only(store, reference)
     connection.execute("PRAGMA max_page_count = 100000")
     store.put_many("model", ITEMS)
     assert store.get_many("model", ITEMS) == ITEMS
@@ -69,16 +69,16 @@ def small_disk(tmp_path):
 
 def test_really_full_disk(small_disk):
     store = EmbeddingStore(small_disk)
-    known = dict(list(ITEMS.items())[:10])
-    store.put_many("model", known)
+    reference = dict(list(ITEMS.items())[:10])
+    store.put_many("model", reference)
     with warns_once(small_disk):
-        assert_serves_only(store, known)
+        assert_serves_only(store, reference)
         store.close()
         (small_disk / "filler").write_bytes(b"")
         with contextlib.suppress(OSError), (small_disk / "filler").open("wb", 0) as stream:
             while True:
                 stream.write(bytes(1000))
-        assert_serves_only(store, known)
+        assert_serves_only(store, reference)
         assert store.claim("model", [b"new"]) == {b"new"}
     store.close()
     (small_disk / "filler").unlink()
@@ -201,16 +201,16 @@ def test_a_writer_that_does_not_let_go_is_not_waited_for_forever(tmp_path, monke
     store.close()
     monkeypatch.setattr(_database, "_BUSY_SECONDS", 0.2)
     (file,) = tmp_path.glob("*.sqlite")
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as second:
         assert store.get_many("model", ITEMS) == ITEMS
-        other.execute("BEGIN IMMEDIATE")
+        second.execute("BEGIN IMMEDIATE")
         with warns_once(tmp_path):
             store.put_many("model", {b"new": b"value"})
             assert store.get_many("model", ITEMS) == ITEMS
             assert store.claim("model", [b"new"]) == {b"new"}
             store.close()
             store.put_many("model", {b"new": b"value"})
-        other.execute("ROLLBACK")
+        second.execute("ROLLBACK")
     store.put_many("model", {b"new": b"value"})
     assert store.get_many("model", [b"new"]) == {b"new": b"value"}
 
@@ -259,11 +259,11 @@ def test_locks_that_are_always_held_are_waited_for_once(tmp_path, monkeypatch):
     monkeypatch.setattr(_database, "_BUSY_SECONDS", 0.5)
     store.close()
     (file,) = tmp_path.glob("*.sqlite")
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as second:
+        second.execute("BEGIN EXCLUSIVE")
         with warns_once(tmp_path):
             assert 0.4 < use_everything(store) < 2.5
-        other.execute("ROLLBACK")
+        second.execute("ROLLBACK")
     store.put_many("model", {b"new": b"value"})
     assert store.get_many("model", [b"new"]) == {b"new": b"value"}
     database = _database.get_database(tmp_path)
@@ -277,7 +277,7 @@ def test_the_wait_is_short():
 @POSIX
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_a_store_is_its_owners_alone(tmp_path, umask):
-    before = os.umask(umask)
+    original = os.umask(umask)
     try:
         store = EmbeddingStore(tmp_path / "a" / "store")
         store.put_many("model", ITEMS)
@@ -287,7 +287,7 @@ def test_a_store_is_its_owners_alone(tmp_path, umask):
         assert set(modes.values()) == {0o600}
         assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
     finally:
-        os.umask(before)
+        os.umask(original)
 
 
 def test_a_connection_that_fails_is_replaced(tmp_path):

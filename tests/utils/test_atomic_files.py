@@ -34,9 +34,9 @@ def mode_of(path):
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777])
 def umask(request):
-    before = os.umask(request.param)
+    original = os.umask(request.param)
     yield request.param
-    os.umask(before)
+    os.umask(original)
 
 
 def test_a_full_disk_is_told_with_the_file_and_the_old_one_stays(tmp_path, monkeypatch):
@@ -120,14 +120,14 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path, kind, through_li
         target.mkdir()
     else:
         target = expendable_device(tmp_path, "zero")
-    before = os.stat(target)
+    original = os.stat(target)
     name = target
     if through_link:
         name = tmp_path / "link"
         name.symlink_to(target)
     with pytest.raises(OutputError, match=r"regular files|a directory; expected"):
         atomic_write(name, b"x")
-    assert os.path.samestat(before, os.stat(target))
+    assert os.path.samestat(original, os.stat(target))
     assert not list(tmp_path.glob(".*.tmp"))
 
 
@@ -303,12 +303,12 @@ def writes_of(path):
 
 def test_every_file_of_the_package_is_written_in_one_place():
     """Whoever writes a file elsewhere decides here why it may not go through `atomic_write`."""
-    found = {
+    result = {
         (path.relative_to(PACKAGE).as_posix(), name)
         for path in PACKAGE.rglob("*.py")
         for name in writes_of(path)
     }
-    assert found == OWN_WAY
+    assert result == OWN_WAY
 
 
 def test_lines_stay_when_the_work_is_interrupted(tmp_path):

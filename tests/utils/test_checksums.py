@@ -19,16 +19,16 @@ def test_what_was_sealed_passes_and_comes_back(metadata):
 
 def test_every_byte_that_changes_what_is_read_is_noticed():
     content = with_checksum(ARRAYS, {"input_size": "128"})
-    for place in range(len(content)):
+    for offset in range(len(content)):
         damaged = bytearray(content)
-        damaged[place] ^= 4
+        damaged[offset] ^= 4
         try:
             verify_checksum(bytes(damaged))
-            found = load(bytes(damaged))
+            result = load(bytes(damaged))
         except Exception:  # refused, by us or by safetensors
             continue
-        assert set(found) == set(ARRAYS)
-        for name, array in found.items():
+        assert set(result) == set(ARRAYS)
+        for name, array in result.items():
             np.testing.assert_array_equal(array, ARRAYS[name])
             assert array.dtype == ARRAYS[name].dtype
 

@@ -26,18 +26,22 @@ def write(tmp_path, content):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("byte_order_mark", [",", ";", "\t"])
 @pytest.mark.parametrize("declared", ["", "sep={}\r\n", '"SEP={}"\n', "\r\n\r\n"])
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
-def test_dialects(tmp_path, encoding, mark, declared, end):
-    text = PLAIN.replace(",", mark).replace(f"x{mark}y", "x,y").replace("\r\n", end)
-    path = write(tmp_path, (declared.format(mark) + text).encode(encoding))
+def test_dialects(tmp_path, encoding, byte_order_mark, declared, end):
+    text = (
+        PLAIN.replace(",", byte_order_mark)
+        .replace(f"x{byte_order_mark}y", "x,y")
+        .replace("\r\n", end)
+    )
+    path = write(tmp_path, (declared.format(byte_order_mark) + text).encode(encoding))
     assert read(path) == ROWS
 
 
 def test_utf_16_of_both_byte_orders(tmp_path):
-    for encoding, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
-        assert read(write(tmp_path, mark + PLAIN.encode(encoding))) == ROWS
+    for encoding, byte_order_mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
+        assert read(write(tmp_path, byte_order_mark + PLAIN.encode(encoding))) == ROWS
 
 
 def test_a_declared_separator_wins(tmp_path):
@@ -90,16 +94,16 @@ def test_what_is_wrong_has_a_place(tmp_path, content, line, message):
     error = pickle.loads(pickle.dumps(caught.value))
     assert (error.path, error.line) == (str(path), line)
     assert str(error) == str(caught.value)
-    place = f"{path}, line {line}: " if line else f"{path}: "
-    assert str(error) == place + error.message
+    location = f"{path}, line {line}: " if line else f"{path}: "
+    assert str(error) == location + error.message
 
 
 def test_whole_tables(tmp_path):
     path = write(tmp_path, b" Path ;Label\na.png;1\nb.png;\n")
     assert read_columns(path, ["path"]) == {"path": ["a.png", "b.png"], "label": ["1", ""]}
-    for needed, message in ((["x"], "no column 'x'"), (["label"], "line 3: label is empty")):
+    for required, message in ((["x"], "no column 'x'"), (["label"], "line 3: label is empty")):
         with pytest.raises(TableError, match=message):
-            read_columns(path, needed)
+            read_columns(path, required)
     with pytest.raises(TableError, match="at most 1 columns, got 2"):
         read_columns(path, max_columns=1)
     with pytest.raises(TableError, match="a header and no rows"):

@@ -13,7 +13,7 @@ def machine(monkeypatch, *, cuda=0, mps=False):
 
 
 @pytest.mark.parametrize(
-    ("there", "chosen"),
+    ("present", "selected"),
     [
         ({}, "cpu"),
         ({"mps": True}, "mps"),
@@ -21,9 +21,9 @@ def machine(monkeypatch, *, cuda=0, mps=False):
         ({"cuda": 2, "mps": True}, "cuda"),
     ],
 )
-def test_auto_takes_the_best_that_is_there(monkeypatch, there, chosen):
-    machine(monkeypatch, **there)
-    assert resolve_device() == resolve_device("auto") == chosen
+def test_auto_takes_the_best_that_is_there(monkeypatch, present, selected):
+    machine(monkeypatch, **present)
+    assert resolve_device() == resolve_device("auto") == selected
 
 
 @pytest.mark.parametrize("device", ["cpu", "cpu:0", "cuda", "cuda:0", "cuda:1", "mps"])
@@ -33,7 +33,7 @@ def test_devices_that_are_there(monkeypatch, device):
 
 
 @pytest.mark.parametrize(
-    ("device", "there", "message"),
+    ("device", "present", "message"),
     [
         ("cuda", {}, r"device='cuda' is not available: torch sees cpu \(1\)\. Use device=\"auto\""),
         ("cuda:7", {"cuda": 2}, r"'cuda:7' is not available: torch sees cpu \(1\), cuda \(2\)"),
@@ -45,8 +45,8 @@ def test_devices_that_are_there(monkeypatch, device):
         ("cuda:-1", {"cuda": 1}, "must be a device of torch, got 'cuda:-1'"),
     ],
 )
-def test_devices_that_are_not(monkeypatch, device, there, message):
-    machine(monkeypatch, **there)
+def test_devices_that_are_not(monkeypatch, device, present, message):
+    machine(monkeypatch, **present)
     with pytest.raises(ValueError, match=message):
         resolve_device(device)
 

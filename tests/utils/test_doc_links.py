@@ -39,9 +39,9 @@ ESTIMATORS = dict(public_estimators())
 
 def api_pages():
     """The pages that autosummary makes of the API reference."""
-    listed = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
-    assert ".. currentmodule:: sklearn_diffake\n" in listed
-    return {f"sklearn_diffake.{name}" for name in re.findall(r"^   ([\w.]+)$", listed, re.M)}
+    names = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    assert ".. currentmodule:: sklearn_diffake\n" in names
+    return {f"sklearn_diffake.{name}" for name in re.findall(r"^   ([\w.]+)$", names, re.M)}
 
 
 def test_the_list_is_not_empty():
@@ -74,10 +74,10 @@ def test_the_page_of_a_pipeline_of_ours():
 
 @pytest.mark.usefixtures("published")
 def test_a_subclass_elsewhere_links_nowhere():
-    class Mine(sklearn_diffake.pairs.PairDifference):
+    class Derived(sklearn_diffake.pairs.PairDifference):
         pass
 
-    assert Mine()._get_doc_link() == ""
+    assert Derived()._get_doc_link() == ""
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

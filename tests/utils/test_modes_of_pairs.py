@@ -21,7 +21,7 @@ def test_spellings(text, name):
 
 @pytest.mark.parametrize("text", ["", "video", "same video", "reference, same-video"])
 def test_what_is_no_mode(text):
-    with pytest.raises(ValueError, match="expected one of reference, same-video"):
+    with pytest.raises(ValueError, match="must be one of reference, same-video"):
         mode_name(text)
 
 
@@ -76,8 +76,8 @@ def test_two_frames_of_one_file_are_of_one_video(tmp_path):
     from image_helpers import noise
     from PIL import Image
 
-    first, *others = (Image.fromarray(picture) for picture in noise(3))
-    first.save(tmp_path / "clip.gif", save_all=True, append_images=others)
+    first, *remaining = (Image.fromarray(picture) for picture in noise(3))
+    first.save(tmp_path / "clip.gif", save_all=True, append_images=remaining)
     first.save(tmp_path / "photo.png")
     for name, mode in {"clip.gif": "same-video", "photo.png": None, "gone.mp4": None}.items():
         (tmp_path / "pairs.csv").write_text(f"reference,probe\n{name},{name}\n")

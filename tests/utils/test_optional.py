@@ -77,12 +77,12 @@ def test_the_extra_is_named_in_the_same_words(monkeypatch, tmp_path, extra, modu
     block(monkeypatch, module)
     with pytest.raises(ImportError) as caught:
         use(tmp_path)
-    said = re.fullmatch(
+    output = re.fullmatch(
         rf"[A-Z].* need {module} \(not installed\): pip install 'sklearn-diffake\[(\w+)\]'",
         str(caught.value),
     )
-    assert said, str(caught.value)
-    assert said[1] == extra
+    assert output, str(caught.value)
+    assert output[1] == extra
     assert extra in EXTRAS
 
 
@@ -90,10 +90,10 @@ def test_a_model_and_a_benchmark_with_detectors_of_pyod_name_the_extra(monkeypat
     detector = PyODDetector(make_detector({"name": "pyod.KNN"}, seed=0, device="cpu").detector)
     persistence.save(detector.fit(np.eye(8)), tmp_path / "m.diffake")
     block(monkeypatch, "pyod")
-    words = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
-    with pytest.raises(ValueError, match=words):
+    arguments = r"need pyod \(not installed\): pip install 'sklearn-diffake\[pyod\]'"
+    with pytest.raises(ValueError, match=arguments):
         persistence.load(tmp_path / "m.diffake")
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigError, match=arguments):
         make_detector({"name": "pyod.KNN"}, seed=0, device="cpu")
 
 
@@ -109,10 +109,10 @@ def test_models_of_dlib_may_be_missing_too(monkeypatch):
 def test_a_package_that_is_there_and_broken_is_not_called_missing(monkeypatch, tmp_path):
     (tmp_path / "broken_package.py").write_text("import no_such_part")
     monkeypatch.syspath_prepend(tmp_path)
-    words = (
+    arguments = (
         r"Things need broken_package \(cannot be imported: No module named 'no_such_part'\): pip"
     )
-    with pytest.raises(ImportError, match=words):
+    with pytest.raises(ImportError, match=arguments):
         import_extra("broken_package", "timm", "Things")
 
 
@@ -126,17 +126,17 @@ def raises_import_error(node):
 
 
 def test_no_module_words_it_otherwise():
-    own = {PACKAGE / "utils" / "_optional.py", PACKAGE / "utils" / "_torchvision.py"}
-    for path in set(PACKAGE.rglob("*.py")) - own:
+    own_values = {PACKAGE / "utils" / "_optional.py", PACKAGE / "utils" / "_torchvision.py"}
+    for path in set(PACKAGE.rglob("*.py")) - own_values:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert not [node.lineno for node in ast.walk(tree) if raises_import_error(node)], path
 
 
 def test_every_extra_that_is_named_exists():
-    named = set()
+    names = set()
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        named |= set(re.findall(r"sklearn-diffake\[(\w+)\]", text))
-        named |= set(re.findall(r'(?:import|missing)_extra\([^()]*?, "(\w+)", ', text))
-    assert {"video", "plots", "cli", "dask", "demo"} <= named
-    assert named <= set(EXTRAS)
+        names |= set(re.findall(r"sklearn-diffake\[(\w+)\]", text))
+        names |= set(re.findall(r'(?:import|missing)_extra\([^()]*?, "(\w+)", ', text))
+    assert {"video", "plots", "cli", "dask", "demo"} <= names
+    assert names <= set(EXTRAS)

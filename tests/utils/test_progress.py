@@ -95,10 +95,10 @@ def test_long_steps_show_a_bar_with_the_time_left(name, capsys):
     BARS[name](0)
     assert capsys.readouterr() == ("", "")
     BARS[name](1)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert f"{name}: " in said.err
-    assert "<" in said.err  # elapsed<left
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"{name}: " in output.err
+    assert "<" in output.err  # elapsed<left
     BARS[name](2)
     assert f"{name}: 100%" in capsys.readouterr().err
 
@@ -109,8 +109,8 @@ from sklearn_diffake.utils._progress import progress_bar
 with progress_bar(total=2, desc="x", unit="y", verbose=1) as bar:
     bar.update(2)
 """
-    for disable, shown in (("", True), ("1", False)):
-        done = subprocess.run(
+    for disable, displayed in (("", True), ("1", False)):
+        process = subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "TQDM_DISABLE": disable},
             cwd=ROOT,
@@ -118,11 +118,11 @@ with progress_bar(total=2, desc="x", unit="y", verbose=1) as bar:
             text=True,
             check=True,
         )
-        assert ("x:   0%" in done.stderr) == shown
-        assert done.stdout == ""
+        assert ("x:   0%" in process.stderr) == displayed
+        assert process.stdout == ""
 
 
-TOLD = {
+STEPS = {
     align: r"2 images: a face in 2, none in 0, .*2 searched on (cpu|cuda|mps), 0 repeated",
     embed: r"3 images: 3 computed by tiny_backbones:colors .* on cpu, 0 repeated",
     train: r"trained on 60 rows on cpu for 2 epochs: loss from ",
@@ -132,7 +132,7 @@ TOLD = {
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("step", TOLD, ids=lambda step: step.__name__)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 def test_steps_are_told_with_two_and_logged_for_who_listens(step, capsys, caplog):
     step(1)
     assert "sklearn_diffake." not in capsys.readouterr().err
@@ -140,7 +140,7 @@ def test_steps_are_told_with_two_and_logged_for_who_listens(step, capsys, caplog
     step(2)
     lines = [line for line in capsys.readouterr().err.splitlines() if "sklearn_diffake." in line]
     assert len(lines) == 1
-    assert re.search(TOLD[step], lines[0])
+    assert re.search(STEPS[step], lines[0])
     assert caplog.records == []
     with caplog.at_level(logging.INFO, logger="sklearn_diffake"):
         step(0)
@@ -148,25 +148,25 @@ def test_steps_are_told_with_two_and_logged_for_who_listens(step, capsys, caplog
     assert "sklearn_diffake." not in capsys.readouterr().err
     first, second = (r for r in caplog.records if r.levelno == logging.INFO)
     for record in (first, second):
-        assert re.search(TOLD[step], f"{record.name}: {record.getMessage()}")
+        assert re.search(STEPS[step], f"{record.name}: {record.getMessage()}")
         assert record.pathname != progress.__file__  # it is the step that is named
 
 
 def test_cache_hits_are_counted(tmp_path, capsys):
     crops = noise(4)
-    for computed, where in ((4, " on cpu"), (0, "")):
+    for computed, location in ((4, " on cpu"), (0, "")):
         model = FaceEmbedder("tiny_backbones:colors", device="cpu", cache=tmp_path, verbose=2)
         model.fit_transform([*crops, crops[0].copy()])
         err = capsys.readouterr().err
         assert f"5 images: {computed} computed" in err
-        assert f"){where}, {5 - computed} repeated or in the store" in err
+        assert f"){location}, {5 - computed} repeated or in the store" in err
 
 
 def test_a_model_whose_device_is_gone_still_answers_from_the_store(tmp_path):
     crops, model = noise(2), FaceEmbedder("tiny_backbones:colors", device="cpu", cache=tmp_path)
     expected = model.fit_transform(crops)
-    found = model.set_params(device="cuda:99", verbose=2).transform(crops)
-    np.testing.assert_array_equal(found, expected)
+    result = model.set_params(device="cuda:99", verbose=2).transform(crops)
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_details_are_logged(caplog):
@@ -185,11 +185,11 @@ def test_lines_stand_above_an_open_bar(capsys):
 
 
 def test_a_line_that_cannot_be_made_stops_nothing(capsys):
-    words = LOGGER.name, logging.INFO, __file__, 1, "read %d files", ("seven",), None
-    BesideBars().emit(LOGGER.makeRecord(*words))
-    said = capsys.readouterr().err
-    assert "Logging error" in said
-    assert "read %d files" in said
+    arguments = LOGGER.name, logging.INFO, __file__, 1, "read %d files", ("seven",), None
+    BesideBars().emit(LOGGER.makeRecord(*arguments))
+    output = capsys.readouterr().err
+    assert "Logging error" in output
+    assert "read %d files" in output
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,9 @@ def test_a_line_that_cannot_be_made_stops_nothing(capsys):
 def test_every_step_is_told_once(package_log, capsys, monkeypatch, level, handler, handler_level):
     monkeypatch.setattr(logging.root, "handlers", [])  # those of pytest
     package_log.setLevel(level)
-    made = handler()
-    made.setLevel(handler_level)
-    package_log.addHandler(made)
+    created = handler()
+    created.setLevel(handler_level)
+    package_log.addHandler(created)
     log_step(LOGGER, 2, "a step")
     assert capsys.readouterr().err.count("a step") == 1
 
@@ -224,20 +224,20 @@ assert logging.root.level == logging.WARNING
 handlers = logging.getLogger("sklearn_diffake").handlers
 assert [type(handler).__name__ for handler in handlers] == ["NullHandler"], handlers
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "sklearn_diffake.x: said\n"
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == "sklearn_diffake.x: said\n"
 
 
 @pytest.mark.parametrize(("verbose", "heard"), [(0, ""), (1, ""), (2, "step"), (3, "step detail")])
 def test_listening_hears_as_much_as_is_asked_for(package_log, capsys, verbose, heard):
-    before = package_log.level, list(package_log.handlers)
+    original = package_log.level, list(package_log.handlers)
     with listening(verbose):
         LOGGER.info("step")
         LOGGER.debug("detail")
     LOGGER.warning("over")
-    assert (package_log.level, package_log.handlers) == before
-    words = [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert " ".join(words) == heard
+    assert (package_log.level, package_log.handlers) == original
+    arguments = [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert " ".join(arguments) == heard

@@ -17,7 +17,7 @@ def private_imports(source):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sklearn":
             for alias in node.names:
                 path = f"{node.module}.{alias.name}"
-                if any(part.startswith("_") for part in path.split(".")):
+                if any(piece.startswith("_") for piece in path.split(".")):
                     yield path
 
 

@@ -9,17 +9,19 @@ from sklearn_diffake.utils import _threads
 
 
 def numbers():
-    return {part["filepath"]: (part["user_api"], part["num_threads"]) for part in threadpool_info()}
+    return {
+        piece["filepath"]: (piece["user_api"], piece["num_threads"]) for piece in threadpool_info()
+    }
 
 
 @pytest.mark.parametrize("user_api", [None, "openmp", "blas"])
 def test_one_thread_meanwhile(user_api):
     with threadpool_limits(2):
-        before = numbers()
+        original = numbers()
         with _threads.one_thread(user_api):
             for file, (api, n) in numbers().items():
-                assert n == (1 if user_api in (None, api) else before[file][1])
-        assert numbers() == before
+                assert n == (1 if user_api in (None, api) else original[file][1])
+        assert numbers() == original
 
 
 def test_libraries_are_looked_for_before_and_after_torch_is_loaded(monkeypatch):
@@ -47,24 +49,24 @@ def test_libraries_are_looked_for_before_and_after_torch_is_loaded(monkeypatch):
 
 def test_torch_threads_can_be_nested():
     torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
+    original = torch.get_num_threads()
     with _threads.torch_threads(2):
         with _threads.torch_threads(1):
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == original
 
 
 def test_single_thread_until_the_last_user_leaves():
     torch = pytest.importorskip("torch")
     with threadpool_limits(2):
-        before = numbers()
+        original = numbers()
         with _threads.single_thread():
             with _threads.single_thread():
                 assert torch.get_num_threads() == 1
             assert {n for _, n in numbers().values()} == {1}
             assert torch.get_num_threads() == 1
-        assert numbers() == before
+        assert numbers() == original
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])

@@ -27,9 +27,9 @@ def run(code, *paths):
 
 def brute_force_nms(boxes, scores, threshold):
     """Walk down by score, and keep what overlaps no kept box by more than the threshold."""
-    kept = []
+    remaining = []
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
-        for j in kept:
+        for j in remaining:
             width = min(boxes[i][2], boxes[j][2]) - max(boxes[i][0], boxes[j][0])
             height = min(boxes[i][3], boxes[j][3]) - max(boxes[i][1], boxes[j][1])
             shared = max(width, 0) * max(height, 0)
@@ -37,8 +37,8 @@ def brute_force_nms(boxes, scores, threshold):
             if shared > threshold * (sum(area) - shared):
                 break
         else:
-            kept.append(i)
-    return kept
+            remaining.append(i)
+    return remaining
 
 
 def random_boxes(n, seed):
@@ -53,9 +53,9 @@ def random_boxes(n, seed):
 def test_nms(n, threshold):
     for seed in range(5):
         boxes, scores = random_boxes(n, seed)
-        kept = _torchvision._nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold)
-        assert kept.dtype == torch.int64
-        assert kept.tolist() == brute_force_nms(boxes.tolist(), scores.tolist(), threshold)
+        remaining = _torchvision._nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold)
+        assert remaining.dtype == torch.int64
+        assert remaining.tolist() == brute_force_nms(boxes.tolist(), scores.tolist(), threshold)
 
 
 def test_nms_of_equal_scores_and_empty_boxes():
@@ -87,18 +87,18 @@ def test_remedy_where_the_plain_import_fails(plain_import):
         pytest.skip("here torchvision fits torch: there is nothing to remedy")
     assert "operator torchvision::nms does not exist" in plain_import.stderr
     boxes, scores = random_boxes(80, seed=9)
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", REMEDY, str(boxes.tolist()), str(scores.tolist())],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    plain, by_class = map(json.loads, done.stdout.splitlines())
+    assert completed.returncode == 0, completed.stderr
+    plain, by_class = map(json.loads, completed.stdout.splitlines())
     assert plain == brute_force_nms(boxes.tolist(), scores.tolist(), 0.4)
-    apart = boxes + 1000 * (np.arange(80, dtype=np.float32) % 3)[:, None]
-    assert by_class == brute_force_nms(apart.tolist(), scores.tolist(), 0.4)
+    separate_boxes = boxes + 1000 * (np.arange(80, dtype=np.float32) % 3)[:, None]
+    assert by_class == brute_force_nms(separate_boxes.tolist(), scores.tolist(), 0.4)
 
 
 def test_remedy_after_a_failed_import_of_the_user(plain_import):
@@ -108,18 +108,18 @@ def test_remedy_after_a_failed_import_of_the_user(plain_import):
         "try:\n    import torchvision\nexcept RuntimeError:\n    pass\n"
         f"{IMPORT}\nimport_torchvision()\nimport torchvision.transforms.functional"
     )
-    done = run(code)
-    assert done.returncode == 0, done.stderr
+    completed = run(code)
+    assert completed.returncode == 0, completed.stderr
 
 
 def test_operators_are_defined_once(plain_import):
     if plain_import.returncode == 0:
         pytest.skip("here torchvision fits torch: there is nothing to remedy")
     _torchvision.import_torchvision()
-    before = list(_torchvision._LIBRARY)
+    original = list(_torchvision._LIBRARY)
     _torchvision._define_operators()
-    assert before == _torchvision._LIBRARY
-    assert len(before) == 1
+    assert original == _torchvision._LIBRARY
+    assert len(original) == 1
 
 
 def stub(tmp_path, content):
@@ -141,8 +141,8 @@ assert "torch" not in sys.modules
 from sklearn_diffake.utils import _torchvision
 assert _torchvision._LIBRARY == []
 """
-    done = run(code, stub(tmp_path, "mine = True"))
-    assert done.returncode == 0, done.stderr
+    completed = run(code, stub(tmp_path, "mine = True"))
+    assert completed.returncode == 0, completed.stderr
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ assert _torchvision._LIBRARY == []
 )
 def test_other_failures_are_import_errors(tmp_path, content, message):
     code = f"{IMPORT}\ntry:\n    import_torchvision()\nexcept ImportError as e:\n    print(e)"
-    done = run(code, stub(tmp_path, content))
-    assert message in done.stdout, done.stderr
+    completed = run(code, stub(tmp_path, content))
+    assert message in completed.stdout, completed.stderr
 
 
 DEFERRED = f"""
@@ -188,8 +188,8 @@ with _torchvision._deferred(_torchvision._COMPILER):
 
 @pytest.mark.parametrize("code", [DEFERRED, MEANWHILE], ids=["deferred", "meanwhile"])
 def test_the_compiler_of_torch_is_imported_when_it_is_needed(code):
-    done = run(code)
-    assert done.returncode == 0, done.stderr
+    completed = run(code)
+    assert completed.returncode == 0, completed.stderr
 
 
 @pytest.mark.parametrize("package", ["models", "datasets"])
@@ -212,5 +212,5 @@ assert "torchvision.{package}" not in sys.modules
 assert sys.modules["torchvision.{package}"] is torchvision.{package}
 assert torchvision.{package}.__file__
 """
-    done = run(code)
-    assert done.returncode == 0, done.stderr
+    completed = run(code)
+    assert completed.returncode == 0, completed.stderr

@@ -31,17 +31,17 @@ def bmp(image):
     return file.getvalue()
 
 
-def main(what):
+def main(subject):
     """Call again and again; note memory and open files after the warm-up, and at the end."""
-    kept, notes = [], []
-    if what == "verify":
+    remaining, notes = [], []
+    if subject == "verify":
         reference = Reference(faces(2, seed=7), fitted())
     for number, photo in enumerate(faces(N_CALLS, seed=21), start=1):
         content = bmp(photo)
-        if what == "verify":
+        if subject == "verify":
             verify(reference, content)
         else:
-            kept.append(content)
+            remaining.append(content)
         if number in (N_WARM, N_CALLS):
             notes.append([resident_bytes(), len(os.listdir("/proc/self/fd"))])
     print(json.dumps(notes))

@@ -23,15 +23,15 @@ def frames_at(path, seconds, start=0.0):
 
 def splice(path, genuine, fake):
     """Write 50 seconds of genuine clips with 10 seconds of a fake one in their middle."""
-    own = []
+    own_values = []
     for clip in itertools.cycle(genuine):
-        own += frames_at(clip, SECONDS_GENUINE - len(own) / RATE)
-        if len(own) == SECONDS_GENUINE * RATE:
+        own_values += frames_at(clip, SECONDS_GENUINE - len(own_values) / RATE)
+        if len(own_values) == SECONDS_GENUINE * RATE:
             break
-    middle = len(own) // 2
+    middle = len(own_values) // 2
     altered = frames_at(fake, SECONDS_FAKE)  # the fake clip must be as long
     assert len(altered) == SECONDS_FAKE * RATE
-    frames = own[:middle] + altered + own[middle:]
+    frames = own_values[:middle] + altered + own_values[middle:]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         height, width = frames[0].shape[:2]

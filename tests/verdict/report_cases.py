@@ -133,6 +133,6 @@ def lone_clip_verdict(**fields):
         ErrorRate("clips of B", 0, 24, "bpcer", 0.0, 0.0, 0.5, 5),
     )
     info = replace(INFO, name="same-video", error_rates=rates)
-    changed = {"n_references": 0, "category": None, "mode": "same-video", "model": info}
-    lone = replace(verdict, images=verdict.images[1:], **{**changed, **fields})
+    modified = {"n_references": 0, "category": None, "mode": "same-video", "model": info}
+    lone = replace(verdict, images=verdict.images[1:], **{**modified, **fields})
     return with_pictures(lone, [noisy(k) for k in range(len(lone.images))])

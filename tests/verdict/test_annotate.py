@@ -89,11 +89,11 @@ def evidence():
 
 
 @pytest.mark.parametrize(
-    ("number", "left", "p"),
+    ("number", "remaining", "p"),
     [(0, 0, 0.5), (10, 0, 0.5), (14, 4, 0.5), (16, 6, 0.01), (20, 10, 0.01)],
 )
-def test_evidence_between_judged_frames(evidence, number, left, p):
-    assert evidence.box_at(number)[0] == pytest.approx(left)
+def test_evidence_between_judged_frames(evidence, number, remaining, p):
+    assert evidence.box_at(number)[0] == pytest.approx(remaining)
     assert evidence.p_value_at(number) == p
 
 
@@ -137,10 +137,10 @@ def test_verdicts_without_a_clip_are_refused(tmp_path):
 
 
 def test_the_clip_itself_is_not_replaced(clip):
-    before = clip.read_bytes()
+    original = clip.read_bytes()
     with pytest.raises(OutputError):
         annotate_clip(verdict_on(frame_evidence(clip, 1, 0.5)), clip)
-    assert clip.read_bytes() == before
+    assert clip.read_bytes() == original
 
 
 def test_a_clip_that_is_gone_leaves_no_output(clip, tmp_path):

@@ -61,7 +61,7 @@ def genuine():
 
 def test_the_threshold_rests_on_the_given_pairs(model, genuine):
     rows, person = genuine
-    before = copy.deepcopy(vars(model[-1]))
+    original = copy.deepcopy(vars(model[-1]))
     calibrated, report = recalibrate(model, rows, person, target_bpcer=0.1, return_report=True)
     scores = calibrated.score_samples(rows)
     np.testing.assert_array_equal(scores, model.score_samples(rows))
@@ -77,7 +77,7 @@ def test_the_threshold_rests_on_the_given_pairs(model, genuine):
     assert detector.offset_ == detector.threshold_of(1, 1)
     assert detector.bpcer_bound_ == 0.1
     assert {name: repr(value) for name, value in vars(model[-1]).items()} == {
-        name: repr(value) for name, value in before.items()
+        name: repr(value) for name, value in original.items()
     }
 
 
@@ -105,7 +105,11 @@ def test_the_promise_holds_in_each_category_for_new_people(model):
     calibrated = recalibrate(model, rows, person, target_bpcer=0.1)
     pictures = people(600, seed=2)
     for k, m in [(1, 1), (1, 2), (2, 1), (3, 2), (3, 4), (5, 1), (4, 1)]:
-        new = [(list(own[:k]), list(own[k : k + m])) for own in pictures if k + m <= 7]
+        new = [
+            (list(own_values[:k]), list(own_values[k : k + m]))
+            for own_values in pictures
+            if k + m <= 7
+        ]
         features = calibrated[:-1].transform(new)
         n_images = np.full((len(new), 2), (k, m))
         rejected = np.mean(calibrated[-1].p_values(features, n_images=n_images) <= 0.1)
@@ -117,8 +121,8 @@ def test_the_promise_holds_in_each_category_for_new_people(model):
 
 def test_verdicts_use_the_categories(model, genuine):
     calibrated = recalibrate(model, *genuine, target_bpcer=0.1)
-    own = people(1, seed=5)[0]
-    references, probes = list(own[:3]), list(own[3:5])
+    own_values = people(1, seed=5)[0]
+    references, probes = list(own_values[:3]), list(own_values[3:5])
     verdict = verify(references, probes, model=calibrated)
     detector = calibrated[-1]
     assert verdict.category == (3, 2)
@@ -129,10 +133,10 @@ def test_verdicts_use_the_categories(model, genuine):
 
 def test_a_picture_stays_on_its_side(model):
     pictures = people(30, n_pictures=4)
-    rows = [(own[0], own[i]) for own in pictures for i in (1, 2, 3)]
+    rows = [(own_values[0], own_values[i]) for own_values in pictures for i in (1, 2, 3)]
     person = np.repeat(np.arange(30), 3)
-    kept = recalibrate(model, rows, person, target_bpcer=0.1)
-    assert kept[-1].categories_.tolist() == [[1, 1], [1, 2]]  # each person has one reference
+    remaining = recalibrate(model, rows, person, target_bpcer=0.1)
+    assert remaining[-1].categories_.tolist() == [[1, 1], [1, 2]]  # each person has one reference
     mixed = recalibrate(model, rows, person, target_bpcer=0.1, interchangeable=True)
     expected = [[1, 1], [1, 2], [2, 1], [2, 2], [3, 1]]
     assert mixed[-1].categories_.tolist() == expected
@@ -144,18 +148,18 @@ def test_a_picture_stays_on_its_side(model):
 
 def test_a_category_needs_enough_people(model):
     rows, person = pairs_of(people(30, n_pictures=2))
-    more, owner = pairs_of(people(18, n_pictures=4, seed=3))
-    both = [*rows, *more], np.concatenate([person, owner + 100])
-    few = recalibrate(model, *both, target_bpcer=0.1)
+    extra, owner = pairs_of(people(18, n_pictures=4, seed=3))
+    combined = [*rows, *extra], np.concatenate([person, owner + 100])
+    few = recalibrate(model, *combined, target_bpcer=0.1)
     assert few[-1].categories_.tolist() == [[1, 1]]
-    more, owner = pairs_of(people(19, n_pictures=4, seed=3))
+    extra, owner = pairs_of(people(19, n_pictures=4, seed=3))
     enough = recalibrate(
-        model, [*rows, *more], np.concatenate([person, owner + 100]), target_bpcer=0.1
+        model, [*rows, *extra], np.concatenate([person, owner + 100]), target_bpcer=0.1
     )
     assert enough[-1].category_n_.tolist() == [49, 19, 19, 19, 19]
     assert [3, 1] in enough[-1].categories_.tolist()
     strict = recalibrate(
-        model, [*rows, *more], np.concatenate([person, owner + 100]), target_bpcer=0.03
+        model, [*rows, *extra], np.concatenate([person, owner + 100]), target_bpcer=0.03
     )
     assert strict[-1].categories_.tolist() == [[1, 1]]  # 33 people are needed
 
@@ -168,27 +172,29 @@ def test_without_groups_pairs_stand_alone(model, genuine):
 
 
 def test_templates_in_the_table_give_categories_without_groups(model):
-    rows = [([*own[:3]], [*own[3:5]]) for own in people(40)]
+    rows = [([*own_values[:3]], [*own_values[3:5]]) for own_values in people(40)]
     calibrated = recalibrate(model, rows, target_bpcer=0.1)
     kinds = [[1, 1], [1, 2], [2, 1], [2, 2], [3, 1], [3, 2]]
     assert calibrated[-1].categories_.tolist() == kinds
-    whole = calibrated[-1].category_scores_[-1].reshape(40, 8)
-    assert (whole == whole[:, :1]).all()  # three of three and two of two: always the same
-    np.testing.assert_array_equal(whole[:, 0], np.sort(model.score_samples(rows)))
+    full = calibrated[-1].category_scores_[-1].reshape(40, 8)
+    assert (full == full[:, :1]).all()  # three of three and two of two: always the same
+    np.testing.assert_array_equal(full[:, 0], np.sort(model.score_samples(rows)))
 
 
 def test_same_answer_every_time(model, genuine):
     rows, person = genuine
-    first, again, other = (
+    first, repeated, second = (
         recalibrate(model, rows, person, target_bpcer=0.1, random_state=seed) for seed in (0, 0, 1)
     )
-    for scores, same in zip(first[-1].category_scores_, again[-1].category_scores_, strict=True):
-        np.testing.assert_array_equal(scores, same)
-    assert not np.array_equal(first[-1].category_scores_[1], other[-1].category_scores_[1])
+    for scores, identical in zip(
+        first[-1].category_scores_, repeated[-1].category_scores_, strict=True
+    ):
+        np.testing.assert_array_equal(scores, identical)
+    assert not np.array_equal(first[-1].category_scores_[1], second[-1].category_scores_[1])
     names = np.array([f"person {i}" for i in person], dtype=object)
     frame = pd.DataFrame({"probe": [p for _, p in rows], "reference": [r for r, _ in rows]})
-    named = recalibrate(model, frame, names, target_bpcer=0.1)
-    np.testing.assert_array_equal(named[-1].category_scores_[3], first[-1].category_scores_[3])
+    name_list = recalibrate(model, frame, names, target_bpcer=0.1)
+    np.testing.assert_array_equal(name_list[-1].category_scores_[3], first[-1].category_scores_[3])
 
 
 def test_fakes_are_not_used(model, genuine):
@@ -196,9 +202,9 @@ def test_fakes_are_not_used(model, genuine):
     fakes = [("no such file", "no such file")] * 5
     y = [1] * len(rows) + [-1] * 5
     groups = [*person, None, *range(4)]
-    own = recalibrate(model, [*rows, *fakes], groups, y=y, target_bpcer=0.1)
+    own_values = recalibrate(model, [*rows, *fakes], groups, y=y, target_bpcer=0.1)
     plain = recalibrate(model, rows, person, target_bpcer=0.1)
-    np.testing.assert_array_equal(own[-1].category_scores_[2], plain[-1].category_scores_[2])
+    np.testing.assert_array_equal(own_values[-1].category_scores_[2], plain[-1].category_scores_[2])
     with pytest.raises(ValueError, match="No genuine row"):
         recalibrate(model, fakes, y=[-1] * 5)
 
@@ -225,23 +231,25 @@ def test_any_detector(detector, genuine, tmp_path):
     calibrated = recalibrate(model, rows, person, target_bpcer=0.1)
     scores = model.score_samples(rows)
     np.testing.assert_array_equal(calibrated.score_samples(rows), scores)
-    own, features = calibrated[-1], model[:-1].transform(rows)
-    p = own.p_values(features)
+    own_values, features = calibrated[-1], model[:-1].transform(rows)
+    p = own_values.p_values(features)
     np.testing.assert_array_equal(calibrated.predict(rows) == -1, p <= 0.1)
-    np.testing.assert_array_equal(own.predict_with_abstention(features) == -1, p <= 0.1)
-    np.testing.assert_array_equal(own.p_of_scores(scores), p)
-    assert [3, 2] in own.categories_.tolist()
-    clone(own).fit(features)  # its parameters are those of a detector to fit
+    np.testing.assert_array_equal(own_values.predict_with_abstention(features) == -1, p <= 0.1)
+    np.testing.assert_array_equal(own_values.p_of_scores(scores), p)
+    assert [3, 2] in own_values.categories_.tolist()
+    clone(own_values).fit(features)  # its parameters are those of a detector to fit
     persistence.save(calibrated, tmp_path / "model")
     loaded = persistence.load(tmp_path / "model", trusted=[BACKBONE])
     np.testing.assert_array_equal(loaded.score_samples(rows), scores)
     np.testing.assert_array_equal(
         loaded[-1].p_values(features, n_images=[(3, 2)] * len(rows)),
-        own.p_values(features, n_images=[(3, 2)] * len(rows)),
+        own_values.p_values(features, n_images=[(3, 2)] * len(rows)),
     )
-    again = recalibrate(loaded, rows, person, target_bpcer=0.1)
-    assert again[-1].offset_ == own.offset_
-    assert type(again[-1].detectors_[0]) is type(own.detectors_[0])  # no wrap around a wrap
+    repeated = recalibrate(loaded, rows, person, target_bpcer=0.1)
+    assert repeated[-1].offset_ == own_values.offset_
+    assert type(repeated[-1].detectors_[0]) is type(
+        own_values.detectors_[0]
+    )  # no wrap around a wrap
 
 
 def test_models_without_pictures():
@@ -281,10 +289,10 @@ def test_joined_embedders(genuine):
     calibrated = recalibrate(model, rows, person, target_bpcer=0.1)
     scores = np.sort(model.score_samples(rows))
     np.testing.assert_array_equal(calibrated[-1].category_scores_[0], scores)
-    templates = [([*own[:3]], [*own[3:5]]) for own in people(40)]
-    given = recalibrate(model, templates, target_bpcer=0.1)
+    templates = [([*own_values[:3]], [*own_values[3:5]]) for own_values in people(40)]
+    provided = recalibrate(model, templates, target_bpcer=0.1)
     expected = np.sort(model.score_samples(templates)).repeat(8)
-    np.testing.assert_allclose(given[-1].category_scores_[-1], expected)
+    np.testing.assert_allclose(provided[-1].category_scores_[-1], expected)
 
 
 def test_pictures_without_a_face_are_left_out_and_named(tmp_path):
@@ -317,12 +325,12 @@ def test_pictures_without_a_face_are_left_out_and_named(tmp_path):
 
 def test_faces_that_match_are_taken():
     """Of two faces that of the person is taken, as the pipeline does."""
-    own = faces(8)
-    crowd = [np.hstack([own[i], small_face()[:, ::-1] // 2]) for i in range(8)]
+    own_values = faces(8)
+    crowd = [np.hstack([own_values[i], small_face()[:, ::-1] // 2]) for i in range(8)]
     embedder = FaceEmbedder(BACKBONE, device="cpu")
     aligner = FaceAligner(24, device="cpu", select="match", matcher=clone(embedder))
     steps = [aligner, embedder, PairDifference("cosine"), MahalanobisDetector(contamination=0.5)]
-    rows = [(crowd[i], own[(i + 1) % 8]) for i in range(8)]
+    rows = [(crowd[i], own_values[(i + 1) % 8]) for i in range(8)]
     model = make_pipeline(*steps).fit(rows)
     calibrated = recalibrate(model, rows, target_bpcer=0.5)
     np.testing.assert_array_equal(
@@ -332,8 +340,8 @@ def test_faces_that_match_are_taken():
 
 @pytest.mark.parametrize("grouped", [False, True])
 def test_fewer_than_two_are_refused(model, grouped):
-    own = people(1)[0]
-    rows = [(own[i], own[i + 1]) for i in range(4 if grouped else 1)]
+    own_values = people(1)[0]
+    rows = [(own_values[i], own_values[i + 1]) for i in range(4 if grouped else 1)]
     groups = [7] * 4 if grouped else None
     with pytest.raises(ValueError, match=r"1 (people|pairs) can be used, and at least 2"):
         recalibrate(model, rows, groups)

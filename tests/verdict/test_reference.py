@@ -41,13 +41,13 @@ def saved(reference, tmp_path):
 
 def test_it_gives_what_its_pictures_give(model, photos, reference):
     assert (reference.n_images, reference.n_sources) == (3, 3)
-    whole = verify(photos[:3], photos[4], model=model)
+    full = verify(photos[:3], photos[4], model=model)
     enrolled = verify(reference, photos[4], model=model)
-    assert enrolled.score == pytest.approx(whole.score, abs=1e-6)  # another batch of the network
-    assert (enrolled.images[:3], enrolled.outcome) == (whole.images[:3], whole.outcome)
+    assert enrolled.score == pytest.approx(full.score, abs=1e-6)  # another batch of the network
+    assert (enrolled.images[:3], enrolled.outcome) == (full.images[:3], full.outcome)
     assert verify(reference, photos[4]) == enrolled  # its own model
-    (many,) = verify_many([(reference, photos[4])])
-    assert many == enrolled
+    (right_face,) = verify_many([(reference, photos[4])])
+    assert right_face == enrolled
 
 
 def test_pictures_without_a_face_are_left_out_and_nothing_else_is_refused(model, photos):
@@ -61,9 +61,9 @@ def test_pictures_without_a_face_are_left_out_and_nothing_else_is_refused(model,
 
 
 def test_another_model_is_refused(photos, reference):
-    other = fitted(seed=5)
+    second = fitted(seed=5)
     with pytest.raises(ValueError, match="enroll its pictures again"):
-        verify(reference, photos[4], model=other)
+        verify(reference, photos[4], model=second)
     with pytest.raises(TypeError, match="probe"):
         verify(photos[0], reference)
 
@@ -97,9 +97,9 @@ def test_cut_and_flipped_files_are_refused(model, saved):
     content = saved.read_bytes()
     rng = np.random.default_rng(0)
     damaged = [content[: len(content) // 2], b"", b"pickle", content + b"more"]
-    for place in rng.integers(0, len(content), 200).tolist():
+    for offset in rng.integers(0, len(content), 200).tolist():
         flipped = bytearray(content)
-        flipped[place] ^= 1 << int(rng.integers(8))
+        flipped[offset] ^= 1 << int(rng.integers(8))
         damaged.append(bytes(flipped))
     for bad in damaged:
         saved.write_bytes(bad)
@@ -113,47 +113,47 @@ def forge(saved, change):
 
     content = saved.read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
-    about = json.loads(json.loads(content[8:end])["__metadata__"]["reference"])
+    metadata = json.loads(json.loads(content[8:end])["__metadata__"]["reference"])
     arrays = dict(load(content))
-    change(about, arrays)
-    saved.write_bytes(with_checksum(arrays, {"reference": json.dumps(about)}))
+    change(metadata, arrays)
+    saved.write_bytes(with_checksum(arrays, {"reference": json.dumps(metadata)}))
 
 
 def _set(name, value):
-    def change(about, arrays):
-        about["images"][0][name] = value
+    def change(metadata, arrays):
+        metadata["images"][0][name] = value
 
     return change
 
 
 FORGED = {
-    "format": lambda about, arrays: about.update(format=2),
-    "no images": lambda about, arrays: about.update(images=[]),
-    "images are text": lambda about, arrays: about.update(images="text"),
-    "unused": lambda about, arrays: [i.update(reason="none") for i in about["images"]],
-    "extra field": lambda about, arrays: about["images"][0].update(extra=1),
+    "format": lambda metadata, arrays: metadata.update(format=2),
+    "no images": lambda metadata, arrays: metadata.update(images=[]),
+    "images are text": lambda metadata, arrays: metadata.update(images="text"),
+    "unused": lambda metadata, arrays: [i.update(reason="none") for i in metadata["images"]],
+    "extra field": lambda metadata, arrays: metadata["images"][0].update(extra=1),
     "probe": _set("side", "probe"),
     "path": _set("path", 3),
     "size": _set("face_size", float("nan")),
     "size is text": _set("face_size", "large"),
     "box": _set("box", [1, 2, 3]),
     "frame": _set("frame", -1),
-    "digest": lambda about, arrays: about["digests"].__setitem__(0, "00"),
-    "digest is no text": lambda about, arrays: about["digests"].__setitem__(0, 7),
-    "few digests": lambda about, arrays: about["digests"].pop(),
-    "NaN": lambda about, arrays: arrays["branch_0"].__setitem__((0, 0), np.nan),
-    "width": lambda about, arrays: arrays.update(branch_0=arrays["branch_0"][:, :-1].copy()),
-    "type": lambda about, arrays: arrays.update(branch_0=arrays["branch_0"].astype(np.float64)),
-    "extra array": lambda about, arrays: arrays.update(branch_1=arrays["branch_0"]),
-    "sources": lambda about, arrays: arrays.update(sources=arrays["sources"][::-1].copy()),
-    "few sources": lambda about, arrays: arrays.update(sources=arrays["sources"][:2].copy()),
-    "negative sources": lambda about, arrays: arrays.update(sources=arrays["sources"] - 1),
+    "digest": lambda metadata, arrays: metadata["digests"].__setitem__(0, "00"),
+    "digest is no text": lambda metadata, arrays: metadata["digests"].__setitem__(0, 7),
+    "few digests": lambda metadata, arrays: metadata["digests"].pop(),
+    "NaN": lambda metadata, arrays: arrays["branch_0"].__setitem__((0, 0), np.nan),
+    "width": lambda metadata, arrays: arrays.update(branch_0=arrays["branch_0"][:, :-1].copy()),
+    "type": lambda metadata, arrays: arrays.update(branch_0=arrays["branch_0"].astype(np.float64)),
+    "extra array": lambda metadata, arrays: arrays.update(branch_1=arrays["branch_0"]),
+    "sources": lambda metadata, arrays: arrays.update(sources=arrays["sources"][::-1].copy()),
+    "few sources": lambda metadata, arrays: arrays.update(sources=arrays["sources"][:2].copy()),
+    "negative sources": lambda metadata, arrays: arrays.update(sources=arrays["sources"] - 1),
 }
 
 
 @pytest.mark.parametrize("kind", FORGED)
 def test_forged_files_are_refused(model, saved, kind):
-    forge(saved, lambda about, arrays: None)
+    forge(saved, lambda metadata, arrays: None)
     Reference.load(saved, model)
     forge(saved, FORGED[kind])
     with pytest.raises(ValueError, match="is refused"):
@@ -180,18 +180,18 @@ class MeanColor(TransformerMixin, BaseEstimator):
 def test_faces_are_matched_with_enrolled_references(photos, tmp_path):
     model = fitted(select="match", matcher=MeanColor(), min_face_size=0.2)
     dark = np.round(photos[1] * 0.4).astype(np.uint8)
-    both = np.concatenate([np.concatenate([dark, dark], axis=1)[:, :105], photos[2]], axis=1)
-    expected = verify(photos[0], both, model=model)
+    combined = np.concatenate([np.concatenate([dark, dark], axis=1)[:, :105], photos[2]], axis=1)
+    expected = verify(photos[0], combined, model=model)
     assert expected.images[1].n_faces == 2
     assert expected.images[1].box[0] > 100
     reference = Reference(photos[0], model)
-    enrolled = verify(reference, both)
+    enrolled = verify(reference, combined)
     assert enrolled.images[1].box == expected.images[1].box
     assert enrolled.score == pytest.approx(expected.score, abs=1e-4)
     reference.save(tmp_path / "r.safetensors")
-    assert verify(Reference.load(tmp_path / "r.safetensors", model), both) == enrolled
-    other = verify(Reference(dark, model), both)
-    assert other.images[1].box[0] < 100
-    pairs = [(photos[0], both), (photos[0], both), (dark, both)]
-    many = [v.images[1].box[0] > 100 for v in verify_many(pairs, model=model, batch_size=1)]
-    assert many == [True, True, False]
+    assert verify(Reference.load(tmp_path / "r.safetensors", model), combined) == enrolled
+    second = verify(Reference(dark, model), combined)
+    assert second.images[1].box[0] < 100
+    pairs = [(photos[0], combined), (photos[0], combined), (dark, combined)]
+    right_face = [v.images[1].box[0] > 100 for v in verify_many(pairs, model=model, batch_size=1)]
+    assert right_face == [True, True, False]

@@ -26,28 +26,28 @@ def box(*corners):
 
 
 def test_a_box_is_drawn_where_the_face_is():
-    drawn = decoded(boxed_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=200))
-    assert drawn.shape == GRAY.shape
-    changed = np.argwhere((drawn != 128).any(axis=2))
-    assert changed.min(axis=0).tolist() == pytest.approx([20, 40], abs=5)
-    assert changed.max(axis=0).tolist() == pytest.approx([80, 90], abs=5)
-    assert (drawn[30:70, 50:80] == 128).all()  # the face itself stays as it is
-    assert {0, 255} <= set(drawn[50].ravel().tolist())  # black and white: seen on any ground
+    sample = decoded(boxed_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=200))
+    assert sample.shape == GRAY.shape
+    modified = np.argwhere((sample != 128).any(axis=2))
+    assert modified.min(axis=0).tolist() == pytest.approx([20, 40], abs=5)
+    assert modified.max(axis=0).tolist() == pytest.approx([80, 90], abs=5)
+    assert (sample[30:70, 50:80] == 128).all()  # the face itself stays as it is
+    assert {0, 255} <= set(sample[50].ravel().tolist())  # black and white: seen on any ground
 
 
 def test_a_box_shrinks_with_its_picture():
-    drawn = decoded(boxed_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=100))
-    assert drawn.shape == (50, 100, 3)
-    changed = np.argwhere((drawn != 128).any(axis=2))
-    assert changed.min(axis=0).tolist() == pytest.approx([10, 20], abs=5)
+    sample = decoded(boxed_png(GRAY, box(40.0, 20.0, 90.0, 80.0), side=100))
+    assert sample.shape == (50, 100, 3)
+    modified = np.argwhere((sample != 128).any(axis=2))
+    assert modified.min(axis=0).tolist() == pytest.approx([10, 20], abs=5)
 
 
 def test_the_surroundings_of_a_face_are_cut_out():
     picture = GRAY.copy()
     picture[40:60, 95:105] = 255
-    drawn = decoded(boxed_png(picture, box(95.0, 40.0, 105.0, 60.0), side=200, zoom=True))
-    assert drawn.shape == (44, 44, 3)  # 2.2 sides of 20 pixels
-    assert (drawn[22, 22] == 255).all()
+    sample = decoded(boxed_png(picture, box(95.0, 40.0, 105.0, 60.0), side=200, zoom=True))
+    assert sample.shape == (44, 44, 3)  # 2.2 sides of 20 pixels
+    assert (sample[22, 22] == 255).all()
 
 
 @pytest.mark.parametrize("zoom", [False, True])
@@ -60,8 +60,8 @@ def test_boxes_outside_the_picture_do_no_harm(corners, zoom):
 
 
 def test_without_a_box_nothing_is_drawn():
-    drawn = decoded(boxed_png(GRAY, ImageEvidence("probe"), side=200, zoom=True))
-    assert (drawn == 128).all()
+    sample = decoded(boxed_png(GRAY, ImageEvidence("probe"), side=200, zoom=True))
+    assert (sample == 128).all()
 
 
 def frames(verdict):
@@ -95,9 +95,9 @@ def test_what_is_drawn_is_what_was_laid_out(tmp_path):
     page = report_page(verdict, command=None, case=None, date="today", maps=False)
     elements = Elements(page)
     line = timeline(frames(verdict), verdict, verdict.clip)
-    below = [found for found in elements.attributes("path") if found.get("class") == "below"]
-    circles = [found for found in elements.attributes("circle") if found.get("class") == "above"]
-    crosses = [found for found in elements.attributes("path") if found.get("class") == "missing"]
+    below = [result for result in elements.attributes("path") if result.get("class") == "below"]
+    circles = [result for result in elements.attributes("circle") if result.get("class") == "above"]
+    crosses = [result for result in elements.attributes("path") if result.get("class") == "missing"]
     assert len(below) == sum(point.below for point in line.points)
     assert [(float(c["cx"]), float(c["cy"])) for c in circles] == [
         (point.x, point.y) for point in line.points if not point.below
@@ -111,8 +111,8 @@ def test_thumbnails_are_few_and_hold_the_least_genuine_frame():
     page = Elements(report_page(verdict, command=None, case=None, date="today", maps=False))
     captions = [text for text in page.all("figcaption") if ":" in text[:3]]
     assert len(captions) == 24
-    (least,) = [text for text in captions if "\N{BLACK DOWN-POINTING TRIANGLE}" in text]
-    assert least.startswith("0:50.5")
+    (minimum,) = [text for text in captions if "\N{BLACK DOWN-POINTING TRIANGLE}" in text]
+    assert minimum.startswith("0:50.5")
     assert "24 of 200 frames used" in page.text
 
 
@@ -124,9 +124,9 @@ def test_one_frame_is_no_timeline():
 def test_of_two_clips_neither_shows_the_window():
     verdict = clip_verdict()
     second = [replace(image, path="other.mp4") for image in frames(verdict)]
-    both = replace(verdict, images=(*verdict.images, *second))
-    both = with_pictures(both, [GRAY] * len(both.images))
-    page = Elements(report_page(both, command=None, case=None, date="today", maps=False))
+    combined = replace(verdict, images=(*verdict.images, *second))
+    combined = with_pictures(combined, [GRAY] * len(combined.images))
+    page = Elements(report_page(combined, command=None, case=None, date="today", maps=False))
     assert page.all("h2")[:2] == ["Probe 1 over time: clip.mp4", "Probe 2 over time: other.mp4"]
     assert len(page.attributes("svg", **{"class": "timeline"})) == 2
     assert not page.attributes("rect", **{"class": "window"})

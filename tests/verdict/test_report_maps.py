@@ -33,7 +33,7 @@ def few_places(monkeypatch):
     monkeypatch.setattr("sklearn_diffake.inspection._occlusion.PATCHES", (0.25,))
 
 
-def made(verdict, requested=True):
+def make_output(verdict, requested=True):
     return maps_of(verdict, Pictures(verdict), requested=requested)
 
 
@@ -44,10 +44,10 @@ def differing(pipeline, **fields):
 
 
 def test_a_suspicious_pair_has_maps(pipeline):
-    maps = made(differing(pipeline))
+    maps = make_output(differing(pipeline))
     assert maps.reason is None
     assert (maps.reference_row, maps.probe_row) == (0, 1)
-    assert [words.split(":")[0] for _, words, _ in maps.figures] == [
+    assert [arguments.split(":")[0] for _, arguments, _ in maps.figures] == [
         "Left out of the comparison"
     ] * 2
     assert maps.figures[1][2].startswith("The face of the probe. Left out of the comparison.")
@@ -57,7 +57,7 @@ def test_a_suspicious_pair_has_maps(pipeline):
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "arguments"),
     [
         ({"outcome": "genuine"}, "does not speak against the pair"),
         ({"outcome": "inconclusive", "p_value": 0.6}, "does not speak against the pair"),
@@ -69,20 +69,22 @@ def test_a_suspicious_pair_has_maps(pipeline):
         ({"model": None}, "was not measured for this model"),
     ],
 )
-def test_where_a_map_would_mean_nothing_there_is_none(pipeline, fields, words):
+def test_where_a_map_would_mean_nothing_there_is_none(pipeline, fields, arguments):
     verdict = differing(pipeline, **fields)
-    assert words in made(verdict).reason
+    assert arguments in make_output(verdict).reason
     if verdict.outcome != "error":
         page = report_page(verdict, command=None, case=None, date="today", maps=True)
-        assert words in Elements(page).text
+        assert arguments in Elements(page).text
 
 
 def test_near_the_line_there_is_a_map(pipeline):
-    assert made(differing(pipeline, outcome="inconclusive", p_value=0.08)).reason is None
+    assert make_output(differing(pipeline, outcome="inconclusive", p_value=0.08)).reason is None
 
 
 def test_maps_may_be_left_out(pipeline):
-    assert made(differing(pipeline), requested=False).reason == "Maps were left out on request."
+    assert (
+        make_output(differing(pipeline), requested=False).reason == "Maps were left out on request."
+    )
 
 
 def test_without_matplotlib_the_page_says_what_to_install(pipeline, monkeypatch, tmp_path):
@@ -97,7 +99,7 @@ def test_without_matplotlib_the_page_says_what_to_install(pipeline, monkeypatch,
 def test_without_faces_there_is_no_map():
     assert (
         "does not hold the faces"
-        in made(replace(pair_verdict(model=MEASURED), _compared_images=None)).reason
+        in make_output(replace(pair_verdict(model=MEASURED), _compared_images=None)).reason
     )
 
 
@@ -105,7 +107,7 @@ def test_of_a_clip_the_least_genuine_frame_is_shown(pipeline):
     verdict = clip_verdict(n=6, missing=(0,), low=(4,), model=MEASURED)
     crops = list(genuine_crops(7)[:, 0])
     verdict = with_pictures(verdict, crops, pipeline=split_with_stores(pipeline))
-    maps = made(verdict)
+    maps = make_output(verdict)
     assert verdict.images[maps.probe_row].time == 2.0
     page = Elements(report_page(verdict, command=None, case=None, date="today", maps=True))
     assert (
@@ -120,11 +122,11 @@ def test_the_reference_most_like_the_probe_is_taken(pipeline):
     verdict = pair_verdict(model=MEASURED, n_references=3)
     first, last = verdict.images
     verdict = replace(verdict, images=(first, first, first, last))
-    others = list(genuine_crops(2, seed=5)[:, 0])
+    remaining = list(genuine_crops(2, seed=5)[:, 0])
     alike = reference.copy()
     alike[:8, :8] = probe[:8, :8]
-    crops = [others[0], alike, others[1], probe]
-    maps = made(with_pictures(verdict, crops, pipeline=split_with_stores(pipeline)))
+    crops = [remaining[0], alike, remaining[1], probe]
+    maps = make_output(with_pictures(verdict, crops, pipeline=split_with_stores(pipeline)))
     assert (maps.reference_row, maps.n_references) == (1, 3)
 
 
@@ -135,28 +137,34 @@ def test_of_many_references_some_are_tried(pipeline, monkeypatch):
     verdict = replace(verdict, images=(*[first] * 30, last))
     crops = [*genuine_crops(30)[:, 0], pair_that_differs()[1]]
     assert (
-        made(with_pictures(verdict, crops, pipeline=split_with_stores(pipeline))).n_references == 4
+        make_output(
+            with_pictures(verdict, crops, pipeline=split_with_stores(pipeline))
+        ).n_references
+        == 4
     )
 
 
 def test_the_map_is_that_of_explain_pair(pipeline):
     pair = pair_that_differs()
     index, reference, probe = joint_occlusion(split_with_stores(pipeline), [pair[0]], pair[1])
-    found = explain_pair(pipeline, *pair, method="occlusion", patch=0.25)
+    result = explain_pair(pipeline, *pair, method="occlusion", patch=0.25)
     assert index == 0
-    for mine, theirs in ((reference, found.reference), (probe, found.probe)):
+    for first_object, reference_value in ((reference, result.reference), (probe, result.probe)):
         np.testing.assert_allclose(
-            mine.maps["joint occlusion"], theirs.maps["joint occlusion"], rtol=1e-6, atol=1e-6
+            first_object.maps["joint occlusion"],
+            reference_value.maps["joint occlusion"],
+            rtol=1e-6,
+            atol=1e-6,
         )
 
 
 def test_nothing_is_stored_of_hidden_places(tmp_path):
-    stored = build(CORNER, cache=tmp_path / "store")
-    split = split_with_stores(stored)
-    before = sorted((file, file.stat().st_size) for file in tmp_path.rglob("*") if file.is_file())
+    saved = build(CORNER, cache=tmp_path / "store")
+    split = split_with_stores(saved)
+    original = sorted((file, file.stat().st_size) for file in tmp_path.rglob("*") if file.is_file())
     joint_occlusion(split, [pair_that_differs()[0]], pair_that_differs()[1])
     after = sorted((file, file.stat().st_size) for file in tmp_path.rglob("*") if file.is_file())
-    assert after == before
+    assert after == original
     assert split.branches[0].embedder.cache is not None
 
 
@@ -171,20 +179,20 @@ def test_what_a_report_says_of_maps_is_what_was_measured():
     rows = json.loads(RESULTS.read_text())["rows"]
     maps = {(r["map"], r["system"]): r for r in rows if r["probes"] == "all"}
     for system in SYSTEMS:
-        joint, alone = maps["joint occlusion", system], maps["occlusion", system]
+        joint, single = maps["joint occlusion", system], maps["occlusion", system]
         for control in ("random maps", "other masks"):
             assert joint[f"mass less {control}"][1] > 0
-        assert alone["peak near"][0] < joint["peak near"][0]
+        assert single["peak near"][0] < joint["peak near"][0]
     assert maps["gradient", "default"]["mass less other masks"][1] < 0
-    found = {(r["system"], r["probes"]): r for r in rows if r["map"] == "joint occlusion"}
+    result = {(r["system"], r["probes"]): r for r in rows if r["map"] == "joint occlusion"}
     assert set.union(*SYSTEMS.values()) == MEASURED_NETWORKS
     for system in SYSTEMS:
-        swap = found[system, "identity_swap"]
+        swap = result[system, "identity_swap"]
         for measure in ("mass", "peak near"):  # "finds a replaced inner face"
             for control in ("random maps", "other masks"):
                 assert swap[f"{measure} less {control}"][1] > 0
     for system in ("small network", "default"):  # of which packaged models consist mostly
         for probes in ("self_blend_eyes", "self_blend_mouth"):  # "little better than a guess"
-            assert found[system, probes]["mass less other masks"][1] < 0
-        video, studio = found[system, "video"], found[system, "studio"]  # "weaker in frames"
+            assert result[system, probes]["mass less other masks"][1] < 0
+        video, studio = result[system, "video"], result[system, "studio"]  # "weaker in frames"
         assert video["mass less other masks"][0] < studio["mass less other masks"][0]

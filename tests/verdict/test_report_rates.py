@@ -69,8 +69,8 @@ def test_the_page_counts_and_names_the_data():
 )
 def test_the_nearest_kind_of_comparison_is_taken(category, nearest):
     rows = rate_rows(pair_verdict(category=category))
-    found = {row.data: (row.n_references, row.n_probes) for row in rows if row.nearest}
-    assert found == {"pairs of A": nearest, "pairs of B": (1, 1)}
+    result = {row.data: (row.n_references, row.n_probes) for row in rows if row.nearest}
+    assert result == {"pairs of A": nearest, "pairs of B": (1, 1)}
 
 
 def test_if_only_larger_ones_were_measured_the_smallest_is_taken():

@@ -81,9 +81,9 @@ def detail(response, status):
 
 
 def test_health_names_the_model(client, model):
-    found = client.get("/health").json()
+    result = client.get("/health").json()
     verdict = verify(PHOTOS[0], PHOTOS[1], model=model)
-    assert found == {
+    assert result == {
         "status": "ok",
         "model": verdict.model.name,
         "fingerprint": verdict.model.fingerprint,
@@ -112,8 +112,8 @@ def test_a_clip_is_judged_and_leaves_no_file(client, model, tmp_path, monkeypatc
 
 def test_people_are_enrolled_verified_and_removed(model, tmp_path):
     with serving(model, people=str(tmp_path / "people")) as client:
-        unknown = client.post("/people/ann/verify", files=upload(probes=PHOTOS[4:5]))
-        assert "not enrolled" in detail(unknown, 404)
+        unexpected = client.post("/people/ann/verify", files=upload(probes=PHOTOS[4:5]))
+        assert "not enrolled" in detail(unexpected, 404)
         blank = noise(1, (60, 60))[0]
         enrolled = client.put("/people/ann", files=upload(references=[*PHOTOS[:3], blank]))
         assert enrolled.json()["n_images"] == 3
@@ -122,12 +122,12 @@ def test_people_are_enrolled_verified_and_removed(model, tmp_path):
         if os.name == "posix":
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
             assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-        found = client.post("/people/ann/verify", files=upload(probes=PHOTOS[4:5])).json()
+        result = client.post("/people/ann/verify", files=upload(probes=PHOTOS[4:5])).json()
         expected = verify(PHOTOS[:3], PHOTOS[4], model=model)
-        assert found["score"] == pytest.approx(expected.score, abs=1e-6)  # another batch
-        assert (found["n_references"], found["outcome"]) == (3, expected.outcome)
+        assert result["score"] == pytest.approx(expected.score, abs=1e-6)  # another batch
+        assert (result["n_references"], result["outcome"]) == (3, expected.outcome)
     with serving(model, people=str(tmp_path / "people")) as client:  # it is there after a restart
-        assert client.post("/people/ann/verify", files=upload(probes=PHOTOS[4:5])).json() == found
+        assert client.post("/people/ann/verify", files=upload(probes=PHOTOS[4:5])).json() == result
         assert client.delete("/people/ann").status_code == 204
         assert not list((tmp_path / "people").iterdir())
         detail(client.delete("/people/ann"), 404)
@@ -148,7 +148,7 @@ def test_other_names_of_people_are_refused(client, person):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "arguments"),
     [
         (png(noise(1, (60, 60))[0]), "no face was found"),
         (b"%PDF-1.7 ...", "PDF document"),
@@ -157,12 +157,12 @@ def test_other_names_of_people_are_refused(client, person):
     ],
     ids=["no face", "PDF", "empty", "cut off"],
 )
-def test_unusable_uploads_get_the_text_of_the_verdict(client, content, words):
+def test_unusable_uploads_get_the_text_of_the_verdict(client, content, arguments):
     response = client.post("/verify", files=upload(references=PHOTOS[:1], probes=[content]))
-    assert words in detail(response, 422)
+    assert arguments in detail(response, 422)
     assert response.json()["verdict"]["outcome"] == "error"
     enrolled = client.put("/people/bob", files=upload(references=[content]))
-    assert words in detail(enrolled, 422)
+    assert arguments in detail(enrolled, 422)
 
 
 def test_a_missing_side_is_named(client):
@@ -176,8 +176,8 @@ def test_too_much_is_refused(model):
         assert client.post(
             "/verify", files=upload(references=PHOTOS[:1], probes=[bytes(110_000)])
         ).json() == {"detail": "the request has more than 100000 bytes"}
-        many = upload(references=[b"x"] * 2, probes=[b"x"] * 2)
-        assert "4 files" in detail(client.post("/verify", files=many), 413)
+        numerous = upload(references=[b"x"] * 2, probes=[b"x"] * 2)
+        assert "4 files" in detail(client.post("/verify", files=numerous), 413)
         large = png(np.zeros((150, 150, 3), np.uint8))
         response = client.post("/verify", files=upload(references=PHOTOS[:1], probes=[large]))
         assert "too large to be decoded safely" in detail(response, 422)
@@ -265,18 +265,18 @@ def test_callers_at_the_same_time_get_the_same_verdicts(client):
     ]
     expected = [client.post("/verify", files=files).content for files in requests]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda files: client.post("/verify", files=files).content, requests))
-    assert found == expected
+        result = list(pool.map(lambda files: client.post("/verify", files=files).content, requests))
+    assert result == expected
 
 
 def test_the_log_has_numbers_and_no_names(client, caplog):
     caplog.set_level(logging.INFO)
     client.put("/people/ann", files=upload(references=PHOTOS[:1]))
     client.post("/people/ann/verify", files=upload(probes=PHOTOS[1:2]))
-    own = [record.getMessage() for record in caplog.records if "diffake" in record.name]
-    (line,) = [text for text in own if text.startswith("outcome=")]
+    own_values = [record.getMessage() for record in caplog.records if "diffake" in record.name]
+    (line,) = [text for text in own_values if text.startswith("outcome=")]
     assert "p_value=" in line
-    assert not any("ann" in text.split() or "secret" in text for text in own)
+    assert not any("ann" in text.split() or "secret" in text for text in own_values)
 
 
 def test_settings_come_from_the_environment(monkeypatch):

@@ -15,11 +15,11 @@ MOST_GROWTH = 30e6
 SCRIPT = Path(__file__).with_name("memory_calls.py")
 
 
-def notes_of(what):
+def notes_of(subject):
     """Return the notes of a new process: in an old one, freed memory would hide what is kept."""
     folders = [str(SCRIPT.parents[2]), str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
-    command = [sys.executable, str(SCRIPT), what]
+    command = [sys.executable, str(SCRIPT), subject]
     process = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return json.loads(process.stdout.splitlines()[-1])
 

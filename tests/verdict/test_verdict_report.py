@@ -27,12 +27,12 @@ from sklearn_diffake.verdict import ErrorRate, ImageEvidence, ModelInfo, Verdict
 
 HOSTILE = "\"><script>alert('1')</script>&{{ 7 * 7 }}{% raw %}"
 UNSEEN = "a\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe\x1b[2J\n\udcff"
-SHOWN = r"a\u202egpj.exe\x1b[2J\n\udcff"
+ESCAPED = r"a\u202egpj.exe\x1b[2J\n\udcff"
 ERROR = Verdict("error", "probe, file 'x.jpg': no face was detected", model=INFO)
 ALL = [pair_verdict(), clip_verdict(), ERROR]
 
 
-def written(verdict, tmp_path, **options):
+def write_text(verdict, tmp_path, **options):
     """Write a report, and return its page."""
     path = tmp_path / "why.html"
     verdict.report(path, **options)
@@ -40,10 +40,10 @@ def written(verdict, tmp_path, **options):
 
 
 def page_of(verdict, tmp_path, **options):
-    return Elements(written(verdict, tmp_path, **options))
+    return Elements(write_text(verdict, tmp_path, **options))
 
 
-def shown(value):
+def display_text(value):
     return significant(value).replace("-", MINUS)
 
 
@@ -67,12 +67,12 @@ def test_every_number_is_that_of_the_verdict(verdict, tmp_path):
             assert [float(text) for text in page.fields[name]] == [value]
     for name in ("score", "threshold", "p_value"):
         value = expected[name]
-        assert value is None or any(text.startswith(shown(value)) for text in page.all("td"))
+        assert value is None or any(text.startswith(display_text(value)) for text in page.all("td"))
 
 
 @pytest.mark.parametrize("verdict", ALL[:2], ids=["pair", "clip"])
 def test_every_image_has_its_numbers(verdict, tmp_path):
-    page = written(verdict, tmp_path, maps=False)
+    page = write_text(verdict, tmp_path, maps=False)
     table = re.search(r'<table class="images">.*?</table>', page, re.DOTALL)[0]
     values = Elements(table).numbers()
     names = ("face_size", "eye_distance", "probability", "n_faces", "score", "p_value")
@@ -95,7 +95,7 @@ def test_sections_stand_in_their_order(tmp_path):
     clip = page_of(clip_verdict(), tmp_path).all("h2")
     first = ["Probe 1 over time: clip.mp4", "Where the least genuine frame differs"]
     assert clip == [*first, *HEADINGS, "All images"]
-    page = written(clip_verdict(), tmp_path)
+    page = write_text(clip_verdict(), tmp_path)
     assert page.index("<h1>") < page.index('<svg class="timeline"') < page.index('thumbnails"')
 
 
@@ -105,8 +105,8 @@ def test_the_page_of_a_clip_by_itself_speaks_of_no_reference(tmp_path):
     assert "There is no trusted reference" in page.text
     assert "What was judged" in page.all("h2")
     assert "No map is shown" in page.text
-    for words in ("or somebody else", "genuine pairs", "Face comparison", "What was compared"):
-        assert words not in page.text
+    for arguments in ("or somebody else", "genuine pairs", "Face comparison", "What was compared"):
+        assert arguments not in page.text
     kinds = ["clips, 24 frames of each", "single frames"]
     assert all(any(row.startswith(kind) for row in page.all("th")) for kind in kinds)
     assert "410 frames" in page.text
@@ -123,7 +123,7 @@ def test_five_clips_say_nothing_of_cases_to_come(tmp_path):
 def test_an_outcome_is_a_word_a_symbol_and_a_frame(outcome, tmp_path):
     page = page_of(pair_verdict(outcome=outcome), tmp_path)
     assert page.all("h1") == [outcome.capitalize()]
-    (box,) = [found for found in page.attributes("div") if "outcome" in found.get("class", "")]
+    (box,) = [result for result in page.attributes("div") if "outcome" in result.get("class", "")]
     assert box["class"] == f"outcome {outcome}"
     assert "fake" not in page.text.lower().replace("sklearn-diffake", "")
     assert ("altered, or somebody else" in page.text) == (outcome == "suspicious")
@@ -132,7 +132,7 @@ def test_an_outcome_is_a_word_a_symbol_and_a_frame(outcome, tmp_path):
 def test_symbols_and_frames_differ_without_color(tmp_path):
     symbols, borders = set(), set()
     for outcome in ("genuine", "suspicious", "inconclusive", "error"):
-        page = written(pair_verdict(outcome=outcome), tmp_path)
+        page = write_text(pair_verdict(outcome=outcome), tmp_path)
         symbols.add(re.search(r'<svg class="symbol".*?</svg>', page, re.DOTALL)[0])
         rule = re.search(rf"\.outcome\.{outcome} {{([^}}]*)}}", page)[1]
         borders.add(re.search(r"border-style: (\w+)", rule)[1] if "style" in rule else "solid")
@@ -153,7 +153,7 @@ def hostile_verdict(text):
 
 
 def test_hostile_text_is_text(tmp_path):
-    html = written(
+    html = write_text(
         hostile_verdict(HOSTILE), tmp_path, command=HOSTILE, case=HOSTILE, date=HOSTILE, maps=True
     )
     page = Elements(html)
@@ -170,21 +170,21 @@ def test_hostile_text_is_text(tmp_path):
 def test_characters_that_cannot_be_seen_are_shown(tmp_path):
     verdict = hostile_verdict(UNSEEN)
     page = page_of(verdict, tmp_path, command=["compare", UNSEEN], case=UNSEEN, date=UNSEEN)
-    assert page.text.count(SHOWN) >= 12
-    for mark in ("\N{RIGHT-TO-LEFT OVERRIDE}", "\x1b"):
-        assert mark not in page.text
-        assert not any(mark in str(value) for _, found in page.tags for value in found.values())
+    assert page.text.count(ESCAPED) >= 12
+    for marker in ("\N{RIGHT-TO-LEFT OVERRIDE}", "\x1b"):
+        assert marker not in page.text
+        assert not any(marker in str(value) for _, result in page.tags for value in result.values())
 
 
 def test_nothing_comes_from_outside(tmp_path):
-    html = written(pair_verdict(), tmp_path)
+    html = write_text(pair_verdict(), tmp_path)
     assert not re.search(r"https?:|url\(|@import|//[a-z]", re.sub(r"base64,[^\"]*", "", html))
     page = Elements(html)
     for image in page.attributes("img"):
         assert image["src"].startswith("data:image/png;base64,")
         assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG")
         assert len(image["alt"]) > 10
-    (policy,) = [found for found in page.attributes("meta") if "http-equiv" in found]
+    (policy,) = [result for result in page.attributes("meta") if "http-equiv" in result]
     (style,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert policy["content"] == (
@@ -193,7 +193,7 @@ def test_nothing_comes_from_outside(tmp_path):
 
 
 def test_the_page_prints(tmp_path):
-    (style,) = re.findall(r"<style>(.*?)</style>", written(clip_verdict(), tmp_path), re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", write_text(clip_verdict(), tmp_path), re.DOTALL)
     printed = style[style.index("@media print {\n  .diffake") :]
     assert ".scroll { overflow: visible; }" in printed  # no table is cut off
     assert ".appendix { break-before: page; }" in printed
@@ -215,8 +215,8 @@ def test_files_are_named_with_size_and_checksum(tmp_path):
 
 def test_files_that_changed_or_are_gone_are_not_shown(tmp_path):
     verdict = pair_verdict(tmp_path)
-    gone = ImageError("no such file")
-    images = PicturesInMemory([noisy(1), gone], crops=[ImageError("changed"), gone])
+    removed = ImageError("no such file")
+    images = PicturesInMemory([noisy(1), removed], crops=[ImageError("changed"), removed])
     os.unlink(verdict.images[1].path)
     page = page_of(replace(verdict, _compared_images=images), tmp_path)
     assert page.text.count("Not what was compared: it was changed since the verdict") == 2
@@ -282,7 +282,7 @@ def test_case_command_and_date_are_recorded(tmp_path):
 
 
 def test_the_same_verdict_gives_the_same_bytes(tmp_path):
-    first, second = (written(clip_verdict(), tmp_path, date="2031-05-06") for _ in range(2))
+    first, second = (write_text(clip_verdict(), tmp_path, date="2031-05-06") for _ in range(2))
     assert first == second
 
 
@@ -295,21 +295,21 @@ def test_other_kinds_of_files_are_refused(name, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
 def test_a_report_is_its_owners_alone(tmp_path):
-    written(ERROR, tmp_path)
+    write_text(ERROR, tmp_path)
     assert os.stat(tmp_path / "why.html").st_mode & 0o777 == 0o600
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX links")
 @pytest.mark.parametrize("link", [None, os.symlink, os.link])
-@pytest.mark.parametrize("kept", ["path", "source"])
-def test_a_report_replaces_no_input(link, kept, tmp_path):
+@pytest.mark.parametrize("remaining", ["path", "source"])
+def test_a_report_replaces_no_input(link, remaining, tmp_path):
     photo = tmp_path / "photo.html"
     photo.write_bytes(b"a face")
     output = tmp_path / "why.html" if link else photo
     if link:
         link(photo, output)
-    image = ImageEvidence("probe", str(photo) if kept == "path" else None)
-    images = PicturesInMemory([noisy()], [b"\0", noisy(), photo] if kept == "source" else [])
+    image = ImageEvidence("probe", str(photo) if remaining == "path" else None)
+    images = PicturesInMemory([noisy()], [b"\0", noisy(), photo] if remaining == "source" else [])
     verdict = replace(ERROR, images=(image,), _compared_images=images)
     with pytest.raises(ValueError, match="it is the input"):
         verdict.report(output)

@@ -88,8 +88,8 @@ def test_templates_are_pooled_as_the_pipeline_pools_them(photos, two_branches):
     (score,) = model.score_samples([(photos[:3], photos[3:5])])
     assert verdict.score == pytest.approx(score, abs=1e-9)
     singles = model.score_samples([(photos[:3], photo) for photo in photos[3:5]])
-    alone = [image.score for image in verdict.images if image.side == "probe"]
-    np.testing.assert_allclose(alone, singles, atol=1e-9)
+    single_result = [image.score for image in verdict.images if image.side == "probe"]
+    np.testing.assert_allclose(single_result, singles, atol=1e-9)
     assert [image.score for image in verdict.images if image.side == "reference"] == [None] * 3
 
 
@@ -127,8 +127,8 @@ def test_a_folder_is_read_in_natural_order_without_what_is_no_picture(model, pho
     (skipped,) = [w.message for w in verdict.warnings if w.code == "skipped_files"]
     assert "notes.txt" in skipped
     assert ".hidden" not in skipped
-    listed = [*sorted(folder.glob("photo*")), photos[4]]
-    assert verify(listed, photos[5], model=model).n_references == 4
+    entries = [*sorted(folder.glob("photo*")), photos[4]]
+    assert verify(entries, photos[5], model=model).n_references == 4
 
 
 @pytest.mark.parametrize("kind", ["folder", "pattern", "list"])
@@ -163,8 +163,8 @@ def test_a_picture_without_a_face_costs_itself_only(model, photos):
     verdict = verify([photos[0], blank, photos[1]], photos[2], model=model)
     assert verdict.n_references == 2
     assert "unusable_images" in codes(verdict)
-    same = verify(photos[:2], photos[2], model=model)
-    assert verdict.score == pytest.approx(same.score, abs=1e-9)
+    identical = verify(photos[:2], photos[2], model=model)
+    assert verdict.score == pytest.approx(identical.score, abs=1e-9)
     assert verdict.images[1].reason == "no face was found"
 
 
@@ -216,13 +216,13 @@ def test_wrong_numbers_raise(model, photos, options):
 
 
 def test_a_model_that_gives_no_verdicts_is_refused(model, photos):
-    with pytest.raises(TypeError, match=r"model: expected a fitted pipeline .* got int"):
+    with pytest.raises(TypeError, match=r"model must be a fitted pipeline .* got int"):
         verify(photos[0], photos[1], model=3)
     with pytest.raises(TypeError, match="pipeline"):
         verify(photos[0], photos[1], model=MahalanobisDetector())
-    head = model[2:]
+    header = model[2:]
     with pytest.raises(TypeError, match="FaceEmbedder"):
-        verify(photos[0], photos[1], model=head)
+        verify(photos[0], photos[1], model=header)
 
 
 def test_outcomes_follow_the_p_value(model, photos):
@@ -275,13 +275,13 @@ def test_crops_need_no_aligner(photos):
 
 
 def test_the_same_file_or_pixels_are_never_genuine(model, photos, folder):
-    one, other = folder / "photo_1.png", folder / "copy_of_1.png"
-    other.write_bytes(one.read_bytes())
+    item, another_one = folder / "photo_1.png", folder / "copy_of_1.png"
+    another_one.write_bytes(item.read_bytes())
     try:
-        same_file = verify(one, one, model=model)
-        copied = verify(one, other, model=model)
+        same_file = verify(item, item, model=model)
+        copied = verify(item, another_one, model=model)
     finally:
-        other.unlink()
+        another_one.unlink()
     assert same_file.outcome == copied.outcome == "inconclusive"
     assert {"same_file", "same_pixels"} <= set(codes(same_file))
     assert "same_pixels" in codes(copied)
@@ -291,9 +291,9 @@ def test_the_same_file_or_pixels_are_never_genuine(model, photos, folder):
 
 def test_gates_hold_genuine_back_and_leave_suspicious_alone(model, photos):
     gates = Gates(min_face_size=500)
-    held = verify(photos[0], photos[1], model=model, gates=gates)
-    assert held.outcome == "inconclusive"
-    assert "small_face" in codes(held)
+    withheld = verify(photos[0], photos[1], model=model, gates=gates)
+    assert withheld.outcome == "inconclusive"
+    assert "small_face" in codes(withheld)
     far = verify(photos[0], altered(photos[1]), model=model, gates=gates)
     assert far.outcome == "suspicious"
     assert "small_face" in codes(far)
@@ -331,9 +331,9 @@ def test_every_warning_has_a_known_code(model, photos, folder, clip):
         verify(folder, clip, model=model),
         verify(photos[0], photos[0], model=model, gates=Gates(min_face_size=500)),
     ]
-    found = {code for verdict in verdicts for code in codes(verdict)}
-    assert found
-    assert found <= set(CODES)
+    result = {code for verdict in verdicts for code in codes(verdict)}
+    assert result
+    assert result <= set(CODES)
 
 
 def test_a_clip_is_pooled_and_its_windows_are_tested(photos, clip):
@@ -358,22 +358,24 @@ def test_windows_are_tested_only_if_the_calibration_has_enough_people(photos, cl
     assert few.clip.worst_window is not None
     assert few.p_value == few.clip.p_value_whole
     assert "windows_not_tested" in codes(few)
-    many = verify(photos[0], clip, model=fitted(times=10), n_frames=12)
-    assert many.clip.p_value_worst_window is not None
-    assert many.clip.n_windows > 1
-    assert "windows_not_tested" not in codes(many)
-    best = min(many.clip.p_value_whole, many.clip.p_value_worst_window)
-    assert many.p_value == pytest.approx(min(1, 2 * best))
+    numerous = verify(photos[0], clip, model=fitted(times=10), n_frames=12)
+    assert numerous.clip.p_value_worst_window is not None
+    assert numerous.clip.n_windows > 1
+    assert "windows_not_tested" not in codes(numerous)
+    best = min(numerous.clip.p_value_whole, numerous.clip.p_value_worst_window)
+    assert numerous.p_value == pytest.approx(min(1, 2 * best))
 
 
 def test_a_clip_that_is_altered_in_a_part_does_not_hide_behind_its_mean(tmp_path):
     crops = [face[24:104, 12:92] for face in faces(63, seed=11)]
     model = make_model(aligned=False).fit(list(zip(crops[:18], crops[18:36], strict=True)) * 20)
-    own = [np.ascontiguousarray(crop) for crop in crops[39:]]
-    genuine = verify(crops[36:39], write_clip(tmp_path / "own.mp4", own), model=model)
+    own_values = [np.ascontiguousarray(crop) for crop in crops[39:]]
+    genuine = verify(crops[36:39], write_clip(tmp_path / "own.mp4", own_values), model=model)
     assert genuine.outcome == "genuine"
     assert genuine.clip.fraction_below < 0.2
-    spliced = write_clip(tmp_path / "spliced.mp4", own[:20] + [altered(f) for f in own[20:]])
+    spliced = write_clip(
+        tmp_path / "spliced.mp4", own_values[:20] + [altered(f) for f in own_values[20:]]
+    )
     verdict = verify(crops[36:39], spliced, model=model)
     assert verdict.outcome == "suspicious"
     first, last = verdict.clip.worst_window
@@ -410,14 +412,14 @@ def test_a_clip_may_be_given_as_bytes(model, photos, clip):
 
 
 def test_frames_without_a_face_are_counted(model, photos, tmp_path):
-    own = [np.ascontiguousarray(face[:128, :104]) for face in faces(4, seed=11)]
-    blank = [np.full_like(own[0], 90)] * 8
-    partly = write_clip(tmp_path / "partly.mp4", own * 2 + blank[:4])
+    own_values = [np.ascontiguousarray(face[:128, :104]) for face in faces(4, seed=11)]
+    blank = [np.full_like(own_values[0], 90)] * 8
+    partly = write_clip(tmp_path / "partly.mp4", own_values * 2 + blank[:4])
     verdict = verify(photos[0], partly, model=model, n_frames=12)
     assert "clip_partly_unusable" in codes(verdict)
     assert "most_frames_unusable" not in codes(verdict)
     assert verdict.n_probes == 8
-    mostly = write_clip(tmp_path / "mostly.mp4", own + blank)
+    mostly = write_clip(tmp_path / "mostly.mp4", own_values + blank)
     verdict = verify(photos[0], mostly, model=model, n_frames=12)
     assert "most_frames_unusable" in codes(verdict)
     assert verdict.outcome != "genuine"
@@ -434,8 +436,8 @@ def test_several_faces_are_reported(photos):
 def test_many_give_what_single_calls_give(model, photos, clip, tmp_path):
     pairs = [(photos[0], photos[1]), (photos[:2], photos[2]), (photos[0], clip)]
     expected = [verify(*pair, model=model) for pair in pairs]
-    found = list(verify_many(pairs, model=model, batch_size=2))
-    for a, b in zip(found, expected, strict=True):
+    result = list(verify_many(pairs, model=model, batch_size=2))
+    for a, b in zip(result, expected, strict=True):
         assert a.score == pytest.approx(b.score, abs=1e-6)
         assert a.outcome == b.outcome
         assert a.images[0].box == b.images[0].box
@@ -449,20 +451,20 @@ def test_many_give_what_single_calls_give(model, photos, clip, tmp_path):
 
 
 def test_many_are_lazy_and_bad_rows_cost_nothing_but_themselves(model, photos):
-    taken = []
+    used_device = []
 
     def rows():
         for i in range(100):
-            taken.append(i)
+            used_device.append(i)
             yield (photos[0], photos[1]) if i % 2 else (photos[0], "missing.png")
 
     verdicts = verify_many(rows(), model=model, batch_size=4)
-    assert not taken
+    assert not used_device
     assert [next(verdicts).outcome for _ in range(4)] == ["error", "genuine"] * 2
-    assert len(taken) == 4
+    assert len(used_device) == 4
     rows = [(photos[0], photos[1]), "a row", (None, photos[1]), (photos[0], photos[2])]
-    found = [verdict.outcome for verdict in verify_many(rows, model=model)]
-    assert found == ["genuine", "error", "error", "genuine"]
+    result = [verdict.outcome for verdict in verify_many(rows, model=model)]
+    assert result == ["genuine", "error", "error", "genuine"]
 
 
 def test_a_repeated_reference_is_embedded_once(model, photos, monkeypatch):
@@ -491,9 +493,9 @@ def test_threads_give_bit_identical_verdicts(model, photos):
 
 def test_the_model_stays_as_it_was(photos):
     model = fitted()
-    before = pickle.dumps(model)
+    initial = pickle.dumps(model)
     verify(photos[0], photos[1], model=model)
-    assert pickle.dumps(model) == before
+    assert pickle.dumps(model) == initial
 
 
 def test_a_model_that_was_fitted_again_is_looked_at_again(photos):
@@ -594,8 +596,10 @@ def test_frames_that_cannot_be_decoded_are_counted(model, photos, clip, tmp_path
 def test_a_short_alteration_that_no_window_can_show_holds_a_verdict_back(tmp_path):
     crops = [face[24:104, 12:92] for face in faces(63, seed=11)]
     model = make_model(aligned=False).fit(list(zip(crops[:18], crops[18:36], strict=True)))
-    own = [np.ascontiguousarray(crop) for crop in crops[39:]]
-    spliced = write_clip(tmp_path / "spliced.mp4", own[:20] + [altered(f) for f in own[20:]])
+    own_values = [np.ascontiguousarray(crop) for crop in crops[39:]]
+    spliced = write_clip(
+        tmp_path / "spliced.mp4", own_values[:20] + [altered(f) for f in own_values[20:]]
+    )
     verdict = verify(crops[36:39], spliced, model=model)
     assert "windows_not_tested" in codes(verdict)
     assert verdict.p_value > 2 * verdict.level  # the whole clip looks genuine

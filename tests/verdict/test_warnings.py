@@ -12,8 +12,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "verdicts.rst"
 
 def test_the_guide_lists_every_code_with_its_meaning():
     rows = re.findall(r"\* - (\*\*|``)(\w+)(?:\*\*|``)\n\s+- (.*)", GUIDE.read_text())
-    listed = {code: (meaning, mark == "**") for mark, code, meaning in rows}
-    assert listed == {code: tuple(value) for code, value in CODES.items()}
+    names = {code: (meaning, marker == "**") for marker, code, meaning in rows}
+    assert names == {code: tuple(value) for code, value in CODES.items()}
 
 
 def test_an_unknown_code_is_refused():
