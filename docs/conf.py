@@ -56,6 +56,7 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
+    "collapse_navigation": True,  # the buttons that open a branch have no name to be read out
     "header_links_before_dropdown": 4,
     "secondary_sidebar_items": {
         "**": ["page-toc"],
