@@ -338,10 +338,10 @@ def test_displays_of_scikit_learn_draw_the_same_error_rates(data):
     score = pipe.decision_function(X)
     curve = detection_error_curve(y, score)
     points = set(zip(curve.apcer.round(9), curve.bpcer.round(9), strict=True))
-    det = drawn(DetCurveDisplay.from_predictions(y, score, pos_label=1))
+    det = draw_sample(DetCurveDisplay.from_predictions(y, score, pos_label=1))
     assert len(det.fpr) > 50
     assert set(zip(det.fpr.round(9), det.fnr.round(9), strict=True)) <= points
-    roc = drawn(RocCurveDisplay.from_predictions(y, score, pos_label=1))
+    roc = draw_sample(RocCurveDisplay.from_predictions(y, score, pos_label=1))
     assert roc.roc_auc == roc_auc_score(y, score)
     assert set(zip(roc.fpr.round(9), (1 - roc.tpr).round(9), strict=True)) <= points
     for display in (DetCurveDisplay, RocCurveDisplay):
