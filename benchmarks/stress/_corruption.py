@@ -255,7 +255,7 @@ class CheckpointFile:
     limit = 400
 
     def __init__(self, folder, name):
-        self.what, self.folder = f"checkpoint, {name.split('-')[0]}", folder / "checkpoint"
+        self.description, self.folder = f"checkpoint, {name.split('-')[0]}", folder / "checkpoint"
         self.result()
         (self.file,) = self.folder.glob(name)
         self.content = self.file.read_bytes()
@@ -292,5 +292,5 @@ def trials(kind, folder, share, rng):
     """Damage one kind of file at a fraction of its places; return what it is, (cases, findings)."""
     folder.mkdir()
     case = kind(folder)
-    plan = choose_changes(case.content, rng, max(1, round(share * case.most)))
-    return case.what, (len(plan), spoil(case, plan))
+    plan = choose_changes(case.content, rng, max(1, round(share * case.limit)))
+    return case.description, (len(plan), spoil(case, plan))

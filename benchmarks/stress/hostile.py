@@ -76,7 +76,7 @@ def main():
     rows_by_kind, until = {}, time.time() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         kinds, inside, traps = prepare(Path(folder), options.seed, options.only.lower())
-        traps.watch()
+        traps.monitor()
         for kind in kinds:
             if options.at is not None:
                 kind.use(kind.write(inside, options.at))
