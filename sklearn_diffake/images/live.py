@@ -31,6 +31,8 @@ from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.video import VideoFrame
 from sklearn_diffake.utils._messages import warn_caller
 
+__all__ = ["SCHEMES", "is_address", "play_file", "read_address", "read_camera"]
+
 #: Schemes of addresses that are opened. None of them leads to a local file.
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp", "tcp")
 _PROTOCOLS = f"{','.join(SCHEMES)},srtp,tls,httpproxy"

@@ -114,7 +114,8 @@ def cross_val_scores(
     params : dict, default=None
         Arguments of ``fit``. Values with one entry per row are split like `X`.
     n_jobs : int, default=None
-        Splits that are fitted in parallel, as joblib counts them.
+        Number of processes that fit splits, as joblib counts them: None is 1, -1 is one per core.
+        The result does not depend on it.
     return_folds : bool, default=False
         Whether to return the number of the split, too, that tested each row.
 

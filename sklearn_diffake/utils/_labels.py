@@ -29,6 +29,11 @@ class LabelError(ValueError):
     value : object
         The label.
 
+    See Also
+    --------
+    any_labels : Accepts any labels in the checks of scikit-learn.
+    BaseDetector : Checks labels in ``fit``.
+
     Examples
     --------
     >>> import numpy as np
@@ -140,6 +145,10 @@ def any_labels() -> Iterator[None]:
     Yields
     ------
     None
+
+    See Also
+    --------
+    LabelError : What is raised otherwise.
 
     Examples
     --------

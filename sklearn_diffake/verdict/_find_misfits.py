@@ -119,8 +119,9 @@ def find_misfits(
     adjust : {"bh", "by"}, default=None
         Adjust p-values for the number of pictures, so that the expected fraction of pictures that
         fit among those called suspicious is at most the level (false discovery rate): by
-        Benjamini and Hochberg, which holds for independent and for positively dependent pictures,
-        or by Benjamini and Yekutieli, which always holds and finds less. None judges each picture
+        Benjamini and Hochberg [1]_, which holds for independent and for positively dependent
+        p-values, as conformal ones are [3]_, or by Benjamini and Yekutieli [2]_, which always holds
+        and finds less. None judges each picture
         as if it were alone: at a level of 0.05, about 500 of 10,000 that fit are suspicious.
     n_frames : int, default=24
         Frames of a clip.
@@ -168,11 +169,11 @@ def find_misfits(
 
     References
     ----------
-    Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate", JRSS B 57(1), 1995.
-    Y. Benjamini, D. Yekutieli, "The control of the false discovery rate in multiple testing under
-    dependency", Annals of Statistics 29(4), 2001.
-    S. Bates et al., "Testing for outliers with conformal p-values", Annals of Statistics 51(1),
-    2023: conformal p-values that share a calibration set are positively dependent.
+    .. [1] Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate", JRSS B 57(1), 1995.
+    .. [2] Y. Benjamini, D. Yekutieli, "The Control of the False Discovery Rate in Multiple Testing
+       under Dependency", Annals of Statistics 29(4), 2001.
+    .. [3] S. Bates, E. Candes, L. Lei, Y. Romano, M. Sesia, "Testing for Outliers with Conformal
+       p-values", Annals of Statistics 51(1), 2023, arXiv:2104.08279.
 
     Examples
     --------

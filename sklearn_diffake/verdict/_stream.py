@@ -70,10 +70,10 @@ def verify_stream(
     gates : Gates, default=None
         As for `verify`.
 
-    Yields
-    ------
-    Verdict
-        After every `step` frames, and after the last one. The first ones are about fewer frames
+    Returns
+    -------
+    iterator of Verdict
+        One after every `step` frames, and after the last one. The first ones are about fewer frames
         than `window`. In ``images`` the frames are those of the probe, with number and time. A
         window without a usable face is "inconclusive".
 
