@@ -95,7 +95,13 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
-    inputs = parser.add_argument_group("what is judged").add_argument
+    _add_inputs(parser.add_argument_group("what is judged"))
+    _add_rules(parser.add_argument_group("how it is judged"))
+    _add_results(parser.add_argument_group("results"))
+
+
+def _add_inputs(group: Any) -> None:
+    inputs = group.add_argument
     inputs("photos", nargs="*", metavar="PHOTO", help="REFERENCE PROBE [PROBE ...], or one VIDEO")
     for side, text in (
         ("reference", "pictures, videos and folders that together show the trusted person"),
@@ -103,7 +109,9 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         inputs(f"--{side}", nargs="+", action="extend", metavar=side.upper(), help=text)
     inputs("--csv", metavar="PAIRS.csv", help="judge the pairs of a table instead")
-    group = parser.add_argument_group("how it is judged")
+
+
+def _add_rules(group: Any) -> None:
     options = group.add_argument
     options(
         "--mode",
@@ -125,7 +133,10 @@ def _add_judge_arguments(parser: argparse.ArgumentParser) -> None:
         help="judge pairs of another mode than the model's too, such as frames of one video by a "
         "model for references; they are inconclusive at best, with the warning other_mode",
     )
-    results = parser.add_argument_group("results").add_argument
+
+
+def _add_results(group: Any) -> None:
+    results = group.add_argument
     results("--json", action="store_true", help="write one JSON object a line")
     results(
         "-o",

@@ -57,7 +57,16 @@ _SETTLE, _POLL, _INTERVAL = 2.0, 1.0, 0.5  # seconds
 
 def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe what the command takes."""
-    inputs = parser.add_argument_group("what is watched")
+    _add_inputs(parser.add_argument_group("what is watched"))
+    _add_rules(parser.add_argument_group("how it is judged"))
+    results = parser.add_argument_group("results")
+    results.add_argument("--json", action="store_true", help="write one JSON object a line")
+    results.add_argument(
+        "--jsonl", metavar="FILE", help="add these lines to FILE too, which may be an earlier one"
+    )
+
+
+def _add_inputs(inputs: Any) -> None:
     inputs.add_argument(
         "source", nargs="?", metavar="PROBE", help="a folder, a video, or an address (rtsp://...)"
     )
@@ -78,7 +87,9 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_argument(
         "--duration", type=seconds, metavar="S", help="end after so many seconds (default: never)"
     )
-    options = parser.add_argument_group("how it is judged")
+
+
+def _add_rules(options: Any) -> None:
     options.add_argument(
         "--model", metavar="MODEL", help="file that fit has saved (default: the packaged model)"
     )
@@ -105,11 +116,6 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
         default=4,
         metavar="N",
         help="frames of a stream from one verdict to the next (default: 4)",
-    )
-    results = parser.add_argument_group("results")
-    results.add_argument("--json", action="store_true", help="write one JSON object a line")
-    results.add_argument(
-        "--jsonl", metavar="FILE", help="add these lines to FILE too, which may be an earlier one"
     )
 
 
