@@ -1,6 +1,7 @@
 """Every page of the API leads to the guide, to the source and to related objects."""
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 
@@ -54,13 +55,22 @@ def test_a_name_without_a_page_is_an_error(api_pages, monkeypatch):
         api_pages.guide_page("sklearn_diffake.metrics.apcer")
 
 
-def test_the_source_of_a_class_that_moved(api_pages):
-    import sklearn_diffake.embedding
+@pytest.mark.parametrize(
+    ("package", "name"), [("embedding", "ForgeryEmbedder"), ("base", "LabelError")]
+)
+def test_the_source_of_a_class_that_names_another_module(api_pages, package, name):
+    importlib.import_module(f"sklearn_diffake.{package}")
+    module = api_pages.module_of_source(None, f"sklearn_diffake.{package}", name)
+    assert f"class {name}" in inspect.getsource(sys.modules[module])
 
-    name = sklearn_diffake.embedding.ForgeryEmbedder.__name__
-    module = api_pages.module_of_source(None, "sklearn_diffake.embedding", name)
-    assert hasattr(sys.modules[module], name)
-    assert api_pages.module_of_source(None, "sklearn_diffake.embedding", "FaceEmbedder") is None
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [("embedding", "FaceEmbedder"), ("datasets", "Frames"), ("base", "any_labels")],
+)
+def test_the_source_of_others_is_in_their_module(api_pages, package, name):
+    importlib.import_module(f"sklearn_diffake.{package}")
+    assert api_pages.module_of_source(None, f"sklearn_diffake.{package}", name) is None
 
 
 def site(folder, parts):

@@ -87,14 +87,16 @@ class GuideLink(SphinxDirective):
 
 
 def module_of_source(app, module_name, name):
-    """Return the module that holds a class if ``__module__`` is no module; None otherwise.
+    """Return the module that holds a class if its ``__module__`` does not; None otherwise.
 
-    A class keeps the ``__module__`` that saved models name when its file moves.
+    The ``__module__`` of a class may be the one that saved models name, or the public one.
     """
     item = getattr(sys.modules.get(module_name), name, None)
-    if not inspect.isclass(item) or item.__module__ in sys.modules:
+    if not inspect.isclass(item):
         return None
-    return next(member.__module__ for member in vars(item).values() if inspect.isfunction(member))
+    modules = {member.__module__ for member in vars(item).values() if inspect.isfunction(member)}
+    others = sorted((modules - {item.__module__}) & set(sys.modules))
+    return next((module for module in others if hasattr(sys.modules[module], name)), None)
 
 
 def setup(app):
