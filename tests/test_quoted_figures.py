@@ -13,6 +13,7 @@ EMBEDDINGS = "docs/guide/embeddings.rst"
 LANDING = "docs/index.rst"
 ANALYST = "docs/tutorials/analyst.rst"
 ENGINEER = "docs/tutorials/identity_verification.rst"
+INSTALLING = "docs/guide/installing.rst"
 LIMITS = "docs/guide/limits.rst"
 CARD = "sklearn_diffake/data/default.md"
 CALIBRATING = "docs/guide/calibrating.rst"
@@ -88,6 +89,24 @@ def test_error_rates_in_the_tutorials(page):
     assert with_interval(three) in text
     for figure in (one, three):
         assert with_interval(figure).partition("(")[2].rstrip(")") in text
+
+
+@pytest.mark.parametrize("references", [1, 3])
+def test_equal_error_rates_in_the_tutorial_for_engineers(references):
+    assert with_interval(figures_of("default", references)["EER"]) in read_page(ENGINEER)
+
+
+def test_sizes_on_the_page_on_installing():
+    rows = json.loads((RESULTS / "install_sizes.json").read_text(encoding="utf-8"))["rows"]
+    size = {row["name"]: row["MB"] for row in rows}
+    (torch,) = [row["largest"]["torch"] for row in rows if row["name"] == "no extra"]
+    text = (
+        f"takes {size['no extra'] / 1000:.1f} GB with the CPU build; {torch / 1000:.1f} GB of it "
+        f"is torch. The extra ``serving`` adds {size['serving']:.0f} MB, ``video`` "
+        f"{size['video']:.0f} MB, ``generation`` {size['generation']:.0f} MB and ``plots`` "
+        f"{size['plots']:.0f} MB."
+    )
+    assert text in read_page(INSTALLING)
 
 
 def read_demo():
