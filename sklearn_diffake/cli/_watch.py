@@ -205,8 +205,8 @@ class _VerdictWriter:
         pair = Pair(self._reference, probe, (self._reference, probe))
         row = location | flat_row(pair, verdict)
         self._log.add(row)
+        self.outcomes[verdict.outcome] += 1  # first, so that the summary counts what is shown
         print_line(json_text(row) if self._as_json else _text(probe, verdict, location))
-        self.outcomes[verdict.outcome] += 1
 
     def print_summary(self) -> None:
         """Write to standard error how many verdicts of which outcome there were."""

@@ -290,6 +290,11 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
             check_finite(X)
         return X
 
+    @property
+    def _n_threads(self) -> int:
+        """Number of threads; None is 1 inside a ``parallel_config`` too, as it changes rounding."""
+        return 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+
     def _fit(self, X: NDArray[Any], **per_row: Any) -> None:
         from sklearn_diffake.novelty._svdd_train import SVDDSettings, train_network
         from sklearn_diffake.utils._device import seeded
@@ -308,7 +313,7 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
             self.input_shape_ = X.shape[1:]
             self.location_, self.scale_ = mean_and_scale(X)
         with ExitStack() as stack:
-            stack.enter_context(torch_threads(effective_n_jobs(self.n_jobs)))
+            stack.enter_context(torch_threads(self._n_threads))
             if self.encoder is not None:
                 stack.enter_context(seeded(seed, device))
             settings = SVDDSettings.from_parameters(self)
@@ -340,7 +345,7 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
     def _score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         from sklearn_diffake.novelty._svdd_net import represent, restore
 
-        with torch_threads(effective_n_jobs(self.n_jobs)):
+        with torch_threads(self._n_threads):
             module = restore(self.encoder, tuple(self.input_shape_), self.weights_)
             Z = represent(module, X, self.location_, self.scale_)
         return self.radius_**2 - np.square(Z - self.center_).sum(axis=1)

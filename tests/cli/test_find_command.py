@@ -122,7 +122,7 @@ def test_a_column_of_a_table_is_searched(album, options, tmp_path, capsys):
         (["a.png", "--reference", "a.png", "--column", "x"], "give --csv FILE too"),
         (["a.png", "--reference", "a.png", "--csv", "x.csv"], "in one way, not in two"),
         (["--csv", "t.csv", "--reference", "a.png"], "no column 'probe'"),
-        (["album", "--reference", "a.png", "-o", "album/red.png"], "ends in .csv"),
+        (["album", "--reference", "a.png", "-o", "album/red.png"], "must end in .csv"),
         (["none", "--reference", "a.png"], "no such file"),
         (["*.gif", "--reference", "a.png"], "matches no picture"),
     ],

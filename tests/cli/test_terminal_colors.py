@@ -49,8 +49,8 @@ def test_who_gets_color(monkeypatch, file, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert takes_color(file()) == expected
-    text = colored("genuine", "green", file())
-    assert text == ("\033[32mgenuine\033[0m" if expected else "genuine")
+    text = colored("genuine", "blue", file())
+    assert text == ("\033[38;5;33mgenuine\033[0m" if expected else "genuine")
 
 
 def on_a_terminal(*text, **variables):
@@ -81,9 +81,9 @@ def on_a_terminal(*text, **variables):
 
 def test_a_terminal_gets_color():
     received = on_a_terminal()
-    assert "\033[32mgenuine\033[0m" in received
-    assert "\033[31msuspicious\033[0m" in received
-    assert "\033[33minconclusive\033[0m" in received
+    assert "\033[38;5;33mgenuine\033[0m" in received
+    assert "\033[38;5;208msuspicious\033[0m" in received
+    assert "\033[38;5;245minconclusive\033[0m" in received
 
 
 def test_a_terminal_that_wants_none_gets_none():

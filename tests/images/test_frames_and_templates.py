@@ -67,7 +67,7 @@ def test_two_other_columns_go_by_position(make):
     ("names", "message"),
     [
         (["id", "old", "new"], r"must be named reference and probe, .* got \['id', 'old', 'new'\]"),
-        (["path"], r"got \['path'\]"),
+        (["probe"], "a column 'probe' but none named 'reference'"),
         (["probe", "other"], "a column 'probe' but none named 'reference'"),
         (["reference", "other"], "a column 'reference' but none named 'probe'"),
         (["reference", "probe", "Probe"], "2 columns are named 'probe'"),

@@ -125,7 +125,7 @@ def test_contaminated_draws_exchange_scores_of_a_few_whole_groups():
         received.append(set(name[labels == 1]))
         return 0.0
 
-    metadata = {"other": second, "name": np.where(y == 1, "real", "fake")}
+    metadata = {"second": second, "name": np.where(y == 1, "real", "fake")}
     bootstrap_interval(
         look, y, score, groups=groups, metadata=metadata, n_resamples=400, random_state=0
     )

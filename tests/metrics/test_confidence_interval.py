@@ -63,7 +63,7 @@ def test_intervals_of_any_callable_cover_too(coverage, figure):
 
 
 def test_the_simulation_shows_where_the_percentile_bootstrap_fails(coverage):
-    result = coverage.simulate(coverage.NAMED[0]._replace(method="percentile"), 25)
+    result = coverage.simulate(coverage.NAMED_CELLS[0]._replace(method="percentile"), 25)
     assert result["coverage"] < 0.8
     assert result["no width"] > 0.1
 
@@ -236,9 +236,9 @@ def test_a_difference_of_two_detectors():
         return roc_auc_score(y_true, score) - roc_auc_score(y_true, second)
 
     options = {"n_resamples": 100, "random_state": 0}
-    result = confidence_interval(gain, y, better, metadata={"other": worse}, **options)
+    result = confidence_interval(gain, y, better, metadata={"second": worse}, **options)
     assert 0.2 < result.low < result.estimate < result.high < 0.8
-    identical = confidence_interval(gain, y, better, metadata={"other": better.copy()}, **options)
+    identical = confidence_interval(gain, y, better, metadata={"second": better.copy()}, **options)
     assert identical.estimate == 0
 
 

@@ -108,7 +108,7 @@ def test_a_stream_without_an_end_is_judged_as_it_comes(model, photos):
 def test_wrong_arguments(model, photos):
     with pytest.raises(ValueError, match="step=5 is more than window=4"):
         next(verify_stream(photos[0], [], model=model, window=4, step=5))
-    with pytest.raises(ValueError, match="step=0, expected a positive integer"):
+    with pytest.raises(ValueError, match="step must be a positive integer, got 0"):
         next(verify_stream(photos[0], [], model=model, step=0))
     other = fitted(seed=2)
     with pytest.raises(ValueError, match="enrolled with the model"):
