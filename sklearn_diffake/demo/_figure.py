@@ -84,8 +84,9 @@ def _draw_probe(axes: Any, result: DemoResult, index: int) -> None:
     value, accepted = result.decision[index], result.decision[index] >= 0
     color, verdict = (GENUINE, "genuine") if accepted else (FAKE, "suspicious")
     symbol = "\u2713" if accepted == (result.labels[index] == 1) else "\u2717"
-    text = f"{symbol} {verdict} {value:+.3f}".replace("-", "\u2212")
+    text = f"{symbol} {verdict} {value:+.4f}".replace("-", "\u2212")
     _show(axes, result.probes[index], _CLOSE_UP, text, color, "bold")
+    axes.xaxis.label.set_fontsize(8.5)  # so that "suspicious" fits below the picture
     for spine in axes.spines.values():
         spine.set(color=color, linewidth=3.5)
 
