@@ -76,7 +76,7 @@ COLUMNS: dict[str, type] = {
     "model": str,
     "model_fingerprint": str,
 }
-_NUMBERS = {"score": 8, "p-value": 7, "adjusted": 8}  # columns, and their widths
+_NUMBERS = {"score": 9, "p-value": 7, "adjusted": 8}  # columns, and their widths
 
 
 def add_find_arguments(parser: argparse.ArgumentParser) -> None:
