@@ -128,7 +128,7 @@ def test_picture_shows_each_verdict_in_its_colour(result):
     for name in dict.fromkeys(result.groups.tolist()):
         for i in np.flatnonzero(result.groups == name)[:2]:
             accepted = result.decision[i] >= 0
-            arguments = f"{'genuine' if accepted else 'deepfake'} {result.decision[i]:+.3f}"
+            arguments = f"{'genuine' if accepted else 'suspicious'} {result.decision[i]:+.4f}"
             right = accepted == (name == "genuine re-take")
             symbol = "\u2713" if right else "\u2717"
             displayed = axes[f"{symbol} {arguments}".replace("-", "\u2212")]

@@ -162,6 +162,17 @@ def test_rates_on_the_page_on_thresholds():
     assert text in read_page(CALIBRATING)
 
 
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (CALIBRATING, "on crops of other videos it rejects {} of genuine pairs"),
+        (LIMITS, "on video crops it rejects {}:"),
+    ],
+)
+def test_rejected_pairs_of_video_crops(page, sentence):
+    assert sentence.format(percent(figures_of("default", 1)["BPCER"][0])) in read_page(page)
+
+
 def test_rejected_pairs_of_people_left_out():
     checks = json.loads((RESULTS / "default_calibration.json").read_text(encoding="utf-8"))["check"]
     (row,) = [row for row in checks if (row["references"], row["probes"]) == (1, 1)]

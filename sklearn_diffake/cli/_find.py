@@ -27,10 +27,10 @@ from sklearn_diffake.cli._options import (
 from sklearn_diffake.cli._outputs import check_output_option, write_rows
 from sklearn_diffake.cli._verdict_printer import (
     colored_outcome,
-    decimals,
     escape_names,
     p_text,
     print_line,
+    score_text,
 )
 from sklearn_diffake.cli._verdict_rows import encodable
 from sklearn_diffake.utils._json import json_text
@@ -76,7 +76,7 @@ COLUMNS: dict[str, type] = {
     "model": str,
     "model_fingerprint": str,
 }
-_NUMBERS = {"score": 8, "p-value": 7, "adjusted": 8}  # columns, and their widths
+_NUMBERS = {"score": 9, "p-value": 7, "adjusted": 8}  # columns, and their widths
 
 
 def add_find_arguments(parser: argparse.ArgumentParser) -> None:
@@ -252,7 +252,7 @@ def _common_warnings(rows: Sequence[dict[str, Any]]) -> set[str]:
 
 
 def _cells(row: dict[str, Any], numbers: Sequence[str], common: set[str]) -> list[str]:
-    texts = [decimals(row["score"]), p_text(row["p_value"]), p_text(row["adjusted_p_value"])]
+    texts = [score_text(row["score"]), p_text(row["p_value"]), p_text(row["adjusted_p_value"])]
     cells = [text.rjust(_NUMBERS[name]) for text, name in zip(texts, numbers, strict=False)]
     outcome = colored_outcome(row["outcome"]) + " " * (12 - len(row["outcome"]))
     name = printable(row["probe"]) or "-"

@@ -11,7 +11,7 @@ from sklearn_diffake.cli._pairs import TEMPLATE_MARK, Pair
 from sklearn_diffake.cli._verdict_rows import full_row
 from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._messages import printable
-from sklearn_diffake.utils._numbers import fraction, percent
+from sklearn_diffake.utils._numbers import fraction, percent, significant
 from sklearn_diffake.utils._progress import bars_hidden
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Show = Callable[[Pair, "Verdict"], None]
 _COLORS = {"genuine": "blue", "suspicious": "orange", "inconclusive": "gray", "error": "gray"}
 _COLOR_CODES = {"blue": "38;5;33", "orange": "38;5;208", "gray": "38;5;245"}  # of 256 colors
-_NUMBERS = {"score": 8, "threshold": 9, "p-value": 7}  # columns, and their widths
+_NUMBERS = {"score": 9, "threshold": 9, "p-value": 7}  # columns, and their widths
 
 
 def json_printer() -> Show:
@@ -60,7 +60,11 @@ def table_printer(pairs: Sequence[Pair]) -> Show:
     def show(pair: Pair, verdict: Verdict) -> None:
         if header:  # not before there is a verdict: an error leaves standard output empty
             print_line(header.pop())
-        numbers = [decimals(verdict.score), decimals(verdict.threshold), p_text(verdict.p_value)]
+        numbers = [
+            score_text(verdict.score),
+            score_text(verdict.threshold),
+            p_text(verdict.p_value),
+        ]
         print_line(line(_names(pair), numbers, _outcome(verdict)))
 
     return show
@@ -79,9 +83,9 @@ def _names(pair: Pair) -> list[str]:
     return names
 
 
-def decimals(value: float | None) -> str:
-    """Write a score, or a dash for none."""
-    return "-" if value is None else f"{value:.3f}"
+def score_text(value: float | None) -> str:
+    """Write a score as reports do, so that one beside the threshold differs; a dash for none."""
+    return "-" if value is None else significant(value)
 
 
 def p_text(value: float | None) -> str:

@@ -62,7 +62,7 @@ def _headline(result: DemoResult) -> str:
     genuine, accepted = result.labels == 1, result.decision >= 0
     return (
         f"{accepted[genuine].sum()} of {genuine.sum()} genuine re-takes accepted, "
-        f"{(~accepted[~genuine]).sum()} of {(~genuine).sum()} manipulated probes rejected "
+        f"{(~accepted[~genuine]).sum()} of {(~genuine).sum()} manipulated probes suspicious "
         f"(AUC {fraction(result.auc, 2)})"
     )
 
@@ -82,10 +82,11 @@ def _show(
 
 def _draw_probe(axes: Any, result: DemoResult, index: int) -> None:
     value, accepted = result.decision[index], result.decision[index] >= 0
-    color, verdict = (GENUINE, "genuine") if accepted else (FAKE, "deepfake")
+    color, verdict = (GENUINE, "genuine") if accepted else (FAKE, "suspicious")
     symbol = "\u2713" if accepted == (result.labels[index] == 1) else "\u2717"
-    text = f"{symbol} {verdict} {value:+.3f}".replace("-", "\u2212")
+    text = f"{symbol} {verdict} {value:+.4f}".replace("-", "\u2212")
     _show(axes, result.probes[index], _CLOSE_UP, text, color, "bold")
+    axes.xaxis.label.set_fontsize(8.5)  # so that "suspicious" fits below the picture
     for spine in axes.spines.values():
         spine.set(color=color, linewidth=3.5)
 
@@ -100,7 +101,7 @@ def _draw_scores(axes: Any, result: DemoResult) -> None:
         for is_drawn, color, marker in ((values >= 0, GENUINE, "o"), (values < 0, FAKE, "X")):
             style = {"c": color, "marker": marker, "s": 42, "alpha": 0.75, "linewidths": 0}
             axes.scatter(values[is_drawn], heights[is_drawn], **style)
-        rate, verb = (accepted, "accepted") if row == 0 else (1 - accepted, "rejected")
+        rate, verb = (accepted, "accepted") if row == 0 else (1 - accepted, "suspicious")
         text = f"{round(rate * pairs)} of {pairs} {verb} ({percent(rate, 0)})"
         axes.text(1.015, row, text, transform=axes.get_yaxis_transform(), va="center")
     axes.axvline(0, color="black", linewidth=1.5, linestyle="--")
@@ -114,5 +115,5 @@ def _draw_scores(axes: Any, result: DemoResult) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     above = {"transform": axes.get_xaxis_transform(), "va": "bottom", "weight": "bold"}
-    axes.text(0, 1.02, "\u2190 deepfake   ", ha="right", color=FAKE, **above)
+    axes.text(0, 1.02, "\u2190 suspicious   ", ha="right", color=FAKE, **above)
     axes.text(0, 1.02, "   genuine \u2192", ha="left", color=GENUINE, **above)

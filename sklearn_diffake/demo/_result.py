@@ -14,8 +14,8 @@ from sklearn_diffake.novelty._calibration import calibration_of
 from sklearn_diffake.utils._numbers import fraction, percent
 
 GENUINE = "genuine re-take"
-_ROW = "{:<22}{:>6}{:>10}{:>10}{:>7}"
-HEADER = _ROW.format("probe", "pairs", "accepted", "rejected", "AUC")
+_ROW = "{:<22}{:>6}{:>10}{:>12}{:>7}"
+HEADER = _ROW.format("probe", "pairs", "accepted", "suspicious", "AUC")
 
 
 @dataclass(frozen=True)

@@ -169,12 +169,15 @@ class CalibrationReport:
     def table(self) -> str:
         """Write one line for each category: images, people, pairs, threshold, level, interval.
 
+        Where no groups were given, each genuine row counts as a person: the column is ``rows``.
+
         Returns
         -------
         table : str
             With a header, aligned to the right.
         """
-        header = ("references", "probes", self.unit, "pairs", "threshold", "level", "true BPCER")
+        people = "people" if self.grouped else "rows"
+        header = ("references", "probes", people, "pairs", "threshold", "level", "true BPCER")
         lines: list[tuple[str, ...]] = [header]
         for c in self.categories:
             interval = f"{percent(c.bpcer_low)} to {percent(c.bpcer_high)}"

@@ -44,7 +44,7 @@ def test_score_writes_a_table(folder, capsys):
         lines[1:], rows, expected_scores(folder, pairs), p_values, ["genuine", "suspicious"],
         strict=True,
     ):  # fmt: skip
-        assert line == [*row, f"{value:.3f}", f"{threshold:.3f}", f"{p_value:.3f}", outcome]
+        assert line == [*row, f"{value:.4g}", f"{threshold:.4g}", f"{p_value:.3f}", outcome]
 
 
 def test_score_is_zero_when_all_are_genuine(folder):

@@ -91,7 +91,7 @@ def test_every_picture_has_words_and_is_one(html):
 
 def test_the_page_says_what_was_found(html, explanation):
     text = Elements(html).text
-    assert "The model calls the probe a deepfake" in text
+    assert "The model calls the probe suspicious" in text
     for value in (explanation.score, explanation.threshold):
         assert f"{value:.4g}".replace("-", "\N{MINUS SIGN}") in text
     calibration = explanation.calibration
@@ -214,7 +214,7 @@ def test_notebooks_show_the_report(explanation):
     html = explanation._repr_html_()
     page = Elements(html)
     assert {"html", "head", "body", "script"}.isdisjoint(tag for tag, _ in page.tags)
-    assert "The model calls the probe a deepfake" in page.text
+    assert "The model calls the probe suspicious" in page.text
     # no rule reaches beyond the report
     rules = re.findall(
         r"^\s*([^{}@]+?)\s*\{", re.search(r"<style>(.*?)</style>", html, re.S)[1], re.M

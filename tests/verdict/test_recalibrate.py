@@ -384,6 +384,18 @@ def test_how_sure_the_threshold_is(model, n, warns):
     assert report.target_is_reachable == (n >= 19)
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_columns_of_the_table_have_different_names(grouped):
+    X = np.random.default_rng(0).normal(size=(140, 2))
+    detector = MahalanobisDetector().fit(X[:20])
+    groups = np.repeat(np.arange(60), 2) if grouped else None
+    _, report = recalibrate(detector, X[20:], groups, target_bpcer=0.2, return_report=True)
+    header, line = (row.split() for row in report.table().splitlines())
+    assert header[:5] == ["references", "probes", "people" if grouped else "rows", "pairs",
+                          "threshold"]  # fmt: skip
+    assert line[:4] == ["1", "1", "60" if grouped else "120", "120"]
+
+
 def test_interval_of_the_true_rate():
     rng = np.random.default_rng(0)
     for level, n in [(0.1, 19), (0.05, 120), (1 / 13, 12)]:

@@ -51,7 +51,7 @@ def test_a_suspicious_pair_has_maps(pipeline):
         "Left out of the comparison"
     ] * 2
     assert maps.figures[1][2].startswith("The face of the probe. Left out of the comparison.")
-    assert "of the distance to the threshold" in maps.figures[0][2]
+    assert "of the distance from the score to the threshold" in maps.figures[0][2]
     # the place that differs is the top left corner
     assert "greatest 2 pixels from the left and 2 from the top" in maps.figures[1][1]
 

@@ -94,3 +94,32 @@ def test_a_model_that_was_not_measured(model):
 )  # fmt: skip
 def test_expected_counts_do_not_round_to_nothing(value, text):
     assert expected_count(value) == text
+
+
+@pytest.mark.parametrize("mode", ["reference", "same-video"])
+@pytest.mark.parametrize("outcome", ["genuine", "suspicious"])
+def test_no_sentence_refers_to_rates_that_are_not_on_the_page(outcome, mode):
+    model = replace(INFO, error_rates=())
+    text = page_of(pair_verdict(model=model, outcome=outcome, mode=mode)).text
+    assert "APCER above" not in text
+    assert "read below how often" not in text.lower()
+    assert "how often this model is wrong was not measured" in text
+    assert "How many altered ones do was not measured for this model." in text
+    assert "sklearn-diffake score MODEL --csv TABLE.csv" in text
+
+
+@pytest.mark.parametrize("outcome", ["genuine", "suspicious"])
+def test_sentences_refer_to_rates_that_are_on_the_page(outcome):
+    text = page_of(pair_verdict(outcome=outcome)).text
+    assert "read below how often the model is wrong" in text
+    assert "is the APCER above" in text
+    assert "was not measured" not in text.partition("Where the pictures differ")[0]
+    assert "Not measured for this model" not in text
+
+
+def test_an_apcer_that_was_not_measured_is_not_referred_to():
+    only_bpcer = replace(INFO, error_rates=RATES[1:2])
+    text = page_of(pair_verdict(model=only_bpcer)).text
+    assert "APCER above" not in text
+    assert "read below how often the model is wrong" in text
+    assert "This cannot be computed: it takes both error rates, from 30 tests or more." in text

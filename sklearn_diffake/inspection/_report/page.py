@@ -195,9 +195,9 @@ def map_figure(
     left, top, right, bottom = face_box(photo)
     draw = partial(draw_map, photo=photo, method=method, limit=limit)
     png = as_png(draw, round(bottom - top), round(right - left))
-    caption = f"{MAPS[method][0]}. Full color: {full_color(method, limit)}"
+    caption = f"{MAPS[method][0]}. The strongest color stands for {full_color(method, limit)}"
     if method != "gradient" and decision:
-        caption += f", {limit / abs(decision):.0%} of the distance to the threshold"
+        caption += f", {limit / abs(decision):.0%} of the distance from the score to the threshold"
     return png, map_sentence(photo, side, method), caption
 
 

@@ -55,7 +55,7 @@ def short(text: str, length: int) -> str:
 def verdict_sentence(explanation: ExplanationData) -> str:
     """Return the verdict as one sentence."""
     side = "above" if explanation.decision >= 0 else "below"
-    verdict = "genuine" if explanation.decision >= 0 else "a deepfake"
+    verdict = "genuine" if explanation.decision >= 0 else "suspicious"
     return (
         f"The model calls the probe {verdict}: the score of the pair, {number(explanation.score)}, "
         f"is {number(abs(explanation.decision))} {side} the threshold of "

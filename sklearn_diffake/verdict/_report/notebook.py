@@ -70,7 +70,7 @@ def _images(verdict: VerdictData) -> str:
         )
     hidden = len(verdict.images) - len(rows)
     last_row = f"<tr><td colspan='4'>and {hidden} more images</td></tr>" if hidden > 0 else ""
-    header = "<tr><th>side</th><th>image</th><th>face</th><th>score alone</th></tr>"
+    header = "<tr><th>side</th><th>image</th><th>face</th><th>score of this image only</th></tr>"
     return f"<table>{header}{''.join(rows)}{last_row}</table>" if rows else ""
 
 

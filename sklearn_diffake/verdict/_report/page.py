@@ -34,6 +34,7 @@ from sklearn_diffake.verdict._report.text import (
     clock,
     count,
     expected_count,
+    look_alikes,
     outcome_text,
 )
 
@@ -101,7 +102,9 @@ def report_page(
     pair_maps = maps_of(verdict, pictures, requested=maps)
     rates = rate_rows(verdict)
     rows = [(source, row) for source in sources for row in source.rows]
-    texts, headline = MODE_TEXTS[verdict.mode], outcome_text(verdict.outcome, verdict.mode)
+    texts = MODE_TEXTS[verdict.mode]
+    headline = outcome_text(verdict.outcome, verdict.mode, measured=bool(rates))
+    has_apcer = any(rate.apcer is not None for rate in rates)
     title = f"{texts.title}: {headline[0].lower()}"
     content = (
         environment(__package__)
@@ -110,6 +113,8 @@ def report_page(
             verdict=verdict,
             headline=headline,
             texts=texts,
+            look_alikes=look_alikes(verdict.mode, measured=has_apcer),
+            fewest_tested=FEWEST_TESTED,
             case=case,
             date=date,
             command=command,

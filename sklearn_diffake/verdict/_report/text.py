@@ -27,7 +27,8 @@ class ModeTexts:
     rate_column, count_column : str
         Headlines of columns of the table of error rates.
     look_alikes : tuple of (str, str)
-        What else can make genuine material look altered, and altered one genuine.
+        What else can make genuine material look altered; the last one is what makes altered
+        material look genuine.
     """
 
     title: str
@@ -42,21 +43,35 @@ class ModeTexts:
     look_alikes: tuple[tuple[str, str], ...]
 
 
-def outcome_text(outcome: Outcome, mode: Mode) -> tuple[str, str]:
-    """Return headline and meaning of an outcome."""
+def outcome_text(outcome: Outcome, mode: Mode, *, measured: bool) -> tuple[str, str]:
+    """Return headline and meaning of an outcome; `measured` is whether the page has error rates."""
+    unmeasured = "how often this model is wrong was not measured"
     if outcome == "genuine":
+        errors = "read below how often the model is wrong" if measured else unmeasured
         return "Genuine", (
             f"{_sentence(GENUINE_MEANS[mode])}, as far as this model can see. This is no proof: "
-            "read below how often the model is wrong."
+            f"{errors}."
         )
     if outcome == "suspicious":
+        errors = "read below how often the model is wrong, and"
+        if not measured:
+            errors = f"{unmeasured}. Read below"
         return "Suspicious", (
-            f"{_sentence(SUSPICIOUS_MEANS[mode])}. This is no proof: read below how often the "
-            "model is wrong, and what else looks the same."
+            f"{_sentence(SUSPICIOUS_MEANS[mode])}. This is no proof: {errors} what else looks the "
+            "same."
         )
     if outcome == "inconclusive":
         return "Inconclusive", "The evidence does not carry a decision either way."
     return "Error", "There is no verdict: the comparison could not be made."
+
+
+def look_alikes(mode: Mode, *, measured: bool) -> list[tuple[str, str]]:
+    """Return what else looks the same; `measured` is whether the page has an APCER."""
+    *others, (name, text) = MODE_TEXTS[mode].look_alikes
+    passing = "How many altered ones do was not measured for this model."
+    if measured:
+        passing = "How many of the altered ones that were tested did, is the APCER above."
+    return [*others, (name, f"{text} {passing}")]
 
 
 def _sentence(text: str) -> str:
@@ -98,8 +113,7 @@ MODE_TEXTS: dict[Mode, ModeTexts] = {
             _COVERED,
             (
                 "The other way round",
-                "An altered picture that keeps the identity of the person well can look genuine. "
-                "How many of those that were tested did, is the APCER above.",
+                "An altered picture that keeps the identity of the person well can look genuine.",
             ),
         ),
     ),
@@ -124,9 +138,9 @@ MODE_TEXTS: dict[Mode, ModeTexts] = {
             _COVERED,
             (
                 "The other way round",
-                "An altered video can look natural frame by frame: how many of those that were "
-                "tested did, is the APCER above. A picture that is moved in front of a camera, and "
-                "a genuine video of somebody else, are not altered and not found.",
+                "A picture that is moved in front of a camera, and a genuine video of somebody "
+                "else, are not altered and not found. An altered video can look natural frame by "
+                "frame.",
             ),
         ),
     ),
