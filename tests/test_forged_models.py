@@ -563,6 +563,19 @@ def test_forged_category_arrays(refused, categories, attribute, change, message)
     refused(forged.array(arrays[1], change), f"is refused: the calibration of Conf.*{message}")
 
 
+def test_categories_are_complete_and_agree_with_the_calibration(categories, refused):
+    forged = Forged(categories)
+    attributes = forged.find("ConformalDetector")["content"]["content"]
+    (scores,) = attributes["calibration_scores_"]["content"]
+    forged.array(scores, lambda array: array - 1)
+    refused(forged, r"calibration_scores_ are others than those of the category \(1, 1\)")
+    forged = Forged(categories)
+    attributes = forged.find("ConformalDetector")["content"]
+    del attributes["key_types"]["content"][list(attributes["content"]).index("category_n_")]
+    del attributes["content"]["category_n_"]
+    refused(forged, "is refused: the calibration of Conf.*: category_n_ is missing")
+
+
 @pytest.mark.parametrize("kind", ["conformal", "crossed"])
 @pytest.mark.parametrize(
     ("attribute", "value"), [("category_scores_", []), ("category_masses_", [[1.0], [2.0], [3.0]])]
