@@ -368,5 +368,5 @@ embedder = ["small", "second"]
 
 def test_weights_to_start_from_are_found_beside_the_configuration(data):
     start = ("batch_size = 4", 'batch_size = 4\nweights = "start.safetensors"')
-    config = config_of(data, start)
-    assert config.extractors["small"].params["weights"] == str(data / "start.safetensors")
+    (extractor,) = config_of(data, start).extractors
+    assert extractor.params["weights"] == str(data / "start.safetensors")
