@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -246,6 +247,9 @@ EXP = ("numpy" if np.__version__ >= "2" else "numpy.core._multiarray_umath", "ex
 EXP_NAME = re.escape(".".join(EXP))
 
 
+SCALER = ("sklearn.preprocessing._data", "StandardScaler")
+
+
 def partial(function):
     content = {"func": function, "args": plain(()), "kwds": plain({}), "namespace": plain(None)}
     return node("PartialNode", "functools", "partial", content=content)
@@ -277,6 +281,17 @@ def partial(function):
         (node("JsonNode", content="1", call="x"), "a node 'JsonNode' has a field 'call'"),
         (node("NdArrayNode", "numpy", "object_", type="numpy", file="x"), "is no array"),
         (node("NdArrayNode", "numpy", "memmap", type="json", content=[]), "numpy.memmap"),
+        (node("NdArrayNode", "numpy", "ndarray", type="numpy", file=7), "7 is no array"),
+        (node("NdArrayNode", "numpy", "ndarray", type="pickle"), "an array has the type 'pickle'"),
+        (node("ListNode", name="list", content={}), "a node 'ListNode' holds no list"),
+        (
+            node("ListNode", name="list", content=["x"]),
+            "'builtins.list' holds something that is not a node",
+        ),
+        (
+            node("ObjectNode", *SCALER, content=plain((1,))),
+            "offset_ has a state that is no dict",
+        ),
     ],
     ids=str,
 )  # fmt: skip
@@ -306,6 +321,50 @@ def test_attributes_that_a_class_does_not_know(contents, refused, kind, owner, n
     refused(Forged(contents[kind]).set(owner, name, 1.0), message)
 
 
+@pytest.mark.parametrize(
+    ("key_type", "message"),
+    [
+        (node("TypeNode", "builtins", "int"), "has attributes whose names are no strings"),
+        (plain("str"), "has keys whose types are none"),
+    ],
+)
+def test_attributes_have_strings_as_names(contents, refused, key_type, message):
+    forged = Forged(contents["mixture"])
+    forged.find("GaussianMixtureDetector")["content"]["key_types"]["content"][0] = key_type
+    refused(forged, f"is refused: GaussianMixtureDetector {message}")
+
+
+def test_a_state_of_too_few_values(contents, refused):
+    forged = Forged(contents["k-d tree"])
+    forged.find("KDTree")["content"] = plain((1, 2))
+    refused(forged, r"'sklearn\.neighbors\._kd_tree\.KDTree' has no state of 13 values")
+
+
+def test_a_tree_of_a_forest_that_is_none(contents, refused):
+    forged = Forged(contents["forest"]).set("ExtraTreeRegressor", "tree_", None)
+    refused(forged, r"estimator_: a tree with another number of features than its rows")
+
+
+@pytest.mark.parametrize("state", [(), None], ids=["two schemas", "no node"])
+def test_states_that_are_no_tree_of_nodes(contents, tmp_path, state):
+    path = tmp_path / "forged.diffake"
+    schema = json.dumps(Forged(contents["mixture"]).schema if state == () else [])
+    archives = io.BytesIO(), io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(archives[0], "w") as archive:
+        warnings.simplefilter("ignore")  # of a duplicate name
+        for _ in range(2 if state == () else 1):
+            archive.writestr("schema.json", schema)
+    with zipfile.ZipFile(archives[1], "w") as archive:
+        for name, content in Forged(contents["mixture"]).members.items():
+            archive.writestr(name, content)
+        archive.writestr("model.skops", archives[0].getvalue())
+    path.write_bytes(archives[1].getvalue())
+    message = "state has two members of one name" if state == () else "its state is no node"
+    with pytest.raises(ValueError, match=message) as caught:
+        persistence.load(path)
+    assert str(path) in str(caught.value)
+
+
 def test_a_packed_detector_hides_nothing_of_its_class(contents, refused):
     forged = Forged(contents["pyod lunar"])
     packed = forged.find("PyODDetector")["content"]["content"]["detector_"]
@@ -322,6 +381,15 @@ def test_a_grid_names_no_folder(tmp_path, key, folder):
     path = tmp_path / "model.diffake"
     persistence.save(GridSearchCV(DeepSVDD(), [{key: folder}]), path)
     assert persistence.load(path).param_grid == [{key: None}]
+
+
+def test_arrays_stay_where_a_folder_is_cleared(tmp_path):
+    path = tmp_path / "model.diffake"
+    rates = np.array([0.1, 0.01])
+    persistence.save(GridSearchCV(DeepSVDD(), [{"embed__cache": "theirs", "lr": rates}]), path)
+    (grid,) = persistence.load(path).param_grid
+    assert grid["embed__cache"] is None
+    np.testing.assert_array_equal(grid["lr"], rates)
 
 
 # --- arrays that lead out of bounds ------------------------------------------------------------
@@ -493,6 +561,19 @@ def test_forged_category_arrays(refused, categories, attribute, change, message)
     forged = Forged(categories)
     arrays = forged.find("ConformalDetector")["content"]["content"][attribute]["content"]
     refused(forged.array(arrays[1], change), f"is refused: the calibration of Conf.*{message}")
+
+
+def test_categories_are_complete_and_agree_with_the_calibration(categories, refused):
+    forged = Forged(categories)
+    attributes = forged.find("ConformalDetector")["content"]["content"]
+    (scores,) = attributes["calibration_scores_"]["content"]
+    forged.array(scores, lambda array: array - 1)
+    refused(forged, r"calibration_scores_ are others than those of the category \(1, 1\)")
+    forged = Forged(categories)
+    attributes = forged.find("ConformalDetector")["content"]
+    del attributes["key_types"]["content"][list(attributes["content"]).index("category_n_")]
+    del attributes["content"]["category_n_"]
+    refused(forged, "is refused: the calibration of Conf.*: category_n_ is missing")
 
 
 @pytest.mark.parametrize("kind", ["conformal", "crossed"])

@@ -67,6 +67,38 @@ def test_foreign_types_must_be_trusted(path):
     assert load(path, trusted=["model_helpers.Foreign"])[0].mean_ == 1.5
 
 
+class Plain:
+    """An object without a constructor of its own."""
+
+
+class Stateless:
+    __slots__ = ()
+
+
+class Paired:
+    """An object whose state is a tuple."""
+
+    def __getstate__(self):
+        return (3, 4)
+
+    def __setstate__(self, state):
+        self.pair = state
+
+
+def test_trusted_objects_with_any_state_come_back(path):
+    simple = Plain()
+    simple.level = 7
+    objects = {"simple": simple, "stateless": Stateless(), "paired": Paired()}
+    save(FunctionTransformer(kw_args=objects), path)
+    with pytest.raises(ValueError, match="which is not trusted"):
+        load(path)
+    names = [f"{kind.__module__}.{kind.__name__}" for kind in (Plain, Stateless, Paired)]
+    loaded = load(path, trusted=names).kw_args
+    assert loaded["simple"].level == 7
+    assert isinstance(loaded["stateless"], Stateless)
+    assert loaded["paired"].pair == (3, 4)
+
+
 def test_functions_must_be_trusted(path):
     save(make_pipeline(FunctionTransformer(os.getcwd)), path)
     with pytest.raises(ValueError, match=r"getcwd'\], which is not trusted"):

@@ -67,7 +67,7 @@ class ComputeOnce:
         Reads the frames of a video; required for videos.
     frames_key : str, default=""
         Settings that determine which frames are read; a key of the store.
-    is_whole : callable, optional
+    is_complete : callable, optional
         Called after a video was read: whether no frame of it was missing. The frames of other
         videos are not stored, so that the next call reads them, and warns, again.
     is_video : callable, optional
@@ -342,10 +342,11 @@ class _Pass:
         values = self.job.compute([p.image for p in batch], [p.digest for p in batch])
         _logger.debug("computed a batch of %d images", len(batch))
         for picture, value in zip(batch, values, strict=True):
-            if self.job.dtype.base.kind == "f" and not np.isfinite(value).all():
-                value = ImageError("the network returned NaN or infinity for this image")
             if isinstance(value, ImageError):
                 self._fail(picture.source, value, picture.slot)
+            elif self.job.dtype.base.kind == "f" and not np.isfinite(value).all():
+                error = ImageError("the network returned NaN or infinity for this image")
+                self._fail(picture.source, error, picture.slot)
             else:
                 self._set(picture.slot, value)
                 self.out.n_computed += 1

@@ -145,6 +145,8 @@ BAD = {
     "ragged": (("path", "label"), [("a.png",)], "t.csv, line 2: 1 cells, where the header has 2"),
     "empty": (("path", "label"), [("", 1)], "t.csv, line 2: path is empty"),
     "label": (("path", "label"), [("a.png", 1), ("b.png", 0)], "row 1: label must be 1 .*got '0'"),
+    "no label": (("path", "label"), [("a.png", 1), ("b.png", "")],
+                 r"row 1: the label must be 1 \(genuine\) or -1 \(deepfake\), got an empty cell"),
     "huge": (("path",), [("a.png",), ("x" * 200_000,)], "t.csv, line 3: field larger than"),
     "nobody": (("path", "label"), [("a.png", 1)], "identity"),
 }
@@ -156,6 +158,22 @@ def test_bad_tables_are_named(tmp_path, name):
     file = write_rows(tmp_path / "t.csv", header, rows)
     with pytest.raises(ValueError, match=rf"^\[datasets.faces\] images: .*{message}"):
         load("images", file, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "column", "message"),
+    [
+        ([("r.png", "p.png", 1), ("r.png", "q.png", "")], 3, "label", "the label is empty"),
+        ([("r.png|s.png", "p.png", 1)], 2, None, "templates of several pictures are not compared"),
+    ],
+)
+def test_bad_tables_of_pairs_are_named(tmp_path, rows, line, column, message):
+    file = write_rows(tmp_path / "t.csv", ("reference", "probe", "label"), rows)
+    with pytest.raises(ValueError, match=message) as caught:
+        load("pairs", file)
+    assert f"line {line}" in str(caught.value)
+    cause = caught.value.__cause__ or caught.value
+    assert (cause.line, cause.column) == (line, column)
 
 
 def test_what_a_loader_refuses_is_named(images, tmp_path):

@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from benchmark_cases import TINY, TRUSTED, events, result_files, write_dataset
+from image_helpers import faces, noise
 
 from sklearn_diffake.benchmark import ConfigError, plan_benchmark, read_config, run_benchmark
+from sklearn_diffake.benchmark import _extractors
 from sklearn_diffake.cli import main
+from sklearn_diffake.embedding import ForgeryEmbedder
 
 pytest.importorskip("cv2", reason="needs the extra generation")
 
@@ -307,3 +312,61 @@ def test_a_candidate_cuts_the_crops_of_its_extractor(data):
     (training,) = plan_benchmark(config).trainings.values()
     assert training.aligner.margin == training.embedder.margin == 0.25
     assert training.aligner.on_missing == "skip"
+
+
+def training_of(data, **changes):
+    crops = ("align = false\ninput", "align = { size = 24, margin = 0.25 }\ninput")
+    (training,) = plan_benchmark(config_of(data, crops)).trainings.values()
+    return replace(training, **changes)
+
+
+def test_people_without_a_face_are_not_trained_on(data, tmp_path):
+    sources = [*faces(2), noise(1, shape=(105, 130))[0], *faces(1)]
+    people = np.array([5, 6, 7, 8])
+    training = training_of(data, folder=tmp_path, sources=sources, people=people)
+    crops, kept = _extractors._cut(training, verbose=False)
+    assert kept.tolist() == [5, 6, 8]
+    assert [crop.shape for crop in crops] == [(24, 24, 3)] * 3
+
+
+def test_pictures_without_any_face_are_an_error_of_the_extractor(data, tmp_path):
+    sources, people = noise(3, shape=(105, 130)), np.arange(3)
+    training = training_of(data, folder=tmp_path / "run", sources=sources, people=people)
+    message = r"^\[extractors.small\] no face was found in any of the 3 pictures"
+    with pytest.raises(ValueError, match=message):
+        _extractors.train(training)
+    assert training.facts() is None
+
+
+def test_errors_of_a_training_keep_their_kind(data, tmp_path, monkeypatch):
+    def fail(self, X, y=None, groups=None):
+        raise torch.OutOfMemoryError("no memory is left")
+
+    (training,) = plan_benchmark(config_of(data)).trainings.values()
+    monkeypatch.setattr(ForgeryEmbedder, "fit", fail)
+    with pytest.raises(RuntimeError, match=r"^\[extractors.small\] no memory is left"):
+        _extractors.train(replace(training, folder=tmp_path / "run"))
+
+
+def test_extractors_of_different_crops_need_one_choice(data):
+    second = """[extractors.second]
+dataset = "faces"
+backbone = "%s"
+align = { size = 24 }
+input_size = 16
+
+[candidates.trained]
+embedder = ["small", "second"]
+""" % TINY
+    change = ('[candidates.trained]\nembedder = "small"\n', second)
+    message = r"\[candidates.trained\] align: is missing; the extractors learned from different"
+    with pytest.raises(ConfigError, match=message):
+        config_of(data, change)
+    both = (change[0], second + "align = false\n")
+    assert config_of(data, both).protocols[0].candidates[0].align is None
+
+
+def test_weights_to_start_from_are_found_beside_the_configuration(data):
+    start = ("batch_size = 4", 'batch_size = 4\nweights = "start.safetensors"')
+    (extractor,) = config_of(data, start).extractors
+    assert extractor.params["weights"] == str(data / "start.safetensors")

@@ -1,8 +1,10 @@
 """What the exit codes mean, also where streams are closed, memory is short or a signal comes."""
 
+import errno
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from cli_helpers import TINY
 from named_verdicts import verdict_of
 
 import sklearn_diffake
-from sklearn_diffake.cli import _exit_codes, main
+from sklearn_diffake.cli import _exit_codes, _process, main
 from sklearn_diffake.cli._exit_codes import EXIT_CODES, code_of, code_of_outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -330,3 +332,70 @@ def broken(*words):
 cli._print_line = broken
 cli.run()
 """
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (BrokenPipeError(errno.EPIPE, "broken pipe"), _process.BROKEN_PIPE),
+        (OSError(errno.ENOSPC, "no space"), _process.FAILED),
+        (ValueError("I/O operation on closed file"), _process.FAILED),
+    ],
+)
+def test_output_that_cannot_be_flushed_goes_nowhere(error, expected, tmp_path, monkeypatch):
+    class Failing:
+        def __init__(self, descriptor):
+            self.fileno = lambda: descriptor
+
+        def flush(self):
+            raise error
+
+    with open(tmp_path / "output", "wb") as file:
+        monkeypatch.setattr(_process.sys, "stdout", Failing(file.fileno()))
+        code = _process.flush_output(0)
+        monkeypatch.undo()
+        assert code == expected
+        assert stat.S_ISCHR(os.fstat(file.fileno()).st_mode), "later text would fail again"
+
+
+def test_an_interrupt_and_an_error_without_an_answer_have_codes(monkeypatch):
+    def codes(error):
+        def fail():
+            raise error
+
+        monkeypatch.setattr(_process.Signals, "install", lambda self: None)
+        monkeypatch.setattr(_process.sys, "stderr", sys.stderr)
+        with pytest.raises(SystemExit) as caught:
+            _process.run_program(fail)
+        return caught.value.code
+
+    assert codes(KeyboardInterrupt()) == _process.INTERRUPTED
+    assert codes(NameError("as after an interrupted import")) == _process.FAILED
+    assert codes(SystemExit(2)) == 2
+
+
+@POSIX
+def test_only_own_handlers_are_removed(monkeypatch):
+    monkeypatch.setattr(_process, "_SIGNALS", ("SIGUSR1", "SIGUSR2", "SIG_OF_NO_SYSTEM"))
+
+    def other(number, frame):
+        return None
+
+    former = {name: signal.getsignal(getattr(signal, name)) for name in ("SIGUSR1", "SIGUSR2")}
+    signals = _process.Signals()
+    try:
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        signals.install()
+        assert signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR1)  # a second one does not disturb the tidying up
+        assert signals.received == signal.SIGUSR1
+        signal.signal(signal.SIGUSR2, other)
+        signals.uninstall()
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGUSR2) is other
+    finally:
+        for name, handler in former.items():
+            signal.signal(getattr(signal, name), handler)

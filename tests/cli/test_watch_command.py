@@ -277,6 +277,14 @@ def test_wrong_arguments(words, message, folder, options, tmp_path, monkeypatch,
     assert message in error_of(capsys)
 
 
+@pytest.mark.parametrize("every", ["soon", "-1", "0", "inf", "nan"])
+def test_every_is_a_number_of_seconds(every, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["watch", "c.mp4", "--every", every])
+    assert caught.value.code == 2
+    assert f"--every: '{every}' is no number of seconds above 0" in capsys.readouterr().err
+
+
 def test_a_signal_ends_the_process_in_order(folder, inbox, options):
     shutil.copy(folder / "000.png", inbox)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}

@@ -118,6 +118,42 @@ def test_backbones_that_cannot_be_used(backbone, message):
         embed(backbone)
 
 
+class Counting:
+    """A factory that says that it is equal to others, so it has no hash."""
+
+    def __init__(self, fault=None):
+        self.calls, self.fault = 0, fault
+
+    def __eq__(self, other):
+        return isinstance(other, Counting)
+
+    __hash__ = None
+
+    def __call__(self):
+        self.calls += 1
+        if self.fault is not None:
+            raise self.fault
+        return tiny_backbones.colors()
+
+
+def test_a_factory_without_a_hash_is_called_each_time(fresh):
+    factory = Counting()
+    first = embed(factory)
+    calls = factory.calls
+    np.testing.assert_array_equal(embed(factory), first)
+    np.testing.assert_array_equal(first, embed())
+    assert factory.calls > calls >= 1
+
+
+@pytest.mark.parametrize("factory", [Counting(TypeError("no such layer")), None])
+def test_a_type_error_of_a_factory_is_not_hidden(fresh, factory):
+    def fail():
+        raise TypeError("no such layer")
+
+    with pytest.raises((TypeError, ValueError), match="no such layer"):
+        embed(factory or fail)
+
+
 def test_a_module_that_loses_images():
     with pytest.raises(ValueError, match=r"returned .*\[2, 3\].*, expected one vector per image"):
         embed("tiny_backbones:one_short")

@@ -14,6 +14,7 @@ from sklearn_diffake.embedding.forgery._checkpoint import Progress
 from sklearn_diffake.embedding.forgery._crops import BatchLoader, EpochBatches, FakeDataset
 from sklearn_diffake.embedding.forgery._sam import SAM, batch_norms
 from sklearn_diffake.embedding.forgery._training import RealOrFakeLoss
+from sklearn_diffake.faces import MissingFace
 
 
 @pytest.fixture
@@ -217,6 +218,26 @@ def test_fakes_are_not_even_read(easy, tmp_path):
     assert training_crops == {crop.tobytes() for crop in genuine}
     with pytest.raises(ValueError, match=r"^row 2, column 1, file 'gone.png': no such file"):
         embedder().fit(mixed, np.ones(12))
+
+
+def test_pictures_of_templates_are_learned_from_like_those_of_pairs(easy, tmp_path):
+    genuine = save_all(crops(16), tmp_path)
+    templates = [([genuine[4 * i], genuine[4 * i + 1]], genuine[4 * i + 2 :][:2]) for i in range(4)]
+    mixed = [templates[0], ([genuine[0], "gone.png"], "gone.png"), *templates[1:]]
+    model = embedder().fit(mixed, [1, -1, 1, 1, 1])
+    assert same_weights(model, embedder().fit(templates))
+    assert 1 not in model.validation_rows_
+    training_crops = {crop.tobytes() for dataset in easy.instances for crop in dataset.crops}
+    assert training_crops == {crop.tobytes() for crop in crops(16)}
+
+
+def test_rows_without_a_face_are_not_learned_from(easy):
+    rows = [(crops(2)[0], MissingFace("no face was found")) for _ in range(3)]
+    with (
+        pytest.warns(UserWarning, match="3 of 3 rows are not learned from"),
+        pytest.raises(ValueError, match="No genuine row to learn from: none of them has a face"),
+    ):
+        embedder().fit(rows)
 
 
 def test_each_distinct_image_counts_once(easy):

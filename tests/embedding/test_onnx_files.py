@@ -129,6 +129,29 @@ def test_what_is_no_protocol_buffer(tmp_path, cut):
         external_files(b"\x08\x00\x00\x00ORTM", tmp_path, "net")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x0f", "a field has the unknown wire type 7"),
+        (b"\x80" * 12, "an integer has more than 64 bits"),
+        (b"\x3a\x05ab", "a field is longer than the message that holds it"),
+        (b"\x09\x00", "a field is longer than the message that holds it"),
+    ],
+)
+def test_broken_fields_are_named(content, message):
+    with pytest.raises(ValueError, match=rf"'net' is not a readable \.onnx model: {message}"):
+        external_files(content, None, "net")
+
+
+def test_fields_of_fixed_length_are_skipped(tmp_path):
+    content = b"\x09" + bytes(8) + b"\x0d" + bytes(4)
+    tensor = external("net.data").SerializeToString()
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    content += b"\x3a" + bytes([len(graph)]) + graph
+    (tmp_path / "net.data").touch()
+    assert external_files(content, tmp_path, "net") == [tmp_path / "net.data"]
+
+
 @pytest.mark.parametrize("name", ["a", "a/b.data", "a b", "café", ".hidden", "console"])
 def test_plain_paths(name):
     assert is_plain_path(name)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from generation_cases import textured_crops
 
+from sklearn_diffake.generation import _codec
 from sklearn_diffake.generation._codec import CODECS, available_codecs, code_frames
 
 pytest.importorskip("av")
@@ -106,3 +107,17 @@ def test_a_build_without_encoders_is_named(monkeypatch):
 def _restored_codecs():
     yield
     available_codecs.cache_clear()
+
+
+def test_a_build_without_the_encoder_is_named(frames, monkeypatch):
+    monkeypatch.setattr(_codec, "available_codecs", lambda: ())
+    name = next(iter(CODECS))
+    with pytest.raises(ImportError, match=CODECS[name].encoder):
+        code_frames(frames, codec=name, quality=CODECS[name].qualities[0])
+
+
+def test_a_codec_that_loses_a_frame_is_an_error(codec, frames, monkeypatch):
+    decode = _codec._decode
+    monkeypatch.setattr(_codec, "_decode", lambda *arguments: decode(*arguments)[:-1])
+    with pytest.raises(RuntimeError, match=f"{codec} returned 2 frames for 3"):
+        code_frames(frames, codec=codec, quality=CODECS[codec].qualities[0])

@@ -1,5 +1,6 @@
 """What a file is, is decided by its content."""
 
+import errno
 import io
 import os
 import socket
@@ -66,6 +67,7 @@ REMAINING = {
     "mp3": (b"ID3\x04\0\0\0\0\0\0", "audio", "MP3", "an MP3 audio file"),
     "mp3 without a tag": (b"\xff\xfb\x90\x64" + bytes(40), "audio", "MP3", "MP3"),
     "wav": (b"RIFF\x24\0\0\0WAVEfmt ", "audio", "WAV", "a WAV audio file"),
+    "aiff": (b"FORM\0\0\0\x2eAIFFCOMM", "audio", "AIFF", "an AIFF audio file"),
     "m4a": (boxed("M4A ", "isom"), "audio", "M4A", "an M4A audio file"),
     "flac": (b"fLaC" + bytes(40), "audio", "FLAC", "FLAC"),
     "ogg": (b"OggS\0\2" + bytes(22) + b"\x01vorbis", "audio", "Ogg", "Ogg audio"),
@@ -88,6 +90,11 @@ REMAINING = {
     "jpeg xl": (b"\0\0\0\x0cJXL \r\n\x87\n", "unsupported image", "JPEG XL", "JPEG XL image: conv"),
     "photoshop": (b"8BPS\0\1", "unsupported image", "Photoshop", "Photoshop image"),
     "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported image", "PostScript", "PostScript image"),
+    "pam": (b"P7\nWIDTH 2\nHEIGHT 2\nDEPTH 3\nMAXVAL 255\nENDHDR\n", "unsupported image", "PAM",
+            "PAM image: conv"),
+    "start code of no known stream": (b"\0\0\0\1\x13\x13" + bytes(40), "unknown", "", "not an image"),
+    "utf-8 that is broken": ("Zoë ".encode()[:3] + b"\xe2\x28\xa1 \x81\x8d\x8f" * 9, "unknown", "",
+                             "not an image"),
     "dicom": (bytes(128) + b"DICM", "unsupported image", "DICOM", "DICOM image"),
     "noise": (b"\x00\x01\x02\x03", "unknown", "", r"not an image file \(expected JPEG, PNG"),
     "empty": (b"", "empty", "", "the file is empty"),
@@ -219,6 +226,48 @@ def test_an_endless_gif_is_given_up(monkeypatch):
     monkeypatch.setattr(formats, "_MOST_BLOCKS", 10)
     content = b"GIF89a\1\0\1\0\0\0\0" + b"\x2c" + bytes(9) + b"\x02" + b"\1x" * 10**6
     assert file_format(content).kind == "image"
+
+
+@pytest.mark.parametrize(
+    ("brands", "kind"), [(("mif1", "avif"), "image"), (("msf1", "avif"), "animation")]
+)
+def test_avif_of_a_general_brand_is_no_heic(brands, kind):
+    result = file_format(boxed(*brands))
+    assert (result.kind, result.name) == (kind, "AVIF")
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + (b"\0\0\0\0tEXt" + bytes(4)) * 50, "PNG"),
+        (b"RIFF\0\1\0\0WEBP" + b"EXIF\0\0\0\0" * 50, "WebP"),
+        (b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xf9\0" * 50, "GIF"),
+    ],
+)
+def test_pictures_of_endless_chunks_are_given_up(content, name, monkeypatch):
+    reads = []
+    monkeypatch.setattr(formats, "_MOST_CHUNKS", 10)
+
+    class Counted(io.BytesIO):
+        def read(self, size=-1):
+            reads.append(size)
+            return super().read(size)
+
+    counters = formats._FRAME_COUNTERS
+    assert not counters[name](Counted(content))
+    assert 10 <= len(reads) <= 25
+    assert file_format(content) == formats.FileFormat("image", name)
+
+
+def test_a_disk_that_fails_is_told_from_a_missing_file(tmp_path, monkeypatch):
+    def fail(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    path = tmp_path / "photo.jpg"
+    monkeypatch.setattr(formats.os, "stat", fail)
+    result = file_format(path)
+    assert result.kind == "unreadable"
+    assert os.strerror(errno.EIO) in result.describe("image")
 
 
 def test_a_picture_is_not_read_whole(tmp_path):

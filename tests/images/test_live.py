@@ -5,6 +5,7 @@ import functools
 import http.server
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -71,6 +72,20 @@ def test_damaged_frames_are_left_out_and_counted(tmp_path):
         frames = list(live.play_file(str(clip), 1e-9))
     assert 0 < len(frames) < 60
     assert [number_of(frame.image) for frame in frames[:5]] == list(range(5))
+
+
+def test_frames_without_times_come_at_the_stated_rate(tmp_path):
+    clip = write_video(tmp_path / "clip.h264", 11, size=SIZE)
+    frames = list(live.play_file(str(clip), 0.2))
+    assert [frame.number for frame in frames] == [0, 5, 10]
+    np.testing.assert_allclose([frame.time for frame in frames], [0, 0.2, 0.4], atol=1e-6)
+
+
+def test_a_file_without_a_frame_is_an_error(clip, monkeypatch):
+    monkeypatch.setattr(live, "_decode", lambda video: iter(()))
+    with pytest.raises(VideoError, match="there is no frame that can be decoded") as caught:
+        next(live.play_file(clip, 0.2))
+    assert caught.value.path == clip
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -145,12 +160,72 @@ def test_a_source_that_falls_silent_is_an_error(monkeypatch):
 
     monkeypatch.setattr(live, "_decode", decode)
     monkeypatch.setattr(live, "_converted", lambda decoded: decoded)
-    monkeypatch.setattr(live, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(live, "_TIMEOUT", 0.7)
     frames = live._read_live(lambda: contextlib.nullcontext(), "a test", 1e-9)
     next(frames)
-    with pytest.raises(VideoError, match=r"no frame came for 0\.2 s"):
+    with pytest.raises(VideoError, match=r"no frame came for 0\.7 s"):
         next(frames)
     stop.set()
+
+
+def test_the_source_is_not_read_on_after_the_last_frame_was_taken(monkeypatch):
+    closed, taken, decoded = threading.Event(), threading.Event(), []
+
+    @contextlib.contextmanager
+    def source():
+        yield
+        closed.set()
+
+    def decode(video):
+        for number in range(1000):
+            if number:
+                assert taken.wait(timeout=30)
+            decoded.append(number)
+            yield live._Decoded(number, float(number), None, None)
+
+    monkeypatch.setattr(live, "_decode", decode)
+    monkeypatch.setattr(live, "_converted", lambda decoded: decoded)
+    frames = live._read_live(source, "a test", 1e-9)
+    assert next(frames).number == 0
+    frames.close()
+    taken.set()
+    assert closed.wait(timeout=30)
+    assert decoded == [0, 1]
+
+
+def test_an_error_of_the_source_keeps_its_words():
+    @contextlib.contextmanager
+    def source():
+        raise VideoError("there is no video in this file")
+        yield
+
+    with pytest.raises(VideoError, match="there is no video in this file") as caught:
+        next(live._read_live(source, "camera 3", 1.0))
+    assert caught.value.path == "camera 3"
+    assert "opened or read" not in str(caught.value)
+
+
+def test_a_file_that_is_no_camera(tmp_path, monkeypatch):
+    (tmp_path / "video5").touch()
+    monkeypatch.setattr(live.sys, "platform", "linux")
+    device, _ = live._DEVICES["linux"]
+    monkeypatch.setitem(live._DEVICES, "linux", (device, str(tmp_path / "video{}")))
+    if not any(device in names.split(",") for names in live.import_av().formats_available):
+        pytest.skip("this build of PyAV has no cameras")
+    assert live._camera("5") == (device, str(tmp_path / "video5"))
+    with pytest.raises(VideoError, match="it cannot be opened or read") as caught:
+        next(live.read_camera("5", 1.0))
+    assert caught.value.path == "camera 5"
+    with pytest.raises(VideoError, match="there is no camera '6'.* of this computer: .*video5"):
+        next(live.read_camera("6", 1.0))
+
+
+def test_a_build_without_cameras_is_named(monkeypatch):
+    monkeypatch.setattr(live.sys, "platform", "linux")
+    build = types.SimpleNamespace(formats_available={"mp4", "matroska,webm"})
+    monkeypatch.setattr(live, "import_av", lambda: build)
+    with pytest.raises(VideoError, match=r"cannot read cameras \(it lacks v"):
+        next(live.read_camera("0", 1.0))
 
 
 def test_there_is_no_such_camera(monkeypatch):

@@ -1,6 +1,7 @@
 """Truncated and corrupted videos: an error or fewer frames, never silently another frame."""
 
 import contextlib
+import errno
 import random
 import time
 import warnings
@@ -14,6 +15,8 @@ import av
 from bar_codes import number_of, write
 
 from sklearn_diffake.datasets import extract_frames
+from sklearn_diffake.images import _packets, _reading
+from sklearn_diffake.images._decoding import Decoder
 from sklearn_diffake.images.errors import VideoError
 from sklearn_diffake.images.video import read_frames, sample_frames
 
@@ -201,3 +204,105 @@ def test_a_packet_that_the_container_marks_is_no_good_frame(tmp_path):
     for frame in frames:
         if not 100 <= frame.number < 110:
             assert abs(number_of(frame.image) - frame.number) <= 1
+
+
+class Failing:
+    """A container whose file fails after some packets."""
+
+    def __init__(self, container, error, after):
+        self.container, self.error, self.after = container, error, after
+
+    def __getattr__(self, name):
+        return getattr(self.container, name)
+
+    def demux(self, *streams):
+        for number, packet in enumerate(self.container.demux(*streams)):
+            if number == self.after:
+                raise self.error
+            yield packet
+
+
+def fail_after(monkeypatch, module, error, after):
+    opened = module.open_video
+
+    @contextlib.contextmanager
+    def open_failing(path):
+        with opened(path) as video:
+            yield video._replace(container=Failing(video.container, error, after))
+
+    monkeypatch.setattr(module, "open_video", open_failing)
+
+
+DISK = av.error.PermissionError(errno.EACCES, "the disk fails")
+DATA = av.error.InvalidDataError(1094995529, "invalid data")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(DISK, "the file cannot be read: the disk fails"), (DATA, "damaged")]
+)
+def test_a_file_that_fails_before_its_first_frame(tmp_path, monkeypatch, error, message):
+    path = make(tmp_path / "a.mp4", "mp4", n=20)
+    fail_after(monkeypatch, _packets, error, 0)
+    with pytest.raises(VideoError, match=message) as caught:
+        list(sample_frames(path, 2))
+    assert caught.value.path == str(path)
+    assert caught.value.__cause__ is error
+
+
+def test_a_file_that_fails_in_the_middle_is_cut_off(tmp_path, monkeypatch):
+    path = make(tmp_path / "a.mp4", "mp4")
+    fail_after(monkeypatch, _packets, DATA, 30)
+    index = _packets.read_index(str(path))
+    assert len(index.times) == 30
+    assert index.n_cut_off > 20
+    assert index.rank(None) is None
+    assert index.rank(int(index.times[7])) == 7
+    assert index.rank(int(index.times[7]) + 1) is None
+    with pytest.raises(VideoError, match=r"the file is cut off: it has 1\.\d+ of 2\.40 seconds"):
+        list(sample_frames(path, 2))
+
+
+def test_a_file_that_fails_while_it_is_decoded(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.mp4", "libx264", "mp4", options=ONE_GROUP, n=60)
+    fail_after(monkeypatch, _reading, DATA, 30)
+    with pytest.raises(VideoError, match="this frame is missing or damaged") as caught:
+        list(read_frames(path, [5, 9, 55]))
+    assert caught.value.frame == 55
+    with pytest.warns(UserWarning, match="the video is damaged: 1 frame cannot be decoded"):
+        frames = list(read_frames(path, [5, 9, 55], on_damage="skip"))
+    assert [number_of(frame.image) for frame in frames] == [5, 9]
+
+
+@pytest.mark.parametrize("module", [_packets, _reading])
+def test_short_memory_is_no_damage(tmp_path, monkeypatch, module):
+    path = make(tmp_path / "a.mp4", "mp4", n=20)
+    fail_after(monkeypatch, module, MemoryError("no memory"), 5)
+    with pytest.raises(MemoryError, match="no memory"):
+        list(read_frames(path, [15], on_damage="skip"))
+
+
+@pytest.mark.parametrize("refused", [0, 2])
+def test_fewer_frames_than_packets(tmp_path, monkeypatch, refused):
+    """The last frames are taken, unless packets were refused: then a number is missing."""
+    path = make(tmp_path / "a.avi", "mpeg4.avi", n=200)
+    real = Decoder.frames
+
+    def shorter(self):
+        for position, item in enumerate(real(self)):
+            if position == 195:
+                self.n_refused = refused
+                return
+            yield item
+
+    monkeypatch.setattr(Decoder, "frames", shorter)
+    if not refused:
+        frames = list(read_frames(path, [10, 197, 199]))
+        assert [frame.number for frame in frames] == [10, 193, 194]
+        assert [number_of(frame.image) for frame in frames] == [10, 193, 194]
+        return
+    with pytest.raises(VideoError, match="this frame is missing or damaged") as caught:
+        list(read_frames(path, [10, 197]))
+    assert caught.value.frame == 197
+    with pytest.warns(UserWarning, match="1 frame cannot be decoded"):
+        frames = list(read_frames(path, [10, 197], on_damage="skip"))
+    assert [frame.number for frame in frames] == [10]

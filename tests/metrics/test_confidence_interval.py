@@ -227,6 +227,33 @@ def test_the_bootstrap_is_used_for_any_other_call():
         assert closed == (getattr(metric, "func", None) is bpcer)
 
 
+class Unhashable:
+    """A metric without a hash, as that of a dataclass."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return self is other
+
+    def __call__(self, y_true, score):
+        return roc_auc_score(y_true, score)
+
+
+def reversed_auc(sign, y_true, score):
+    return roc_auc_score(y_true, sign * np.asarray(score))
+
+
+@pytest.mark.parametrize("metric", [Unhashable(), partial(reversed_auc, -1)])
+def test_any_callable_has_a_bootstrap_interval(metric):
+    y, score, groups = separated(30, 30, rows_per_group=3)
+    score[::7] *= -1
+    options = {"groups": groups, "n_resamples": 50, "random_state": 3}
+    result = confidence_interval(metric, y, score, **options)
+    assert result == bootstrap_interval(metric, y, score, **options)
+    assert result.estimate == metric(y, score)
+    assert result.low < result.estimate < result.high
+
+
 def test_a_difference_of_two_detectors():
     rng = np.random.default_rng(0)
     y = np.repeat([1, -1], 60)

@@ -181,3 +181,12 @@ def test_cross_validation_has_one_category():
         detector.p_of_scores(detector.score_samples(X))
     with pytest.raises(ValueError, match="no threshold of another level"):
         detector.threshold_of(1, 1, level=0.1)
+
+
+def test_scores_of_p_values_are_one_column():
+    detector = fitted(60)
+    X, _ = templates(5)
+    scores = detector.score_samples(X)
+    np.testing.assert_array_equal(detector.p_of_scores(scores), detector.p_values(X))
+    with pytest.raises(ValueError, match=r"one dimension, got the shape \(5, 1\)"):
+        detector.p_of_scores(scores[:, np.newaxis])

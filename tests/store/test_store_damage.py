@@ -417,3 +417,38 @@ def test_a_row_that_is_not_what_was_stored_is_a_miss(tmp_path, sql):
     assert ITEMS.keys() - store.get_many("model", ITEMS).keys() == {missing}
     store.put_many("model", ITEMS)
     assert store.get_many("model", ITEMS) == ITEMS
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE counters SET charged = 1000000000000",
+        "UPDATE counters SET charged = 'many'",
+        "DELETE FROM counters",
+    ],
+    ids=["too much", "text", "no row"],
+)
+def test_counts_that_cannot_be_true_are_damage(tmp_path, sql):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    statement(sql)(database_file(tmp_path))
+    with pytest.warns(RuntimeWarning, match=r"was damaged \(the (sizes|counts) .*starts again"):
+        store.put_many("model", {b"new": b"value"})
+    assert store.get_many("model", [b"new", *ITEMS]) == {b"new": b"value"}
+    store.close()
+    assert_sound(tmp_path)
+
+
+def test_damage_that_cannot_be_set_aside_costs_the_results_only(tmp_path, monkeypatch):
+    def refuse(self, damaged):
+        raise PermissionError("the folder is read-only")
+
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    overwrite(database_file(tmp_path))
+    monkeypatch.setattr(_database.Database, "_move_damaged", refuse)
+    with pytest.warns(RuntimeWarning, match="does not keep new results"):
+        assert store.get_many("model", ITEMS) == {}
+    assert not list(tmp_path.glob("*.damaged*"))

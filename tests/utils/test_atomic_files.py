@@ -243,6 +243,35 @@ def test_the_group_is_kept_or_loses_its_rights(tmp_path, monkeypatch):
     assert mode_of(target) == 0o604
 
 
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="the system has no modes already")
+def test_systems_without_modes(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "fchmod")
+    for content in (b"old", b"new"):
+        atomic_write(tmp_path / "file", content)
+        assert (tmp_path / "file").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "denied"), "no permission to write in"),
+        (OSError(errno.EROFS, "read-only file system"), "no file can be made in .*: read-only"),
+    ],
+)
+def test_a_folder_that_takes_no_file_is_named(tmp_path, monkeypatch, error, message):
+    def refuse(*arguments):
+        raise error
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OutputError, match=message) as caught:
+        check_writable(tmp_path / "file")
+    monkeypatch.undo()
+    assert str(tmp_path) in str(caught.value)
+    assert caught.value.__cause__ is error
+    assert not list(tmp_path.iterdir())
+
+
 @POSIX
 def test_what_cannot_be_written_is_found_before_the_work(tmp_path):
     with pytest.raises(OutputError, match="there is no folder"):

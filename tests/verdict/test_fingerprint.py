@@ -32,9 +32,19 @@ def test_it_depends_on_what_was_fitted_and_set():
     assert fingerprint_model(fitted()) in fingerprints
 
 
+class Threshold:
+    """An object that is no estimator."""
+
+    def __init__(self, level):
+        self.level = level
+
+
 def test_arrays_and_containers_are_told_apart():
     values = [[1, 2], [[1], 2], np.array([1, 2]), np.array([1.0, 2]), {"a": 1}, {"a": 2}, None, "1"]
+    values += [{1, 2}, {1, 3}, np.mean, np.median, float, int, Threshold(1), Threshold(2)]
     assert len({fingerprint_model(value) for value in values}) == len(values)
+    assert fingerprint_model(Threshold(1)) == fingerprint_model(Threshold(1))
+    assert fingerprint_model({"b", "a"}) == fingerprint_model({"a", "b"})
     cycle = [1]
     cycle.append(cycle)
     assert fingerprint_model(cycle)

@@ -10,7 +10,7 @@ import verdict_helpers
 from image_helpers import faces, noise, save_all, small_face
 from model_helpers import BACKBONE
 from scipy.stats import beta
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -435,3 +435,64 @@ def test_a_model_that_judges_clips_by_themselves_is_refused():
     model = verdict_helpers.fitted(mode="same-video")
     with pytest.raises(ModeError, match="is of same-video mode"):
         recalibrate(model, [(photo, photo) for photo in faces(4)])
+
+
+class MeanColor(TransformerMixin, BaseEstimator):
+    """Features that need no network: differences of the mean color of two crops."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        means = [[np.mean(crop, axis=(0, 1)) for crop in pair] for pair in X]
+        return np.stack([reference - probe for reference, probe in means])
+
+
+def test_a_model_without_an_embedder_cuts_faces_too(tmp_path):
+    paths = save_all([*faces(16), *noise(1, shape=(105, 130))], tmp_path)
+    rows = [(paths[i], paths[i + 1]) for i in range(15)]
+    model = make_pipeline(
+        FaceAligner(24, device="cpu"), MeanColor(), MahalanobisDetector(contamination=0.2)
+    ).fit(rows)
+    with pytest.warns(UserWarning, match="1 of 16 genuine rows are left out: row 15: probe"):
+        calibrated, report = recalibrate(
+            model, [*rows, (paths[0], paths[16])], target_bpcer=0.2, return_report=True
+        )
+    assert "no face was found" in report.left_out_rows[15]
+    expected = np.sort(model.score_samples(rows))
+    np.testing.assert_array_equal(calibrated[-1].category_scores_[0], expected)
+    with pytest.raises(ValueError, match="templates of several pictures, which only models with"):
+        recalibrate(model, [*rows, ([paths[0], paths[1]], paths[2])])
+
+
+def test_scores_that_are_not_finite_are_refused():
+    class Broken(MahalanobisDetector):
+        def score_samples(self, X):
+            return np.where(np.arange(len(X)) == 3, -np.inf, super().score_samples(X))
+
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.raises(ValueError, match="genuine row 4 a score that is not finite"):
+        recalibrate(Broken().fit(X), X, y=np.where(np.arange(40) == 1, -1, 1), target_bpcer=0.2)
+
+
+def test_pictures_that_are_left_out_of_templates_are_counted(tmp_path):
+    paths = save_all([*faces(16), *noise(1, shape=(105, 130))], tmp_path)
+    rows = [(paths[i], paths[i + 1]) for i in range(0, 16, 2)]
+    steps = [FaceAligner(24, device="cpu"), FaceEmbedder(BACKBONE, device="cpu")]
+    steps += [PairDifference("cosine"), MahalanobisDetector(contamination=0.2)]
+    model = make_pipeline(*steps).fit(rows)
+    rows[1] = ([paths[2], paths[16]], paths[3])
+    with pytest.warns(UserWarning, match="1 pictures are left out of templates: .*no face"):
+        _, report = recalibrate(model, rows, target_bpcer=0.2, return_report=True)
+    assert report.left_out_rows == {}
+    assert list(report.left_out_pictures) == [f"file {paths[16]!r}"]
+
+
+def test_the_report_is_printed_on_request(model, genuine, capsys):
+    rows, person = genuine
+    for verbose in (1, 2):
+        _, report = recalibrate(
+            model, rows, person, target_bpcer=0.1, verbose=verbose, return_report=True
+        )
+        printed = capsys.readouterr().out
+        assert (str(report) in printed) == (verbose == 2)
