@@ -69,7 +69,8 @@ PAGES_ALONE = (
     *("index", "changelog", "citing", "coming_from", "contributing", "glossary"),
     "guide/detectors",
 )
-html_sidebars = {page: [] for page in (*PAGES_ALONE, *RESULT_PAGES)}
+# The sidebar of an example would repeat the gallery, with buttons that have no name.
+html_sidebars = {page: [] for page in (*PAGES_ALONE, *RESULT_PAGES, "auto_examples/*/*")}
 redirects = {  # addresses of 0.1.0
     "benchmark": "running_benchmarks.html",
     "benchmarks": "performance.html",
