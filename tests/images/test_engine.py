@@ -1,5 +1,6 @@
 """Results of pictures and frames: each computed once, and errors with their location."""
 
+import os
 import types
 
 import numpy as np
@@ -80,13 +81,21 @@ def test_a_video_that_fails_in_the_middle_has_no_results():
 def test_frames_whose_results_are_not_stored_are_read_again(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"content")
+    os.utime(path, (1e9, 1e9))  # a file that was just changed is always read
     frames = noise(3)
-    counts = []
+    counts, n_reads = [], []
     for namespace in ("first", "first", "second"):
         store = EmbeddingStore(tmp_path / "store")
         stored = ArrayResults(store, namespace, np.dtype(float))
-        results = clip_job(frames, store=store, results=stored)(image_table([str(path)]), BAR)
+        job = clip_job(frames, store=store, results=stored)
+        reads, read = [], job.read_frames
+        job.read_frames = lambda source, reads=reads, read=read: (
+            reads.append(source) or read(source)
+        )
+        results = job(image_table([str(path)]), BAR)
         store.close()
         counts.append(results.n_computed)
+        n_reads.append(len(reads))
         assert [frame.value for frame in results.frames[0]] == [frame.mean() for frame in frames]
     assert counts == [3, 0, 3]
+    assert n_reads == [1, 0, 1]
