@@ -145,8 +145,11 @@ BAD = {
     "ragged": (("path", "label"), [("a.png",)], "t.csv, line 2: 1 cells, where the header has 2"),
     "empty": (("path", "label"), [("", 1)], "t.csv, line 2: path is empty"),
     "label": (("path", "label"), [("a.png", 1), ("b.png", 0)], "row 1: label must be 1 .*got '0'"),
-    "no label": (("path", "label"), [("a.png", 1), ("b.png", "")],
-                 r"row 1: the label must be 1 \(genuine\) or -1 \(deepfake\), got an empty cell"),
+    "no label": (
+        ("path", "label"),
+        [("a.png", 1), ("b.png", "")],
+        r"row 1: the label must be 1 \(genuine\) or -1 \(deepfake\), got an empty cell",
+    ),
     "huge": (("path",), [("a.png",), ("x" * 200_000,)], "t.csv, line 3: field larger than"),
     "nobody": (("path", "label"), [("a.png", 1)], "identity"),
 }

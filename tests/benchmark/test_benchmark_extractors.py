@@ -15,8 +15,13 @@ import torch
 from benchmark_cases import TINY, TRUSTED, events, result_files, write_dataset
 from image_helpers import faces, noise
 
-from sklearn_diffake.benchmark import ConfigError, plan_benchmark, read_config, run_benchmark
-from sklearn_diffake.benchmark import _extractors
+from sklearn_diffake.benchmark import (
+    ConfigError,
+    _extractors,
+    plan_benchmark,
+    read_config,
+    run_benchmark,
+)
 from sklearn_diffake.cli import main
 from sklearn_diffake.embedding import ForgeryEmbedder
 
@@ -349,15 +354,15 @@ def test_errors_of_a_training_keep_their_kind(data, tmp_path, monkeypatch):
 
 
 def test_extractors_of_different_crops_need_one_choice(data):
-    second = """[extractors.second]
+    second = f"""[extractors.second]
 dataset = "faces"
-backbone = "%s"
-align = { size = 24 }
+backbone = "{TINY}"
+align = {{ size = 24 }}
 input_size = 16
 
 [candidates.trained]
 embedder = ["small", "second"]
-""" % TINY
+"""
     change = ('[candidates.trained]\nembedder = "small"\n', second)
     message = r"\[candidates.trained\] align: is missing; the extractors learned from different"
     with pytest.raises(ConfigError, match=message):

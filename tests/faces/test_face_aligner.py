@@ -23,6 +23,11 @@ def difference(a, b):
     return np.abs(a.astype(float) - b).mean()
 
 
+def test_what_to_do_with_errors_is_one_of_two_words():
+    with pytest.raises(ValueError, match='errors must be "raise" or "return", got \'skip\''):
+        aligner().fit([astronaut()]).align([astronaut()], errors="skip")
+
+
 @pytest.fixture(scope="module")
 def crop():
     return aligner(size=96, min_face_size=0.12).fit_transform([astronaut()])[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from image_helpers import noise
 
+from sklearn_diffake.images import read
 from sklearn_diffake.images.engine import ComputeOnce
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.results import ArrayResults
@@ -38,7 +39,7 @@ def test_a_duplicate_of_a_picture_that_fails_has_its_error():
 def clip_job(frames, **options):
     """Return a job for which each path is a video with some frames, or an error at the end."""
 
-    def read(path):
+    def read_clip(path):
         for number, image in enumerate(frames):
             yield number, number / 25, image
         if "damaged" in path:
@@ -46,7 +47,7 @@ def clip_job(frames, **options):
 
     compute = options.pop("compute", brightness)
     return ComputeOnce(
-        compute, dtype=float, read_frames=read, is_video=lambda source: True, **options
+        compute, dtype=float, read_frames=read_clip, is_video=lambda source: True, **options
     )
 
 
@@ -77,16 +78,27 @@ def test_a_video_that_fails_in_the_middle_has_no_results():
     assert caught.value.row == 1
 
 
-def test_frames_whose_results_are_not_stored_are_read_again(tmp_path):
+def test_frames_whose_results_are_not_stored_are_read_again(tmp_path, monkeypatch):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"content")
+    monkeypatch.setattr(read, "_RACY_NS", 0)  # a file that was just changed is always read
     frames = noise(3)
-    counts = []
+    counts, n_reads = [], []
     for namespace in ("first", "first", "second"):
         store = EmbeddingStore(tmp_path / "store")
         stored = ArrayResults(store, namespace, np.dtype(float))
-        results = clip_job(frames, store=store, results=stored)(image_table([str(path)]), BAR)
+        job = clip_job(frames, store=store, results=stored)
+        read_frames, sources = job.read_frames, []
+
+        def read_counted(source, read_frames=read_frames, sources=sources):
+            sources.append(source)
+            return read_frames(source)
+
+        job.read_frames = read_counted
+        results = job(image_table([str(path)]), BAR)
         store.close()
         counts.append(results.n_computed)
+        n_reads.append(len(sources))
         assert [frame.value for frame in results.frames[0]] == [frame.mean() for frame in frames]
     assert counts == [3, 0, 3]
+    assert n_reads == [1, 0, 1]

@@ -216,7 +216,7 @@ def test_a_file_that_is_no_camera(tmp_path, monkeypatch):
     with pytest.raises(VideoError, match="it cannot be opened or read") as caught:
         next(live.read_camera("5", 1.0))
     assert caught.value.path == "camera 5"
-    with pytest.raises(VideoError, match="there is no camera '6'.* of this computer: .*video5"):
+    with pytest.raises(VideoError, match=r"there is no camera '6'.* of this computer: .*video5"):
         next(live.read_camera("6", 1.0))
 
 

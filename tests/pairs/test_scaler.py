@@ -77,6 +77,11 @@ def test_bad_rows_are_named():
         DifferenceScaler().fit(X)
 
 
+def test_rows_without_a_face_alone_are_nothing_to_learn_from():
+    with pytest.raises(ValueError, match="none of them has a usable face"):
+        DifferenceScaler().fit(np.full((5, 3), np.nan))
+
+
 def test_output_columns_are_named():
     names = DifferenceScaler(2).fit(ROWS).get_feature_names_out()
     assert names.tolist() == ["differencescaler0", "differencescaler1"]

@@ -19,7 +19,7 @@ from sklearn_diffake import verify, verify_many
 from sklearn_diffake.faces import ImageError
 from sklearn_diffake.images.errors import ImageError as _Same
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
-from sklearn_diffake.verdict import Gates
+from sklearn_diffake.verdict import Gates, _verify
 from sklearn_diffake.verdict._warnings import CODES
 
 assert ImageError is _Same
@@ -213,6 +213,28 @@ def test_wrong_types_raise(model, photos, wrong):
 def test_wrong_numbers_raise(model, photos, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         verify(photos[0], photos[1], model=model, **options)
+
+
+@pytest.mark.parametrize("gates", [{"min_face_size": 5}, True])
+def test_gates_of_another_type_are_refused(model, photos, gates):
+    with pytest.raises(TypeError, match=f"gates must be Gates, got {type(gates).__name__}"):
+        verify(photos[0], photos[1], model=model, gates=gates)
+
+
+def test_few_references_are_remembered_at_a_time(model, photos, monkeypatch):
+    monkeypatch.setattr(_verify, "_MOST_TEMPLATES", 2)
+    sizes, judge = [], _verify._judge_all
+
+    def judge_counted(batch, options, memory):
+        sizes.append(len(memory))
+        return judge(batch, options, memory)
+
+    monkeypatch.setattr(_verify, "_judge_all", judge_counted)
+    rows = [(photos[i], photos[i + 1]) for i in range(6)]
+    verdicts = list(verify_many(rows, model=model, batch_size=2))
+    assert max(sizes) == 2
+    expected = [verify(*row, model=model).score for row in rows]
+    assert [verdict.score for verdict in verdicts] == pytest.approx(expected)
 
 
 def test_a_model_that_gives_no_verdicts_is_refused(model, photos):
