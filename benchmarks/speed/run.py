@@ -103,7 +103,7 @@ def main():
     partial = options.quick or options.only
     output = options.output
     if output is None:
-        build = FOLDER.parent / "build"
+        build = FOLDER.parents[1] / "build"
         output = build / "bench-quick.json" if partial else RESULTS / "bench.json"
     size_options = ["--quick"] if options.quick else []
     for name in ("data", "network"):

@@ -174,6 +174,16 @@ def test_wrong_shapes(shape, message):
         PairDifference().fit(np.zeros(shape))
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_pair_without_a_face_is_a_row_of_nan(embeddings, side):
+    expected = PairDifference().fit_transform(embeddings)
+    embeddings[7, side] = np.nan
+    differences = PairDifference().fit_transform(embeddings)
+    assert np.isnan(differences[7]).all()
+    others = np.arange(len(embeddings)) != 7
+    np.testing.assert_array_equal(differences[others], expected[others])
+
+
 def test_transform_expects_what_fit_saw(embeddings):
     fitted = PairDifference().fit(embeddings)
     with pytest.raises(ValueError, match="X has 4 features, but PairDifference is expecting 5"):

@@ -201,6 +201,12 @@ def test_every_pair_of_a_video(table):
     assert pairs.n_skipped == 0
 
 
+def test_times_of_frames_are_numbers():
+    table = {"path": ["a", "b", "c"], "video": ["v"] * 3, "time": [0.5, -10.0, -2.5]}
+    pairs = make_same_video_pairs(table, k="all", frame="time")
+    assert sorted(map(tuple, pairs.data)) == [("b", "a"), ("b", "c"), ("c", "a")]
+
+
 def test_frames_are_put_in_order():
     pairs = make_same_video_pairs(FRAMES, k="all", frame="number")
     number = np.array(FRAMES["number"])[pairs.index]
@@ -247,6 +253,7 @@ def test_videos_with_too_few_frames():
         ),
         ({"identity": list("aaa") + [None] * 4}, {}, r"Row 3 \(f/a4.jpg\) has no value.*identity"),
         ({"identity": ["a"] * 6}, {}, "differ in length: 7 in 'path', 6 in 'identity'"),
+        ({"label": [1] * 8}, {}, "differ in length: 7 in 'path', 8 in 'label'"),
         ({}, {"identity": "person"}, "no column 'person'; it has .*'identity'"),
         ({}, {"label": "truth"}, "no column 'truth'"),
         ({}, {"exclude": "source"}, "no column 'source'"),

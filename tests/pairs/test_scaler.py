@@ -59,6 +59,17 @@ def test_a_row_has_one_image_in_any_batch():
     np.testing.assert_array_equal(joint, single)
 
 
+@pytest.mark.parametrize("n_components", [None, 0.5])
+def test_short_rows_get_length_one_in_one_fit_and_in_chunks(n_components):
+    short = ROWS * 1e-4
+    whole = DifferenceScaler(n_components).fit(short)
+    chunks = DifferenceScaler(n_components).partial_fit(short[:90]).partial_fit(short[90:])
+    for scaler in (whole, chunks):
+        projected = scaler.transform(short)
+        assert np.square(projected).sum(axis=1).mean() == pytest.approx(1)
+    np.testing.assert_allclose(chunks.transform(short), whole.transform(short), atol=1e-9)
+
+
 def test_constant_rows_stay_finite():
     np.testing.assert_array_equal(DifferenceScaler().fit_transform(np.ones((5, 3))), 0)
 
