@@ -55,6 +55,10 @@ GUIDE_PAGES = {
     "verdict": "guide/verdicts",
     "verdict.CalibrationReport": "guide/calibrating",
     "verdict.CategoryCalibration": "guide/calibrating",
+    "verdict.RankedPicture": "guide/streams",
+    "verdict.annotate_clip": "guide/command_line",
+    "verdict.find_misfits": "guide/streams",
+    "verdict.verify_stream": "guide/streams",
 }
 
 
