@@ -26,7 +26,7 @@ def read_projects():
 def objects_of(project):
     """Yield kind, full name and address below that of the project, of every object."""
     for group in project["pages"]:
-        for kind in group.keys() - {"page"}:
+        for kind in sorted(group.keys() - {"page"}):
             for name in group[kind]:
                 page = group["page"].format(name=name, module=name.rpartition(".")[0])
                 yield kind, name, page
