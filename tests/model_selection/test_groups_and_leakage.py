@@ -172,3 +172,10 @@ def test_guard_stops_a_search(frame):
     search = GridSearchCV(MahalanobisDetector(), grid, cv=LeakageGuard(KFold(7)), **options)
     with pytest.raises(LeakageError, match="on both sides"):
         search.fit(X, frame.y, groups=table)
+
+
+def test_a_guarded_splitter_gets_all_columns_unless_one_is_named():
+    groups = np.array([["ann", "v1"], ["bob", "v1"], ["cid", "v2"], ["dan", "v2"]])
+    X, y = np.zeros((4, 1)), [1, -1, 1, -1]
+    cv = LeakageGuard(IdentityGroupKFold(2))
+    assert sorted(test.tolist() for _, test in cv.split(X, y, groups)) == [[0, 1], [2, 3]]
