@@ -40,6 +40,7 @@ from sklearn_diffake.utils._progress import write_line
 
 if TYPE_CHECKING:
     from sklearn_diffake.verdict import ModelInfo, RankedPicture
+    from sklearn_diffake.verdict._listing import Listing
 
 FIND_HELP = """\
 examples:
@@ -129,7 +130,7 @@ def find_command(args: argparse.Namespace) -> int:
         names = listing.probes
     inputs = _input_files(args, listing.probes)
     check_output_option(args.output, inputs)
-    pictures, info, n_references = _search(args, listing.probes)
+    pictures, info, n_references = _search(args, listing)
     rows = [_flat_row(names[p.position], p, info, n_references) for p in pictures]
     if args.output:
         write_rows(args.output, rows, COLUMNS, inputs)
@@ -178,7 +179,7 @@ def _input_files(args: argparse.Namespace, probes: Sequence[str]) -> list[str]:
 
 
 def _search(
-    args: argparse.Namespace, probes: Sequence[str]
+    args: argparse.Namespace, listing: Listing
 ) -> tuple[list[RankedPicture], ModelInfo, int]:
     """Judge pictures; return them ranked, the model, and how many references it used."""
     from sklearn_diffake.verdict import Reference, find_misfits
@@ -193,7 +194,7 @@ def _search(
         try:
             pictures = find_misfits(
                 reference,
-                list(probes),
+                listing,  # as it is: a row of a table is never several
                 model=ready,
                 adjust=args.adjust,
                 abstain=args.abstain,

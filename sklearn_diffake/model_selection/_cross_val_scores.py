@@ -130,8 +130,8 @@ def cross_val_scores(
     Raises
     ------
     ValueError
-        If a row is tested by two splits, a split has no genuine row to fit on, a label is neither
-        +1 nor -1, or `estimator` needs ``fit_on="all"``.
+        If there is no split, a row is tested twice or trained on by its own split, a split has no
+        genuine row to fit on, a label is neither +1 nor -1, or `estimator` needs ``fit_on="all"``.
     ImageError
         If a picture cannot be used. Its `row` is that of `X`.
 
@@ -195,6 +195,11 @@ def _checked_splits(
     splits = []
     for split, (train, test) in enumerate(splitter.split(X, y, groups)):
         rows = numbers[np.asarray(test)]  # a mask, too, becomes numbers
+        learned = np.intersect1d(rows, numbers[np.asarray(train)])
+        if len(learned):
+            raise ValueError(f"Split {split} trains on row {learned[0]}, which it tests.")
+        if len(np.unique(rows)) < len(rows):
+            raise ValueError(f"Split {split} tests a row more than once.")
         repeated = rows[fold_of_row[rows] >= 0]
         if len(repeated):
             raise ValueError(
@@ -204,6 +209,11 @@ def _checked_splits(
             )
         fold_of_row[rows] = split
         splits.append((numbers[np.asarray(train)], rows))
+    if not splits:
+        raise ValueError(
+            "cv must give one split at least, got none. A generator of splits can be used only "
+            "once: give a list, or a splitter."
+        )
     return splits
 
 

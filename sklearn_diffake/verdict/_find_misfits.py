@@ -17,7 +17,7 @@ from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.verdict._evidence import Outcome
 from sklearn_diffake.verdict._gates import Gates
 from sklearn_diffake.verdict._inputs import N_FRAMES
-from sklearn_diffake.verdict._listing import list_probes
+from sklearn_diffake.verdict._listing import Listing, list_probes
 from sklearn_diffake.verdict._model import JudgingModel
 from sklearn_diffake.verdict._reference import Reference
 from sklearn_diffake.verdict._verdict import Verdict
@@ -185,8 +185,8 @@ def find_misfits(
     ((None, 2), 'error')
     """
     if adjust is not None and adjust not in ADJUSTMENTS:
-        raise ValueError(f"adjust={adjust!r}, expected None or one of {tuple(ADJUSTMENTS)}")
-    listing = list_probes(pictures)
+        raise ValueError(f"adjust must be None or one of {tuple(ADJUSTMENTS)}, got {adjust!r}")
+    listing = pictures if isinstance(pictures, Listing) else list_probes(pictures)
     if not isinstance(reference, Reference):
         reference = Reference(reference, model, n_frames=n_frames)
     if adjust is not None and reference.model.conformal is None:

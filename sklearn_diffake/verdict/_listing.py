@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import mimetypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.formats import file_format
@@ -37,7 +39,9 @@ def list_probes(value: Any) -> Listing:
     Parameters
     ----------
     value : folder, pattern, picture, clip, or list of these
-        A folder stands for all files in it and in its folders, except hidden ones.
+        A folder stands for all files in it and in its folders, except hidden ones; symbolic links
+        to folders are followed. An item of a list that holds or matches nothing is kept, so that
+        its verdict is an error; an array of names, or of pictures (n, H, W, 3), is a list.
 
     Returns
     -------
@@ -48,31 +52,68 @@ def list_probes(value: Any) -> Listing:
     ------
     ImageError
         If there is nothing to judge. It has `path` where that is a folder or pattern.
+    TypeError
+        If it is a DataFrame.
     """
     listing = Listing()
-    for item in value if isinstance(value, (list, tuple)) else [value]:
-        if isinstance(item, (str, os.PathLike)):
-            _add_path(os.fsdecode(item), listing)
-        else:
+    empty_places = []
+    for item in _items(value):
+        if not isinstance(item, (str, os.PathLike)):
             listing.probes.append(item)
-    if not listing.probes:
+            continue
+        try:
+            _add_path(os.fsdecode(item), listing)
+        except ImageError as error:
+            empty_places.append((len(listing.probes), os.fsdecode(item), error))
+    if not listing.probes and not empty_places:
         raise ImageError("the list is empty; expected one picture at least", column=1)
+    if not listing.probes:
+        raise empty_places[0][2]
+    for position, path, _ in reversed(empty_places):
+        listing.probes.insert(position, path)  # its verdict is an error, with the reason
     return listing
 
 
-def files_below(folder: str) -> Iterator[str]:
+def _items(value: Any) -> list[Any]:
+    """Return what is listed: rows of arrays, Series, generators and sets too."""
+    if isinstance(value, np.ndarray):  # of names, or of pictures (n, H, W, 3)
+        return list(value) if value.ndim in (1, 4) else [value]
+    if hasattr(value, "columns"):
+        raise TypeError(
+            f"pictures must be a list, got a {type(value).__name__}: give one of its columns"
+        )
+    is_one = isinstance(value, (str, bytes, os.PathLike)) or hasattr(value, "__array_interface__")
+    return list(value) if isinstance(value, Iterable) and not is_one else [value]
+
+
+def files_below(folder: str, unreadable: list[str] | None = None) -> Iterator[str]:
     """Yield the files of a folder and of all folders in it; hidden ones are left out.
+
+    Symbolic links to folders are followed, but no folder is read twice.
 
     Parameters
     ----------
     folder : str
+    unreadable : list of str, default=None
+        The folders that cannot be read are added to it.
 
     Yields
     ------
     str
         A path that begins with `folder`, in no particular order.
     """
-    for path, folders, names in os.walk(folder):
+
+    def note(error: OSError) -> None:
+        if unreadable is not None:
+            unreadable.append(error.filename)
+
+    visited = set()
+    for path, folders, names in os.walk(folder, followlinks=True, onerror=note):
+        identity = os.path.realpath(path)
+        if identity in visited:
+            folders.clear()
+            continue
+        visited.add(identity)
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = os.path.join(path, name)
@@ -100,14 +141,16 @@ def may_be_judged(path: str) -> bool:
 
 
 def _add_path(path: str, listing: Listing) -> None:
+    unreadable: list[str] = []
     if os.path.isdir(path):
-        files = list(files_below(path))
+        files = list(files_below(path, unreadable))
     elif glob.has_magic(path) and not os.path.lexists(path):
         files = distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
     else:
         listing.probes.append(path)
         return
     probes = [file for file in sorted(files, key=natural_key) if may_be_judged(file)]
+    probes += unreadable  # their verdict is an error
     if not probes:
         problem = "the folder holds" if os.path.isdir(path) else "matches"
         count = f" ({len(files)} other files)" if files else ""

@@ -204,3 +204,15 @@ def test_ctrl_c_says_how_to_continue(album, options, monkeypatch, capsys):
     assert main(["find", str(album), *options, "-o", output]) == 130
     assert "nothing was written; with --cache DIR it would go on" in capsys.readouterr().err
     assert not os.path.exists(output)
+
+
+def test_a_row_of_a_table_is_never_several(album, options, tmp_path, capsys):
+    table = tmp_path / "t.csv"
+    rows = [album / "inner", album / "red.png", tmp_path / "gone[1].png", album / "inner/1.png"]
+    table.write_text("file\n" + "".join(f"{row}\n" for row in rows))
+    output = tmp_path / "found.csv"
+    assert main(["find", "--csv", str(table), "--column", "file", *options, "-o", str(output)]) == 2
+    listed_rows = read(output)
+    assert sorted(row["probe"] for row in listed_rows) == sorted(map(str, rows))
+    assert listed_rows[0]["probe"] == str(album / "red.png")
+    assert {row["probe"]: row["n_probes"] for row in listed_rows}[str(album / "inner")] == "6"

@@ -256,3 +256,21 @@ def test_bad_arguments(settings, message):
 def test_other_labels_are_refused():
     with pytest.raises(LabelError, match="got 0 in row 1"):
         cross_val_scores(SumRuleDetector(), np.ones((4, 1)), [1, 0, 1, 0])
+
+
+def test_a_generator_of_splits_that_was_used_is_refused(data):
+    X, y, _ = data
+    splits = iter([(np.arange(60), np.arange(60, 120))])
+    cross_val_scores(MahalanobisDetector(), X, y, cv=splits)
+    with pytest.raises(ValueError, match=r"got none\. A generator of splits can be used only once"):
+        cross_val_scores(MahalanobisDetector(), X, y, cv=splits)
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [([59, 80], "Split 0 trains on row 59"), ([80, 80], "Split 0 tests a row more than once")],
+)
+def test_splits_that_test_what_they_train_on_are_refused(data, test, message):
+    X, y, _ = data
+    with pytest.raises(ValueError, match=message):
+        cross_val_scores(MahalanobisDetector(), X, y, cv=[(np.arange(60), np.array(test))])

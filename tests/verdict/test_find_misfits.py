@@ -109,7 +109,7 @@ def test_an_adjustment_with_enough_misfits_keeps_them(model, photos):
 
 def test_wrong_arguments(photos):
     model = fitted(detector=MahalanobisDetector())
-    with pytest.raises(ValueError, match="adjust='fdr', expected None or one of"):
+    with pytest.raises(ValueError, match=r"adjust must be None or one of .*, got 'fdr'"):
         find_misfits(photos[0], photos[1:], model=model, adjust="fdr")
     with pytest.raises(ValueError, match="the model gives none"):
         find_misfits(photos[0], photos[1:], model=model, adjust="bh")
@@ -145,3 +145,58 @@ def test_nothing_to_search_is_an_error(name, tmp_path):
     with pytest.raises(ImageError, match="no picture or video") as caught:
         list_probes(tmp_path / name)
     assert caught.value.path == str(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "form", [np.array, tuple, iter, set, lambda names: np.array(names, dtype=object)]
+)
+def test_names_in_any_container_are_judged_one_by_one(photos, model, tmp_path, form):
+    names = list(map(str, save_all(photos[2:4], tmp_path)))
+    rows = find_misfits(photos[:2], form(names), model=model)
+    assert {row.path for row in rows} == set(names)
+
+
+def test_an_array_of_pictures_is_a_list(photos, model):
+    rows = find_misfits(photos[:2], np.stack(photos[2:5]), model=model)
+    assert sorted(row.position for row in rows) == [0, 1, 2]
+
+
+def test_a_table_is_refused():
+    import pandas as pd
+
+    with pytest.raises(TypeError, match="got a DataFrame: give one of its columns"):
+        list_probes(pd.DataFrame({"file": ["a.png"]}))
+
+
+def test_an_item_that_matches_nothing_stops_no_search(photos, model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    gone = [str(tmp_path / "empty"), str(tmp_path / "gone[1].png")]
+    rows = find_misfits(photos[:2], [gone[0], photos[2], gone[1]], model=model)
+    assert [row.position for row in rows] == [1, 0, 2]
+    assert [row.path for row in rows if row.outcome == "error"] == gone
+
+
+def test_linked_folders_are_searched_once(photos, tmp_path):
+    (tmp_path / "album" / "inner").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (file,) = save_all(photos[:1], tmp_path / "elsewhere")
+    (tmp_path / "album" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "album" / "inner" / "loop").symlink_to(tmp_path / "album")
+    name = str(file).rpartition("/")[2]
+    assert list_probes(str(tmp_path / "album")).probes == [
+        str(tmp_path / "album" / "linked" / name)
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_a_row(photos, tmp_path, monkeypatch):
+    from sklearn_diffake.verdict import _listing
+
+    def walk(folder, onerror, **options):
+        onerror(PermissionError(13, "Permission denied", f"{folder}/locked"))
+        return iter([(folder, [], ["a.png"])])
+
+    save_all(photos[:1], tmp_path)
+    (tmp_path / "a.png").write_bytes(next(tmp_path.glob("*.png")).read_bytes())
+    monkeypatch.setattr(_listing.os, "walk", walk)
+    folder = str(tmp_path)
+    assert list_probes(folder).probes == [f"{folder}/a.png", f"{folder}/locked"]
