@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_diffake.cli._exit_codes import code_of_outcomes
@@ -199,7 +199,7 @@ def _rules(args: argparse.Namespace, reference: Reference) -> dict[str, Any]:
 class _VerdictWriter:
     """Shows and keeps verdicts, and counts them."""
 
-    def __init__(self, args: argparse.Namespace, log: WatchLog, rules: Mapping[str, Any]) -> None:
+    def __init__(self, args: argparse.Namespace, log: WatchLog, rules: dict[str, Any]) -> None:
         self._as_json, self._quiet = args.json, args.quiet
         self._log, self._rules = log, rules
         self._reference = " | ".join(args.reference)
