@@ -386,16 +386,24 @@ class BaseDetector(DocumentedMixin, OutlierMixin, BaseEstimator, metaclass=ABCMe
         return self._fit_genuine(X, y)
 
     def _fit_genuine(self, X: Any, y: ArrayLike | None, **per_row: Any) -> Self:
-        """Fit on the genuine rows of `X` and of the `per_row` arrays (None allowed)."""
-        X, genuine = self._validate_genuine(X, y, reset=True)
-        if not genuine.any():
-            raise ValueError("No genuine row to learn from: none of them has a usable face.")
-        aligned = {
-            name: rows if rows is None else take_rows(rows, genuine)
-            for name, rows in per_row.items()
-        }
-        self._fit(X, **aligned)
-        self.offset_ = self._offset(X)
+        """Fit on the genuine rows of `X` and of the `per_row` arrays (None allowed).
+
+        If it fails, the state of the earlier fit is restored, so that no mix of two fits scores.
+        """
+        earlier_state = vars(self).copy()
+        try:
+            X, genuine = self._validate_genuine(X, y, reset=True)
+            if not genuine.any():
+                raise ValueError("No genuine row to learn from: none of them has a usable face.")
+            aligned = {
+                name: rows if rows is None else take_rows(rows, genuine)
+                for name, rows in per_row.items()
+            }
+            self._fit(X, **aligned)
+            self.offset_ = self._offset(X)
+        except BaseException:  # Ctrl-C in a long training too
+            self.__dict__ = earlier_state
+            raise
         self.n_genuine_ = int(genuine.sum())
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import os
 import sys
 import time
@@ -24,8 +25,8 @@ from sklearn_diffake.cli._options import (
 )
 from sklearn_diffake.cli._pairs import Pair
 from sklearn_diffake.cli._verdict_printer import colored_outcome, escape_names, p_text, print_line
-from sklearn_diffake.cli._verdict_rows import flat_row
-from sklearn_diffake.cli._watch_log import WatchLog
+from sklearn_diffake.cli._verdict_rows import encodable, flat_row
+from sklearn_diffake.cli._watch_log import JudgedFile, WatchLog
 from sklearn_diffake.cli._watched_folder import Stamp, WatchedFolder
 from sklearn_diffake.utils._json import json_text
 from sklearn_diffake.utils._messages import printable
@@ -43,7 +44,8 @@ examples:
 
 A folder: every picture and video in it and in its folders is judged by itself as soon as it is
 complete. A file that cannot be judged is reported, and the watch goes on. With --jsonl FILE of an
-earlier run, files that it names and that were not changed are not judged again.
+earlier run, files that it judged are not judged again if they, the reference, the model and the
+options are the same; the exit code counts their verdicts too.
 
 A camera, a network stream, or a video file that is played: a frame is taken every --every seconds,
 and after every --step frames there is a verdict on the last --window of them. Each p-value is valid
@@ -138,18 +140,19 @@ def watch_command(args: argparse.Namespace) -> int:
     log = WatchLog(args.jsonl, inputs)
     with contextlib.redirect_stdout(sys.stderr):  # libraries may print, which is no result
         reference = _enroll(args)
-    writer = _VerdictWriter(args, log)
+    rules = _rules(args, reference)
+    writer = _VerdictWriter(args, log, rules)
     try:
         if args.source and os.path.isdir(args.source):
-            _watch_folder(args, reference, writer, log.judged_files)
+            _watch_folder(args, reference, writer, log.judged_files(rules))
         else:
             _watch_stream(args, reference, writer)
     except BaseException as error:
-        if writer.outcomes or isinstance(error, KeyboardInterrupt):  # how most watches end
+        if writer.all_outcomes or isinstance(error, KeyboardInterrupt):  # how most watches end
             writer.print_summary()
         raise
     writer.print_summary()
-    return code_of_outcomes(set(writer.outcomes))
+    return code_of_outcomes(writer.all_outcomes)
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -179,17 +182,37 @@ def _enroll(args: argparse.Namespace) -> Reference:
     return Reference(args.reference, with_name(model, args), **frames)
 
 
+def _rules(args: argparse.Namespace, reference: Reference) -> dict[str, Any]:
+    """Return what decides a verdict besides the probe, as columns of a row."""
+    template = reference.template_for(reference.model)
+    images = zip(template.sources.tolist(), template.digests, strict=True)
+    content = [(source, None if digest is None else digest.hex()) for source, digest in images]
+    return {
+        "reference": encodable(" | ".join(args.reference)),
+        "reference_checksum": hashlib.sha256(json_text(content).encode()).hexdigest(),
+        "model_fingerprint": reference.fingerprint,
+        "abstain": args.abstain,
+        "frames": args.frames,
+    }
+
+
 class _VerdictWriter:
     """Shows and keeps verdicts, and counts them."""
 
-    def __init__(self, args: argparse.Namespace, log: WatchLog) -> None:
+    def __init__(self, args: argparse.Namespace, log: WatchLog, rules: dict[str, Any]) -> None:
         self._as_json, self._quiet = args.json, args.quiet
-        self._log = log
+        self._log, self._rules = log, rules
         self._reference = " | ".join(args.reference)
         self._start = time.monotonic()
         self._limit = float("inf") if args.duration is None else self._start + args.duration
         self.outcomes: Counter[str] = Counter()
+        self.earlier_outcomes: Counter[str] = Counter()  # of files that are not judged again
         escape_names()
+
+    @property
+    def all_outcomes(self) -> set[str]:
+        """Outcomes of this run, and of the files that it did not judge again."""
+        return set(self.outcomes + self.earlier_outcomes)
 
     @property
     def is_over(self) -> bool:
@@ -203,7 +226,7 @@ class _VerdictWriter:
     def add(self, probe: str, verdict: Verdict, **location: Any) -> None:
         """Show and keep one verdict."""
         pair = Pair(self._reference, probe, (self._reference, probe))
-        row = location | flat_row(pair, verdict)
+        row = location | flat_row(pair, verdict) | self._rules
         self._log.add(row)
         self.outcomes[verdict.outcome] += 1  # first, so that the summary counts what is shown
         print_line(json_text(row) if self._as_json else _text(probe, verdict, location))
@@ -213,14 +236,21 @@ class _VerdictWriter:
         if self._quiet:
             return
         sys.stdout.flush()
-        names = ("suspicious", "inconclusive", "genuine")
-        counts = ", ".join(f"{self.outcomes[name]:,} {name}" for name in names)
+        n_earlier = sum(self.earlier_outcomes.values())
+        if n_earlier:
+            files = "1 file was" if n_earlier == 1 else f"{n_earlier:,} files were"
+            write_line(f"{files} judged in an earlier run: {_counts(self.earlier_outcomes)}")
         n_errors = self.outcomes["error"]
         not_judged = f"; {n_errors:,} could not be judged" if n_errors else ""
         total = sum(self.outcomes.values())
         duration = time.monotonic() - self._start
         unit = "verdict" if total == 1 else "verdicts"
-        write_line(f"watched for {duration:.0f} s, {total:,} {unit}: {counts}{not_judged}")
+        counts = _counts(self.outcomes) + not_judged
+        write_line(f"watched for {duration:.0f} s, {total:,} {unit}: {counts}")
+
+
+def _counts(outcomes: Counter[str]) -> str:
+    return ", ".join(f"{outcomes[n]:,} {n}" for n in ("suspicious", "inconclusive", "genuine"))
 
 
 def _text(probe: str, verdict: Verdict, location: dict[str, Any]) -> str:
@@ -237,14 +267,19 @@ def _text(probe: str, verdict: Verdict, location: dict[str, Any]) -> str:
 
 
 def _watch_folder(
-    args: argparse.Namespace, reference: Reference, writer: _VerdictWriter, stamps: dict[str, Stamp]
+    args: argparse.Namespace,
+    reference: Reference,
+    writer: _VerdictWriter,
+    judged_files: dict[str, JudgedFile],
 ) -> None:
     """Judge the files of a folder that are complete, until the watch is over."""
+    stamps = {path: file.stamp for path, file in judged_files.items()}
     folder = WatchedFolder(args.source, args.settle, stamps)
     if args.new_only:
         folder.skip_present()
     while not writer.is_over:
         files = [item for item in folder.complete_files() if _is_probe(item[0])]
+        writer.earlier_outcomes = Counter(judged_files[name].outcome for name in folder.skipped)
         for (path, stamp), verdict in zip(files, _verdicts(args, reference, files), strict=True):
             writer.add(path, verdict, size=stamp[0], mtime_ns=stamp[1])
         writer.pause(min(_POLL, args.settle))

@@ -29,6 +29,11 @@ class WatchedFolder:
         Stamps of the files that are not new, by absolute path.
     clock : callable, default=time.monotonic
         Returns seconds.
+
+    Attributes
+    ----------
+    skipped : set of str
+        Absolute paths of the files of `stamps` that are in the folder unchanged.
     """
 
     def __init__(
@@ -40,13 +45,18 @@ class WatchedFolder:
     ) -> None:
         self.folder = folder
         self.settle = settle
+        self.skipped: set[str] = set()
+        self._stamps = dict(stamps)
         self._returned = dict(stamps)
         self._clock = clock
         self._pending: dict[str, tuple[Stamp, float]] = {}
 
     def skip_present(self) -> None:
-        """Count the files that are there now as judged."""
-        self._returned.update((os.path.abspath(path), stamp) for path, stamp in self._scan())
+        """Leave out the files that are there now, those of `stamps` too."""
+        for path, stamp in self._scan():
+            name = os.path.abspath(path)
+            self._returned[name] = stamp
+            self._stamps.pop(name, None)
 
     def complete_files(self) -> list[tuple[str, Stamp]]:
         """Return the files that have become complete since the last call.
@@ -66,6 +76,8 @@ class WatchedFolder:
         complete = []
         for path, stamp in self._scan():
             name = os.path.abspath(path)
+            if self._stamps.get(name) == stamp:
+                self.skipped.add(name)
             if self._returned.get(name) == stamp:
                 continue
             earlier, since = self._pending.get(name, (None, current_time))

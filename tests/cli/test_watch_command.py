@@ -109,19 +109,69 @@ def test_present_and_judged_files_are_not_new(clock, tmp_path):
     assert names(watched) == []
 
 
-LINE = {"size": 3, "mtime_ns": 4, "probe": "a.jpg", "outcome": "genuine"}
+RULES = {
+    "reference": "r.jpg",
+    "reference_checksum": "12",
+    "model_fingerprint": "34",
+    "abstain": 0.1,
+    "frames": None,
+}
+LINE = {"size": 3, "mtime_ns": 4, "probe": "a.jpg", "outcome": "genuine"} | RULES
+
+
+def write_lines(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
 
 
 def test_the_end_of_a_killed_run_is_cut_off(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(LINE) + "\n" + json.dumps(LINE)[:20])
     log = WatchLog(str(path), [])
-    assert log.judged_files == {os.path.abspath("a.jpg"): (3, 4)}
+    assert log.judged_files(RULES) == {os.path.abspath("a.jpg"): ((3, 4), "genuine")}
     log.add(LINE)
     assert [json.loads(line) for line in path.read_text().splitlines()] == [LINE, LINE]
 
 
-@pytest.mark.parametrize("content", ["some notes\n", '{"a": 1}\n', "no line end", "[1]\n"])
+@pytest.mark.parametrize("name", list(RULES))
+def test_a_line_with_other_rules_or_of_an_earlier_version_is_not_skipped(name, tmp_path):
+    for value in ("56", 0.2, 8):
+        log = WatchLog(write_lines(tmp_path / "log.jsonl", LINE), [])
+        assert log.judged_files(RULES | {name: value}) == {}
+    earlier = {key: value for key, value in LINE.items() if key != name}
+    log = WatchLog(write_lines(tmp_path / "log.jsonl", earlier), [])
+    assert log.judged_files(RULES) == {}
+
+
+def test_the_last_line_counts_and_an_error_is_judged_anew(tmp_path):
+    rows = [LINE, LINE | {"outcome": "suspicious"}, LINE | {"probe": "b.jpg"}]
+    rows.append(LINE | {"probe": "b.jpg", "outcome": "error"})
+    log = WatchLog(write_lines(tmp_path / "log.jsonl", *rows), [])
+    assert log.judged_files(RULES) == {os.path.abspath("a.jpg"): ((3, 4), "suspicious")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"probe": 5}, "'probe' must be str, got '5'"),
+        ({"outcome": ["genuine"]}, "'outcome' must be str"),
+        ({"outcome": "fine"}, "'outcome' must be one of genuine, "),
+        ({"size": "3"}, "'size' must be int"),
+        ({"mtime_ns": True}, "'mtime_ns' must be int"),
+        ({"frames": 1.5}, "'frames' must be int or null"),
+        ({"reference_checksum": {}}, "'reference_checksum' must be str"),
+    ],
+)
+def test_a_line_with_a_wrong_value_is_named(fault, message, tmp_path):
+    path = write_lines(tmp_path / "log.jsonl", LINE, LINE | fault)
+    with pytest.raises(ValueError, match=r"log\.jsonl.*line 2 .*give a new") as caught:
+        WatchLog(path, [])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["some notes\n", '{"a": 1}\n', "no line end", "[1]\n", "[" * 10**5 + "\n"]
+)
 def test_another_file_is_not_touched(content, tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text(content)
@@ -209,6 +259,37 @@ def test_a_restart_does_not_judge_files_again(folder, inbox, options, monkeypatc
     assert rows[-1]["outcome"] == "suspicious"
     assert rows[-1]["n_references"] == 2
     assert oct(log.stat().st_mode & 0o777) == "0o600"
+
+
+def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_path, capsys):
+    reference, log = tmp_path / "reference.png", str(tmp_path / "log.jsonl")
+    shutil.copy(folder / "010.png", reference)
+    shutil.copy(folder / "red.png", inbox)
+    rules = ["--reference", str(reference), *options[3:]]
+    words = ["watch", str(inbox), *rules, "--settle", "0.05", "--duration", "1.2", "--jsonl", log]
+    assert main(words) == 1
+    capsys.readouterr()
+    assert main(words) == 1  # as the file that is not judged again is suspicious
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert "1 file was judged in an earlier run: 1 suspicious, 0 inconclusive" in answer.err
+    assert main([*words, "--new-only"]) == 0
+    assert "earlier run" not in capsys.readouterr().err
+    assert main([*words, "--abstain", "0.5"]) == 1
+    shutil.copy(folder / "red.png", reference)  # the same name, another picture
+    main(words)
+    assert "earlier run" not in capsys.readouterr().err
+    rows = [json.loads(line) for line in Path(log).read_text().splitlines()]
+    assert len(rows) == 3
+    assert len({row["reference_checksum"] for row in rows}) == 2
+
+
+def test_a_file_that_could_not_be_judged_is_judged_again(folder, inbox, options, tmp_path, capsys):
+    (inbox / "bad.png").write_bytes(b"no image")
+    words = ["watch", str(inbox), *options, "--settle", "0.05", "--duration", "1.2"]
+    words += ["--jsonl", str(tmp_path / "log.jsonl")]
+    assert [main(words), main(words)] == [2, 2]
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
 def test_files_that_are_there_may_be_left_out(folder, inbox, options, capsys):

@@ -15,6 +15,7 @@ import torch
 from deep_svdd_cases import SETTINGS, Conv, gratings, losses, sigmoids, subspace
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback, LRScheduler
 
@@ -152,6 +153,34 @@ def test_a_callback_may_stop_training_but_ctrl_c_is_not_taken_for_it():
     for epoch in (0, 2):
         with pytest.raises(KeyboardInterrupt):
             DeepSVDD(callbacks=[CountEpochs(epoch, mid_epoch=True)], **SETTINGS).fit(subspace(70))
+
+
+class Failing(Callback):
+    """Raises an error at the end of an epoch, as a full disk would."""
+
+    def on_epoch_end(self, net, **kwargs):
+        raise OSError("no space left on device")
+
+
+def test_a_fit_that_failed_leaves_an_unfitted_detector():
+    detector = DeepSVDD(callbacks=[Failing()], **SETTINGS)
+    with pytest.raises(OSError, match="no space left"):
+        detector.fit(subspace(70))
+    with pytest.raises(NotFittedError):
+        detector.score_samples(subspace(5))
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_refit_that_failed_leaves_the_earlier_fit(warm_start):
+    X = subspace(70)
+    detector = DeepSVDD(max_epochs=3, warm_start=warm_start, **SETTINGS).fit(X)
+    scores, state = detector.score_samples(X), joblib.hash(detector)
+    detector.set_params(callbacks=[Failing()])
+    for other in (5.0 + 3.0 * X, X if warm_start else X[:, :4]):
+        with pytest.raises(OSError, match="no space left"):
+            detector.fit(other)
+    assert joblib.hash(detector.set_params(callbacks=None)) == state
+    np.testing.assert_array_equal(detector.score_samples(X), scores)
 
 
 def test_progress_is_shown_on_request(capsys):
