@@ -85,8 +85,8 @@ def test_the_table_rounds_them(case, capsys):
         assert cells[:4] == ["-", "-", "-", "error:"]
         assert line.endswith(verdict.reason)
         return
-    numbers = [verdict.score, verdict.threshold, verdict.p_value]
-    assert cells[:4] == [*(f"{number:.3f}" for number in numbers), verdict.outcome]
+    numbers = [f"{number:#.4g}".rstrip(".") for number in (verdict.score, verdict.threshold)]
+    assert cells[:4] == [*numbers, f"{verdict.p_value:.3f}", verdict.outcome]
     if verdict.clip is not None:
         assert f"{100 * verdict.clip.fraction_below:.1f}% of frames suspicious" in line
 
