@@ -105,16 +105,22 @@ def check_identity_folds(y, table, seed):
     return faults
 
 
+def held_out_splits(cv, y, table, groups, faults):
+    """Yield what each split holds out and its rows, after counting the faults of all splits."""
+    names = cv.held_out(y, y, groups)
+    for name, (train, test) in zip(names, cv.split(y, y, groups), strict=True):
+        faults["splits"] += 1
+        faults.update(faults_of_split(y, table, train, test))
+        faults["test sets of one class"] += has_one_class(y, test)
+        yield name, train, test
+
+
 def check_datasets(y, table, seed):
     """Check the splits of LeaveOneDatasetOut."""
     cv = LeaveOneDatasetOut("dataset", disjoint=NAMES, one_class="skip")
     groups = table[["dataset", *NAMES]]
     faults = Counter()
-    names = cv.held_out(y, y, groups)
-    for name, (train, test) in zip(names, cv.split(y, y, groups), strict=True):
-        faults["splits"] += 1
-        faults += faults_of_split(y, table, train, test)
-        faults["test sets of one class"] += has_one_class(y, test)
+    for name, _, test in held_out_splits(cv, y, table, groups, faults):
         in_dataset = np.flatnonzero(table["dataset"] == name)
         faults["rows of another dataset"] += not np.array_equal(np.sort(test), in_dataset)
     return faults
@@ -127,11 +133,7 @@ def check_techniques(y, table, seed):
     )
     groups = table[["technique", *NAMES]]
     faults = Counter()
-    names = cv.held_out(y, y, groups)
-    for name, (train, test) in zip(names, cv.split(y, y, groups), strict=True):
-        faults["splits"] += 1
-        faults += faults_of_split(y, table, train, test)
-        faults["test sets of one class"] += has_one_class(y, test)
+    for name, train, test in held_out_splits(cv, y, table, groups, faults):
         made_with = table["technique"].to_numpy()
         fakes_of_test = made_with[test][y[test] == -1]
         fakes_of_train = made_with[train][y[train] == -1]

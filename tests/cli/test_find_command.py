@@ -114,7 +114,7 @@ def test_a_column_of_a_table_is_searched(album, options, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("command_line", "message"),
     [
         (["a.png"], "--reference is missing"),
         (["--reference", "a.png", "b.png"], "there is nothing to search"),
@@ -127,14 +127,14 @@ def test_a_column_of_a_table_is_searched(album, options, tmp_path, capsys):
         (["*.gif", "--reference", "a.png"], "matches no picture"),
     ],
 )
-def test_wrong_arguments(words, message, album, options, monkeypatch, capsys):
+def test_wrong_arguments(command_line, message, album, options, monkeypatch, capsys):
     monkeypatch.chdir(album.parent)
     (album.parent / "t.csv").write_text("file\na.png\n")
-    if "none" in words:
-        words = ["find", "album", *options[:4], "--reference", "none"]
+    if "none" in command_line:
+        command_line = ["find", "album", *options[:4], "--reference", "none"]
     else:
-        words = ["find", *words]
-    assert main([*words, "--quiet"]) == 2
+        command_line = ["find", *command_line]
+    assert main([*command_line, "--quiet"]) == 2
     assert message in error_of(capsys)
 
 
@@ -165,10 +165,10 @@ def test_a_killed_run_continues_and_gives_the_same(folder, options, tmp_path, ca
     base = np.array(Image.open(folder / "000.png"))
     for i in range(200):
         Image.fromarray(np.roll(base, i, axis=1) + np.uint8(i // 20)).save(album / f"{i}.png")
-    words = ["find", str(album), *options, "-o"]
+    command_line = ["find", str(album), *options, "-o"]
     stored = [str(tmp_path / "stored.csv"), "--cache", str(tmp_path / "store")]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    command = [sys.executable, "-c", KILLED, *words, *stored]
+    command = [sys.executable, "-c", KILLED, *command_line, *stored]
     assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
     assert not (tmp_path / "stored.csv").exists()
     store = EmbeddingStore(tmp_path / "store")
@@ -177,7 +177,7 @@ def test_a_killed_run_continues_and_gives_the_same(folder, options, tmp_path, ca
     capsys.readouterr()
 
     def run(*arguments):
-        main([*words, *arguments])
+        main([*command_line, *arguments])
         return capsys.readouterr().out
 
     resumed = run(*stored)

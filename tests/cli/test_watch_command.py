@@ -210,8 +210,8 @@ def watch_until(done, inbox, options, monkeypatch, *arguments):
     with monkeypatch.context() as patch:
         patch.setattr(_watch._VerdictWriter, "add", added)
         patch.setattr(_watch._VerdictWriter, "pause", pause)
-        words = ["watch", str(inbox), *options, "--settle", "0.2", *arguments]
-        assert main(words) == 130
+        command_line = ["watch", str(inbox), *options, "--settle", "0.2", *arguments]
+        assert main(command_line) == 130
     return outcomes
 
 
@@ -266,18 +266,28 @@ def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_pa
     shutil.copy(folder / "010.png", reference)
     shutil.copy(folder / "red.png", inbox)
     rules = ["--reference", str(reference), *options[3:]]
-    words = ["watch", str(inbox), *rules, "--settle", "0.05", "--duration", "1.2", "--jsonl", log]
-    assert main(words) == 1
+    command_line = [
+        "watch",
+        str(inbox),
+        *rules,
+        "--settle",
+        "0.05",
+        "--duration",
+        "1.2",
+        "--jsonl",
+        log,
+    ]
+    assert main(command_line) == 1
     capsys.readouterr()
-    assert main(words) == 1  # as the file that is not judged again is suspicious
+    assert main(command_line) == 1  # as the file that is not judged again is suspicious
     answer = capsys.readouterr()
     assert answer.out == ""
     assert "1 file was judged in an earlier run: 1 suspicious, 0 inconclusive" in answer.err
-    assert main([*words, "--new-only"]) == 0
+    assert main([*command_line, "--new-only"]) == 0
     assert "earlier run" not in capsys.readouterr().err
-    assert main([*words, "--abstain", "0.5"]) == 1
+    assert main([*command_line, "--abstain", "0.5"]) == 1
     shutil.copy(folder / "red.png", reference)  # the same name, another picture
-    main(words)
+    main(command_line)
     assert "earlier run" not in capsys.readouterr().err
     rows = [json.loads(line) for line in Path(log).read_text().splitlines()]
     assert len(rows) == 3
@@ -286,18 +296,18 @@ def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_pa
 
 def test_a_file_that_could_not_be_judged_is_judged_again(folder, inbox, options, tmp_path, capsys):
     (inbox / "bad.png").write_bytes(b"no image")
-    words = ["watch", str(inbox), *options, "--settle", "0.05", "--duration", "1.2"]
-    words += ["--jsonl", str(tmp_path / "log.jsonl")]
-    assert [main(words), main(words)] == [2, 2]
+    command_line = ["watch", str(inbox), *options, "--settle", "0.05", "--duration", "1.2"]
+    command_line += ["--jsonl", str(tmp_path / "log.jsonl")]
+    assert [main(command_line), main(command_line)] == [2, 2]
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
 def test_files_that_are_there_may_be_left_out(folder, inbox, options, capsys):
     shutil.copy(folder / "red.png", inbox)
-    words = ["watch", str(inbox), *options, "--settle", "0.1", "--duration", "0.6"]
-    assert main([*words, "--new-only"]) == 0
+    command_line = ["watch", str(inbox), *options, "--settle", "0.1", "--duration", "0.6"]
+    assert main([*command_line, "--new-only"]) == 0
     assert "0 verdicts" in capsys.readouterr().err
-    assert main(words) == 1
+    assert main(command_line) == 1
     assert "1 suspicious" in capsys.readouterr().err
 
 
@@ -312,8 +322,19 @@ def clip(folder, tmp_path):
 
 
 def test_a_video_is_judged_window_by_window(clip, options, tmp_path, capsys):
-    words = ["watch", clip, *options, "--every", "0.16", "--window", "3", "--step", "2", "--json"]
-    assert main([*words, "--jsonl", str(tmp_path / "log.jsonl")]) == 1
+    command_line = [
+        "watch",
+        clip,
+        *options,
+        "--every",
+        "0.16",
+        "--window",
+        "3",
+        "--step",
+        "2",
+        "--json",
+    ]
+    assert main([*command_line, "--jsonl", str(tmp_path / "log.jsonl")]) == 1
     answer = capsys.readouterr()
     rows = [json.loads(line) for line in answer.out.splitlines()]
     assert (tmp_path / "log.jsonl").read_text() == answer.out
@@ -334,7 +355,7 @@ def test_lines_for_people(clip, options, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("command_line", "message"),
     [
         (["."], "--reference is missing"),
         (["--reference", "a.png"], "give one thing to watch"),
@@ -348,13 +369,13 @@ def test_lines_for_people(clip, options, capsys):
         (["MODEL", "rtsp://127.0.0.1:9/x"], "cannot be opened or read"),
     ],
 )
-def test_wrong_arguments(words, message, folder, options, tmp_path, monkeypatch, capsys):
-    if "--camera" in words and not sys.platform.startswith("linux"):
+def test_wrong_arguments(command_line, message, folder, options, tmp_path, monkeypatch, capsys):
+    if "--camera" in command_line and not sys.platform.startswith("linux"):
         pytest.skip("cameras are files on Linux only")
     monkeypatch.chdir(tmp_path)
     shutil.copy(folder / "000.png", "a.png")
-    words = [*options, *words[1:]] if words[0] == "MODEL" else words
-    assert main(["watch", *words, "--quiet"]) == 2
+    command_line = [*options, *command_line[1:]] if command_line[0] == "MODEL" else command_line
+    assert main(["watch", *command_line, "--quiet"]) == 2
     assert message in error_of(capsys)
 
 
@@ -369,8 +390,8 @@ def test_every_is_a_number_of_seconds(every, capsys):
 def test_a_signal_ends_the_process_in_order(folder, inbox, options):
     shutil.copy(folder / "000.png", inbox)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    words = ["watch", str(inbox), *options, "--settle", "0.1"]
-    command = [sys.executable, "-m", "sklearn_diffake", *words]
+    command_line = ["watch", str(inbox), *options, "--settle", "0.1"]
+    command = [sys.executable, "-m", "sklearn_diffake", *command_line]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         line = process.stdout.readline()
