@@ -2,7 +2,7 @@
 
     pip install axe-playwright-python
     python docs/check_accessibility.py docs/_build/html
-    python docs/check_accessibility.py docs/_build/html index.html guide/index.html --views phone-dark
+    python docs/check_accessibility.py docs/_build/html index.html api.html --views phone-dark
 
 Reports what axe (https://github.com/dequelabs/axe-core) calls serious or critical, pages wider than
 the window, images that do not load, and errors of scripts. The summary counts them by rule. The
