@@ -15,6 +15,7 @@ import numpy as np
 
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.formats import file_format
+from sklearn_diffake.images.read import image_digest
 from sklearn_diffake.utils._names import natural_key
 from sklearn_diffake.verdict._evidence import SideName
 
@@ -83,7 +84,7 @@ class Side:
         return any(source.is_clip for source in self.sources)
 
     def key(self) -> tuple[Any, ...]:
-        """Return a key, equal for sides of the same unchanged files or the same objects."""
+        """Return a key, equal for sides of the same unchanged files or the same pixels."""
         return tuple(_source_key(source.item) for source in self.sources)
 
 
@@ -244,9 +245,32 @@ def _content_of(file: Any, column: int) -> bytes:
     return content
 
 
+def copy_pixels(value: Any) -> Any:
+    """Copy arrays and buffers, as a generator may put its next image into the same one.
+
+    Parameters
+    ----------
+    value : object
+        As for `read_side`.
+
+    Returns
+    -------
+    object
+        The same with its arrays and byte buffers copied.
+    """
+    if isinstance(value, (list, tuple)):
+        return [copy_pixels(item) for item in value]
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    return np.array(value) if hasattr(value, "__array__") else value
+
+
 def _source_key(item: Any) -> Any:
     if not isinstance(item, str):
-        return id(item)
+        pixels = np.asarray(item) if hasattr(item, "__array__") else None
+        if pixels is None or pixels.dtype.kind not in "biuf":
+            return id(item)
+        return pixels.dtype.str, image_digest(pixels)  # the caller may change them
     try:
         status = os.stat(item)
     except (OSError, ValueError):

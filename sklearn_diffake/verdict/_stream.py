@@ -15,7 +15,13 @@ from sklearn_diffake.verdict._decision import Rules, decide, scoreless
 from sklearn_diffake.verdict._evidence import ImageEvidence
 from sklearn_diffake.verdict._face_images import find_faces
 from sklearn_diffake.verdict._gates import Gates
-from sklearn_diffake.verdict._inputs import N_FRAMES, Side, Source, check_positive
+from sklearn_diffake.verdict._inputs import (
+    N_FRAMES,
+    Side,
+    Source,
+    check_positive,
+    copy_pixels,
+)
 from sklearn_diffake.verdict._model import JudgingModel, prepare_model
 from sklearn_diffake.verdict._reference import Reference
 from sklearn_diffake.verdict._scoring import score_templates
@@ -57,7 +63,8 @@ def verify_stream(
         Trusted images of one person.
     frames : iterable of (number, time, image)
         Frames of one camera or stream, in order: number of the frame, time in seconds, and an
-        (H, W, 3) uint8 RGB array. It may have no end. Frames half a second apart say more than
+        (H, W, 3) uint8 RGB array, whose buffer may be reused for the next frame. It may have no
+        end. Frames half a second apart say more than
         neighbors, which are alike.
     model : Pipeline, str or Path, default=None
         As for `verify`.
@@ -109,7 +116,8 @@ def verify_stream(
     >>> [[image.frame for image in v.images if image.side == "probe"] for v in verdicts]
     [[0, 1, 2], [2, 3, 4, 5]]
     """
-    rules = check_options(window, None, abstain, gates).rules
+    rules = check_options(N_FRAMES, None, abstain, gates).rules
+    check_positive("window", window)
     check_positive("step", step)
     if step > window:
         raise ValueError(f"step={step} is more than window={window}: frames would be left out")
@@ -131,9 +139,15 @@ def _rolling_verdicts(
 ) -> Iterator[Verdict]:
     recent: deque[_EmbeddedFrame] = deque(maxlen=window)
     source = iter(frames)
-    while batch := list(itertools.islice(source, step)):
+    while batch := _next_frames(source, step):
         recent.extend(_embed_frames(model, reference, batch))
         yield _judge_window(model, reference, _template_of(recent), rules)
+
+
+def _next_frames(source: Iterator[Any], step: int) -> list[tuple[Any, Any, Any]]:
+    """Take frames of a stream, which may put each of them into the same buffer."""
+    frames = itertools.islice(source, step)
+    return [(number, seconds, copy_pixels(image)) for number, seconds, image in frames]
 
 
 def _embed_frames(

@@ -16,7 +16,14 @@ from sklearn_diffake.utils._modes import MODES, Mode
 from sklearn_diffake.verdict._compared_images import ComparedImages
 from sklearn_diffake.verdict._decision import Rules, decide, few_frames, scoreless
 from sklearn_diffake.verdict._gates import Gates
-from sklearn_diffake.verdict._inputs import N_FRAMES, Side, check_positive, read_clip, read_side
+from sklearn_diffake.verdict._inputs import (
+    N_FRAMES,
+    Side,
+    check_positive,
+    copy_pixels,
+    read_clip,
+    read_side,
+)
 from sklearn_diffake.verdict._model import JudgingModel, packaged_model, prepare_model
 from sklearn_diffake.verdict._reference import Reference, unusable_error
 from sklearn_diffake.verdict._scoring import score_templates
@@ -171,7 +178,8 @@ def verify_many(
     Parameters
     ----------
     pairs : iterable of (reference, probe), or DataFrame
-        Each as for `verify`. A DataFrame has the columns ``reference`` and ``probe``.
+        Each as for `verify`. A DataFrame has the columns ``reference`` and ``probe``. A generator
+        may yield the same arrays again with other pixels.
     mode : {"reference", "same-video"}, default="reference"
         ``"same-video"`` judges each probe, a clip, by its own frames. All references must be
         missing then: None, NaN or an empty text. In reference mode, one that is missing is an
@@ -225,6 +233,8 @@ def verify_many(
     if mode not in MODES:
         raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
     rows = iter(pair_rows(pairs))
+    if isinstance(pairs, Iterator):  # the next row may be in the same buffers
+        rows = map(copy_pixels, rows)
     shared = None if model is None else _prepared_model(model, mode)
     return _judge_rows(rows, shared, mode, options, int(batch_size))
 

@@ -110,7 +110,24 @@ def test_wrong_arguments(model, photos):
         next(verify_stream(photos[0], [], model=model, window=4, step=5))
     with pytest.raises(ValueError, match="step must be a positive integer, got 0"):
         next(verify_stream(photos[0], [], model=model, step=0))
+    with pytest.raises(ValueError, match="window must be a positive integer, got 0"):
+        next(verify_stream(photos[0], [], model=model, window=0))
     other = fitted(seed=2)
     with pytest.raises(ValueError, match="enrolled with the model"):
         next(verify_stream(Reference(photos[0], other), [], model=model))
     assert list(verify_stream(photos[0], [], model=model)) == []
+
+
+def test_frames_may_share_one_buffer(model, photos):
+    height, width = np.minimum(photos[0].shape, photos[1].shape)[:2]
+    images = [np.roll(photos[i // 4][:height, :width], i, axis=0) for i in range(8)]
+    separate = verify_stream(photos[0], frames_of(images), model=model, window=4, step=4)
+
+    def frames_in_one_buffer():
+        buffer = np.empty_like(images[0])
+        for i, image in enumerate(images):
+            buffer[:] = image
+            yield i, 0.5 * i, buffer
+
+    shared = verify_stream(photos[0], frames_in_one_buffer(), model=model, window=4, step=4)
+    assert [v.score for v in shared] == [v.score for v in separate]

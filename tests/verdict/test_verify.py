@@ -16,6 +16,7 @@ from verdict_helpers import aligned_pairs, altered, fitted, make_model
 from video_files import write_video
 
 from sklearn_diffake import verify, verify_many
+from sklearn_diffake.embedding import FaceEmbedder
 from sklearn_diffake.faces import ImageError
 from sklearn_diffake.images.errors import ImageError as _Same
 from sklearn_diffake.novelty import GaussianMixtureDetector, MahalanobisDetector
@@ -630,3 +631,35 @@ def test_a_short_alteration_that_no_window_can_show_holds_a_verdict_back(tmp_pat
     assert "4 frames in a row" in message
     lenient = verify(crops[36:39], spliced, model=model, gates=Gates(max_suspicious_frames=4))
     assert lenient.outcome == "genuine"
+
+
+def test_rows_of_a_generator_may_share_buffers(model):
+    images = faces(4, seed=5)
+    height, width = (min(image.shape[i] for image in images) for i in (0, 1))
+    images = [image[:height, :width] for image in images]
+    pairs = [(images[0], images[1]), (images[2], images[3]), (images[2], images[1])]
+
+    def rows_in_shared_buffers():
+        reference, probe = np.empty_like(images[0]), np.empty_like(images[0])
+        for pair in pairs:
+            reference[:], probe[:] = pair
+            yield reference, probe
+
+    expected = [v.score for v in verify_many(pairs, model=model)]
+    for batch_size in (1, 8):
+        verdicts = verify_many(rows_in_shared_buffers(), model=model, batch_size=batch_size)
+        assert [v.score for v in verdicts] == pytest.approx(expected, rel=1e-9)
+
+
+def test_equal_references_of_a_generator_are_embedded_once(model, photos, monkeypatch):
+    counts = []
+    embed = FaceEmbedder._embed_pictures
+
+    def counted(self, table, **options):
+        counts.append(len(table.sources))
+        return embed(self, table, **options)
+
+    monkeypatch.setattr(FaceEmbedder, "_embed_pictures", counted)
+    rows = ((photos[0], photos[1][: -1 - i]) for i in range(3))
+    list(verify_many(rows, model=model, batch_size=1))
+    assert counts == [2, 1, 1]
