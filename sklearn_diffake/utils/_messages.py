@@ -43,13 +43,13 @@ def list_first(items: Sequence[Any], *, n_shown: int = 5) -> str:
     return ", ".join(repr(item) for item in items[:n_shown]) + suffix
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: object, names: Iterable[str]) -> str:
     """Return which name was probably meant, or all names if none is close.
 
     Parameters
     ----------
-    name : str
-        As given.
+    name : object
+        As given; all names are listed for what is no text.
     names : iterable of str
         Those that exist.
 
@@ -58,9 +58,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
     advice : str
     """
     candidates = sorted(names)
-    close = difflib.get_close_matches(name, candidates, n=1)
+    text = name if isinstance(name, str) else ""
+    close = difflib.get_close_matches(text, candidates, n=1)
     if not close:  # difflib is case-sensitive
-        close = [candidate for candidate in candidates if candidate.lower() == name.lower()]
+        close = [candidate for candidate in candidates if candidate.lower() == text.lower()]
     return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(candidates)}"
 
 

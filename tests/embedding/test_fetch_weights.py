@@ -137,3 +137,9 @@ def test_doctor_names_missing_weights(server, tmp_path):
     (check,) = _doctor._check_downloads()
     assert check.state == "failed"
     assert "Remove it" in check.detail
+
+
+@pytest.mark.parametrize("name", [None, 3, "sphereface", ["facenet-vggface2"]])
+def test_a_name_without_weights_is_a_clear_error(name):
+    with pytest.raises(ValueError, match="has no weights to fetch: expected one of facenet-"):
+        fetch_weights(name)

@@ -41,6 +41,8 @@ def test_module_loads_no_library():
     [
         ("compere", "did you mean 'compare'?"),
         ("FIT", "did you mean 'fit'?"),
+        (None, "expected one of compare, fit"),
+        (3, "expected one of compare, fit"),
         ("xyz", "expected one of compare, fit"),
     ],
 )
