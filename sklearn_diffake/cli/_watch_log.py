@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sklearn_diffake.cli._watched_folder import Stamp
+from sklearn_diffake.cli._watched_folder import Stamp, file_key
 from sklearn_diffake.utils._atomic_files import append_line, check_writable
 from sklearn_diffake.utils._json import json_text
 
@@ -73,8 +73,8 @@ class WatchLog:
         Returns
         -------
         dict of str to JudgedFile
-            By absolute path, as the last line on each has it. A file that could not be judged is
-            left out.
+            By `file_key`, as the last line on each has it. A file that could not be judged is left
+            out.
         """
         files: dict[str, JudgedFile] = {}
         for row in self._rows:
@@ -82,11 +82,11 @@ class WatchLog:
                 continue
             if any(name not in row or row[name] != value for name, value in rules.items()):
                 continue
-            path = os.path.abspath(row["probe"])
+            key = file_key(row["probe"])
             if row["outcome"] == "error":
-                files.pop(path, None)
+                files.pop(key, None)
             else:
-                files[path] = JudgedFile((row["size"], row["mtime_ns"]), row["outcome"])
+                files[key] = JudgedFile((row["size"], row["mtime_ns"]), row["outcome"])
         return files
 
     def add(self, row: dict[str, Any]) -> None:

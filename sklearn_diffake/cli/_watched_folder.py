@@ -6,10 +6,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
+from sklearn_diffake.cli._verdict_rows import encodable
 from sklearn_diffake.utils._names import natural_key
 
 #: Size in bytes, and time of the last change in nanoseconds.
 Stamp = tuple[int, int]
+
+
+def file_key(path: str) -> str:
+    """Return the absolute path of a file, as a line of JSON can hold it."""
+    return str(encodable(os.path.abspath(path)))
 
 
 class WatchedFolder:
@@ -26,14 +32,14 @@ class WatchedFolder:
     settle : float
         Seconds without a change, after which a file counts as complete.
     stamps : mapping of str to Stamp
-        Stamps of the files that are not new, by absolute path.
+        Stamps of the files that are not new, by `file_key`.
     clock : callable, default=time.monotonic
         Returns seconds.
 
     Attributes
     ----------
     skipped : set of str
-        Absolute paths of the files of `stamps` that are in the folder unchanged.
+        Keys of the files of `stamps` that are in the folder unchanged.
     """
 
     def __init__(
@@ -54,9 +60,9 @@ class WatchedFolder:
     def skip_present(self) -> None:
         """Leave out the files that are there now, those of `stamps` too."""
         for path, stamp in self._scan():
-            name = os.path.abspath(path)
-            self._returned[name] = stamp
-            self._stamps.pop(name, None)
+            key = file_key(path)
+            self._returned[key] = stamp
+            self._stamps.pop(key, None)
 
     def complete_files(self) -> list[tuple[str, Stamp]]:
         """Return the files that have become complete since the last call.
@@ -75,19 +81,19 @@ class WatchedFolder:
         pending: dict[str, tuple[Stamp, float]] = {}
         complete = []
         for path, stamp in self._scan():
-            name = os.path.abspath(path)
-            if self._stamps.get(name) == stamp:
-                self.skipped.add(name)
-            if self._returned.get(name) == stamp:
+            key = file_key(path)
+            if self._stamps.get(key) == stamp:
+                self.skipped.add(key)
+            if self._returned.get(key) == stamp:
                 continue
-            earlier, since = self._pending.get(name, (None, current_time))
+            earlier, since = self._pending.get(key, (None, current_time))
             if earlier != stamp:
                 since = current_time
             if earlier == stamp and current_time - since >= self.settle:
                 complete.append((path, stamp))
-                self._returned[name] = stamp
+                self._returned[key] = stamp
             else:
-                pending[name] = stamp, since
+                pending[key] = stamp, since
         self._pending = pending
         return sorted(complete, key=lambda item: natural_key(item[0]))
 
@@ -98,7 +104,7 @@ class WatchedFolder:
         files = []
         for path in files_below(self.folder):
             try:
-                status = os.stat(path)
+                status = os.stat(path, follow_symlinks=os.path.exists(path))
             except OSError:  # it was removed or renamed meanwhile
                 continue
             files.append((path, (status.st_size, status.st_mtime_ns)))

@@ -261,6 +261,35 @@ def test_a_restart_does_not_judge_files_again(folder, inbox, options, monkeypatc
     assert oct(log.stat().st_mode & 0o777) == "0o600"
 
 
+def test_a_name_that_is_no_utf8_is_judged_once(folder, inbox, options, tmp_path, capsys):
+    name = os.fsencode(inbox) + b"/caf\xe9.png"
+    try:
+        with open(name, "wb") as file:
+            file.write((folder / "000.png").read_bytes())
+    except (OSError, UnicodeDecodeError):
+        pytest.skip("the file system takes names in UTF-8 only")
+    command_line = ["watch", str(inbox), *options, "--settle", "0.05", "--duration", "1.2"]
+    command_line += ["--jsonl", str(tmp_path / "log.jsonl")]
+    main(command_line)
+    assert "1 verdict" in capsys.readouterr().err
+    main(command_line)
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert "1 file was judged in an earlier run" in answer.err
+
+
+def test_a_link_to_a_missing_picture_is_reported_and_judged_when_it_comes(watched, clock, tmp_path):
+    (tmp_path / "a.jpg").symlink_to(tmp_path / "elsewhere" / "a.jpg")
+    names(watched)
+    clock.time += 2
+    assert names(watched) == ["a.jpg"]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.jpg").write_bytes(b"x")
+    names(watched)
+    clock.time += 2
+    assert "a.jpg" in names(watched)
+
+
 def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_path, capsys):
     reference, log = tmp_path / "reference.png", str(tmp_path / "log.jsonl")
     shutil.copy(folder / "010.png", reference)
