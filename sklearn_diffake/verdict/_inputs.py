@@ -180,13 +180,27 @@ def _add(value: Any, column: int, sources: list[Source], skipped: list[str]) -> 
 def _add_path(path: str, column: int, sources: list[Source], skipped: list[str]) -> None:
     if os.path.isdir(path):
         with os.scandir(path) as entries:
-            files = [e.path for e in entries if e.is_file() and not e.name.startswith(".")]
+            files = [e.path for e in entries if not e.name.startswith(".") and names_file(e.path)]
         _add_files(files, path, column, sources, skipped)
     elif glob.has_magic(path) and not os.path.lexists(path):
-        files = distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
+        files = distinct_files([f for f in glob.glob(path, recursive=True) if names_file(f)])
         _add_files(files, path, column, sources, skipped)
     else:
         sources.append(Source(path, file_format(path).is_video))
+
+
+def names_file(path: str) -> bool:
+    """Return whether a path is that of a file, or of a symbolic link whose file is missing.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    bool
+    """
+    return os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
 
 
 def distinct_files(files: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.formats import file_format
 from sklearn_diffake.utils._names import natural_key
-from sklearn_diffake.verdict._inputs import distinct_files
+from sklearn_diffake.verdict._inputs import distinct_files, names_file
 
 
 @dataclass
@@ -40,8 +40,9 @@ def list_probes(value: Any) -> Listing:
     ----------
     value : folder, pattern, picture, clip, or list of these
         A folder stands for all files in it and in its folders, except hidden ones; symbolic links
-        to folders are followed. An item of a list that holds or matches nothing is kept, so that
-        its verdict is an error; an array of names, or of pictures (n, H, W, 3), is a list.
+        to folders are followed. A link to a picture that is missing, and an item of a list that
+        holds or matches nothing, are kept, so that their verdict is an error; an array of names, or
+        of pictures (n, H, W, 3), is a list.
 
     Returns
     -------
@@ -89,7 +90,8 @@ def _items(value: Any) -> list[Any]:
 def files_below(folder: str, unreadable: list[str] | None = None) -> Iterator[str]:
     """Yield the files of a folder and of all folders in it; hidden ones are left out.
 
-    Symbolic links to folders are followed, but no folder is read twice.
+    Symbolic links to folders are followed, but no folder is read twice. A link whose file is
+    missing is a file that cannot be read.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def files_below(folder: str, unreadable: list[str] | None = None) -> Iterator[st
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = os.path.join(path, name)
-            if not name.startswith(".") and os.path.isfile(file):
+            if not name.startswith(".") and names_file(file):
                 yield file
 
 
@@ -145,7 +147,7 @@ def _add_path(path: str, listing: Listing) -> None:
     if os.path.isdir(path):
         files = list(files_below(path, unreadable))
     elif glob.has_magic(path) and not os.path.lexists(path):
-        files = distinct_files([f for f in glob.glob(path, recursive=True) if os.path.isfile(f)])
+        files = distinct_files([f for f in glob.glob(path, recursive=True) if names_file(f)])
     else:
         listing.probes.append(path)
         return

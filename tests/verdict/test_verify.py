@@ -132,6 +132,14 @@ def test_a_folder_is_read_in_natural_order_without_what_is_no_picture(model, pho
     assert verify(entries, photos[5], model=model).n_references == 4
 
 
+def test_a_link_to_a_missing_file_is_reported(model, photos, tmp_path):
+    Image.fromarray(photos[0]).save(tmp_path / "a.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "elsewhere.png")
+    for reference in (tmp_path, tmp_path / "*.png"):
+        messages = {w.code: w.message for w in verify(reference, photos[1], model=model).warnings}
+        assert "gone.png" in messages["skipped_files"]
+
+
 @pytest.mark.parametrize("kind", ["folder", "pattern", "list"])
 def test_an_empty_side_is_an_error_that_says_where(model, photos, tmp_path, kind):
     (tmp_path / "notes.txt").write_text("no picture")
