@@ -55,7 +55,7 @@ by itself. Pictures that fit least come first, those that could not be judged la
 
 Many pictures need care: at a level of 5 %, about 500 of 10,000 genuine pictures are suspicious by
 chance. --adjust bh limits the expected fraction of genuine ones among those that are suspicious;
-what would be suspicious alone is then inconclusive.
+what would be suspicious alone is then inconclusive. A file that is named twice counts once.
 
 With --cache DIR a second run computes nothing again, and a run that was stopped continues.
 """
@@ -303,9 +303,9 @@ def _print_notes(
 
 def _chance_note(adjust: Any, pictures: Sequence[RankedPicture]) -> str:
     """Write how many pictures are suspicious by chance."""
-    from sklearn_diffake.verdict._find_misfits import ADJUSTMENTS
+    from sklearn_diffake.verdict._find_misfits import ADJUSTMENTS, tested_files
 
-    levels = [p.level for p in pictures if p.p_value is not None and p.level is not None]
+    levels = [p.level for p in tested_files(pictures).values() if p.level is not None]
     if not levels:
         return "the model gives no p-values: how many pictures are suspicious by chance is unknown"
     n, level = len(levels), significant(max(levels), 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -121,8 +122,9 @@ def find_misfits(
         fit among those called suspicious is at most the level (false discovery rate): by
         Benjamini and Hochberg [1]_, which holds for independent and for positively dependent
         p-values, as conformal ones are [3]_, or by Benjamini and Yekutieli [2]_, which always holds
-        and finds less. None judges each picture
-        as if it were alone: at a level of 0.05, about 500 of 10,000 that fit are suspicious.
+        and finds less. A file that is listed twice, or by a link, counts once. None judges each
+        picture as if it were alone: at a level of 0.05, about 500 of 10,000 that fit are
+        suspicious.
     n_frames : int, default=24
         Frames of a clip.
     abstain : float in (0, 1), default=None
@@ -232,14 +234,39 @@ def _row(position: int, probe: Any, verdict: Verdict) -> RankedPicture:
 
 def _adjusted(rows: Sequence[RankedPicture], method: Adjustment) -> list[RankedPicture]:
     """Adjust the p-values of the rows that have one, and the outcomes with them."""
-    positions = [i for i, row in enumerate(rows) if row.p_value is not None]
-    adjusted = list(rows)
-    if not positions:
-        return adjusted
-    p_values = false_discovery_control([rows[i].p_value for i in positions], method=method)
-    for position, p in zip(positions, p_values.tolist(), strict=True):
-        adjusted[position] = _with_adjusted_p_value(rows[position], p, len(positions))
-    return adjusted
+    tested = tested_files(rows)
+    if not tested:
+        return list(rows)
+    p_values = false_discovery_control([row.p_value for row in tested.values()], method=method)
+    adjusted = dict(zip(tested, p_values.tolist(), strict=True))
+    return [
+        row if row.p_value is None
+        else _with_adjusted_p_value(row, adjusted[_file_of(row)], len(tested))
+        for row in rows
+    ]  # fmt: skip
+
+
+def tested_files(rows: Sequence[RankedPicture]) -> dict[Any, RankedPicture]:
+    """Return the first row with a p-value of each file: a file that is listed twice is one test.
+
+    Parameters
+    ----------
+    rows : sequence of RankedPicture
+
+    Returns
+    -------
+    dict of RankedPicture
+        By the file, or by the position of what is no file.
+    """
+    tested: dict[Any, RankedPicture] = {}
+    for row in rows:
+        if row.p_value is not None:
+            tested.setdefault(_file_of(row), row)
+    return tested
+
+
+def _file_of(row: RankedPicture) -> str | int:
+    return row.position if row.path is None else os.path.realpath(row.path)
 
 
 def _with_adjusted_p_value(row: RankedPicture, p: float, n: int) -> RankedPicture:
@@ -258,7 +285,7 @@ def _warn_if_none_can_be_suspicious(
     if not numbers or any(row.outcome == "suspicious" for row in numbers):
         return
     assert model.conformal is not None
-    n, level = len(numbers), model.conformal.level_of(n_references, 1)
+    n, level = len(tested_files(rows)), model.conformal.level_of(n_references, 1)
     least = 1 / (model.n_calibration(n_references, 1) + 1)
     factor = 1.0 if method == "bh" else float(np.sum(1 / np.arange(1, n + 1)))
     n_needed = math.ceil(n * least * factor / level)

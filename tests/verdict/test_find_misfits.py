@@ -188,6 +188,33 @@ def test_linked_folders_are_searched_once(photos, tmp_path):
     ]
 
 
+def test_links_to_missing_files_are_not_left_out(photos, model, tmp_path):
+    folder = tmp_path / "album"
+    folder.mkdir()
+    (picture,) = save_all(photos[2:3], folder)
+    (folder / "gone.png").symlink_to(tmp_path / "gone.png")
+    (folder / "notes.txt").symlink_to(tmp_path / "gone.txt")
+    expected = [str(picture), str(folder / "gone.png")]
+    for place in (folder, folder / "*"):
+        listing = list_probes(str(place))
+        assert (listing.probes, listing.skipped) == (expected, [str(folder / "notes.txt")])
+    rows = find_misfits(photos[:2], folder, model=model)
+    assert (rows[1].path, rows[1].outcome) == (expected[1], "error")
+
+
+def test_a_file_that_is_listed_twice_is_one_test(photos, model, tmp_path):
+    files = [str(path) for path in save_all([altered(photos[3]), *photos[4:7]], tmp_path)]
+    (tmp_path / "link.png").symlink_to(files[0])
+    expected = {row.path: row for row in find_misfits(photos[:2], files, model=model, adjust="bh")}
+    twice = [*files, files[0], str(tmp_path / "link.png")]
+    rows = find_misfits(photos[:2], twice, model=model, adjust="bh")
+    assert len(rows) == 6
+    for row in rows:
+        single = expected.get(row.path, expected[files[0]])
+        assert row.adjusted_p_value == single.adjusted_p_value
+        assert row.outcome == single.outcome
+
+
 def test_a_folder_that_cannot_be_read_is_a_row(photos, tmp_path, monkeypatch):
     from sklearn_diffake.verdict import _listing
 
