@@ -9,6 +9,7 @@ from sklearn_diffake.cli._judge import load_model, set_everywhere
 from sklearn_diffake.cli._options import (
     add_reference,
     add_trust,
+    check_video,
     computing,
     positive_number,
     shows_progress,
@@ -51,6 +52,7 @@ def annotate_command(args: argparse.Namespace) -> int:
     if not args.output.lower().endswith(".mp4"):
         raise ValueError(f"--output must end in .mp4, got {args.output!r}")
     check_writable(args.output, inputs=[args.clip, *(args.reference or [])])
+    check_video(args.clip)
     from sklearn_diffake.verdict import annotate_clip, verify
 
     args.mode = "reference" if args.reference else "same-video"

@@ -132,6 +132,15 @@ def add_abstain(parser: Any) -> None:
     )
 
 
+def check_video(path: str) -> None:
+    """Raise ValueError if a file is certainly no video; one of unknown content may be damaged."""
+    from sklearn_diffake.images.formats import file_format
+
+    content = file_format(path)
+    if not content.is_video and content.kind != "unknown":
+        raise ValueError(f"{path!r}: {content.describe('video')}")
+
+
 def add_saving(parser: argparse.ArgumentParser) -> None:
     """Describe how a new model is saved."""
     parser.add_argument(

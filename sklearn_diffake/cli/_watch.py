@@ -19,6 +19,7 @@ from sklearn_diffake.cli._options import (
     add_frames,
     add_reference,
     add_trust,
+    check_video,
     computing,
     files_in,
     positive_number,
@@ -162,14 +163,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise ValueError("give one thing to watch: a folder, a video, an address, or --camera 0")
     if args.step > args.window:
         raise ValueError(f"--step {args.step} is more than --window {args.window}")
-    from sklearn_diffake.images.formats import file_format
     from sklearn_diffake.images.live import is_address
 
     if args.source is None or is_address(args.source) or os.path.isdir(args.source):
         return
-    content = file_format(args.source)
-    if not content.is_video and content.kind != "unknown":
-        raise ValueError(f"{args.source!r}: {content.describe('video')}")
+    check_video(args.source)
 
 
 def _enroll(args: argparse.Namespace) -> Reference:
@@ -273,13 +271,13 @@ def _watch_folder(
     judged_files: dict[str, JudgedFile],
 ) -> None:
     """Judge the files of a folder that are complete, until the watch is over."""
-    stamps = {path: file.stamp for path, file in judged_files.items()}
+    stamps = {key: file.stamp for key, file in judged_files.items()}
     folder = WatchedFolder(args.source, args.settle, stamps)
     if args.new_only:
         folder.skip_present()
     while not writer.is_over:
         files = [item for item in folder.complete_files() if _is_probe(item[0])]
-        writer.earlier_outcomes = Counter(judged_files[name].outcome for name in folder.skipped)
+        writer.earlier_outcomes = Counter(judged_files[key].outcome for key in folder.skipped)
         for (path, stamp), verdict in zip(files, _verdicts(args, reference, files), strict=True):
             writer.add(path, verdict, size=stamp[0], mtime_ns=stamp[1])
         writer.pause(min(_POLL, args.settle))

@@ -13,6 +13,7 @@ from sklearn_diffake.images._damage import DamageAccount
 from sklearn_diffake.images._decoding import import_av
 from sklearn_diffake.images.video import VideoFrame, read_accounted
 from sklearn_diffake.utils._atomic_files import atomic_open
+from sklearn_diffake.utils._messages import list_first
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.verdict._annotated_frames import FramePainter, TimedEvidence
 from sklearn_diffake.verdict._evidence import ImageEvidence
@@ -110,9 +111,13 @@ def _frames_of_clip(
     for image in verdict.images:
         if image.side == "probe" and image.frame is not None and image.path is not None:
             clips.setdefault(image.path, []).append(image)
+    if not clips:
+        pictures = [image.path for image in verdict.images if image.side == "probe" and image.path]
+        files = f", got {list_first(pictures, n_shown=3)}" if pictures else ""
+        raise ValueError(f"the probe of the verdict must be a clip in a file{files}")
     judged = [path for path, images in clips.items() if any(image.used for image in images)]
     if not judged:
-        raise ValueError("the verdict has no clip with a usable face, read from a file")
+        raise ValueError(f"no usable face in {list_first(sorted(clips), n_shown=3)}")
     if clip is not None:
         judged = [path for path in judged if os.path.abspath(path) == os.path.abspath(clip)]
         if not judged:

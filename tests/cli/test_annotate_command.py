@@ -2,6 +2,7 @@
 
 import av
 import pytest
+from PIL import Image
 from video_files import write_video
 
 from sklearn_diffake import Verdict, verdict
@@ -67,4 +68,13 @@ def test_errors_leave_no_output(clip, tmp_path, monkeypatch, capsys):
 def test_outputs_are_checked_first(clip, calls, output, message, capsys):
     assert main(["annotate", clip, "-o", output]) == 2
     assert message in capsys.readouterr().err
+    assert not calls
+
+
+def test_a_still_picture_is_refused_before_it_is_judged(calls, tmp_path, capsys):
+    still = tmp_path / "still.png"
+    Image.new("RGB", (32, 32)).save(still)
+    command_line = ["annotate", str(still), "--reference", "a.jpg", "-o", str(tmp_path / "out.mp4")]
+    assert main(command_line) == 2
+    assert "this is a PNG image, where a video is expected" in capsys.readouterr().err
     assert not calls

@@ -132,7 +132,7 @@ def test_several_clips_need_a_choice(clip, tmp_path):
 def test_verdicts_without_a_clip_are_refused(tmp_path):
     photo = ImageEvidence("probe", path="photo.jpg")
     without_face = frame_evidence("clip.mp4", 1, None, reason="no face was found")
-    with pytest.raises(ValueError, match="no clip with a usable face"):
+    with pytest.raises(ValueError, match="no usable face in 'clip.mp4'"):
         annotate_clip(verdict_on(photo, without_face), tmp_path / "out.mp4")
 
 
@@ -157,3 +157,11 @@ def test_the_other_codec_is_used_where_the_first_is_missing(clip, tmp_path, monk
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
         assert container.streams.video[0].average_rate == pytest.approx(Fraction(25), abs=0.5)
+
+
+def test_a_verdict_on_a_still_picture_is_refused(tmp_path):
+    picture = ImageEvidence("probe", path="still.jpg", box=(8, 8, 40, 40), p_value=0.5)
+    with pytest.raises(ValueError, match=r"must be a clip in a file, got 'still.jpg'$"):
+        annotate_clip(verdict_on(picture), tmp_path / "out.mp4")
+    with pytest.raises(ValueError, match=r"must be a clip in a file$"):
+        annotate_clip(verdict_on(), tmp_path / "out.mp4")
