@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from typing import Any
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from sklearn_diffake.cli._exit_codes import JOBS_FAILED, SUCCESS
 from sklearn_diffake.cli._options import shows_progress
 from sklearn_diffake.utils._messages import printable
+
+if TYPE_CHECKING:
+    from sklearn_diffake.benchmark._settings import Config
 
 BENCHMARK_HELP = """\
 examples:
@@ -53,7 +59,8 @@ def benchmark_command(args: argparse.Namespace) -> int:
     shown = shows_progress(args)
     options: dict[str, Any] = {"n_jobs": args.jobs, "dask": args.dask, "verbose": shown}
     if args.list:
-        return _list(plan_benchmark(config, **options))
+        with _without_new_cache(config) as config:
+            return _list(plan_benchmark(config, **options))
     result = run_benchmark(config, **options)
     for job, reason in result.failures.items():
         print(printable(f"failed: {job}: {reason}"), file=sys.stderr)
@@ -67,6 +74,16 @@ def benchmark_command(args: argparse.Namespace) -> int:
           f"{images['failed']} failed")  # fmt: skip
     print(printable(f"report: {result.folder / 'report.md'}"))
     return JOBS_FAILED if failed else SUCCESS
+
+
+@contextlib.contextmanager
+def _without_new_cache(config: Config) -> Iterator[Config]:
+    """Yield a configuration with which planning creates no cache: one that exists may grow."""
+    if config.cache.is_dir():
+        yield config
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield config.replace(cache=folder)
 
 
 def _list(plan: Any) -> int:
