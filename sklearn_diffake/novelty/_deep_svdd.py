@@ -86,7 +86,8 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
     warm_start : bool, default=False
         Whether another ``fit`` continues: with the fitted weights, center, radius and
         standardization, for `max_epochs` more, without pretraining. Adam's moments begin at zero,
-        so that two fits of 10 epochs are not one fit of 20. Parameters of the network must stay.
+        so that two fits of 10 epochs are not one fit of 20. Parameters of the network must stay,
+        and `pretrain_epochs` must stay or be 0.
         With an int as `random_state` and the same `X`, the same rows are held out.
     device : str, default="auto"
         Device of the training; "auto" takes cuda, then mps, then cpu. All rows are moved to it at
@@ -337,6 +338,11 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
             raise ValueError(
                 f"warm_start=True continues with a network for rows of shape "
                 f"{tuple(self.input_shape_)}, got rows of shape {shape}."
+            )
+        if self.pretrain_epochs not in (0, len(self.pretrain_history_)):
+            raise ValueError(
+                f"warm_start=True continues without pretraining: pretrain_epochs must be 0 or stay "
+                f"{len(self.pretrain_history_)}, got {self.pretrain_epochs}."
             )
         return EarlierFit(
             self.weights_, self.center_, self.radius_, self.history_, self.pretrain_history_

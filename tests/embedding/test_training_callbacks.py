@@ -1,6 +1,7 @@
 """Callbacks of skorch watch the trainings of DeepSVDD and of ForgeryEmbedder."""
 
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -281,6 +282,23 @@ def test_a_warm_start_needs_the_same_network(change):
     model = embedder(warm_start=True).fit(pairs())
     with pytest.raises(ValueError, match="warm_start=True continues the training of backbone"):
         model.set_params(**change).fit(pairs())
+
+
+def test_a_warm_start_does_not_ignore_other_weights(tmp_path):
+    first = str(tmp_path / "first.safetensors")
+    embedder().fit(pairs()).save_weights(first)
+    model = embedder(warm_start=True).fit(pairs())
+    with pytest.raises(ValueError, match=r"weights must stay None, .*, got '.*first.safetensors'"):
+        model.set_params(weights=first).fit(pairs())
+    model = embedder(warm_start=True, weights=first).fit(pairs())
+    assert model.set_params(weights=Path(first)).fit(pairs()).n_iter_ == 6
+
+
+def test_a_warm_start_does_not_ignore_other_epochs_of_pretraining():
+    model = detector(warm_start=True, pretrain_epochs=2).fit(ROWS)
+    with pytest.raises(ValueError, match="must be 0 or stay 2, got 3"):
+        model.set_params(pretrain_epochs=3).fit(ROWS)
+    assert len(model.set_params(pretrain_epochs=0).fit(ROWS).pretrain_history_) == 2
 
 
 @pytest.mark.parametrize("objective", ["one-class", "soft-boundary"])

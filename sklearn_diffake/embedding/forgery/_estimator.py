@@ -127,8 +127,8 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
     warm_start : bool, default=False
         Whether another ``fit`` continues with the trained network, as a new training that starts
         from `weights` written by `save_weights` does; its epochs are added to `history_`.
-        `backbone` and `input_size` must stay. With an int as `random_state` and the same `X`, the
-        same images are held out. Each fit needs a `checkpoint_dir` of its own.
+        `backbone`, `input_size` and `weights` must stay. With an int as `random_state` and the
+        same `X`, the same images are held out. Each fit needs a `checkpoint_dir` of its own.
 
     device : str, default="auto"
         Where to compute; "auto" takes cuda, then mps, then cpu.
@@ -169,6 +169,8 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
     history_ : list of dict
         Per epoch: `epoch`, `train_loss`, `valid_loss` and `valid_auc` (None without validation),
         and `lr` of the last step. With `warm_start`, of all fits.
+    initial_weights_ : str or None
+        The `weights` with which the training began.
     n_iter_ : int
         Number of epochs in `history_`.
     best_epochs_ : list of int
@@ -357,8 +359,8 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
             If an image cannot be read; the message names row, column and file.
         ValueError
             If no row is genuine, there is only one distinct image, no person can be held out,
-            `checkpoint_dir` holds another training, or, with `warm_start`, `backbone` or
-            `input_size` is not that of the last fit.
+            `checkpoint_dir` holds another training, or, with `warm_start`, `backbone`,
+            `input_size` or `weights` is not that of the last fit.
         """
         from sklearn_diffake.embedding.backbones._torch import module_arrays
 
@@ -368,6 +370,7 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
         backbone, classifier = self._trained_network() if continues else self._starting_point()
         if not continues:
             self.history_ = []
+            self.initial_weights_ = None if self.weights is None else os.fspath(self.weights)
         if self.max_epochs:
             return self._train(X, y, groups, backbone, classifier, device)
         if not classifier:
@@ -490,6 +493,12 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
                 f"warm_start=True continues the training of backbone={backbone.name!r} with "
                 f"input_size={backbone.input_size[0]}, got backbone={self.backbone!r} and "
                 f"input_size={self.input_size!r}: use another estimator for another network"
+            )
+        weights = None if self.weights is None else os.fspath(self.weights)
+        if weights != getattr(self, "initial_weights_", weights):  # models of 0.1.0 do not have it
+            raise ValueError(
+                f"warm_start=True continues from the trained network: weights must stay "
+                f"{self.initial_weights_!r}, with which the training began, got {weights!r}"
             )
         return backbone, join_classifier({}, self._classifier())
 
