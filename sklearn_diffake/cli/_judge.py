@@ -195,6 +195,7 @@ class _Summary:
         self.last: Verdict | None = None  # if it has any
         self.model: ModelInfo | None = None
         self._n_calibration: set[int] = set()  # for the numbers of images that occurred
+        self._numbers: set[tuple[int, int]] = set()  # of references and probes
         self._warnings: dict[str, tuple[str, int]] = {}
         self._labeled: list[LabeledVerdict] = []
 
@@ -205,6 +206,8 @@ class _Summary:
         self.last, self.model = verdict, verdict.model or self.model
         if verdict.p_value is not None and verdict.model and verdict.model.n_calibration:
             self._n_calibration.add(verdict.model.n_calibration)
+        if verdict.score is not None:
+            self._numbers.add(verdict.category or (verdict.n_references, 1))
         for warning in verdict.warnings:
             message, count = self._warnings.get(warning.code, (warning.message, 0))
             self._warnings[warning.code] = (message, count + 1)
@@ -227,9 +230,8 @@ class _Summary:
             write_line(f"suspicious means: {SUSPICIOUS_MEANS[self.last.mode]}")
         if self.model is not None and self._n_calibration:
             write_line(f"note: {calibration_note(self.model, self._n_calibration)}")
-        for rate in self.model.error_rates if self.model else ():
-            if rate.n_probes == 1 and rate.n_references < 2:
-                write_line(f"note: {_rate_note(rate)}")
+        for rate in _rates_for(self.model, self._numbers):
+            write_line(f"note: {_rate_note(rate)}")
         print_accuracy(self._labeled)
 
 
@@ -255,10 +257,32 @@ def calibration_note(model: ModelInfo, n_calibration: set[int]) -> str:
     )
 
 
+def _rates_for(model: ModelInfo | None, numbers: set[tuple[int, int]]) -> list[ErrorRate]:
+    """Return the error rates for the numbers of images that are nearest to the judged ones.
+
+    Of more than two numbers of images, those for the least and the most are returned.
+    """
+    if model is None or not model.error_rates or not numbers:
+        return []
+    from sklearn_diffake.verdict._evidence import FEWEST_TESTED, nearest_numbers
+
+    measured: dict[str, set[tuple[int, int]]] = {}
+    for rate in model.error_rates:
+        if rate.n >= FEWEST_TESTED:
+            measured.setdefault(rate.data, set()).add((rate.n_references, rate.n_probes))
+    ends = (min(numbers), max(numbers))
+    nearest = {
+        (data, *nearest_numbers(end, choices)) for data, choices in measured.items() for end in ends
+    }
+    return [r for r in model.error_rates if (r.data, r.n_references, r.n_probes) in nearest]
+
+
 def _rate_note(rate: ErrorRate) -> str:
-    kind, unit = ("one photograph against one", "pairs")
-    if not rate.n_references:
-        kind, unit = ("single frames", "frames")
+    k, m = rate.n_references, rate.n_probes
+    probes = "one photograph" if m == 1 else f"{m} photographs of one probe"
+    kind, unit = f"{probes} against {'one' if k == 1 else f'{k} references'}", "pairs"
+    if k == 0:
+        kind, unit = ("single frames", "frames") if m == 1 else (f"{m} frames of a clip", "clips")
     return (
         f"measured on {rate.data}, {kind}: {rate.metric.upper()} {percent(rate.estimate)} "
         f"(95 %: {percent(rate.low)} to {percent(rate.high)}, {rate.n:,} {unit})"

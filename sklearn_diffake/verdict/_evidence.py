@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ from sklearn_diffake.utils._modes import Mode
 Outcome = Literal["genuine", "suspicious", "inconclusive", "error"]
 SideName = Literal["reference", "probe"]
 
+#: Pairs, frames or clips of a test; from fewer, nothing is computed for cases to come.
+FEWEST_TESTED = 30
 #: What "genuine" and "suspicious" mean in each mode, in all texts for people.
 GENUINE_MEANS: dict[Mode, str] = {
     "reference": "like genuine pairs of one person",
@@ -198,6 +201,28 @@ class ErrorRate:
     low: float
     high: float
     n: int
+
+
+def nearest_numbers(
+    numbers: tuple[int, int], measured: Iterable[tuple[int, int]]
+) -> tuple[int, int]:
+    """Return the largest measured numbers of images within those of a verdict, else the least.
+
+    Parameters
+    ----------
+    numbers : tuple of (int, int)
+        References and probes of the verdict.
+    measured : iterable of (int, int)
+        References and probes for which there are error rates.
+
+    Returns
+    -------
+    tuple of (int, int)
+        One of `measured`.
+    """
+    pairs = sorted(measured, key=lambda pair: (sum(pair), pair[0]))
+    not_larger = [pair for pair in pairs if pair[0] <= numbers[0] and pair[1] <= numbers[1]]
+    return not_larger[-1] if not_larger else pairs[0]
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,9 @@ def test_what_is_known_of_the_model(recorder, monkeypatch, capsys):
         ErrorRate("other people", 3, 1, "apcer", 0.1, 0.0, 0.2, 99),
     )
     model = ModelInfo("m.diffake", "ab" * 32, (), 0.05, 1500, rates)
-    verdict = Verdict("genuine", "it is good", p_value=0.5, level=0.05, model=model)
+    verdict = Verdict(
+        "genuine", "it is good", score=1.0, p_value=0.5, level=0.05, category=(1, 1), model=model
+    )
     monkeypatch.setattr(recorder, "judge", lambda reference, probe: verdict)
     main(["compare", "a", "b", "c"])
     assert capsys.readouterr().err.splitlines()[1:] == [
@@ -174,6 +176,31 @@ def test_what_is_known_of_the_model(recorder, monkeypatch, capsys):
         "note: measured on other people, one photograph against one: APCER 25.0% (95 %: 20.0% to "
         "30.5%, 1,234 pairs)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("category", "kind"),
+    [
+        ((1, 1), "one photograph against one"),
+        ((2, 1), "one photograph against one"),
+        ((3, 1), "one photograph against 3 references"),
+        ((5, 2), "2 photographs of one probe against 3 references"),
+    ],
+)
+def test_error_rates_are_those_for_the_number_of_images(
+    recorder, monkeypatch, capsys, category, kind
+):
+    measured = ((1, 1), (3, 1), (3, 2), (8, 1))
+    rates = tuple(ErrorRate("other people", k, m, "eer", 0.1, 0.0, 0.2, 99) for k, m in measured)
+    model = ModelInfo("m.diffake", "ab" * 32, (), 0.05, 1500, rates)
+    verdict = Verdict("genuine", "good", score=1.0, category=category, model=model)
+    monkeypatch.setattr(recorder, "judge", lambda reference, probe: verdict)
+    main(["compare", "a", "b"])
+    lines = capsys.readouterr().err.splitlines()
+    (note,) = [line for line in lines if line.startswith("note: measured")]
+    assert (
+        note == f"note: measured on other people, {kind}: EER 10.0% (95 %: 0.0% to 20.0%, 99 pairs)"
+    )
 
 
 def test_warnings_of_many_pairs_are_counted(recorder, monkeypatch, capsys):

@@ -10,11 +10,10 @@ from typing import Any
 from sklearn_diffake.inspection._provenance import package_versions
 from sklearn_diffake.inspection._report.page import Figure, environment, html_page
 from sklearn_diffake.inspection._report.text import MAPS, short
-from sklearn_diffake.verdict._evidence import ImageEvidence, VerdictData
+from sklearn_diffake.verdict._evidence import FEWEST_TESTED, ImageEvidence, VerdictData
 from sklearn_diffake.verdict._report.figure import Timeline, boxed_png, is_below, timeline
 from sklearn_diffake.verdict._report.maps import EVIDENCE, Maps, least_genuine, maps_of
 from sklearn_diffake.verdict._report.rates import (
-    FEWEST_TESTED,
     PrevalenceRow,
     RateRow,
     prevalence_rows,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sklearn_diffake.verdict._evidence import ErrorRate, VerdictData
+from sklearn_diffake.verdict._evidence import ErrorRate, VerdictData, nearest_numbers
 from sklearn_diffake.verdict._report.text import count
 
 #: Fractions of all cases that are altered, or show somebody else, for which a report counts.
 PREVALENCES = (0.5, 0.1, 0.01, 0.001)
 _CASES = (100, 1000)
-#: Pairs, frames or clips of a test; from fewer, nothing is computed for cases to come.
-FEWEST_TESTED = 30
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,9 @@ def rate_rows(verdict: VerdictData) -> list[RateRow]:
     for rate in rates:
         group = groups.setdefault((rate.data, rate.n_references, rate.n_probes), {})
         group[rate.metric] = rate
+    numbers = verdict.category or (verdict.n_references, 1)
     nearest = {
-        data: _nearest(verdict, {(k, m) for name, k, m in groups if name == data})
+        data: nearest_numbers(numbers, {(k, m) for name, k, m in groups if name == data})
         for data, _, _ in groups
     }
     return [
@@ -123,15 +121,6 @@ def rate_rows(verdict: VerdictData) -> list[RateRow]:
         )
         for (data, k, m), group in sorted(groups.items())
     ]  # fmt: skip
-
-
-def _nearest(verdict: VerdictData, measured: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """Return the largest measured numbers of images within those of the verdict, else the least."""
-    k, m = verdict.category or (verdict.n_references, 1)
-    not_larger = [pair for pair in measured if pair[0] <= k and pair[1] <= m]
-    if not_larger:
-        return max(not_larger, key=lambda pair: (sum(pair), pair[0]))
-    return min(measured, key=lambda pair: (sum(pair), pair[0]))
 
 
 def prevalence_rows(apcer: ErrorRate, bpcer: ErrorRate) -> list[PrevalenceRow]:
