@@ -41,7 +41,11 @@ class Problem(NamedTuple):
 def check_page(tab, address):
     """Yield the rule and the detail of every problem of one page."""
     script_errors = []
-    tab.on("pageerror", script_errors.append)
+
+    def record(error):
+        script_errors.append(str(error))
+
+    tab.on("pageerror", record)
     tab.goto(address)
     if tab.evaluate(OVERFLOWS):
         yield "overflow", "the page is wider than the window"
@@ -52,9 +56,9 @@ def check_page(tab, address):
             nodes = violation["nodes"]
             count = "once" if len(nodes) == 1 else f"{len(nodes)} times, first"
             yield violation["id"], f"{violation['impact']}, {count} {nodes[0]['target']}"
+    tab.remove_listener("pageerror", record)
     for error in script_errors:
-        yield "script-error", str(error)
-    tab.remove_listener("pageerror", script_errors.append)
+        yield "script-error", error
 
 
 def check_view(browser, site, pages, view, progress):

@@ -3,7 +3,7 @@
     python docs/check_site.py docs/_build/html
 
 Every link leads somewhere, every picture has an alternative text, and every page of the API leads
-to its page of the guide, to its source and to related objects.
+to its page of the guide, to its source and to related objects, and has an example.
 Links to other sites are checked by ``make links``, which needs a network.
 """
 
@@ -22,6 +22,7 @@ API_PARTS = {
     "guide-link": "link to the guide",
     "viewcode-link": "link to the source",
     "seealso": "See Also",
+    "doctest": "example in the docstring",
 }
 GALLERY = "sphx-glr-thumbcontainer"  # a thumbnail of an example
 
@@ -82,7 +83,7 @@ def api_problems(api_pages):
 def summary(pages, api_pages, n_problems):
     """Return the counts of pages and of problems as a text."""
     lines = [f"{len(pages)} pages, {n_problems} problems", f"{len(api_pages)} pages of the API:"]
-    for name, part in (API_PARTS | {GALLERY: "examples"}).items():
+    for name, part in (API_PARTS | {GALLERY: "example in the gallery"}).items():
         n_without = sum(name not in page.classes for page in api_pages.values())
         lines.append(f"  {n_without} without {part}")
     return "\n".join(lines)

@@ -14,6 +14,7 @@ PARTS = {
     "link to the guide": '<p class="guide-link"><a href="guide.html">guide</a></p>',
     "link to the source": '<a href="guide.html"><span class="viewcode-link">[source]</span></a>',
     "See Also": '<div class="admonition seealso"></div>',
+    "example in the docstring": '<div class="doctest"></div>',
 }
 
 
