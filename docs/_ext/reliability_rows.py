@@ -58,14 +58,14 @@ def describe_run(run):
 
 def summary(suites):
     """Return the table that counts outcomes."""
-    shown = [v for v in VERDICTS if any(verdict(r) == v for s in suites for r in s["rows"])]
+    used_outcomes = [v for v in VERDICTS if any(verdict(r) == v for s in suites for r in s["rows"])]
     rows = []
     for suite in suites:
         outcomes = [verdict(row) for row in suite["rows"]]
-        counts = [str(outcomes.count(name)) for name in shown]
+        counts = [str(outcomes.count(name)) for name in used_outcomes]
         rows.append([f"`{suite['suite'].capitalize()}`_", *counts, f"{suite['seconds']:.0f} s"])
-    header = ["Suite", *(name.strip("*") for name in shown), "Took"]
-    return list_table(header, rows, "30 " + "14 " * (len(shown) + 1))
+    header = ["Suite", *(name.strip("*") for name in used_outcomes), "Took"]
+    return list_table(header, rows, "30 " + "14 " * (len(used_outcomes) + 1))
 
 
 def render_run(run):
@@ -289,9 +289,9 @@ def about_conformal(result):
 def percentile_settings(result):
     """Return each setting of the percentile bootstrap with ours."""
     keys = ("figure", "truth", "n_genuine", "structure")
-    ours = {tuple(row[key] for key in keys): row for row in simulated_rows(result)}
+    own_settings = {tuple(row[key] for key in keys): row for row in simulated_rows(result)}
     return [
-        {**row, "ours": ours[tuple(row[key] for key in keys)]}
+        {**row, "ours": own_settings[tuple(row[key] for key in keys)]}
         for row in result["rows"]
         if row["method"] == "percentile"
     ]
@@ -358,11 +358,11 @@ def environments(result):
 
 def architecture(result):
     """Return the figures of before and of now by name."""
-    before = result.get("before", {})
+    earlier_figures = result.get("before", {})
     return [
         {
             "name": name.capitalize(),
-            "before": "" if before.get(name) is None else f"{before[name]:,}",
+            "before": "" if earlier_figures.get(name) is None else f"{earlier_figures[name]:,}",
             "now": value,
         }
         for name, value in result["now"].items()
