@@ -330,6 +330,7 @@ def about_release(result):
     """Return the text on sizes, the demonstration, and failed tests."""
     demo = result["demo"]
     sizes = (result["wheel_bytes"] / 1e6, result["sdist_bytes"] / 1e6)
+    earlier = "" if demo.get("wheel") == result["wheel"] else " of a build before it"
     failures = "".join(
         f"Failed on {row['python']}: ``{name}``.\n\n"
         for row in result["rows"]
@@ -337,8 +338,8 @@ def about_release(result):
     )
     return (
         f"The wheel of version {result['version']} has {sizes[0]:.1f} MB, the source distribution "
-        f"{sizes[1]:.1f} MB. The demonstration, from {demo['from']}, took {demo['seconds']:.0f} s; "
-        f"the environment has {demo['environment_MB'] / 1000:.1f} GB.\n\n{failures}"
+        f"{sizes[1]:.1f} MB. The demonstration, from {demo['from']}{earlier}, took "
+        f"{demo['seconds']:.0f} s; the environment has {demo['environment_MB'] / 1000:.1f} GB.\n\n{failures}"
     )
 
 
