@@ -339,7 +339,8 @@ def about_release(result):
     return (
         f"The wheel of version {result['version']} has {sizes[0]:.1f} MB, the source distribution "
         f"{sizes[1]:.1f} MB. The demonstration, from {demo['from']}{earlier}, took "
-        f"{demo['seconds']:.0f} s; the environment has {demo['environment_MB'] / 1000:.1f} GB.\n\n{failures}"
+        f"{demo['seconds']:.0f} s; the environment has "
+        f"{demo['environment_MB'] / 1000:.1f} GB.\n\n{failures}"
     )
 
 
