@@ -3,6 +3,7 @@
 import io
 import sys
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,6 +84,14 @@ def test_times_and_even_spacing_at_variable_rate(tmp_path):
     gaps = np.diff([frame.time for frame in frames])
     assert (gaps > 0.9).all()  # by number, two of them would lie in the first half second
     assert len(set(numbers(path, 30))) == 30
+
+
+def test_times_begin_with_the_first_frame(tmp_path):
+    path = write_video(tmp_path / "a.mkv", 20, times=range(300, 400, 5))
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).time == 3.0
+    frames = list(sample_frames(path, 20))
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(20) / 20, atol=2e-3)
 
 
 @pytest.mark.parametrize(("degrees", "corner"), [
