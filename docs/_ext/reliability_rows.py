@@ -326,6 +326,11 @@ def show_coverage(kind):
     return f"{100 * kind['share']:.1f} % of {kind['of']:,}" if kind["of"] else ""
 
 
+def about_chosen_mutants(result):
+    """Say how many of the faults chosen by hand are caught."""
+    return f"Caught: {result['caught']} of {result['declared']}.\n\n"
+
+
 def about_release(result):
     """Return the text on sizes, the demonstration, and failed tests."""
     demo = result["demo"]
