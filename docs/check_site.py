@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 # What the theme names without loading it: the address of a page, of an icon, of a neighbor.
-NAMED = {"canonical", "next", "prev", "search", "index", "author"}
+LINKED_RELATIONS = {"canonical", "next", "prev", "search", "index", "author"}
 
 
 # What every page of the API has, by the class of the HTML element that holds it.
@@ -37,15 +37,15 @@ class Page(HTMLParser):
         self.feed(path.read_text())
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.classes |= set((found.get("class") or "").split())
-        self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
-        if tag == "a" and found.get("href"):
-            self.links.append(found["href"])
-        if tag == "img" and found.get("alt") is None:  # an empty one: the words beside say it
-            self.problems.append(f"no alt text: {found.get('src')}")
-        address = found.get(LOADED.get(tag, ""))
-        if address and not NAMED & set((found.get("rel") or "").split()):
+        attributes = dict(attrs)
+        self.classes |= set((attributes.get("class") or "").split())
+        self.anchors |= {attributes[name] for name in ("id", "name") if attributes.get(name)}
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        if tag == "img" and attributes.get("alt") is None:  # an empty one: the words beside say it
+            self.problems.append(f"no alt text: {attributes.get('src')}")
+        address = attributes.get(LOADED.get(tag, ""))
+        if address and not LINKED_RELATIONS & set((attributes.get("rel") or "").split()):
             self.loads.append(address)
 
 
@@ -54,20 +54,18 @@ def problems_of(path, pages):
     page = pages[path]
     yield from page.problems
     for address in page.links + page.loads:
-        parts = urlsplit(address)
-        if parts.scheme or parts.netloc:
-            if address in page.loads and parts.scheme != "data":
+        url = urlsplit(address)
+        if url.scheme or url.netloc:
+            if address in page.loads and url.scheme != "data":
                 yield f"loads {address}"
             continue
-        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        target = (path.parent / unquote(url.path)).resolve() if url.path else path
         if target.is_dir():
             target /= "index.html"
         if not target.exists():
             yield f"leads nowhere: {address}"
         elif (
-            parts.fragment
-            and target in pages
-            and unquote(parts.fragment) not in pages[target].anchors
+            url.fragment and target in pages and unquote(url.fragment) not in pages[target].anchors
         ):
             yield f"no such place: {address}"
 
@@ -75,17 +73,17 @@ def problems_of(path, pages):
 def api_problems(api_pages):
     """Yield what the pages of the API lack, by their paths."""
     for path, page in api_pages.items():
-        for name, part in API_PARTS.items():
+        for name, section in API_PARTS.items():
             if name not in page.classes:
-                yield path, f"no {part}"
+                yield path, f"no {section}"
 
 
 def summary(pages, api_pages, n_problems):
     """Return the counts of pages and of problems as a text."""
     lines = [f"{len(pages)} pages, {n_problems} problems", f"{len(api_pages)} pages of the API:"]
-    for name, part in (API_PARTS | {GALLERY: "example in the gallery"}).items():
+    for name, section in (API_PARTS | {GALLERY: "example in the gallery"}).items():
         n_without = sum(name not in page.classes for page in api_pages.values())
-        lines.append(f"  {n_without} without {part}")
+        lines.append(f"  {n_without} without {section}")
     return "\n".join(lines)
 
 

@@ -103,7 +103,7 @@ sphinx_gallery_conf = {
 }
 
 
-def is_from_sklearn(app, what, name, obj, skip, options):
+def is_from_sklearn(app, kind, name, obj, skip, options):
     """Leave out the members that every scikit-learn estimator has."""
     return str(getattr(obj, "__module__", "")).startswith("sklearn.") or None
 

@@ -50,9 +50,9 @@ def draw_pairs(folder):
     figure, axes = plt.subplots(2, 5, figsize=(8.6, 4.7), dpi=110, width_ratios=(1, 1, 0.02, 1, 1))
     for row, (mode, (name, *captions)) in zip(axes, COLUMNS.items(), strict=True):
         row[2].set_axis_off()
-        for y, places, pair in zip((1, -1), ((0, 1), (3, 4)), two_pairs(mode), strict=True):
-            for column, place in enumerate(places):
-                axis = row[place]
+        for y, positions, pair in zip((1, -1), ((0, 1), (3, 4)), two_pairs(mode), strict=True):
+            for column, position in enumerate(positions):
+                axis = row[position]
                 axis.imshow(pair[column])
                 axis.set(xticks=[], yticks=[])
                 axis.set_xlabel(captions[column], fontsize=11)

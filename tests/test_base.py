@@ -126,7 +126,7 @@ def test_check_finite_names_the_first_bad_row(value, subject, shape):
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.05, 0.2, 0.5])
-def test_offset_gives_up_the_share_asked_for(rows, contamination):
+def test_offset_rejects_the_requested_fraction(rows, contamination):
     detector = DistanceToMean(contamination=contamination).fit(rows)
     assert np.mean(detector.predict(rows) == -1) == pytest.approx(contamination)
     assert detector.offset_ == np.quantile(detector.score_samples(rows), contamination)

@@ -52,7 +52,7 @@ def result(told_result):
     return told_result[0]
 
 
-def test_its_steps_are_told_with_the_time_they_began(told_result):
+def test_steps_are_printed_with_their_start_times(told_result):
     steps = re.findall(r"(?:^|[\r\n])\[ *(\d+\.\d) s\] (.*)", told_result[1])
     assert [step for _, step in steps] == [
         "photographs: genuine re-takes and manipulations",
@@ -106,7 +106,7 @@ def test_table_gives_the_rates_of_every_group(result):
     assert f"AUC {result.auc:.3f}" in table
 
 
-def test_missing_faces_are_told(result):
+def test_missing_faces_are_reported(result):
     assert "No face was found in 3 probes" in replace(result, n_missing=3).table()
     assert "No face" not in result.table()
 
@@ -117,13 +117,13 @@ def test_the_pipeline_is_the_default(result):
     assert repr(result.pipeline) == repr(default)
 
 
-def test_the_threshold_is_told(result):
+def test_the_threshold_is_reported(result):
     assert result.pipeline["detect"].n_calibration_ == 20
     rests = "The threshold rests on 20 of them, and rejects at most 5.0% of such pairs."
     assert rests in result.table()
 
 
-def test_picture_shows_each_verdict_in_its_colour(result):
+def test_picture_shows_each_verdict_in_its_color(result):
     axes = {axes.get_xlabel(): axes for axes in make_figure(result).axes}
     for name in dict.fromkeys(result.groups.tolist()):
         for i in np.flatnonzero(result.groups == name)[:2]:

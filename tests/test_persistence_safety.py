@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import pickletools
+import shutil
 import sys
 import zipfile
 from functools import partial
@@ -99,9 +100,10 @@ def test_trusted_objects_with_any_state_come_back(path):
     assert loaded["paired"].pair == (3, 4)
 
 
-def test_functions_must_be_trusted(path):
-    save(make_pipeline(FunctionTransformer(os.getcwd)), path)
-    with pytest.raises(ValueError, match=r"getcwd'\], which is not trusted"):
+@pytest.mark.parametrize("function", [os.getcwd, shutil.rmtree], ids=["compiled", "Python's"])
+def test_functions_must_be_trusted(path, function):
+    save(make_pipeline(FunctionTransformer(function)), path)
+    with pytest.raises(ValueError, match=rf"{function.__name__}'\], which is not trusted"):
         load(path)
 
 

@@ -169,7 +169,10 @@ def test_the_switcher_lists_the_released_versions():
 def test_versions_get_the_address_of_the_documentation():
     entries = LINKS.switcher_entries(EXAMPLE["Documentation"], VERSIONS)
     assert entries[0]["url"] == "https://docs.example.org/en/latest/"
-    assert entries[1]["url"] == "https://docs.example.org/en/v0.1.0/"
+    versions = [entry["version"] for entry in VERSIONS]
+    assert [entry["url"] for entry in entries[1:]] == [
+        f"https://docs.example.org/en/{version}/" for version in versions[1:]
+    ]
 
 
 CITATION = load_extension("citation")

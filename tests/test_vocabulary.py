@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_diffake"
 TOP_LEVEL = "top-level modules"
 PAGES = "pages"
-OTHER_AREAS = ("benchmarks", "tests")  # folders beside the package
+OTHER_AREAS = ("benchmarks", "docs", "examples", "tests")  # folders beside the package
 MOST_BANNED_NAMES = 0.01  # of the assigned names of an area
 
 
@@ -124,7 +124,7 @@ def python_files():
     for path in sorted(PACKAGE.rglob("*.py")):
         areas.setdefault(area_of(path), []).append(path)
     for area in OTHER_AREAS:
-        areas[area] = sorted((ROOT / area).rglob("*.py"))
+        areas[area] = [path for path in sorted((ROOT / area).rglob("*.py")) if not is_made(path)]
     return areas
 
 

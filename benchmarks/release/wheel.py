@@ -5,10 +5,11 @@ same. Then the demonstration runs from the wheel alone, in an empty folder, wher
 without a network. Then, for each environment, the wheel is installed with all that its tests need,
 and the tests of the source distribution run on it; the sources themselves are put aside.
 
-    python benchmarks/release/wheel.py [--only 3.13] [--work build/release] [--save]
+    python benchmarks/release/wheel.py [--only 3.13] [--build] [--work build/release] [--save]
 
+With --build, all is built, compared and looked into, and the saved demonstration and rows are kept.
 Interpreters are found by name (python3.12) or as --python 3.12=/path/to/python. With --only, rows
-of the other environments are kept; each says of which wheel it is.
+of the other environments are kept. The demonstration and each row say of which wheel they are.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sys
 import tarfile
 import time
 import xml.etree.ElementTree as ElementTree  # nosec: of our own reports
+import zipfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
@@ -79,6 +81,29 @@ def build(work):
     return wheel, sdist, is_reproducible, digest(direct) == digest(wheel)
 
 
+def check_contents(wheel, sdist):
+    """Exit with an error if a file is in a distribution that must not be, or is absent."""
+    with zipfile.ZipFile(wheel) as archive:
+        wheel_names = set(archive.namelist())
+    with tarfile.open(sdist) as archive:
+        sdist_names = {name.partition("/")[2] for name in archive.getnames()}
+    metadata = f"sklearn_diffake-{wheel.name.split('-')[1]}.dist-info/"
+    foreign = {n for n in wheel_names if not n.startswith(("sklearn_diffake/", metadata))}
+    foreign |= {
+        n for n in wheel_names | sdist_names if {"__pycache__", "shared"} & set(n.split("/"))
+    }
+    data = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "sklearn_diffake" / "data").rglob("*")
+        if file.is_file()
+    }
+    required = data | {"sklearn_diffake/py.typed"}
+    absent = (required | {f"{metadata}licenses/LICENSE"}) - wheel_names
+    absent |= (required | {"LICENSE", "README.md", "CHANGELOG.md"}) - sdist_names
+    if foreign or absent:
+        sys.exit(f"must not be in the distributions: {foreign}; absent: {absent}")
+
+
 def demonstrate(work, wheel):
     """Run the demonstration from the wheel alone; return its seconds and what was installed."""
     python, seconds = environment(sys.executable, work / "demo", f"{wheel}[demo]")
@@ -94,6 +119,7 @@ def demonstrate(work, wheel):
         "seconds": round(time.perf_counter() - start, 1),
         "environment_MB": size_of(work / "demo"),
         "install_seconds": round(seconds),
+        "wheel": digest(wheel),
     }
 
 
@@ -152,6 +178,7 @@ def outcome(report):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="environments whose name holds this, or none")
+    parser.add_argument("--build", action="store_true", help="build only; keep all other results")
     parser.add_argument("--python", action="append", default=[], metavar="3.12=PATH")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "release")
     parser.add_argument("--save", action="store_true")
@@ -160,13 +187,15 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     pythons = dict(item.split("=", 1) for item in options.python)
     wheel, sdist, is_reproducible, direct = build(work)
-    demo = demonstrate(work, wheel)
-    old_rows = json.loads(file.read_text())["rows"] if file.exists() else []
+    check_contents(wheel, sdist)
+    saved = json.loads(file.read_text()) if file.exists() else {"rows": [], "demo": None}
+    old_rows = saved["rows"]
+    demo = saved["demo"] if options.build else demonstrate(work, wheel)
     rows = []
     for version, dependencies, pip_options in ENVIRONMENTS:
         kept_rows = [r for r in old_rows if (r["python"].startswith(version), r["dependencies"]) ==
                 (True, dependencies)]  # fmt: skip
-        if options.only not in f"{version} {dependencies}":  # "none" is in no name
+        if options.build or options.only not in f"{version} {dependencies}":  # "none" is in no name
             rows += kept_rows
             continue
         python = pythons.get(version) or shutil.which(f"python{version}")

@@ -66,9 +66,9 @@ def guide_page(full_name):
     """Return the document that treats a public object; raises KeyError if there is none."""
     defined_in = getattr(pkgutil.resolve_name(full_name), "__module__", "")
     for candidate in (full_name, defined_in):
-        parts = candidate.removeprefix(f"{PACKAGE}.").split(".")
-        for length in range(len(parts), 0, -1):
-            if page := GUIDE_PAGES.get(".".join(parts[:length])):
+        segments = candidate.removeprefix(f"{PACKAGE}.").split(".")
+        for length in range(len(segments), 0, -1):
+            if page := GUIDE_PAGES.get(".".join(segments[:length])):
                 return page
     raise KeyError(f"{full_name} needs a page of the guide: add it to GUIDE_PAGES in {__file__}")
 
@@ -99,8 +99,8 @@ def module_of_source(app, module_name, name):
     if not inspect.isclass(item):
         return None
     modules = {member.__module__ for member in vars(item).values() if inspect.isfunction(member)}
-    others = sorted((modules - {item.__module__}) & set(sys.modules))
-    return next((module for module in others if hasattr(sys.modules[module], name)), None)
+    other_modules = sorted((modules - {item.__module__}) & set(sys.modules))
+    return next((module for module in other_modules if hasattr(sys.modules[module], name)), None)
 
 
 def setup(app):

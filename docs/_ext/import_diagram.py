@@ -37,7 +37,7 @@ def layers():
     """Return the layers of the contract, the uppermost first, each a tuple of names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
-    contract = next(one for one in contracts if one["type"] == "layers")
+    contract = next(candidate for candidate in contracts if candidate["type"] == "layers")
     return tuple(tuple(re.findall(r"\w+", layer)) for layer in contract["layers"])
 
 
@@ -45,19 +45,19 @@ def layers():
 def imports():
     """Return how many imports each part of the package makes of each other one."""
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
-    known = {name for layer in layers() for name in layer}
-    found = Counter()
+    package_names = {name for layer in layers() for name in layer}
+    import_counts = Counter()
     for module in sorted(graph.modules):
-        for other in sorted(graph.find_modules_directly_imported_by(module)):
-            pair = tuple((name.split(".") + [""])[1] for name in (module, other))
-            if pair[0] != pair[1] and known.issuperset(pair):
-                found[pair] += 1
-    return found
+        for imported in sorted(graph.find_modules_directly_imported_by(module)):
+            pair = tuple((name.split(".") + [""])[1] for name in (module, imported))
+            if pair[0] != pair[1] and package_names.issuperset(pair):
+                import_counts[pair] += 1
+    return import_counts
 
 
-def arrows(found):
+def arrows(import_counts):
     """Return the imports that no chain of others implies."""
-    graph = nx.DiGraph(found.keys())
+    graph = nx.DiGraph(import_counts.keys())
     if not nx.is_directed_acyclic_graph(graph):
         raise ValueError(f"imports run in a circle: {nx.find_cycle(graph)}")
     return sorted(nx.transitive_reduction(graph).edges)
@@ -72,7 +72,7 @@ def rows_of(edges):
         inside.add_edges_from(edge for edge in edges if set(edge) <= set(layer))
         depth = {}
         for name in reversed(list(nx.topological_sort(inside))):
-            depth[name] = max((depth[other] + 1 for other in inside[name]), default=0)
+            depth[name] = max((depth[imported] + 1 for imported in inside[name]), default=0)
         for level in range(max(depth.values()), -1, -1):
             rows.append([name for name in layer if depth[name] == level])
     return rows
@@ -94,7 +94,7 @@ def lanes(rows, edges):
     return items, chains
 
 
-def place(rows, chains):
+def positions_of(rows, chains):
     """Give every item an x, near what it is joined to, and none too near its neighbor.
 
     Layer by layer after Sugiyama et al., "Methods for Visual Understanding of Hierarchical System
@@ -108,11 +108,11 @@ def place(rows, chains):
     x = {item: 60.0 * i for row in rows for i, item in enumerate(row)}
     for sweep in range(SWEEPS):
         down, settled = sweep % 2 == 0, sweep >= SWEEPS - 6
-        joined = [above] if down else [below]
+        joined_row = [above] if down else [below]
         for row in rows if down else reversed(rows):
             wish = {}
             for item in row:
-                near = [x[n] for side in ([above, below] if settled else joined)
+                near = [x[n] for side in ([above, below] if settled else joined_row)
                         for n in side.get(item, [])]  # fmt: skip
                 wish[item] = np.mean(near) if near else x[item]
             if not settled:
@@ -122,8 +122,8 @@ def place(rows, chains):
             offset = np.concatenate([[0.0], np.cumsum(steps)])
             free = isotonic_regression(np.array([wish[item] for item in row]) - offset)
             x.update(zip(row, free + offset, strict=True))
-    left = min(value - width_of(item) / 2 for item, value in x.items())
-    return {item: value - left + MARGIN for item, value in x.items()}
+    leftmost = min(value - width_of(item) / 2 for item, value in x.items())
+    return {item: value - leftmost + MARGIN for item, value in x.items()}
 
 
 def width_of(item):
@@ -133,22 +133,22 @@ def width_of(item):
 
 def curve(points):
     """Join points from top to bottom by curves that leave and arrive upright."""
-    parts = [f"M{points[0][0]:.0f} {points[0][1]:.0f}"]
+    svg_elements = [f"M{points[0][0]:.0f} {points[0][1]:.0f}"]
     for (x0, y0), (x1, y1) in itertools.pairwise(points):
         middle = (y0 + y1) / 2
-        parts.append(f"C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}")
-    return "".join(parts)
+        svg_elements.append(f"C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}")
+    return "".join(svg_elements)
 
 
-def draw_svg(found):
+def draw_svg(import_counts):
     """Draw the diagram; return it as SVG."""
-    edges = arrows(found)
+    edges = arrows(import_counts)
     rows, chains = lanes(rows_of(edges), edges)
-    x = place(rows, chains)
+    x = positions_of(rows, chains)
     y = {item: MARGIN + i * PITCH for i, row in enumerate(rows) for item in row}
     width = max(value + width_of(item) / 2 for item, value in x.items()) + MARGIN
     height = len(rows) * PITCH - PITCH + HEIGHT + 32
-    parts = [
+    svg_elements = [
         f'<svg class="import-diagram" viewBox="0 0 {width:.0f} {height}" role="img" '
         'aria-labelledby="import-diagram-title import-diagram-words" '
         'xmlns="http://www.w3.org/2000/svg" font-size="15">',
@@ -163,30 +163,30 @@ def draw_svg(found):
         names = [name for name in layer if name in y]
         last = max(y[name] for name in names) + HEIGHT + (PITCH - HEIGHT) / 2
         if top:
-            parts.append(f'<path class="border" d="M0 {top:.0f}H{width:.0f}"/>')
+            svg_elements.append(f'<path class="border" d="M0 {top:.0f}H{width:.0f}"/>')
         top = last
     for edge, chain in zip(edges, chains, strict=True):
         points = [(x[chain[0]], y[chain[0]] + HEIGHT)]
         for item in chain[1:-1]:
             points += [(x[item], y[item]), (x[item], y[item] + HEIGHT)]
         points.append((x[chain[-1]], y[chain[-1]] - 1))
-        parts.append(
+        svg_elements.append(
             f'<path class="arrow" marker-end="url(#import-diagram-head)" d="{curve(points)}">'
             f"<title>{edge[0]} imports {edge[1]}</title></path>"
         )
     for name in (item for row in rows for item in row if isinstance(item, str)):
-        parts.append(
+        svg_elements.append(
             f'<rect x="{x[name] - BOX / 2:.0f}" y="{y[name]}" width="{BOX}" height="{HEIGHT}" '
             f'rx="6"/><text x="{x[name]:.0f}" y="{y[name] + 23}" text-anchor="middle">{name}</text>'
         )
-    return "".join([*parts, "</svg>"])
+    return "".join([*svg_elements, "</svg>"])
 
 
 def in_words(edges):
     """Say what the arrows show."""
     below = {}
-    for name, other in edges:
-        below.setdefault(name, []).append(other)
+    for name, imported in edges:
+        below.setdefault(name, []).append(imported)
     order = [name for layer in layers() for name in layer if name in below]
     return "Arrows run downwards. " + "; ".join(
         f"{name} imports {', '.join(below[name])}" for name in order
@@ -227,10 +227,12 @@ class ImportTable(SphinxDirective):
     def run(self):
         """Return the table."""
         self.env.note_reread()
-        found, rows = imports(), []
+        import_counts, rows = imports(), []
         for name in (name for layer in layers() for name in layer):
-            others = [f"{b} ({n})" for (a, b), n in sorted(found.items()) if a == name]
-            rows.append([f"``{name}``", ", ".join(others) or "nothing"])
+            imported_texts = [
+                f"{b} ({n})" for (a, b), n in sorted(import_counts.items()) if a == name
+            ]
+            rows.append([f"``{name}``", ", ".join(imported_texts) or "nothing"])
         text = list_table(["Part", "imports (number of imports)"], rows, "20 80")
         box = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), "import-table"), 0, box)

@@ -40,8 +40,8 @@ def find_row(rows, system, n_references, n_probes=1, *, part="test", labels="cle
 def rows_of_systems(result, parts, labels):
     """Return the rows of all systems on some parts and versions of the labels."""
     return [
-        {**find_row(result["rows"], system, size, part=part, labels=version), "shown": shown}
-        for shown, system, sizes in SYSTEMS
+        {**find_row(result["rows"], system, size, part=part, labels=version), "shown": shown_name}
+        for shown_name, system, sizes in SYSTEMS
         for size in sizes
         for part, version in itertools.product(parts, labels)
     ]
@@ -50,14 +50,14 @@ def rows_of_systems(result, parts, labels):
 def aims(result):
     """Return each aim with what was measured of it."""
     rows = []
-    for name, system, metric, aim, before in AIMS:
+    for name, system, metric, aim, earlier in AIMS:
         values = find_row(result["rows"], *system)[metric]
         is_area = metric.startswith("AUC")
         reached = values[0] >= aim if is_area else values[0] <= aim
         rows.append(
             {
                 "name": name,
-                "before": before or "not measured",
+                "before": earlier or "not measured",
                 "aim": f"at least {aim:g}" if is_area else f"at most {100 * aim:g} %",
                 "measured": show_area(values) if is_area else show_rate(values),
                 "reached": "yes" if reached else "no",
@@ -87,7 +87,7 @@ def conditions(result):
 
 def identity_kept(result):
     """Return the rows of pictures that keep the identity of one person."""
-    names = {system: shown for shown, system, _ in SYSTEMS}
+    names = {system: shown_name for shown_name, system, _ in SYSTEMS}
     return [{**row, "shown": names[row["system"]]} for row in result["identity_kept"]]
 
 
@@ -210,7 +210,7 @@ EXPLAINED = {
     "verdict": "difffake-lite0-verdict",
 }
 MAPS = ("joint occlusion", "occlusion", "gradient")
-SHOWN = [("default", "joint occlusion"), ("default", "gradient"), ("verdict", "gradient")]
+EXPLAINED_MAPS = [("default", "joint occlusion"), ("default", "gradient"), ("verdict", "gradient")]
 
 
 def by_map(result):
@@ -233,7 +233,7 @@ def each_kind_of_probe(result):
     """Return what was measured on each kind of probe."""
     rows = by_map(result)
     probes = dict.fromkeys(row["probes"] for row in result["rows"] if row["probes"] != "all")
-    return [rows[name, *shown] for name in probes for shown in SHOWN]
+    return [rows[name, *shown_name] for name in probes for shown_name in EXPLAINED_MAPS]
 
 
 # --- forgery networks and clips ----------------------------------------------------------------

@@ -58,14 +58,14 @@ def describe_run(run):
 
 def summary(suites):
     """Return the table that counts outcomes."""
-    shown = [v for v in VERDICTS if any(verdict(r) == v for s in suites for r in s["rows"])]
+    used_outcomes = [v for v in VERDICTS if any(verdict(r) == v for s in suites for r in s["rows"])]
     rows = []
     for suite in suites:
         outcomes = [verdict(row) for row in suite["rows"]]
-        counts = [str(outcomes.count(name)) for name in shown]
+        counts = [str(outcomes.count(name)) for name in used_outcomes]
         rows.append([f"`{suite['suite'].capitalize()}`_", *counts, f"{suite['seconds']:.0f} s"])
-    header = ["Suite", *(name.strip("*") for name in shown), "Took"]
-    return list_table(header, rows, "30 " + "14 " * (len(shown) + 1))
+    header = ["Suite", *(name.strip("*") for name in used_outcomes), "Took"]
+    return list_table(header, rows, "30 " + "14 " * (len(used_outcomes) + 1))
 
 
 def render_run(run):
@@ -289,9 +289,9 @@ def about_conformal(result):
 def percentile_settings(result):
     """Return each setting of the percentile bootstrap with ours."""
     keys = ("figure", "truth", "n_genuine", "structure")
-    ours = {tuple(row[key] for key in keys): row for row in simulated_rows(result)}
+    own_settings = {tuple(row[key] for key in keys): row for row in simulated_rows(result)}
     return [
-        {**row, "ours": ours[tuple(row[key] for key in keys)]}
+        {**row, "ours": own_settings[tuple(row[key] for key in keys)]}
         for row in result["rows"]
         if row["method"] == "percentile"
     ]
@@ -326,10 +326,16 @@ def show_coverage(kind):
     return f"{100 * kind['share']:.1f} % of {kind['of']:,}" if kind["of"] else ""
 
 
+def about_chosen_mutants(result):
+    """Say how many of the faults chosen by hand are caught."""
+    return f"Caught: {result['caught']} of {result['declared']}.\n\n"
+
+
 def about_release(result):
     """Return the text on sizes, the demonstration, and failed tests."""
     demo = result["demo"]
     sizes = (result["wheel_bytes"] / 1e6, result["sdist_bytes"] / 1e6)
+    earlier = "" if demo.get("wheel") == result["wheel"] else " of a build before it"
     failures = "".join(
         f"Failed on {row['python']}: ``{name}``.\n\n"
         for row in result["rows"]
@@ -337,8 +343,9 @@ def about_release(result):
     )
     return (
         f"The wheel of version {result['version']} has {sizes[0]:.1f} MB, the source distribution "
-        f"{sizes[1]:.1f} MB. The demonstration, from {demo['from']}, took {demo['seconds']:.0f} s; "
-        f"the environment has {demo['environment_MB'] / 1000:.1f} GB.\n\n{failures}"
+        f"{sizes[1]:.1f} MB. The demonstration, from {demo['from']}{earlier}, took "
+        f"{demo['seconds']:.0f} s; the environment has "
+        f"{demo['environment_MB'] / 1000:.1f} GB.\n\n{failures}"
     )
 
 
@@ -358,11 +365,11 @@ def environments(result):
 
 def architecture(result):
     """Return the figures of before and of now by name."""
-    before = result.get("before", {})
+    earlier_figures = result.get("before", {})
     return [
         {
             "name": name.capitalize(),
-            "before": "" if before.get(name) is None else f"{before[name]:,}",
+            "before": "" if earlier_figures.get(name) is None else f"{earlier_figures[name]:,}",
             "now": value,
         }
         for name, value in result["now"].items()

@@ -70,8 +70,8 @@ def label_examples(app, env):
     return []
 
 
-def mend(app, page, template, context, doctree):
-    """Mend roles of citations and links of source files, and name the links of the gallery."""
+def fix_page(app, page, template, context, doctree):
+    """Fix roles of citations and links of source files, and name the links of the gallery."""
     body = context.get("body", "").replace(CITATIONS, '<div class="citation-list">')
     if "sphx-glr-thumbcontainer" in body:
         link = r'<a class="reference internal" href="\1" aria-label="\2"><span class="doc">\2'
@@ -84,5 +84,5 @@ def mend(app, page, template, context, doctree):
 def setup(app):
     """Called by Sphinx."""
     app.connect("env-updated", label_examples)
-    app.connect("html-page-context", mend)
+    app.connect("html-page-context", fix_page)
     return {"parallel_read_safe": True}

@@ -29,9 +29,9 @@ faces = make_face_pairs(
     36, n_identities=12, n_videos=2, n_frames=2, techniques="swap", masks=True, size=208,
     random_state=0,
 )  # fmt: skip
-asked = np.flatnonzero(faces.target == -1)[0]
-reference, probe = faces.data[asked]
-genuine = faces.data[(faces.target == 1) & (faces.groups != faces.groups[asked])]
+fake_row = np.flatnonzero(faces.target == -1)[0]
+reference, probe = faces.data[fake_row]
+genuine = faces.data[(faces.target == 1) & (faces.groups != faces.groups[fake_row])]
 
 model = make_difffake_pipeline(
     ["difffake-lite0-identity", "difffake-lite0-verdict"],
@@ -48,8 +48,8 @@ print(f"Threshold from {len(genuine)} genuine pairs: {model[-1].offset_:.2f}")
 # ---------------
 # :func:`~sklearn_diffake.inspection.explain_pair` takes any fitted pipeline and two photographs.
 
-found = explain_pair(model, reference, probe, genuine=genuine, patch=0.2, random_state=0)
-print(found)
+explanation = explain_pair(model, reference, probe, genuine=genuine, patch=0.2, random_state=0)
+print(explanation)
 
 # %%
 # Places
@@ -64,14 +64,14 @@ TITLES = {
     "occlusion": "hidden here alone",
     "gradient": "sensitivity",
 }
-mask = faces.masks[asked, 1] > 127
+mask = faces.masks[fake_row, 1] > 127
 figure, axes = plt.subplots(2, 4, figsize=(12, 6.2), layout="constrained")
 for row, side in zip(axes, ("reference", "probe"), strict=True):
-    photo = getattr(found, side)
+    photo = getattr(explanation, side)
     row[0].imshow(photo.image)
     row[0].set_ylabel(side, fontsize=14)
     for axis, (method, title) in zip(row[1:], TITLES.items(), strict=True):
-        heats = [found.reference.in_photo(method), found.probe.in_photo(method)]
+        heats = [explanation.reference.in_photo(method), explanation.probe.in_photo(method)]
         limit = max(np.nanmax(np.abs(heat)) for heat in heats)
         signed = method != "gradient"
         axis.imshow(photo.image.mean(axis=2), cmap="gray")
@@ -95,11 +95,11 @@ figure.supxlabel("change of the score; for the sensitivity, its square per squar
 # %%
 
 for method, title in TITLES.items():
-    x, y = found.probe.peak(method)
-    heat = np.nan_to_num(found.probe.in_photo(method)).clip(min=0)
+    x, y = explanation.probe.peak(method)
+    heat = np.nan_to_num(explanation.probe.in_photo(method)).clip(min=0)
     inside = "inside" if mask[int(y), int(x)] else "outside"
     print(f"{title:27} peak {inside}, {heat[mask].sum() / heat.sum():.0%} of the map inside")
-reached = np.isfinite(found.probe.in_photo("gradient"))
+reached = np.isfinite(explanation.probe.in_photo("gradient"))
 print(f"{'manipulated':27} {mask[reached].mean():.0%} of the crop")
 
 # %%
@@ -119,17 +119,38 @@ print(f"{'manipulated':27} {mask[reached].mean():.0%} of the crop")
 
 GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people; signs say the same
 figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
-at = found.base_score
-for place, part in enumerate(found.contributions):
-    axis.barh(place, part.value, left=at, color=FAKE if part.value < 0 else GENUINE, height=0.6)
-    axis.text(at + part.value / 2, place - 0.4, f"{part.value:+.2f}", ha="center", va="bottom")
-    at += part.value
-    axis.plot([at, at], [place - 0.3, place + 1.3], color="black", linewidth=1)
-axis.axvline(found.base_score, color="#666666", linestyle=":", label="genuine mean")
-axis.axvline(found.threshold, color="black", linestyle="--", label="threshold")
-axis.plot(found.score, len(found.contributions), "kD", label=f"score {found.score:.2f}")
-axis.set_yticks(range(3), [*(part.backbone for part in found.contributions), "score"])
-span = (min(found.score, found.base_score) - 0.25, max(found.score, found.base_score) + 0.15)
+running_score = explanation.base_score
+for position, contribution in enumerate(explanation.contributions):
+    axis.barh(
+        position,
+        contribution.value,
+        left=running_score,
+        color=FAKE if contribution.value < 0 else GENUINE,
+        height=0.6,
+    )
+    axis.text(
+        running_score + contribution.value / 2,
+        position - 0.4,
+        f"{contribution.value:+.2f}",
+        ha="center",
+        va="bottom",
+    )
+    running_score += contribution.value
+    axis.plot(
+        [running_score, running_score], [position - 0.3, position + 1.3], color="black", linewidth=1
+    )
+axis.axvline(explanation.base_score, color="#666666", linestyle=":", label="genuine mean")
+axis.axvline(explanation.threshold, color="black", linestyle="--", label="threshold")
+axis.plot(
+    explanation.score, len(explanation.contributions), "kD", label=f"score {explanation.score:.2f}"
+)
+axis.set_yticks(
+    range(3), [*(contribution.backbone for contribution in explanation.contributions), "score"]
+)
+span = (
+    min(explanation.score, explanation.base_score) - 0.25,
+    max(explanation.score, explanation.base_score) + 0.15,
+)
 axis.set(xlim=span, ylim=(2.5, -0.9), xlabel="score (no unit; higher = more genuine)")
 axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
@@ -146,7 +167,7 @@ axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "why.png")
-    found.report(path)
+    explanation.report(path)
     picture = plt.imread(path)
 figure = plt.figure(figsize=(picture.shape[1] / 100, picture.shape[0] / 100))
 axis = figure.add_axes((0, 0, 1, 1))

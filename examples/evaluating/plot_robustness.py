@@ -37,15 +37,15 @@ faces = make_face_pairs(
     size=SIZE,
     random_state=0,
 )
-known = np.isin(faces.groups, np.unique(faces.groups)[:15])
-asked, y, people = faces.data[~known], faces.target[~known], faces.groups[~known]
+is_train = np.isin(faces.groups, np.unique(faces.groups)[:15])
+test_pairs, y, people = faces.data[~is_train], faces.target[~is_train], faces.groups[~is_train]
 pipe = make_difffake_pipeline(
     "difffake-lite0-identity",
     aligner=False,
     operator="cosine",
     detector=SumRuleDetector(contamination=0.1),
 )
-pipe.fit(faces.data[known], faces.target[known])
+pipe.fit(faces.data[is_train], faces.target[is_train])
 n_genuine = np.sum(y == 1)
 print(f"{n_genuine} genuine pairs and {len(y) - n_genuine} deepfakes of {len(set(people))} people")
 
@@ -82,7 +82,7 @@ def worse(probes, way, level):
     return np.array([np.asarray(way(Image.fromarray(probe), level)) for probe in probes])
 
 
-examples = asked[:1, 1]
+examples = test_pairs[:1, 1]
 figure, axes = plt.subplots(3, 5, figsize=(9.5, 6), layout="constrained")
 for row, (name, (way, levels)) in zip(axes, WAYS.items(), strict=True):
     pictures = [examples[0], *(worse(examples, way, level)[0] for level in levels)]
@@ -98,13 +98,13 @@ for row, (name, (way, levels)) in zip(axes, WAYS.items(), strict=True):
 # Above, the AUC, which only asks for the order of the scores. Below, the error rates at the
 # threshold that was set on clean pairs. The bars are 95 % intervals over people.
 
-reference = pipe["embed"].transform(asked)
+reference = pipe["embed"].transform(test_pairs)
 
 
-def judged(probes):
+def score_probes(probes):
     """Return scores, and verdicts at the threshold of clean pairs."""
-    changed = np.stack([reference[:, 0], pipe["embed"].transform(probes)], axis=1)
-    differences = pipe["diff"].transform(changed)
+    embeddings = np.stack([reference[:, 0], pipe["embed"].transform(probes)], axis=1)
+    differences = pipe["diff"].transform(embeddings)
     return pipe["detect"].score_samples(differences), pipe["detect"].predict(differences)
 
 
@@ -115,27 +115,27 @@ def interval(metric, values):
 
 
 BLUE, VERMILION = "#0072B2", "#D55E00"
-clean = judged(asked[:, 1])
+clean = score_probes(test_pairs[:, 1])
 figure, axes = plt.subplots(
     2, 3, figsize=(11, 6.5), sharey="row", sharex="col", layout="constrained"
 )
 for (above, below), (name, (way, levels)) in zip(axes.T, WAYS.items(), strict=True):
-    results = [clean, *(judged(worse(asked[:, 1], way, level)) for level in levels)]
-    places = np.arange(len(results))
-    for axis, metric, which, color, marker, shift in (
+    results = [clean, *(score_probes(worse(test_pairs[:, 1], way, level)) for level in levels)]
+    positions = np.arange(len(results))
+    for axis, metric, column, color, marker, shift in (
         (above, roc_auc_score, 0, BLUE, "o", 0),
         (below, bpcer, 1, BLUE, "o", -0.06),
         (below, apcer, 1, VERMILION, "X", 0.06),
     ):
-        estimates, *ends = np.array([interval(metric, result[which]) for result in results]).T
+        estimates, *ends = np.array([interval(metric, result[column]) for result in results]).T
         label = metric.__name__.upper() if axis is below else None
         axis.errorbar(
-            places + shift, estimates, yerr=ends, fmt=f"{marker}-", color=color, capsize=4,
+            positions + shift, estimates, yerr=ends, fmt=f"{marker}-", color=color, capsize=4,
             markersize=8, label=label,
         )  # fmt: skip
         print(f"{metric.__name__:5} {name:34}", *(f"{value:.2f}" for value in estimates))
     above.axhline(0.5, color="black", linestyle=":", label="chance")
-    below.set_xticks(places, ["clean", *levels])
+    below.set_xticks(positions, ["clean", *levels])
     below.set(xlabel=name, ylim=(-0.03, 1.03))
 axes[0, 0].set(ylabel="AUC", ylim=(0.3, 1.03))
 axes[1, 0].set(ylabel="error rate at the clean threshold")

@@ -67,21 +67,21 @@ groups = np.column_stack([technique, person])
 unseen = LeaveOneTechniqueOut(n_folds=3, rotate=True, shuffle=True, random_state=0)
 names = list(dict.fromkeys(unseen.held_out(X, y, groups)))
 columns = ["one class,\nunseen", "classifier,\nunseen", "classifier,\nseen"]
-found = {(name, column): [] for name in names for column in columns}
+aucs = {(name, column): [] for name in names for column in columns}
 for name, (train, test) in zip(
     unseen.held_out(X, y, groups), unseen.split(X, y, groups), strict=True
 ):
     for column, model in zip(columns, (detector, classifier), strict=False):
-        found[name, column].append(roc_auc_score(y[test], scores_of(model, train, test)))
+        aucs[name, column].append(roc_auc_score(y[test], scores_of(model, train, test)))
 
-seen = IdentityGroupKFold(3, shuffle=True, random_state=0)
-for train, test in seen.split(X, y, person):
+seen_splitter = IdentityGroupKFold(3, shuffle=True, random_state=0)
+for train, test in seen_splitter.split(X, y, person):
     scores = scores_of(classifier, train, test)
     for name in names:
         rows = (technique[test] == name) | (y[test] == 1)
-        found[name, columns[2]].append(roc_auc_score(y[test][rows], scores[rows]))
+        aucs[name, columns[2]].append(roc_auc_score(y[test][rows], scores[rows]))
 
-values = np.array([[np.mean(found[name, column]) for column in columns] for name in names])
+values = np.array([[np.mean(aucs[name, column]) for column in columns] for name in names])
 order = np.argsort(-values[:, 0])
 names, values = [*np.array(names)[order], "all"], np.vstack([values[order], values.mean(axis=0)])
 

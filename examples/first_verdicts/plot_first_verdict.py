@@ -34,12 +34,12 @@ from sklearn_diffake.faces import FaceAligner
 reference = astronaut()
 rendered = make_face_pairs(12, n_identities=12, fake_share=0.0, size=224, random_state=1)
 donors = [rendered.data[6, 0], reference[:, ::-1]]
-places = (
+landmarks = (
     FaceAligner().align([reference, *donors]).landmarks
 )  # of eyes, nose and corners of the mouth, in pixels
 
 mask = np.zeros(reference.shape[:2])
-mask[ellipse(*places[0].mean(axis=0)[::-1], 42, 32, rotation=-0.1)] = 1.0
+mask[ellipse(*landmarks[0].mean(axis=0)[::-1], 42, 32, rotation=-0.1)] = 1.0
 mask = gaussian(mask, 4)[..., np.newaxis]
 
 
@@ -47,7 +47,7 @@ def retake(photo, seed):
     """Photograph a picture once more."""
     rng = np.random.default_rng(seed)
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
-    corners = places[0].mean(axis=0) + 220 * (square - 0.5) + rng.uniform(-16, 16, (4, 2))
+    corners = landmarks[0].mean(axis=0) + 220 * (square - 0.5) + rng.uniform(-16, 16, (4, 2))
     view = warp(photo, estimate_transform("projective", 256 * square, corners), None, (256, 256))
     light = rng.uniform(0.85, 1.15) * view ** rng.uniform(0.8, 1.25)
     file = io.BytesIO()
@@ -64,7 +64,7 @@ def blend(face):
 
 def face_of(donor):
     """Bring a donor's face to where the reference has one."""
-    view = estimate_transform("similarity", places[0], places[1 + donor])
+    view = estimate_transform("similarity", landmarks[0], landmarks[1 + donor])
     return warp(donors[donor], view, None, reference.shape[:2], preserve_range=True)
 
 
@@ -85,7 +85,7 @@ probes = {
 # pairs go once through all steps but the last, and the last one, a
 # :class:`~sklearn_diffake.novelty.ConformalDetector`, is asked for what it knows: the *score*
 # (higher is more genuine), the *threshold* below which a pair is called a deepfake, and the
-# *p-value*: the share of the genuine pairs it was calibrated on that look as unnatural as this one,
+# *p-value*: the fraction of its genuine calibration pairs that look as unnatural as this one,
 # itself counted in.
 
 model = load_default()
@@ -101,7 +101,7 @@ scores = detector.score_samples(differences)
 
 own_pairs = [(reference, retake(reference, seed)) for seed in range(100, 140)]
 own_model, report = recalibrate(model, own_pairs, return_report=True)
-own = own_model[-1]
+own_detector = own_model[-1]
 print(report)
 
 # %%
@@ -114,8 +114,8 @@ GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people; words s
 
 def verdict(detector, index):
     p = detector.p_values(differences)[index]
-    word = "genuine" if detector.predict(differences)[index] == 1 else "DEEPFAKE"
-    return f"{word}, p = {p:.2f}"
+    outcome = "genuine" if detector.predict(differences)[index] == 1 else "DEEPFAKE"
+    return f"{outcome}, p = {p:.2f}"
 
 
 def show(axis, image, title, text, color="black"):
@@ -133,8 +133,10 @@ panels = figure.subplot_mosaic("RABC\nRDEF", width_ratios=[1.1, 1, 1, 1])
 show(panels["R"], reference[:260, 95:355], "trusted reference", "photograph: NASA")
 for index, (name, probe) in enumerate(probes.items()):
     text = f"score {scores[index]:.3f}\nas it comes: {verdict(detector, index)}"
-    color = GENUINE if own.predict(differences)[index] == 1 else FAKE
-    show(panels["ABCDEF"[index]], probe, name, f"{text}\nown: {verdict(own, index)}", color)
+    color = GENUINE if own_detector.predict(differences)[index] == 1 else FAKE
+    show(
+        panels["ABCDEF"[index]], probe, name, f"{text}\nown: {verdict(own_detector, index)}", color
+    )
 
 # %%
 # As it comes, the pipeline finds the face of somebody else, and lets two fakes pass that show her
@@ -143,7 +145,7 @@ for index, (name, probe) in enumerate(probes.items()):
 
 figure, axis = plt.subplots(figsize=(9, 4), layout="constrained")
 rows = {
-    "40 genuine pairs of one's own": (own.calibration_scores_[0], GENUINE, "o"),
+    "40 genuine pairs of one's own": (own_detector.calibration_scores_[0], GENUINE, "o"),
     "genuine A, B, C": (scores[:3], GENUINE, "o"),
     "fakes D, E, F": (scores[3:], FAKE, "X"),
 }
@@ -151,8 +153,13 @@ for height, (values, color, marker) in enumerate(rows.values()):
     axis.scatter(values, np.full(len(values), -height), 90, color, marker=marker, alpha=0.6)
 for letter, height, score in zip("ABCDEF", [-1] * 3 + [-2] * 3, scores, strict=True):
     axis.annotate(letter, (score, height), (0, 9), textcoords="offset points", ha="center")
-for style, name, at in ((":", "as it comes", detector.offset_), ("--", "own", own.offset_)):
-    axis.axvline(at, color="black", linestyle=style, label=f"threshold {name}: {at:.3f}")
+for style, name, threshold in (
+    (":", "as it comes", detector.offset_),
+    ("--", "own", own_detector.offset_),
+):
+    axis.axvline(
+        threshold, color="black", linestyle=style, label=f"threshold {name}: {threshold:.3f}"
+    )
 axis.set(xlabel="score (no unit; higher = more genuine)", ylim=(-2.6, 0.6))
 axis.set_yticks([0, -1, -2], list(rows))
 axis.set_title("The same scores, two thresholds")

@@ -42,11 +42,11 @@ print(pipe.fit(pairs[~test], y[~test]))  # rows with y == -1 are not learned fro
 # what the one before returns.
 
 people = faces.groups[test & (y == -1)]
-chosen = [
+example_rows = [
     next(i for i in np.flatnonzero(test & (y == label)) if faces.groups[i] == people[0])
     for label in (1, -1)
 ]
-aligned = pipe["align"].align(pairs[chosen])
+aligned = pipe["align"].align(pairs[example_rows])
 crops = aligned.crops  # (2, 2) objects: crops of 160 x 160 pixels
 landmarks = aligned.landmarks.reshape(2, 2, 5, 2)  # in the photographs
 embeddings = pipe["embed"].transform(crops)  # (2, 2, 128)
@@ -70,10 +70,10 @@ top = 1.1 * differences.max()
 for row, (axes, name, color) in enumerate(
     zip(grid, ("genuine", "face swap"), (GENUINE, FAKE), strict=True)
 ):
-    for column, who in enumerate(("reference", f"probe: {name}")):
-        axes[column].imshow(pairs[chosen[row]][column])
+    for column, side in enumerate(("reference", f"probe: {name}")):
+        axes[column].imshow(pairs[example_rows[row]][column])
         axes[column].plot(*landmarks[row, column].T, "o", color="white", markeredgecolor="black")
-        axes[column].set_title(who)
+        axes[column].set_title(side)
         axes[2 + column].imshow(crops[row, column])
         axes[2 + column].set_title("aligned")
     for axis in axes[:4]:

@@ -12,7 +12,7 @@ few of the others stands out over time.
 # A small video, and some to learn from
 # -------------------------------------
 # Eight rendered people, a video of each. In the eighth person's video, frames in the middle show
-# the swapped face of somebody else. The frames are ordered by the turn of the head, and written by
+# the swapped face of somebody else. The frames are ordered by the angle of the face, and written by
 # PyAV as any camera would write them: compressed.
 
 import os
@@ -90,17 +90,17 @@ table[["label", "identity", "fake_frames"]]
 # either of its frames is one.
 
 options = {"mode": "same-video", "cache": os.path.join(folder.name, "frames"), "random_state": 0}
-learned = load_video_table(table[table["label"] == 1], n_frames=8, k=3, **options)
-asked = load_video_table(table[table["label"] == -1], n_frames=99, k="all", **options)
+training = load_video_table(table[table["label"] == 1], n_frames=8, k=3, **options)
+test = load_video_table(table[table["label"] == -1], n_frames=99, k="all", **options)
 pipeline = make_difffake_pipeline(
     "difffake-lite0-identity",
     operator="cosine",
     detector=SumRuleDetector(contamination=0.05),
     on_missing="crop",
 ).set_params(align__min_face_size=0.4)
-pipeline.fit(learned.data, learned.target)
-scores = pipeline.decision_function(asked.data)
-print(f"Learned from {len(learned.data)} pairs of {len(table) - 1} people; {len(scores)} judged.")
+pipeline.fit(training.data, training.target)
+scores = pipeline.decision_function(test.data)
+print(f"Learned from {len(training.data)} pairs of {len(table) - 1} people; {len(scores)} judged.")
 
 # %%
 # Which frames belong together
@@ -109,28 +109,28 @@ print(f"Learned from {len(learned.data)} pairs of {len(table) - 1} people; {len(
 # that are not fit most of the others badly. With most frames manipulated it would be the other way
 # round: frames alone do not tell which of two faces is the person's own.
 
-times = asked.images["number"].to_numpy() / RATE
+times = test.images["number"].to_numpy() / RATE
 n = len(times)
 matrix = np.full((n, n), np.nan)
-order = pd.Index(asked.images["number"])
-rows = order.get_indexer(asked.frame["reference_frame"])
-columns = order.get_indexer(asked.frame["probe_frame"])
+order = pd.Index(test.images["number"])
+rows = order.get_indexer(test.frame["reference_frame"])
+columns = order.get_indexer(test.frame["probe_frame"])
 for i, j, score in zip(rows, columns, scores, strict=True):
     matrix[i, j] = matrix[j, i] = score
 per_frame = np.nanmedian(matrix, axis=1)
 low, high = np.nanquantile(matrix, [0.25, 0.75], axis=1)
-fake = (asked.images["label"] == -1).to_numpy()
+fake = (test.images["label"] == -1).to_numpy()
 
 BLUE, VERMILION = "#0072B2", "#D55E00"
 figure = plt.figure(figsize=(11, 6), layout="constrained")
 top, bottom = figure.subfigures(2, 1, height_ratios=[1, 3.4])
-shown = np.linspace(0, n - 1, 10).astype(int)
-for axes, place in zip(top.subplots(1, len(shown)), shown, strict=True):
-    axes.imshow(read_image(asked.images["path"][place]))
-    axes.set_title(f"{times[place]:.1f} s", color=VERMILION if fake[place] else BLUE)
+shown_frames = np.linspace(0, n - 1, 10).astype(int)
+for axes, position in zip(top.subplots(1, len(shown_frames)), shown_frames, strict=True):
+    axes.imshow(read_image(test.images["path"][position]))
+    axes.set_title(f"{times[position]:.1f} s", color=VERMILION if fake[position] else BLUE)
     axes.set(xticks=[], yticks=[])
     for side in axes.spines.values():
-        side.set(color=VERMILION if fake[place] else BLUE, linewidth=4)
+        side.set(color=VERMILION if fake[position] else BLUE, linewidth=4)
 
 left, right = bottom.subplots(1, 2, width_ratios=[1, 1.45])
 limit = np.nanmax(np.abs(matrix))

@@ -36,9 +36,9 @@ from sklearn_diffake.metrics import confidence_interval
 from sklearn_diffake.novelty import SumRuleDetector
 
 SIZE, HALF = 112, (0.5, 0.5, 0.5)
-TURNS = np.deg2rad([0, 45, 90, 135])
+ANGLES = np.deg2rad([0, 45, 90, 135])
 SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 24  # over three colors
-KERNELS = np.stack([np.cos(turn) * SOBEL + np.sin(turn) * SOBEL.T for turn in TURNS])
+KERNELS = np.stack([np.cos(turn) * SOBEL + np.sin(turn) * SOBEL.T for turn in ANGLES])
 KERNELS = np.repeat(KERNELS[:, np.newaxis], 3, axis=1).astype(np.float32)
 
 
@@ -59,9 +59,9 @@ class Magnitude(nn.Module):
         return x.abs()
 
 
-mine = types.ModuleType("my_networks")  # in place of a file on the search path
-mine.edges = edges
-sys.modules["my_networks"] = mine
+my_module = types.ModuleType("my_networks")  # in place of a file on the search path
+my_module.edges = edges
+sys.modules["my_networks"] = my_module
 
 # %%
 # The same as ONNX
@@ -100,8 +100,8 @@ faces = make_face_pairs(
     160, n_identities=24, n_videos=2, n_frames=2, techniques=["swap", "splice"], size=128,
     random_state=0,
 )  # fmt: skip
-known = np.isin(faces.groups, np.unique(faces.groups)[:12])
-asked, y, people = faces.data[~known], faces.target[~known], faces.groups[~known]
+is_train = np.isin(faces.groups, np.unique(faces.groups)[:12])
+test_pairs, y, people = faces.data[~is_train], faces.target[~is_train], faces.groups[~is_train]
 backbones = {
     "torch module": "my_networks:edges",
     "ONNX file": path,
@@ -116,18 +116,18 @@ for name, backbone in backbones.items():
         detector=SumRuleDetector(contamination=0.1),
         device="cpu",
     )
-    pipe.fit(faces.data[known], faces.target[known])
-    embeddings[name] = pipe["embed"].transform(asked)
+    pipe.fit(faces.data[is_train], faces.target[is_train])
+    embeddings[name] = pipe["embed"].transform(test_pairs)
     differences = pipe["diff"].transform(embeddings[name])
     scores[name] = pipe["detect"].score_samples(differences)
     verdicts[name] = pipe["detect"].predict(differences)
     info = pipe["embed"].backbone_info_
     print(f"{name}: {info['width']} numbers per image, license {info['license'].split(';')[0]}")
 folder.cleanup()
-ours, theirs = list(backbones)[:2]
-largest = np.abs(embeddings[ours] - embeddings[theirs]).max()
+first_name, second_name = list(backbones)[:2]
+largest = np.abs(embeddings[first_name] - embeddings[second_name]).max()
 print(f"Largest difference of the embeddings: {largest:.0e}")
-print(f"Same verdicts: {np.sum(verdicts[ours] == verdicts[theirs])} of {len(y)}")
+print(f"Same verdicts: {np.sum(verdicts[first_name] == verdicts[second_name])} of {len(y)}")
 
 # %%
 # On the left, every pair's score by both; all lie on the diagonal. On the right, what the networks
@@ -138,17 +138,23 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constraine
 for label, name, color, marker in ((1, "genuine", GENUINE, "o"), (-1, "deepfake", FAKE, "X")):
     rows = y == label
     left.scatter(
-        scores[ours][rows], scores[theirs][rows], 45, color, marker=marker, alpha=0.7, label=name
+        scores[first_name][rows],
+        scores[second_name][rows],
+        45,
+        color,
+        marker=marker,
+        alpha=0.7,
+        label=name,
     )
-corner = (scores[ours].max(),) * 2
+corner = (scores[first_name].max(),) * 2
 left.axline(corner, slope=1, color="black", linewidth=1, zorder=0, label="equal")
 left.set(xlabel="score, torch module", ylabel="score, ONNX file", title="One network, two formats")
 left.legend()
-for place, values in enumerate(scores.values()):
+for position, values in enumerate(scores.values()):
     estimate, low, high = confidence_interval(roc_auc_score, y, values, groups=people)
     error = [[estimate - low], [high - estimate]]
-    right.errorbar(estimate, place, xerr=error, fmt="o", color=GENUINE, capsize=5, markersize=9)
-    right.text(estimate, place - 0.12, f"{estimate:.2f}", ha="center", va="bottom", fontsize=11)
+    right.errorbar(estimate, position, xerr=error, fmt="o", color=GENUINE, capsize=5, markersize=9)
+    right.text(estimate, position - 0.12, f"{estimate:.2f}", ha="center", va="bottom", fontsize=11)
 right.axvline(0.5, color="black", linestyle=":", label="chance")
 right.set_yticks(range(len(scores)), list(scores), fontsize=11)
 right.set(xlabel="AUC, 95 % interval", xlim=(0.2, 1.02), ylim=(2.5, -0.6), title="What it is worth")

@@ -29,7 +29,7 @@ GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people
 rng = np.random.default_rng(0)
 clean = make_moons(400, noise=0.08, random_state=0)[0]
 mixed = np.concatenate([clean[:360], rng.uniform(LOW, HIGH, (40, 2))])
-judged = np.concatenate(
+test_rows = np.concatenate(
     [make_moons(400, noise=0.08, random_state=1)[0], rng.uniform(LOW, HIGH, (400, 2))]
 )
 y = np.repeat([1, -1], 400)
@@ -83,7 +83,7 @@ for axis, ((objective, name), detectors) in zip(axes.flat, fits.items(), strict=
     if rows is mixed:
         axis.scatter(*rows[360:].T, 45, FAKE, marker="X", edgecolors="white", label="mislabeled")
         axis.legend(loc="lower left")
-    aucs = [roc_auc_score(y, detector.score_samples(judged)) for detector in detectors]
+    aucs = [roc_auc_score(y, detector.score_samples(test_rows)) for detector in detectors]
     title = f"{objective}, {name}\nAUC {np.mean(aucs):.2f} ({min(aucs):.2f} to {max(aucs):.2f})"
     axis.set_title(title, fontsize=12)
 figure.supxlabel("first feature (no unit)")

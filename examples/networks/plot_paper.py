@@ -23,9 +23,9 @@ import numpy as np
 
 from sklearn_diffake.benchmark import read_config, run_benchmark
 
-here = Path(__file__).parent if "__file__" in globals() else Path.cwd()
+script_folder = Path(__file__).parent if "__file__" in globals() else Path.cwd()
 folder = TemporaryDirectory()
-config = read_config(here.parent / "paper.toml").replace(output=folder.name)
+config = read_config(script_folder.parent / "paper.toml").replace(output=folder.name)
 result = run_benchmark(config)
 results = json.loads((result.folder / "results.json").read_text())
 for extractor in results["extractors"]:
@@ -65,11 +65,11 @@ for axis, (protocol, title) in zip(
     strict=True,
 ):
     names, values = areas(protocol)
-    places = np.arange(len(names))
-    axis.plot(values[:, 0], places, "o", color="#0072B2")
-    axis.hlines(places, values[:, 1], values[:, 2], color="#0072B2")
+    positions = np.arange(len(names))
+    axis.plot(values[:, 0], positions, "o", color="#0072B2")
+    axis.hlines(positions, values[:, 1], values[:, 2], color="#0072B2")
     axis.axvline(0.5, color="#666666", linestyle=":", label="chance")
-    axis.set(yticks=places, yticklabels=names, title=title)
+    axis.set(yticks=positions, yticklabels=names, title=title)
     axis.invert_yaxis()
 axes[0].legend()
 axes[1].set_xlabel("AUC on videos")

@@ -65,9 +65,13 @@ unchanged = [crops[0], np.zeros_like(crops[0]), enlarged(crops[0], crops[0])]
 show(cells[0], unchanged, "genuine\n(no mask)")
 for seed, (cell, name) in enumerate(zip(cells[1:], TECHNIQUES, strict=True)):
     generator = PseudoDeepfakeGenerator([name], margin=margin, random_state=seed)
-    made = generator.fit(crops).generate(crops, points=points)
-    family = made.records[0]["mask"]["family"]
-    images = [made.images[0], made.masks[0], enlarged(made.images[0], made.reals[0])]
+    pseudo_deepfakes = generator.fit(crops).generate(crops, points=points)
+    family = pseudo_deepfakes.records[0]["mask"]["family"]
+    images = [
+        pseudo_deepfakes.images[0],
+        pseudo_deepfakes.masks[0],
+        enlarged(pseudo_deepfakes.images[0], pseudo_deepfakes.reals[0]),
+    ]
     show(cell, images, f"{name}\n(mask: {family})")
 
 # %%
@@ -95,10 +99,10 @@ plt.show()
 # --------------------
 # What was drawn is plain numbers. Kept as JSON, it gives the same fake again, bit for bit.
 
-made.records[0]
+pseudo_deepfakes.records[0]
 
 # %%
-again = generator.replay(crops, made.records, points=points)
-bool((again.images == made.images).all())
+replayed = generator.replay(crops, pseudo_deepfakes.records, points=points)
+bool((replayed.images == pseudo_deepfakes.images).all())
 
 # sphinx_gallery_thumbnail_number = 2

@@ -67,7 +67,9 @@ figure.suptitle("The only difference is a faint grid", fontsize=13)
 # With ``max_epochs=0`` the packaged network is used as it is. Then six epochs of training, with a
 # fifth of the training people held out for the learning curve; ``groups`` says who is who.
 
-before = ForgeryEmbedder("difffake-lite0", input_size=SIZE, max_epochs=0, device="cpu").fit(train)
+untrained = ForgeryEmbedder("difffake-lite0", input_size=SIZE, max_epochs=0, device="cpu").fit(
+    train
+)
 after = ForgeryEmbedder(
     "difffake-lite0",
     techniques=["upsampling_grid"],
@@ -107,7 +109,7 @@ figure.suptitle("Learning curves", fontsize=13)
 
 
 def auc(y, score):
-    """Share of genuine-fake couples in the right order; scikit-learn's, but faster."""
+    """Fraction of genuine-fake couples in the right order: scikit-learn's ROC AUC, but faster."""
     return (score[y == 1][:, np.newaxis] > score[y == -1]).mean()
 
 
@@ -116,19 +118,21 @@ def gain(y, score, earlier):
 
 
 y = np.repeat([1, -1], len(test))
-who = np.tile(people[held_out], 2)
+person_of_image = np.tile(people[held_out], 2)
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
-judged = np.concatenate([test, fakes])
-scores = {"before": before.score_images(judged), "after": after.score_images(judged)}
+test_images = np.concatenate([test, fakes])
+scores = {"before": untrained.score_images(test_images), "after": after.score_images(test_images)}
 for axis, (name, score) in zip(axes, scores.items(), strict=True):
     ScoreHistogramDisplay.from_predictions(y, score, ax=axis, bins=16)
-    area, low, high = confidence_interval(roc_auc_score, y, score, groups=who)
+    area, low, high = confidence_interval(roc_auc_score, y, score, groups=person_of_image)
     axis.set_title(f"{name}: AUC {area:.2f} ({low:.2f} to {high:.2f})")
     axis.set_xlabel("logit of being genuine (nats)")
 plt.show()
 
 earlier = {"earlier": scores["before"]}
-gained = confidence_interval(gain, y, scores["after"], groups=who, metadata=earlier, random_state=0)
+gained = confidence_interval(
+    gain, y, scores["after"], groups=person_of_image, metadata=earlier, random_state=0
+)
 print(f"AUC gained: {gained.estimate:.2f} ({gained.low:.2f} to {gained.high:.2f})")
 
 # %%

@@ -88,10 +88,10 @@ print(f"Best: {search.cv_results_['params'][np.argmax(serial)]}, mean AUC {seria
 BLUE, ORANGE = "#0072B2", "#E69F00"
 workers = sorted({task["worker"] for task in tasks})
 spans = [
-    (workers.index(task["worker"]), part["start"], part["stop"])
+    (workers.index(task["worker"]), interval["start"], interval["stop"])
     for task in tasks
-    for part in task["startstops"]
-    if part["action"] == "compute"
+    for interval in task["startstops"]
+    if interval["action"] == "compute"
 ]
 begin = min(start for _, start, _ in spans)
 figure, (left, right) = plt.subplots(
@@ -107,14 +107,16 @@ for worker, start, stop in spans:
         edgecolor="white",
     )
 for worker in range(len(workers)):
-    mine = [stop - start for place, start, stop in spans if place == worker]
-    left.text(0, worker - 0.34, f"{len(mine)} tasks, {sum(mine):.1f} s at work", va="bottom")
-left.set_yticks(range(len(workers)), [f"worker {place + 1}" for place in range(len(workers))])
+    durations = [stop - start for position, start, stop in spans if position == worker]
+    left.text(
+        0, worker - 0.34, f"{len(durations)} tasks, {sum(durations):.1f} s at work", va="bottom"
+    )
+left.set_yticks(range(len(workers)), [f"worker {position + 1}" for position in range(len(workers))])
 left.set(xlabel="time (s)", ylim=(len(workers) - 0.5, -0.75), title="Tasks")
 
-for place, seconds in enumerate((serial_seconds, dask_seconds)):
-    right.bar(place, seconds, color="#999999", width=0.6)
-    right.text(place, seconds, f"{seconds:.1f} s", ha="center", va="bottom", fontsize=12)
+for position, seconds in enumerate((serial_seconds, dask_seconds)):
+    right.bar(position, seconds, color="#999999", width=0.6)
+    right.text(position, seconds, f"{seconds:.1f} s", ha="center", va="bottom", fontsize=12)
 right.set_xticks([0, 1], ["this process,\none by one", "dask,\ntwo workers"])
 right.set(ylabel="time (s)", title="The same search")
 right.margins(y=0.15)

@@ -107,8 +107,8 @@ axis.legend(loc="lower left")
 # :class:`~sklearn_diffake.novelty.ConformalDetector` sets them on pairs that are not in the fit.
 
 figure, axes = plt.subplots(2, 2, figsize=(9.5, 6.4), layout="constrained")
-shown = ["Mahalanobis", "mixture of 3", "Deep SVDD", "cosine distance alone"]
-for axis, name in zip(axes.flat, shown, strict=True):
+shown_names = ["Mahalanobis", "mixture of 3", "Deep SVDD", "cosine distance alone"]
+for axis, name in zip(axes.flat, shown_names, strict=True):
     ScoreHistogramDisplay.from_predictions(
         y, scores[name], threshold=0.0, name=name, ax=axis, bins=24
     )

@@ -29,7 +29,7 @@ from sklearn_diffake.metrics import confidence_interval
 from sklearn_diffake.model_selection import LeaveOneDatasetOut, cross_val_scores
 from sklearn_diffake.novelty import GaussianMixtureDetector, GenuineOnly, SumRuleDetector
 
-parts = [
+datasets = [
     make_face_pairs(
         48,
         look=look,
@@ -43,9 +43,9 @@ parts = [
     )
     for look in ("studio", "webcam", "street")
 ]
-X = np.concatenate([part.data for part in parts])
-y = np.concatenate([part.target for part in parts])
-groups = pd.concat([part.frame[["dataset", "identity"]] for part in parts])
+X = np.concatenate([dataset.data for dataset in datasets])
+y = np.concatenate([dataset.target for dataset in datasets])
+groups = pd.concat([dataset.frame[["dataset", "identity"]] for dataset in datasets])
 groups.value_counts("dataset")
 
 # %%
@@ -106,16 +106,18 @@ left.set_xticks(range(len(order)), np.array(candidates)[order])
 left.set(xlabel="operator and detector, best first", ylabel="dataset left out", title="AUC")
 figure.colorbar(image, ax=left, label="AUC")
 
-for place, name in enumerate(held_out):
-    here = (groups["dataset"] == name).to_numpy()
+for position, name in enumerate(held_out):
+    in_dataset = (groups["dataset"] == name).to_numpy()
     estimate, low, high = confidence_interval(
         roc_auc_score,
-        y[here],
-        scores[here],
-        groups=groups["identity"][here],
+        y[in_dataset],
+        scores[in_dataset],
+        groups=groups["identity"][in_dataset],
     )
     error = [[estimate - low], [high - estimate]]
-    right.errorbar(estimate, place, xerr=error, fmt="o", color="#0072B2", capsize=5, markersize=9)
+    right.errorbar(
+        estimate, position, xerr=error, fmt="o", color="#0072B2", capsize=5, markersize=9
+    )
     print(f"{name}: AUC {estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}")
 right.axvline(0.5, color="black", linestyle=":", label="chance")
 right.set_yticks(range(len(held_out)), held_out, fontsize=11)

@@ -4,7 +4,7 @@ Eight ways to take a difference
 
 A detector of differences sees what :class:`~sklearn_diffake.pairs.PairDifference` makes of two
 embeddings. This example compares its eight operators on rendered people: how well genuine pairs
-and face swaps are told apart with each, how sure that is, and what a threshold would cost.
+and face swaps are separated by each, how sure that is, and what a threshold would cost.
 """
 
 # %%
@@ -61,7 +61,7 @@ for operator in OPERATORS:
 
 
 def auc(y, score):
-    """Share of genuine-fake couples in the right order; scikit-learn's, but faster."""
+    """Fraction of genuine-fake couples in the right order: scikit-learn's ROC AUC, but faster."""
     return (score[y == 1][:, np.newaxis] > score[y == -1]).mean()
 
 
@@ -74,9 +74,9 @@ GENUINE, FAKE, GRAY = "#0072B2", "#D55E00", "#666666"  # distinct for color-blin
 figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained", sharey=True)
 for row, operator in enumerate(OPERATORS):
     areas = confidence_interval(roc_auc_score, y, scores[operator], groups=people)
-    others = {"squared": scores["squared"]}
+    baseline = {"squared": scores["squared"]}
     gains = confidence_interval(
-        gain, y, scores[operator], groups=people, metadata=others, n_resamples=500, random_state=0
+        gain, y, scores[operator], groups=people, metadata=baseline, n_resamples=500, random_state=0
     )
     for axis, (estimate, low, high) in zip(axes, (areas, gains), strict=True):
         axis.plot([low, high], [row, row], color=GENUINE, linewidth=3, alpha=0.5)

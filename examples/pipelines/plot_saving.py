@@ -39,10 +39,10 @@ pipe = make_difffake_pipeline(
     operator="absolute",
     detector=ConformalDetector(detector, target_bpcer=0.2, random_state=0),
 )
-known = np.isin(faces.groups, np.unique(faces.groups)[:8])
-pipe.fit(faces.data[known], faces.target[known])
-asked, labels = faces.data[~known], faces.target[~known]
-before = pipe.score_samples(asked)
+is_train = np.isin(faces.groups, np.unique(faces.groups)[:8])
+pipe.fit(faces.data[is_train], faces.target[is_train])
+test_pairs, labels = faces.data[~is_train], faces.target[~is_train]
+scores_before = pipe.score_samples(test_pairs)
 
 # %%
 # Save
@@ -52,9 +52,9 @@ before = pipe.score_samples(asked)
 
 folder = tempfile.TemporaryDirectory()
 small = os.path.join(folder.name, "small.diffake")
-whole = os.path.join(folder.name, "whole.diffake")
+with_weights = os.path.join(folder.name, "whole.diffake")
 persistence.save(pipe, small)
-persistence.save(pipe, whole, include_weights=True)
+persistence.save(pipe, with_weights, include_weights=True)
 
 with zipfile.ZipFile(small) as file:
     manifest = json.loads(file.read("manifest.json"))
@@ -68,9 +68,10 @@ for key, value in manifest.items():
 # device, batches and libraries are.
 
 loaded = persistence.load(small)
-after = loaded.score_samples(asked)
-print(f"Largest difference of {len(after)} scores: {np.abs(after - before).max():.1g}")
-print(f"Same verdicts: {np.array_equal(loaded.predict(asked), pipe.predict(asked))}")
+scores_after = loaded.score_samples(test_pairs)
+largest = np.abs(scores_after - scores_before).max()
+print(f"Largest difference of {len(scores_after)} scores: {largest:.1g}")
+print(f"Same verdicts: {np.array_equal(loaded.predict(test_pairs), pipe.predict(test_pairs))}")
 
 # %%
 # On the left, what the two files are made of; note the logarithmic axis. On the right, the scores
@@ -80,16 +81,16 @@ GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people, and by 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4.2), width_ratios=[1.4, 1], layout="constrained"
 )
-place, ticks = 0, []
-for path, color in ((small, "#56B4E9"), (whole, "#E69F00")):
+position, ticks = 0, []
+for path, color in ((small, "#56B4E9"), (with_weights, "#E69F00")):
     with zipfile.ZipFile(path) as file:
-        parts = {entry.filename.split("/")[0]: entry.file_size for entry in file.infolist()}
-    for part, size in sorted(parts.items(), key=lambda item: item[1]):
-        left.barh(place, size / 1e3, color=color, label=os.path.basename(path))
-        left.text(1.15 * size / 1e3, place, f"{size / 1e3:,.1f} kB", va="center")
-        ticks.append(part)
-        place += 1
-left.set_yticks(range(place), ticks)
+        sizes = {entry.filename.split("/")[0]: entry.file_size for entry in file.infolist()}
+    for member, size in sorted(sizes.items(), key=lambda item: item[1]):
+        left.barh(position, size / 1e3, color=color, label=os.path.basename(path))
+        left.text(1.15 * size / 1e3, position, f"{size / 1e3:,.1f} kB", va="center")
+        ticks.append(member)
+        position += 1
+left.set_yticks(range(position), ticks)
 left.set(xscale="log", xlim=(0.1, 2e5), xlabel="size (kB)", title="What is in the file")
 handles, names = left.get_legend_handles_labels()
 unique = dict(zip(names, handles, strict=True))
@@ -97,8 +98,10 @@ left.legend(unique.values(), unique, loc="lower right")
 
 for label, name, color, marker in ((1, "genuine", GENUINE, "o"), (-1, "swap", FAKE, "X")):
     rows = labels == label
-    right.scatter(before[rows], after[rows], 45, color, marker=marker, alpha=0.7, label=name)
-right.axline((before[0], before[0]), slope=1, color="black", linewidth=1, zorder=0)
+    right.scatter(
+        scores_before[rows], scores_after[rows], 45, color, marker=marker, alpha=0.7, label=name
+    )
+right.axline((scores_before[0], scores_before[0]), slope=1, color="black", linewidth=1, zorder=0)
 right.set(xlabel="score before saving", ylabel="score after loading", title="Equal scores")
 right.legend()
 plt.show()

@@ -5,8 +5,8 @@ Thresholds that keep their promise
 "At most one genuine pair in ten is rejected" is a promise that a threshold should keep on pairs it
 was not set on. :class:`~sklearn_diffake.novelty.ConformalDetector` sets thresholds, and gives
 p-values, that keep it whatever the detector inside. Left, the p-values of genuine pairs are
-uniform, as they must be, and those of deepfakes are small; right, the share of genuine pairs
-rejected against the share promised, beside a threshold read off the training scores.
+uniform, as they must be, and those of deepfakes are small; right, the fraction of genuine pairs
+rejected against the fraction promised, beside a threshold read off the training scores.
 """
 
 # %%
@@ -57,7 +57,7 @@ for train, test in ShuffleSplit(30, test_size=0.25, random_state=0).split(genuin
     fitted = detector.fit(genuine[train])
     thresholds = np.quantile(fitted.score_samples(genuine[train]), levels)
     plain.append((fitted.score_samples(genuine[test])[:, None] < thresholds).mean(axis=0))
-kept = (np.array(p_genuine)[:, :, None] <= levels).mean(axis=1)
+conformal_rates = (np.array(p_genuine)[:, :, None] <= levels).mean(axis=1)
 plain = np.array(plain)
 
 # %%
@@ -84,7 +84,7 @@ left.legend()
 right.plot([0, 0.35], [0, 0.35], color="black", linestyle=":", label="promise")
 for rates, color, marker, label in (
     (plain, VERMILION, "s", "plain threshold"),
-    (kept, BLUE, "o", "conformal"),
+    (conformal_rates, BLUE, "o", "conformal"),
 ):
     low, high = np.quantile(rates, [0.1, 0.9], axis=0)
     right.fill_between(levels, low, high, color=color, alpha=0.2)
@@ -103,8 +103,10 @@ plt.show()
 # Lines are means over 30 draws, bands hold four fifths of them: a single calibration set of some
 # thirty pairs may still be lucky or unlucky.
 
-for level, ours, theirs in zip(levels, kept.mean(axis=0), plain.mean(axis=0), strict=True):
-    print(f"promised {level:.0%}: conformal {ours:.1%}, plain threshold {theirs:.1%}")
+for level, conformal_rate, plain_rate in zip(
+    levels, conformal_rates.mean(axis=0), plain.mean(axis=0), strict=True
+):
+    print(f"promised {level:.0%}: conformal {conformal_rate:.1%}, plain threshold {plain_rate:.1%}")
 accepted = np.mean(np.concatenate(p_fake) > 0.1)
 print(f"At the level of 10 %, {accepted:.0%} of the deepfakes pass.")
 

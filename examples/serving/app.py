@@ -79,12 +79,12 @@ class Settings:
     @classmethod
     def from_environment(cls) -> "Settings":
         """Read each setting from ``DIFFAKE_`` and its name in capitals, where that is set."""
-        given = {}
+        values = {}
         for field in fields(cls):
             if text := os.environ.get(f"DIFFAKE_{field.name.upper()}"):
                 kind = str if field.default is None else type(field.default)
-                given[field.name] = kind(text)
-        return cls(**given)
+                values[field.name] = kind(text)
+        return cls(**values)
 
 
 class UploadLimit:
@@ -112,15 +112,15 @@ class Workers:
 
     def __init__(self, settings: Settings) -> None:
         self.pool = ThreadPoolExecutor(settings.n_threads, thread_name_prefix="verdict")
-        self.places = threading.Semaphore(settings.n_threads + settings.n_waiting)
+        self.slots = threading.Semaphore(settings.n_threads + settings.n_waiting)
         self.seconds = settings.seconds
 
     async def run(self, function: Callable[[], Any]) -> Any:
         """Return what a function returns; one that has not begun in time never begins."""
-        if not self.places.acquire(blocking=False):
+        if not self.slots.acquire(blocking=False):
             raise HTTPException(503, "all threads are busy", headers={"Retry-After": "5"})
         future = self.pool.submit(function)
-        future.add_done_callback(lambda _: self.places.release())
+        future.add_done_callback(lambda _: self.slots.release())
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
         except TimeoutError:
@@ -163,8 +163,8 @@ class Service:
 
     def __init__(self, settings: Settings, folder: str) -> None:
         self.settings = settings
-        given = settings.model  # a file would be read again by every call
-        self.model = persistence.load(given) if isinstance(given, str) else given
+        model = settings.model  # a file would be read again by every call
+        self.model = persistence.load(model) if isinstance(model, str) else model
         self.people = People(settings.people or folder, self.model)
         self.workers = Workers(settings)
         gray = np.full((64, 64, 3), 128, dtype=np.uint8)

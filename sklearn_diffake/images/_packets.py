@@ -203,11 +203,13 @@ def _may_seek(video: OpenVideo, packets: _PacketList) -> bool:
 
 def _find_cut(video: OpenVideo, start: int, end: int, gap: int, seconds: float) -> tuple[int, str]:
     """Compare the frames of the file with its stated duration."""
-    duration = video.stream.duration or _tagged_duration(video)
-    if not duration or start + _COMPLETE * duration <= end + 2 * gap:
+    duration, origin = video.stream.duration, start
+    if not duration:  # FFmpeg writes into the tag when the last frame ends, not how long all last
+        duration, origin = _tagged_duration(video), min(start, 0)
+    if not duration or origin + _COMPLETE * duration <= end + 2 * gap:
         return 0, ""
-    missing = max(round((start + duration - end) / max(gap, 1)), 1)
-    present = (end - start) * seconds
+    missing = max(round((origin + duration - end) / max(gap, 1)), 1)
+    present = (end - origin) * seconds
     return missing, (
         f"the file is cut off: it has {present:.2f} of {duration * seconds:.2f} seconds"
     )

@@ -94,7 +94,7 @@ def test_only_chosen_datasets_are_learned_from():
     assert {(c.fit, c.test) for c in jobs} == {("a", "a"), ("a", "b"), ("a", "c")}
 
 
-def test_official_splits_are_honoured():
+def test_official_splits_are_kept():
     (job,), tables = jobs_of("ablation", table("a"), split="official")
     split = tables["a"].columns["split"]
     (step,) = job.steps

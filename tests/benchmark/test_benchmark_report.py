@@ -40,7 +40,7 @@ def test_a_cell_that_failed_is_blank():
     ]
 
 
-def test_thresholds_are_told_where_there_are_some():
+def test_transferred_thresholds_are_shown_where_they_exist():
     assert not any("APCER, equal" in line for line in lines([row("a", "b")]))
     errors = {"threshold": 1.0, "apcer": 0.5, "bpcer": 0.25}
     displayed = lines([row("g", "b", transfer_bpcer=errors)])  # no fakes in g: no equal error rate

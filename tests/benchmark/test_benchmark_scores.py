@@ -116,7 +116,7 @@ def record(*decisions):
     return {"decisions": decisions, "faceless": 2}
 
 
-def test_techniques_are_told_apart():
+def test_techniques_with_different_names_stay_separate():
     table = make_table("a", Y, TECHNIQUE)
     good = [1.0, 2.0, -1.0, -2.0] * 4
     blind = [1.0, 2.0, 3.0, -2.0] * 4  # to swaps

@@ -107,7 +107,7 @@ def test_warnings_are_one_line_and_quiet_silences_them(recorder, capsys, monkeyp
 
 
 @pytest.mark.parametrize(("terminal", "no_color"), [(True, ""), (True, "1"), (False, "")])
-def test_colour_only_on_a_terminal_that_wants_it(recorder, capsys, monkeypatch, terminal, no_color):
+def test_color_only_on_a_terminal_with_color(recorder, capsys, monkeypatch, terminal, no_color):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     monkeypatch.setenv("NO_COLOR", no_color)
     main(["compare", "a", "good", "fake"])

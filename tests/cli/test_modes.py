@@ -94,7 +94,7 @@ def test_score_refuses_pairs_of_the_other_mode(folder, frames_model, tmp_path, c
     assert f"{photos}, line 2: the model is of same-video mode" in error_of(capsys)
 
 
-def test_asked_explicitly_they_are_judged_and_labelled(folder, tmp_path, capsys):
+def test_other_modes_are_judged_and_labeled_with_the_option(folder, tmp_path, capsys):
     pairs = rows(folder, "reference", "same-video")
     table = write_table(tmp_path / "frames.csv", pairs, FRAMES)
     plain = write_table(tmp_path / "plain.csv", [row[:2] for row in pairs])

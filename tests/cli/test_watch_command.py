@@ -143,7 +143,7 @@ def test_a_line_with_other_rules_or_of_an_earlier_version_is_not_skipped(name, t
     assert log.judged_files(RULES) == {}
 
 
-def test_the_last_line_counts_and_an_error_is_judged_anew(tmp_path):
+def test_the_last_line_counts_and_an_error_is_judged_again(tmp_path):
     rows = [LINE, LINE | {"outcome": "suspicious"}, LINE | {"probe": "b.jpg"}]
     rows.append(LINE | {"probe": "b.jpg", "outcome": "error"})
     log = WatchLog(write_lines(tmp_path / "log.jsonl", *rows), [])

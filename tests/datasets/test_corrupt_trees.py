@@ -181,7 +181,7 @@ def test_the_videos_are_what_they_are_called(kinds):
         assert larger == (frame.number == 1)
 
 
-def test_a_spoilt_tree(name, root, kinds, load, monkeypatch):
+def test_a_corrupt_tree(name, root, kinds, load, monkeypatch):
     with warnings.catch_warnings(action="error"):
         dataset = load(on_broken="skip", k="all")
     splits = split_by_name(name, root)

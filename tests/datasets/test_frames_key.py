@@ -106,7 +106,7 @@ def test_every_parameter_is_listed():
     check_listed("Extraction", module.Extraction._fields, DECISIVE - {"video"}, set())
 
 
-def test_detectors_are_told_apart_and_recognized():
+def test_different_detectors_have_different_keys():
     keys = {name: repr(crop_key(make())) for name, make in DETECTORS.items()}
     assert len(set(keys.values())) == len(keys)
     assert {name: repr(crop_key(make())) for name, make in DETECTORS.items()} == keys

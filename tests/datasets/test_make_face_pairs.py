@@ -112,7 +112,7 @@ def test_masks_are_empty_where_nothing_is_manipulated(faces):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
-def test_share_of_fakes(fraction):
+def test_fraction_of_fakes(fraction):
     target = make_face_pairs(10, size=64, fake_share=fraction, random_state=0, return_X_y=True)[1]
     assert (target == -1).sum() == 10 * fraction
 

@@ -28,7 +28,7 @@ def test_frames_move_a_bar(table, tmp_path, capsys):
     assert "stored" not in err
 
 
-def test_what_was_stored_is_told_and_what_was_found(table, tmp_path, capsys):
+def test_verbose_reports_stored_and_reused_frames(table, tmp_path, capsys):
     for did in ("stored", "found"):
         extract_frames(table["path"][0], cache=tmp_path / "cache", n_frames=4, verbose=2)
         err = capsys.readouterr().err

@@ -154,7 +154,7 @@ def test_what_is_no_table(folder, options):
     (",".join(map(str, range(5001))).encode(), "at most 1000 columns, got 5001"),
     (b"path,label\na.png,1\n", "Nothing to pair"),
 ])  # fmt: skip
-def test_spoilt_tables_are_named(tmp_path, options, content, message):
+def test_corrupt_tables_are_named(tmp_path, options, content, message):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "spoilt.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message) as caught:

@@ -185,7 +185,7 @@ def test_missing_faces_are_counted_and_named_up_to_five():
     assert crops.shape == (8, 2, 48, 48, 3)
 
 
-def test_centre_crop_without_a_word():
+def test_center_crop_without_a_warning():
     blank = np.zeros((40, 60, 3), np.uint8)
     blank[:, 10:50] = np.arange(40, dtype=np.uint8)[:, None, None] * 6
     model = aligner(size=20, on_missing="crop")

@@ -97,14 +97,14 @@ def test_warp_does_not_alias_where_it_shrinks(shift):
 
 
 @pytest.mark.parametrize(("shape", "corner"), [((60, 100), (20, 0)), ((100, 60), (0, 20))])
-def test_centre_square(shape, corner):
+def test_center_square(shape, corner):
     matrix = center_square((*shape, 3), 30)
     np.testing.assert_allclose(apply(matrix, np.array([corner])), [[0, 0]])
     np.testing.assert_allclose(apply(matrix, np.array([corner]) + 60), [[30, 30]])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (3, 2)])
-def test_tiny_images_have_a_centre_too(shape):
+def test_tiny_images_have_a_center_too(shape):
     image = np.full((*shape, 3), 200, np.uint8)
     crop = warp(image, center_square(image.shape, 16), 16)
     assert crop.shape == (16, 16, 3)

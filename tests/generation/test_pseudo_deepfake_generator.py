@@ -91,7 +91,7 @@ def test_rows_do_not_depend_on_their_batch():
     assert (full.images[0] == single.images[0]).all()
 
 
-def test_neighbouring_rows_and_seeds_are_independent():
+def test_neighboring_rows_and_seeds_are_independent():
     records = [generator(random_state=seed).generate(CROPS).records for seed in (0, 1, 2)]
     seeds = [record["mask"]["elastic"]["seed"] for row in records for record in row]
     assert len(set(seeds)) == 3 * N

@@ -223,7 +223,7 @@ def test_pipes_and_sockets_are_not_opened(tmp_path, monkeypatch):
                 read_image(name)
 
 
-def test_an_endless_gif_is_given_up(monkeypatch):
+def test_reading_an_endless_gif_stops(monkeypatch):
     monkeypatch.setattr(formats, "_MOST_BLOCKS", 10)
     content = b"GIF89a\1\0\1\0\0\0\0" + b"\x2c" + bytes(9) + b"\x02" + b"\1x" * 10**6
     assert file_format(content).kind == "image"
@@ -245,7 +245,7 @@ def test_avif_of_a_general_brand_is_no_heic(brands, kind):
         (b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xf9\0" * 50, "GIF"),
     ],
 )
-def test_pictures_of_endless_chunks_are_given_up(content, name, monkeypatch):
+def test_reading_endless_chunks_stops(content, name, monkeypatch):
     reads = []
     monkeypatch.setattr(formats, "_MOST_CHUNKS", 10)
 
@@ -260,7 +260,7 @@ def test_pictures_of_endless_chunks_are_given_up(content, name, monkeypatch):
     assert file_format(content) == formats.FileFormat("image", name)
 
 
-def test_a_disk_that_fails_is_told_from_a_missing_file(tmp_path, monkeypatch):
+def test_the_error_of_a_failing_disk_is_not_that_of_a_missing_file(tmp_path, monkeypatch):
     def fail(path):
         raise OSError(errno.EIO, os.strerror(errno.EIO), path)
 

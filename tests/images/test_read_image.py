@@ -269,7 +269,7 @@ def test_no_image_files(tmp_path, kind):
         read_image(path)
 
 
-def test_pixels_are_limited_also_where_pil_is_told_not_to(tmp_path, monkeypatch):
+def test_pixels_are_limited_although_pillow_has_no_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     path = tmp_path / "bomb.png"
     bad_file("bomb", path)

@@ -3,6 +3,7 @@
 import io
 import sys
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,7 +64,7 @@ def test_frames_are_counted_where_nothing_says_when_they_are_shown(tmp_path, b_f
 
 
 @pytest.mark.parametrize("size", [(64, 48), (128, 96), (48, 112)])
-def test_size_and_colour(tmp_path, size):
+def test_size_and_color(tmp_path, size):
     image = picture(0, size)
     image[:, size[0] // 2 :] = (200, 30, 60)
     frame = next(sample_frames(write_video(tmp_path / "a.mp4", 1, size=size, images=[image]), 1))
@@ -85,17 +86,25 @@ def test_times_and_even_spacing_at_variable_rate(tmp_path):
     assert len(set(numbers(path, 30))) == 30
 
 
+def test_times_begin_with_the_first_frame(tmp_path):
+    path = write_video(tmp_path / "a.mkv", 20, times=range(300, 400, 5))
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).time == 3.0
+    frames = list(sample_frames(path, 20))
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(20) / 20, atol=2e-3)
+
+
 @pytest.mark.parametrize(("degrees", "corner"), [
     (0, (False, False)), (90, (False, True)), (180, (True, True)), (270, (True, False))
 ])  # fmt: skip
-def test_rotation_is_honoured(tmp_path, degrees, corner):
+def test_rotation_is_applied(tmp_path, degrees, corner):
     path = write_video(tmp_path / "a.mp4", 2, matrix=ROTATIONS[degrees])
     image = next(sample_frames(path, 1)).image
     assert image.shape == ((48, 64, 3) if degrees % 180 == 0 else (64, 48, 3))
     assert bright_corner(image) == corner
 
 
-def test_mirroring_is_honoured(tmp_path):
+def test_mirroring_is_applied(tmp_path):
     path = write_video(tmp_path / "a.mp4", 2, matrix=MIRRORED)
     assert bright_corner(next(sample_frames(path, 1)).image) == (False, True)
 

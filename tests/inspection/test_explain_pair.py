@@ -220,7 +220,7 @@ def test_nearest_where_the_detector_is_given_embeddings():
     assert result.score == pytest.approx(pipe.score_samples(crops)[4])
 
 
-def test_one_genuine_pair_has_no_neighbour():
+def test_one_genuine_pair_has_no_neighbor():
     crops = genuine_crops(1, seed=5)
     result = explain(build(), *pair_that_differs(), method="gradient", n_smooth=1, genuine=crops)
     assert result.nearest.indices.tolist() == [0]

@@ -93,7 +93,7 @@ def test_hiding_raises_the_score_by_what_the_map_says(operator):
     ("position", "rows", "columns"),
     [(0, (0, 12), (0, 12)), (5, (4, 20), (4, 20)), (14, (20, 32), (12, 28))],
 )
-def test_places_are_centred_on_a_grid_and_cut_off_at_the_border(position, rows, columns):
+def test_patches_are_centered_on_a_grid_and_cut_off_at_the_border(position, rows, columns):
     crop, filled = np.zeros((32, 32, 3), np.uint8), np.ones((32, 32, 3), np.uint8)
     side = _occlusion.grid_side(0.5, 0.5)
     hidden = _occlusion._hide(crop, filled, 0.5, side, position)

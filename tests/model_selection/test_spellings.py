@@ -154,7 +154,7 @@ def test_across_columns():
     assert len(caught) == 1
 
 
-def test_case_is_told_apart_and_reported():
+def test_names_that_differ_in_case_are_reported():
     with pytest.warns(UserWarning, match=r"count as different: 'Zo\\xeb' = 'zo\\xeb'"):
         assert connected_groups(["Zo\u00eb", "zo\u00eb"]).tolist() == [0, 1]
 

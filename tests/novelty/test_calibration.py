@@ -47,7 +47,7 @@ def test_none_of_three():
     )
 
 
-def test_large_counts_are_written_whole():
+def test_large_counts_are_written_with_all_digits():
     arguments = Calibration(20_000, 20_000, 0.01, 0.01).p_value_in_words(round(12_346 / 20_001, 12))
     assert arguments.startswith("12345 of 20000 genuine calibration pairs score")
 

@@ -279,7 +279,7 @@ def test_a_row_does_not_depend_on_its_batch(options):
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.5])
-def test_offset_gives_up_the_share_asked_for(contamination):
+def test_offset_rejects_the_requested_fraction(contamination):
     X = subspace(300)
     detector = DeepSVDD(max_epochs=3, contamination=contamination, **SETTINGS).fit(X)
     assert np.mean(detector.predict(X) == -1) == pytest.approx(contamination)

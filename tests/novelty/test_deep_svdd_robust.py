@@ -314,7 +314,7 @@ def test_fitted_on_a_gpu_scored_without_one():
     DeepSVDD(encoder=Conv, device="cuda", max_epochs=2).fit(images).predict(images)
 
 
-def test_a_loss_that_falls_to_next_to_nothing_is_told():
+def test_a_loss_that_falls_to_almost_zero_gives_a_warning():
     X = np.random.default_rng(0).normal(size=(400, 64)) ** 2
     with pytest.warns(UserWarning, match="Reduce max_epochs or lr"):
         DeepSVDD(max_epochs=40, batch_size=16, lr=3e-3, device="cpu", random_state=0).fit(X)

@@ -104,7 +104,7 @@ def test_fakes_are_never_learned_from(options):
 
 
 @pytest.mark.parametrize("contamination", [0.01, 0.1, 0.5])
-def test_offset_gives_up_the_share_asked_for(contamination):
+def test_offset_rejects_the_requested_fraction(contamination):
     X = clusters(300, 4)
     detector = GaussianMixtureDetector(contamination=contamination, random_state=0).fit(X)
     assert np.mean(detector.predict(X) == -1) == pytest.approx(contamination)
@@ -161,7 +161,7 @@ def test_the_setting_of_difffake_is_not_reduced():
     assert GaussianMixtureDetector()._n_pca(23_000, 1792) is None
 
 
-def test_share_of_variance_kept():
+def test_fraction_of_variance_retained():
     X = clusters(300, 6) * [10, 5, 1, 0.1, 0.1, 0.1]
     pca = GaussianMixtureDetector(n_pca=0.95, random_state=0).fit(X).pca_
     assert 1 <= pca.n_components_ < 6

@@ -76,7 +76,7 @@ def test_unseen_genuine_rows_are_rejected_at_the_rate_asked_for(name, options, d
     assert 0.035 < (detector.predict(new) == -1).mean() < maximum
 
 
-def test_a_training_row_is_not_its_own_neighbour():
+def test_a_training_row_is_not_its_own_neighbor():
     detector = PyODDetector(pyod("KNN", n_neighbors=1)).fit(ROWS)
     self_score = np.diag(np.full(len(ROWS), np.inf))
     distances = np.linalg.norm(ROWS[:, None] - ROWS[None], axis=-1) + self_score

@@ -139,7 +139,7 @@ def test_constant_chunks_stay_finite(n_components):
     np.testing.assert_array_equal(scaler.transform(np.ones((5, 3))), 0)
 
 
-def test_chunks_after_fit_begin_anew():
+def test_chunks_after_fit_start_again():
     scaler = DifferenceScaler().fit(ROWS)
     with pytest.warns(UserWarning, match=r"fitted by fit, .* forgotten"):
         scaler.partial_fit(ROWS[:90])

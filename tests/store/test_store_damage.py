@@ -419,6 +419,17 @@ def test_a_row_that_is_not_what_was_stored_is_a_miss(tmp_path, sql):
     assert store.get_many("model", ITEMS) == ITEMS
 
 
+def test_a_value_under_the_digest_of_another_is_a_miss(tmp_path):
+    store = EmbeddingStore(tmp_path)
+    store.put_many("model", ITEMS)
+    store.close()
+    first, second = list(ITEMS)[7:9]
+    with contextlib.closing(sqlite3.connect(database_file(tmp_path))) as connection, connection:
+        connection.execute("DELETE FROM entries WHERE digest = ?", (first,))
+        connection.execute("UPDATE entries SET digest = ? WHERE digest = ?", (first, second))
+    assert ITEMS.keys() - store.get_many("model", ITEMS).keys() == {first, second}
+
+
 @pytest.mark.parametrize(
     "sql",
     [

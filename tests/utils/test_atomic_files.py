@@ -39,7 +39,7 @@ def umask(request):
     os.umask(original)
 
 
-def test_a_full_disk_is_told_with_the_file_and_the_old_one_stays(tmp_path, monkeypatch):
+def test_the_error_of_a_full_disk_names_the_file_and_the_old_file_stays(tmp_path, monkeypatch):
     target = tmp_path / "model.diffake"
     atomic_write(target, b"old")
 

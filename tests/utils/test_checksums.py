@@ -10,7 +10,7 @@ ARRAYS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.arr
 
 
 @pytest.mark.parametrize("metadata", [{}, {"input_size": "128"}])
-def test_what_was_sealed_passes_and_comes_back(metadata):
+def test_content_with_checksum_passes_and_is_loaded(metadata):
     content = with_checksum(ARRAYS, metadata)
     verify_checksum(content)
     for name, array in load(content).items():
@@ -33,7 +33,7 @@ def test_every_byte_that_changes_what_is_read_is_noticed():
             assert array.dtype == ARRAYS[name].dtype
 
 
-def test_files_of_others_have_no_seal():
+def test_files_of_other_programs_have_no_checksum():
     verify_checksum(save(ARRAYS))
     verify_checksum(save(ARRAYS, {"format": "pt"}))
 

@@ -133,7 +133,7 @@ STEPS = {
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
-def test_steps_are_told_with_two_and_logged_for_who_listens(step, capsys, caplog):
+def test_steps_are_printed_at_level_two_and_logged_to_listeners(step, capsys, caplog):
     step(1)
     assert "sklearn_diffake." not in capsys.readouterr().err
     assert caplog.records == []
@@ -202,7 +202,7 @@ def test_a_line_that_cannot_be_made_stops_nothing(capsys):
         ("ERROR", BesideBars, "NOTSET"),
     ],
 )
-def test_every_step_is_told_once(package_log, capsys, monkeypatch, level, handler, handler_level):
+def test_steps_are_reported_once(package_log, capsys, monkeypatch, level, handler, handler_level):
     monkeypatch.setattr(logging.root, "handlers", [])  # those of pytest
     package_log.setLevel(level)
     created = handler()

@@ -39,7 +39,7 @@ class Threshold:
         self.level = level
 
 
-def test_arrays_and_containers_are_told_apart():
+def test_arrays_and_containers_have_different_fingerprints():
     values = [[1, 2], [[1], 2], np.array([1, 2]), np.array([1.0, 2]), {"a": 1}, {"a": 2}, None, "1"]
     values += [{1, 2}, {1, 3}, np.mean, np.median, float, int, Threshold(1), Threshold(2)]
     assert len({fingerprint_model(value) for value in values}) == len(values)
