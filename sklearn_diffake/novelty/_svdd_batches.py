@@ -64,14 +64,19 @@ class Batches:
         normalization needs at least two.
     generator : torch.Generator, optional
         Draws a new order of the rows in every pass.
+
+    Attributes
+    ----------
+    largest_batch : int
+        Number of rows in a batch, at most.
     """
 
     def __init__(
         self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None
     ) -> None:
         self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
-        X = dataset.X
-        self._buffer = X.new_empty(min(len(X), batch_size), *X.shape[1:])
+        self.largest_batch = min(len(dataset), batch_size)
+        self._buffer = dataset.X.new_empty(self.largest_batch, *dataset.X.shape[1:])
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if self.generator is None:
@@ -87,5 +92,5 @@ class Batches:
     def _slices(self) -> Iterator[slice]:
         n = len(self.dataset)
         for rows in batch_slices(n, self.batch_size):
-            is_single_row = rows.start == n - 1 and min(n, self.batch_size) > 1
+            is_single_row = rows.start == n - 1 and self.largest_batch > 1
             yield slice(rows.start - is_single_row, rows.stop)

@@ -6,8 +6,8 @@ than the matrix products of a small network. Here a step is these products and l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cached_property, partial
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.optim.adam import adam
 
+from sklearn_diffake.novelty._svdd_batches import Batches
 from sklearn_diffake.novelty._svdd_losses import ReconstructionLoss, SVDDLoss
 from sklearn_diffake.novelty._svdd_net import PlainNetwork
 
@@ -31,9 +32,11 @@ class ClosedFormNet(NeuralNet):
     leave the same history, and differ by the rounding of float32.
     """
 
+    _gradients: ClosedFormGradients | None = None
+
     def run_single_epoch(
         self,
-        iterator: Iterable[tuple[torch.Tensor, torch.Tensor]] | None,
+        iterator: Batches | None,
         training: bool,
         prefix: str,
         step_fn: Callable[..., Any],
@@ -51,10 +54,12 @@ class ClosedFormNet(NeuralNet):
             batches.append({f"{prefix}_loss": loss, f"{prefix}_batch_size": size})
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
-    def _train_plain(
-        self, iterator: Iterable[tuple[torch.Tensor, torch.Tensor]]
-    ) -> tuple[list[torch.Tensor], list[int]]:
+    def _train_plain(self, iterator: Batches) -> tuple[list[torch.Tensor], list[int]]:
         """Train on all batches; return their losses and sizes."""
+        if self._gradients is None:
+            self._gradients = ClosedFormGradients(
+                self.module_, self.criterion_, iterator.largest_batch
+            )
         gradients = self._gradients
         gradients.attach()
         losses, sizes = [], []
@@ -66,10 +71,6 @@ class ClosedFormNet(NeuralNet):
             if len(sizes) == 1:
                 step = _adam_step(self.optimizer_)
         return losses, sizes
-
-    @cached_property
-    def _gradients(self) -> ClosedFormGradients:
-        return ClosedFormGradients(self.module_, self.criterion_, self.batch_size)
 
     def _is_plain(self) -> bool:
         """Whether closed form is exact; asked in every epoch, as callbacks may change the net."""
@@ -118,7 +119,7 @@ def _waits_for_batches(callback: Callback) -> bool:
 class _Layer(NamedTuple):
     """A linear layer, the slope of the leaky ReLU before it if there is one, and memory."""
 
-    weight: nn.Parameter
+    weight: torch.Tensor
     weight_gradient: torch.Tensor
     slope: float | None
     outputs: torch.Tensor
@@ -134,26 +135,26 @@ class ClosedFormGradients:
     ----------
     network : PlainNetwork
     criterion : SVDDLoss or ReconstructionLoss
-    batch_size : int
-        Largest number of rows in a batch.
+    largest_batch : int
+        Number of rows in a batch, at most.
     """
 
     def __init__(
-        self, network: PlainNetwork, criterion: SVDDLoss | ReconstructionLoss, batch_size: int
+        self, network: PlainNetwork, criterion: SVDDLoss | ReconstructionLoss, largest_batch: int
     ) -> None:
         self.criterion = criterion
         self.layers: list[_Layer] = []
         slope = None
         for module in network:
-            if isinstance(module, nn.LeakyReLU):
-                slope = module.negative_slope
-                continue
-            weight = module.weight
-            n_out, n_in = weight.shape
-            outputs, input_gradients = (weight.new_empty(batch_size, n) for n in (n_out, n_in))
-            gradient = torch.empty_like(weight)
-            self.layers.append(_Layer(weight, gradient, slope, outputs, input_gradients))
-            slope = None
+            if isinstance(module, nn.Linear):
+                weight = module.weight
+                outputs = weight.new_empty(largest_batch, module.out_features)
+                input_gradients = weight.new_empty(  # those of the rows are not needed
+                    largest_batch if self.layers else 0, module.in_features
+                )
+                gradient = torch.empty_like(weight)
+                self.layers.append(_Layer(weight, gradient, slope, outputs, input_gradients))
+            slope = module.negative_slope if isinstance(module, nn.LeakyReLU) else None
 
     def attach(self) -> None:
         """Let ``grad`` of the parameters be what calls write to."""

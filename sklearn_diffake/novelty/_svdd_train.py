@@ -168,17 +168,21 @@ def _pretrain(
     bar: Any,
 ) -> list[dict[str, Any]]:
     """Train the network as a part of an autoencoder; return the figures of the epochs."""
-    decoder.to(rows.X.device)
-    both_plain = isinstance(module, PlainNetwork) and isinstance(decoder, PlainNetwork)
     return train(
         settings,
-        PlainNetwork(*module, *decoder) if both_plain else nn.Sequential(module, decoder),
+        _autoencoder(module, decoder.to(rows.X.device)),
         ReconstructionLoss(),
         rows,
         max_epochs=settings.pretrain_epochs,
         shuffle=shuffle,
         callbacks=[("monitor", EpochMonitor(bar, "pretraining"))],
     )
+
+
+def _autoencoder(module: nn.Module, decoder: nn.Module) -> nn.Sequential:
+    if isinstance(module, PlainNetwork) and isinstance(decoder, PlainNetwork):
+        return PlainNetwork(*module, *decoder)
+    return nn.Sequential(module, decoder)
 
 
 def _loss(

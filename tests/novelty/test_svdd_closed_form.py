@@ -61,7 +61,7 @@ def test_gradients_are_those_of_autograd(name, widths, n_rows):
     distances = getattr(criterion, "distances", [])
     expected_distances = [distance.clone() for distance in distances] * 2
     distances.clear()
-    gradients = ClosedFormGradients(mlp, criterion, batch_size=7)
+    gradients = ClosedFormGradients(mlp, criterion, largest_batch=7)
     gradients.attach()
     with torch.no_grad():
         for _ in range(2):  # the second overwrites what the first has left
@@ -82,7 +82,7 @@ def test_rows_on_the_soft_boundary_or_at_zero_have_the_gradient_of_autograd():
     criterion.radius2 = 25.0
     rows = torch.tensor([[3.0, 4.0], [0.0, 6.0], [0.0, 0.0]], dtype=torch.float64)
     expected = torch.autograd.grad(criterion(mlp(rows), rows), list(mlp.parameters()))
-    gradients = ClosedFormGradients(mlp, criterion, batch_size=3)
+    gradients = ClosedFormGradients(mlp, criterion, largest_batch=3)
     gradients.attach()
     with torch.no_grad():
         gradients(rows, rows)
@@ -180,6 +180,16 @@ def test_a_callback_may_change_the_learning_rate(closed_form_epochs):
     assert len(closed_form_epochs) == 3
     assert torch.equal(weights[0], weights[1])
     assert torch.equal(weights[0], weights[2])
+
+
+def test_memory_is_for_the_rows_there_are_whatever_the_batch_size(closed_form_epochs):
+    X = subspace(40)
+    detectors = [
+        DeepSVDD(max_epochs=2, batch_size=size, **SETTINGS).fit(X) for size in (40, 10**12)
+    ]
+    assert len(closed_form_epochs) == 4
+    first, second = (detector.score_samples(X) for detector in detectors)
+    np.testing.assert_array_equal(first, second)
 
 
 def own_network(shape):
