@@ -82,7 +82,10 @@ class DeepSVDD(CallbacksMixin, BaseDetector):
         Callbacks of skorch for the main training, functions without arguments that return one and
         are called by each fit, or pairs of a name and one of these. Numbers that they record in
         the net's history are in ``history_``. A batch that is passed to them is overwritten by
-        later batches. Read more in :ref:`Watching a training <training_callbacks>`.
+        later batches. With a callback that has events of batches (``on_batch_begin``,
+        ``on_batch_end`` or ``on_grad_computed``), training in small batches takes about twice as
+        long, and results may differ in the last bits of float32. Read more in
+        :ref:`Watching a training <training_callbacks>`.
     warm_start : bool, default=False
         Whether another ``fit`` continues: with the fitted weights, center, radius and
         standardization, for `max_epochs` more, without pretraining. Adam's moments begin at zero,

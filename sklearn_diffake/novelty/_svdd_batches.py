@@ -53,7 +53,7 @@ class Rows(Dataset):
 class Batches:
     """Iterate over slices of `Rows`, which is faster than collating single rows.
 
-    Shuffled rows are copied to one buffer for the whole pass, to avoid repeated allocation. So a
+    Shuffled rows are copied to one buffer for all passes, to avoid repeated allocation. So a
     batch must be copied if it is used after the next one.
 
     Parameters
@@ -64,12 +64,19 @@ class Batches:
         normalization needs at least two.
     generator : torch.Generator, optional
         Draws a new order of the rows in every pass.
+
+    Attributes
+    ----------
+    largest_batch : int
+        Number of rows in a batch, at most.
     """
 
     def __init__(
         self, dataset: Rows, batch_size: int, generator: torch.Generator | None = None
     ) -> None:
         self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
+        self.largest_batch = min(len(dataset), batch_size)
+        self._buffer = dataset.X.new_empty(self.largest_batch, *dataset.X.shape[1:])
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if self.generator is None:
@@ -77,14 +84,13 @@ class Batches:
             return
         X = self.dataset.X
         order = torch.randperm(len(X), generator=self.generator, device=self.generator.device)
-        buffer = X.new_empty(min(len(X), self.batch_size), *X.shape[1:])
         for rows in self._slices():
             selected = order[rows]
-            batch = torch.index_select(X, 0, selected, out=buffer[: len(selected)])
+            batch = torch.index_select(X, 0, selected, out=self._buffer[: len(selected)])
             yield self.dataset.pair(batch)
 
     def _slices(self) -> Iterator[slice]:
         n = len(self.dataset)
         for rows in batch_slices(n, self.batch_size):
-            is_single_row = rows.start == n - 1 and min(n, self.batch_size) > 1
+            is_single_row = rows.start == n - 1 and self.largest_batch > 1
             yield slice(rows.start - is_single_row, rows.stop)

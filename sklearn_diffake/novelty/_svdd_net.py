@@ -24,6 +24,17 @@ _COLLAPSE = 0.01  # fraction of the initial spread at which a network counts as 
 StateDict = dict[str, NDArray[Any]]
 
 
+class _UninitializedLinear(nn.Linear):
+    """A linear layer whose weights are drawn by `initialize`, or loaded."""
+
+    def reset_parameters(self) -> None:
+        """Draw no random number."""
+
+
+class PlainNetwork(nn.Sequential):
+    """Linear layers without biases, and at most one leaky ReLU between two of them."""
+
+
 def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
     """Build layers without biases, with leaky ReLUs (and non-affine norms) between them.
 
@@ -37,7 +48,7 @@ def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
     Returns
     -------
     torch.nn.Sequential
-        Not initialized: no random number is drawn.
+        Not initialized: no random number is drawn. A `PlainNetwork` without `batch_norm`.
     """
     layers: list[nn.Module] = []
     for i, (n_in, n_out) in enumerate(pairwise(sizes)):
@@ -45,8 +56,8 @@ def make_mlp(sizes: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
             layers.append(nn.BatchNorm1d(n_in, eps=1e-4, affine=False))
         if i:
             layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
-        layers.append(nn.utils.skip_init(nn.Linear, n_in, n_out, bias=False))
-    return nn.Sequential(*layers)
+        layers.append(_UninitializedLinear(n_in, n_out, bias=False))
+    return nn.Sequential(*layers) if batch_norm else PlainNetwork(*layers)
 
 
 def initialize(mlp: nn.Sequential, generator: torch.Generator) -> nn.Sequential:

@@ -20,8 +20,11 @@ from torch import nn
 
 from sklearn_diffake.novelty._standardize import blocks, standardize
 from sklearn_diffake.novelty._svdd_batches import Batches, Rows
+from sklearn_diffake.novelty._svdd_closed_form import ClosedFormNet
+from sklearn_diffake.novelty._svdd_losses import ReconstructionLoss, SVDDLoss
 from sklearn_diffake.novelty._svdd_net import (
     CollapseProbe,
+    PlainNetwork,
     initialize,
     load_weights,
     make_encoder,
@@ -167,13 +170,19 @@ def _pretrain(
     """Train the network as a part of an autoencoder; return the figures of the epochs."""
     return train(
         settings,
-        nn.Sequential(module, decoder.to(rows.X.device)),
+        _autoencoder(module, decoder.to(rows.X.device)),
         ReconstructionLoss(),
         rows,
         max_epochs=settings.pretrain_epochs,
         shuffle=shuffle,
         callbacks=[("monitor", EpochMonitor(bar, "pretraining"))],
     )
+
+
+def _autoencoder(module: nn.Module, decoder: nn.Module) -> nn.Sequential:
+    if isinstance(module, PlainNetwork) and isinstance(decoder, PlainNetwork):
+        return PlainNetwork(*module, *decoder)
+    return nn.Sequential(module, decoder)
 
 
 def _loss(
@@ -224,51 +233,6 @@ def _callbacks(settings: SVDDSettings, bar: Any) -> list[Any]:
         stop = EarlyStopping(patience=settings.n_iter_no_change, load_best=True)
         callbacks.append(("early_stopping", stop))
     return callbacks
-
-
-class SVDDLoss(nn.Module):
-    """Deep SVDD's objectives (Ruff et al., equations 3 and 4) without their weight decay.
-
-    Parameters
-    ----------
-    center : tensor of shape (representation_size,)
-    nu : float or None
-        For the soft boundary, the fraction of rows outside; None for one-class.
-    """
-
-    center: torch.Tensor
-
-    def __init__(self, center: torch.Tensor, nu: float | None) -> None:
-        super().__init__()
-        self.register_buffer("center", center)
-        self.nu = nu
-        self.radius2 = 0.0
-        self.distances: list[torch.Tensor] = []
-
-    def forward(self, representation: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-        """Return the mean over a batch."""
-        if self.nu is None:  # one fused operation
-            mean = nn.functional.mse_loss(representation, self.center.expand_as(representation))
-            return mean * len(self.center)
-        distance2 = (representation - self.center).square().sum(dim=1)
-        if self.training:
-            self.distances.append(distance2.detach())
-        return self.radius2 + torch.relu(distance2 - self.radius2).mean() / self.nu
-
-    def end_epoch(self, *, set_radius: bool) -> None:
-        """End an epoch; if `set_radius`, a fraction `nu` of its rows is outside of the radius."""
-        if set_radius and self.nu is not None:
-            epoch_distances = torch.cat(self.distances).cpu().numpy().astype(np.float64)
-            self.radius2 = float(np.quantile(epoch_distances, 1 - self.nu))
-        self.distances.clear()
-
-
-class ReconstructionLoss(nn.Module):
-    """Mean squared error of an autoencoder whose output is flat."""
-
-    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return the mean over a batch."""
-        return (output - target.flatten(1)).square().mean()
 
 
 class EpochMonitor(Callback):
@@ -339,7 +303,7 @@ def train(
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError("the encoder must have parameters to train, got none.")
     device = rows.X.device
-    net = NeuralNet(
+    net = ClosedFormNet(
         module,
         criterion,
         optimizer=torch.optim.Adam,
