@@ -7,11 +7,11 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from benchmark_cases import TRUSTED, events, result_files, write_config, write_dataset
@@ -34,8 +34,7 @@ def start(data, folder):
     """Start a benchmark as a user does."""
     message = arguments(data, folder)
     code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({message!r}))"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+    return forked_programs.start(code, cwd=data)
 
 
 def arguments(data, folder):
