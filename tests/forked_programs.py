@@ -6,6 +6,7 @@ each program: for tests of what another process does, and not of what it imports
 
 import contextlib
 import functools
+import importlib
 import json
 import os
 import signal
@@ -17,6 +18,15 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = [
+    "PIL.Image",
+    "skops.io",
+    "sklearn_diffake.benchmark",
+    "sklearn_diffake.embedding.backbones._torch",
+    "sklearn_diffake.persistence",
+    "sklearn_diffake.pipeline",
+    "sklearn_diffake.verdict",
+]
 
 
 class Server:
@@ -120,12 +130,8 @@ def _run_forked(request):
 
 
 def _serve():
-    import sklearn_diffake.benchmark
-    import sklearn_diffake.embedding.backbones._torch
-    import sklearn_diffake.persistence
-    import sklearn_diffake.pipeline
-    import sklearn_diffake.verdict  # noqa: F401
-
+    for name in LIBRARIES:
+        importlib.import_module(name)
     for line in sys.stdin:
         request = json.loads(line)
         if "pid" in request:
