@@ -113,7 +113,8 @@ def _run_forked(request):
         os.environ.update(request["environment"])
         sys.path[:], sys.argv = request["path"], ["-c", *request["arguments"]]
         torch.set_num_threads(request["threads"])
-        file = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        file = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for stream in (1, 2):
             os.dup2(file, stream)
         exec(request["code"], {"__name__": "__main__"})
