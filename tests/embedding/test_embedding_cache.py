@@ -314,23 +314,37 @@ def test_results_of_another_size_are_no_hits(tmp_path):
     assert model.n_embedded_ == 2
 
 
-WAIT = """
-import json, sys, numpy as np
+SHARE = """
+import json, sys, time, numpy as np
 from pathlib import Path
-from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding import FaceEmbedder, _face_embedder
+build_forward = _face_embedder.build_forward
+def build_slow_forward(*arguments):
+    forward = build_forward(*arguments)
+    return lambda crops: time.sleep(0.02) or forward(crops)
+_face_embedder.build_forward = build_slow_forward
 images = list(np.random.default_rng(0).integers(0, 256, (40, 20, 20, 3), dtype=np.uint8))
 model = FaceEmbedder("tiny_backbones:colors", device="cpu", batch_size=2, cache="store")
+Path(sys.argv[1]).touch()
+while len(list(Path(".").glob("ready-*"))) < 2:
+    time.sleep(0.001)
 embeddings = model.fit_transform(images)
-Path(sys.argv[1]).write_text(json.dumps([model.n_embedded_, embeddings.tolist()]))
+print(json.dumps([model.n_embedded_, embeddings.tolist()]))
 """
 
 
 def test_processes_at_the_same_time_share_the_work(tmp_path):
-    files = [tmp_path / f"{i}.json" for i in range(2)]
-    running = [forked_programs.start(WAIT, file, cwd=tmp_path) for file in files]
+    """They begin together, and neither ends before the other has begun."""
+    outputs = [tmp_path / f"{i}.json" for i in range(2)]
+    running = [
+        forked_programs.start(SHARE, f"ready-{i}", cwd=tmp_path, output=output)
+        for i, output in enumerate(outputs)
+    ]
     assert [process.wait() for process in running] == [0, 0]
-    results = [json.loads(file.read_text()) for file in files]
-    assert sum(embedded for embedded, _ in results) == 40
+    results = [json.loads(output.read_text()) for output in outputs]
+    counts = [n_embedded for n_embedded, _ in results]
+    assert sum(counts) == 40
+    assert min(counts) > 0
     assert results[0][1] == results[1][1]
     assert EmbeddingStore(Path(tmp_path, "store")).info()["writes"] == 40
 
