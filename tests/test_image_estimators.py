@@ -1,12 +1,10 @@
 """What every estimator that takes images must do, whatever it makes of them."""
 
 import inspect
-import os
 import pickle
 import re
-import subprocess
-import sys
 
+import forked_programs
 import joblib
 import numpy as np
 import pytest
@@ -250,8 +248,7 @@ def test_saved_and_loaded_in_another_process(images, tmp_path):
     for i, model in enumerate(models):
         persistence.save(model, tmp_path / f"{i}.diffake")
     np.save(tmp_path / "images.npy", np.stack(images))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", LOAD], cwd=tmp_path, env=environment, check=True)
+    forked_programs.run(LOAD, cwd=tmp_path)
     for i, model in enumerate(models):
         np.testing.assert_array_equal(np.load(tmp_path / f"{i}.npy"), model.transform(images))
         loaded = persistence.load(tmp_path / f"{i}.diffake", trusted=["tiny_backbones:colors"])

@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 import zipfile
 from functools import partial
 from pathlib import Path
 
+import forked_programs
 import joblib
 import numpy as np
 import pytest
@@ -85,8 +85,7 @@ def test_the_default_of_the_first_release_still_judges():
 def test_round_trip_bit_for_bit_in_another_process(model, pairs, path):
     save(model, path)
     np.save(path.with_name("pairs.npy"), pairs)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", SCORE], cwd=path.parent, env=environment, check=True)
+    forked_programs.run(SCORE, cwd=path.parent)
     scores = np.load(path.with_name("scores.npy"))
     np.testing.assert_array_equal(scores, model.score_samples(pairs))
     assert scores.dtype == np.float64

@@ -37,10 +37,10 @@ def test_threads_of_one_worker_give_the_same(tmp_path):
     write_dataset(tmp_path, n_people=8, genuine=3)
     protocols = {"ablation": "detectors = ['knn', 'DeepSVDD']\noperators = ['absolute']"}
     config = read_config(write_config(tmp_path, protocols, datasets=["faces"]), trusted=TRUSTED)
-    run_benchmark(config.replace(tmp_path / "serial"))
     options = {"n_workers": 1, "threads_per_worker": 3, "dashboard_address": ":0"}
-    with distributed.LocalCluster(**options) as cluster:
+    with distributed.LocalCluster(processes=False, protocol="tcp://", **options) as cluster:
         run_benchmark(config.replace(tmp_path / "threads"), dask=cluster.scheduler_address)
+    run_benchmark(config.replace(tmp_path / "serial"))
     assert result_files(tmp_path / "threads") == result_files(tmp_path / "serial")
 
 

@@ -1,14 +1,12 @@
 """A benchmark trains its extractors: once, resumed after a kill, and judged on other people."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 import torch
@@ -136,13 +134,9 @@ def test_a_plan_trains_nothing(data, tmp_path, capsys):
 
 def start(data, folder):
     """Start a benchmark as a user does."""
-    import torch
-
     arguments = ["benchmark", str(data / "extractors.toml"), "-o", str(folder), "--quiet", *TRUST]
     code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({arguments!r}))"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **environment})
+    return forked_programs.start(code, cwd=data)
 
 
 def epochs_done(folder):

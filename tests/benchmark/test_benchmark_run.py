@@ -7,11 +7,11 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from benchmark_cases import TRUSTED, events, result_files, write_config, write_dataset
@@ -34,8 +34,7 @@ def start(data, folder):
     """Start a benchmark as a user does."""
     message = arguments(data, folder)
     code = f"import sys; from sklearn_diffake.cli import main; sys.exit(main({message!r}))"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths})
+    return forked_programs.start(code, cwd=data)
 
 
 def arguments(data, folder):
@@ -118,23 +117,34 @@ def jobs_done(folder):
     return len(list((folder / "cells").glob("*.json")))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("failure", "n_least"), [(embedded, 40), (jobs_done, 10)])
-def test_killed_and_started_again(data, finished, tmp_path, failure, n_least):
-    process = start(data, tmp_path)
-    while failure(tmp_path) < n_least and process.poll() is None:
+def kill_at(count, least, data, folder):
+    process = start(data, folder)
+    while count(folder) < least and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    n_done, n_embedded = jobs_done(tmp_path), embedded(tmp_path)
-    assert (n_done == 0) == (failure is embedded)
-    assert n_done < finished.n_cells
-    assert (n_embedded < finished.images["wanted"]) == (failure is embedded)
-    assert not (tmp_path / "results.json").exists()
+    assert not (folder / "results.json").exists()
+
+
+@pytest.mark.slow
+def test_killed_twice_and_started_again(data, finished, tmp_path):
+    """Once among the embeddings, once among the jobs."""
+    n_images = finished.images["wanted"]
+    kill_at(embedded, 40, data, tmp_path)
+    n_embedded = embedded(tmp_path)
+    assert n_embedded < n_images
+    assert jobs_done(tmp_path) == 0
+
+    kill_at(jobs_done, 10, data, tmp_path)
+    (count,) = events(tmp_path, "embedded")
+    assert count["embedded"] == n_images - n_embedded
+    assert embedded(tmp_path) == n_images
+    n_done = jobs_done(tmp_path)
+    assert 0 < n_done < finished.n_cells
 
     result = run(data, tmp_path)
     assert result.n_before == n_done
-    assert result.images["embedded"] == finished.images["wanted"] - n_embedded
+    assert result.images["embedded"] == 0
     assert result_files(tmp_path) == result_files(finished.folder)
     assert not list(tmp_path.rglob(".*.tmp"))
 

@@ -82,6 +82,7 @@ def install(original=lambda: None):
             yield verdict_of(probe)
 
     import sklearn_diffake
+    from sklearn_diffake.utils._modes import ModeError
 
     package = types.ModuleType("sklearn_diffake.verdict")
     package.verify_many = verify_many
@@ -90,6 +91,10 @@ def install(original=lambda: None):
     model = types.ModuleType("sklearn_diffake.verdict._model")
     model.prepare_model = lambda model: Ready()
     model.PACKAGED_NAMES = {"reference": "default"}
-    for module in (package, inner, model):
+    pairs = types.ModuleType("sklearn_diffake.pairs")
+    pairs.ModeError, pairs.mode_of = ModeError, lambda model: model.mode
+    mode = types.ModuleType("sklearn_diffake.pairs._mode")
+    mode.refuse_other = lambda mode, expected, *, unstated: None
+    for module in (package, inner, model, pairs, mode):
         sys.modules[module.__name__] = module
     sklearn_diffake.load_default = Model

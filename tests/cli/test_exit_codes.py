@@ -15,10 +15,11 @@ from cli_helpers import TINY
 from named_verdicts import verdict_of
 
 import sklearn_diffake
-from sklearn_diffake.cli import _exit_codes, _process, main
+from sklearn_diffake.cli import _exit_codes, _process, main, run
 from sklearn_diffake.cli._exit_codes import EXIT_CODES, code_of, code_of_outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
+CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and streams")
 
 # A program that judges every probe by its name, without heavy imports.
@@ -50,12 +51,31 @@ def outcome(*arguments, **options):
     return process.returncode, out, err
 
 
-def test_a_verdict_of_a_process():
-    assert outcome("compare", "-q", "a", "good")[0] == 0
-    assert outcome("compare", "-q", "a", "good", "unsure")[0] == 5
-    assert outcome("compare", "-q", "a", "good", "bad", "unsure")[0] == 1
-    assert outcome("compare", "-q", "a", "good", "bad", "broken")[0] == 2
-    assert outcome("compare", "-q")[0] == 2
+@pytest.mark.parametrize(
+    ("probes", "body", "expected"),
+    [
+        (["good"], "assert not {'numpy', 'sklearn', 'torch'} & set(sys.modules)", 0),  # fast
+        (["good", "unsure"], "pass", 5),
+        (["good", "bad", "unsure"], "pass", 1),
+        (["good", "bad", "broken"], "pass", 2),
+        ([], "pass", 2),
+        (["bad"], "raise KeyError('x')", 3),
+        (["bad"], "raise KeyboardInterrupt", 130),
+    ],
+)
+def test_the_code_of_a_process(probes, body, expected):
+    assert outcome("compare", "-q", "a", *probes, body=body)[0] == expected
+
+
+@pytest.fixture
+def process_state(monkeypatch):
+    """Restore what `run` leaves behind where the process goes on."""
+    numbers = [getattr(signal, name) for name in CODES if hasattr(signal, name)]
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def test_the_module_is_the_command():
@@ -75,13 +95,21 @@ def test_the_module_is_the_command():
         ("raise MemoryError", 3, "out of memory"),
         ("raise OSError(12, 'Cannot allocate memory')", 3, "out of memory"),
         ("raise ImportError('libx.so: failed to map segment')", 3, "out of memory"),
-        ("def f(): f()\n        f()", 3, "RecursionError"),
+        ("def f(): f()\nf()", 3, "RecursionError"),
         ("raise KeyboardInterrupt", 130, "interrupted"),
     ],
 )
-def test_errors(body, expected, message, debug):
-    code, out, err = outcome("compare", "-q", "a", "bad", *debug, body=body)
-    assert (code, out) == (expected, "")
+@pytest.mark.usefixtures("process_state")
+def test_errors(body, expected, message, debug, recorder, monkeypatch, capsys):
+    def fail(reference, probe):
+        exec(body, {})
+
+    monkeypatch.setattr(recorder, "judge", fail)
+    monkeypatch.setattr(sys, "argv", ["sklearn-diffake", "compare", "-q", "a", "bad", *debug])
+    with pytest.raises(SystemExit) as stop:
+        run()
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out) == (expected, "")
     assert message in err
     assert ("Traceback" in err) == (bool(debug) and expected != 130)
 
@@ -156,7 +184,6 @@ def test_results_that_cannot_be_written_are_no_verdict():
 
 
 WAIT = "print('ready', file=sys.stderr, flush=True); time.sleep(60)"
-CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
 @POSIX
@@ -186,14 +213,14 @@ def test_a_signal_that_is_to_be_ignored_is_ignored():
 
 
 @POSIX
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_signals_at_any_moment_are_no_verdict(name):
+def test_signals_at_any_moment_are_no_verdict():
     """From the start of the imports on to the end of the process; the model calls it genuine."""
-    number = getattr(signal, name)
     begin = time.monotonic()
     assert outcome("compare", "-q", "a", "good")[0] == 0
     seconds = time.monotonic() - begin
     for i in range(12):
+        name = ("SIGINT", "SIGTERM")[i % 2]
+        number = getattr(signal, name)
         process = start("compare", "-q", "a", "good")
         time.sleep(seconds * (i + 0.5) / 11)
         process.send_signal(number)

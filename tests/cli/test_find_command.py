@@ -4,10 +4,9 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from cli_helpers import TINY, error_of
@@ -167,9 +166,8 @@ def test_a_killed_run_continues_and_gives_the_same(folder, options, tmp_path, ca
         Image.fromarray(np.roll(base, i, axis=1) + np.uint8(i // 20)).save(album / f"{i}.png")
     command_line = ["find", str(album), *options, "-o"]
     stored = [str(tmp_path / "stored.csv"), "--cache", str(tmp_path / "store")]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    command = [sys.executable, "-c", KILLED, *command_line, *stored]
-    assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
+    killed = forked_programs.start(KILLED, *command_line, *stored, cwd=tmp_path)
+    assert killed.wait() == -signal.SIGKILL
     assert not (tmp_path / "stored.csv").exists()
     store = EmbeddingStore(tmp_path / "store")
     n_before = store.info()["writes"]

@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked_programs
 import numpy as np
 import pytest
 from image_helpers import faces, noise, objects, save_all, small_face
@@ -219,13 +218,7 @@ def test_hashes_are_the_same_in_every_process(tmp_path, monkeypatch, capsys):
     exec(HASH, {})
     names_here = capsys.readouterr().out.split()
     shutil.rmtree("store")
-    names_elsewhere = subprocess.run(
-        [sys.executable, "-c", HASH],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    names_elsewhere = forked_programs.run(HASH, cwd=tmp_path).split()
     assert len(set(names_here)) == 4  # neither fitting nor using the aligner changes it
     assert names_elsewhere == names_here
 
@@ -321,31 +314,37 @@ def test_results_of_another_size_are_no_hits(tmp_path):
     assert model.n_embedded_ == 2
 
 
-WAIT = """
-import json, sys, numpy as np
+SHARE = """
+import json, sys, time, numpy as np
 from pathlib import Path
-from sklearn_diffake.embedding import FaceEmbedder
+from sklearn_diffake.embedding import FaceEmbedder, _face_embedder
+build_forward = _face_embedder.build_forward
+def build_slow_forward(*arguments):
+    forward = build_forward(*arguments)
+    return lambda crops: time.sleep(0.02) or forward(crops)
+_face_embedder.build_forward = build_slow_forward
 images = list(np.random.default_rng(0).integers(0, 256, (40, 20, 20, 3), dtype=np.uint8))
 model = FaceEmbedder("tiny_backbones:colors", device="cpu", batch_size=2, cache="store")
+Path(sys.argv[1]).touch()
+while len(list(Path(".").glob("ready-*"))) < 2:
+    time.sleep(0.001)
 embeddings = model.fit_transform(images)
 print(json.dumps([model.n_embedded_, embeddings.tolist()]))
 """
 
 
 def test_processes_at_the_same_time_share_the_work(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    """They begin together, and neither ends before the other has begun."""
+    outputs = [tmp_path / f"{i}.json" for i in range(2)]
     running = [
-        subprocess.Popen(
-            [sys.executable, "-c", WAIT],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
+        forked_programs.start(SHARE, f"ready-{i}", cwd=tmp_path, output=output)
+        for i, output in enumerate(outputs)
     ]
-    results = [json.loads(process.communicate()[0]) for process in running]
-    assert sum(embedded for embedded, _ in results) == 40
+    assert [process.wait() for process in running] == [0, 0]
+    results = [json.loads(output.read_text()) for output in outputs]
+    counts = [n_embedded for n_embedded, _ in results]
+    assert sum(counts) == 40
+    assert min(counts) > 0
     assert results[0][1] == results[1][1]
     assert EmbeddingStore(Path(tmp_path, "store")).info()["writes"] == 40
 

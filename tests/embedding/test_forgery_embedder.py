@@ -1,13 +1,12 @@
 """ForgeryEmbedder as an estimator: in pipelines and searches, saved, shipped, given bad input."""
 
 import inspect
-import os
 import pickle
 import re
-import subprocess
 import sys
 from importlib import import_module
 
+import forked_programs
 import joblib
 import numpy as np
 import pytest
@@ -226,9 +225,8 @@ def test_saved_and_loaded_in_another_process(fitted, tmp_path):
     persistence.save(fitted, tmp_path / "plain.diffake")
     persistence.save(fitted, tmp_path / "with_weights.diffake", include_weights=True)
     np.save(tmp_path / "images.npy", crops(6))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment["SKLEARN_DIFFAKE_HOME"] = str(tmp_path / "home")
-    subprocess.run([sys.executable, "-c", LOAD], cwd=tmp_path, env=environment, check=True)
+    environment = {"SKLEARN_DIFFAKE_HOME": str(tmp_path / "home")}
+    forked_programs.run(LOAD, cwd=tmp_path, environment=environment)
     for name in ("plain", "with_weights"):
         arrays = np.load(tmp_path / f"{name}.npz")
         np.testing.assert_array_equal(arrays["features"], fitted.transform(crops(6)))

@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
+import forked_programs
 import numpy as np
 import pytest
 from forgery_cases import crops, embedder, pairs, same_weights
@@ -87,8 +86,7 @@ embedder(**{settings!r}, checkpoint_dir="kept", n_jobs=1).fit(pairs())
 
 def test_killed_and_resumed(uninterrupted, tmp_path):
     code = TRAIN.format(settings=SETTINGS)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    process = forked_programs.start(code, cwd=tmp_path)
     commit = tmp_path / "kept" / "checkpoint.json"
     until = time.time() + 60
     while time.time() < until and process.poll() is None:

@@ -1,11 +1,10 @@
 """The networks that come with the package."""
 
-import subprocess
-import sys
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from image_helpers import faces
@@ -119,10 +118,7 @@ def test_the_same_vectors_in_another_process(tmp_path, crops):
         "embedder = FaceEmbedder('difffake-lite0-identity', device='cpu')\n"
         "np.save('out.npy', embedder.fit_transform(X))\n"
     )
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PYTHONPATH": str(root)}
-    )
+    forked_programs.run(code, cwd=tmp_path)
     expected = FaceEmbedder("difffake-lite0-identity", device="cpu").fit_transform(crops)
     # torch's threads add up in another order there: the numbers are up to 20 large, in float32
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-4)

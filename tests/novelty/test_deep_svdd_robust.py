@@ -1,13 +1,11 @@
 """Deep SVDD: that failures are noticed, skorch has its say, and results are the same anywhere."""
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
+import forked_programs
 import joblib
 import numpy as np
 import pytest
@@ -271,12 +269,7 @@ def test_saved_and_loaded_elsewhere(tmp_path):
         model, rows = str(tmp_path / "model"), str(tmp_path / "rows.npy")
         persistence.save(detector, model)
         np.save(rows, X)
-        path = os.pathsep.join(str(folder) for folder in (FOLDER, FOLDER.parents[1]))
-        subprocess.run(
-            [sys.executable, "-c", SCORE, model, rows, *trusted],
-            check=True,
-            env={**os.environ, "PYTHONPATH": path},
-        )
+        forked_programs.run(SCORE, model, rows, *trusted, cwd=tmp_path)
         assert np.load(model + ".npy").tobytes() == detector.score_samples(X).tobytes()
         if trusted:
             with pytest.raises(ValueError, match=r"deep_svdd_cases:Conv.*not trusted"):

@@ -1,9 +1,8 @@
 """scikit-learn's own detectors, fitted on genuine rows only."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pandas as pd
 import pytest
@@ -212,7 +211,7 @@ for name in sys.argv[1:]:
 """
 
 
-def test_saved_without_pickle_and_loaded_elsewhere(rows, tmp_path, monkeypatch):
+def test_saved_without_pickle_and_loaded_elsewhere(rows, tmp_path):
     X, y = rows
     np.save(tmp_path / "X.npy", X)
     detectors = {name: GenuineOnly(e).fit(X, y) for name, e in zip(IDS, FOUR, strict=True)}
@@ -226,8 +225,7 @@ def test_saved_without_pickle_and_loaded_elsewhere(rows, tmp_path, monkeypatch):
         "sklearn.neighbors._kd_tree.KDTree",
         "sklearn.metrics._dist_metrics.EuclideanDistance64",
     }
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    subprocess.run([sys.executable, "-c", LOAD, *IDS], cwd=tmp_path, check=True)
+    forked_programs.run(LOAD, *IDS, cwd=tmp_path)
     for name, detector in detectors.items():
         scores = np.load(tmp_path / f"{name}.npy")
         assert scores.tobytes() == detector.score_samples(X).tobytes()

@@ -39,7 +39,7 @@ def test_agrees_with_pyod(name):
     seed = {"random_state": 0} if name in ("IForest", "MCD", "GMM", "INNE", "PCA") else {}
     raw = pyod(name, contamination=0.1, **seed).fit(ROWS)
     detector = PyODDetector(pyod(name, **seed), contamination=0.1).fit(ROWS)
-    probes = np.vstack([NEW, NOVEL])
+    probes = np.vstack([NEW, NOVEL])[::3]
     single = np.concatenate([raw.decision_function(row[None]) for row in probes])
     verdict = np.concatenate([raw.predict(row[None]) for row in probes])
     np.testing.assert_allclose(detector.score_samples(probes), -single, rtol=1e-10)
@@ -110,7 +110,7 @@ def test_rows_that_differ_have_different_keys():
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_row_has_one_score_in_any_batch(name):
-    X = np.vstack([ROWS, NEW, NOVEL])[::3]
+    X = np.vstack([ROWS, NEW, NOVEL])[::6]
     detector = fitted(name)
     joint = detector.score_samples(X)
     single = np.concatenate([detector.score_samples(row[None]) for row in X])

@@ -3,10 +3,9 @@
 import os
 import pickle
 import random
-import subprocess
-import sys
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
@@ -143,14 +142,7 @@ def loaded_elsewhere(tmp_path_factory):
     np.save(folder / "probes.npy", np.vstack([ROWS, NEW, NOVEL]))
     for name in ALL:
         skops_io.dump(fitted(name), folder / f"{name}.skops")
-    process = subprocess.run(
-        [sys.executable, "-c", LOAD, str(folder), *ALL],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+    forked_programs.run(LOAD, folder, *ALL, cwd=ROOT)
     return folder
 
 

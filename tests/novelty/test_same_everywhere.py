@@ -1,9 +1,8 @@
 """One seed gives one answer: in any process, under any backend, before and after saving."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
@@ -135,7 +134,7 @@ def reloaded(tmp_path_factory):
         "    said = {n: getattr(model, n)(X) for n in names if hasattr(model, n)}\n"
         "    np.savez(file.with_suffix('.npz'), **said)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True)
+    forked_programs.run(code, folder, cwd=ROOT)
     output = {}
     for name in CASES:
         with np.load(folder / f"{name}.npz") as file:
