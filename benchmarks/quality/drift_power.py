@@ -3,9 +3,9 @@
     python benchmarks/quality/drift_power.py [-o benchmarks/results/drift_power.json]
 
 Scores are normally distributed. A calibration sets the threshold for a BPCER of 10 %. Then scores
-fall so far that the BPCER is 30 %, and `p_value_drift` tests recent p-values for it, at its level of
-1 %. A row of the result is the fraction of repetitions in which the drift is detected, and in which
-there is a false alarm without drift.
+fall so far that the BPCER is 30 %, and `p_value_drift` tests recent p-values for it, at its level
+of 1 %. A row of the result is the fraction of repetitions in which the drift is detected, and in
+which there is a false alarm without drift.
 """
 
 import argparse
