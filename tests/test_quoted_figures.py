@@ -227,3 +227,15 @@ def test_milliseconds_of_onnx_networks():
         name, size = re.search(r"(IResNet-\d+) as ONNX \((\d+ MiB)\)", row["what"]).groups()
         ours, theirs = (f"{1000 / row[key]:.0f} ms" for key in ("ours", "theirs"))
         assert f"* - {name} - {size} - {ours} - {theirs}" in page
+
+
+def test_power_of_the_test_for_drift_in_the_tutorial():
+    result = json.loads((RESULTS / "drift_power.json").read_text(encoding="utf-8"))
+    rates = [f"{100 * row['detected']:.0f}" for row in result["rows"]]
+    page = " ".join(read_page("docs/tutorials/identity_verification.rst").split())
+    assert (
+        f"({result['n_repetitions']} repetitions, ``benchmarks/quality/drift_power.py``), the test "
+        f"(at its level of 1 %) detected this drift in {rates[0]} % of the cases with 10 p-values "
+        f"and a calibration by 30 people, in {rates[1]} % with 30, and in {rates[2]} % with 100. "
+        f"With a calibration by 150 people it was {rates[3]}, {rates[4]} and {rates[5]} %."
+    ) in page

@@ -132,7 +132,7 @@ def test_several_clips_need_a_choice(clip, tmp_path):
 def test_verdicts_without_a_clip_are_refused(tmp_path):
     photo = ImageEvidence("probe", path="photo.jpg")
     without_face = frame_evidence("clip.mp4", 1, None, reason="no face was found")
-    with pytest.raises(ValueError, match="no usable face in 'clip.mp4'"):
+    with pytest.raises(ValueError, match=r"no usable face in 'clip\.mp4'"):
         annotate_clip(verdict_on(photo, without_face), tmp_path / "out.mp4")
 
 
