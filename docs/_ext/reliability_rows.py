@@ -335,7 +335,7 @@ def about_release(result):
     """Return the text on sizes, the demonstration, and failed tests."""
     demo = result["demo"]
     sizes = (result["wheel_bytes"] / 1e6, result["sdist_bytes"] / 1e6)
-    earlier = "" if demo.get("wheel") == result["wheel"] else " of a build before it"
+    earlier = "" if demo.get("wheel") == result["wheel"] else " (of a build before it)"
     failures = "".join(
         f"Failed on {row['python']}: ``{name}``.\n\n"
         for row in result["rows"]
