@@ -1,9 +1,11 @@
 """Memory and open files stay flat over many single verdicts, as a service makes them."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import forked_programs
 import pytest
 
 pytestmark = pytest.mark.skipif(
@@ -15,8 +17,11 @@ SCRIPT = Path(__file__).with_name("memory_calls.py")
 
 def notes_of(subject):
     """Return the notes of a new process: in an old one, freed memory would hide what is kept."""
-    code = f"import memory_calls; memory_calls.main({subject!r})"
-    return json.loads(forked_programs.run(code, cwd=SCRIPT.parent).splitlines()[-1])
+    folders = [str(SCRIPT.parents[2]), str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    command = [sys.executable, str(SCRIPT), subject]
+    process = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def test_memory_and_open_files_are_flat():
