@@ -4,7 +4,7 @@
 PYTHON ?= python3
 DEMO_ARGS ?=
 BENCH_ARGS ?=
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal # few fixtures are built by both workers
 
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 RUNTIME = .venv/.installed-runtime

@@ -43,9 +43,14 @@ class Server:
         )
 
     def ask(self, **request):
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except BaseException:  # as at a timeout: its answer would be taken for that to the next
+            self._process.kill()
+            _server.cache_clear()
+            raise
 
 
 @functools.cache

@@ -76,7 +76,7 @@ PROTOCOLS = {
 def config_text(protocols=None, *, extra="", datasets=("faces", "others", "plain")):
     """Write a configuration of three datasets and two candidates."""
     selected = PROTOCOLS if protocols is None else protocols
-    lines = ["bootstrap = 10", "seed = 3", "batch_size = 7", extra]
+    lines = ["bootstrap = 3", "seed = 3", "batch_size = 7", extra]
     for name in datasets:
         lines += [f"[datasets.{name}]", f"images = '{name}.csv'"]
     lines += [

@@ -25,7 +25,7 @@ def test_all_is_read(folder):
         "robustness",
         "ablation",
     ]
-    assert (config.seed, config.bootstrap, config.batch_size) == (3, 10, 7)
+    assert (config.seed, config.bootstrap, config.batch_size) == (3, 3, 7)
     assert config.output == folder / "benchmark-results"
     assert config.cache == folder / "benchmark-results" / "cache"
     assert [d.value for d in config.datasets] == [

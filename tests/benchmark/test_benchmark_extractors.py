@@ -28,7 +28,7 @@ pytest.importorskip("cv2", reason="needs the extra generation")
 ROOT = Path(__file__).resolve().parents[2]
 TRUST = [argument for name in TRUSTED for argument in ("--trust", name)]
 CONFIG = f"""
-bootstrap = 5
+bootstrap = 3
 device = "cpu"
 
 [datasets.faces]
@@ -184,7 +184,7 @@ CHANGES = {
     "split": ('splits = ["train"]', 'splits = ["test"]'),
     "backbone": (f'backbone = "{TINY}"', 'backbone = "tiny_backbones:tied"'),
     "crops": ("align = false\ninput", "align = { size = 24 }\ninput"),
-    "seed": ("bootstrap = 5", "bootstrap = 5\nseed = 1"),
+    "seed": ("bootstrap = 3", "bootstrap = 3\nseed = 1"),
     "pictures": ('"faces.csv"', '"others.csv"'),
 }
 
@@ -210,7 +210,7 @@ def test_all_that_changes_the_weights_makes_another_training(data, name):
     "change",
     [
         ("[candidates.trained]", "[candidates.renamed]"),
-        ("bootstrap = 5", "bootstrap = 6"),
+        ("bootstrap = 3", "bootstrap = 4"),
         ('detector = "MahalanobisDetector"\n\n[candidates.usual]',
          'detector = "GaussianMixtureDetector"\n\n[candidates.usual]'),
     ],

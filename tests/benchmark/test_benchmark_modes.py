@@ -12,7 +12,7 @@ from sklearn_diffake.benchmark._datasets import load_pairs
 from sklearn_diffake.benchmark._settings import DatasetSpec
 
 CONFIG = f"""
-bootstrap = 5
+bootstrap = 3
 device = "cpu"
 [datasets.photos]
 images = "faces.csv"
@@ -125,7 +125,7 @@ def test_missing_faces_and_skipped_videos_stand_in_every_table(data, tmp_path):
     missing_pictures = [["gone.png", *picture[1:]] for picture in pictures[:3]]
     table = write_rows(data / "gone.csv", header, [*pictures, *missing_pictures])
     text = f"""
-bootstrap = 5
+bootstrap = 3
 device = "cpu"
 [datasets.faces]
 loader = "load_video_table"

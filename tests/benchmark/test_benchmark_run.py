@@ -272,7 +272,7 @@ def test_other_seeds_and_pictures_are_other_cells(small):
     small.write_text(text.replace("seed = 3", "seed = 4"))
     second_plan = plan_benchmark(read_config(small, trusted=TRUSTED))
     assert set(plan.keys).isdisjoint(second_plan.keys)
-    small.write_text(text.replace("bootstrap = 10", "bootstrap = 30"))
+    small.write_text(text.replace("bootstrap = 3", "bootstrap = 4"))
     assert plan_benchmark(read_config(small, trusted=TRUSTED)).keys == plan.keys
     a, b = (small.parent / "faces" / f"0-{i}-genuine.png" for i in (0, 1))
     first, second = a.read_bytes(), b.read_bytes()

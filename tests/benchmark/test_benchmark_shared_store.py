@@ -140,7 +140,7 @@ def test_a_whole_benchmark_embeds_nothing_that_is_stored(tmp_path, calls):
             for i, p in enumerate(paths)]  # fmt: skip
     (tmp_path / "b.toml").write_text(
         f"""
-        bootstrap = 5
+        bootstrap = 3
         batch_size = 4
         device = "cpu"
         datasets.few.pairs = "pairs.csv"

@@ -62,7 +62,7 @@ SHORTER = {
     "size = 96": "size = 64",
     "input_size = 48": "input_size = 32",
     "max_epochs = 2": "max_epochs = 1\nrho = 0.0",
-    "bootstrap = 50": "bootstrap = 5",
+    "bootstrap = 50": "bootstrap = 3",
 }
 
 
