@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from sklearn_diffake._versions import __version__
+from sklearn_diffake.utils._deferred_imports import import_scikit_learn
 
 if TYPE_CHECKING:  # editors and type checkers see what `__getattr__` imports
     from sklearn_diffake import (
@@ -91,6 +92,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS or name in _SUBPACKAGES:
+        import_scikit_learn()
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
     if name in _SUBPACKAGES:

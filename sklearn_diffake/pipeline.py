@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,16 @@ from sklearn_diffake.faces import FaceAligner
 from sklearn_diffake.images.engine import ComputeOnce
 from sklearn_diffake.images.errors import ImageError
 from sklearn_diffake.images.table import image_table
-from sklearn_diffake.novelty import ConformalDetector, GaussianMixtureDetector, SumRuleDetector
+from sklearn_diffake.novelty import ConformalDetector, SumRuleDetector
 from sklearn_diffake.pairs import DifferenceScaler, PairDifference
 from sklearn_diffake.utils._batches import batch_slices
 from sklearn_diffake.utils._messages import warn_caller
 from sklearn_diffake.utils._modes import MODES, Mode
 from sklearn_diffake.utils._progress import progress_bar
 from sklearn_diffake.utils._sklearn_compat import _num_samples, _safe_indexing
+
+if TYPE_CHECKING:
+    from sklearn_diffake.novelty import GaussianMixtureDetector
 
 __all__ = [
     "PairScores",
@@ -224,10 +227,12 @@ def _embedder_of(embedder: Any, shared: dict[str, Any]) -> Any:
 
 def _detector_for(
     embedders: Sequence[Any], operators: Sequence[str], random_state: Any
-) -> ConformalDetector | GaussianMixtureDetector:
+) -> "ConformalDetector | GaussianMixtureDetector":
     """Return the default detector, for one number per embedder or for vectors."""
     if all(map(_gives_one_number, embedders, operators)):
         return ConformalDetector(SumRuleDetector(), target_bpcer=0.05, random_state=random_state)
+    from sklearn_diffake.novelty import GaussianMixtureDetector
+
     return GaussianMixtureDetector(n_components=3, random_state=random_state)
 
 

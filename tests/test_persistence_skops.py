@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from importlib import resources
 
+import joblib
+import pytest
 from sklearn.utils import all_estimators
 
-from sklearn_diffake.persistence import _trust
+from sklearn_diffake import persistence
+from sklearn_diffake.persistence import _load, _trust
 
 LEAN = """
 import sys
@@ -45,3 +49,13 @@ def test_estimators_that_need_no_trust_are_those_of_the_walk():
         names = {f"{module}.{name}" for name in members}
         accepted = {name for name in names if _trust._is_listed_estimator(name)}
         assert accepted == {name for name in entries if name.rpartition(".")[0] == module}
+
+
+@pytest.mark.parametrize("name", ["default", "same_video"])
+def test_models_of_plain_data_are_created_as_skops_creates_them(monkeypatch, name):
+    file = resources.files("sklearn_diffake").joinpath("data", f"{name}.diffake")
+    monkeypatch.setattr(_load, "skops_io", lambda: pytest.fail("skops is not needed"))
+    plain = persistence.load(file)
+    monkeypatch.undo()
+    monkeypatch.setattr(_load, "is_plain", lambda schema: False)
+    assert joblib.hash(plain) == joblib.hash(persistence.load(file))

@@ -4,7 +4,8 @@
 the plain ways read the video from its beginning to its end, or, with OpenCV, jump to each frame.
 Eight of ten thousand frames are decoded without being written: from MP4, against listing the
 packets and seeking with PyAV unchecked; from MPEG-TS, where seeking is not exact, against a loop
-over all frames. Peak memory is that of a process of its own.
+over all frames. decord and torchcodec, which read by number too, have rows where they are
+installed (``pip install decord torchcodec``). Peak memory is that of a process of its own.
 """
 
 import functools
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from bisect import bisect_right
+from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -115,6 +117,36 @@ def sample(path):
         pass
 
 
+def decord_frames(path, n):
+    """Read a few frames with decord, which lists the frames of a video and seeks."""
+    import decord
+
+    decord.VideoReader(str(path), num_threads=1).get_batch(frame_numbers(n, FEW)).asnumpy()
+
+
+def torchcodec_frames(path, n):
+    """Read a few frames with torchcodec, which finds out first where each frame is."""
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(str(path), seek_mode="exact", num_ffmpeg_threads=1)
+    decoder.get_frames_at(frame_numbers(n, FEW))
+
+
+def optional_rows(measure, path, n, repeats):
+    """Return the rows of readers that may not be installed; what is missing is printed."""
+    rows = []
+    for name, read in (("decord", decord_frames), ("torchcodec", torchcodec_frames)):
+        yardstick = f"{name}, exact"
+        try:
+            read(path, n)
+        except (ImportError, OSError, RuntimeError) as error:  # a library or FFmpeg is missing
+            print(f"no row for {yardstick}: {str(error).splitlines()[0]:.100}", file=sys.stderr)
+            continue
+        times = time_alternately(lambda: sample(path), lambda: read(path, n), repeats)  # noqa: B023
+        rows.append(timed(measure, f"{yardstick} ({version(name)})", times))
+    return rows
+
+
 def peak_memory(path):
     """Return the most memory that a process took which reads a few frames, in MB."""
     code = (
@@ -139,6 +171,7 @@ def few_of_many(folder, quick, repeats):
     measure = f"sample_frames, {FEW} of {n:,} frames"
     times = time_alternately(lambda: sample(long), lambda: seek_unchecked(long), repeats)
     rows.append(timed(f"{measure}, MP4", "PyAV, seeking unchecked", times, goal=">= 0.85"))
+    rows += optional_rows(f"{measure}, MP4", long, n, repeats)
     stream = long.with_suffix(".ts")
     times = time_alternately(lambda: sample(stream), lambda: decode_all(stream, n), repeats)
     rows.append(timed(f"{measure}, MPEG-TS", "PyAV, decoding all", times, goal=">= 0.83333"))

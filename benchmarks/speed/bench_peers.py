@@ -13,9 +13,6 @@ of 512 x 512 pixels. Warm: models are loaded. Cold: a process of its own, from i
 result, and its peak memory. All have the same threads. Goal: never slower.
 """
 
-from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
-
-import_torchvision()
 import json
 import re
 import subprocess
@@ -26,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.speed._timing import option, row, run_alone, spread, time_alternately, timed
@@ -39,6 +35,9 @@ class FacenetPeer:
     """MTCNN and a network in torch, as facenet-pytorch's guide shows."""
 
     def __init__(self):
+        from sklearn_diffake.utils._torchvision import import_torchvision
+
+        import_torchvision()
         from facenet_pytorch import MTCNN
 
         from sklearn_diffake.embedding.backbones.networks._dlib_resnet import dlib_resnet_module
@@ -173,6 +172,8 @@ def cold_rows(folder, repeats):
 
 def figures(quick=False):
     """Measure all rows."""
+    from skimage.data import astronaut
+
     from sklearn_diffake import load_default, verify
 
     repeats = 5 if quick else 15

@@ -1,7 +1,8 @@
 """A face becomes a vector."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sklearn_diffake.utils._lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from sklearn_diffake.embedding._face_embedder import FaceEmbedder
@@ -9,23 +10,16 @@ if TYPE_CHECKING:
     from sklearn_diffake.embedding.forgery import ForgeryEmbedder
     from sklearn_diffake.store import EmbeddingStore
 
-_MODULES = {  # loaded when they are used: the command line lists the registry without them
-    "RECIPES": "embedding.backbones",
-    "EmbeddingStore": "store",
-    "FaceEmbedder": "embedding._face_embedder",
-    "ForgeryEmbedder": "embedding.forgery",
-    "fetch_weights": "embedding.backbones",
-}
-
 __all__ = ["RECIPES", "EmbeddingStore", "FaceEmbedder", "ForgeryEmbedder", "fetch_weights"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        package = __name__.rpartition(".")[0]
-        return getattr(importlib.import_module(f"{package}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "EmbeddingStore": "sklearn_diffake.store",
+        "FaceEmbedder": "._face_embedder",
+        "ForgeryEmbedder": ".forgery",
+        "RECIPES": ".backbones",
+        "fetch_weights": ".backbones",
+    },
+    scikit_learn=False,  # the command line lists the registry without it
+)

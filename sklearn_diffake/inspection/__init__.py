@@ -1,10 +1,15 @@
 """Explain verdicts: image regions, contributions of embedders, and similar genuine pairs."""
 
-from sklearn_diffake.inspection._contributions import Contribution
-from sklearn_diffake.inspection._explain import explain_pair
-from sklearn_diffake.inspection._explanation import PairExplanation
-from sklearn_diffake.inspection._nearest import NearestGenuine
-from sklearn_diffake.inspection._photo import ExplainedPhoto
+from typing import TYPE_CHECKING
+
+from sklearn_diffake.utils._lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from sklearn_diffake.inspection._contributions import Contribution
+    from sklearn_diffake.inspection._explain import explain_pair
+    from sklearn_diffake.inspection._explanation import PairExplanation
+    from sklearn_diffake.inspection._nearest import NearestGenuine
+    from sklearn_diffake.inspection._photo import ExplainedPhoto
 
 __all__ = [
     "Contribution",
@@ -13,3 +18,14 @@ __all__ = [
     "PairExplanation",
     "explain_pair",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Contribution": "._contributions",
+        "ExplainedPhoto": "._photo",
+        "NearestGenuine": "._nearest",
+        "PairExplanation": "._explanation",
+        "explain_pair": "._explain",
+    },
+)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from sklearn_diffake.faces import ImageError, read_image
 from sklearn_diffake.images.table import ImageTable, image_table
@@ -79,6 +78,8 @@ class GenuinePairs:
 
     def nearest(self, row: Any, k: int) -> NearestGenuine:
         """Return the `k` pairs whose rows are nearest to a row of shape (1, n_features)."""
+        from sklearn.neighbors import NearestNeighbors
+
         model = NearestNeighbors().fit(self.rows)
         distances, indices = model.kneighbors(_flat(row), min(k, len(self.rows)))
         typical = np.nan

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
 from sklearn.utils import column_or_1d
 
 from sklearn_diffake.utils._groups import group_codes
@@ -44,6 +43,8 @@ def held_out_folds(options: Any, codes: NDArray[np.int64], *, grouped: bool) -> 
     ValueError
         If there are fewer than two groups.
     """
+    from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, ShuffleSplit
+
     n_groups = len(np.unique(codes))
     if n_groups < 2:
         raise ValueError(

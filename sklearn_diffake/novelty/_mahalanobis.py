@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
-from sklearn.covariance import shrunk_covariance
 
 from sklearn_diffake.novelty._partial_fit import PartialFitDetector, TooFewRows, rows_without_spread
 from sklearn_diffake.utils._moments import RunningMoments
@@ -129,6 +128,8 @@ class MahalanobisDetector(PartialFitDetector):
 
     def _set_distance(self, moments: RunningMoments) -> None:
         """Set the mean and the inverse covariance by the moments of the genuine rows."""
+        from sklearn.covariance import shrunk_covariance
+
         n_samples, n_features = moments.n_rows_, len(moments.mean_)
         if n_samples < 2:
             raise TooFewRows(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control
 
 from sklearn_diffake.base import BaseDetector, refuse_missing
 from sklearn_diffake.novelty._categories import CategoryMixin
@@ -82,6 +81,8 @@ class PValueDetector(CategoryMixin, BaseDetector):
         UserWarning
             As :meth:`predict` does.
         """
+        from scipy.stats import false_discovery_control
+
         if not 0 < fdr < 1:
             raise ValueError(f"fdr must be above 0 and below 1, got {fdr}.")
         self._warn_few()

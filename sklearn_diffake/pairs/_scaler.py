@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.decomposition import PCA
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -105,6 +104,8 @@ class DifferenceScaler(
             If `X` is not 2-D and finite, `y` has another length, no row is genuine, or there are
             fewer genuine rows or features than `n_components`.
         """
+        from sklearn.decomposition import PCA
+
         X = self._validate(X, reset=True)
         is_usable = genuine_mask(y, len(X)) & ~missing_rows(X)
         if not is_usable.any():

@@ -11,6 +11,7 @@ from typing import Any
 from sklearn_diffake.persistence._archive import BUILT_WITH, read_archive, refuse_bombs
 from sklearn_diffake.persistence._objects import check_objects
 from sklearn_diffake.persistence._parameters import check_loaded_parameters
+from sklearn_diffake.persistence._plain import create, is_plain
 from sklearn_diffake.persistence._schema import Refusal, Schema
 from sklearn_diffake.persistence._skops import skops_io
 from sklearn_diffake.persistence._trust import foreign_names, unseen_names
@@ -84,12 +85,13 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> Any:
 
 def _load_state(state: bytes, trusted: set[str]) -> Any:
     """Check the raw state of the model before creating any object; return the model."""
-    skops = skops_io()
     refuse_bombs(state)
     schema = Schema(state)
     foreign = foreign_names(schema, trusted)
-    if not foreign:  # otherwise skops might import the type of a node in order to inspect it
-        untrusted = skops.get_untrusted_types(data=state)
+    plain = is_plain(schema)
+    untrusted: list[str] = []
+    if not foreign and not plain:  # skops might import a foreign type in order to inspect it
+        untrusted = skops_io().get_untrusted_types(data=state)
         foreign = unseen_names(schema, untrusted, trusted)
     if foreign:
         raise Refusal(
@@ -97,6 +99,6 @@ def _load_state(state: bytes, trusted: set[str]) -> Any:
             f"know these names, pass trusted={foreign}."
         )
     check_objects(schema, trusted)
-    model = skops.loads(schema.state(state), trusted=untrusted)
+    model = create(schema) if plain else skops_io().loads(schema.state(state), trusted=untrusted)
     check_loaded_parameters(model)
     return model

@@ -220,12 +220,14 @@ class Schema:
 
 
 def _check_protocol(root: Any) -> None:
-    latest = skops_io()._protocol.PROTOCOL
     if not isinstance(root, dict) or not isinstance(root.get("__loader__"), str):
         raise Refusal("is refused: its state is no node")
     protocol = root.get("protocol")
     if type(protocol) is not int or protocol < _OLDEST_PROTOCOL:
         raise Refusal(f"is refused: its state names the skops protocol {protocol!r:.80}")
+    if protocol == _OLDEST_PROTOCOL:
+        return
+    latest = skops_io()._protocol.PROTOCOL
     if protocol > latest:
         raise Refusal(
             f"was written by a later skops (protocol {protocol}, installed is {latest}): "

@@ -8,9 +8,7 @@ import inspect
 from collections.abc import Collection
 
 import numpy as np
-from sklearn import metrics, model_selection
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
 from sklearn_diffake.novelty._pyod import PYOD_TYPES
 from sklearn_diffake.persistence._schema import Node, Schema, full_name
@@ -157,9 +155,10 @@ def unseen_names(schema: Schema, untrusted: Collection[str], trusted: Collection
 def needs_no_trust(name: str) -> bool:
     """Return whether any file may create an object of a type."""
     return (
-        name in BINARY_TREES | DISTANCES | PYOD_TYPES | _search_members()
+        name in BINARY_TREES | DISTANCES | PYOD_TYPES
         or _is_listed_estimator(name)
         or is_own_type(name)
+        or name in _search_members()
     )
 
 
@@ -178,9 +177,15 @@ def is_own_type(name: str) -> bool:
         return False
     return (
         isinstance(member, type)
-        and issubclass(member, (BaseEstimator, BaseCrossValidator, BaseShuffleSplit))
         and member.__module__ == module
+        and (issubclass(member, BaseEstimator) or _is_splitter(member))
     )
+
+
+def _is_splitter(kind: type) -> bool:
+    from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
+
+    return issubclass(kind, (BaseCrossValidator, BaseShuffleSplit))
 
 
 def _is_known(node: Node) -> bool:
@@ -210,10 +215,12 @@ def _name(node: Node) -> str:
 @functools.cache
 def _search_members() -> frozenset[str]:
     """Return the names of scikit-learn's splitters and scorers, which a search may hold."""
+    from sklearn import metrics, model_selection
+
     scorers = [metrics.get_scorer(name) for name in metrics.get_scorer_names()]
     members = {item for scorer in scorers for item in (type(scorer), scorer._score_func)}
     for item in vars(model_selection).values():
-        if isinstance(item, type) and issubclass(item, (BaseCrossValidator, BaseShuffleSplit)):
+        if isinstance(item, type) and _is_splitter(item):
             members.add(item)
     return frozenset(f"{member.__module__}.{member.__qualname__}" for member in members)
 

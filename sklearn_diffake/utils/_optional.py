@@ -77,15 +77,22 @@ _PACKAGE = "face_recognition_models"
 
 
 def dlib_model_file(name: str, purpose: str) -> Path:
-    """Return the path of a file of the package ``face_recognition_models``.
+    """Return the path of a file of the package ``face_recognition_models``; see `package_file`."""
+    return package_file(_PACKAGE, f"models/{name}", purpose)
 
-    The package is located, not imported: its import needs ``pkg_resources``, which setuptools no
-    longer has.
+
+def package_file(package: str, name: str, purpose: str) -> Path:
+    """Return the path of a data file of a package.
+
+    The package is located, not imported: its import may take long, or need what newer versions of
+    other packages no longer have.
 
     Parameters
     ----------
+    package : str
+        Its name in Python.
     name : str
-        Of the file.
+        The file, relative to the package.
     purpose : str
         What needs it: the subject of a sentence in the plural.
 
@@ -98,10 +105,10 @@ def dlib_model_file(name: str, purpose: str) -> Path:
     ImportError
         If the package is not installed or lacks the file.
     """
-    spec = find_spec(_PACKAGE)
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise missing_extra(_PACKAGE, None, purpose)
-    path = Path(spec.origin).parent / "models" / name
+        raise missing_extra(package, None, purpose)
+    path = Path(spec.origin).parent / name
     if not path.is_file():
-        raise missing_extra(_PACKAGE, None, purpose, f"{str(path)!r} does not exist")
+        raise missing_extra(package, None, purpose, f"{str(path)!r} does not exist")
     return path

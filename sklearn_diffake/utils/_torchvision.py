@@ -6,13 +6,13 @@ exist``. Only two operators are missed at import, so they are declared here and 
 suppression is implemented; the plain import is always tried first.
 """
 
-import contextlib
 import importlib
 import sys
 import threading
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
+
+from sklearn_diffake.utils._deferred_imports import DeferredModule, deferred
 
 _LOCK = threading.Lock()
 _LIBRARY: list[Any] = []  # keeps the registrations alive
@@ -39,11 +39,17 @@ def import_torchvision() -> ModuleType:
     ImportError
         If torchvision is missing or fails for any other reason.
     """
+    with _LOCK:
+        if "torchvision" in sys.modules:
+            return sys.modules["torchvision"]
+        return _import_without_networks()
+
+
+def _import_without_networks() -> ModuleType:
     with (
-        _LOCK,
-        _deferred(_COMPILER, is_compile_supported=_is_compile_supported),
-        _deferred(("torchvision.models",)),
-        _deferred(("torchvision.datasets",)),
+        deferred(_COMPILER, is_compile_supported=_is_compile_supported),
+        deferred(("torchvision.models",)),
+        deferred(("torchvision.datasets",)),
     ):
         try:
             return importlib.import_module("torchvision")
@@ -51,54 +57,12 @@ def import_torchvision() -> ModuleType:
             if "torchvision::" not in str(error):
                 raise ImportError(f"torchvision cannot be imported: {error}") from error
         for name, module in list(sys.modules.items()):
-            if name.split(".")[0] == "torchvision" and not isinstance(module, _Deferred):
+            if name.split(".")[0] == "torchvision" and not isinstance(module, DeferredModule):
                 del sys.modules[name]
         _define_operators()
         extension: Any = importlib.import_module("torchvision.extension")
         extension._has_ops = lambda: True
         return importlib.import_module("torchvision")
-
-
-@contextlib.contextmanager
-def _deferred(names: tuple[str, ...], **functions: Any) -> Iterator[None]:
-    """Keep a package from being imported until an attribute of it is read.
-
-    Parameters
-    ----------
-    names : tuple of str
-        A package and submodules of it that are imported by name.
-    **functions
-        Attributes of the last of them that are imported by name.
-    """
-    if names[0] in sys.modules or "torchvision" in sys.modules:
-        yield
-        return
-    placeholders = {name: _Deferred(name, names) for name in names}
-    vars(placeholders[names[-1]]).update(functions)
-    sys.modules |= placeholders
-    try:
-        yield
-    finally:
-        for name, module in placeholders.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]
-
-
-class _Deferred(ModuleType):
-    """A placeholder of a module that is imported when another attribute of it is read."""
-
-    def __init__(self, name: str, names: tuple[str, ...]) -> None:
-        super().__init__(name)
-        self.__dict__["_names"] = names
-
-    def __getattr__(self, name: str) -> Any:
-        no_package = name == "__path__" and self.__name__ != self._names[0]
-        if no_package or name in ("__spec__", "__file__"):  # the machinery of imports looks at them
-            raise AttributeError(name)
-        for module in self._names:
-            if isinstance(sys.modules.get(module), _Deferred):
-                del sys.modules[module]
-        return getattr(importlib.import_module(self.__name__), name)
 
 
 def _is_compile_supported(device_type: Any) -> Any:

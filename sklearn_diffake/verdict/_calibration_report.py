@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import beta
-
 from sklearn_diffake.utils._numbers import percent, significant
 
 _CONFIDENCE = 0.95
@@ -213,6 +211,8 @@ def bpcer_interval(level: float, n: int) -> tuple[float, float]:
     .. [1] V. Vovk, "Conditional validity of inductive conformal predictors", ACML 2012,
        arXiv:1209.2673.
     """
+    from scipy.stats import beta
+
     k = math.floor(round(level * (n + 1), 9))
     low, high = beta(k, n + 1 - k).interval(_CONFIDENCE)
     return float(low), float(high)

@@ -172,8 +172,9 @@ def test_a_verdict_loads_nothing_that_it_does_not_need(tmp_path):
 import sys
 from sklearn_diffake.cli import main
 assert main(["compare", "-q", {str(tmp_path / "a.png")!r}, {str(tmp_path / "b.png")!r}]) == 0
-heavy = {{"torch._dynamo", "timm", "skorch", "pyod", "dask", "matplotlib"}}
-heavy.add("sklearn.gaussian_process")
+heavy = {{"torch._dynamo", "timm", "skorch", "skops.io", "pyod", "dask", "matplotlib", "pandas"}}
+heavy |= {{"scipy.stats", "av", "jinja2"}}
+heavy |= {{f"sklearn.{{name}}" for name in ("cluster", "linear_model", "metrics", "neighbors")}}
 sys.exit(", ".join(heavy & set(sys.modules)))
 """
     process = python(code, stdout=subprocess.DEVNULL)

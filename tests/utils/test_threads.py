@@ -16,6 +16,7 @@ def numbers():
 
 @pytest.mark.parametrize("user_api", [None, "openmp", "blas"])
 def test_one_thread_meanwhile(user_api):
+    _threads._controller.cache_clear()  # other tests may have loaded more libraries since
     with threadpool_limits(2):
         original = numbers()
         with _threads.one_thread(user_api):

@@ -172,17 +172,18 @@ assert torch._dynamo.utils.is_compile_supported("cpu") == roi_align.is_compile_s
 
 MEANWHILE = """
 import sys
-from sklearn_diffake.utils import _torchvision
-with _torchvision._deferred(_torchvision._COMPILER):
+from sklearn_diffake.utils._deferred_imports import DeferredModule, deferred
+from sklearn_diffake.utils._torchvision import _COMPILER
+with deferred(_COMPILER):
     import torch._dynamo.config
     from torch._dynamo import disable
     from torch._dynamo.utils import counters
 assert sys.modules["torch._dynamo"].disable is disable
 assert sys.modules["torch._dynamo.utils"].counters is counters
-assert not isinstance(sys.modules["torch._dynamo"], _torchvision._Deferred)
-assert not isinstance(sys.modules["torch._dynamo.utils"], _torchvision._Deferred)
-with _torchvision._deferred(_torchvision._COMPILER):
-    assert not isinstance(sys.modules["torch._dynamo"], _torchvision._Deferred)
+assert not isinstance(sys.modules["torch._dynamo"], DeferredModule)
+assert not isinstance(sys.modules["torch._dynamo.utils"], DeferredModule)
+with deferred(_COMPILER):
+    assert not isinstance(sys.modules["torch._dynamo"], DeferredModule)
 """
 
 

@@ -120,9 +120,10 @@ def dlib_resnet_module() -> nn.Sequential:
     ValueError
         If its file is not that of the release.
     """
-    module = crop_and_network()
-    module[1].load_state_dict(read_dlib_resnet(dlib_resnet_file()))
-    return module
+    with torch.device("meta"):  # no random weights, which the file replaces
+        module = crop_and_network()
+    module[1].load_state_dict(read_dlib_resnet(dlib_resnet_file()), assign=True)
+    return module.requires_grad_()
 
 
 def crop_and_network() -> nn.Sequential:
@@ -187,7 +188,8 @@ def dlib_resnet_state(layers: list[DlibLayer], path: str) -> dict[str, torch.Ten
     ValueError
         If types or sizes of the layers are not those of this network; the message names the layer.
     """
-    network = DlibResNet()
+    with torch.device("meta"):  # for the shapes
+        network = DlibResNet()
     shapes = {
         name: tuple(module.weight.shape)
         for name, module in network.named_modules()
