@@ -1,17 +1,23 @@
 """Detect faces and their five landmarks with MTCNN."""
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_diffake.utils._batches import batches_of, size_within
 from sklearn_diffake.utils._threads import thread_map, torch_threads
+from sklearn_diffake.utils._torchvision import import_torchvision
 
+_THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
+_FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own
 _BATCH_PIXELS = 2**23  # most pixels of the images in a batch
 _CRAMPED = 0.6  # an image whose face fills a larger fraction is detected again with a border
 _LARGE = 0.25  # smallest face then, as a fraction: smaller faces need no border
 _BORDER = 0.4  # width of the border, as a fraction of the shorter side
 _SMALLEST = 20  # pixels; MTCNN's own smallest face
+_MULTIPLE = 16  # the number of candidates in a batch is a multiple of this
 
 
 class Faces(NamedTuple):
@@ -82,6 +88,7 @@ def detect_faces(
     settings = (min_face_size, min_probability, max_size, device)
     if not device.startswith("cpu"):
         return _detect_batch(images, *settings)
+    _cascade(device)  # build it once, before threads use it
 
     def detect(image: np.ndarray) -> Faces:
         with torch_threads(1):
@@ -168,9 +175,48 @@ def _detect(
     images: list[np.ndarray], smallest: int, device: str
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return boxes with confidence (k, 5) and landmarks (k, 5, 2) of images of equal size."""
-    from sklearn_diffake.faces import _mtcnn
+    import torch
 
+    no_faces = np.empty((0, 5), np.float32), np.empty((0, 5, 2), np.float32)
     if min(images[0].shape[:2]) < smallest:
-        no_faces = np.empty((0, 5), np.float32), np.empty((0, 5, 2), np.float32)
         return [no_faces] * len(images)
-    return _mtcnn.detect(images, smallest, device)
+    nets, detect_face = _cascade(device)
+    try:
+        with torch.inference_mode():
+            boxes, points = detect_face(
+                np.stack(images), smallest, *nets, _THRESHOLDS, _FACTOR, device
+            )
+    except (ValueError, IndexError):
+        # facenet-pytorch fails at candidates that are completely outside of the image; errors of
+        # torch or the device are RuntimeErrors and are not hidden
+        if len(images) == 1:
+            return [no_faces]
+        return [_detect([image], smallest, device)[0] for image in images]
+    return [
+        (np.asarray(b, np.float32).reshape(-1, 5), np.asarray(p, np.float32).reshape(-1, 5, 2))
+        for b, p in zip(boxes, points, strict=True)
+    ]
+
+
+@functools.lru_cache(maxsize=2)
+def _cascade(device: str) -> tuple[tuple[Any, ...], Any]:
+    import_torchvision()
+    from facenet_pytorch import MTCNN
+    from facenet_pytorch.models.utils.detect_face import detect_face
+
+    model = MTCNN(keep_all=True, device=device)
+    later = [functools.partial(_in_multiples, net) for net in (model.rnet, model.onet)]
+    return (model.pnet, *later), detect_face
+
+
+def _in_multiples(net: Callable[..., Any], candidates: Any) -> tuple[Any, ...]:
+    """Call a stage on candidates padded with black ones, whose outputs are dropped.
+
+    The number of candidates differs in every call, and torch prepares and caches a convolution for
+    each new number. Without padding, this takes time, and most of the memory of a detection.
+    """
+    import torch
+
+    n = len(candidates)
+    blank = candidates.new_zeros(-n % _MULTIPLE, *candidates.shape[1:])
+    return tuple(verdicts[:n] for verdicts in net(torch.cat([candidates, blank])))

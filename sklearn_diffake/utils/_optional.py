@@ -77,22 +77,15 @@ _PACKAGE = "face_recognition_models"
 
 
 def dlib_model_file(name: str, purpose: str) -> Path:
-    """Return the path of a file of the package ``face_recognition_models``; see `package_file`."""
-    return package_file(_PACKAGE, f"models/{name}", purpose)
+    """Return the path of a file of the package ``face_recognition_models``.
 
-
-def package_file(package: str, name: str, purpose: str) -> Path:
-    """Return the path of a data file of a package.
-
-    The package is located, not imported: its import may take long, or need what newer versions of
-    other packages no longer have.
+    The package is located, not imported: its import needs ``pkg_resources``, which setuptools no
+    longer has.
 
     Parameters
     ----------
-    package : str
-        Its name in Python.
     name : str
-        The file, relative to the package.
+        Of the file.
     purpose : str
         What needs it: the subject of a sentence in the plural.
 
@@ -105,10 +98,10 @@ def package_file(package: str, name: str, purpose: str) -> Path:
     ImportError
         If the package is not installed or lacks the file.
     """
-    spec = find_spec(package)
+    spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise missing_extra(package, None, purpose)
-    path = Path(spec.origin).parent / name
+        raise missing_extra(_PACKAGE, None, purpose)
+    path = Path(spec.origin).parent / "models" / name
     if not path.is_file():
-        raise missing_extra(package, None, purpose, f"{str(path)!r} does not exist")
+        raise missing_extra(_PACKAGE, None, purpose, f"{str(path)!r} does not exist")
     return path

@@ -1,10 +1,12 @@
 """Finding faces, and choosing one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from image_helpers import astronaut, noise, small_face
 
-from sklearn_diffake.faces import _mtcnn
+from sklearn_diffake.faces import _detection
 from sklearn_diffake.faces._detection import Faces, detect_faces
 
 
@@ -95,15 +97,32 @@ def test_choose(select, shape, selected):
     assert FOUR.choose(select, shape) == selected
 
 
+def stumbling(error, on):
+    """A detector that fails on every batch with a pixel of the value `on`."""
+
+    def detect_face(images, *_):
+        if (images == on).any():
+            raise error
+        empty = np.zeros((len(images), 1, 5)), np.zeros((len(images), 1, 5, 2))
+        empty[0][..., 4] = 1
+        return empty
+
+    return lambda device: ((None,) * 3, detect_face)
+
+
+@pytest.mark.parametrize("error", [IndexError("mask"), ValueError("non-empty list")])
+def test_an_image_that_trips_the_detector_has_no_face(monkeypatch, error):
+    monkeypatch.setattr(_detection, "_cascade", stumbling(error, on=7))
+    images = [np.full((40, 40, 3), value, np.uint8) for value in (1, 7, 2)]
+    assert [len(faces.boxes) for faces in detect(images)] == [1, 0, 1]
+
+
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("CUDA error: out of memory"), NotImplementedError("not implemented on mps")],
+    [RuntimeError("CUDA error: out of memory"), NotImplementedError("torchvision::nms on mps")],
 )
 def test_a_device_that_fails_is_not_taken_for_a_missing_face(monkeypatch, error):
-    def fail(*_):
-        raise error
-
-    monkeypatch.setattr(_mtcnn, "_proposal_network", fail)
+    monkeypatch.setattr(_detection, "_cascade", stumbling(error, on=7))
     with pytest.raises(type(error), match=str(error)):
         detect([np.full((40, 40, 3), 7, np.uint8)])
 
@@ -118,18 +137,28 @@ def test_cuda_finds_what_the_cpu_finds():
     np.testing.assert_allclose(on_gpu.landmarks, on_cpu.landmarks, atol=0.5)
 
 
-def test_the_networks_meet_few_numbers_of_candidates(monkeypatch):
-    sizes = []
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40])
+def test_candidates_are_filled_up_and_keep_their_verdicts(n):
+    torch = pytest.importorskip("torch")
+    _, stage, _ = _detection._cascade("cpu")[0]
+    (plain,) = stage.args
+    candidates = torch.rand(n, 3, 24, 24, generator=torch.Generator().manual_seed(n))
+    with torch.inference_mode():
+        for result, expected in zip(stage(candidates), plain(candidates), strict=True):
+            assert len(result) == n
+            torch.testing.assert_close(result, expected)
 
-    def watched(network):
-        def network_of_batch(candidates, weights):
-            sizes.append(len(candidates))
-            return network(candidates, weights)
 
-        return network_of_batch
+def test_a_stage_meets_few_numbers_of_candidates(monkeypatch):
+    nets, detect_face = _detection._cascade("cpu")
+    met = []
 
-    for name in ("_refinement_network", "_output_network"):
-        monkeypatch.setattr(_mtcnn, name, watched(getattr(_mtcnn, name)))
+    def watched(stage):
+        (plain,) = stage.args
+        return partial(stage.func, lambda x: met.append(len(x)) or plain(x))
+
+    stages = (nets[0], watched(nets[1]), watched(nets[2]))
+    monkeypatch.setattr(_detection, "_cascade", lambda device: (stages, detect_face))
     assert [len(faces.boxes) for faces in detect([astronaut(), small_face()])] == [1, 1]
-    assert sizes
-    assert all(n % 16 == 0 for n in sizes)
+    assert met
+    assert all(n % _detection._MULTIPLE == 0 for n in met)
