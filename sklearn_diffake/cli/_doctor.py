@@ -116,7 +116,7 @@ def _check_facenet_pytorch() -> str:
 
     import torch
 
-    from sklearn_diffake.utils._torchvision import import_torchvision
+    from sklearn_diffake.utils._facenet_pytorch import import_facenet_pytorch
 
     installed = version("facenet-pytorch")
     release = tuple(int(number) for number in torch.__version__.split(".")[:2])
@@ -125,9 +125,7 @@ def _check_facenet_pytorch() -> str:
             f"facenet-pytorch 2.6.0 holds torch back at {torch.__version__}: "
             "pip install -U 'facenet-pytorch==2.5.3' torch torchvision (the models are the same)"
         )
-    import_torchvision()  # which facenet_pytorch imports
-    import facenet_pytorch  # noqa: F401
-
+    import_facenet_pytorch()
     return f"{installed} with torch {torch.__version__}"
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_diffake.utils._batches import batches_of, size_within
+from sklearn_diffake.utils._facenet_pytorch import import_facenet_pytorch
 from sklearn_diffake.utils._threads import thread_map, torch_threads
-from sklearn_diffake.utils._torchvision import import_torchvision
 
 _THRESHOLDS = (0.6, 0.7, 0.7)  # of the three stages, facenet-pytorch's own
 _FACTOR = 0.709  # between levels of the image pyramid, facenet-pytorch's own
@@ -200,11 +200,10 @@ def _detect(
 
 @functools.lru_cache(maxsize=2)
 def _cascade(device: str) -> tuple[tuple[Any, ...], Any]:
-    import_torchvision()
-    from facenet_pytorch import MTCNN
+    facenet_pytorch = import_facenet_pytorch()
     from facenet_pytorch.models.utils.detect_face import detect_face
 
-    model = MTCNN(keep_all=True, device=device)
+    model = facenet_pytorch.MTCNN(keep_all=True, device=device)
     later = [functools.partial(_in_multiples, net) for net in (model.rnet, model.onet)]
     return (model.pnet, *later), detect_face
 

@@ -15,12 +15,9 @@ _logger = logging.getLogger(__name__)
 def _build(name: str, weights: Any) -> Any:
     from sklearn_diffake.embedding.backbones._torch import torch_backbone
     from sklearn_diffake.embedding.backbones._weights import load_state, read_weights
-    from sklearn_diffake.utils._torchvision import import_torchvision
+    from sklearn_diffake.utils._facenet_pytorch import import_facenet_pytorch
 
-    import_torchvision()
-    from facenet_pytorch import InceptionResnetV1
-
-    module = InceptionResnetV1()
+    module = import_facenet_pytorch().InceptionResnetV1()
     state = read_weights(weights) if weights else _checkpoint(name)
     state = {key: value for key, value in state.items() if not key.startswith("logits.")}
     load_state(module, state, name, weights or DOWNLOADS[name].path.name)
