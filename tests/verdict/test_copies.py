@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sklearn_diffake import Reference, load_default, verify
-from sklearn_diffake.verdict import _copies
+from sklearn_diffake.verdict import Gates, _copies
 
 data = pytest.importorskip("skimage.data")
 
@@ -61,8 +61,10 @@ def test_few_calibration_pairs_say_nothing(photo, monkeypatch):
     assert "possible_copy" not in codes(verify(photo, photo[:, ::-1]))
 
 
-def test_a_face_on_its_side_is_named(photo):
-    verdict = verify(photo, np.rot90(photo).copy())
-    assert "rotated" in codes(verdict)
-    upright = verify(photo, photo[:, ::-1])
-    assert "rotated" not in codes(upright)
+def test_a_rotated_face_is_named(photo):
+    tilted = np.asarray(Image.fromarray(photo).rotate(20))
+    strict = verify(photo, tilted, gates=Gates(max_roll=8))
+    message = next(w.message for w in strict.warnings if w.code == "rotated")
+    assert "turn the picture upright" in message
+    assert message.startswith("probe: ")
+    assert "rotated" not in codes(verify(photo, tilted))
