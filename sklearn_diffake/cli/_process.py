@@ -47,7 +47,18 @@ def run_program(main: Any) -> NoReturn:
         code = FAILED
     signals.uninstall()
     code = flush_output(code)
+    _forget_interrupt()
     sys.exit(code if signals.received is None else 128 + signals.received)
+
+
+def _forget_interrupt() -> None:
+    """Let ``python -m`` end with our code after an interrupt that we have handled.
+
+    An interrupt that leaves an ``exec`` of text, as modules use when they are imported, sets a flag
+    in CPython, which then ends the process by SIGINT, whatever the code. Running any text clears
+    it.
+    """
+    exec("")  # nosec B102
 
 
 class Signals:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sklearn_diffake.utils._numbers import significant
+from sklearn_diffake.verdict._copies import copy_message
 from sklearn_diffake.verdict._evidence import (
     GENUINE_MEANS,
     SUSPICIOUS_MEANS,
@@ -27,6 +28,8 @@ from sklearn_diffake.verdict._warnings import (
     same_video_warnings,
     warnings_of,
 )
+
+_COPIES = ("same_file", "same_pixels")  # a copy for certain
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,7 @@ def decide(
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
     warnings += _run_warnings(scored, rules.gates)
+    warnings += _copy_warnings(model, reference, probe, warnings)
     outcome, reason = hold_back(*_decide_outcome(model, scored, rules.abstain), warnings)
     return Verdict(
         outcome=outcome,
@@ -252,6 +256,19 @@ def _run_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
         "themselves"
     )
     return [make_warning("part_suspicious", message)]
+
+
+def _copy_warnings(
+    model: JudgingModel,
+    reference: Template,
+    probe: Template,
+    warnings: Sequence[VerdictWarning],
+) -> list[VerdictWarning]:
+    """Warn of a probe that may be a copy of a reference, unless it surely is one."""
+    if model.mode != "reference" or any(w.code in _COPIES for w in warnings):
+        return []
+    message = copy_message(model, reference, probe)
+    return [] if message is None else [make_warning("possible_copy", f"probe: {message}")]
 
 
 def _image_counts(k: int, m: int) -> str:

@@ -32,6 +32,8 @@ class Gates:
         Mean gray level of the face.
     max_yaw : float, default=45.0
         Degrees by which the face is turned to a side.
+    max_roll : float, default=45.0
+        Degrees by which the face is rotated in the picture; upside down is not noticed.
     min_usable_fraction : float in [0, 1], default=0.5
         Fraction of the frames of a clip with a usable face. Below it a verdict is never "genuine".
     max_suspicious_frames : int, default=2
@@ -64,6 +66,7 @@ class Gates:
     min_sharpness: float = 0.01
     min_brightness: float = 0.05
     max_yaw: float = 45.0
+    max_roll: float = 45.0
     min_usable_fraction: float = 0.5
     max_suspicious_frames: int = 2
     min_references: int = 2

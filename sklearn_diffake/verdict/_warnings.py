@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sklearn_diffake.novelty._p_values import SINGLE
 from sklearn_diffake.utils._numbers import percent
 from sklearn_diffake.verdict._evidence import ImageEvidence, Outcome, VerdictWarning
@@ -43,9 +46,17 @@ CODES = {
     "few_images": Code("A side rests on fewer images than the limit."),
     "same_file": Code("One file is on both sides.", is_gate=True),
     "same_pixels": Code("The same pixels of a face are on both sides.", is_gate=True),
+    "possible_copy": Code(
+        "A probe image is more like a reference image than nearly all genuine pairs: a copy, or of "
+        "one occasion."
+    ),
     "blurred": Code("In every image of a side the face is less sharp than the limit."),
     "low_light": Code("In every image of a side the face is darker than the limit."),
     "extreme_pose": Code("In every image of a side the face is turned by more than the limit."),
+    "rotated": Code(
+        "In every image of a side the face is rotated by more than the limit: turn the picture "
+        "upright."
+    ),
     "skipped_files": Code("Files of a folder or pattern are neither pictures nor videos."),
     "duplicate_images": Code(
         "Pictures have the same pixels as an earlier one of their side, and are not counted."
@@ -223,6 +234,20 @@ def _quality_messages(template: Template, gates: Gates) -> Iterator[tuple[str, s
             f"the face is turned by about {min(angles):.0f} degrees, the limit is "
             f"{gates.max_yaw:g}",
         )
+    rolls = [roll for i in template.used_positions if (roll := _roll(template.matrices[i])) >= 0]
+    if rolls and min(rolls) > gates.max_roll:
+        yield (
+            "rotated",
+            f"the face is rotated by about {min(rolls):.0f} degrees, the limit is "
+            f"{gates.max_roll:g}: turn the picture upright",
+        )
+
+
+def _roll(matrix: NDArray[np.float64]) -> float:
+    """Return the degrees by which a picture was rotated to a crop, -1 if that is not known."""
+    if not np.isfinite(matrix).all() or not matrix.any():
+        return -1.0
+    return abs(float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))))
 
 
 def _best_value(images: Sequence[ImageEvidence], name: str) -> float | None:

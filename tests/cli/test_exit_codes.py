@@ -230,6 +230,19 @@ def test_signals_at_any_moment_are_no_verdict():
         assert process.returncode in (0, CODES[name], -number), (i, err)
 
 
+@POSIX
+def test_a_signal_within_an_exec_of_text_keeps_its_code(tmp_path):
+    (tmp_path / "stopped.py").write_text(
+        "from sklearn_diffake.cli._process import run_program\n"
+        "text = 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)'\n"
+        "run_program(lambda: exec(text))\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "stopped"]
+    process = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, timeout=60)
+    assert process.returncode == 143
+
+
 STORING = """from sklearn_diffake.store import EmbeddingStore
         store = EmbeddingStore(sys.argv[-2])
         for i in range(10**6):
