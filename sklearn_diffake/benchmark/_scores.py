@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from sklearn_diffake.benchmark._datasets import PairTable
 from sklearn_diffake.benchmark._jobs import Job
-from sklearn_diffake.metrics import bootstrap_interval, detection_error_curve, video_level
+from sklearn_diffake.metrics import detection_error_curve, video_level
+from sklearn_diffake.metrics._bootstrap import bootstrap_intervals
 from sklearn_diffake.metrics._curve import ErrorCurve, crossing
 from sklearn_diffake.model_selection import connected_groups
 
@@ -191,33 +192,23 @@ def with_intervals(number: int, scores: Scores, worst: bool, settings: Settings)
     """
     technique = np.unique(scores.technique.astype(str), return_inverse=True)[1]
     metadata = {"fold": scores.fold, **({"technique": technique} if worst else {})}
-    computed: dict[bytes, dict[str, float]] = {}
 
-    def metric(name: str) -> Callable[..., float]:
-        def compute(y: Any, decision: Any, **extra: Any) -> float:
-            key = b"".join(values.tobytes() for values in (y, decision, *extra.values()))
-            if key not in computed:  # the resamples are the same for every figure
-                computed[key] = figures(y, decision, **extra)
-            return computed[key][name]
-
-        return compute
+    def all_figures(y: Any, decision: Any, **extra: Any) -> list[float]:
+        return list(figures(y, decision, **extra).values())
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Too few groups")
-        intervals = {
-            name: bootstrap_interval(
-                metric(name),
-                scores.y,
-                scores.decision,
-                groups=scores.group,
-                metadata=metadata,
-                n_resamples=settings.resamples,
-                confidence_level=settings.confidence,
-                random_state=settings.seed,
-            )
-            for name in FIGURES
-        }
+        intervals = bootstrap_intervals(
+            all_figures,
+            scores.y,
+            scores.decision,
+            groups=scores.group,
+            metadata=metadata,
+            n_resamples=settings.resamples,
+            confidence_level=settings.confidence,
+            random_state=settings.seed,
+        )
     return number, {
         name: [None if np.isnan(value) else value for value in values]
-        for name, values in intervals.items()
+        for name, values in zip(FIGURES, intervals, strict=True)
     }

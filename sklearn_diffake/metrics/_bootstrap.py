@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -149,32 +149,75 @@ def bootstrap_interval(
     >>> low < estimate < high
     True
     """
+
+    def figures(*args: Any, **kwargs: Any) -> list[float]:
+        return [metric(*args, **kwargs)]
+
+    (interval,) = bootstrap_intervals(
+        figures,
+        y_true,
+        score,
+        groups=groups,
+        metadata=metadata,
+        n_resamples=n_resamples,
+        confidence_level=confidence_level,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    return interval
+
+
+def bootstrap_intervals(
+    metric: Callable[..., Sequence[float]],
+    y_true: ArrayLike,
+    score: ArrayLike,
+    *,
+    groups: ArrayLike | None,
+    metadata: Mapping[str, ArrayLike] | None,
+    n_resamples: int,
+    confidence_level: float,
+    random_state: int | RandomState | None,
+    verbose: int = 0,
+) -> list[ConfidenceInterval]:
+    """Compute intervals of several figures from the same draws; see `bootstrap_interval`.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(y_true, score) -> sequence of k floats``.
+    y_true, score, groups, metadata, n_resamples, confidence_level, random_state, verbose
+        As in `bootstrap_interval`.
+
+    Returns
+    -------
+    list of k ConfidenceInterval
+    """
     labels, values = check_scores(y_true, score)
     extras, codes = check_extras(len(labels), groups, metadata)
-    estimate = float(metric(labels, values, **extras))
+    estimates = [float(figure) for figure in metric(labels, values, **extras)]
     n_groups = min(len(np.unique(codes[labels == label])) for label in (1, -1))
     if n_groups < MIN_RESAMPLED_GROUPS:
         warn_too_few(labels, codes, MIN_RESAMPLED_GROUPS)
-        return ConfidenceInterval(estimate, np.nan, np.nan)
+        return [ConfidenceInterval(estimate, np.nan, np.nan) for estimate in estimates]
     draws = _Draws(labels, values, extras, codes, check_random_state(random_state))
-    ends = []
     tail = (1.0 - confidence_level) / 2.0
     wide = student.isf(tail, n_groups - 1) * np.sqrt(n_groups / (n_groups - 1))
     tails = {False: float(norm.sf(wide)), True: tail}
+    ends = []
     with progress_bar(total=2 * n_resamples, desc="bootstrap", unit="draw", verbose=verbose) as bar:
         for contaminated in (False, True):
-            figures = np.empty(n_resamples)
+            figures = np.empty((n_resamples, len(estimates)))
             for number in range(n_resamples):
                 drawn_labels, drawn_values, drawn_extras = draws.draw(contaminated)
                 figures[number] = metric(drawn_labels, drawn_values, **drawn_extras)
                 bar.update()
-            ends.append(np.quantile(figures, [tails[contaminated], 1.0 - tails[contaminated]]))
-    (low, high), (low_contaminated, high_contaminated) = ends
-    return ConfidenceInterval(
-        estimate,
-        float(min(low, low_contaminated)),
-        float(max(high, high_contaminated)),
-    )
+            levels = [tails[contaminated], 1.0 - tails[contaminated]]
+            ends.append(np.quantile(figures, levels, axis=0))
+    low, high = np.minimum(*ends)[0], np.maximum(*ends)[1]
+    return [
+        ConfidenceInterval(*(float(value) for value in interval))
+        for interval in zip(estimates, low, high, strict=True)
+    ]
 
 
 def check_extras(

@@ -11,8 +11,8 @@ from sklearn_diffake.utils._torchvision import import_torchvision
 def import_facenet_pytorch() -> ModuleType:
     """Return the module ``facenet_pytorch``.
 
-    requests, which downloads its weights of FaceNet, and OpenCV, which draws its crops, are imported
-    when they are used.
+    requests, which downloads its weights of FaceNet, and OpenCV, which resizes its crops, are
+    imported when they are used.
 
     Returns
     -------

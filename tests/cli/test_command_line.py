@@ -173,7 +173,7 @@ import sys
 from sklearn_diffake.cli import main
 assert main(["compare", "-q", {str(tmp_path / "a.png")!r}, {str(tmp_path / "b.png")!r}]) == 0
 heavy = {{"torch._dynamo", "timm", "skorch", "skops.io", "pyod", "dask", "matplotlib", "pandas"}}
-heavy |= {{"scipy.stats", "av", "jinja2"}}
+heavy |= {{"scipy.stats", "av", "jinja2", "requests", "cv2"}}
 heavy |= {{f"sklearn.{{name}}" for name in ("cluster", "linear_model", "metrics", "neighbors")}}
 sys.exit(", ".join(heavy & set(sys.modules)))
 """
