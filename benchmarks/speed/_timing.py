@@ -17,7 +17,15 @@ import numpy as np
 from benchmarks._results import report
 
 SUITES = {  # which bench_*.py make up a suite
-    "embedding": ("transform", "dlib_resnet", "onnx_network", "video_pairs", "memory", "aligning"),
+    "embedding": (
+        "transform",
+        "dlib_resnet",
+        "onnx_network",
+        "video_pairs",
+        "memory",
+        "aligning",
+        "aligner_limits",
+    ),
     "store": ("store",),
     "generation": ("generation", "face_pairs"),
     "training": ("forgery_training",),
