@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_classifier
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import make_scorer, roc_auc_score
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_diffake.metrics._checks import check_rows, check_scores
@@ -16,9 +15,9 @@ from sklearn_diffake.metrics._curve import bpcer_at_apcer
 from sklearn_diffake.metrics._error_rates import apcer, bpcer, equal_error_rate, worst_apcer
 from sklearn_diffake.metrics._ranking import average_precision_fake
 from sklearn_diffake.metrics._video import Pooling, video_level
-from sklearn_diffake.utils._labels import CONVENTION, check_labels
+from sklearn_diffake.utils._labels import check_labels
 from sklearn_diffake.utils._messages import nearest, warn_caller
-from sklearn_diffake.utils._sklearn_compat import StrOptions, _Scorer, validate_params
+from sklearn_diffake.utils._sklearn_compat import StrOptions, validate_params
 
 # Methods that give scores, by preference. scikit-learn makes +1 the high class of a classifier.
 RESPONSES = ("decision_function", "predict_proba")
@@ -30,20 +29,6 @@ class _Metric(NamedTuple):
     technique: str = "refused"  # or "optional", "required"
     options: dict[str, float] = {}
     at_zero: bool = False  # depends on the threshold 0, otherwise on the order of scores
-
-
-class _DetectionScorer(_Scorer):
-    """A scorer that takes no classifier whose labels do not say which class is genuine."""
-
-    def _score(self, method_caller: Any, estimator: Any, X: Any, y_true: Any, **kwargs: Any) -> Any:
-        classes: Any = getattr(estimator, "classes_", None)
-        if is_classifier(estimator) and not np.array_equal(classes, [-1, 1]):
-            raise ValueError(
-                f"The scorer {self._kwargs['name']!r} needs a classifier that was fitted on the "
-                f"labels {CONVENTION}, got the classes {np.asarray(classes).tolist()}: labels of "
-                "any other form do not say which class is genuine."
-            )
-        return super()._score(method_caller, estimator, X, y_true, **kwargs)
 
 
 def _roc_auc(y_true: ArrayLike, score: ArrayLike) -> float:
@@ -129,8 +114,8 @@ def get_scorer(name: str, *, pool: Pooling | None = None) -> Any:
     ------
     ValueError
         If there is no such scorer; the message has the nearest name. By the scorer,
-        when it is called with a classifier of other labels, on a fold without a required class,
-        without any score, without required metadata, or with metadata that it cannot use.
+        when it is called on a fold without a required class, without any score, without required
+        metadata, or with metadata that it cannot use.
 
     Warns
     -----
@@ -165,8 +150,9 @@ def get_scorer(name: str, *, pool: Pooling | None = None) -> Any:
         )
     response = "decision_function" if _METRICS[name].at_zero else RESPONSES
     better = not name.startswith("neg_")
-    options = {"name": name, "pool": pool}
-    return _DetectionScorer(_evaluate, 1 if better else -1, options, response)
+    return make_scorer(
+        _evaluate, response_method=response, greater_is_better=better, name=name, pool=pool
+    )
 
 
 @validate_params(

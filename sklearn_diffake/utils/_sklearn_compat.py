@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         parameter_constraints: Mapping[str, Any], *, prefer_skip_nested_validation: bool
     ) -> Callable[[_F], _F]: ...
 
-    from sklearn.metrics._scorer import _Scorer
     from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky
     from sklearn.model_selection._split import GroupsConsumerMixin
     from sklearn.utils._response import _get_response_values
@@ -42,7 +41,6 @@ __all__ = [
     "Interval",
     "InvalidParameterError",
     "StrOptions",
-    "_Scorer",
     "_clone_parametrized",
     "_compute_precision_cholesky",
     "_fit_context",
@@ -61,8 +59,6 @@ def __getattr__(name: str) -> Any:
     match name:
         case "GroupsConsumerMixin":
             from sklearn.model_selection._split import GroupsConsumerMixin as attribute
-        case "_Scorer":
-            from sklearn.metrics._scorer import _Scorer as attribute
         case "_compute_precision_cholesky":
             from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky as attribute
         case "_get_response_values":

@@ -18,7 +18,7 @@ GATES = Gates(min_references=1)
 def make_model(*, abstain=None, mode="reference", error_rates=()):
     return SimpleNamespace(
         mode=mode,
-        conformal=SimpleNamespace(abstain=abstain),
+        conformal=SimpleNamespace(abstain=abstain, category_scores_={}),
         pipeline=SimpleNamespace(detector=None, aligner=None),
         info=ModelInfo("name", "fingerprint", error_rates=error_rates),
         few_pairs=None,

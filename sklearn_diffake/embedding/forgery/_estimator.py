@@ -260,6 +260,7 @@ class ForgeryEmbedder(CallbacksMixin, FaceEmbedder, auto_wrap_output_keys=None):
     }
 
     history_: list[dict[str, Any]]
+    initial_weights_: str | None
     best_epochs_: list[int]
     n_iter_: int
     validation_auc_: float | None
