@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,24 @@ def torch_threads(n_threads: int) -> Iterator[None]:
         with _lock:
             _users -= 1
             torch.set_num_threads(outer[-1] if outer else _n_initial)
+
+
+def _compute_alone() -> None:
+    """Let torch compute with one thread in a forked child, which has no other.
+
+    It would wait forever for the threads that its parent had computed with.
+    """
+    global _lock, _users, _n_initial
+    _lock = threading.RLock()  # another thread of the parent may have held it
+    outer = _local.__dict__.get("outer", [])
+    outer[:] = [1] * len(outer)
+    _users, _n_initial = len(outer), 1
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_compute_alone)
 
 
 class SharedLimit:

@@ -1,5 +1,7 @@
 """One thread for the numeric libraries, and one look at which of them there are."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -92,3 +94,35 @@ def test_a_shared_limit_is_set_by_each_block_and_restored_by_the_last():
     assert calls == ["set 0", "set 1"]
     second.__exit__(None, None, None)
     assert calls == ["set 0", "set 1", "restore 0"]
+
+
+FORK = """
+import os, sys, time
+import torch
+from sklearn_diffake.utils._threads import torch_threads
+images, weights = torch.ones(4, 16, 64, 64), torch.ones(32, 16, 3, 3)
+def compute(n_threads):
+    with torch_threads(n_threads):
+        return torch.nn.functional.conv2d(images, weights).sum().item()
+total = compute(2)
+torch.set_num_threads(2)
+with torch_threads(2):
+    child = os.fork()
+    if not child:
+        os._exit(compute(1) != total or torch.get_num_threads() != 1)
+end = time.monotonic() + 30
+while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+    if time.monotonic() > end:
+        os.kill(child, 9)
+        sys.exit("the child waits")
+    time.sleep(0.02)
+sys.exit(os.waitstatus_to_exitcode(ended[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_computes_with_one_thread():
+    process = subprocess.run(
+        [sys.executable, "-c", FORK], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
