@@ -225,7 +225,7 @@ class Bench:
     def __init__(self, work, package, test_seconds, trace_seconds):
         self.work, self.package, self.copy = work, package, work / "copy"
         self.test_seconds, self.trace_seconds = test_seconds, trace_seconds
-        for entry in ("sklearn_diffake", "tests", "conftest.py", "pyproject.toml"):
+        for entry in ("sklearn_diffake", "benchmarks", "tests", "conftest.py", "pyproject.toml"):
             for file in [ROOT / entry, *(ROOT / entry).rglob("*")]:
                 to = self.copy / file.relative_to(ROOT)
                 if file.is_file() and file.suffix != ".pyc":
@@ -233,7 +233,10 @@ class Bench:
                     if not to.exists() or to.read_bytes() != file.read_bytes():
                         shutil.copyfile(file, to)
         os.chdir(self.copy)
-        sys.path.insert(0, str(self.copy))
+        # tests that import a benchmark must get that of the copy
+        sys.path[:] = [str(self.copy), *(path for path in sys.path if path != str(ROOT))]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+            del sys.modules[name]
         os.environ["PYTHONPATH"] = str(self.copy)
         files = [os.path.relpath(file, ROOT) for file in tests_of(package)]
         self.traces = {file: self._trace(file) for file in files}
