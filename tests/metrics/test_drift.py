@@ -1,8 +1,10 @@
 """Drift of genuine p-values: no false alarms, and no drift missed."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import ks_2samp, kstest
 
 from sklearn_diffake.metrics import PValueDrift, p_value_drift
 
@@ -97,3 +99,102 @@ def test_many_p_values():
     drift = p_value_drift(p_values(rng, 5000, 20_000), 5000)
     assert not drift.drifted
     assert p_value_drift(p_values(rng, 5000, 20_000, -0.1), 5000).direction == "lower"
+
+
+@pytest.mark.parametrize("shift", [-0.8, -0.1, 0.0, 0.1, 0.8])
+def test_statistic_is_that_of_the_scores(shift):
+    """P-values are ranks, so the test of the scores themselves must agree."""
+    rng = np.random.default_rng(0)
+    calibration, recent = rng.normal(size=40), rng.normal(shift, size=25)
+    p = (1 + np.searchsorted(np.sort(calibration), recent, side="right")) / 41
+    for direction, alternative in (("lower", "greater"), ("higher", "less")):
+        scipy_test = ks_2samp(recent, calibration, alternative=alternative, method="exact")
+        drift = p_value_drift(p, 40, alternative=direction, alpha=0.05)
+        assert drift.p_value == pytest.approx(scipy_test.pvalue, rel=1e-12)
+        assert drift.statistic == pytest.approx(scipy_test.statistic, rel=1e-12)
+        assert drift.direction == (direction if scipy_test.pvalue <= 0.05 else None)
+        assert drift.drifted == (scipy_test.pvalue <= 0.05)
+    tests = [ks_2samp(recent, calibration, alternative=name) for name in ("greater", "less")]
+    both = p_value_drift(p, 40)
+    assert both.p_value == pytest.approx(min(1.0, 2 * min(t.pvalue for t in tests)), rel=1e-12)
+    assert both.statistic == pytest.approx(max(t.statistic for t in tests), rel=1e-12)
+
+
+def test_one_p_value_by_hand():
+    """The only recent score is below both calibration scores: one order of three."""
+    drift = p_value_drift([1 / 3], 2, alternative="lower", alpha=0.4, level=0.5)
+    expected = PValueDrift(drift.p_value, "lower", 1.0, 1, 2, 0.4, 1.0, 0.5)
+    assert drift == expected
+    assert drift.p_value == pytest.approx(1 / 3)
+    assert p_value_drift([1 / 3], 2, alternative="higher").p_value == 1.0
+    assert p_value_drift([1 / 3], 2).p_value == pytest.approx(2 / 3)
+
+
+def test_a_p_value_of_exactly_alpha_is_drift():
+    value = p_value_drift([0.01, 0.02, 0.2], 99).p_value
+    assert p_value_drift([0.01, 0.02, 0.2], 99, alpha=value).drifted
+    assert not p_value_drift([0.01, 0.02, 0.2], 99, alpha=np.nextafter(value, 0)).drifted
+
+
+def test_a_p_value_of_exactly_the_level_is_rejected():
+    assert p_value_drift([0.05, 0.06, 0.2, 1.0], 99, level=0.05).fraction_rejected == 0.25
+
+
+def test_result_cannot_be_changed():
+    drift = p_value_drift([0.5], 10)
+    with pytest.raises(FrozenInstanceError):
+        drift.p_value = 0.0
+
+
+def test_description_of_each_result():
+    recent = "2 recent p-values against a calibration by 99 (p = {})"
+    none = p_value_drift([0.5, 0.6], 99)
+    assert none.p_value == pytest.approx(0.54, abs=0.005)
+    assert str(none) == f"no drift was detected in {recent.format('0.54')}"
+    none = p_value_drift([0.5, 0.6], 99, level=0.55)
+    rejected = "; {} of them are rejected at the level {}"
+    assert str(none) == f"no drift was detected in {recent.format('0.54')}" + rejected.format(
+        "50.0%", "0.550"
+    )
+    low, high = p_value_drift([0.01, 0.01], 99), p_value_drift([1.0, 1.0], 99, level=0.05)
+    assert low.p_value == high.p_value == pytest.approx(2 * 2 / (100 * 101))
+    assert str(low) == (
+        f"drift was detected in {recent.format('0.0004')}: recent genuine pairs look less "
+        "genuine, so that more of them are rejected than promised. Calibrate again"
+    )
+    assert str(high) == (
+        f"drift was detected in {recent.format('0.0004')}: recent genuine pairs look more "
+        "genuine, so that fewer are rejected than promised"
+        f"{rejected.format('0.0%', '0.050')}. Calibrate again"
+    )
+
+
+def test_the_row_of_a_person_is_drawn_at_random():
+    options = {"groups": ["a", "a", "b", "b"], "level": 0.5}
+    fractions = [
+        p_value_drift([0.2, 0.8, 0.2, 0.8], 9, random_state=seed, **options).fraction_rejected
+        for seed in range(100)
+    ]
+    assert [fractions.count(value) > 10 for value in (0.0, 0.5, 1.0)] == [True] * 3
+    assert len(fractions) == sum(map(fractions.count, (0.0, 0.5, 1.0)))
+    default = p_value_drift([0.2, 0.8, 0.2, 0.8], 9, **options)
+    assert default.fraction_rejected == fractions[0]
+
+
+def test_rows_without_a_person_count_as_one_person():
+    assert p_value_drift([0.2, 0.8, 0.3, 0.4], 9, groups=[None, "", "a", "b"]).n == 3
+
+
+@pytest.mark.parametrize(
+    ("p_values", "problem"),
+    [
+        ([], "none"),
+        ([0.5, 0.0, 0.1], "0.0 in row 1"),
+        ([1.5, 0.5], "1.5 in row 0"),
+        ([0.5, 1.0, np.nan], "nan in row 2"),
+        ([0.5, -0.1, 2.0], "-0.1 in row 1"),
+    ],
+)
+def test_message_names_the_first_bad_row(p_values, problem):
+    with pytest.raises(ValueError, match=rf"above 0 and at most 1, got {problem}\.$"):
+        p_value_drift(p_values, 100)

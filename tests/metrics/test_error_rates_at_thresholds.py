@@ -264,3 +264,93 @@ def test_bootstrap_draws_metadata_with_its_rows():
         ValueError, match="technique must have one value for each of the 120 rows, got 1"
     ):
         metrics.bootstrap_interval(metric, y, score, metadata={"technique": ["x"]})
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([10, 9, 2], [10, 2, 9]),  # by text
+        (["warp", "swap", "Swap2"], ["Swap2", "swap", "warp"]),
+        (np.array([3, "b", 1.5], dtype=object), [1.5, 3, "b"]),
+    ],
+)
+def test_techniques_are_sorted_by_name(names, expected):
+    rates = apcer_by_technique([-1, -1, -1], [1.0, -1.0, 1.0], names)
+    assert list(rates) == expected
+    for name, score in zip(names, [1.0, 0.0, 1.0], strict=True):
+        assert rates[name] == score
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "", " "])
+def test_message_names_the_deepfake_without_a_technique(missing):
+    technique = np.array([missing, "x", missing, missing], dtype=object)
+    with pytest.raises(ValueError, match=rf"^Row 2 is a deepfake .* technique \({missing!r}\)\.$"):
+        apcer_by_technique([1, -1, -1, -1], [0, 1, 2, 3], technique)
+    technique[2:] = "y"  # that of a genuine row is ignored
+    assert apcer_by_technique([1, -1, -1, -1], [0, 1, -2, 3], technique) == {"x": 1.0, "y": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows_of_one_class"),
+    [
+        (apcer, [1, 1, 1]),
+        (bpcer, [-1, -1, -1]),
+        *((metric, labels) for metric in ORDER_ONLY for labels in ([1, 1, 1], [-1, -1, -1])),
+    ],
+)
+def test_message_names_the_class_that_is_absent(metric, rows_of_one_class):
+    names = {1: "genuine (+1)", -1: "deepfake (-1)"}
+    label = rows_of_one_class[0]
+    message = f"y_true must hold both classes; all 3 rows are {names[label]}."
+    if metric in (apcer, bpcer):
+        message = f"y_true must hold {names[-label]} rows; none of its 3 rows is."
+    with pytest.raises(ValueError, match="y_true") as caught:
+        metric(rows_of_one_class, [1.0, 2.0, 3.0])
+    assert str(caught.value) == message
+
+
+OF_LABELS_AND_SCORES = [apcer, bpcer, *ORDER_ONLY, detection_error_curve]
+
+
+@pytest.mark.parametrize("metric", OF_LABELS_AND_SCORES)
+@pytest.mark.parametrize(
+    ("labels", "score", "message"),
+    [
+        ([1, -1, 0], [1.0, 2.0, 3.0], r"^y_true must be \+1 .* got 0 in row 2"),
+        (np.array([1, True, -1], dtype=object), np.ones(3), "^y_true .* got True in row 1"),
+        ([1, -1], [1.0, np.nan], "^Input score contains NaN in row 1"),
+        ([1, -1], [np.inf, 1.0], "^Input score contains infinity in row 0"),
+        ([1, -1], [1.0, 2.0, 3.0], "inconsistent numbers of samples"),
+        ([1, -1], [[1.0, 2.0], [3.0, 4.0]], "1d array"),
+    ],
+)
+def test_labels_and_scores_are_checked(metric, labels, score, message):
+    with pytest.raises(ValueError, match=message):
+        metric(labels, score)
+
+
+def test_a_score_at_the_threshold_is_genuine():
+    assert apcer([-1, -1, -1, 1], [-1.0, 0.0, 1.0, 5.0]) == 2 / 3
+    assert bpcer([1, 1, 1, -1], [-1.0, 0.0, 1.0, 5.0]) == 1 / 3
+    assert apcer_by_technique([-1, -1], [0.0, -1.0], ["a", "b"]) == {"a": 1.0, "b": 0.0}
+    assert worst_apcer([-1, -1], [0.0, -1.0], ["a", "b"]) == 1.0
+    errors = threshold_transfer([1, -1], [1.0, 0.0], [1, -1], [1.0, 1.0])
+    assert errors == (1.0, 1.0, 0.0)
+    assert errors.acer == 0.5
+    assert errors._fields == ("threshold", "apcer", "bpcer")
+
+
+def test_defaults_of_the_rates_by_hand():
+    """BPCER is taken at an APCER of 5 %, and a threshold set on other data at the EER."""
+    y = np.r_[np.ones(4), -np.ones(40)]
+    score = np.r_[36.5, 38.5, 39.5, 60.0, np.arange(40)]
+    assert bpcer_at_apcer(y, score) == 0.25  # accepts the deepfakes 38 and 39
+    assert bpcer_at_apcer(y, score, return_threshold=True) == (0.25, 38.0)
+    assert bpcer_at_apcer(y, score, apcer=0.025, return_threshold=True) == (0.25, 38.5)
+    assert bpcer_at_apcer(y, score, apcer=0, return_threshold=True) == (0.5, 39.5)
+    assert bpcer_at_apcer(y, score, apcer=1, return_threshold=True) == (0.0, 0.0)
+    assert threshold_transfer(y, score, y, score, at="apcer").threshold == 38.0
+    genuine = np.arange(40.0)
+    result = threshold_transfer(np.ones(40), genuine, [1, -1], [1, 0], at="bpcer")
+    assert result.threshold == 2.0
+    assert isinstance(result.threshold, float)

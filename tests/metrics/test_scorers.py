@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer as sklearn_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
@@ -249,3 +250,106 @@ def test_pickle(data):
 def test_scorers_of_what_is_no_name(name):
     with pytest.raises(ValueError, match="must be the name of a scorer"):
         get_scorers([name])
+
+
+@pytest.fixture
+def score_reader():
+    """Return a detector whose decisions are the only column of X."""
+
+    class ScoreReader(OutlierMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def decision_function(self, X):
+            return np.asarray(X)[:, 0]
+
+        def __sklearn_is_fitted__(self):
+            return True
+
+    return ScoreReader()
+
+
+def test_values_by_hand(score_reader):
+    y = np.r_[np.ones(4), -np.ones(200)]
+    score = np.r_[180.5, 191.5, 197.5, 300.0, np.arange(200)]
+    values = {
+        name: scorer(score_reader, (score - 197.0)[:, np.newaxis], y)
+        for name, scorer in get_scorers().items()
+    }
+    assert values == {
+        "roc_auc": pytest.approx((181 + 192 + 198 + 200) / 800),
+        "average_precision_fake": pytest.approx(metrics.average_precision_fake(y, score)),
+        "neg_equal_error_rate": pytest.approx(-metrics.equal_error_rate(y, score)),
+        "neg_bpcer10": 0.0,
+        "neg_bpcer20": -0.25,
+        "neg_bpcer100": -0.75 + 0.25,
+        "neg_apcer": -3 / 200,
+        "neg_bpcer": -0.5,
+    }
+
+
+USES_TECHNIQUE = {"neg_bpcer10", "neg_bpcer20", "neg_bpcer100", "neg_worst_apcer"}
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("name", get_scorer_names())
+def test_which_scorers_use_the_technique(name, score_reader):
+    y, score = np.repeat([1, -1], 4), np.array([[9.0], [8], [7], [-3], [6], [-5], [-4], [-1]])
+    technique = np.array([*[""] * 4, "x", "y", "y", "y"])
+    scorer = get_scorer(name).set_score_request(technique=True)
+    if name in USES_TECHNIQUE:
+        value = scorer(score_reader, score, y, technique=technique)
+        assert value == (-1.0 if name == "neg_worst_apcer" else -0.25)
+    else:
+        with pytest.raises(ValueError, match="cannot use") as caught:
+            scorer(score_reader, score, y, technique=technique)
+        expected = f"The scorer {name!r} cannot use technique, which was passed to it."
+        assert str(caught.value) == expected
+
+
+@pytest.mark.usefixtures("routing")
+def test_messages_about_metadata(score_reader):
+    y, score, video = [1, -1], np.array([[1.0], [-1.0]]), ["a", "b"]
+    with pytest.raises(ValueError, match="cannot use") as caught:
+        get_scorer("roc_auc").set_score_request(video=True)(score_reader, score, y, video=video)
+    assert str(caught.value) == (
+        "The scorer 'roc_auc' cannot use video, which was passed to it. Set how to pool videos: "
+        "get_scorer(..., pool='mean')."
+    )
+    for name, pool, metadata in (
+        ("roc_auc", "max", "video"), ("neg_worst_apcer", None, "technique"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="needs") as caught:
+            get_scorer(name, pool=pool)(score_reader, score, y)
+        assert str(caught.value) == (
+            f"The scorer {name!r} needs {metadata} of every row: enable metadata routing, request "
+            f"it by set_score_request({metadata}=True), and pass it."
+        )
+    scorer = get_scorer("roc_auc", pool="max").set_score_request(video=True)
+    with pytest.raises(ValueError, match=r"^video must have one value for each of the 2 rows"):
+        scorer(score_reader, score, y, video=["a"])
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize(
+    ("pool", "bpcer"),
+    [("mean", 0.0), ("median", 0.0), ("trimmed", 0.0), ("min", 1.0), ("max", 0.0), (None, 0.2)],
+)
+def test_each_way_of_pooling(pool, bpcer, score_reader):
+    y, score = [1, 1, 1, 1, 1, -1], np.array([[5.0], [4], [-1], [3], [2], [-9]])
+    scorer = get_scorer("neg_bpcer", pool=pool)
+    metadata = {} if pool is None else {"video": [*"aaaaa", "b"]}
+    if metadata:
+        scorer.set_score_request(video=True)
+    assert scorer(score_reader, score, y, **metadata) == -bpcer
+
+
+def test_message_counts_the_rows_without_a_score(score_reader):
+    score = np.array([[1.0], [np.nan], [-1.0], [np.nan], [np.nan]])
+    with pytest.warns(UserWarning, match="left out") as caught:
+        value = get_scorer("roc_auc")(score_reader, score, [1, 1, -1, -1, -1])
+    assert value == 1.0
+    assert str(caught[0].message) == (
+        "3 of 5 rows have no score (NaN) and are left out: 1 genuine and 2 deepfakes. In pairs of "
+        "pictures, no face was found."
+    )
