@@ -1,4 +1,4 @@
-"""Effective sizes and exact bounds, against numbers from tables, loops and scipy's own tests."""
+"""Effective sizes and exact bounds, against tabulated quantiles, loops and scipy's own tests."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sklearn_diffake.metrics._effective_size import (
     smallest_size,
 )
 
-# Two-sided quantiles of Student's distribution from a printed table, by level and degrees of freedom
+# Two-sided quantiles of Student's distribution, by level and degrees of freedom
 STUDENT = {
     (0.95, 1): 12.706205,
     (0.95, 2): 4.302653,
@@ -58,7 +58,7 @@ def test_smallest_size_does_not_overflow():
         (5, 5, 0.95, (4, 4)),
     ],
 )
-def test_factor_is_the_squared_ratio_of_two_quantiles_of_the_table(
+def test_factor_is_the_squared_ratio_of_two_tabulated_quantiles(
     n_rows, n_groups, level, freedoms
 ):
     rows, groups = (STUDENT[level, freedom] for freedom in freedoms)
