@@ -58,9 +58,7 @@ def test_smallest_size_does_not_overflow():
         (5, 5, 0.95, (4, 4)),
     ],
 )
-def test_factor_is_the_squared_ratio_of_two_tabulated_quantiles(
-    n_rows, n_groups, level, freedoms
-):
+def test_factor_is_the_squared_ratio_of_two_tabulated_quantiles(n_rows, n_groups, level, freedoms):
     rows, groups = (STUDENT[level, freedom] for freedom in freedoms)
     factor = small_sample_factor(n_rows, n_groups, level)
     assert factor == pytest.approx((rows / groups) ** 2, rel=1e-6)
