@@ -308,7 +308,7 @@ def test_curves_of_a_small_sample():
 
 
 def test_sizes_of_curves_are_those_at_the_threshold():
-    genuine, fake = [1, 1, 2, 2, 3, 4], [1, 2, 2, 3, 1, 1, 1, 4]
+    genuine, fake = [1, 1, 2, 2, 2, 4], [1, 2, 2, 3, 1, 1, 1, 4]
     codes = [0, 0, 1, 1, 2, 2, 3, 4, 3, 4, 5, 6, 5, 6]
     sample = make_sample(genuine, fake, codes, n_techniques=2, level=0.9)
     bands, _ = _bands(sample, 2.0)
