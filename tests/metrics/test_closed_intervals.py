@@ -195,23 +195,53 @@ def test_placement_variance_of_groups_is_that_of_obuchowski(seed, n_groups):
     assert result == pytest.approx(clustered_variance(sample), rel=1e-12)
 
 
+def reference_area_sizes(sample):
+    """Return the variances by rows, by the formula and by groups, and the sizes from them."""
+    area, _ = deviations(sample)
+    n_rows = len(sample.labels)
+    sizes = [int(np.sum(sample.labels == label)) for label in (1, -1)]
+    row_variance = clustered_variance(sample._replace(codes=np.arange(n_rows)))
+    formula = (hanley_variance(area, *sizes) + hanley_variance(area, *sizes[::-1])) / 2
+    group_variance = clustered_variance(sample)
+    factor = 1.0
+    if len(set(sample.codes.tolist())) < n_rows:
+        counts = [np.bincount(sample.codes[sample.labels == label]) for label in (1, -1)]
+        smallest = min(sum(count) ** 2 / sum(count**2) for count in counts)
+        factor = small_sample_factor(n_rows, smallest, sample.level)
+    effect = max(1.0, group_variance / min(row_variance, formula))
+    expected = np.maximum(np.array(sizes) / effect * factor, 1.0)
+    return (row_variance, formula, group_variance), expected
+
+
 @pytest.mark.parametrize("n_groups", [None, 3, 6, 11, 20])
 @pytest.mark.parametrize("seed", range(4))
 def test_sizes_are_divided_by_the_design_effect_of_the_area(seed, n_groups):
     sample = random_sample(seed, n_groups, level=0.9)
-    area, _ = deviations(sample)
-    row_variance = clustered_variance(sample._replace(codes=np.arange(24)))
-    formula = (hanley_variance(area, 14, 10) + hanley_variance(area, 10, 14)) / 2
-    effect = max(1.0, clustered_variance(sample) / min(row_variance, formula))
-    factor = 1.0
-    if n_groups is not None:
-        counts = [np.bincount(sample.codes[sample.labels == label]) for label in (1, -1)]
-        smallest = min(sum(count) ** 2 / sum(count**2) for count in counts)
-        factor = small_sample_factor(24, smallest, 0.9)
-    result, sizes = _area_sizes(sample)
-    assert result == pytest.approx(area, rel=1e-12)
-    expected = np.maximum(np.array([14.0, 10.0]) / effect * factor, 1.0)
-    np.testing.assert_allclose(sizes, expected, rtol=1e-9)
+    area, sizes = _area_sizes(sample)
+    assert area == pytest.approx(deviations(sample)[0], rel=1e-12)
+    np.testing.assert_allclose(sizes, reference_area_sizes(sample)[1], rtol=1e-9)
+
+
+def repeated_sample(genuine, fake, n_times):
+    """Sample of pairs of equal class, in groups of their own."""
+    genuine, fake = genuine * n_times, fake * n_times
+    return make_sample(genuine, fake, np.arange(len(genuine) + len(fake)) // 2)
+
+
+def test_design_effect_is_relative_to_the_rows_where_ties_make_their_variance_small():
+    sample = repeated_sample([0, 0, 1, 1, 1, 1, 1, 1, 2, 2], [0, 0, 1, 1, 1, 1], 4)
+    (row_variance, formula, group_variance), expected = reference_area_sizes(sample)
+    assert row_variance < formula < group_variance
+    assert expected.min() > 1
+    np.testing.assert_allclose(_area_sizes(sample)[1], expected, rtol=1e-9)
+
+
+def test_groups_of_rows_that_compensate_do_not_increase_the_sizes():
+    sample = repeated_sample([1, 4, 2, 6, 3, 5], [0, 5.5, 1.5, 4.5], 6)
+    (row_variance, formula, group_variance), expected = reference_area_sizes(sample)
+    assert group_variance < formula < row_variance
+    assert 1 < expected.min() < expected.max() < 36
+    np.testing.assert_allclose(_area_sizes(sample)[1], expected, rtol=1e-9)
 
 
 def test_sizes_of_the_area_are_at_least_one():
