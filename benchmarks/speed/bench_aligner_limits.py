@@ -70,9 +70,9 @@ def memory_row(n, folder):
         run_case(write_photographs(folder, case_sizes), "align", folder)["peak"]
         for case_sizes in (sizes, np.full(n, LARGEST))
     ]
-    what = f"peak memory of aligning {n:,} photographs of {SMALLEST} to {LARGEST} pixels"
+    measure = f"peak memory of aligning {n:,} photographs of {SMALLEST} to {LARGEST} pixels"
     yardstick = f"as many of {LARGEST} pixels"
-    return row(what, yardstick, *(round(peak) for peak in peaks), "MiB", goal=">= 0.833")
+    return row(measure, yardstick, *(round(peak) for peak in peaks), "MiB", goal=">= 0.833")
 
 
 def bad_file_rows(n, folder):
@@ -82,7 +82,7 @@ def bad_file_rows(n, folder):
     Image.new("RGB", (360, 360)).save(faceless)
     Path(unreadable).write_bytes(b"no picture")
     rows = []
-    for step, bad_path, work in (
+    for step, bad_path, measure in (
         ("align", faceless, "aligning {} photographs, one without a face"),
         ("verify", unreadable, "verify_many of {} probes, one that cannot be read"),
     ):
@@ -90,7 +90,7 @@ def bad_file_rows(n, folder):
         paths[n // 2] = bad_path
         seconds = [run_case(case, step, folder)["seconds"] for case in (paths, good_paths)]
         rows.append(
-            row(work.format(f"{n:,}"), "all of them good", *seconds, "CPU s", goal=">= 0.9")
+            row(measure.format(f"{n:,}"), "all of them good", *seconds, "CPU s", goal=">= 0.9")
         )
     return rows
 

@@ -4,9 +4,9 @@ A first verdict
 
 Two photographs go in: one that is trusted, and one that is not. Out come a score, a p-value and a
 verdict. The pipeline that does it comes fitted with the package; here it judges new takes of one
-portrait, some genuine and some with another face in it. One will see what each scores, that the
-threshold which comes with the pipeline is too lenient for them, and how forty genuine pairs of
-one's own set a better one.
+portrait, some genuine and some with another face in it. The plots show what each scores, that the
+threshold of the packaged pipeline is too lenient for them, and how forty genuine pairs of the same
+person set a better one.
 """
 
 # %%
@@ -107,7 +107,7 @@ print(report)
 # %%
 # Verdicts
 # --------
-# The frame and the last line under each photograph are those of the threshold of one's own.
+# The frame and the last line under each photograph are those of the recalibrated threshold.
 
 GENUINE, FAKE = "#0072B2", "#D55E00"  # distinct for color-blind people; words say the same
 
@@ -132,20 +132,25 @@ figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
 panels = figure.subplot_mosaic("RABC\nRDEF", width_ratios=[1.1, 1, 1, 1])
 show(panels["R"], reference[:260, 95:355], "trusted reference", "photograph: NASA")
 for index, (name, probe) in enumerate(probes.items()):
-    text = f"score {scores[index]:.3f}\nas it comes: {verdict(detector, index)}"
+    text = f"score {scores[index]:.3f}\npackaged: {verdict(detector, index)}"
     color = GENUINE if own_detector.predict(differences)[index] == 1 else FAKE
     show(
-        panels["ABCDEF"[index]], probe, name, f"{text}\nown: {verdict(own_detector, index)}", color
+        panels["ABCDEF"[index]],
+        probe,
+        name,
+        f"{text}\nrecalibrated: {verdict(own_detector, index)}",
+        color,
     )
 
 # %%
-# As it comes, the pipeline finds the face of somebody else, and lets two fakes pass that show her
-# own. With a threshold of one's own, the smoothed one is found too, and no genuine re-take is
-# rejected. The mirrored face still passes: it scores like one of the more unusual genuine pairs.
+# With the packaged threshold, the pipeline rejects the face of somebody else, and accepts two fakes
+# that show her own face. With the recalibrated threshold, it rejects the smoothed face too, and no
+# genuine re-take. It still accepts the mirrored face, which scores like one of the more unusual
+# genuine pairs.
 
 figure, axis = plt.subplots(figsize=(9, 4), layout="constrained")
 rows = {
-    "40 genuine pairs of one's own": (own_detector.calibration_scores_[0], GENUINE, "o"),
+    "40 genuine pairs of her": (own_detector.calibration_scores_[0], GENUINE, "o"),
     "genuine A, B, C": (scores[:3], GENUINE, "o"),
     "fakes D, E, F": (scores[3:], FAKE, "X"),
 }
@@ -154,11 +159,11 @@ for height, (values, color, marker) in enumerate(rows.values()):
 for letter, height, score in zip("ABCDEF", [-1] * 3 + [-2] * 3, scores, strict=True):
     axis.annotate(letter, (score, height), (0, 9), textcoords="offset points", ha="center")
 for style, name, threshold in (
-    (":", "as it comes", detector.offset_),
-    ("--", "own", own_detector.offset_),
+    (":", "packaged", detector.offset_),
+    ("--", "recalibrated", own_detector.offset_),
 ):
     axis.axvline(
-        threshold, color="black", linestyle=style, label=f"threshold {name}: {threshold:.3f}"
+        threshold, color="black", linestyle=style, label=f"{name} threshold: {threshold:.3f}"
     )
 axis.set(xlabel="score (no unit; higher = more genuine)", ylim=(-2.6, 0.6))
 axis.set_yticks([0, -1, -2], list(rows))
@@ -167,6 +172,6 @@ axis.legend(loc="upper left", bbox_to_anchor=(0.2, 0.93))
 plt.show()
 
 # %%
-# The threshold of one's own rests on forty pairs, and with *n* of them no p-value is below
+# The recalibrated threshold rests on forty pairs, and with *n* of them no p-value is below
 # 1/(*n* + 1). And six probes of one person are no measure of
 # quality: :doc:`/detection_quality` has that, on real deepfakes.

@@ -84,10 +84,10 @@ def test_decisions_are_preferred_to_probabilities():
 def test_det_curves_take_the_next_style(pyplot):
     _, ax = pyplot.subplots()
     ax.plot([0, 1], [0, 1])  # a line of the user does not count
-    for place in range(6):
+    for n_curves in range(6):
         (line,) = DetectionErrorDisplay.from_predictions(Y, SCORE, ax=ax).lines_
         style = {"color": line.get_color(), "linestyle": line.get_linestyle()}
-        assert style == line_style(place)
+        assert style == line_style(n_curves)
 
 
 def test_det_curves_of_folds_count_as_one_detector(pyplot):
@@ -256,10 +256,10 @@ def test_heatmap_places_and_labels():
     assert display.im_.get_cmap().name == "viridis"
     assert display.im_.get_interpolation() == "nearest"
     assert ax.get_aspect() == "auto"
-    other = display.plot(cmap="gray", aspect="equal", interpolation="none")
-    assert other.im_.get_cmap().name == "gray"
-    assert other.im_.get_interpolation() == "none"
-    assert other.ax_.get_aspect() == 1
+    gray_display = display.plot(cmap="gray", aspect="equal", interpolation="none")
+    assert gray_display.im_.get_cmap().name == "gray"
+    assert gray_display.im_.get_interpolation() == "none"
+    assert gray_display.ax_.get_aspect() == 1
 
 
 def test_heatmap_writes_a_missing_value_in_black():

@@ -174,9 +174,9 @@ def test_a_refit_that_failed_leaves_the_earlier_fit(warm_start):
     detector = DeepSVDD(max_epochs=3, warm_start=warm_start, **SETTINGS).fit(X)
     scores, state = detector.score_samples(X), joblib.hash(detector)
     detector.set_params(callbacks=[Failing()])
-    for other in (5.0 + 3.0 * X, X if warm_start else X[:, :4]):
+    for refit_rows in (5.0 + 3.0 * X, X if warm_start else X[:, :4]):
         with pytest.raises(OSError, match="no space left"):
-            detector.fit(other)
+            detector.fit(refit_rows)
     assert joblib.hash(detector.set_params(callbacks=None)) == state
     np.testing.assert_array_equal(detector.score_samples(X), scores)
 

@@ -180,8 +180,8 @@ def test_a_pair_without_a_face_is_a_row_of_nan(embeddings, side):
     embeddings[7, side] = np.nan
     differences = PairDifference().fit_transform(embeddings)
     assert np.isnan(differences[7]).all()
-    others = np.arange(len(embeddings)) != 7
-    np.testing.assert_array_equal(differences[others], expected[others])
+    usable_rows = np.arange(len(embeddings)) != 7
+    np.testing.assert_array_equal(differences[usable_rows], expected[usable_rows])
 
 
 def test_transform_expects_what_fit_saw(embeddings):

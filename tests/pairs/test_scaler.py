@@ -62,12 +62,12 @@ def test_a_row_has_one_image_in_any_batch():
 @pytest.mark.parametrize("n_components", [None, 0.5])
 def test_short_rows_get_length_one_in_one_fit_and_in_chunks(n_components):
     short = ROWS * 1e-4
-    whole = DifferenceScaler(n_components).fit(short)
+    single_fit = DifferenceScaler(n_components).fit(short)
     chunks = DifferenceScaler(n_components).partial_fit(short[:90]).partial_fit(short[90:])
-    for scaler in (whole, chunks):
+    for scaler in (single_fit, chunks):
         projected = scaler.transform(short)
         assert np.square(projected).sum(axis=1).mean() == pytest.approx(1)
-    np.testing.assert_allclose(chunks.transform(short), whole.transform(short), atol=1e-9)
+    np.testing.assert_allclose(chunks.transform(short), single_fit.transform(short), atol=1e-9)
 
 
 def test_constant_rows_stay_finite():

@@ -195,8 +195,8 @@ def test_links_to_missing_files_are_not_left_out(photos, model, tmp_path):
     (folder / "gone.png").symlink_to(tmp_path / "gone.png")
     (folder / "notes.txt").symlink_to(tmp_path / "gone.txt")
     expected = [str(picture), str(folder / "gone.png")]
-    for place in (folder, folder / "*"):
-        listing = list_probes(str(place))
+    for source in (folder, folder / "*"):
+        listing = list_probes(str(source))
         assert (listing.probes, listing.skipped) == (expected, [str(folder / "notes.txt")])
     rows = find_misfits(photos[:2], folder, model=model)
     assert (rows[1].path, rows[1].outcome) == (expected[1], "error")
