@@ -109,7 +109,8 @@ torch.set_num_threads(2)
 with torch_threads(2):
     child = os.fork()
     if not child:
-        os._exit(compute(1) != total or torch.get_num_threads() != 1)
+        alone = torch.get_num_threads() == 1 and torch.conv2d(images, weights).sum().item() == total
+        os._exit(not alone or compute(1) != total or torch.get_num_threads() != 1)
 end = time.monotonic() + 30
 while not (ended := os.waitpid(child, os.WNOHANG))[0]:
     if time.monotonic() > end:
