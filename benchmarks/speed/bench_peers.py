@@ -35,9 +35,9 @@ class FacenetPeer:
     """MTCNN and a network in torch, as facenet-pytorch's guide shows."""
 
     def __init__(self):
-        from sklearn_diffake.utils._torchvision import import_torchvision
+        from sklearn_diffake.utils._torchvision import import_whole_torchvision
 
-        import_torchvision()
+        import_whole_torchvision()  # as it is: what ours defers is a part of ours
         from facenet_pytorch import MTCNN
 
         from sklearn_diffake.embedding.backbones.networks._dlib_resnet import dlib_resnet_module

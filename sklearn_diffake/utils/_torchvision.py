@@ -42,27 +42,28 @@ def import_torchvision() -> ModuleType:
     with _LOCK:
         if "torchvision" in sys.modules:
             return sys.modules["torchvision"]
-        return _import_without_networks()
+        with (
+            deferred(_COMPILER, is_compile_supported=_is_compile_supported),
+            deferred(("torchvision.models",)),
+            deferred(("torchvision.datasets",)),
+        ):
+            return import_whole_torchvision()
 
 
-def _import_without_networks() -> ModuleType:
-    with (
-        deferred(_COMPILER, is_compile_supported=_is_compile_supported),
-        deferred(("torchvision.models",)),
-        deferred(("torchvision.datasets",)),
-    ):
-        try:
-            return importlib.import_module("torchvision")
-        except RuntimeError as error:
-            if "torchvision::" not in str(error):
-                raise ImportError(f"torchvision cannot be imported: {error}") from error
-        for name, module in list(sys.modules.items()):
-            if name.split(".")[0] == "torchvision" and not isinstance(module, DeferredModule):
-                del sys.modules[name]
-        _define_operators()
-        extension: Any = importlib.import_module("torchvision.extension")
-        extension._has_ops = lambda: True
+def import_whole_torchvision() -> ModuleType:
+    """Return the torchvision module with all that it imports, remedied if need be."""
+    try:
         return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise ImportError(f"torchvision cannot be imported: {error}") from error
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "torchvision" and not isinstance(module, DeferredModule):
+            del sys.modules[name]
+    _define_operators()
+    extension: Any = importlib.import_module("torchvision.extension")
+    extension._has_ops = lambda: True
+    return importlib.import_module("torchvision")
 
 
 def _is_compile_supported(device_type: Any) -> Any:
