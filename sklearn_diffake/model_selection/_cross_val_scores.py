@@ -176,7 +176,7 @@ def _refuse_supervised(estimator: Any) -> None:
     kind = type(estimator).__name__
     if is_classifier(estimator):
         raise ValueError(f'{kind} is a classifier, which needs both classes: give fit_on="all".')
-    if {"cv", "scoring"} <= set(estimator.get_params(deep=False)):  # a search
+    if {"cv", "scoring"} <= set(estimator.get_params()):  # a search
         raise ValueError(f'{kind} chooses parameters by deepfakes, too: give fit_on="all".')
 
 
@@ -200,7 +200,7 @@ def _checked_splits(
             raise ValueError(f"Split {split} trains on row {learned[0]}, which it tests.")
         if len(np.unique(rows)) < len(rows):
             raise ValueError(f"Split {split} tests a row more than once.")
-        repeated = rows[fold_of_row[rows] >= 0]
+        repeated = rows[fold_of_row[rows] != -1]
         if len(repeated):
             raise ValueError(
                 f"Row {repeated[0]} is tested by the splits {fold_of_row[repeated[0]]} and "

@@ -92,7 +92,7 @@ def group_columns(groups: Any, n_samples: int | None = None) -> Columns:
         table = groups if isinstance(groups, np.ndarray) else np.array(list(groups), dtype=object)
         if table.ndim not in (1, 2):
             raise ValueError(f"groups must be 1-D or 2-D, got the shape {table.shape}.")
-        table = table.reshape(len(table), -1) if table.size else table.reshape(0, 1)
+        table = table[:, np.newaxis] if table.ndim == 1 else table
         columns = {number: column.tolist() for number, column in enumerate(table.T)}
     n_rows = len(next(iter(columns.values()), []))
     if not n_rows:

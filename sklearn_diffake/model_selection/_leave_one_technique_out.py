@@ -138,9 +138,9 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         for code, name in enumerate(names):
             for fold in range(self.n_folds if self.rotate else 1):
                 in_fold = fold_of_row == fold
-                free = fold_of_row < 0  # in no fold: deepfakes without `disjoint` columns
+                free = fold_of_row == -1  # in no fold: deepfakes without `disjoint` columns
                 test = np.flatnonzero(
-                    (made_with == code) & (in_fold | free) | (made_with < 0) & in_fold
+                    (made_with == code) & (in_fold | free) | (made_with == -1) & in_fold
                 )
                 train = np.flatnonzero((made_with != code) & ~in_fold)
                 name_of_split = f"Fold {fold} with technique {name!r}"
@@ -152,7 +152,7 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         self, columns: Columns, disjoint: list[Hashable], made_with: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return the fold of each row; -1 for deepfakes without `disjoint` columns."""
-        genuine = np.flatnonzero(made_with < 0)
+        genuine = np.flatnonzero(made_with == -1)
         random_state = self.random_state if self.shuffle else None
         fold_of_row = np.full(len(made_with), -1)
         if not disjoint:
