@@ -33,7 +33,7 @@ SUITES = {  # which bench_*.py make up a suite
     "search": ("grid_search", "dask"),
     "metrics": ("metrics",),
     "video": ("frames",),
-    "verdict": ("verify", "peers"),
+    "verdict": ("verify", "peers", "parts"),
     "whole pipeline": ("afternoon", "scale", "streaming", "limits"),
     "faults": ("faults",),
     "gpu": ("gpu",),
