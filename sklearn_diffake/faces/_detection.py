@@ -201,9 +201,13 @@ def _detect(
 @functools.lru_cache(maxsize=2)
 def _cascade(device: str) -> tuple[tuple[Any, ...], Any]:
     facenet_pytorch = import_facenet_pytorch()
+    import torch
     from facenet_pytorch.models.utils.detect_face import detect_face
 
     model = facenet_pytorch.MTCNN(keep_all=True, device=device)
+    if device.startswith("cpu"):  # pooling is slow if channels come first
+        for net in (model.pnet, model.rnet, model.onet):
+            net.to(memory_format=torch.channels_last)
     later = [functools.partial(_in_multiples, net) for net in (model.rnet, model.onet)]
     return (model.pnet, *later), detect_face
 

@@ -1,5 +1,6 @@
 """Parameters of FaceEmbedder that replace what a backbone declares; functions; mirroring."""
 
+import dataclasses
 import functools
 import pickle
 import sys
@@ -16,7 +17,9 @@ from test_onnx_backbone import write
 
 from sklearn_diffake import persistence
 from sklearn_diffake.embedding import RECIPES, FaceEmbedder, ForgeryEmbedder
+from sklearn_diffake.embedding.backbones._lookup import find_backbone
 from sklearn_diffake.embedding.backbones._user_function import reference_of
+from sklearn_diffake.embedding.backbones._views import averaged_over_views, views_of
 
 CROPS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
 ARCFACE = {"size": 112, "margin": 0.0, "landmarks": None}
@@ -212,6 +215,27 @@ def test_scales_average_over_tighter_crops():
     four = embed(backbone, mirror=True, scales=[1, 0.5], **size)
     expected = (averaged + embed(backbone, flipped, scales=[1, 0.5], **size)) / 2
     np.testing.assert_allclose(four, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n_crops", "sizes"), [(2, [8]), (8, [32]), (9, [9] * 4), (20, [20] * 4)])
+def test_views_of_few_crops_are_one_batch(n_crops, sizes):
+    batch_sizes = []
+
+    def build(device, dtype):
+        def forward(images):
+            batch_sizes.append(len(images))
+            return images.mean(axis=(1, 2)) * images[:, 0, 0]
+
+        return forward
+
+    backbone = find_backbone("tiny_backbones:means", None)
+    backbone = dataclasses.replace(backbone, build=build)
+    crops = np.random.default_rng(1).integers(0, 256, (n_crops, 12, 12, 3), dtype=np.uint8)
+    views = {"mirror": True, "scales": (1.0, 0.5)}
+    embeddings = averaged_over_views(backbone, **views).build("cpu", "float32")(crops)
+    assert batch_sizes == sizes
+    expected = [build(None, None)(view) for view in views_of(crops, **views)]
+    np.testing.assert_allclose(embeddings, np.mean(expected, axis=0), rtol=1e-12)
 
 
 @pytest.mark.parametrize("scales", [(), (0.0,), (1.1,), (1, 1.0), ("a",), (np.nan,)])

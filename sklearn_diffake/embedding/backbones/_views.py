@@ -11,6 +11,10 @@ import numpy as np
 
 from sklearn_diffake.embedding.backbones._base import ONE_SCALE, Backbone, Forward
 
+#: Images that a network takes at once when a batch is small, which is faster than one view at a
+#: time; a usual batch is as large, so it takes no more memory.
+_SMALL_BATCH = 32
+
 
 def averaged_over_views(backbone: Backbone, *, mirror: bool, scales: tuple[float, ...]) -> Backbone:
     """Return a backbone whose embeddings are means over views of each crop.
@@ -35,10 +39,15 @@ def averaged_over_views(backbone: Backbone, *, mirror: bool, scales: tuple[float
 
     def build(device: str, dtype: str) -> Forward:
         forward = backbone.build(device, dtype)
+        n_views = len(scales) * (2 if mirror else 1)
 
         def forward_views(crops: np.ndarray) -> np.ndarray:
-            embeddings = [forward(view) for view in views_of(crops, mirror=mirror, scales=scales)]
-            return sum(embeddings[1:], embeddings[0]) / len(embeddings)
+            views = views_of(crops, mirror=mirror, scales=scales)
+            if len(crops) * n_views <= _SMALL_BATCH:
+                embeddings = np.split(forward(np.concatenate(list(views))), n_views)
+            else:
+                embeddings = [forward(view) for view in views]
+            return sum(embeddings[1:], embeddings[0]) / n_views
 
         return forward_views
 
