@@ -32,7 +32,8 @@ class TableError(ValueError):
     path : str or path-like, default=None
         The file.
     line : int, default=None
-        Line of the file, from 1, on which the row ends.
+        Line of the file, from 1, on which the row ends; of a row that cannot be split into cells,
+        the line on which it begins.
     column : str, default=None
         Name of the column.
 
@@ -257,11 +258,21 @@ def _text_lines(path: str, text: TextIOWrapper) -> Iterator[str]:
         if isinstance(error, TableError):  # raised by the code that reads the yielded lines
             raise
         raise TableError(
-            f"this is not a text file in UTF-8 or UTF-16 ({error}); in Excel, save it as "
+            f"this is not a text file in UTF-8 or UTF-16 ({_reason(error)}); in Excel, save it as "
             "'CSV UTF-8'",
             path=path,
             line=number,
         ) from error
+
+
+def _reason(error: ValueError) -> str:
+    """Name the byte that is not UTF-8, which `_decode` has kept as a surrogate."""
+    if isinstance(error, UnicodeEncodeError):
+        code = ord(error.object[error.start])
+        if 0xDC80 <= code <= 0xDCFF:
+            return f"byte 0x{code - 0xDC00:02x} is not UTF-8"
+        return f"the surrogate 0x{code:04x} is no character"
+    return str(error)
 
 
 def _start(path: str, lines: Iterator[str]) -> DelimitedTable:
@@ -303,13 +314,28 @@ def _find_separator(header: str) -> str:
 def _split(path: str, lines: Iterator[str], separator: str, n_before: int) -> Iterator[Row]:
     """Yield every row that is not blank."""
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    first_line = 1
     try:
         for cells in reader:
+            first_line = reader.line_num + 1
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 yield Row(n_before + reader.line_num, stripped)
     except csv.Error as error:
-        raise TableError(str(error), path=path, line=n_before + reader.line_num) from error
+        message = _explain(str(error), first_line, reader.line_num, n_before)
+        raise TableError(message, path=path, line=n_before + first_line) from error
+
+
+def _explain(message: str, first_line: int, last_line: int, n_before: int) -> str:
+    """Say what is wrong with a row that `csv` cannot split; often it has swallowed others."""
+    if message == "unexpected end of data":
+        return "a quotation mark is opened here and not closed up to the end of the file"
+    if last_line > first_line:
+        return (
+            f"{message}: the row that begins here goes on to line {n_before + last_line}, as a "
+            "quotation mark in it is not closed"
+        )
+    return message
 
 
 def _aligned(path: str, header: Row, rows: Iterator[Row]) -> Iterator[Row]:

@@ -73,6 +73,7 @@ def decide(
     warnings = warnings_of(model, reference, probe, rules.gates)
     warnings += _calibration_warnings(model, reference, probe, scored)
     warnings += _run_warnings(scored, rules.gates)
+    warnings += _scattered_warnings(scored, rules.gates)
     warnings += _copy_warnings(model, reference, probe, warnings)
     outcome, reason = hold_back(*_decide_outcome(model, scored, rules.abstain), warnings)
     return Verdict(
@@ -256,6 +257,15 @@ def _run_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
         "themselves"
     )
     return [make_warning("part_suspicious", message)]
+
+
+def _scattered_warnings(scored: Scored, gates: Gates) -> list[VerdictWarning]:
+    """Warn of a probe with many images that are suspicious by themselves, in any order."""
+    n, n_images = scored.n_suspicious, len(scored.image_scores)
+    if n <= max(gates.max_suspicious_frames, gates.max_suspicious_fraction * n_images):
+        return []
+    message = f"probe: {n} of {n_images} images are suspicious by themselves"
+    return [make_warning("images_suspicious", message)]
 
 
 def _copy_warnings(

@@ -43,6 +43,10 @@ class Gates:
         breaks no promise on genuine clips.
     min_references : int, default=2
         Reference images; fewer give a warning.
+    max_suspicious_fraction : float in [0, 1], default=0.2
+        Fraction of the images of a probe, in any order, that may be suspicious by themselves. With
+        more of them, and more than `max_suspicious_frames`, a verdict is never "genuine": the mean
+        of a probe that shows another person in every second frame may look like the person.
 
     Raises
     ------
@@ -70,6 +74,7 @@ class Gates:
     min_usable_fraction: float = 0.5
     max_suspicious_frames: int = 2
     min_references: int = 2
+    max_suspicious_fraction: float = 0.2
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -51,6 +51,8 @@ class Scored:
         Whether a clip has windows that the calibration does not suffice for.
     n_run : int
         Consecutive frames of a clip that are suspicious by themselves, in the longest run.
+    n_suspicious : int
+        Used images of a probe of several that are suspicious by themselves.
     """
 
     score: float
@@ -63,6 +65,7 @@ class Scored:
     clip: ClipEvidence | None = None
     windows_untested: bool = False
     n_run: int = 0
+    n_suspicious: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +192,11 @@ def _image_values(block: _Block, values: Floats) -> dict[int, float]:
     return dict(zip(block.positions, values[1 : 1 + n].tolist(), strict=True))
 
 
+def _n_suspicious(block: _Block, image_values: dict[int, float], line: float) -> int:
+    """Count the images that are at most a line; one image is the probe, which has its own line."""
+    return sum(image_values[position] <= line for position in block.positions)
+
+
 def _window_values(block: _Block, values: Floats) -> list[float]:
     return values[1 + len(block.positions) :].tolist()
 
@@ -196,20 +204,32 @@ def _window_values(block: _Block, values: Floats) -> list[float]:
 def _scored_by_threshold(block: _Block, scores: Floats, threshold: float) -> Scored:
     """Collect the numbers of a model without p-values."""
     image_values, clip, n_run = _image_values(block, scores), None, 0
+    below = float(np.nextafter(threshold, -np.inf))
+    n_suspicious = _n_suspicious(block, image_values, below)
     if block.plan is not None:
-        below = float(np.nextafter(threshold, -np.inf))
         windows = _window_values(block, scores)
         clip = describe_clip(block.probe, block.plan, image_values, below, windows, None, None)
         n_run = longest_run(block.plan, image_values, below)
     score = float(scores[0])
-    return Scored(score, threshold, None, None, None, image_values, {}, clip, n_run=n_run)
+    return Scored(
+        score,
+        threshold,
+        None,
+        None,
+        None,
+        image_values,
+        {},
+        clip,
+        n_run=n_run,
+        n_suspicious=n_suspicious,
+    )
 
 
 def _scored_by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: Floats) -> Scored:
     detector = model.conformal
     assert detector is not None
     k, m = block.n_images[0]
-    image_values = _image_values(block, p)
+    image_values, line = _image_values(block, p), detector.level_of(k, 1)
     scored = Scored(
         score=float(scores[0]),
         threshold=detector.threshold_of(k, m),
@@ -218,13 +238,13 @@ def _scored_by_p_values(model: JudgingModel, block: _Block, scores: Floats, p: F
         category=detector.category_of(k, m),
         image_scores=_image_values(block, scores),
         image_p_values=image_values,
+        n_suspicious=_n_suspicious(block, image_values, line),
     )
     if block.plan is None:
         return scored
     windows = _window_values(block, p)
     p_value = float(p[0])
     combined = combine_clip(model, block.plan, (k, m), p_value, windows)
-    line = detector.level_of(k, 1)
     clip = describe_clip(block.probe, block.plan, image_values, line, windows, combined, p_value)
     scored = dataclasses.replace(
         scored, clip=clip, n_run=longest_run(block.plan, image_values, line)

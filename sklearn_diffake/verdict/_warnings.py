@@ -69,6 +69,9 @@ CODES = {
     "part_suspicious": Code(
         "Several frames of a clip in a row are suspicious by themselves.", is_gate=True
     ),
+    "images_suspicious": Code(
+        "Many images of the probe, in any order, are suspicious by themselves.", is_gate=True
+    ),
     "threshold_from_few_pairs": Code("The threshold rests on few genuine pairs or people."),
     "category_not_calibrated": Code(
         "The threshold is that of fewer images, as this number was not calibrated; it rejects "

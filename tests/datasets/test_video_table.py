@@ -147,7 +147,7 @@ def test_what_is_no_table(folder, options):
 @pytest.mark.parametrize(("content", "message"), [
     (b"", "is empty"),
     (b"path,label\n\xff.mp4,1\n", "not a text file in UTF-8"),
-    (b'path,label\n"a.mp4', "unexpected end of data"),
+    (b'path,label\n"a.mp4', "a quotation mark is opened here and not closed"),
     (b"path,label\n", "no rows"),
     (b"path\na.mp4\n", "no column 'label'"),
     (b"a" * 140_000 + b",label\n", "field larger"),

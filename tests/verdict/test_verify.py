@@ -641,6 +641,24 @@ def test_a_short_alteration_that_no_window_can_show_holds_a_verdict_back(tmp_pat
     assert lenient.outcome == "genuine"
 
 
+@pytest.mark.parametrize("as_clip", [False, True])
+def test_another_face_in_every_fourth_image_holds_a_verdict_back(tmp_path, as_clip):
+    crops = [face[24:104, 12:92] for face in faces(63, seed=11)]
+    model = make_model(aligned=False).fit(list(zip(crops[:18], crops[18:36], strict=True)))
+    images = [np.ascontiguousarray(crop) for crop in crops[39:]]
+    mixed = [altered(image) if i % 4 == 2 else image for i, image in enumerate(images)]
+    probe = write_clip(tmp_path / "mixed.mp4", mixed) if as_clip else mixed
+    verdict = verify(crops[36:39], probe, model=model)
+    assert verdict.p_value > 2 * verdict.level  # the whole looks genuine
+    assert "part_suspicious" not in codes(verdict)  # no run of frames
+    assert verdict.outcome == "inconclusive"
+    (message,) = [w.message for w in verdict.warnings if w.code == "images_suspicious"]
+    assert "6 of 24 images" in message
+    lenient = verify(crops[36:39], probe, model=model, gates=Gates(max_suspicious_fraction=0.4))
+    assert lenient.outcome == "genuine"
+    assert "images_suspicious" not in codes(verify(crops[36:39], images, model=model))
+
+
 def test_rows_of_a_generator_may_share_buffers(model):
     images = faces(4, seed=5)
     height, width = (min(image.shape[i] for image in images) for i in (0, 1))
