@@ -154,3 +154,37 @@ def test_goes_on_after_saving(n_components, tmp_path):
     loaded = persistence.load(tmp_path / "scaler.diffake").partial_fit(ROWS[90:])
     expected = DifferenceScaler(n_components).fit(ROWS).transform(ROWS)
     np.testing.assert_allclose(loaded.transform(ROWS), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("n_components", [-0.5, 0.0, 1.5, 0, -1, "all"])
+def test_n_components_is_checked(method, n_components):
+    with pytest.raises(ValueError, match="The 'n_components' parameter of DifferenceScaler"):
+        getattr(DifferenceScaler(n_components), method)(np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("method", "n_components"), [("fit", None), ("partial_fit", None), ("partial_fit", 0.5)]
+)
+def test_constant_differences_are_not_scaled(method, n_components):
+    scaler = getattr(DifferenceScaler(n_components), method)(np.ones((4, 3)))
+    assert scaler.scale_ == 1.0
+    np.testing.assert_allclose(scaler.transform(np.ones((1, 3))), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("n_components", "n_kept"), [(1, 1), (4, 4), (0.5, 1), (0.7, 2), (0.97, 3)]
+)
+def test_components_explain_the_fraction_of_the_variance(method, n_components, n_kept):
+    deviations = np.diag([6.0, 4.0, 3.0, 1.0])  # variances 36, 16, 9 and 1 of 62
+    rows = np.vstack([deviations, -deviations])
+    scaler = getattr(DifferenceScaler(n_components), method)(rows)
+    np.testing.assert_allclose(np.abs(scaler.components_), np.eye(4)[:n_kept], atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_as_many_components_as_rows(method):
+    rows = np.random.default_rng(0).normal(size=(3, 5))
+    scaler = getattr(DifferenceScaler(3), method)(rows)
+    assert scaler.transform(rows).shape == (3, 3)
