@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, clone
 
 from sklearn_diffake.novelty import ConformalDetector
 from sklearn_diffake.novelty._calibration import calibration_of
+from sklearn_diffake.novelty._categories import _check_ascending
 
 
 class Level(BaseEstimator):
@@ -190,3 +191,41 @@ def test_scores_of_p_values_are_one_column():
     np.testing.assert_array_equal(detector.p_of_scores(scores), detector.p_values(X))
     with pytest.raises(ValueError, match=r"one dimension, got the shape \(5, 1\)"):
         detector.p_of_scores(scores[:, np.newaxis])
+
+
+SCORES, MASSES = np.array([-1.0, 0.5]), np.array([0.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("scores", "masses", "message"),
+    [
+        (SCORES.tolist(), MASSES, r"category_scores_\[3\] is no array"),
+        (SCORES, MASSES.tolist(), r"category_masses_\[3\] is no array"),
+        (SCORES.astype(np.float32), MASSES, r"category_scores_\[3\] is no array"),
+        (SCORES, MASSES[np.newaxis], r"category_masses_\[3\] is no array"),
+        (SCORES[::-1], MASSES, r"category_scores_\[3\] is not finite and ascending"),
+        (SCORES, np.array([0.0, 2.5, 2.0]), r"category_masses_\[3\] is not finite and ascending"),
+        (np.array([-1.0, np.nan]), MASSES, r"category_scores_\[3\] is not finite"),
+        (SCORES, np.array([0.0, 1.0, np.inf]), r"category_masses_\[3\] is not finite"),
+        (SCORES[:0], MASSES[:1], r"category_scores_\[3\] is not finite"),
+        (SCORES, np.array([0.5, 1.0, 2.0]), r"category_masses_\[3\] does not sum up"),
+        (SCORES, np.array([0.0, 1.0, 3.0]), r"category_masses_\[3\] does not sum up"),
+        (SCORES[:1], MASSES, r"category_masses_\[3\] does not sum up the weights of 1 scores"),
+    ],
+)
+def test_calibration_arrays_of_a_file_are_checked(scores, masses, message):
+    _check_ascending(SCORES, MASSES, 2, 3)
+    with pytest.raises(ValueError, match=message):
+        _check_ascending(scores, masses, 2, 3)
+
+
+def test_arrays_of_the_threshold_are_those_of_single_images():
+    detector = fitted(60)
+    assert len(detector.category_masses_) > 1
+    for arrays, of_categories in (
+        (detector.calibration_scores_, detector.category_scores_),
+        (detector.calibration_masses_, detector.category_masses_),
+    ):
+        assert len(arrays) == 1
+        np.testing.assert_array_equal(arrays[0], of_categories[0])
+    assert detector.n_calibration_ == detector.category_n_[0]

@@ -1,5 +1,6 @@
 """Detectors of PyOD behind scikit-learn's conventions."""
 
+import copy
 import subprocess
 import sys
 import warnings
@@ -17,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_diffake.base import any_labels
-from sklearn_diffake.novelty._pyod import PyODDetector, _row_keys
+from sklearn_diffake.novelty._pyod import _ROW_WISE, PyODDetector, _row_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +33,16 @@ def test_planted_novelty_is_found(name):
     np.testing.assert_array_equal(detector.decision_function(X), scores - detector.offset_)
     np.testing.assert_array_equal(detector.predict(X), np.where(scores >= detector.offset_, 1, -1))
     assert (detector.predict(NOVEL) == -1).mean() > (detector.predict(NEW) == -1).mean() + 0.3
+
+
+@pytest.mark.parametrize("path", sorted(_ROW_WISE))
+def test_scores_of_fit_are_kept_where_fit_leaves_the_row_out(path):
+    detector = fitted(path.rpartition(".")[2])
+    forgetful = copy.copy(detector)
+    forgetful._known_keys_ = forgetful._known_keys_[:0]
+    scores_of_fit = -np.ravel(detector.detector_.decision_scores_)
+    leaves_out = not np.allclose(forgetful.score_samples(ROWS), scores_of_fit, rtol=1e-9)
+    assert len(detector._known_keys_) == (len(ROWS) if leaves_out else 0)
 
 
 @pytest.mark.parametrize("name", REMAINING)
