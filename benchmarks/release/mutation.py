@@ -300,7 +300,7 @@ class Bench:
             file.write_bytes(original)
         if isinstance(found, str):
             return {"late": "timed out", "crash": "caught", "error": "no verdict"}[found], found
-        if found["code"] in (1, 2) and found["test"]:
+        if found["code"] == 2 or (found["code"] == 1 and found["test"]):  # 2: it was interrupted
             return "caught", found["test"]
         return "survived" if found["code"] == 0 else "no verdict", found["test"]
 

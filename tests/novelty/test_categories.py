@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, clone
 
 from sklearn_diffake.novelty import ConformalDetector
 from sklearn_diffake.novelty._calibration import calibration_of
-from sklearn_diffake.novelty._categories import _check_ascending
+from sklearn_diffake.novelty._categories import _check_ascending, _check_categories
 
 
 class Level(BaseEstimator):
@@ -229,3 +229,76 @@ def test_arrays_of_the_threshold_are_those_of_single_images():
         assert len(arrays) == 1
         np.testing.assert_array_equal(arrays[0], of_categories[0])
     assert detector.n_calibration_ == detector.category_n_[0]
+
+
+STATE = ("categories_", "category_n_", "category_levels_", "category_scores_", "category_masses_")
+
+
+def test_a_calibration_of_several_categories_passes_the_check():
+    detector = fitted(60)
+    assert len(detector.categories_) == 3
+    detector._check_calibration()
+    ConformalDetector(Level())._check_calibration()  # nothing to check
+
+
+@pytest.mark.parametrize("name", [*STATE, "detectors_", "calibration_scores_", "level_"])
+def test_a_missing_attribute_of_a_file_is_named(name):
+    detector = fitted(60)
+    delattr(detector, name)
+    with pytest.raises(ValueError, match=f"^{name} is missing$"):
+        detector._check_calibration()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("category_scores_", lambda values: values[:-1], "category_scores_ has not one array"),
+        ("category_masses_", lambda values: values[:-1], "category_masses_ has not one array"),
+        ("category_scores_", tuple, "category_scores_ has not one array"),
+        (
+            "category_masses_",
+            lambda values: [*values[:-1], values[-1] * 2],
+            r"masses_\[2\] does not",
+        ),
+        (
+            "category_scores_",
+            lambda values: [*values[:-1], values[-1][::-1]],
+            r"scores_\[2\] is not",
+        ),
+        ("calibration_scores_", lambda values: [values[0] + 1], "calibration_scores_ are others"),
+        ("category_n_", lambda values: values.astype(float), "category_n_ does not hold positive"),
+        ("category_n_", lambda values: values * 0, "category_n_ does not hold positive"),
+        ("category_n_", lambda values: values[:-1], "category_n_ is no array of 3"),
+        ("category_n_", lambda values: values.tolist(), "category_n_ is no array of 3"),
+        ("category_levels_", lambda values: values[:-1], "category_levels_ is no array of 3"),
+        ("category_levels_", lambda values: -values, "category_levels_ does not hold positive"),
+        ("category_levels_", lambda values: values / values.max(), "category_levels_ holds other"),
+        ("category_levels_", lambda values: values * 0.5, "category_levels_ holds other levels"),
+        ("categories_", lambda values: values.tolist(), "categories_ is no"),
+    ],
+)
+def test_a_changed_calibration_of_a_file_is_refused(name, change, message):
+    detector = fitted(60)
+    setattr(detector, name, change(getattr(detector, name)))
+    with pytest.raises(ValueError, match=message):
+        detector._check_calibration()
+
+
+@pytest.mark.parametrize(
+    ("categories", "message"),
+    [
+        (KINDS.astype(float), "categories_ is no"),
+        (KINDS.ravel(), "categories_ is no"),
+        (KINDS[:, :1], "categories_ is no"),
+        (KINDS[:, [0, 1, 1]], "categories_ is no"),
+        (KINDS[:0], "categories_ is no"),
+        (KINDS[1:], r"does not begin with \(1, 1\)"),
+        (np.array([(1, 1), (2, 0)]), "holds a number below 1"),
+        (np.array([(1, 1), (2, 1), (2, 1)]), "lists a category twice"),
+    ],
+)
+def test_categories_of_a_file_are_checked(categories, message):
+    _check_categories(KINDS)
+    _check_categories(KINDS.astype(np.uint8))
+    with pytest.raises(ValueError, match=message):
+        _check_categories(categories)

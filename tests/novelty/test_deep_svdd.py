@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from sklearn_diffake.novelty import DeepSVDD, _svdd_train
+from sklearn_diffake.novelty._svdd_net import CollapseProbe, initialize, make_mlp
 from sklearn_diffake.novelty._svdd_train import Batches, ReconstructionLoss, Rows, first_center
 from sklearn_diffake.pairs import PairDifference
 
@@ -90,6 +91,9 @@ def test_an_encoder_learns_from_images(form):
     assert losses(detector)[-1] < 0.1 * losses(detector)[0]
     single = np.concatenate([detector.score_samples(X[i : i + 1]) for i in range(10)])
     np.testing.assert_allclose(single, detector.score_samples(X)[:10], rtol=1e-9)
+    for wrong in (X[:, :, :15], np.concatenate([X, X], axis=2)):
+        with pytest.raises(ValueError, match=r"rows of shape \(16, 16, 3\), as in fit, got"):
+            detector.score_samples(wrong)
     as_floats = clone(detector).fit(gratings(300, 0, axis=1).astype(np.float32))
     assert roc_auc_score(y, as_floats.score_samples(X.astype(np.float32))) > 0.95
 
@@ -301,3 +305,45 @@ def test_search_over_objectives():
     assert search.best_score_ > 0.95
     repeated = clone(search.best_estimator_).fit(X[y == 1])  # the refit saw no fake either
     np.testing.assert_array_equal(search.score_samples(X), repeated.score_samples(X))
+
+
+def test_layers_of_the_network():
+    plain, normed = (make_mlp([5, 4, 3, 2], batch_norm=norm) for norm in (False, True))
+    assert [type(layer).__name__ for layer in plain] == [
+        *("_UninitializedLinear", "LeakyReLU") * 2,
+        "_UninitializedLinear",
+    ]
+    assert [layer.negative_slope for layer in plain[1::2]] == [0.1, 0.1]
+    assert [tuple(layer.weight.shape) for layer in plain[::2]] == [(4, 5), (3, 4), (2, 3)]
+    assert all(layer.bias is None for layer in plain[::2])
+    norms = [layer for layer in normed if isinstance(layer, torch.nn.BatchNorm1d)]
+    assert [(norm.num_features, norm.eps, norm.affine) for norm in norms] == [
+        (4, 1e-4, False),
+        (3, 1e-4, False),
+    ]
+
+
+def test_initial_weights_are_orthogonal_and_keep_the_scale():
+    network = initialize(make_mlp([6, 4, 4], batch_norm=False), torch.Generator().manual_seed(0))
+    gain = np.sqrt(2 / (1 + 0.1**2))
+    for layer in network[::2]:
+        product = (layer.weight @ layer.weight.T).detach().numpy()
+        np.testing.assert_allclose(product, gain**2 * np.eye(4), atol=1e-5)
+
+
+@pytest.mark.parametrize(("fraction", "collapsed"), [(0.009, True), (0.011, False)])
+def test_collapse_is_a_hundredth_of_the_spread(fraction, collapsed):
+    initial = torch.tensor([[1.0, 0.0], [-1.0, 2.0]], dtype=torch.float64)
+    if collapsed:
+        with pytest.raises(RuntimeError, match=r"collapsed.* from 1\.41 to 0\.0127; final loss 3"):
+            CollapseProbe.compare(initial, fraction * initial, 3.0)
+    else:
+        CollapseProbe.compare(initial, fraction * initial, 3.0)
+
+
+def test_the_probe_of_collapse_is_rows_and_wider_noise():
+    X = np.zeros((400, 3))
+    probe = CollapseProbe(X, 0)
+    assert probe.rows.shape == (800, 3)
+    np.testing.assert_array_equal(probe.rows[:400].numpy(), X)
+    assert probe.rows[400:].std() == pytest.approx(3.0, rel=0.1)

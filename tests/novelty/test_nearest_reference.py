@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
 
 from sklearn_diffake.novelty._nearest_reference import NearestReferenceDetector, stack_references
 from sklearn_diffake.pairs import PairDifference, make_reference_pairs
@@ -124,6 +125,7 @@ def bad(value, location):
         (bad(np.inf, (5, 1)), r"Input X \(reference\) contains infinity in row 5"),
         (embeddings(9)[:, :1], "one or more references, then the probe"),
         (embeddings(9)[..., np.newaxis], "one or more references, then the probe"),
+        (embeddings(9)[:, :, :0], "one or more references, then the probe"),
         ([[1.0, np.nan], [np.nan, np.nan]], "Row 1 of X has no reference: all 2 are NaN"),
         ([[1.0, np.nan], [np.inf, np.nan]], "Input X contains infinity in row 1"),
     ],
@@ -198,3 +200,15 @@ def test_stacking_keeps_the_order_of_first_appearance():
 def test_stacking_what_does_not_fit(pairs, probe, message):
     with pytest.raises(ValueError, match=message):
         stack_references(pairs, probe)
+
+
+def test_embeddings_of_one_number():
+    X = np.array([[[1.0], [4.0], [2.0]], [[0.0], [-1.0], [-3.0]]])
+    np.testing.assert_array_equal(
+        NearestReferenceDetector("euclidean").fit(X).score_samples(X), [-1.0, -2.0]
+    )
+
+
+def test_tags():
+    tags = get_tags(NearestReferenceDetector()).input_tags
+    assert (tags.three_d_array, tags.two_d_array, tags.allow_nan) == (True, True, True)

@@ -299,3 +299,21 @@ def test_the_sample_is_what_the_class_says():
     chunked = in_chunks(MahalanobisDetector(), X := rows(9000), 2)
     expected = RowSample(SAMPLE_ROWS).partial_fit(X).rows_
     np.testing.assert_array_equal(chunked.stream_.sample_.rows_, expected)
+
+
+@pytest.mark.parametrize(
+    ("detector", "name"),
+    [
+        (MahalanobisDetector(shrinkage=2.0), "shrinkage"),
+        (MahalanobisDetector(contamination=0.9), "contamination"),
+        (GaussianMixtureDetector(0), "n_components"),
+    ],
+)
+def test_parameters_are_checked_before_a_chunk(detector, name):
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {type(detector).__name__}"):
+        detector.partial_fit(rows(30))
+
+
+def test_components_of_a_projection_cannot_be_learned_in_chunks():
+    assert hasattr(GaussianMixtureDetector(2, n_pca=None), "partial_fit")
+    assert not hasattr(GaussianMixtureDetector(2, n_pca=3), "partial_fit")
