@@ -25,12 +25,14 @@ def target_of(detector: Any) -> float:
     Returns
     -------
     target_bpcer : float in (0, 1)
-        Its `target_bpcer`, or the `contamination` of a detector of this package, or 0.05.
+        Its `target_bpcer`, or the `contamination` of a detector of this package, or 0.05 if there
+        is none, or it is None.
     """
     if isinstance(detector, ConformalDetector):
         return float(detector.target_bpcer)
-    if isinstance(detector, BaseDetector) and hasattr(detector, "contamination"):
-        return float(detector.contamination)
+    contamination = getattr(detector, "contamination", None)
+    if isinstance(detector, BaseDetector) and contamination is not None:
+        return float(contamination)
     return _TARGET
 
 

@@ -1,5 +1,7 @@
 """Deep SVDD: that it learns, as the paper says, and from which rows."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -347,3 +349,27 @@ def test_the_probe_of_collapse_is_rows_and_wider_noise():
     assert probe.rows.shape == (800, 3)
     np.testing.assert_array_equal(probe.rows[:400].numpy(), X)
     assert probe.rows[400:].std() == pytest.approx(3.0, rel=0.1)
+
+
+@pytest.mark.parametrize(("last", "n_warnings"), [(0.0101, 0), (0.0099, 1)])
+def test_a_loss_that_shrinks_to_a_hundredth_is_warned_about(last, n_warnings):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _svdd_train._warn_of_shrinking(2.0, 2.0 * last)
+    assert len(caught) == n_warnings
+
+
+@pytest.mark.parametrize("pretrain_epochs", [0, 3])
+def test_the_progress_bar_counts_the_epochs_of_a_fit(monkeypatch, pretrain_epochs):
+    totals, progress_bar = [], _svdd_train.progress_bar
+
+    def recorded(**options):
+        totals.append(options["total"])
+        return progress_bar(**options)
+
+    monkeypatch.setattr(_svdd_train, "progress_bar", recorded)
+    detector = DeepSVDD(max_epochs=5, pretrain_epochs=pretrain_epochs, warm_start=True, **SETTINGS)
+    X = subspace(60)
+    assert len(losses(detector.fit(X))) == 5
+    assert len(losses(detector.fit(X))) == 10
+    assert totals == [5 + pretrain_epochs, 5]
