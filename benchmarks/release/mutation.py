@@ -306,14 +306,14 @@ class Bench:
 
 
 def try_all(package, options, end):
-    """Try the mutants that nothing is known of, and survivors of other tests, until the end."""
+    """Try survivors of other tests, then mutants that nothing is known of, until the end."""
     tests = digest(options.test_seconds, [file.read_bytes() for file in tests_of(package)])
     known_results_by_key = known_results(options.work)
     found = all_mutants(package, options.seed, options.work)
-    pending = [m for m in found if m not in known_results_by_key]
-    pending += [
+    pending = [
         m for m in found if m in known_results_by_key and _run_again(known_results_by_key[m], tests)
     ]
+    pending += [m for m in found if m not in known_results_by_key]
     print(f"{package}: {len(found)} mutants, {len(pending)} to try", flush=True)
     if not pending or time.monotonic() > end:
         return
