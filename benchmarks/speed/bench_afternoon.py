@@ -128,9 +128,14 @@ def quality(measure, y, our_scores, their_scores, groups):
             ) ** sign
 
         estimate, low, high = confidence_interval(
-            ratio, y, our_scores, groups=groups, metadata={"their_scores": their_scores}, n_resamples=500,
+            ratio,
+            y,
+            our_scores,
+            groups=groups,
+            metadata={"their_scores": their_scores},
+            n_resamples=500,
             random_state=0,
-        )  # fmt: skip
+        )
         values = (float(function(y, scores)) for scores in (our_scores, their_scores))
         ratios = {"ratio": float(estimate), "low": float(low), "high": float(high)}
         rows.append(row(f"{metric}, {measure}", PLAIN, *values, metric, goal="> 1", **ratios))
