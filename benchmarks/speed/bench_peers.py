@@ -176,7 +176,7 @@ def figures(quick=False):
 
     from sklearn_diffake import load_default, verify
 
-    repeats = 5 if quick else 15
+    repeats, n_photos = (3, 8) if quick else (15, N_PHOTOS)
     photo = astronaut()
     probe = np.ascontiguousarray(photo[:, ::-1])
     model, single = load_default(), model_of_one_view()
@@ -186,7 +186,7 @@ def figures(quick=False):
         write_clip(clip, photo)
         Image.fromarray(photo).save(f"{folder}/reference.png")
         Image.fromarray(probe).save(f"{folder}/probe.png")
-        photos = [np.ascontiguousarray(photo[i : i + 480]) for i in range(N_PHOTOS)]
+        photos = [np.ascontiguousarray(photo[i : i + 480]) for i in range(n_photos)]
         for label, peer in ((FACENET, FacenetPeer()), (DLIB, DlibPeer())):
             for prepared, views in ((model, ""), (single, ", one view")):
                 tasks = (
@@ -203,17 +203,17 @@ def figures(quick=False):
                         1,
                     ),
                     (
-                        f"embedding {N_PHOTOS} photographs",
+                        f"embedding {n_photos} photographs",
                         lambda m=prepared: m[:2].transform(photos),
                         lambda p=peer: p.embed(photos),
-                        N_PHOTOS,
+                        n_photos,
                     ),
                 )
                 for what, ours, theirs, work in tasks:
                     times = time_alternately(ours, theirs, repeats=repeats, work=(work, work))
                     unit = "s" if work == 1 else "photos/s"
                     rows.append(timed(what + views, label, times, goal=">= 1", unit=unit))
-        rows += cold_rows(folder, 3 if quick else 7)
+        rows += cold_rows(folder, 2 if quick else 7)
     return rows
 
 
