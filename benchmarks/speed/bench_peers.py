@@ -176,7 +176,7 @@ def figures(quick=False):
 
     from sklearn_diffake import load_default, verify
 
-    repeats, n_photos = (3, 8) if quick else (15, N_PHOTOS)
+    repeats, n_photos = (1, 4) if quick else (15, N_PHOTOS)
     photo = astronaut()
     probe = np.ascontiguousarray(photo[:, ::-1])
     model, single = load_default(), model_of_one_view()
@@ -213,7 +213,7 @@ def figures(quick=False):
                     times = time_alternately(ours, theirs, repeats=repeats, work=(work, work))
                     unit = "s" if work == 1 else "photos/s"
                     rows.append(timed(what + views, label, times, goal=">= 1", unit=unit))
-        rows += cold_rows(folder, 2 if quick else 7)
+        rows += cold_rows(folder, 1 if quick else 7)
     return rows
 
 
