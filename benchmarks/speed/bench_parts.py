@@ -119,7 +119,7 @@ def fraction(function):
     return parts.seconds / seconds, seconds
 
 
-def measured(what, function):
+def part_row(what, function):
     """Return the row of a call."""
     ratio, seconds = fraction(function)
     return row(what, YARDSTICK, ratio * seconds, seconds, "CPU s", ratio=ratio, goal=f">= {GOAL}")
@@ -138,7 +138,7 @@ def write_photos(folder, n):
 def fit_row(folder, n_pairs):
     """Return the row of a fit on pairs of files."""
     paths = write_photos(folder, 2 * n_pairs).reshape(-1, 2)
-    return measured(
+    return part_row(
         f"fit on {n_pairs:,} pairs of photographs", lambda: make_difffake_pipeline().fit(paths)
     )
 
@@ -155,7 +155,7 @@ def benchmark_row(folder, n_pairs):
     Path(folder, "benchmark.toml").write_text(CONFIG, encoding="utf-8")
     config = read_config(Path(folder, "benchmark.toml"))
     outputs = iter(["first", "second"])
-    return measured(
+    return part_row(
         f"benchmark of {n_pairs} pairs, degraded by JPEG too",
         lambda: run_benchmark(config.replace(Path(folder, next(outputs)))),
     )
@@ -171,8 +171,8 @@ def figures(quick=False):
         write_clip(clip, photo)
         paths = write_jpegs(folder, [photo, np.ascontiguousarray(photo[:, ::-1])])
         verdicts = [
-            measured("verify of a pair of photographs", lambda: verify(*paths, model=model)),
-            measured(
+            part_row("verify of a pair of photographs", lambda: verify(*paths, model=model)),
+            part_row(
                 f"verify of a photograph and {N_FRAMES} frames of a clip",
                 lambda: verify(paths[0], clip, model=model, n_frames=N_FRAMES),
             ),

@@ -138,9 +138,9 @@ class LeaveOneTechniqueOut(GroupsConsumerMixin, BaseCrossValidator):
         for code, name in enumerate(names):
             for fold in range(self.n_folds if self.rotate else 1):
                 in_fold = fold_of_row == fold
-                free = fold_of_row == -1  # in no fold: deepfakes without `disjoint` columns
+                in_no_fold = fold_of_row == -1  # deepfakes without `disjoint` columns
                 test = np.flatnonzero(
-                    (made_with == code) & (in_fold | free) | (made_with == -1) & in_fold
+                    (made_with == code) & (in_fold | in_no_fold) | (made_with == -1) & in_fold
                 )
                 train = np.flatnonzero((made_with != code) & ~in_fold)
                 name_of_split = f"Fold {fold} with technique {name!r}"
