@@ -4,6 +4,8 @@
 """
 
 import ast
+import doctest
+import functools
 import io
 import re
 import tokenize
@@ -71,6 +73,7 @@ def assigned_names(tree):
             yield node.lineno, name.strip("_")
 
 
+@functools.cache  # most names stand in many files
 def is_banned_name(name):
     if name.lower() in VOCABULARY.names:
         return True
@@ -176,6 +179,16 @@ def check_sentences(paths, area):
 def test_names_say_what_they_are(area):
     total, places = check_names(python_files()[area])
     assert len(places) <= MOST_BANNED_NAMES * total, "\n".join(places)
+
+
+def test_names_in_examples_say_what_they_are():
+    """Those of the guide and of docstrings, which readers copy."""
+    parser, places = doctest.DocTestParser(), []
+    for path in [*pages(), *sorted(PACKAGE.rglob("*.py"))]:
+        examples = parser.get_examples(path.read_text(encoding="utf-8"))
+        _, banned = names_of_file("".join(example.source for example in examples))
+        places += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(banned)]
+    assert not places, "\n".join(places)
 
 
 @pytest.mark.parametrize("area", sorted(set(python_files()) - {"tests"}))

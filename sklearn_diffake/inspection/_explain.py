@@ -159,10 +159,10 @@ def explain_pair(
     >>> pipe = make_difffake_pipeline(
     ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
     ... ).fit(crops)
-    >>> why = explain_pair(pipe, *crops[0], method="occlusion", patch=0.5)
-    >>> why.verdict, why.methods
+    >>> explanation = explain_pair(pipe, *crops[0], method="occlusion", patch=0.5)
+    >>> explanation.verdict, explanation.methods
     ('genuine', ('joint occlusion', 'occlusion'))
-    >>> why.probe.in_photo("joint occlusion").shape
+    >>> explanation.probe.in_photo("joint occlusion").shape
     (32, 32)
     """
     split = split_pipeline(pipeline)

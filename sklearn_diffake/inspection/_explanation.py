@@ -64,14 +64,14 @@ class PairExplanation(ExplanationData):
     >>> pipe = make_difffake_pipeline(
     ...     "difffake-lite0-identity", aligner=False, detector=SumRuleDetector(), device="cpu"
     ... ).fit(crops)
-    >>> why = explain_pair(pipe, *crops[0], method="gradient", n_smooth=1, random_state=0)
-    >>> why.decision == why.score - why.threshold
+    >>> explanation = explain_pair(pipe, *crops[0], method="gradient", n_smooth=1, random_state=0)
+    >>> explanation.decision == explanation.score - explanation.threshold
     True
-    >>> why.provenance["networks"][0]["name"]
+    >>> explanation.provenance["networks"][0]["name"]
     'difffake-lite0-identity'
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
-    >>> why.report(path)
+    >>> explanation.report(path)
     >>> os.path.getsize(path) > 1000
     True
     """

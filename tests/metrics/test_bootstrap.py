@@ -26,7 +26,9 @@ def grouped(n_groups, rows_per_group, seed=0):
 
 def test_estimate_is_the_metric_itself():
     y, score, groups = grouped(20, 4)
-    interval = bootstrap_interval(roc_auc_score, y, score, groups=groups, random_state=0)
+    interval = bootstrap_interval(
+        roc_auc_score, y, score, groups=groups, n_resamples=100, random_state=0
+    )
     assert interval.estimate == roc_auc_score(y, score)
     estimate, low, high = interval
     assert 0 <= low < estimate < high <= 1
@@ -67,9 +69,9 @@ def test_groups_are_drawn_whole():
 
 def test_rows_that_belong_together_make_the_interval_wider():
     y, score, groups = grouped(15, 20)
-    by_row = bootstrap_interval(roc_auc_score, y, score, n_resamples=300, random_state=0)
+    by_row = bootstrap_interval(roc_auc_score, y, score, n_resamples=100, random_state=0)
     by_group = bootstrap_interval(
-        roc_auc_score, y, score, groups=groups, n_resamples=300, random_state=0
+        roc_auc_score, y, score, groups=groups, n_resamples=100, random_state=0
     )
     assert by_group.high - by_group.low > 2 * (by_row.high - by_row.low)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import forked_programs
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 from pyod_cases import ALL, NETWORKS, NEW, NOVEL, ROWS, fitted, pyod, scores_of
 from sklearn.base import clone
 from skops import io as skops_io
@@ -33,33 +32,6 @@ for name in sys.argv[2:]:
     model = io.load(file, trusted=io.get_untrusted_types(file=file))
     np.save(f"{folder}/{name}.npy", model.score_samples(probes))
 """
-
-
-def scores_of_all(detectors):
-    return [scores_of(detector) for detector in detectors]
-
-
-@pytest.fixture(scope="module")
-def scores_by_backend():
-    detectors = [PyODDetector(pyod(name), random_state=0) for name in ALL]
-    scores = {}
-    for backend, n_jobs in [("sequential", 1), ("threading", 4), ("loky", 2)]:
-        jobs = (delayed(scores_of_all)(detectors[i::n_jobs]) for i in range(n_jobs))
-        result = Parallel(n_jobs=n_jobs, backend=backend)(jobs)
-        for i, values in enumerate(result):
-            names = [(name, backend) for name in ALL[i::n_jobs]]
-            scores.update(zip(names, values, strict=True))
-    return scores
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", ALL)
-def test_one_seed_gives_one_result_wherever_it_runs(name, scores_by_backend):
-    np.random.seed(5)
-    expected = fitted(name).score_samples(NEW).tobytes()
-    for backend in ("sequential", "threading", "loky"):
-        assert scores_by_backend[name, backend] == expected, backend
 
 
 @pytest.mark.parametrize("name", ["IForest", "MCD", "INNE", *NETWORKS])

@@ -103,12 +103,13 @@ def test_backends(backend, expected):
 
 @pytest.mark.slow
 def test_dask(expected):
+    names = [name for name in CASES if not name.startswith("pyod_") or name == "pyod_ECOD"]
     client = pytest.importorskip("distributed").Client(
         n_workers=2, threads_per_worker=1, dashboard_address=None
     )
     with client, parallel_config("dask"):
-        process = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in CASES)
-    assert process == list(expected.values())
+        process = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in names)
+    assert process == [expected[name] for name in names]
 
 
 def test_no_head_is_left_out():

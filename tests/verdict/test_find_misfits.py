@@ -47,8 +47,9 @@ def test_numbers_are_those_of_verify_many(model, photos):
     rows = find_misfits(photos[:2], photos[2:], model=model)
     for row in rows:
         verdict = verdicts[row.position]
-        for name in ("outcome", "reason", "score", "threshold", "p_value", "level", "n_probes"):
+        for name in ("outcome", "reason", "threshold", "p_value", "level", "n_probes"):
             assert getattr(row, name) == getattr(verdict, name), name
+        assert row.score == pytest.approx(verdict.score, rel=1e-5)  # other batches, other rounding
         assert row.adjusted_p_value is None
         assert row.n_faces == 1
         assert set(row.warnings) == {warning.code for warning in verdict.warnings}
