@@ -1,6 +1,7 @@
 """The harness of the benchmarks: rows, failures, and the page made of them."""
 
 import ast
+import json
 import re
 import sys
 from pathlib import Path
@@ -107,13 +108,73 @@ def test_a_script_that_fails_is_recorded_and_the_rest_goes_on(tmp_path, monkeypa
     assert "not done after 2 s" in outcome["failed"]["slow"]
 
 
+def saved_run():
+    from benchmarks._results import machine, versions
+
+    common = {"date": "2000-01-01", "seconds": 60.0, "cpu": "a", "failed": {}}
+    suites = [{"suite": name, **common, "rows": [name]} for name in ("store", "video")]
+    settings = {"machine": machine() | {"cpu": "a"}, "versions": versions()}
+    return {"quick": False, "date": "2000-01-01", "seconds": 120.0, **settings, "suites": suites}
+
+
+def test_a_suite_that_is_measured_again_replaces_that_of_the_saved_run(tmp_path, monkeypatch):
+    from reliability_rows import describe_run
+
+    from benchmarks.speed import run
+
+    monkeypatch.setattr(run, "run", lambda name, options, limit: ([name], None))
+    monkeypatch.setattr(run, "SUITES", {"video": ("frames",)})
+    monkeypatch.setattr(run, "show", lambda suite_results: None)
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(saved_run()))
+    arguments = ["run.py", "--only", "video", "--update", "-o", str(path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        run.main()
+    assert not stop.value.code
+    result = json.loads(path.read_text())
+    assert [suite["rows"] for suite in result["suites"]] == [["store"], ["frames"]]
+    assert result["suites"][0] == saved_run()["suites"][0]
+    assert (result["date"], result["suites"][1]["date"]) == ("2000-01-01", run.today())
+    assert 60 <= result["seconds"] < 120
+    page = describe_run({**result, "seeds": "0"})
+    repeated_suite = f"video ({run.today()}, {result['suites'][1]['cpu']})"
+    assert f"Measured by themselves: {repeated_suite}." in page
+    assert "by themselves" not in describe_run({**saved_run(), "seeds": "0"})
+
+
+def test_a_suite_of_other_versions_does_not_join_a_saved_run(tmp_path, monkeypatch):
+    from benchmarks.speed import run
+
+    saved = saved_run()
+    saved["versions"]["numpy"] = "0.0"
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(saved))
+    monkeypatch.setattr(run, "run_all", lambda *arguments: pytest.fail("it was measured"))
+    monkeypatch.setattr(sys, "argv", ["run.py", "--only", "video", "--update", "-o", str(path)])
+    with pytest.raises(ValueError, match=r"other versions: .*0\.0.*measure everything again"):
+        run.main()
+    assert json.loads(path.read_text()) == saved
+
+
+@pytest.mark.parametrize("arguments", [["--update"], ["--update", "--only", "video", "--quick"]])
+def test_an_update_needs_suites_at_full_size(monkeypatch, capsys, arguments):
+    from benchmarks.speed import run
+
+    monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+    with pytest.raises(SystemExit):
+        run.main()
+    assert "--update needs --only" in capsys.readouterr().err
+
+
 def test_losses_are_on_the_page():
     from reliability_rows import render_run
 
     from benchmarks.speed._timing import row
 
     rows = [row("slower", "plain", 3.0, 1.0, "s"), row("far", "plain", 3.0, 1.0, "s", goal=">= 1")]
-    suite = {"suite": "store", "seconds": 1.0, "failed": {"bad": "a\nno luck"}, "rows": rows}
+    suite = {"suite": "store", "date": "2000-01-01", "cpu": "a", "seconds": 1.0}
+    suite |= {"failed": {"bad": "a\nno luck"}, "rows": rows}
     machine = {"cpu": "a", "cores": 2, "memory_GB": 8, "python": "3.11", "device": "cpu"}
     outcome = {"quick": False, "date": "2000-01-01", "seconds": 60, "seeds": "0"}
     page = render_run({**outcome, "machine": machine, "versions": {}, "suites": [suite]})

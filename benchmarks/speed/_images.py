@@ -21,3 +21,15 @@ def write_jpegs(folder, images):
         paths.append(str(Path(folder) / f"{i:05d}.jpg"))
         Image.fromarray(image).save(paths[-1])
     return np.array(paths, dtype=object)
+
+
+def write_portraits(folder, n, size=384):
+    """Write n photographs of one face, of other position and brightness; return their paths."""
+    from skimage.data import astronaut
+
+    photo = astronaut()[: size + 64, 30 : size + 94]
+    images = (
+        np.clip(photo[i % 64 :, i // 64 % 64 :][:size, :size] * (1 - i // 4096 / 8), 0, 255)
+        for i in range(n)
+    )
+    return write_jpegs(folder, [image.astype(np.uint8) for image in images])

@@ -27,7 +27,7 @@ from skimage.data import astronaut
 from torch.nn.modules import module as torch_module
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._images import write_jpegs
+from benchmarks.speed._images import write_jpegs, write_portraits
 from benchmarks.speed._timing import option, row, run_alone
 from benchmarks.speed.bench_peers import N_FRAMES, write_clip
 from sklearn_diffake import load_default, make_difffake_pipeline, verify
@@ -35,7 +35,8 @@ from sklearn_diffake.benchmark import read_config, run_benchmark
 from sklearn_diffake.faces import _detection
 from sklearn_diffake.images import _decoding, _frame_pixels
 
-GOAL, SIZE = 0.85, 384
+GOAL = 0.85
+N_WARM_UP = 20  # pairs: enough to import and to load all
 YARDSTICK = "the whole call, of which detector, network and decoders are this fraction"
 CONFIG = """\
 bootstrap = 100
@@ -108,9 +109,9 @@ class Parts:
             yield
 
 
-def fraction(function):
+def fraction(function, warm_up=None):
     """Return the fraction of the CPU seconds of a call that is spent in parts, and the seconds."""
-    function()
+    (warm_up or function)()
     parts = Parts()
     with parts.installed():
         start = time.process_time()
@@ -119,33 +120,26 @@ def fraction(function):
     return parts.seconds / seconds, seconds
 
 
-def part_row(what, function):
-    """Return the row of a call."""
-    ratio, seconds = fraction(function)
+def part_row(what, function, warm_up=None):
+    """Return the row of a call, after one of `warm_up`, or of itself."""
+    ratio, seconds = fraction(function, warm_up)
     return row(what, YARDSTICK, ratio * seconds, seconds, "CPU s", ratio=ratio, goal=f">= {GOAL}")
-
-
-def write_photos(folder, n):
-    """Write photographs that differ in position and brightness; return their paths."""
-    photo = astronaut()[: SIZE + 64, 30 : SIZE + 94]
-    images = (
-        np.clip(photo[i % 64 :, i // 64 % 64 :][:SIZE, :SIZE] * (1 - i // 4096 / 8), 0, 255)
-        for i in range(n)
-    )
-    return write_jpegs(folder, [image.astype(np.uint8) for image in images])
 
 
 def fit_row(folder, n_pairs):
     """Return the row of a fit on pairs of files."""
-    paths = write_photos(folder, 2 * n_pairs).reshape(-1, 2)
+    paths = write_portraits(folder, 2 * n_pairs).reshape(-1, 2)
+    model = make_difffake_pipeline()
     return part_row(
-        f"fit on {n_pairs:,} pairs of photographs", lambda: make_difffake_pipeline().fit(paths)
+        f"fit on {n_pairs:,} pairs of photographs",
+        lambda: model.fit(paths),
+        warm_up=lambda: model.fit(paths[:N_WARM_UP]),
     )
 
 
 def benchmark_row(folder, n_pairs):
     """Return the row of a benchmark, whose results and store are new in every call."""
-    paths = write_photos(folder, 2 * n_pairs).reshape(-1, 2)
+    paths = write_portraits(folder, 2 * n_pairs).reshape(-1, 2)
     lines = [
         f"{a},{b},{'genuine' if i % 2 else 'deepfake'},{'' if i % 2 else 'swap'}"
         for i, (a, b) in enumerate(paths)

@@ -1,11 +1,13 @@
 """Run the speed and memory benchmarks, each script in a process of its own, into one file.
 
-    python benchmarks/speed/run.py [--quick] [--only SUITE,SUITE] [--data FOLDER] \\
+    python benchmarks/speed/run.py [--quick] [--only SUITE,SUITE [--update]] [--data FOLDER] \\
         [--network FILE.onnx]
 
 The whole run goes to benchmarks/results/bench.json, of which docs/performance is made; a quick or
-partial one to build/bench-quick.json. A script that fails is recorded, the others go on, and the
-exit status is 1. With FOLDER, laid out as real_pairs.py says, detection quality is measured too.
+partial one to build/bench-quick.json. With --update, a partial one replaces its suites in the whole
+run, if that was made with the same versions; each suite says when, and on which processor.
+A script that fails is recorded, the others go on, and the exit status is 1. With FOLDER, laid out
+as real_pairs.py says, detection quality is measured too.
 """
 
 import argparse
@@ -52,6 +54,11 @@ def run(name, options, limit):
         return json.loads(file.read_text()), None
 
 
+def today():
+    """Return the date, in UTC."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
 def run_all(suites, options, limit):
     """Run suites one after the other; return a description of each."""
     suite_results = []
@@ -67,14 +74,31 @@ def run_all(suites, options, limit):
             outcome = f"FAILED\n{error}" if error else "done"
             print(f"{outcome}, {time.perf_counter() - begun:.0f} s", file=sys.stderr)
         seconds = round(time.perf_counter() - start, 1)
-        suite_results.append({"suite": suite, "seconds": seconds, "failed": failed, "rows": rows})
+        suite_results.append(
+            {"suite": suite, "date": today(), "cpu": machine()["cpu"], "seconds": seconds}
+            | {"failed": failed, "rows": rows}
+        )
     return suite_results
 
 
-def show(result):
+def check_update(saved):
+    """Raise if suites that are measured now may not stand beside those of a saved run."""
+    changes = sorted(set(saved["versions"].items()) ^ set(versions().items()))
+    if changes:
+        raise ValueError(f"the saved run has other versions: {changes}; measure everything again")
+
+
+def updated(saved, suite_results):
+    """Return a saved run in which suites are replaced by those of the same name."""
+    new_suites = {suite["suite"]: suite for suite in suite_results}
+    suites = [new_suites.get(suite["suite"], suite) for suite in saved["suites"]]
+    return {**saved, "suites": suites, "seconds": round(sum(s["seconds"] for s in suites), 1)}
+
+
+def show(suite_results):
     """Print all rows as one table."""
     print(f"{'':8} {'ratio':>9}  {'quartiles':17} {'goal':9} what / yardstick")
-    for suite in result:
+    for suite in suite_results:
         print(f"\n{suite['suite']} ({suite['seconds']:.0f} s)")
         for row in suite["rows"]:
             verdict = {True: "met", False: "NOT MET", None: ""}[row["met"]]
@@ -90,6 +114,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer turns")
     parser.add_argument("--only", help="suites, separated by commas: " + ", ".join(SUITES))
+    parser.add_argument("--update", action="store_true", help="replace them in the saved run")
     parser.add_argument("--data", help="folder of real photographs, for detection quality")
     parser.add_argument("--network", help="face network in ONNX, to be used on them as well")
     parser.add_argument("--with-faults", action="store_true", help="the suite of kills as well")
@@ -102,6 +127,13 @@ def main():
             parser.error(f"no such suite: {', '.join(sorted(unknown_suites))}")
     partial = options.quick or options.only
     output = options.output
+    saved = None
+    if options.update:
+        if options.quick or not options.only:
+            parser.error("--update needs --only, and no --quick")
+        output = output or RESULTS / "bench.json"
+        saved = json.loads(output.read_text())
+        check_update(saved)
     if output is None:
         build = FOLDER.parents[1] / "build"
         output = build / "bench-quick.json" if partial else RESULTS / "bench.json"
@@ -110,21 +142,24 @@ def main():
         if value := getattr(options, name):
             size_options += [f"--{name}", value]
     start = time.perf_counter()
-    found = run_all(chosen_suites, size_options, 300 if options.quick else 3600)
+    suite_results = run_all(chosen_suites, size_options, 300 if options.quick else 3600)
+    seconds = round(time.perf_counter() - start, 1)
     result = {
         "quick": options.quick,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "seconds": round(time.perf_counter() - start, 1),
+        "date": today(),
+        "seconds": seconds,
         "seeds": "fixed in each script: 0, and where several are drawn 0 to n - 1",
         "machine": machine(),
         "versions": versions(),
-        "suites": found,
+        "suites": suite_results,
     }
+    if saved is not None:
+        result = updated(saved, suite_results)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
-    show(found)
-    print(f"\n{output}: {result['seconds']:.0f} s", file=sys.stderr)
-    raise SystemExit(any(suite["failed"] for suite in found))
+    show(suite_results)
+    print(f"\n{output}: {seconds:.0f} s", file=sys.stderr)
+    raise SystemExit(any(suite["failed"] for suite in suite_results))
 
 
 if __name__ == "__main__":

@@ -44,15 +44,21 @@ def comparison_columns(result):
 
 
 def describe_run(run):
-    """Return machine, versions and date of the run."""
+    """Return machine, versions and date of the run, and the suites of another date."""
     machine = run["machine"]
+    repeated_suites = [
+        f"{suite['suite']} ({suite['date']}, {suite['cpu']})"
+        for suite in run["suites"]
+        if (suite["date"], suite["cpu"]) != (run["date"], machine["cpu"])
+    ]
+    repeated = f" Measured by themselves: {', '.join(repeated_suites)}." if repeated_suites else ""
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     size = QUICK if run["quick"] else ""
     return (
         f"{size}Measured on {run['date']} on {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_GB']:.0f} GB of memory, device {machine['device']}, with Python "
         f"{machine['python']}, in {run['seconds'] / 60:.0f} minutes. Versions: {versions}. "
-        f"Seeds: {run['seeds']}.\n"
+        f"Seeds: {run['seeds']}.{repeated}\n"
     )
 
 
