@@ -4,6 +4,8 @@ Kills: work runs in a process that gets SIGKILL at a moment drawn at random. Ano
 looks at what is on disk: what the work had told as finished must be there, whatever else is there
 must be right, and work that goes on must end with the very result of an undisturbed run.
 Interrupts: the same with Ctrl-C, which must also end the work soon, and leave no process behind.
+Signals: SIGINT and SIGTERM end each command with the exit code that is documented; its files are
+whole or absent, no temporary files are left, and the command ends as ever when it is run again.
 Disks: the work meets a full disk or a read-only folder, and goes on when there is room again.
 Damage: byte for byte, files are overwritten or cut off; the right content comes back, or a refusal
 that names the file. Crowds: eight processes read and write one embedding store.
@@ -32,6 +34,7 @@ from benchmarks.stress import (
     _full_disks,
     _interrupts,
     _resumable_tasks,
+    _signals,
 )
 from benchmarks.stress._kills import Wrong, kill_within
 
@@ -61,6 +64,14 @@ def interrupts(folder, times, rng):
         start = time.perf_counter()
         found = _interrupts.trials(kind, folder / kind.__name__, max(1, times // 4), rng)
         yield kind.name, "Ctrl-C at a random moment", *found, start
+
+
+def signals(folder, times, rng):
+    """End every command by a signal."""
+    start = time.perf_counter()
+    for name, *found in _signals.trials(folder, max(1, times // 12), rng):
+        yield f"the command {name}", "SIGINT or SIGTERM at a random moment", *found, start
+        start = time.perf_counter()
 
 
 def disks(folder, times, rng):
@@ -96,6 +107,7 @@ def crowds(folder, times, rng):
 FAULTS = {
     "kill": kills,
     "ctrl-c": interrupts,
+    "signal": signals,
     "disk": disks,
     "damage": corruption_trials,
     "crowd": crowds,
