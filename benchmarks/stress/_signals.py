@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import av
 from skimage.data import astronaut
 
 from benchmarks.speed._images import write_jpegs, write_portraits
 from benchmarks.speed.bench_peers import write_clip
 from benchmarks.stress._kills import Wrong
+from sklearn_diffake import persistence
 from sklearn_diffake.datasets import make_face_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,12 +24,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _END, _LIMIT = 20, 600  # seconds to end after a signal; seconds of an undisturbed command
 _BACKBONE = ["--backbone", "difffake-lite0-identity", "--no-align", "--cache", "store"]
 _CONFIG = """\
-bootstrap = 50
+bootstrap = 10
 [datasets.faces]
-pairs = "../inputs/pairs.csv"
+loader = "make_face_pairs"
+arguments = { n_pairs = 24, size = 64, techniques = ["swap", "splice"] }
 [candidates.plain]
 embedder = "difffake-lite0-identity"
+align = false
+detector = "MahalanobisDetector"
 [protocols.cross-manipulation]
+folds = 2
 """
 
 #: The arguments of each command, which runs in a folder beside "inputs", and what it writes there.
@@ -59,7 +66,7 @@ COMMANDS = {
     "doctor": ("doctor --json", []),
     "demo": ("demo -o demo", ["demo/model.diffake", "demo/probes.csv"]),
 }
-_VARYING_OUTPUT = {"fit", "calibrate", "doctor", "demo"}  # it says how long it took
+_VARYING_OUTPUT = {"fit", "calibrate", "benchmark", "doctor", "demo"}  # it says how long it took
 
 
 class Commands:
@@ -69,9 +76,8 @@ class Commands:
         self.folder = folder
         inputs = folder / "inputs"
         inputs.mkdir()
-        portraits = write_portraits(inputs, 6)
-        labels = ["genuine", "deepfake", "genuine"]
-        _write_table(inputs / "pairs.csv", portraits.reshape(-1, 2), labels)
+        portraits = write_portraits(inputs, 6).reshape(-1, 2)
+        _write_table(inputs / "pairs.csv", portraits, ["genuine", "deepfake", "genuine"])
         write_clip(inputs / "clip.mp4", astronaut(), n=50)
         (inputs / "benchmark.toml").write_text(_CONFIG)
         (folder / "rendered").mkdir()
@@ -159,18 +165,17 @@ def _write_table(path, pairs, labels):
 
 
 def _contents(folder, names):
-    """Return the contents of those files that are there; of a model, that it is whole."""
-    from sklearn_diffake import persistence
+    """Return what those files hold that are there, without the time at which they were made."""
+    return {name: _content(folder / name) for name in names if (folder / name).exists()}
 
-    contents = {}
-    for name in names:
-        if not (folder / name).exists():
-            continue
-        if name.endswith(".diffake"):  # its bytes tell when it was fitted
-            contents[name] = persistence.load(folder / name)[-1].get_params().keys()
-        else:
-            contents[name] = (folder / name).read_bytes()
-    return contents
+
+def _content(path):
+    if path.suffix == ".diffake":
+        return sorted(persistence.load(path)[-1].get_params())
+    if path.suffix == ".mp4":
+        with av.open(str(path)) as video:
+            return sum(1 for _ in video.decode(video=0))
+    return re.sub(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC", b"", path.read_bytes())
 
 
 def _has_processes(group):
@@ -183,20 +188,25 @@ def _has_processes(group):
 
 def trials(folder, times, rng):
     """Send signals to every command, `times` of each kind; yield (command, cases, findings)."""
-    folder.mkdir(exist_ok=True)
     commands = Commands(folder)
     for name in COMMANDS:
-        begun, cases, wrong = time.perf_counter(), 0, []
-        expected = commands.run(name, folder / "undisturbed")
-        seconds = time.perf_counter() - begun
-        shutil.rmtree(folder / "undisturbed")
-        for _, number in itertools.product(range(times), SIGNALS):
-            cases += 1
+        wrong = []
+        for seconds, number, expected in _moments(commands, name, times, rng):
             try:
-                commands.interrupt(name, rng.uniform(0, seconds), number, expected)
+                commands.interrupt(name, seconds, number, expected)
                 if commands.run(name, folder / "disturbed") != expected:
                     raise Wrong("the result after it is another than that of an undisturbed run")
             except Wrong as error:
                 wrong.append(str(error))
             shutil.rmtree(folder / "disturbed", ignore_errors=True)
-        yield name, cases, wrong
+        yield name, times * len(SIGNALS), wrong
+
+
+def _moments(commands, name, times, rng):
+    """Yield a time in seconds, a signal, and what the command gives undisturbed."""
+    start, folder = time.perf_counter(), commands.folder / "undisturbed"
+    expected = commands.run(name, folder)
+    limit = time.perf_counter() - start
+    shutil.rmtree(folder)
+    for _, number in itertools.product(range(times), SIGNALS):
+        yield rng.uniform(0, limit), number, expected
