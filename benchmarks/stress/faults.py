@@ -11,12 +11,15 @@ Damage: byte for byte, files are overwritten or cut off; the right content comes
 that names the file. Crowds: eight processes read and write one embedding store.
 
     python benchmarks/stress/faults.py [--times 50] [--seed 0] [--only kill] [--save]
+
+With --only, saved rows of the other faults are kept.
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -27,7 +30,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks._results import report
+from benchmarks._results import RESULTS, report
 from benchmarks.stress import (
     _concurrent_fits,
     _corruption,
@@ -138,6 +141,15 @@ def cases(times, seed, only=""):
                 }
 
 
+def kept_cases(only, new_cases):
+    """Return the saved cases of faults that were not tried again."""
+    file = RESULTS / "faults.json"
+    if not only or not file.exists():
+        return []
+    faults = {case["fault"] for case in new_cases}
+    return [case for case in json.loads(file.read_text())["cases"] if case["fault"] not in faults]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=TIMES, help="kills of each kind of work")
@@ -145,12 +157,14 @@ def main():
     parser.add_argument("--only", default="", help="faults whose name holds this")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
-    found = []
+    new_cases = []
     for case in cases(options.times, options.seed, options.only):
         print(case, flush=True)
-        found.append(case)
-    report("faults", {"seed": options.seed, "cases": found})
-    raise SystemExit(any(case["findings"] for case in found))
+        new_cases.append(case)
+    report(
+        "faults", {"seed": options.seed, "cases": kept_cases(options.only, new_cases) + new_cases}
+    )
+    raise SystemExit(any(case["findings"] for case in new_cases))
 
 
 if __name__ == "__main__":

@@ -197,7 +197,8 @@ def test_search_in_threads_computes_each_image_once(tmp_path):
 
 
 HASH = """
-import sys, joblib, numpy as np
+import sys, warnings, joblib, numpy as np
+warnings.simplefilter("ignore")
 from sklearn_diffake.embedding import EmbeddingStore, FaceEmbedder
 from sklearn_diffake.faces import FaceAligner
 images = list(np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8))
