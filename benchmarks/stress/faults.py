@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks._results import RESULTS, report
+from benchmarks._results import RESULTS, machine, report
 from benchmarks.stress import (
     _concurrent_fits,
     _corruption,
@@ -138,6 +138,7 @@ def cases(times, seed, only=""):
                     "first": wrong[0].replace(f"{ROOT}/", "") if wrong else None,
                     "seconds": round(time.perf_counter() - start, 1),
                     "skipped": skipped[0] if skipped else None,
+                    "cpu": machine()["cpu"],
                 }
 
 

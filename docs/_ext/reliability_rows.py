@@ -211,7 +211,9 @@ def about_faults(result):
     total = sum(case["cases"] for case in cases)
     kills = sum(case["cases"] for case in cases if "kill" in case["fault"].lower())
     counts = f"{kills:,} kills" if kills == total else f"{total:,} cases, {kills:,} of them kills"
-    return about_run(result, cases, counts)
+    processors = " and ".join(sorted({case["cpu"] for case in cases}))
+    machine = {**result["machine"], "cpu": processors}
+    return about_run({**result, "machine": machine}, cases, counts)
 
 
 def hostile_inputs(result):
