@@ -1,9 +1,9 @@
-"""GridSearchCV across data sets: three operators x five heads, chosen where they were not fitted.
+"""GridSearchCV across data sets: operators x detectors, chosen where they were not fitted.
 
 Three data sets, one left out in turn by LeaveOneDatasetOut: genuine pairs of Labeled Faces in the
 Wild against pseudo-deepfakes of them that swap the inner face; crops of the Deepfake Detection
-Challenge; rendered faces of make_face_pairs. Heads are fitted on genuine pairs of two of them and
-judged by ROC-AUC on the third. The embedder keeps every image in a store, and is counted.
+Challenge; rendered faces of make_face_pairs. Detectors are fitted on genuine pairs of two of them
+and judged by ROC-AUC on the third. The embedder keeps every image in a store, and is counted.
 
     python benchmarks/quality/across_datasets.py FACES DATA/dfdc_crops \\
         -o benchmarks/results/across_datasets.json

@@ -1,6 +1,6 @@
 """Every one-class detector on real photographs, and a search over detectors in one pipeline.
 
-Heads are fitted on squared differences of genuine LFW pairs and score crops of the DFDC against
+Detectors are fitted on squared differences of genuine LFW pairs and score crops of the DFDC against
 one genuine reference (NearestReferenceDetector also against three). Nothing is tuned on the latter;
 intervals are 95 % intervals over groups of identities. The search then runs over operators and
 detectors on the DFDC pairs of some groups, to show what a GridSearchCV with real pairs costs.

@@ -2,8 +2,8 @@
 
 Crops of the DFDC are judged against genuine references of their claimed identity, by groups of
 identities in two halves: what there is to choose is chosen on the first, the second is for the
-report. Heads are fitted on genuine LFW pairs of people whom no shipped network has seen. The hard
-quarter are the fakes that keep the identity best, by the cosine of the teacher.
+report. Detectors are fitted on genuine LFW pairs of people whom no shipped network has seen. The
+hard quarter are the fakes that keep the identity best, by the cosine of the teacher.
 
     python benchmarks/quality/single_images.py FACES DATA/dfdc_crops TEACHER.onnx \\
         -o benchmarks/results/quality.json

@@ -29,7 +29,7 @@ SUITES = {  # which bench_*.py make up a suite
     "store": ("store",),
     "generation": ("generation", "face_pairs"),
     "training": ("forgery_training",),
-    "heads": ("gaussian_mixture", "pyod", "deep_svdd"),
+    "detectors": ("gaussian_mixture", "pyod", "deep_svdd"),
     "search": ("grid_search", "dask"),
     "metrics": ("metrics",),
     "video": ("frames",),

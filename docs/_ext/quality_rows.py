@@ -355,7 +355,7 @@ def count_suspicious(clips, truth):
 def detectors(result, when, costs, examples, seeds):
     """Return each public detector with what it is for and what it costs.
 
-    The options are the words of `heads_all` in tables.toml, by detector. One that has neither a
+    The options are the words of `detectors_all` in tables.toml, by detector. One that has neither a
     line in `when`, nor measured times or a cost, is an error.
     """
     times = {row["head"]: row for row in result["summary"]}
