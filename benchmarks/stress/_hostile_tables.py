@@ -31,8 +31,15 @@ class PairTables(Kind):
         return [b"", b"\n", b'"', b"a" * 10**6, b"a," * 10**5, b"reference,probe\n" + b"\0," * 99]
 
     def outside(self):
-        """Return a picture outside of the folder, for a table to name."""
-        return str(self.traps.folder / "picture.png")
+        """Return a picture that is not watched: what a file is, its content says.
+
+        A table may name any file, and those that it names are opened to see what they are: of a
+        table of pairs those that are reference and probe of one row, which may be one video.
+        """
+        return str(self.traps.folder.parent / "named" / "picture.png")
+
+    def may_read(self):
+        return self.outside(), "/etc/passwd"  # the latter is among the names of csv_table
 
     def spoil(self, rng, data, donors):
         return _mutations.csv_table(rng, data, donors, [self.outside()])
@@ -47,16 +54,6 @@ class Manifests(PairTables):
 
     # pandas keeps text in pyarrow where that is installed, which reserves addresses by the GiB
     fraction, mib, seconds = 0.02, 4096, 10
-
-    def outside(self):
-        """Return a picture that is not watched: what a file is, its content says.
-
-        A table may name any file, and those that it names are opened to see what they are.
-        """
-        return str(self.traps.folder.parent / "named" / "picture.png")
-
-    def may_read(self):
-        return self.outside(), "/etc/passwd"  # the latter is among the names of csv_table
 
     def make(self, folder):
         for name in ("a1.png", "a2.png", "b1.png", "b2.png"):

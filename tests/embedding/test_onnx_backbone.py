@@ -193,6 +193,16 @@ def misspelt(path):
     path.write_bytes(write(path, author="Anna").read_bytes().replace(b"Anna", b"\xff" * 4))
 
 
+def misspelt_input(path):
+    """Name the input of a node in bytes that are not UTF-8; the name of the image stays."""
+    node = helper.make_node("GlobalAveragePool", ["Anna"], ["mean"])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", 3, 6, 6])
+    out = helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["b", 3, 1, 1])
+    graph = helper.make_graph([node], "net", [image], [out])
+    model = helper.make_model(graph).SerializeToString()
+    path.write_bytes(model.replace(b"Anna", b"\xff" * 4))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -204,6 +214,7 @@ def misspelt(path):
         (scalar, r"returned shape \(\), expected one vector per image"),
         (lambda path: write(path, size=(2**20, 2**20)), "takes images of 1048576 x 1048576 pixels"),
         (misspelt, "holds names that are not in UTF-8"),
+        (misspelt_input, "holds names that are not in UTF-8"),
         (lambda path: write(path, mean="[0, 0]"), r"declares mean=\[0, 0\]"),
         (lambda path: write(path, mean="a half"), "declares mean='a half'"),
         (lambda path: write(path, std="[1, 0, 1]"), "those of std positive"),

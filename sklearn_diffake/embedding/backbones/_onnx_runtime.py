@@ -71,9 +71,9 @@ def onnx_backbone(
     folder = Path(path).parent if content is None else None
     graph = Path(path).read_bytes() if content is None else content
     weight_files = external_files(graph, folder, path)
-    consumed = consumed_names(graph)
-    session = _session(path, "cpu", content)
     try:
+        consumed = consumed_names(graph)
+        session = _session(path, "cpu", content)
         network = _Network.checked(session, consumed, path)
         height, width = _input_size(network.images, path, input_size)
         metadata = session.get_modelmeta().custom_metadata_map
