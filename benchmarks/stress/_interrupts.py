@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import time
 import traceback
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from benchmarks.speed._images import write_jpegs
-from benchmarks.stress._kills import FORK, Wrong, fork, run_in_fork
+from benchmarks.stress._kills import FORK, Wrong, fork, run_in_fork, wait_for_group
 from benchmarks.stress._resumable_tasks import TINY, Training, VideoFrames
 from sklearn_diffake import persistence
 from sklearn_diffake.cli import main
@@ -140,7 +139,6 @@ def interrupt(case, rng):
     process.join(rng.uniform(0, case.seconds))
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGINT)
-    start = time.perf_counter()
     process.join(_END)
     if process.is_alive():
         process.kill()
@@ -148,19 +146,8 @@ def interrupt(case, rng):
     outcome = receiver.recv() if receiver.poll() else f"it ended with {process.exitcode}"
     if outcome not in ("done", "interrupted"):
         raise Wrong(outcome)
-    while _is_there(process.pid):
-        if time.perf_counter() - start > _END:
-            raise Wrong("it left processes behind")
-        time.sleep(0.05)
+    wait_for_group(process.pid, _END)
     return outcome == "done"
-
-
-def _is_there(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def trials(kind, folder, times, rng):

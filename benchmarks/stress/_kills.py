@@ -48,6 +48,23 @@ def fork(target, *args):
     return process
 
 
+def wait_for_group(group, seconds):
+    """Wait until a process group is gone; raise if it is there after so many seconds."""
+    start = time.perf_counter()
+    while _is_there(group):
+        if time.perf_counter() - start > seconds:
+            raise Wrong("it left processes behind")
+        time.sleep(0.05)
+
+
+def _is_there(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def kill_within(seconds, work, rng):
     """Start `work(tell)` in a process, and kill it within `seconds` of its first sign of life.
 

@@ -15,7 +15,7 @@ from skimage.data import astronaut
 
 from benchmarks.speed._images import write_jpegs, write_portraits
 from benchmarks.speed.bench_peers import write_clip
-from benchmarks.stress._kills import Wrong
+from benchmarks.stress._kills import Wrong, wait_for_group
 from sklearn_diffake import persistence
 from sklearn_diffake.datasets import make_face_pairs
 
@@ -149,11 +149,7 @@ class Commands:
 
     def check_remains(self, group):
         """Raise if processes or temporary files are left."""
-        start = time.perf_counter()
-        while _has_processes(group):
-            if time.perf_counter() - start > _END:
-                raise Wrong("it left processes behind")
-            time.sleep(0.05)
+        wait_for_group(group, _END)
         if remains := sorted(path.name for path in (self.folder / "temporary").iterdir()):
             shutil.rmtree(self.folder / "temporary")
             raise Wrong(f"it left temporary files: {remains}")
@@ -176,14 +172,6 @@ def _content(path):
         with av.open(str(path)) as video:
             return sum(1 for _ in video.decode(video=0))
     return re.sub(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC", b"", path.read_bytes())
-
-
-def _has_processes(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def trials(folder, times, rng):

@@ -211,6 +211,7 @@ assert not {{"torchvision.models", "torchvision.datasets"}} & set(sys.modules)
 {use.format(package="models")}
 assert sys.modules["torchvision.models"] is torchvision.models
 assert torchvision.models.__file__
+assert "torchvision.datasets" not in sys.modules
 {use.format(package="datasets")}
 assert sys.modules["torchvision.datasets"] is torchvision.datasets
 assert torchvision.datasets.__file__
