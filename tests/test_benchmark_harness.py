@@ -143,6 +143,17 @@ def test_a_suite_that_is_measured_again_replaces_that_of_the_saved_run(tmp_path,
     assert "by themselves" not in describe_run({**saved_run(), "seeds": "0"})
 
 
+@pytest.mark.parametrize(("repeated", "date"), [(1, "2000-01-01"), (2, "2001-01-01")])
+def test_a_run_has_the_date_of_most_of_its_suites(repeated, date):
+    from benchmarks.speed import run
+
+    saved = saved_run()
+    suites = [{**suite, "date": "2001-01-01"} for suite in saved["suites"][:repeated]]
+    result = run.updated(saved, {**saved, "date": "2001-01-01", "suites": suites})
+    assert result["date"] == date
+    assert [suite["suite"] for suite in result["suites"]] == ["store", "video"]
+
+
 def test_a_suite_of_other_versions_does_not_join_a_saved_run(tmp_path, monkeypatch):
     from benchmarks.speed import run
 

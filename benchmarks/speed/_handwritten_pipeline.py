@@ -89,10 +89,13 @@ class Afternoon:
 
     def fit(self, pairs):
         """Learn from genuine pairs of paths, shape (n, 2)."""
-        differences = self.differences(pairs)
-        mixture = GaussianMixture(3, reg_covar=1e-4, random_state=0)
-        self.detector_steps = make_pipeline(StandardScaler(), PCA(0.95, random_state=0), mixture)
-        self.detector_steps.fit(differences)
+        return self.fit_differences(self.differences(pairs))
+
+    def fit_differences(self, differences, random_state=0):
+        """Learn from the squared differences of genuine pairs, shape (n, n_features)."""
+        pca = PCA(0.95, random_state=random_state)
+        mixture = GaussianMixture(3, reg_covar=1e-4, random_state=random_state)
+        self.detector_steps = make_pipeline(StandardScaler(), pca, mixture).fit(differences)
         self.threshold = np.percentile(self.detector_steps.score_samples(differences), 5)
         return self
 

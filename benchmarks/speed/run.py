@@ -88,11 +88,15 @@ def check_update(saved):
         raise ValueError(f"the saved run has other versions: {changes}; measure everything again")
 
 
-def updated(saved, suite_results):
-    """Return a saved run in which suites are replaced by those of the same name."""
-    new_suites = {suite["suite"]: suite for suite in suite_results}
+def updated(saved, result):
+    """Return a saved run in which suites are replaced by those of the same name.
+
+    Date and machine stay those of the saved run, unless most suites are measured again.
+    """
+    new_suites = {suite["suite"]: suite for suite in result["suites"]}
     suites = [new_suites.get(suite["suite"], suite) for suite in saved["suites"]]
-    return {**saved, "suites": suites, "seconds": round(sum(s["seconds"] for s in suites), 1)}
+    header = result if 2 * len(new_suites) > len(suites) else saved
+    return {**header, "suites": suites, "seconds": round(sum(s["seconds"] for s in suites), 1)}
 
 
 def show(suite_results):
@@ -154,7 +158,7 @@ def main():
         "suites": suite_results,
     }
     if saved is not None:
-        result = updated(saved, suite_results)
+        result = updated(saved, result)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
     show(suite_results)
