@@ -17,6 +17,7 @@ INSTALLING = "docs/guide/installing.rst"
 LIMITS = "docs/guide/limits.rst"
 CARD = "sklearn_diffake/data/default.md"
 CALIBRATING = "docs/guide/calibrating.rst"
+SCALING = "docs/guide/scaling_out.rst"
 CLIP_CARD = "sklearn_diffake/data/same_video.md"
 VIDEO_NETWORK_CARD = "sklearn_diffake/data/difffake-lite0-video.md"
 
@@ -239,3 +240,10 @@ def test_power_of_the_test_for_drift_in_the_tutorial():
         f"and a calibration by 30 people, in {rates[1]} % with 30, and in {rates[2]} % with 100. "
         f"With a calibration by 150 people it was {rates[3]}, {rates[4]} and {rates[5]} %."
     ) in page
+
+
+def test_parts_of_a_large_fit():
+    (row,) = json.loads((RESULTS / "parts.json").read_text(encoding="utf-8"))["rows"]
+    text = f"{100 * row['ratio']:.0f} % of the CPU time of a fit on 6,000 pairs"
+    assert text in read_page(SCALING)
+    assert "6,000 pairs" in row["what"]

@@ -5,9 +5,10 @@ pairs, score others, score them again, as one does who looks at a result and cha
 References are shared by the pairs of a person. Rendered people by default. With ``--data FOLDER``,
 laid out as real_pairs.py says, also fitted on LFW and scored on DFDC; with ``--network FILE`` on
 that face network in ONNX too. The pipeline that comes fitted scores the same pairs, beside the
-afternoon's with ImageNet features: neither needs a download. Quality is judged from 100 pairs on;
-its intervals are those of the ratio, both sides on the same groups drawn. A mixture depends on the
-seed of its start, by a lot where pairs are few: AUC and EER are the means over five seeds.
+afternoon's with ImageNet features: neither needs a download. Quality is judged on more pairs than
+times are. Its intervals are those of the ratio, with the same groups drawn for both sides. A
+mixture depends on the seed of its start, especially if pairs are few: AUC and EER are means over
+five seeds.
 
     python benchmarks/speed/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] \\
         [--quick] [--save]
@@ -43,77 +44,86 @@ MIXTURE = "squared + GMM of 3, mean of 5 seeds"
 N_SEEDS = 5
 
 
-def case(side):
-    """Fit and score in this process, and write what came of it."""
-    folder, network = Path(option("--folder")), option("--network")
-    pairs = [np.load(folder / f"{step}.npy").astype(object) for step in ("fit", "score")]
-    start = time.perf_counter()
+def new_model(side, network):
+    """Return the pipeline of a side, not fitted."""
     if side == "theirs":
-        model = _handwritten_pipeline.Afternoon(
+        return _handwritten_pipeline.Afternoon(
             _handwritten_pipeline.onnx(network) if network else _handwritten_pipeline.efficientnet()
         )
-    else:
-        model = make_difffake_pipeline(
-            network or "efficientnet-lite0",
-            operator="squared",
-            on_missing="crop",
-            cache=option("--cache"),
-            random_state=0,
-        )
-    score = "score" if side == "theirs" else "score_samples"
-    times = {"fit": 0.0, "score": 0.0, "score again": 0.0}
-    model.fit(pairs[0])
-    times["fit"] = time.perf_counter() - start
-    for step in list(times)[1:]:
+    return make_difffake_pipeline(
+        network or "efficientnet-lite0",
+        operator="squared",
+        on_missing="crop",
+        cache=option("--cache"),
+        random_state=0,
+    )
+
+
+def time_steps(side, network, fit_pairs, test_pairs):
+    """Return the seconds of each step in this process, and its peak memory in MB."""
+    start = time.perf_counter()
+    model = new_model(side, network)
+    model.fit(fit_pairs)
+    times = {"fit": time.perf_counter() - start}
+    for step in ("score", "score again"):
         start = time.perf_counter()
-        getattr(model, score)(pairs[1])
+        (model.score if side == "theirs" else model.score_samples)(test_pairs)
         times[step] = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    scores = {}
-    if "--quality" in sys.argv:
-        of_side = their_scores if side == "theirs" else our_scores
-        scores = of_side(model, network, *pairs)
-    result = {"times": times, "peak": peak, "scores": {k: v.tolist() for k, v in scores.items()}}
-    (folder / "result.json").write_text(json.dumps(result))
+    return {"times": times, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def their_scores(model, network, fit_pairs, test_pairs):
+def their_scores(network, fit_pairs, test_pairs):
     """Return scores of the afternoon's pipeline, of shape (n_seeds, n_pairs), by detector."""
+    model = new_model("theirs", network)
     fit_differences, differences = model.differences(fit_pairs), model.differences(test_pairs)
     fitted = (model.fit_differences(fit_differences, seed) for seed in range(N_SEEDS))
-    return {MIXTURE: np.array([each.detector_steps.score_samples(differences) for each in fitted])}
+    return {MIXTURE: [each.detector_steps.score_samples(differences).tolist() for each in fitted]}
 
 
-def our_scores(model, network, fit_pairs, test_pairs):
+def our_scores(network, fit_pairs, test_pairs):
     """Return scores of our detectors, of shape (n_seeds, n_pairs) or (1, n_pairs), by detector."""
+    model = new_model("ours", network)
     seeded = (model.set_params(detect__random_state=seed).fit(fit_pairs) for seed in range(N_SEEDS))
-    scores = {MIXTURE: np.array([each.score_samples(test_pairs) for each in seeded])}
+    scores = {MIXTURE: [each.score_samples(test_pairs).tolist() for each in seeded]}
     model.set_params(diff__operator="cosine", detect=SumRuleDetector()).fit(fit_pairs)
-    scores["cosine"] = model.score_samples(test_pairs)[np.newaxis]
+    scores["cosine"] = [model.score_samples(test_pairs).tolist()]
     if not network:
         default = load_default().set_params(align__on_missing="crop")
-        scores[DEFAULT] = default.score_samples(test_pairs)[np.newaxis]
+        scores[DEFAULT] = [default.score_samples(test_pairs).tolist()]
     return scores
 
 
-def run_in_process(side, folder, network, with_quality):
+def case(side):
+    """Measure times or scores of a side in this process, and write them."""
+    folder, network = Path(option("--folder")), option("--network")
+    pairs = [np.load(folder / f"{step}.npy").astype(object) for step in ("fit", "score")]
+    if "--quality" in sys.argv:
+        result = (their_scores if side == "theirs" else our_scores)(network, *pairs)
+    else:
+        result = time_steps(side, network, *pairs)
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def run_in_process(side, folder, network, *options):
     """Run a case in a process of its own; return its result."""
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         command = [sys.executable, __file__, "--case", side, "--folder", folder, "--cache", cache]
         command += ["--network", network] if network else []
-        command += ["--quality"] if with_quality else []
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     return json.loads(Path(folder, "result.json").read_text())
 
 
-def compare(pairs_name, folder, network, y, groups, repeats):
-    """Return the rows of one network on one set of pairs."""
-    results_of_side, is_judged = {"ours": [], "theirs": []}, len(y) >= 100
+def full_name(name, network):
+    """Return the name of pairs with that of the network."""
+    return f"{name}, {Path(network).name if network else 'EfficientNet-Lite0'}"
+
+
+def compare_times(name, folder, network, repeats):
+    """Return the rows of times and memory of one network on one set of pairs."""
+    results_of_side, name = {"ours": [], "theirs": []}, full_name(name, network)
     for turn in range(repeats):
         for side in list(results_of_side)[:: 1 if turn % 2 else -1]:
-            result = run_in_process(side, folder, network, is_judged and turn == 0)
-            results_of_side[side].append(result)
-    name = f"{pairs_name}, {Path(network).name if network else 'EfficientNet-Lite0'}"
+            results_of_side[side].append(run_in_process(side, folder, network))
     rows = []
     for step in ("fit", "score", "score again", None):
         times = {
@@ -128,11 +138,19 @@ def compare(pairs_name, folder, network, y, groups, repeats):
         float(np.median([run["peak"] for run in results_of_side[side]]))
         for side in ("ours", "theirs")
     )
-    rows.append(row(f"peak memory of the process: {name}", PLAIN, *peaks, "MB", goal="> 1"))
-    plain_scores = results_of_side["theirs"][0]["scores"]
-    for detector_name, scores in results_of_side["ours"][0]["scores"].items():
-        measure = f"{detector_name}: {pairs_name if detector_name == DEFAULT else name}"
-        rows += quality(measure, y, np.array(scores), np.array(plain_scores[MIXTURE]), groups)
+    return [*rows, row(f"peak memory of the process: {name}", PLAIN, *peaks, "MB", goal="> 1")]
+
+
+def compare_quality(name, folder, network, y, groups):
+    """Return the rows of AUC and EER of one network on one set of pairs."""
+    ours, theirs = (
+        run_in_process(side, folder, network, "--quality") for side in ("ours", "theirs")
+    )
+    plain_scores, rows = np.array(theirs[MIXTURE]), []
+    for detector_name, scores in ours.items():
+        is_default = detector_name == DEFAULT
+        measure = f"{detector_name}: {name if is_default else full_name(name, network)}"
+        rows += quality(measure, y, np.array(scores), plain_scores, groups)
     return rows
 
 
@@ -188,16 +206,22 @@ def real(data, folder, n_fit, n_score):
 
 
 def figures(quick=False):
-    n, repeats, data, rows = 24 if quick else 600, 1 if quick else 3, option("--data"), []
+    data, rows = option("--data"), []
+    n_timed, n_judged, repeats = (24, 60, 1) if quick else (120, 600, 3)
     with tempfile.TemporaryDirectory() as folder:
-        y, groups = rendered(n, folder)
-        rows += compare(f"{n} rendered pairs", folder, None, y, groups, repeats)
+        rendered(n_timed, folder)
+        rows += compare_times(f"{n_timed} rendered pairs", folder, None, repeats)
+    with tempfile.TemporaryDirectory() as folder:
+        y, groups = rendered(n_judged, folder)
+        rows += compare_quality(f"{n_judged} rendered pairs", folder, None, y, groups)
     if data:
         n_fit, n_score = (50, 100) if quick else (400, 700)
         with tempfile.TemporaryDirectory() as folder:
             y, groups = real(Path(data), folder, n_fit, n_score)
             for network in dict.fromkeys((None, option("--network"))):
-                rows += compare(f"{n_score:,} DFDC pairs", folder, network, y, groups, 1)
+                name = f"{n_score:,} DFDC pairs"
+                rows += compare_times(name, folder, network, 1)
+                rows += compare_quality(name, folder, network, y, groups)
     return rows
 
 

@@ -38,6 +38,19 @@ def comparisons(result):
     return rows
 
 
+def bench_rows(result, measures):
+    """Return the rows of the last full run whose measure contains one of some texts."""
+    rows = []
+    for text in measures:
+        matches = [
+            row for suite in result["suites"] for row in suite["rows"] if text in row["what"]
+        ]
+        if not matches:
+            raise ValueError(f"bench.json has no row whose measure contains {text!r}")
+        rows += matches
+    return comparisons({"rows": rows})
+
+
 def comparison_columns(result):
     """Return the columns of a suite."""
     return COMPARISON
