@@ -51,9 +51,9 @@ def bench_rows(result, measures):
     return comparisons({"rows": rows})
 
 
-def comparison_columns(result):
-    """Return the columns of a suite."""
-    return COMPARISON
+def comparison_columns(result, with_outcome=True):
+    """Return the columns of a suite; a narrow page leaves out goal and outcome."""
+    return COMPARISON if with_outcome else COMPARISON[:-2]
 
 
 def describe_run(run):
