@@ -193,6 +193,21 @@ def test_losses_are_on_the_page():
         assert arguments in page
 
 
+def test_rows_of_a_run_are_chosen_by_their_measure():
+    from reliability_rows import bench_rows
+
+    from benchmarks.speed._timing import row
+
+    suites = [
+        {"rows": [row(f"{name}, {size} rows", "plain", 1.0, 2.0, "s") for size in (1, 2)]}
+        for name in ("fit", "score")
+    ]
+    rows = bench_rows({"suites": suites}, ["score", "fit, 2"])
+    assert [chosen["what"] for chosen in rows] == ["score, 1 rows", "score, 2 rows", "fit, 2 rows"]
+    with pytest.raises(ValueError, match="no row whose measure contains 'predict'"):
+        bench_rows({"suites": suites}, ["predict"])
+
+
 def test_quadratic_cost_is_worse_than_linear(monkeypatch):
     pytest.importorskip("av")
     from benchmarks.stress.growth import fit_exponent
