@@ -77,15 +77,20 @@ def their_scores(network, fit_pairs, test_pairs):
     """Return scores of the afternoon's pipeline, of shape (n_seeds, n_pairs), by detector."""
     model = new_model("theirs", network)
     fit_differences, differences = model.differences(fit_pairs), model.differences(test_pairs)
-    fitted = (model.fit_differences(fit_differences, seed) for seed in range(N_SEEDS))
-    return {MIXTURE: [each.detector_steps.score_samples(differences).tolist() for each in fitted]}
+    scores = []
+    for seed in range(N_SEEDS):
+        detector = model.fit_differences(fit_differences, seed).detector_steps
+        scores.append(detector.score_samples(differences).tolist())
+    return {MIXTURE: scores}
 
 
 def our_scores(network, fit_pairs, test_pairs):
     """Return scores of our detectors, of shape (n_seeds, n_pairs) or (1, n_pairs), by detector."""
     model = new_model("ours", network)
-    seeded = (model.set_params(detect__random_state=seed).fit(fit_pairs) for seed in range(N_SEEDS))
-    scores = {MIXTURE: [each.score_samples(test_pairs).tolist() for each in seeded]}
+    scores = {MIXTURE: []}
+    for seed in range(N_SEEDS):
+        model.set_params(detect__random_state=seed).fit(fit_pairs)
+        scores[MIXTURE].append(model.score_samples(test_pairs).tolist())
     model.set_params(diff__operator="cosine", detect=SumRuleDetector()).fit(fit_pairs)
     scores["cosine"] = [model.score_samples(test_pairs).tolist()]
     if not network:
