@@ -5,10 +5,10 @@ pairs, score others, score them again, as one does who looks at a result and cha
 References are shared by the pairs of a person. Rendered people by default. With ``--data FOLDER``,
 laid out as real_pairs.py says, also fitted on LFW and scored on DFDC; with ``--network FILE`` on
 that face network in ONNX too. The pipeline that comes fitted scores the same pairs, beside the
-afternoon's with ImageNet features: neither needs a download. Quality is judged on more pairs than
-times are; with ``--quick``, not on rendered people. Its intervals are those of the ratio, with the
-same groups drawn for both sides. A mixture depends on the seed of its start, especially if pairs
-are few: AUC and EER are means over five seeds.
+afternoon's with ImageNet features: neither needs a download. Of rendered people, more pairs are
+judged for quality than are timed, and none with ``--quick``. Intervals of quality are those of the
+ratio, with the same groups drawn for both sides. A mixture depends on the seed of its start: AUC
+and EER are means over five seeds.
 
     python benchmarks/speed/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] \\
         [--quick] [--save]
