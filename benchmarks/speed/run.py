@@ -26,11 +26,11 @@ from benchmarks._results import RESULTS, machine, versions
 from benchmarks.speed._timing import SUITES
 
 FOLDER = Path(__file__).parent
-LAST_LINES = 5  # of what a failed script said
+LAST_LINES = 5  # of the error output of a failed script
 
 
 def run(name, options, limit):
-    """Run one script; return its rows, or what went wrong."""
+    """Run one script; return its rows, and the error message if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "rows.json")
         command = [sys.executable, FOLDER / f"bench_{name}.py", "--rows", file, *options]
@@ -50,7 +50,7 @@ def run(name, options, limit):
                 return [], f"not done after {limit} s"
             raise
         if process.returncode or not file.exists():
-            return [], "\n".join(error_text.strip().splitlines()[-LAST_LINES:]) or "it said nothing"
+            return [], "\n".join(error_text.strip().splitlines()[-LAST_LINES:]) or "no error message"
         return json.loads(file.read_text()), None
 
 
@@ -67,8 +67,8 @@ def run_all(suites, options, limit):
         for name in SUITES[suite]:
             print(f"{suite}: {name} ...", end=" ", file=sys.stderr, flush=True)
             begun = time.perf_counter()
-            size_options, error = run(name, options, limit)
-            rows += size_options
+            script_rows, error = run(name, options, limit)
+            rows += script_rows
             if error:
                 failed[name] = error
             outcome = f"FAILED\n{error}" if error else "done"
