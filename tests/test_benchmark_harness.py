@@ -2,7 +2,9 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +44,17 @@ def test_one_turn_has_no_spread():
     from benchmarks.speed._timing import spread
 
     assert spread(np.array([2.0])) == {"ratio": 2.0, "low": None, "high": None}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is a figure of Linux")
+def test_peak_memory_is_not_that_of_the_parent_process():
+    code = "from benchmarks.speed._timing import peak_memory; print(peak_memory())"
+    b"x" * (400 * 2**20)  # the peak of this process
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert 5 < float(process.stdout) < 300
 
 
 def test_every_script_belongs_to_a_suite():

@@ -8,6 +8,7 @@ runs by itself: ``python benchmarks/speed/bench_store.py [--quick] [--save]``.
 import argparse
 import json
 import operator
+import re
 import sys
 import time
 from pathlib import Path
@@ -102,6 +103,15 @@ def timed(measure, yardstick, times, *, goal=None, unit="s"):
         our_seconds, their_seconds = 1 / our_seconds, 1 / their_seconds
     ratio_figures = {key: times[key] for key in ("ratio", "low", "high")}
     return row(measure, yardstick, our_seconds, their_seconds, unit, goal=goal, **ratio_figures)
+
+
+def peak_memory():
+    """Return the peak memory of this process in MiB.
+
+    On Linux ``ru_maxrss`` is at least the peak of the process that started this one; VmHWM is not.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 def run_alone(figures):

@@ -8,17 +8,16 @@ that face network in ONNX too. The pipeline that comes fitted scores the same pa
 afternoon's with ImageNet features: neither needs a download. Of rendered people, more pairs are
 judged for quality than are timed, and none with ``--quick``. Intervals of quality are those of the
 ratio, with the same groups drawn for both sides. A mixture depends on the seed of its start: AUC
-and EER are means over five seeds.
+and EER are means over five seeds. Quality takes half of the time; ``--no-quality`` leaves it out.
 
     python benchmarks/speed/bench_afternoon.py [--data FOLDER] [--network FILE.onnx] \\
-        [--quick] [--save]
+        [--quick] [--no-quality] [--save]
 """
 
 from sklearn_diffake.utils._torchvision import import_torchvision  # isort: skip
 
 import_torchvision()
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.quality.real_pairs import dfdc_pairs, lfw_pairs
 from benchmarks.speed import _handwritten_pipeline
 from benchmarks.speed._images import write_jpegs
-from benchmarks.speed._timing import option, row, run_alone, spread
+from benchmarks.speed._timing import option, peak_memory, row, run_alone, spread
 from sklearn_diffake import load_default, make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.metrics import confidence_interval, equal_error_rate
@@ -61,7 +60,7 @@ def new_model(side, network):
 
 
 def time_steps(side, network, fit_pairs, test_pairs):
-    """Return the seconds of each step in this process, and its peak memory in MB."""
+    """Return the seconds of each step in this process, and its peak memory in MiB."""
     start = time.perf_counter()
     model = new_model(side, network)
     model.fit(fit_pairs)
@@ -70,7 +69,7 @@ def time_steps(side, network, fit_pairs, test_pairs):
         start = time.perf_counter()
         (model.score if side == "theirs" else model.score_samples)(test_pairs)
         times[step] = time.perf_counter() - start
-    return {"times": times, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"times": times, "peak": peak_memory()}
 
 
 def their_scores(network, fit_pairs, test_pairs):
@@ -144,7 +143,7 @@ def compare_times(name, folder, network, repeats):
         float(np.median([run["peak"] for run in results_of_side[side]]))
         for side in ("ours", "theirs")
     )
-    return [*rows, row(f"peak memory of the process: {name}", PLAIN, *peaks, "MB", goal="> 1")]
+    return [*rows, row(f"peak memory of the process: {name}", PLAIN, *peaks, "MiB", goal="> 1")]
 
 
 def compare_quality(name, folder, network, y, groups):
@@ -217,7 +216,8 @@ def figures(quick=False):
     with tempfile.TemporaryDirectory() as folder:
         rendered(n_timed, folder)
         rows += compare_times(f"{n_timed} rendered pairs", folder, None, repeats)
-    if not quick:
+    has_quality = "--no-quality" not in sys.argv
+    if has_quality and not quick:
         with tempfile.TemporaryDirectory() as folder:
             y, groups = rendered(N_JUDGED, folder)
             rows += compare_quality(f"{N_JUDGED} rendered pairs", folder, None, y, groups)
@@ -228,7 +228,8 @@ def figures(quick=False):
             for network in dict.fromkeys((None, option("--network"))):
                 name = f"{n_score:,} DFDC pairs"
                 rows += compare_times(name, folder, network, 1)
-                rows += compare_quality(name, folder, network, y, groups)
+                if has_quality:
+                    rows += compare_quality(name, folder, network, y, groups)
     return rows
 
 

@@ -14,7 +14,6 @@ result, and its peak memory. All have the same threads. Goal: never slower.
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,15 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import option, row, run_alone, spread, time_alternately, timed
+from benchmarks.speed._timing import (
+    option,
+    peak_memory,
+    row,
+    run_alone,
+    spread,
+    time_alternately,
+    timed,
+)
 
 N_FRAMES, N_PHOTOS = 8, 32
 FACENET, DLIB = "facenet-pytorch's MTCNN and dlib's network in torch", "dlib's own pipeline"
@@ -143,9 +150,7 @@ def cold_case(name, folder):
         verify(*photos)
     else:
         distance({"facenet": FacenetPeer, "dlib": DlibPeer}[name](), photos[:1], photos[1:])
-    # ru_maxrss is at least that of the process that started this one; VmHWM is not
-    status = Path("/proc/self/status").read_text()
-    print(json.dumps(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024))
+    print(json.dumps(peak_memory()))
 
 
 def cold_rows(folder, repeats):

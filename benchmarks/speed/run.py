@@ -50,7 +50,8 @@ def run(name, options, limit):
                 return [], f"not done after {limit} s"
             raise
         if process.returncode or not file.exists():
-            return [], "\n".join(error_text.strip().splitlines()[-LAST_LINES:]) or "no error message"
+            last_lines = error_text.strip().splitlines()[-LAST_LINES:]
+            return [], "\n".join(last_lines) or "no error message"
         return json.loads(file.read_text()), None
 
 
