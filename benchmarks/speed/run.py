@@ -148,7 +148,8 @@ def main():
         if value := getattr(options, name):
             size_options += [f"--{name}", value]
     start = time.perf_counter()
-    suite_results = run_all(chosen_suites, size_options, QUICK_LIMIT_S if options.quick else LIMIT_S)
+    limit = QUICK_LIMIT_S if options.quick else LIMIT_S
+    suite_results = run_all(chosen_suites, size_options, limit)
     seconds = round(time.perf_counter() - start, 1)
     result = {
         "quick": options.quick,
