@@ -50,15 +50,22 @@ def time_alternately(our_value, yardstick, repeats=5, work=(1, 1), clock=time.pe
     the median seconds of each. `work` is how much each of the two does: all is then per unit.
     ``clock=time.process_time`` counts the seconds of all threads, whatever else the machine does.
     """
-    functions, times = (our_value, yardstick), []
+    functions = our_value, yardstick
     for function in functions:
         function()
-    for turn in range(repeats):
-        seconds = {side: _seconds(functions[side], clock) for side in ((0, 1), (1, 0))[turn % 2]}
-        times.append([seconds[0] / work[0], seconds[1] / work[1]])
-    times = np.array(times)
+    timers = (lambda function=function: _seconds(function, clock) for function in functions)
+    times = np.array(call_alternately(*timers, repeats)) / work
     ours_s, yardstick_s = (float(seconds) for seconds in np.median(times, axis=0))
     return {"ours_s": ours_s, "yardstick_s": yardstick_s, **spread(times[:, 1] / times[:, 0])}
+
+
+def call_alternately(our_value, yardstick, repeats):
+    """Call two functions in each turn; return what they return, a pair for each turn."""
+    functions, outputs = (our_value, yardstick), []
+    for turn in range(repeats):
+        output = {side: functions[side]() for side in ((0, 1), (1, 0))[turn % 2]}
+        outputs.append([output[0], output[1]])
+    return outputs
 
 
 def spread(ratios):

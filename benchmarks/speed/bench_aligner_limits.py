@@ -17,7 +17,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
-from benchmarks.speed._timing import row, run_alone, spread
+from benchmarks.speed._timing import call_alternately, row, run_alone, spread
 
 SMALLEST, LARGEST = 240, 960
 CASE = """
@@ -88,11 +88,11 @@ def bad_file_rows(n, turns, folder):
     ):
         paths = list(good_paths)
         paths[n // 2] = bad_path
-        times = []
-        for turn in range(turns):
-            cases = ((0, paths), (1, good_paths))[:: -1 if turn % 2 else 1]
-            seconds = {side: run_case(case, step, folder)["seconds"] for side, case in cases}
-            times.append([seconds[0], seconds[1]])
+        runs = (
+            lambda case=case, step=step: run_case(case, step, folder)["seconds"]
+            for case in (paths, good_paths)
+        )
+        times = call_alternately(*runs, turns)
         bad_s, good_s = map(float, np.median(times, axis=0))
         ratios = spread([good / bad for bad, good in times])
         case_name = measure.format(f"{n:,}")
