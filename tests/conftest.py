@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("unhurried", deadline=None)  # machines may be busy
-settings.load_profile("unhurried")
+settings.register_profile("slow", deadline=None)  # machines may be busy
+settings.register_profile("default", deadline=None, max_examples=50)
 
 # Workers of pytest-xdist share the cores. The numeric libraries read this when they are loaded,
 # which is after this file; an explicit setting wins.
@@ -19,12 +19,27 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def _runs_slow_tests(config):
+    return "slow" in config.option.markexpr
+
+
+def pytest_configure(config):
+    if _runs_slow_tests(config):
+        settings.load_profile("slow")
+        return
+    settings.load_profile("default")
+    # PyOD's loops are compiled for seconds in each process, and run for milliseconds.
+    os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+
 def pytest_itemcollected(item):
     if "shared_data" in getattr(item, "fixturenames", ()):
         item.add_marker("realdata")
 
 
 def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow") and not _runs_slow_tests(item.config):
+        pytest.skip("takes long: runs with -m slow")
     if item.get_closest_marker("gpu"):
         import torch
 

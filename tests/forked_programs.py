@@ -1,7 +1,8 @@
 """Programs in a process of their own, without the seconds that it takes to import torch.
 
 One process for all tests of a worker imports the libraries, and does nothing else. It forks for
-each program: for tests of what another process does, and not of what it imports.
+each program: for tests of what another process does, and not of what it imports. A test of imports
+names the libraries that may already be imported.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARIES = [
+LIBRARIES = (
     "PIL.Image",
     "skops.io",
     "sklearn_diffake.benchmark",
@@ -26,16 +27,16 @@ LIBRARIES = [
     "sklearn_diffake.persistence",
     "sklearn_diffake.pipeline",
     "sklearn_diffake.verdict",
-]
+)
 
 
 class Server:
     """Imports the libraries in a new process, which forks on request."""
 
-    def __init__(self):
+    def __init__(self, libraries):
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, *libraries],
             env={**os.environ, "PYTHONPATH": paths},
             stdin=subprocess.PIPE,  # its end is the end of the server
             stdout=subprocess.PIPE,
@@ -54,16 +55,16 @@ class Server:
 
 
 @functools.cache
-def _server():
-    return Server()
+def _server(libraries):
+    return Server(libraries)
 
 
 class ForkedProgram:
     """The part of `subprocess.Popen` that tests need."""
 
-    def __init__(self, **request):
-        self.returncode = None
-        self.pid = _server().ask(**request)
+    def __init__(self, libraries, **request):
+        self.returncode, self._server = None, _server(libraries)
+        self.pid = self._server.ask(**request)
 
     def poll(self):
         return self._ask(os.WNOHANG)
@@ -77,12 +78,15 @@ class ForkedProgram:
 
     def _ask(self, option):
         if self.returncode is None:
-            self.returncode = _server().ask(pid=self.pid, option=option)
+            self.returncode = self._server.ask(pid=self.pid, option=option)
         return self.returncode
 
 
-def start(code, *arguments, cwd, environment=None, output=os.devnull):
-    """Start a program; `environment` adds to that of this process."""
+def start(code, *arguments, cwd, environment=None, output=os.devnull, libraries=LIBRARIES):
+    """Start a program in a process that has imported the libraries and torch.
+
+    `environment` adds to that of this process.
+    """
     variables = {**os.environ, **(environment or {})}
     arguments = [str(argument) for argument in arguments]
     if not hasattr(os, "fork"):
@@ -93,8 +97,8 @@ def start(code, *arguments, cwd, environment=None, output=os.devnull):
                 cwd=cwd, env=variables, stdout=stream, stderr=subprocess.STDOUT,
             )  # fmt: skip
     return ForkedProgram(
-        code=code, arguments=arguments, cwd=str(cwd), environment=variables, path=sys.path,
-        output=str(output), threads=torch.get_num_threads(),
+        libraries, code=code, arguments=arguments, cwd=str(cwd), environment=variables,
+        path=sys.path, output=str(output), threads=torch.get_num_threads(),
     )  # fmt: skip
 
 
@@ -136,7 +140,7 @@ def _run_forked(request):
 
 
 def _serve():
-    for name in LIBRARIES:
+    for name in sys.argv[1:]:
         importlib.import_module(name)
     for line in sys.stdin:
         request = json.loads(line)

@@ -52,6 +52,7 @@ def test_a_change_that_is_no_python_is_an_error(declare):
         declare(new="a +")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "outcome", "test"),
     [
@@ -66,6 +67,7 @@ def test_a_mutant_is_caught_if_a_test_fails(declare, tmp_path, values, outcome, 
     assert (tmp_path / "sklearn_diffake" / "part.py").read_text().endswith("a + b\n")
 
 
+@pytest.mark.slow
 def test_a_test_that_fails_on_the_unchanged_code_catches_nothing(declare, tmp_path):
     (mutant,) = declare()
     (tmp_path / "tests" / "test_part.py").write_text("def test_add():\n    assert False\n")

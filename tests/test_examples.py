@@ -96,16 +96,8 @@ def test_forbidden_things_are_found(source, subject):
     assert subject in forbidden(ast.parse(source))
 
 
-@pytest.fixture
-def asked_for(request):
-    """Skip what the documentation's build does as well, unless pytest is called with -m slow."""
-    if "slow" not in request.config.option.markexpr:
-        pytest.skip("examples run in the build of the documentation, and with -m slow")
-
-
-@pytest.mark.slow
+@pytest.mark.slow  # the build of the documentation runs them too
 @pytest.mark.timeout(TIMEOUT + 30)
-@pytest.mark.usefixtures("asked_for")
 @each_example
 def test_runs_and_leaves_nothing_behind(path, tmp_path):
     environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}

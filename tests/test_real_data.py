@@ -44,7 +44,6 @@ def write_pairs(file, data, target):
 
 
 @pytest.mark.realdata
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_fit_on_lfw_and_score_real_deepfakes(shared_data, backbone, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
@@ -80,7 +79,6 @@ def test_fit_on_lfw_and_score_real_deepfakes(shared_data, backbone, tmp_path, ca
 
 
 @pytest.mark.realdata
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "margin", "minimum"),
     [("mobilefacenet.onnx", 112, 0.0, 0.99), ("difffake-lite0-identity", 160, 0.2, 0.95)],
@@ -99,7 +97,6 @@ def test_identity_embedding_tells_people_apart(shared_data, backbone, name, size
 
 
 @pytest.mark.realdata
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_search_swaps_heads_inside_one_pipeline(shared_data, backbone, tmp_path):
     pytest.importorskip("onnxruntime")

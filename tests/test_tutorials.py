@@ -1,7 +1,7 @@
 """Tutorials can be followed to the letter: files and commands run, and print what is shown.
 
 What a tutorial installs, serves or asks of a service is left out; the service has tests of its own.
-Scripts always run. Commands that take minutes run with ``-m slow``.
+All else runs with ``-m slow``, for minutes.
 """
 
 import math
@@ -107,16 +107,16 @@ def run(arguments, folder):
     return (done.stdout + done.stderr).splitlines()
 
 
-def follow(page, folder, *, commands):
-    """Do all steps of a tutorial in order; `commands` says whether those of the package, too."""
+def follow(page, folder):
+    """Do all steps of a tutorial in order."""
     for step, shown in read_steps(page):
         if not step.startswith("$ "):
             (folder / step).write_text("\n".join(shown) + "\n", encoding="utf-8")
             continue
         name, *arguments = shlex.split(step)[1:]
-        if name == PROGRAM and commands:
+        if name == PROGRAM:
             printed = run([sys.executable, "-m", "sklearn_diffake", *arguments], folder)
-        elif name == "python" and (commands or arguments != ["read_figures.py"]):
+        elif name == "python":
             printed = run([sys.executable, *arguments], folder)
         else:
             continue
@@ -146,21 +146,12 @@ def test_its_files_can_be_read(page, tmp_path):
             assert read_config(tmp_path / name).protocols
 
 
-@pytest.mark.timeout(600)
-def test_its_scripts_print_what_it_shows(tmp_path):
-    """The others judge hundreds of photographs, and run as a whole with -m slow."""
-    pytest.importorskip("pandas")
-    follow(ROOT / "docs" / "tutorials" / "researcher.rst", tmp_path, commands=False)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @each_tutorial
-def test_whole_tutorial_prints_what_it_shows(page, tmp_path, request):
-    if "slow" not in request.config.option.markexpr:
-        pytest.skip("takes minutes: runs with -m slow")
+def test_whole_tutorial_prints_what_it_shows(page, tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    follow(page, tmp_path, commands=True)
+    follow(page, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # for the imports below
 from benchmarks.quality.real_pairs import dfdc_pairs, lfw_pairs
 from benchmarks.speed import _handwritten_pipeline
 from benchmarks.speed._images import write_jpegs
-from benchmarks.speed._timing import option, peak_memory, row, run_alone, spread
+from benchmarks.speed._timing import (
+    call_alternately,
+    option,
+    peak_memory,
+    row,
+    run_alone,
+    spread,
+)
 from sklearn_diffake import load_default, make_difffake_pipeline
 from sklearn_diffake.datasets import make_face_pairs
 from sklearn_diffake.metrics import confidence_interval, equal_error_rate
@@ -125,10 +133,10 @@ def full_name(name, network):
 
 def compare_times(name, folder, network, repeats):
     """Return the rows of times and memory of one network on one set of pairs."""
-    results_of_side, name = {"ours": [], "theirs": []}, full_name(name, network)
-    for turn in range(repeats):
-        for side in list(results_of_side)[:: 1 if turn % 2 else -1]:
-            results_of_side[side].append(run_in_process(side, folder, network))
+    sides, name = ("ours", "theirs"), full_name(name, network)
+    runs = (partial(run_in_process, side, folder, network) for side in sides)
+    outputs = call_alternately(*runs, repeats)
+    results_of_side = dict(zip(sides, zip(*outputs, strict=True), strict=True))
     rows = []
     for step in ("fit", "score", "score again", None):
         times = {

@@ -32,7 +32,6 @@ def test_two_workers_give_the_same(data, finished, tmp_path, cluster):
         assert "sklearn_diffake.embedding.backbones._torch" in modules
 
 
-@pytest.mark.slow
 def test_threads_of_one_worker_give_the_same(tmp_path):
     write_dataset(tmp_path, n_people=8, genuine=3)
     protocols = {"ablation": "detectors = ['knn', 'DeepSVDD']\noperators = ['absolute']"}

@@ -145,6 +145,7 @@ def epochs_done(folder):
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals of POSIX")
 def test_killed_while_training_it_ends_with_the_same_results(data, tmp_path, monkeypatch):
     from sklearn_diffake.embedding.forgery._checkpoint import Progress

@@ -65,7 +65,6 @@ def write_tables(data, folder):
 
 
 @pytest.mark.realdata
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_five_protocols_on_real_deepfakes(shared_data, tmp_path, capsys):
     pytest.importorskip("onnxruntime")

@@ -126,7 +126,6 @@ def kill_at(count, least, data, folder):
     assert not (folder / "results.json").exists()
 
 
-@pytest.mark.slow
 def test_killed_twice_and_started_again(data, finished, tmp_path):
     """Once among the embeddings, once among the jobs."""
     n_images = finished.images["wanted"]
@@ -149,7 +148,6 @@ def test_killed_twice_and_started_again(data, finished, tmp_path):
     assert not list(tmp_path.rglob(".*.tmp"))
 
 
-@pytest.mark.slow
 def test_two_processes_give_the_same(data, finished, tmp_path):
     result = run(data, tmp_path, n_jobs=2)
     assert result.images == finished.images

@@ -66,7 +66,7 @@ SHORTER = {
 }
 
 
-@pytest.mark.slow  # about fifteen seconds of one core
+@pytest.mark.slow
 def test_the_small_protocol_runs_end_to_end(tmp_path):
     pytest.importorskip("matplotlib", reason="needs the extra plots")
     text = SMALL.read_text(encoding="utf-8")

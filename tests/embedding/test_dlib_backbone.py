@@ -56,7 +56,6 @@ def test_equal_to_dlib(crops):
     check_equal_to_dlib(crops[:, 5:155, 5:155])
 
 
-@pytest.mark.slow
 def test_equal_to_dlib_on_two_hundred_real_crops(shared_data):
     files = sorted((shared_data / "data" / "dfdc_crops").glob("*/*/*.jpg"))[::25][:200]
     images = [Image.open(file).resize((150, 150)) for file in files]

@@ -12,7 +12,7 @@ MODULES = {"AutoEncoder": "auto_encoder", "DeepSVDD": "deep_svdd"}
 OPTIONS = {
     "IForest": {"n_estimators": 30},
     "INNE": {"n_estimators": 50},
-    "LUNAR": {"n_epochs": 60},
+    "LUNAR": {"n_epochs": 20},
     "AutoEncoder": {"epoch_num": 4, "hidden_neuron_list": [16, 4]},
     "VAE": {"epoch_num": 4, "encoder_neuron_list": [16, 8], "decoder_neuron_list": [8, 16]},
     "DeepSVDD": {"n_features": 6, "epochs": 4},

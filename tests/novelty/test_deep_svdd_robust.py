@@ -198,12 +198,12 @@ def _scores(seed, **options):
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_size": 512, "early_stopping": True}])
-def test_serial_loky_and_threads_agree(options):
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_serial_loky_and_threads_agree(backend, options):
     serial = [_scores(seed, **options) for seed in range(4)]
     assert len(set(serial)) == 4
-    for backend in ("loky", "threading"):
-        scores = Parallel(2, backend=backend)(delayed(_scores)(i, **options) for i in range(4))
-        assert scores == serial, backend
+    scores = Parallel(2, backend=backend)(delayed(_scores)(i, **options) for i in range(4))
+    assert scores == serial
 
 
 def test_random_layers_do_not_disturb_each_other_in_threads():

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import forked_programs
 import numpy as np
 import pytest
 import torch
@@ -23,6 +24,11 @@ def run(code, *paths):
         text=True,
         check=False,
     )
+
+
+def run_with_torch(code, *arguments):
+    """Run a program to its end, in a process that has imported torch only."""
+    return forked_programs.run(code, *arguments, cwd=os.curdir, libraries=())
 
 
 def brute_force_nms(boxes, scores, threshold):
@@ -87,15 +93,8 @@ def test_remedy_where_the_plain_import_fails(plain_import):
         pytest.skip("here torchvision fits torch: there is nothing to remedy")
     assert "operator torchvision::nms does not exist" in plain_import.stderr
     boxes, scores = random_boxes(80, seed=9)
-    completed = subprocess.run(
-        [sys.executable, "-c", REMEDY, str(boxes.tolist()), str(scores.tolist())],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert completed.returncode == 0, completed.stderr
-    plain, by_class = map(json.loads, completed.stdout.splitlines())
+    printed = run_with_torch(REMEDY, boxes.tolist(), scores.tolist())
+    plain, by_class = map(json.loads, printed.splitlines())
     assert plain == brute_force_nms(boxes.tolist(), scores.tolist(), 0.4)
     separate_boxes = boxes + 1000 * (np.arange(80, dtype=np.float32) % 3)[:, None]
     assert by_class == brute_force_nms(separate_boxes.tolist(), scores.tolist(), 0.4)
@@ -108,8 +107,7 @@ def test_remedy_after_a_failed_import_of_the_user(plain_import):
         "try:\n    import torchvision\nexcept RuntimeError:\n    pass\n"
         f"{IMPORT}\nimport_torchvision()\nimport torchvision.transforms.functional"
     )
-    completed = run(code)
-    assert completed.returncode == 0, completed.stderr
+    run_with_torch(code)
 
 
 def test_operators_are_defined_once(plain_import):
@@ -189,8 +187,7 @@ with deferred(_COMPILER):
 
 @pytest.mark.parametrize("code", [DEFERRED, MEANWHILE], ids=["deferred", "meanwhile"])
 def test_the_compiler_of_torch_is_imported_when_it_is_needed(code):
-    completed = run(code)
-    assert completed.returncode == 0, completed.stderr
+    run_with_torch(code)
 
 
 @pytest.mark.parametrize(
@@ -216,5 +213,4 @@ assert "torchvision.datasets" not in sys.modules
 assert sys.modules["torchvision.datasets"] is torchvision.datasets
 assert torchvision.datasets.__file__
 """
-    completed = run(code)
-    assert completed.returncode == 0, completed.stderr
+    run_with_torch(code)

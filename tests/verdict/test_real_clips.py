@@ -16,7 +16,6 @@ def reference(shared_data):
     return Reference(shared_data / "data" / "clips" / "real" / "id0_0000.mp4", n_frames=8)
 
 
-@pytest.mark.slow
 def test_a_clip_that_is_fake_for_ten_seconds_of_sixty_is_not_genuine(
     shared_data, reference, tmp_path
 ):
@@ -30,7 +29,6 @@ def test_a_clip_that_is_fake_for_ten_seconds_of_sixty_is_not_genuine(
     assert begin <= first < last <= end
 
 
-@pytest.mark.slow
 def test_a_genuine_clip_of_somebody_else_is_suspicious_and_says_what_that_means(shared_data):
     somebody = sorted((shared_data / "data" / "lfw" / "George_W_Bush").glob("*.jpg"))[:3]
     clip = shared_data / "data" / "clips" / "real" / "id0_0001.mp4"
@@ -39,13 +37,11 @@ def test_a_genuine_clip_of_somebody_else_is_suspicious_and_says_what_that_means(
     assert "or somebody else" in verdict.reason
 
 
-@pytest.mark.slow
 def test_a_genuine_clip_of_the_person_is_genuine(shared_data, reference):
     clip = shared_data / "data" / "clips" / "real" / "id0_0001.mp4"
     assert verify(reference, clip, n_frames=12).outcome == "genuine"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_face_swap_of_the_person_is_suspicious(shared_data, reference, number):
     clip = shared_data / "data" / "clips" / "fake" / f"id0_id1_000{number}.mp4"
@@ -72,7 +68,6 @@ def test_the_measured_verdicts_on_clips_by_themselves_are_modest():
     assert all(clip["p_value"] < lowest_genuine for clip in clips if clip["truth"] == "fake")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["real/id0_0002.mp4", "fake/id0_id1_0002.mp4"])
 def test_a_clip_by_itself_is_judged_as_was_measured(shared_data, name):
     path = shared_data / "data" / "clips" / name

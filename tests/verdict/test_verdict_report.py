@@ -338,7 +338,6 @@ def test_every_field_of_a_verdict_is_shown():
     }  # fmt: skip
 
 
-@pytest.mark.slow
 def test_real_photographs_and_a_clip(shared_data, tmp_path):
     from sklearn_diffake import verify
 
