@@ -1,5 +1,6 @@
 """What all tests share: threads that do not fight, and tests that say why they are skipped."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("slow", deadline=None)  # machines may be busy
-settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile("default", deadline=None, max_examples=30)
 
 # Workers of pytest-xdist share the cores. The numeric libraries read this when they are loaded,
 # which is after this file; an explicit setting wins.
@@ -30,6 +31,11 @@ def pytest_configure(config):
     settings.load_profile("default")
     # PyOD's loops are compiled for seconds in each process, and run for milliseconds.
     os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # modules and tests stay to the end: the collector need not visit them again
 
 
 def pytest_itemcollected(item):

@@ -148,6 +148,7 @@ def test_killed_twice_and_started_again(data, finished, tmp_path):
     assert not list(tmp_path.rglob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same(data, finished, tmp_path):
     result = run(data, tmp_path, n_jobs=2)
     assert result.images == finished.images
