@@ -126,6 +126,7 @@ def kill_at(count, least, data, folder):
     assert not (folder / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_killed_twice_and_started_again(data, finished, tmp_path):
     """Once among the embeddings, once among the jobs."""
     n_images = finished.images["wanted"]

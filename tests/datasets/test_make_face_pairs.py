@@ -304,7 +304,10 @@ def test_pose_light_and_expression_are_under_control():
     assert shine[70][1] > shine[70][0] + 20
 
 
-@pytest.fixture(scope="module", params=LOOKS)
+@pytest.fixture(
+    scope="module",
+    params=["studio", *(pytest.param(look, marks=pytest.mark.slow) for look in LOOKS[1:])],
+)
 def aligned(request):
     """Crops of the frames of a dataset, with what was found."""
     from sklearn_diffake.faces import FaceAligner

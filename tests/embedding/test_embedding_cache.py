@@ -214,6 +214,7 @@ for model in (FaceAligner(on_missing="crop", device="cpu", cache=store),
 """
 
 
+@pytest.mark.slow
 def test_hashes_are_the_same_in_every_process(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(HASH, {})

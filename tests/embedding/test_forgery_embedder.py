@@ -128,6 +128,7 @@ def test_other_processes_get_the_same(fitted):
     np.testing.assert_array_equal(embeddings, expected)
 
 
+@pytest.mark.slow
 def test_training_in_threads_and_processes_is_the_same(fitted):
     for backend in ("threading", "loky"):
         jobs = [joblib.delayed(clone(fitted).fit)(pairs(seed=s)) for s in (0, 1)]

@@ -57,6 +57,7 @@ def test_training_makes_the_difference():
     assert auc[0] < auc[1] < auc[2]
 
 
+@pytest.mark.slow
 def test_better_than_the_deep_svdd_of_pyod():
     pyod = pytest.importorskip("pyod.models.deep_svdd")
     images, digits = load_digits(return_X_y=True)

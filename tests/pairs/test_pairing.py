@@ -266,7 +266,8 @@ def test_bad_tables(change, options, message):
         make_reference_pairs(FACES | change, **options)
 
 
-@pytest.mark.parametrize("n_groups", [20, 40_000])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_groups", [20, 2000, 40_000])
 def test_large_tables_are_quick(n_groups):
     table = big_table(100_000, n_groups)
     with warnings.catch_warnings():

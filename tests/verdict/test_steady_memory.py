@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="the numbers come from /proc, which is Linux"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path("/proc/self/statm").exists(), reason="the numbers come from /proc, which is Linux"
+    ),
+]
 MOST_GROWTH = 30e6
 SCRIPT = Path(__file__).with_name("memory_calls.py")
 
