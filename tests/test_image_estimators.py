@@ -303,7 +303,9 @@ def test_every_form_slices_in_cross_validation(form, labeled, cache, tmp_path):
     assert scores.min() > 0.9
 
 
-@pytest.mark.parametrize("form", ["frame of paths", "list of tuples of Paths"])
+@pytest.mark.parametrize(
+    "form", ["frame of paths", pytest.param("list of tuples of Paths", marks=pytest.mark.slow)]
+)
 def test_search_over_the_whole_pipeline(form, labeled, cache, tmp_path):
     photos, y = labeled
     X = as_pairs(form, photos, save_all(photos, tmp_path))

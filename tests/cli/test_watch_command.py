@@ -416,6 +416,7 @@ def test_every_is_a_number_of_seconds(every, capsys):
     assert f"--every: '{every}' is no number of seconds above 0" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_process_in_order(folder, inbox, options):
     shutil.copy(folder / "000.png", inbox)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}

@@ -82,7 +82,7 @@ def test_better_than_the_deep_svdd_of_pyod():
     assert np.mean(our_value) > np.mean(reference_value)
 
 
-@pytest.mark.parametrize("form", ["function", "name"])
+@pytest.mark.parametrize("form", [pytest.param("function", marks=pytest.mark.slow), "name"])
 def test_an_encoder_learns_from_images(form):
     encoder = Conv if form == "function" else "deep_svdd_cases:Conv"
     X = np.concatenate([gratings(100, 1, axis=1), gratings(100, 2, axis=2)])

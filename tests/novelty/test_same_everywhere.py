@@ -93,25 +93,34 @@ def expected():
     return {name: answers(fit(name), CASES[name][1]) for name in CASES}
 
 
-@pytest.mark.parametrize(("backend", "n_turns"), [("threading", 2), ("loky", 1)])
-def test_backends(backend, n_turns, expected):
-    """Two threads also fit the same detector at the same time."""
+SEVERAL = [name for name in CASES if not name.startswith("pyod_") or name == "pyod_ECOD"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        ("threading", [*CASES, *CASES]),
+        ("loky", SEVERAL),
+        pytest.param("loky", list(CASES), marks=pytest.mark.slow),
+    ],
+    ids=["threading", "loky", "loky-all"],
+)
+def test_backends(backend, names, expected):
     process = Parallel(n_jobs=2, backend=backend)(
-        delayed(fit_and_answer)(*CASES[name]) for name in CASES for _ in range(n_turns)
+        delayed(fit_and_answer)(*CASES[name]) for name in names
     )
-    assert process == [expected[name] for name in CASES for _ in range(n_turns)]
+    assert process == [expected[name] for name in names]
 
 
 def test_dask(expected):
-    names = [name for name in CASES if not name.startswith("pyod_") or name == "pyod_ECOD"]
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     cluster = pytest.importorskip("distributed").LocalCluster(  # loky has processes of its own
         processes=False, protocol="tcp://", **options
     )
     with cluster, cluster.get_client() as client, parallel_config("dask"):
-        process = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in names)
+        process = Parallel()(delayed(fit_and_answer)(*CASES[name]) for name in SEVERAL)
         tasks = client.run(lambda dask_worker: dask_worker.state.executed_count)
-    assert process == [expected[name] for name in names]
+    assert process == [expected[name] for name in SEVERAL]
     assert len(tasks) == 2
     assert all(tasks.values())
 

@@ -194,8 +194,12 @@ def test_the_compiler_of_torch_is_imported_when_it_is_needed(code):
     "use",
     [
         "torchvision.{package}.__path__",
-        "importlib.import_module('torchvision.{package}').__path__",
-        "from torchvision import {package}; {package}.__path__",
+        pytest.param(
+            "importlib.import_module('torchvision.{package}').__path__", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "from torchvision import {package}; {package}.__path__", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_networks_and_datasets_are_imported_when_they_are_used(use):
