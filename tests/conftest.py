@@ -1,6 +1,5 @@
 """What all tests share: threads that do not fight, and tests that say why they are skipped."""
 
-import gc
 import os
 from pathlib import Path
 
@@ -31,11 +30,6 @@ def pytest_configure(config):
     settings.load_profile("default")
     # PyOD's loops are compiled for seconds in each process, and run for milliseconds.
     os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
-
-
-def pytest_collection_finish():
-    gc.collect()
-    gc.freeze()  # modules and tests stay to the end: the collector need not visit them again
 
 
 def pytest_itemcollected(item):

@@ -302,7 +302,7 @@ def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_pa
         "--settle",
         "0.05",
         "--duration",
-        "0.8",
+        "1.2",
         "--jsonl",
         log,
     ]

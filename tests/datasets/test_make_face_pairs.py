@@ -117,13 +117,15 @@ def test_fraction_of_fakes(fraction):
     assert (target == -1).sum() == 10 * fraction
 
 
-@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
-def test_same_seed_same_pixels_in_any_number_of_processes(backend, reference):
+def test_same_seed_same_pixels_in_any_number_of_processes(reference):
     state = np.random.get_state()[1].copy()
-    with joblib.parallel_backend(backend, n_jobs=2):
-        repeated, target = make_face_pairs(40, size=64, random_state=3, return_X_y=True)
+    options = {"size": 64, "random_state": 3, "return_X_y": True}
+    repeated, target = make_face_pairs(40, n_jobs=2, **options)
     assert (repeated == reference.data).all()
     assert (target == reference.target).all()
+    with joblib.parallel_backend("threading", n_jobs=2):
+        threads, _ = make_face_pairs(40, **options)
+    assert (threads == reference.data).all()
     assert (np.random.get_state()[1] == state).all()
 
 

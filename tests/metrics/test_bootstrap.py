@@ -94,7 +94,7 @@ def test_interval_covers_the_truth_as_often_as_it_says():
 
 
 @pytest.mark.parametrize("metric", [roc_auc_score, equal_error_rate])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_only_the_order_of_scores_matters(metric, seed):
     y, score, groups = grouped(10, 4, seed=seed)

@@ -125,7 +125,7 @@ def test_every_allowed_reference_is_equally_likely(k):
     n = 6
     table = {"path": [f"{i}.jpg" for i in range(n)], "identity": ["a"] * n,
              "original": ["3.jpg"] + [""] * (n - 1)}  # fmt: skip
-    draws = 1500
+    draws = 3000
     counts = np.zeros((n, n))
     rng = np.random.RandomState(0)
     for _ in range(draws):

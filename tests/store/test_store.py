@@ -218,7 +218,7 @@ def test_as_store(store, tmp_path):
 )
 def test_counted_size_and_file_are_bounded(tmp_path, size, batch):
     store = EmbeddingStore(tmp_path, max_bytes=2_000_000)
-    n = 3 * store.max_bytes // size
+    n = 5 * store.max_bytes // size
     digests = digests_of(range(n))
     for start in range(0, n, batch):
         store.put_many("model", values_for(digests[start : start + batch], size))
