@@ -1,8 +1,9 @@
-"""Programs in a process of their own, without the seconds that it takes to import torch.
+"""Programs in a process of their own, without the seconds that its imports take.
 
 One process for all tests of a worker imports the libraries, and does nothing else. It forks for
 each program: for tests of what another process does, and not of what it imports. A test of imports
-names the libraries that may already be imported.
+names the libraries that may already be imported: `TORCH`, or `SCIKIT_LEARN`, which does not import
+torch.
 """
 
 import contextlib
@@ -16,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
 ROOT = Path(__file__).resolve().parents[1]
+TORCH = ("torch",)
+SCIKIT_LEARN = ("sklearn.metrics", "sklearn.model_selection", "sklearn.pipeline")
 LIBRARIES = (
     "PIL.Image",
     "skops.io",
@@ -83,10 +84,12 @@ class ForkedProgram:
 
 
 def start(code, *arguments, cwd, environment=None, output=os.devnull, libraries=LIBRARIES):
-    """Start a program in a process that has imported the libraries and torch.
+    """Start a program in a process that has imported the libraries and what they import.
 
-    `environment` adds to that of this process.
+    `environment` adds to that of this process. torch computes with as many threads as here.
     """
+    import torch  # not above, as the process that forks may be one without torch
+
     variables = {**os.environ, **(environment or {})}
     arguments = [str(argument) for argument in arguments]
     if not hasattr(os, "fork"):
@@ -121,7 +124,8 @@ def _run_forked(request):
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.path[:], sys.argv = request["path"], ["-c", *request["arguments"]]
-        torch.set_num_threads(request["threads"])
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(request["threads"])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         file = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for stream in (1, 2):

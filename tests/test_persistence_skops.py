@@ -1,9 +1,9 @@
 """skops is imported without its walk over scikit-learn, and nobody else notices."""
 
-import subprocess
 import sys
 from importlib import resources
 
+import forked_programs
 import joblib
 import pytest
 from sklearn.utils import all_estimators
@@ -30,9 +30,7 @@ persistence.load(sys.argv[1])
 
 
 def test_a_model_is_loaded_and_saved_without_the_walk(tmp_path):
-    command = [sys.executable, "-c", LEAN, str(tmp_path / "m")]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    forked_programs.run(LEAN, tmp_path / "m", cwd=tmp_path, libraries=forked_programs.TORCH)
 
 
 def test_estimators_that_need_no_trust_are_those_of_the_walk():

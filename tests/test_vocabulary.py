@@ -27,6 +27,7 @@ class Vocabulary(NamedTuple):
 
     names: frozenset
     phrases: list  # of (compiled pattern, areas where it is allowed)
+    any_phrase: re.Pattern  # a quick look: most texts have none
 
 
 def table_rows(section):
@@ -35,29 +36,37 @@ def table_rows(section):
             yield [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def phrase_pattern(phrase):
-    words = [re.escape(word).replace(r"\*", r"\w*") for word in phrase.split()]
-    return re.compile(r"(?<![\w-])" + r"\s+(?:#:?\s+)?".join(words) + r"(?!\w)", re.IGNORECASE)
+def phrase_pattern(*phrases):
+    """Compile a pattern of one or more phrases, also across the lines of a comment."""
+    escaped = [re.escape(phrase).replace(r"\*", r"\w*").split(r"\ ") for phrase in phrases]
+    choices = "|".join(r"\s+(?:#:?\s+)?".join(words) for words in escaped)
+    return re.compile(rf"(?<![\w-])(?:{choices})(?!\w)", re.IGNORECASE)
 
 
 def read_vocabulary(text):
     section = text.split("\n## Vocabulary\n")[1].split("\n## ")[0]
-    names, phrases = set(), []
+    names, phrases = set(), {}
     for row in table_rows(section):
         quoted = [re.findall(r"`([^`]+)`", cell) for cell in row]
         if len(row) == 3:
-            phrases += [(phrase_pattern(phrase), frozenset(quoted[2])) for phrase in quoted[1]]
+            phrases.update(dict.fromkeys(quoted[1], frozenset(quoted[2])))
         else:
             names.update(quoted[1])
-    return Vocabulary(frozenset(names - {"right"}), phrases)
+    patterns = [(phrase_pattern(phrase), allowed) for phrase, allowed in phrases.items()]
+    return Vocabulary(frozenset(names - {"right"}), patterns, phrase_pattern(*phrases))
 
 
 VOCABULARY = read_vocabulary((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 
 
-def assigned_names(tree):
-    """Give (line, name) of each variable, parameter, attribute, function and class."""
-    for node in ast.walk(tree):
+@functools.cache  # one test checks the names, another the sentences
+def parse_module(source):
+    """Return the first line of each assigned name, and (line, text) of strings of several words.
+
+    Names are those of variables, parameters, attributes, functions and classes.
+    """
+    names, strings = {}, []
+    for node in ast.walk(ast.parse(source)):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 name = node.name
@@ -67,10 +76,14 @@ def assigned_names(tree):
                 name = node.arg
             case ast.Attribute(ctx=ast.Store()):
                 name = node.attr
+            case ast.Constant(value=str() as text) if " " in text:
+                strings.append((node.lineno, text))
+                continue
             case _:
                 continue
         if name.strip("_") and not (name.startswith("__") and name.endswith("__")):
-            yield node.lineno, name.strip("_")
+            names.setdefault(name.strip("_"), node.lineno)
+    return names, strings
 
 
 @functools.cache  # most names stand in many files
@@ -83,9 +96,7 @@ def is_banned_name(name):
 
 def names_of_file(source):
     """Return the distinct names of a module, and of the banned ones the first line."""
-    names = {}
-    for line, name in assigned_names(ast.parse(source)):
-        names.setdefault(name, line)
+    names, _ = parse_module(source)
     banned = {name: line for name, line in names.items() if is_banned_name(name)}
     if "right" in names:  # the side of a picture
         banned.pop("left", None)
@@ -105,12 +116,12 @@ def sentences_of_file(source):
             last = token.start[0]
     if comment:
         yield first, "\n".join(comment)
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
-            yield node.lineno, node.value
+    yield from parse_module(source)[1]
 
 
 def banned_phrases(line, text, area):
+    if not VOCABULARY.any_phrase.search(text):
+        return
     for pattern, allowed in VOCABULARY.phrases:
         if area not in allowed:
             for match in pattern.finditer(text):

@@ -1,9 +1,25 @@
 """Datasets for benchmarks, and one benchmark that has run to its end."""
 
+import functools
+
 import pytest
 from benchmark_cases import TRUSTED, write_config, write_datasets
 
-from sklearn_diffake.benchmark import read_config, run_benchmark
+from sklearn_diffake.benchmark import _plan, read_config, run_benchmark
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _versions_are_read_once():
+    """Each of some hundred plans reads them, in 30 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_plan, "show_versions", functools.cache(_plan.show_versions))
+        yield
+
+
+@pytest.fixture
+def unrendered_figures(monkeypatch):
+    """Paint the figures of a benchmark, and do not render them: for tests of other results."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *arguments, **options: None)
 
 
 @pytest.fixture(scope="session")

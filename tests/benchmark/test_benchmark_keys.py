@@ -472,6 +472,7 @@ def test_versions_change_every_key(name, folder, monkeypatch, tmp_path):
     assert key_of(make_parts(versions=received[0])) != key_of(make_parts(versions=received[1]))
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 @pytest.mark.parametrize("name", ["Config.seed", "Config.confidence"])
 def test_a_folder_with_results_gives_what_an_empty_one_does(name, folder, tmp_path):
     small = MANIPULATION.replace("folds = 2", "folds = 2\n").replace(

@@ -117,6 +117,7 @@ def test_the_mode_of_a_loader(spelling):
     assert table.skipped_videos == 0
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_missing_faces_and_skipped_videos_stand_in_every_table(data, tmp_path):
     """Three pictures of a table are not there; no detector finds a face in the others."""
     with (data / "faces.csv").open() as file:

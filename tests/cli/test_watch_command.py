@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,6 +38,18 @@ class Clock:
 @pytest.fixture
 def clock():
     return Clock()
+
+
+@pytest.fixture
+def quick_watch(clock, monkeypatch):
+    """A watch for which time passes only while it waits, which takes no time."""
+
+    def sleep(duration):
+        clock.time += duration
+
+    times = SimpleNamespace(monotonic=clock, sleep=sleep, strftime=time.strftime)
+    monkeypatch.setattr(_watch, "time", times)
+    monkeypatch.setattr(_watch, "WatchedFolder", partial(WatchedFolder, clock=clock))
 
 
 @pytest.fixture
@@ -261,6 +275,7 @@ def test_a_restart_does_not_judge_files_again(folder, inbox, options, monkeypatc
     assert oct(log.stat().st_mode & 0o777) == "0o600"
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_a_name_that_is_no_utf8_is_judged_once(folder, inbox, options, tmp_path, capsys):
     name = os.fsencode(inbox) + b"/caf\xe9.png"
     try:
@@ -290,6 +305,7 @@ def test_a_link_to_a_missing_picture_is_reported_and_judged_when_it_comes(watche
     assert "a.jpg" in names(watched)
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_path, capsys):
     reference, log = tmp_path / "reference.png", str(tmp_path / "log.jsonl")
     shutil.copy(folder / "010.png", reference)
@@ -323,6 +339,7 @@ def test_another_reference_judges_the_files_again(folder, inbox, options, tmp_pa
     assert len({row["reference_checksum"] for row in rows}) == 2
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_a_file_that_could_not_be_judged_is_judged_again(folder, inbox, options, tmp_path, capsys):
     (inbox / "bad.png").write_bytes(b"no image")
     command_line = ["watch", str(inbox), *options, "--settle", "0.05", "--duration", "1.2"]
@@ -331,6 +348,7 @@ def test_a_file_that_could_not_be_judged_is_judged_again(folder, inbox, options,
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.usefixtures("quick_watch")
 def test_files_that_are_there_may_be_left_out(folder, inbox, options, capsys):
     shutil.copy(folder / "red.png", inbox)
     command_line = ["watch", str(inbox), *options, "--settle", "0.1", "--duration", "0.6"]

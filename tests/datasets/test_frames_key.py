@@ -2,11 +2,10 @@
 
 import functools
 import os
-import subprocess
-import sys
 import threading
 from types import SimpleNamespace
 
+import forked_programs
 import numpy as np
 import pytest
 from key_helpers import check_listed, parameters_of
@@ -116,15 +115,7 @@ def test_detectors_are_recognized_by_other_processes():
     code = (
         "import test_frames_key as t; print({n: t.crop_key(m()) for n, m in t.DETECTORS.items()})"
     )
-    folder = os.path.dirname(__file__)
-    path = os.pathsep.join([folder, os.path.dirname(folder), *sys.path])
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    printed = forked_programs.run(code, cwd=os.curdir)  # which has another hash seed
     assert printed.strip() == str({name: crop_key(make()) for name, make in DETECTORS.items()})
 
 

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("av")
 
+from log_helpers import log_records
 from video_files import write_video
 
 from sklearn_diffake.datasets import extract_frames, load_video_table
@@ -48,7 +49,8 @@ def test_a_bar_for_all_videos_of_a_table(table, tmp_path, capsys, n_jobs):
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_log_has_it_without_verbose(table, tmp_path, caplog):
-    with caplog.at_level(logging.INFO, logger="sklearn_diffake"):
+def test_the_log_has_it_without_verbose(table, tmp_path):
+    with log_records(logging.INFO, "sklearn_diffake") as records:
         load_video_table(table, cache=tmp_path / "cache", n_frames=4, on_broken="skip")
-    assert "videos: 8 frames of 3 videos, 1 unusable" in caplog.messages
+    messages = [record.getMessage() for record in records]
+    assert "videos: 8 frames of 3 videos, 1 unusable" in messages

@@ -1,8 +1,8 @@
 """Displays: what they compute, and that it is drawn."""
 
-import subprocess
-import sys
+import os
 
+import forked_programs
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -322,10 +322,8 @@ def test_matplotlib_is_imported_when_drawing_only():
         "try: m.DetectionErrorDisplay.from_predictions([1, -1], [1, 0])\n"
         "except ImportError as error: print(error)"
     )
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert "Plots of DetectionErrorDisplay need matplotlib (not installed)" in process.stdout
+    printed = forked_programs.run(code, cwd=os.curdir, libraries=forked_programs.SCIKIT_LEARN)
+    assert "Plots of DetectionErrorDisplay need matplotlib (not installed)" in printed
 
 
 def test_displays_of_scikit_learn_draw_the_same_error_rates(data):

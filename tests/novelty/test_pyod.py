@@ -1,11 +1,10 @@
 """Detectors of PyOD behind scikit-learn's conventions."""
 
 import copy
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from pyod_cases import ALL, NEW, NOVEL, REMAINING, ROWS, fitted, genuine, pyod, scores_of
@@ -261,10 +260,8 @@ def test_import_stays_light():
         "import sys, sklearn_diffake.novelty._pyod\n"
         "print([m for m in ('torch', 'pyod', 'numba', 'matplotlib') if m in sys.modules])"
     )
-    process = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert process.stdout.strip() == "[]"
+    printed = forked_programs.run(code, cwd=ROOT, libraries=forked_programs.SCIKIT_LEARN)
+    assert printed.strip() == "[]"
 
 
 # The checks fit many times, on few rows.

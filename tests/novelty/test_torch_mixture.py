@@ -1,10 +1,9 @@
 """The mixture fitted with torch is the one that scikit-learn fits."""
 
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
+import forked_programs
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -234,4 +233,4 @@ def test_the_default_loads_no_torch():
         "GaussianMixtureDetector(1).fit(np.random.default_rng(0).normal(size=(50, 3)))\n"
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    forked_programs.run(code, cwd=ROOT, libraries=forked_programs.SCIKIT_LEARN)

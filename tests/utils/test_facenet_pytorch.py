@@ -1,7 +1,6 @@
 """facenet-pytorch is imported without packages that a detection does not use."""
 
-import subprocess
-import sys
+import forked_programs
 
 CODE = """
 import sys
@@ -19,8 +18,5 @@ assert import_facenet_pytorch() is facenet_pytorch
 """
 
 
-def test_requests_and_opencv_are_imported_when_they_are_used():
-    process = subprocess.run(
-        [sys.executable, "-c", CODE], capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 0, process.stderr
+def test_requests_and_opencv_are_imported_when_they_are_used(tmp_path):
+    forked_programs.run(CODE, cwd=tmp_path, libraries=forked_programs.TORCH)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_helpers import faces, noise
+from log_helpers import log_records
 from pyod.models.ecod import ECOD
 from sklearn.metrics import roc_auc_score
 
@@ -133,20 +134,20 @@ STEPS = {
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
-def test_steps_are_printed_at_level_two_and_logged_to_listeners(step, capsys, caplog):
-    step(1)
-    assert "sklearn_diffake." not in capsys.readouterr().err
-    assert caplog.records == []
-    step(2)
+def test_steps_are_printed_at_level_two_and_logged_to_listeners(step, capsys):
+    with log_records() as records:
+        step(1)
+        assert "sklearn_diffake." not in capsys.readouterr().err
+        step(2)
+    assert records == []
     lines = [line for line in capsys.readouterr().err.splitlines() if "sklearn_diffake." in line]
     assert len(lines) == 1
     assert re.search(STEPS[step], lines[0])
-    assert caplog.records == []
-    with caplog.at_level(logging.INFO, logger="sklearn_diffake"):
+    with log_records(logging.INFO, "sklearn_diffake") as records:
         step(0)
         step(2)  # once only, though asked for twice
     assert "sklearn_diffake." not in capsys.readouterr().err
-    first, second = (r for r in caplog.records if r.levelno == logging.INFO)
+    first, second = (r for r in records if r.levelno == logging.INFO)
     for record in (first, second):
         assert re.search(STEPS[step], f"{record.name}: {record.getMessage()}")
         assert record.pathname != progress.__file__  # it is the step that is named
@@ -169,10 +170,10 @@ def test_a_model_whose_device_is_gone_still_answers_from_the_store(tmp_path):
     np.testing.assert_array_equal(result, expected)
 
 
-def test_details_are_logged(caplog):
-    with caplog.at_level(logging.DEBUG, logger="sklearn_diffake"):
+def test_details_are_logged():
+    with log_records(logging.DEBUG, "sklearn_diffake") as records:
         embed(0)
-    assert "computed a batch of 3 images" in caplog.text
+    assert any("computed a batch of 3 images" in record.getMessage() for record in records)
 
 
 def test_lines_stand_above_an_open_bar(capsys):

@@ -28,7 +28,7 @@ def run(code, *paths):
 
 def run_with_torch(code, *arguments):
     """Run a program to its end, in a process that has imported torch only."""
-    return forked_programs.run(code, *arguments, cwd=os.curdir, libraries=())
+    return forked_programs.run(code, *arguments, cwd=os.curdir, libraries=forked_programs.TORCH)
 
 
 def brute_force_nms(boxes, scores, threshold):

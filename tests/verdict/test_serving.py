@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_helpers import faces, noise
+from log_helpers import log_records
 from PIL import Image
 from verdict_helpers import altered, fitted
 from video_files import write_video
@@ -269,11 +270,11 @@ def test_callers_at_the_same_time_get_the_same_verdicts(client):
     assert result == expected
 
 
-def test_the_log_has_numbers_and_no_names(client, caplog):
-    caplog.set_level(logging.INFO)
-    client.put("/people/ann", files=upload(references=PHOTOS[:1]))
-    client.post("/people/ann/verify", files=upload(probes=PHOTOS[1:2]))
-    own_values = [record.getMessage() for record in caplog.records if "diffake" in record.name]
+def test_the_log_has_numbers_and_no_names(client):
+    with log_records(logging.INFO) as records:
+        client.put("/people/ann", files=upload(references=PHOTOS[:1]))
+        client.post("/people/ann/verify", files=upload(probes=PHOTOS[1:2]))
+    own_values = [record.getMessage() for record in records if "diffake" in record.name]
     (line,) = [text for text in own_values if text.startswith("outcome=")]
     assert "p_value=" in line
     assert not any("ann" in text.split() or "secret" in text for text in own_values)
