@@ -22,6 +22,8 @@ persistence.load(sys.argv[1])
 assert sklearn.utils.all_estimators is walk
 walked = {"dask", "pytest", "sklearn.gaussian_process", "skops.io"} & set(sys.modules)
 assert not walked, walked
+"""
+THEN_SKOPS = """
 import skops.io
 from skops.io._trusted_types import SKLEARN_ESTIMATOR_TYPE_NAMES as names
 assert len(names) > 150
@@ -31,6 +33,12 @@ persistence.load(sys.argv[1])
 
 def test_a_model_is_loaded_and_saved_without_the_walk(tmp_path):
     forked_programs.run(LEAN, tmp_path / "m", cwd=tmp_path, libraries=forked_programs.TORCH)
+
+
+@pytest.mark.slow
+def test_skops_walks_when_it_is_imported_later(tmp_path):
+    code = LEAN + THEN_SKOPS
+    forked_programs.run(code, tmp_path / "m", cwd=tmp_path, libraries=forked_programs.TORCH)
 
 
 def test_estimators_that_need_no_trust_are_those_of_the_walk():

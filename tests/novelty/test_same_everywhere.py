@@ -100,10 +100,9 @@ SEVERAL = [name for name in CASES if not name.startswith("pyod_") or name == "py
     ("backend", "names"),
     [
         ("threading", [*CASES, *CASES]),
-        ("loky", SEVERAL),
         pytest.param("loky", list(CASES), marks=pytest.mark.slow),
     ],
-    ids=["threading", "loky", "loky-all"],
+    ids=["threading", "loky"],
 )
 def test_backends(backend, names, expected):
     process = Parallel(n_jobs=2, backend=backend)(

@@ -214,7 +214,15 @@ def test_as_store(store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "batch"), [(100, 500), (2048, 50), (8192, 50), (8192, 1), (40_000, 30)]
+    ("size", "batch"),
+    [
+        pytest.param(100, 500, marks=pytest.mark.slow),
+        (400, 500),
+        (2048, 50),
+        (8192, 50),
+        (8192, 1),
+        (40_000, 30),
+    ],
 )
 def test_counted_size_and_file_are_bounded(tmp_path, size, batch):
     store = EmbeddingStore(tmp_path, max_bytes=2_000_000)
