@@ -171,6 +171,7 @@ def search(store, **settings):
     return GridSearchCV(pipe, grid, scoring="roc_auc", cv=3, error_score="raise", **settings)
 
 
+@pytest.mark.slow
 def test_search_in_processes_computes_each_image_once(tmp_path):
     photos, pairs, y = search_pairs()
     store = EmbeddingStore(tmp_path / "processes")

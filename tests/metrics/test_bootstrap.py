@@ -93,7 +93,9 @@ def test_interval_covers_the_truth_as_often_as_it_says():
     assert 72 <= hits <= 96  # at least 80 expected, standard error 4; contamination adds some
 
 
-@pytest.mark.parametrize("metric", [roc_auc_score, equal_error_rate])
+@pytest.mark.parametrize(
+    "metric", [pytest.param(roc_auc_score, marks=pytest.mark.slow), equal_error_rate]
+)
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_only_the_order_of_scores_matters(metric, seed):

@@ -273,7 +273,7 @@ CHECKED = {
     "VAE": {"epoch_num": 1},
     "DeepSVDD": {"epochs": 1},
 }
-CHECKED_BY_DEFAULT = ["ECOD", "IForest", "KNN", "GMM", "LUNAR"]  # of each kind
+CHECKED_BY_DEFAULT = ["ECOD", "IForest", "KNN", "GMM", "AutoEncoder"]  # of each kind
 
 
 def known_failures(detector):
