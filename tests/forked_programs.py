@@ -38,7 +38,8 @@ class Server:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self._process = subprocess.Popen(
             [sys.executable, __file__, *libraries],
-            env={**os.environ, "PYTHONPATH": paths},
+            # with a hash seed that is not ours: results may not depend on it
+            env={**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7"},
             stdin=subprocess.PIPE,  # its end is the end of the server
             stdout=subprocess.PIPE,
             text=True,

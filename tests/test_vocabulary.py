@@ -45,15 +45,16 @@ def phrase_pattern(*phrases):
 
 def read_vocabulary(text):
     section = text.split("\n## Vocabulary\n")[1].split("\n## ")[0]
-    names, phrases = set(), {}
+    names, phrases = set(), []
     for row in table_rows(section):
         quoted = [re.findall(r"`([^`]+)`", cell) for cell in row]
         if len(row) == 3:
-            phrases.update(dict.fromkeys(quoted[1], frozenset(quoted[2])))
+            phrases += [(phrase, frozenset(quoted[2])) for phrase in quoted[1]]
         else:
             names.update(quoted[1])
-    patterns = [(phrase_pattern(phrase), allowed) for phrase, allowed in phrases.items()]
-    return Vocabulary(frozenset(names - {"right"}), patterns, phrase_pattern(*phrases))
+    patterns = [(phrase_pattern(phrase), allowed) for phrase, allowed in phrases]
+    any_phrase = phrase_pattern(*(phrase for phrase, _ in phrases))
+    return Vocabulary(frozenset(names - {"right"}), patterns, any_phrase)
 
 
 VOCABULARY = read_vocabulary((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))

@@ -185,8 +185,9 @@ def test_a_verdict_loads_nothing_that_it_does_not_need(tmp_path):
     for name, picture in (("a", astronaut()), ("b", astronaut()[:, ::-1])):
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
     code = f"""
-import sys
+import os, sys
 from sklearn_diffake.cli import main
+sys.stdout = open(os.devnull, "w")  # the verdict
 assert main(["compare", "-q", {str(tmp_path / "a.png")!r}, {str(tmp_path / "b.png")!r}]) == 0
 heavy = {{"torch._dynamo", "timm", "skorch", "skops.io", "pyod", "dask", "matplotlib", "pandas"}}
 heavy |= {{"scipy.stats", "av", "jinja2", "requests", "cv2"}}
@@ -194,7 +195,8 @@ heavy |= {{f"sklearn.{{name}}" for name in ("cluster", "linear_model", "metrics"
 heavy -= {modules_that_old_releases_use()}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
-    forked_programs.run(code, cwd=tmp_path, libraries=forked_programs.TORCH)
+    messages = forked_programs.run(code, cwd=tmp_path, libraries=forked_programs.TORCH)
+    assert messages == ""
 
 
 def test_reader_that_goes_away_is_no_error():

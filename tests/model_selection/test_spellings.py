@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, LeaveOneGroupOut
 
@@ -79,6 +79,7 @@ def person_of(row):
 
 @pytest.mark.parametrize("name", SPLITTERS)
 @given(ROWS)
+@settings(deadline=None, max_examples=60)
 def test_nobody_is_on_both_sides(name, rows):
     splitter, columns = SPLITTERS[name]
     frame = pd.DataFrame(rows)

@@ -291,8 +291,12 @@ def checks_of(names):
     return parametrize_with_checks(detectors, expected_failed_checks=known_failures)
 
 
-@pytest.mark.filterwarnings("ignore:n_neighbors .20. is greater than:UserWarning")
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+few_rows = pytest.mark.filterwarnings(
+    "ignore:n_neighbors .20. is greater than:UserWarning", "ignore::RuntimeWarning"
+)
+
+
+@few_rows
 @checks_of(CHECKED_BY_DEFAULT)
 def test_scikit_learn_checks(estimator, check):
     with any_labels():
@@ -300,8 +304,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:n_neighbors .20. is greater than:UserWarning")
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@few_rows
 @checks_of(name for name in ALL if name not in CHECKED_BY_DEFAULT)
 def test_scikit_learn_checks_of_the_others(estimator, check):
     with any_labels():
