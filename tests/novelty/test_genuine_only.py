@@ -25,7 +25,7 @@ from sklearn_diffake.base import any_labels
 from sklearn_diffake.novelty._genuine_only import GenuineOnly
 
 ROOT = Path(__file__).resolve().parents[2]
-FOUR = [
+FOUR = SVM, FOREST, NEIGHBORS, ENVELOPE = [
     OneClassSVM(nu=0.1),
     IsolationForest(n_estimators=20, contamination=0.1, random_state=0),
     LocalOutlierFactor(novelty=True),
@@ -231,17 +231,34 @@ def test_saved_without_pickle_and_loaded_elsewhere(rows, tmp_path):
         assert scores.tobytes() == detector.score_samples(X).tobytes()
 
 
-VARIANTS = [
-    GenuineOnly(OneClassSVM(), contamination=0.1),
-    GenuineOnly(IsolationForest(n_estimators=10, random_state=0), contamination=0.1),
+CHECKED_BY_DEFAULT = [  # of each kind
+    GenuineOnly(SVM),
+    GenuineOnly(NEIGHBORS),
     GenuineOnly(KernelDensity(), contamination=0.1),
     GenuineOnly(make_pipeline(StandardScaler(), OneClassSVM())),
 ]
+CHECKED_WHEN_SLOW = [
+    GenuineOnly(FOREST),
+    GenuineOnly(ENVELOPE),
+    GenuineOnly(OneClassSVM(), contamination=0.1),
+    GenuineOnly(IsolationForest(n_estimators=10, random_state=0), contamination=0.1),
+]
+few_rows = pytest.mark.filterwarnings(
+    "ignore:n_neighbors .20. is greater than:UserWarning",
+    "ignore:The covariance matrix associated:UserWarning",
+)
 
 
-@pytest.mark.filterwarnings("ignore:n_neighbors .20. is greater than:UserWarning")
-@pytest.mark.filterwarnings("ignore:The covariance matrix associated:UserWarning")
-@parametrize_with_checks([GenuineOnly(estimator) for estimator in FOUR] + VARIANTS)
+@few_rows
+@parametrize_with_checks(CHECKED_BY_DEFAULT)
 def test_scikit_learn_checks(estimator, check):
+    with any_labels():
+        check(estimator)
+
+
+@pytest.mark.slow
+@few_rows
+@parametrize_with_checks(CHECKED_WHEN_SLOW)
+def test_scikit_learn_checks_of_the_others(estimator, check):
     with any_labels():
         check(estimator)

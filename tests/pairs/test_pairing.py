@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 
 from sklearn_diffake.pairs import make_reference_pairs, make_same_video_pairs
 
@@ -128,9 +129,10 @@ def test_every_allowed_reference_is_equally_likely(k):
     draws = 3000
     counts = np.zeros((n, n))
     rng = np.random.RandomState(0)
-    for _ in range(draws):
-        index = make_reference_pairs(table, k=k, exclude="original", random_state=rng).index
-        np.add.at(counts, (index[:, 1], index[:, 0]), 1)
+    with config_context(skip_parameter_validation=True):  # a quarter of the time
+        for _ in range(draws):
+            index = make_reference_pairs(table, k=k, exclude="original", random_state=rng).index
+            np.add.at(counts, (index[:, 1], index[:, 0]), 1)
     allowed = ~np.eye(n, dtype=bool)
     allowed[0, 3] = False
     expected = draws * k * allowed / allowed.sum(axis=1, keepdims=True)
