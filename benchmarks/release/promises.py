@@ -125,7 +125,8 @@ class Outcomes:
 def count(tests):
     """Run tests in this process, and print how many cases ended how."""
     outcomes = Outcomes()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", *tests], plugins=[outcomes])
+    options = ["-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
+    status = pytest.main([*options, *tests], plugins=[outcomes])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest could not run {', '.join(tests)}")
     print(f"\n{json.dumps(outcomes.counts)}")
