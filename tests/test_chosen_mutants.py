@@ -34,6 +34,10 @@ def declare(tmp_path, monkeypatch):
     return read
 
 
+def test_the_declared_faults_fit_the_code():
+    assert len(chosen_mutants.read_mutants()) == 50
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
