@@ -82,7 +82,7 @@ def test_the_old_name_of_the_target_still_works(folder, tmp_path):
     [
         ("mahalanobis", "MahalanobisDetector", None),
         ("SumRule", "SumRuleDetector", None),
-        ("isolation-forest", "GenuineOnly", "IsolationForest"),
+        ("one-class-svm", "GenuineOnly", "OneClassSVM"),
         ("pyod.HBOS", "PyODDetector", "HBOS"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -173,6 +174,12 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def own_finished(finished, tmp_path):
+    """The folder of a finished training, for a test that changes its files."""
+    return shutil.copytree(finished, tmp_path / "finished")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -229,14 +236,13 @@ def test_processes_and_batches_of_transform_may_differ(finished, uninterrupted):
 
 @pytest.mark.parametrize("name", ["checkpoint.json", "epoch-0005", "momentum-0005"])
 @pytest.mark.parametrize("corruption", ["cut", "gone"])
-def test_a_damaged_folder_is_named(name, corruption, tmp_path):
-    embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
-    (file,) = tmp_path.glob(f"{name}*")
+def test_a_damaged_folder_is_named(name, corruption, own_finished):
+    (file,) = own_finished.glob(f"{name}*")
     if corruption == "cut":
         file.write_bytes(file.read_bytes()[:100])
     else:
         file.unlink()
-    model = embedder(**SETTINGS, checkpoint_dir=tmp_path)
+    model = embedder(**SETTINGS, checkpoint_dir=own_finished)
     if (name, corruption) == ("checkpoint.json", "gone"):
         assert model.fit(pairs()).n_iter_ == 5  # nothing to resume
         return
@@ -247,27 +253,25 @@ def test_a_damaged_folder_is_named(name, corruption, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"), [('"best"', '"rest"'), ("0.", "1."), ('"epoch": 5', '"epoch": 4')]
 )
-def test_a_state_that_was_altered_is_refused(old, new, tmp_path):
-    embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
-    file = tmp_path / "checkpoint.json"
+def test_a_state_that_was_altered_is_refused(old, new, own_finished):
+    file = own_finished / "checkpoint.json"
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=r"is damaged: checkpoint\.json cannot be read .*checksum"):
-        embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+        embedder(**SETTINGS, checkpoint_dir=own_finished).fit(pairs())
 
 
 @pytest.mark.parametrize("key", ["epoch", "best"])
 @pytest.mark.parametrize("value", ["/../../outside", -1, True, 1.0])
-def test_a_state_names_no_other_file(key, value, tmp_path):
-    embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
-    file = tmp_path / "checkpoint.json"
+def test_a_state_names_no_other_file(key, value, own_finished):
+    file = own_finished / "checkpoint.json"
     content = json.loads(file.read_text())
     content[key] = [value] if key == "best" else value
     del content["checksum"]
     file.write_text(json.dumps({**content, "checksum": _checksum(content)}))
     with pytest.raises(ValueError, match=r"checkpoint\.json cannot be read .*no number"):
-        embedder(**SETTINGS, checkpoint_dir=tmp_path).fit(pairs())
+        embedder(**SETTINGS, checkpoint_dir=own_finished).fit(pairs())
 
 
 # --- a loss that is no number ------------------------------------------------------------------

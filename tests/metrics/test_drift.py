@@ -16,8 +16,20 @@ def p_values(rng, n_calibration, n, shift=0.0):
     return (1 + below) / (n_calibration + 1)
 
 
-@pytest.mark.parametrize(("n_calibration", "n"), [(19, 60), (60, 19), (50, 50)])
-@pytest.mark.parametrize("alternative", ["two-sided", "lower", "higher"])
+@pytest.mark.parametrize(
+    ("n_calibration", "n", "alternative"),
+    [
+        (19, 60, "two-sided"),
+        (60, 19, "two-sided"),
+        (50, 50, "two-sided"),
+        (19, 60, "lower"),
+        (60, 19, "higher"),
+        pytest.param(60, 19, "lower", marks=pytest.mark.slow),
+        pytest.param(19, 60, "higher", marks=pytest.mark.slow),
+        pytest.param(50, 50, "lower", marks=pytest.mark.slow),
+        pytest.param(50, 50, "higher", marks=pytest.mark.slow),
+    ],
+)
 def test_without_drift_there_are_few_alarms(n_calibration, n, alternative):
     rng, alpha, alarms = np.random.default_rng(0), 0.1, []
     for _ in range(300):
