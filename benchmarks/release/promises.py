@@ -112,28 +112,31 @@ PROMISES = {  # name: what is promised, the tests that hold it, rows of bench.js
 
 
 class Outcomes:
-    """A plugin of pytest that counts how cases end."""
+    """A plugin of pytest that counts how cases end, and why they are skipped."""
 
     def __init__(self):
-        self.counts = Counter()
+        self.counts, self.reasons = Counter(), Counter()
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != "passed":
             self.counts[report.outcome] += 1
+        if report.skipped:
+            self.reasons[report.longrepr[2].removeprefix("Skipped: ")] += 1
 
 
 def count(tests):
-    """Run tests in this process, and print how many cases ended how."""
+    """Run tests in this process; print how many cases ended how, and the reasons of skips."""
     outcomes = Outcomes()
     options = ["-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     status = pytest.main([*options, *tests], plugins=[outcomes])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest could not run {', '.join(tests)}")
-    print(f"\n{json.dumps(outcomes.counts)}")
+    reasons = {"reasons": outcomes.reasons} if outcomes.reasons else {}
+    print(f"\n{json.dumps({**outcomes.counts, **reasons})}")
 
 
 def outcomes(tests):
-    """Run tests in a process of their own; return a count of cases per outcome."""
+    """Run tests in a process of their own; return what `count` prints."""
     command = [sys.executable, __file__, "--count", *tests]
     output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])

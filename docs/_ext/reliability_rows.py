@@ -183,8 +183,8 @@ def promise_figures(promise, measured):
     texts = [f"{promise.get('passed', 0):,} cases pass"]
     if promise.get("failed"):
         texts.append(f"**{promise['failed']} failed**")
-    if promise.get("skipped"):
-        texts.append(f"{promise['skipped']} need a GPU that was not there")
+    for reason, number in promise.get("reasons", {}).items():
+        texts.append(f"{number} skipped ({reason})")
     for row in measured:
         if any(name in row["what"] for name in promise["rows"]):
             values = f"{show_number(row['ours'])} of {show_number(row['theirs'])} {row['unit']}"
