@@ -12,7 +12,7 @@ DEV = .venv/.installed-dev
 OLDEST = .venv-oldest/.installed
 PINS = pyproject.toml constraints/dev.txt
 
-# glibc keeps what a test frees for the next: less time in the kernel, a few percent of the run
+# glibc keeps what a test frees for the next: less time in the kernel
 test test-newest test-oldest: export MALLOC_MMAP_THRESHOLD_ = 33554432
 test test-newest test-oldest: export MALLOC_TRIM_THRESHOLD_ = 1073741824
 

@@ -120,7 +120,7 @@ class Outcomes:
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != "passed":
             self.counts[report.outcome] += 1
-        if report.skipped:
+        if report.skipped and not hasattr(report, "wasxfail"):
             self.reasons[report.longrepr[2].removeprefix("Skipped: ")] += 1
 
 
@@ -131,8 +131,7 @@ def count(tests):
     status = pytest.main([*options, *tests], plugins=[outcomes])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest could not run {', '.join(tests)}")
-    reasons = {"reasons": outcomes.reasons} if outcomes.reasons else {}
-    print(f"\n{json.dumps({**outcomes.counts, **reasons})}")
+    print(f"\n{json.dumps({**outcomes.counts, 'reasons': outcomes.reasons})}")
 
 
 def outcomes(tests):

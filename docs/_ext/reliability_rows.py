@@ -183,7 +183,7 @@ def promise_figures(promise, measured):
     texts = [f"{promise.get('passed', 0):,} cases pass"]
     if promise.get("failed"):
         texts.append(f"**{promise['failed']} failed**")
-    for reason, number in promise.get("reasons", {}).items():
+    for reason, number in promise["reasons"].items():
         texts.append(f"{number} skipped ({reason})")
     for row in measured:
         if any(name in row["what"] for name in promise["rows"]):

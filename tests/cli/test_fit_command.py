@@ -83,6 +83,9 @@ def test_the_old_name_of_the_target_still_works(folder, tmp_path):
         ("mahalanobis", "MahalanobisDetector", None),
         ("SumRule", "SumRuleDetector", None),
         ("one-class-svm", "GenuineOnly", "OneClassSVM"),
+        pytest.param(  # saves and loads a hundred trees
+            "isolation-forest", "GenuineOnly", "IsolationForest", marks=pytest.mark.slow
+        ),
         ("pyod.HBOS", "PyODDetector", "HBOS"),
     ],
 )
